@@ -1,0 +1,1 @@
+"""The learners: networks, losses, imitation and reinforcement."""

@@ -1,0 +1,1 @@
+"""The worlds: simulators and Gymnasium environments."""

@@ -1,0 +1,1 @@
+"""Command-line programs: the wiring between the task, the worlds and the learners."""

@@ -1,0 +1,24 @@
+"""Fixtures over the real data, which lives outside the repository."""
+
+from pathlib import Path
+
+import pytest
+
+from vln.data import find_data
+from vln.errors import InputError
+from vln.graph import NavigationGraph, load_graphs
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """The data folder; tests that need it are skipped where it is absent."""
+    try:
+        return find_data()
+    except InputError as error:
+        pytest.skip(f"needs the Room-to-Room data: {error}")
+
+
+@pytest.fixture(scope="session")
+def graphs(data: Path) -> dict[str, NavigationGraph]:
+    """All navigation graphs of the data folder."""
+    return load_graphs(data / "connectivity")

@@ -1,0 +1,3 @@
+"""The task of vision-and-language navigation: episodes, data sets, language, metrics, trajectories, replay."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,48 @@
+"""Where the data lives: `--data`, then `$VLN_DATA`, then `../shared/data`."""
+
+import os
+from pathlib import Path
+
+from vln.errors import InputError
+
+PUBLISHED = (
+    "Room-to-Room and the connectivity graphs are published with the Matterport3D Simulator "
+    "(https://github.com/peteanderson80/Matterport3DSimulator: tasks/R2R/data and connectivity)"
+)
+DATASETS = {"r2r": "r2r/R2R_{split}.json", "r4r": "r4r/R4R_{split}.json", "fgr2r": "fgr2r/FGR2R_{split}.json"}
+
+
+def find_data(folder: Path | None = None) -> Path:
+    """The data folder, with `connectivity/` in it.
+
+    Raises:
+        InputError: If no candidate folder holds the connectivity graphs.
+    """
+    if folder is not None:
+        candidates = [Path(folder)]
+    elif os.environ.get("VLN_DATA"):
+        candidates = [Path(os.environ["VLN_DATA"])]
+    else:
+        candidates = [Path(__file__).resolve().parents[2] / "shared" / "data", Path("../shared/data")]
+    for candidate in candidates:
+        if (candidate / "connectivity" / "scans.txt").is_file():
+            return candidate
+    fix = f"pass --data DIR or set VLN_DATA to a folder with r2r/ and connectivity/; {PUBLISHED}"
+    raise InputError(candidates[-1], "connectivity/scans.txt is missing", fix)
+
+
+def split_file(data: Path, dataset: str, split: str) -> Path:
+    """The file of one split of a data set in R2R format.
+
+    Raises:
+        InputError: If the data set or the split is not there.
+    """
+    if dataset not in DATASETS:
+        raise InputError("dataset", f"'{dataset}' is not known", f"use one of {', '.join(DATASETS)}")
+    path = Path(data) / DATASETS[dataset].format(split=split)
+    if not path.is_file():
+        pattern = DATASETS[dataset].format(split="*")
+        known = sorted(found.stem.split("_", 1)[1] for found in Path(data).glob(pattern))
+        fix = f"use one of the splits {', '.join(known)}" if known else f"fetch it; {PUBLISHED}"
+        raise InputError(path, f"split '{split}' of '{dataset}' is missing", fix)
+    return path

@@ -1,0 +1,159 @@
+"""Episodes in the Room-to-Room format (Anderson et al. 2018, section 3): R2R, R4R and Fine-Grained R2R."""
+
+import ast
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vln.data import split_file
+from vln.errors import InputError
+from vln.files import read_json
+from vln.graph import NavigationGraph
+
+REFETCH = "correct the entry or fetch the file again"
+
+
+@dataclass(frozen=True, slots=True)
+class SubInstruction:
+    """A clause and the part of the path it describes (Fine-Grained R2R, Hong et al. 2020).
+
+    Attributes:
+        words: The clause, tokenised and lemmatised by its authors.
+        start: Index into the episode's path at which the clause starts, from 0.
+        end: Index into the episode's path at which it ends, inclusive.
+    """
+
+    words: tuple[str, ...]
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """One instruction to follow from one start pose.
+
+    Attributes:
+        episode_id: `<path_id>_<index of the instruction>`, the `instr_id` of the R2R evaluator.
+        scan: Building.
+        split: Name of the split the episode came from.
+        instruction: The sentence, as written.
+        path: Viewpoints of the demonstration, the start first; the start alone where the goal is withheld (test).
+        heading: Initial heading in radians, clockwise from +y.
+        sub_instructions: Clauses aligned to the path, empty where the data set has none.
+    """
+
+    episode_id: str
+    scan: str
+    split: str
+    instruction: str
+    path: tuple[str, ...]
+    heading: float
+    sub_instructions: tuple[SubInstruction, ...] = ()
+
+    @property
+    def start(self) -> str:
+        """The viewpoint the episode starts at."""
+        return self.path[0]
+
+    @property
+    def goal(self) -> str | None:
+        """The last viewpoint of the demonstration, or None where it is withheld."""
+        return self.path[-1] if len(self.path) > 1 else None
+
+
+def load_split(data: Path, split: str, dataset: str = "r2r") -> list[Episode]:
+    """The episodes of a split, in file order: instructions of a path follow one another.
+
+    Raises:
+        InputError: If the file is missing or malformed.
+    """
+    return load_episodes(split_file(data, dataset, split), split)
+
+
+def load_episodes(path: Path, split: str) -> list[Episode]:
+    """The episodes of a file in R2R format, an episode an instruction.
+
+    Raises:
+        InputError: If the file is missing, not JSON, or an entry lacks a field or has one of the wrong type.
+    """
+    entries = read_json(path)
+    if not isinstance(entries, list):
+        raise InputError(path, "is not a list of paths", "use a file in R2R format")
+    episodes = [episode for number, entry in enumerate(entries) for episode in _parse(path, split, number, entry)]
+    seen: set[str] = set()
+    for episode in episodes:
+        if episode.episode_id in seen:
+            raise InputError(path, f"instr_id '{episode.episode_id}' occurs twice", "give every path its own path_id")
+        seen.add(episode.episode_id)
+    return episodes
+
+
+def check_episodes(source: Path, episodes: Iterable[Episode], graphs: Mapping[str, NavigationGraph]) -> None:
+    """Check that every path runs along edges of its building's navigation graph.
+
+    Raises:
+        InputError: If a scan is unknown, or a path names an unknown viewpoint or jumps between unconnected ones.
+    """
+    for episode in episodes:
+        where = f"episode '{episode.episode_id}'"
+        if episode.scan not in graphs:
+            raise InputError(source, f"field 'scan' of {where} is the unknown scan '{episode.scan}'", REFETCH)
+        step = graphs[episode.scan].first_break(episode.path)
+        if step is not None:
+            problem = f"field 'path' of {where} breaks at step {step}: {graphs[episode.scan].explain(episode.path, step)}"
+            raise InputError(source, problem, REFETCH)
+
+
+def _parse(source: Path, split: str, number: int, entry: Any) -> list[Episode]:
+    """The episodes of one entry of an R2R file."""
+
+    def require(condition: bool, field: str, expected: str) -> None:
+        if not condition:
+            raise InputError(source, f"field '{field}' of entry {number} is not {expected}", REFETCH)
+
+    require(isinstance(entry, dict), "(entry)", "an object")
+    require(isinstance(entry.get("scan"), str), "scan", "a string")
+    # R4R as published joins two R2R paths and has no 'path_id' of its own in some releases.
+    path_id = entry.get("path_id", number)
+    require(isinstance(path_id, (int, str)), "path_id", "a number or a string")
+    path, instructions, heading = entry.get("path"), entry.get("instructions"), entry.get("heading")
+    require(_strings(path), "path", "a non-empty list of viewpoint ids")
+    require(_strings(instructions), "instructions", "a non-empty list of strings")
+    number_like = isinstance(heading, (int, float)) and not isinstance(heading, bool) and math.isfinite(heading)
+    require(number_like, "heading", "a finite number of radians")
+    clauses = _sub_instructions(source, number, entry, len(instructions), len(path))
+    return [
+        Episode(f"{path_id}_{index}", entry["scan"], split, text, tuple(path), float(heading), clauses[index])
+        for index, text in enumerate(instructions)
+    ]
+
+
+def _strings(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(item, str) and item.strip() for item in value)
+
+
+def _sub_instructions(
+    source: Path, number: int, entry: dict[str, Any], instructions: int, path_length: int
+) -> list[tuple[SubInstruction, ...]]:
+    """Fine-Grained R2R's clauses per instruction; empty tuples where the entry has none."""
+    if "new_instructions" not in entry:
+        return [()] * instructions
+    try:
+        texts = entry["new_instructions"]
+        texts = ast.literal_eval(texts) if isinstance(texts, str) else texts
+        spans = entry["chunk_view"]
+        clauses = [
+            # The published spans count viewpoints from 1.
+            tuple(SubInstruction(tuple(words), a - 1, b - 1) for words, (a, b) in zip(text, span, strict=True))
+            for text, span in zip(texts, spans, strict=True)
+        ]
+        inside = all(0 <= c.start <= c.end < path_length for text in clauses for c in text)
+        if len(clauses) > instructions or not inside:
+            raise ValueError
+    except (KeyError, ValueError, TypeError, SyntaxError):
+        problem = f"fields 'new_instructions' and 'chunk_view' of entry {number} do not align with its path"
+        raise InputError(source, problem, REFETCH) from None
+    # A path of val_seen has a fourth instruction that was never annotated.
+    return clauses + [()] * (instructions - len(clauses))

@@ -1,0 +1,133 @@
+"""Navigation graphs of buildings: where an agent can stand and between which places it can walk.
+
+The frame is Matterport's: metres, z up, headings in radians clockwise from +y, elevations in radians above the horizon.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import dijkstra
+
+from vln.errors import InputError
+from vln.files import read_json, read_text
+
+UNREACHABLE = -9999  # what scipy writes as predecessor of unreachable nodes
+VIEWS = 36
+VIEW_STEP = np.pi / 6  # both headings and elevations of the 36 views are 30 degrees apart
+
+
+@dataclass(frozen=True)
+class NavigationGraph:
+    """One building.
+
+    Attributes:
+        scan: Name of the building.
+        viewpoints: Ids of the V included panoramas.
+        positions: (V, 3) float64, camera positions in metres, z up.
+        adjacency: (V, V) bool, symmetric: True where an agent can walk between two viewpoints.
+        content_hash: SHA-256 over the fields above, what "the same building" means in a trajectory.
+    """
+
+    scan: str
+    viewpoints: tuple[str, ...]
+    positions: np.ndarray
+    adjacency: np.ndarray
+
+    @cached_property
+    def content_hash(self) -> str:
+        digest = hashlib.sha256("\n".join((self.scan, *self.viewpoints)).encode())
+        digest.update(np.ascontiguousarray(self.positions, dtype="<f8").tobytes())
+        digest.update(np.packbits(self.adjacency).tobytes())
+        return digest.hexdigest()
+
+    @cached_property
+    def index(self) -> dict[str, int]:
+        """Viewpoint id to row."""
+        return {viewpoint: row for row, viewpoint in enumerate(self.viewpoints)}
+
+    @cached_property
+    def _shortest(self) -> tuple[np.ndarray, np.ndarray]:
+        offsets = self.positions[:, None] - self.positions[None]
+        lengths = np.where(self.adjacency, np.linalg.norm(offsets, axis=-1), 0.0)
+        distances, predecessors = dijkstra(csr_array(lengths), directed=False, return_predecessors=True)
+        return distances, predecessors
+
+    @property
+    def distances(self) -> np.ndarray:
+        """(V, V) float64, geodesic distances in metres; infinite between unconnected parts."""
+        return self._shortest[0]
+
+    @cached_property
+    def next_hops(self) -> np.ndarray:
+        """(V, V) int64: `next_hops[a, b]` follows a on a shortest path to b; a itself if a is b or b is out of reach."""
+        # The graph is undirected, so the node before a on the way from b is the node after a on the way to b.
+        hops = self._shortest[1].T.astype(np.int64)
+        here = np.arange(len(self.viewpoints))[:, None]
+        return np.where(hops == UNREACHABLE, here, hops)
+
+    def shortest_path(self, start: str, goal: str) -> list[str]:
+        """Viewpoints from start to goal along a shortest path, both included; the start alone if there is none."""
+        here, end = self.index[start], self.index[goal]
+        path = [here]
+        while (following := int(self.next_hops[path[-1], end])) != path[-1]:
+            path.append(following)
+        return [self.viewpoints[row] for row in path]
+
+    def first_break(self, path: Sequence[str]) -> int | None:
+        """Index of the first viewpoint that is unknown or not reached by an edge (or in place) from the one before it."""
+        rows = [self.index.get(viewpoint, -1) for viewpoint in path]
+        for step, row in enumerate(rows):
+            if row < 0 or (step and row != rows[step - 1] and not self.adjacency[rows[step - 1], row]):
+                return step
+        return None
+
+    def explain(self, path: Sequence[str], step: int) -> str:
+        """Why a path breaks at a step, in words."""
+        if path[step] not in self.index:
+            return f"viewpoint '{path[step]}' is not in the graph of scan '{self.scan}'"
+        return f"viewpoints '{path[step - 1]}' and '{path[step]}' are not connected in scan '{self.scan}'"
+
+
+def load_graphs(folder: Path, scans: Sequence[str] | None = None) -> dict[str, NavigationGraph]:
+    """The navigation graphs of a connectivity folder: the scans asked for, or all of `scans.txt`.
+
+    Raises:
+        InputError: If a scan has no file or a file is malformed.
+    """
+    if scans is None:
+        scans = read_text(Path(folder) / "scans.txt").split()
+    return {scan: load_graph(Path(folder) / f"{scan}_connectivity.json", scan) for scan in scans}
+
+
+def load_graph(path: Path, scan: str) -> NavigationGraph:
+    """The graph of one `<scan>_connectivity.json`: included viewpoints, edges where unobstructed.
+
+    Raises:
+        InputError: If the file is missing or malformed, or nothing in it is included.
+    """
+    if not Path(path).is_file():
+        raise InputError(path, f"the connectivity graph of scan '{scan}' is missing", "fetch it or correct the scan")
+    entries = read_json(path)
+    try:
+        return _parse(scan, entries)
+    except (KeyError, TypeError, ValueError, IndexError):
+        fields = "'image_id', 'pose' (16 numbers), 'included' and 'unobstructed' (one flag a viewpoint)"
+        raise InputError(path, f"an entry lacks one of the fields {fields}", "fetch the file again") from None
+
+
+def _parse(scan: str, entries: list[dict[str, Any]]) -> NavigationGraph:
+    included = np.array([bool(entry["included"]) for entry in entries])
+    poses = np.array([entry["pose"] for entry in entries], dtype=np.float64).reshape(len(entries), 4, 4)
+    unobstructed = np.array([entry["unobstructed"] for entry in entries], dtype=bool)
+    if unobstructed.shape != (len(entries), len(entries)) or not included.any() or not np.isfinite(poses).all():
+        raise ValueError
+    adjacency = (unobstructed | unobstructed.T)[np.ix_(included, included)]
+    np.fill_diagonal(adjacency, False)
+    viewpoints = tuple(str(entry["image_id"]) for entry, keep in zip(entries, included, strict=True) if keep)
+    return NavigationGraph(scan, viewpoints, poses[included][:, :3, 3], adjacency)

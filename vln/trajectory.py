@@ -1,0 +1,132 @@
+"""Trajectories: everything an agent did in one episode, self-contained, one JSON object a line."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from vln.errors import InputError
+from vln.files import read_json_lines, write_json_lines
+
+
+@dataclass(frozen=True, slots=True)
+class Pose:
+    """Where the agent is and looks.
+
+    Attributes:
+        viewpoint: Id of the panorama in a navigation graph; empty in a continuous world.
+        position: x, y, z in metres, in the simulator's frame.
+        heading: Radians (graph simulator: clockwise from +y).
+        elevation: Radians above the horizon.
+    """
+
+    viewpoint: str
+    position: tuple[float, float, float]
+    heading: float
+    elevation: float
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One decision and what came of it.
+
+    Attributes:
+        action: Index of the action in the environment's action space.
+        choice: What the action meant: "stop", the viewpoint moved to, or the name of a low-level action.
+        pose: Pose after the action.
+        collided: True if the world blocked the action.
+        choices: What each offered action meant, in the order of `probabilities`; empty if the agent gave none.
+        probabilities: The agent's distribution over `choices`.
+        word_attention: Attention over the trajectory's `words`, empty unless recorded.
+        view_attention: Attention over the views of the panorama before the action, empty unless recorded.
+    """
+
+    action: int
+    choice: str
+    pose: Pose
+    collided: bool = False
+    choices: tuple[str, ...] = ()
+    probabilities: tuple[float, ...] = ()
+    word_attention: tuple[float, ...] = ()
+    view_attention: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Trajectory:
+    """One episode as an agent lived it.
+
+    Attributes:
+        episode_id: Id of the episode (`instr_id` in R2R).
+        dataset: Name of the data set, e.g. "r2r".
+        split: Name of the split.
+        scan: Building or scene.
+        scan_hash: `NavigationGraph.content_hash` or the hash of the scene file.
+        instruction: The sentence, as written.
+        words: The instruction as the agent read it.
+        reference: Viewpoints of the demonstration, the start first; the start alone where the goal is withheld.
+        agent: Name of the agent ("navigator", "random", ...).
+        simulator: Name of the simulator ("graph", "graph-low-level", ...).
+        versions: Name to version of what produced the trajectory.
+        seed: Seed of the rollout.
+        start: Pose before the first step.
+        steps: The steps, in order.
+    """
+
+    episode_id: str
+    dataset: str
+    split: str
+    scan: str
+    scan_hash: str
+    instruction: str
+    words: tuple[str, ...]
+    reference: tuple[str, ...]
+    agent: str
+    simulator: str
+    seed: int
+    start: Pose
+    steps: tuple[Step, ...]
+    versions: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def poses(self) -> list[Pose]:
+        """All T+1 poses, the start first."""
+        return [self.start, *(step.pose for step in self.steps)]
+
+
+def write_trajectories(path: Path, trajectories: Iterable[Trajectory]) -> None:
+    """Write trajectories as JSON lines, whole or not at all."""
+    write_json_lines(path, (asdict(trajectory) for trajectory in trajectories))
+
+
+def read_trajectories(path: Path) -> list[Trajectory]:
+    """The trajectories of a JSON-lines file.
+
+    Raises:
+        InputError: If a line is not JSON or lacks a field.
+    """
+    trajectories = []
+    for number, row in read_json_lines(path):
+        try:
+            trajectories.append(_trajectory(row))
+        except (TypeError, KeyError, ValueError) as error:
+            problem = f"line {number} is not a trajectory ({error})"
+            raise InputError(path, problem, "write the file again with scripts/evaluate.py") from None
+    return trajectories
+
+
+def _trajectory(row: dict[str, Any]) -> Trajectory:
+    start, steps = _pose(row["start"]), tuple(_step(step) for step in row["steps"])
+    return Trajectory(**{**_tuples(row), "start": start, "steps": steps})
+
+
+def _step(row: dict[str, Any]) -> Step:
+    return Step(**{**_tuples(row), "pose": _pose(row["pose"])})
+
+
+def _pose(row: dict[str, Any]) -> Pose:
+    x, y, z = row["position"]
+    return Pose(str(row["viewpoint"]), (float(x), float(y), float(z)), float(row["heading"]), float(row["elevation"]))
+
+
+def _tuples(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in row.items()}
