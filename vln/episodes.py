@@ -1,7 +1,7 @@
 """Episodes in the Room-to-Room format (Anderson et al. 2018, section 3): R2R, R4R and Fine-Grained R2R."""
 
 import ast
-import math
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,9 +100,10 @@ def check_episodes(source: Path, episodes: Iterable[Episode], graphs: Mapping[st
         where = f"episode '{episode.episode_id}'"
         if episode.scan not in graphs:
             raise InputError(source, f"field 'scan' of {where} is the unknown scan '{episode.scan}'", REFETCH)
-        step = graphs[episode.scan].first_break(episode.path)
+        graph = graphs[episode.scan]
+        step = graph.first_break(episode.path)
         if step is not None:
-            problem = f"field 'path' of {where} breaks at step {step}: {graphs[episode.scan].explain(episode.path, step)}"
+            problem = f"field 'path' of {where} breaks at step {step}: {graph.explain(episode.path, step)}"
             raise InputError(source, problem, REFETCH)
 
 
@@ -113,7 +114,8 @@ def _parse(source: Path, split: str, number: int, entry: Any) -> list[Episode]:
         if not condition:
             raise InputError(source, f"field '{field}' of entry {number} is not {expected}", REFETCH)
 
-    require(isinstance(entry, dict), "(entry)", "an object")
+    if not isinstance(entry, dict):
+        raise InputError(source, f"entry {number} is not an object", REFETCH)
     require(isinstance(entry.get("scan"), str), "scan", "a string")
     # R4R as published joins two R2R paths and has no 'path_id' of its own in some releases.
     path_id = entry.get("path_id", number)
@@ -121,8 +123,7 @@ def _parse(source: Path, split: str, number: int, entry: Any) -> list[Episode]:
     path, instructions, heading = entry.get("path"), entry.get("instructions"), entry.get("heading")
     require(_strings(path), "path", "a non-empty list of viewpoint ids")
     require(_strings(instructions), "instructions", "a non-empty list of strings")
-    number_like = isinstance(heading, (int, float)) and not isinstance(heading, bool) and math.isfinite(heading)
-    require(number_like, "heading", "a finite number of radians")
+    require(_finite(heading), "heading", "a finite number of radians")
     clauses = _sub_instructions(source, number, entry, len(instructions), len(path))
     return [
         Episode(f"{path_id}_{index}", entry["scan"], split, text, tuple(path), float(heading), clauses[index])
@@ -134,6 +135,11 @@ def _strings(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(item, str) and item.strip() for item in value)
 
 
+def _finite(value: Any) -> bool:
+    # A comparison, because math.isfinite fails on the huge integers that JSON allows; NaN compares as False.
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+
+
 def _sub_instructions(
     source: Path, number: int, entry: dict[str, Any], instructions: int, path_length: int
 ) -> list[tuple[SubInstruction, ...]]:
@@ -143,17 +149,22 @@ def _sub_instructions(
     try:
         texts = entry["new_instructions"]
         texts = ast.literal_eval(texts) if isinstance(texts, str) else texts
-        spans = entry["chunk_view"]
         clauses = [
-            # The published spans count viewpoints from 1.
-            tuple(SubInstruction(tuple(words), a - 1, b - 1) for words, (a, b) in zip(text, span, strict=True))
-            for text, span in zip(texts, spans, strict=True)
+            tuple(_sub_instruction(words, span, path_length) for words, span in zip(text, spans, strict=True))
+            for text, spans in zip(texts, entry["chunk_view"], strict=True)
         ]
-        inside = all(0 <= c.start <= c.end < path_length for text in clauses for c in text)
-        if len(clauses) > instructions or not inside:
+        if len(clauses) > instructions:
             raise ValueError
     except (KeyError, ValueError, TypeError, SyntaxError):
         problem = f"fields 'new_instructions' and 'chunk_view' of entry {number} do not align with its path"
         raise InputError(source, problem, REFETCH) from None
     # A path of val_seen has a fourth instruction that was never annotated.
     return clauses + [()] * (instructions - len(clauses))
+
+
+def _sub_instruction(words: Any, span: Any, path_length: int) -> SubInstruction:
+    first, last = span
+    if not (_strings(words) and isinstance(first, int) and isinstance(last, int) and 1 <= first <= last <= path_length):
+        raise ValueError
+    # The published spans count viewpoints from 1.
+    return SubInstruction(tuple(words), first - 1, last - 1)

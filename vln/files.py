@@ -47,7 +47,8 @@ def read_json_lines(path: Path) -> Iterator[tuple[int, Any]]:
     Raises:
         InputError: If the file is missing or a line is truncated or not JSON.
     """
-    for number, line in enumerate(read_text(path).splitlines(), start=1):
+    # Not splitlines(): strings may hold the other separators it knows (U+2028, form feed, ...).
+    for number, line in enumerate(read_text(path).split("\n"), start=1):
         if not line.strip():
             continue
         try:
@@ -62,10 +63,12 @@ def replacing(path: Path) -> Iterator[Path]:
     """A temporary path beside `path` that takes its place when the block ends without an error.
 
     Raises:
-        InputError: If the folder cannot be created or written.
+        InputError: If the folder cannot be created or written, or `path` is a folder itself.
     """
     path = Path(path)
     writable_folder(path.parent)
+    if path.is_dir():
+        raise InputError(path, "is a folder, not a file to write", "choose another file name")
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
     os.close(handle)
     temporary = Path(name)

@@ -22,7 +22,7 @@ VIEWS = 36
 VIEW_STEP = np.pi / 6  # both headings and elevations of the 36 views are 30 degrees apart
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class NavigationGraph:
     """One building.
 
@@ -31,7 +31,6 @@ class NavigationGraph:
         viewpoints: Ids of the V included panoramas.
         positions: (V, 3) float64, camera positions in metres, z up.
         adjacency: (V, V) bool, symmetric: True where an agent can walk between two viewpoints.
-        content_hash: SHA-256 over the fields above, what "the same building" means in a trajectory.
     """
 
     scan: str
@@ -41,6 +40,7 @@ class NavigationGraph:
 
     @cached_property
     def content_hash(self) -> str:
+        """SHA-256 over the fields: what "the same building" means in a trajectory."""
         digest = hashlib.sha256("\n".join((self.scan, *self.viewpoints)).encode())
         digest.update(np.ascontiguousarray(self.positions, dtype="<f8").tobytes())
         digest.update(np.packbits(self.adjacency).tobytes())
@@ -53,9 +53,11 @@ class NavigationGraph:
 
     @cached_property
     def _shortest(self) -> tuple[np.ndarray, np.ndarray]:
-        offsets = self.positions[:, None] - self.positions[None]
-        lengths = np.where(self.adjacency, np.linalg.norm(offsets, axis=-1), 0.0)
-        distances, predecessors = dijkstra(csr_array(lengths), directed=False, return_predecessors=True)
+        here, there = np.nonzero(self.adjacency)
+        lengths = np.linalg.norm(self.positions[here] - self.positions[there], axis=1)
+        # Built from its edges: a dense matrix could not tell an edge of length 0 from no edge.
+        edges = csr_array((lengths, (here, there)), shape=self.adjacency.shape)
+        distances, predecessors = dijkstra(edges, directed=False, return_predecessors=True)
         return distances, predecessors
 
     @property
@@ -65,7 +67,7 @@ class NavigationGraph:
 
     @cached_property
     def next_hops(self) -> np.ndarray:
-        """(V, V) int64: `next_hops[a, b]` follows a on a shortest path to b; a itself if a is b or b is out of reach."""
+        """(V, V) int64: `next_hops[a, b]` follows a on a shortest path to b; a itself if a is b or there is none."""
         # The graph is undirected, so the node before a on the way from b is the node after a on the way to b.
         hops = self._shortest[1].T.astype(np.int64)
         here = np.arange(len(self.viewpoints))[:, None]
@@ -80,7 +82,7 @@ class NavigationGraph:
         return [self.viewpoints[row] for row in path]
 
     def first_break(self, path: Sequence[str]) -> int | None:
-        """Index of the first viewpoint that is unknown or not reached by an edge (or in place) from the one before it."""
+        """Index of the first viewpoint that is unknown or is neither the one before it nor its neighbour."""
         rows = [self.index.get(viewpoint, -1) for viewpoint in path]
         for step, row in enumerate(rows):
             if row < 0 or (step and row != rows[step - 1] and not self.adjacency[rows[step - 1], row]):
@@ -116,9 +118,10 @@ def load_graph(path: Path, scan: str) -> NavigationGraph:
     entries = read_json(path)
     try:
         return _parse(scan, entries)
-    except (KeyError, TypeError, ValueError, IndexError):
-        fields = "'image_id', 'pose' (16 numbers), 'included' and 'unobstructed' (one flag a viewpoint)"
-        raise InputError(path, f"an entry lacks one of the fields {fields}", "fetch the file again") from None
+    except (KeyError, TypeError, ValueError, OverflowError):
+        fields = "'image_id', 'pose' (16 finite numbers), 'included' and 'unobstructed' (one flag a viewpoint)"
+        problem = f"is not a connectivity graph: every entry needs its own {fields}, and one must be included"
+        raise InputError(path, problem, "fetch the file again") from None
 
 
 def _parse(scan: str, entries: list[dict[str, Any]]) -> NavigationGraph:
@@ -130,4 +133,6 @@ def _parse(scan: str, entries: list[dict[str, Any]]) -> NavigationGraph:
     adjacency = (unobstructed | unobstructed.T)[np.ix_(included, included)]
     np.fill_diagonal(adjacency, False)
     viewpoints = tuple(str(entry["image_id"]) for entry, keep in zip(entries, included, strict=True) if keep)
+    if len(set(viewpoints)) < len(viewpoints):
+        raise ValueError
     return NavigationGraph(scan, viewpoints, poses[included][:, :3, 3], adjacency)

@@ -1,7 +1,8 @@
 """Trajectories: everything an agent did in one episode, self-contained, one JSON object a line."""
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import MISSING, asdict, dataclass, field, fields
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -102,31 +103,49 @@ def read_trajectories(path: Path) -> list[Trajectory]:
     """The trajectories of a JSON-lines file.
 
     Raises:
-        InputError: If a line is not JSON or lacks a field.
+        InputError: If a line is not JSON, lacks a field or has an unknown one.
     """
     trajectories = []
     for number, row in read_json_lines(path):
         try:
             trajectories.append(_trajectory(row))
-        except (TypeError, KeyError, ValueError) as error:
+        except (TypeError, ValueError) as error:
             problem = f"line {number} is not a trajectory ({error})"
             raise InputError(path, problem, "write the file again with scripts/evaluate.py") from None
     return trajectories
 
 
-def _trajectory(row: dict[str, Any]) -> Trajectory:
-    start, steps = _pose(row["start"]), tuple(_step(step) for step in row["steps"])
-    return Trajectory(**{**_tuples(row), "start": start, "steps": steps})
+def _trajectory(row: Any) -> Trajectory:
+    values = _fields(Trajectory, row)
+    return Trajectory(**values | {"start": _pose(values["start"]), "steps": tuple(map(_step, values["steps"]))})
 
 
-def _step(row: dict[str, Any]) -> Step:
-    return Step(**{**_tuples(row), "pose": _pose(row["pose"])})
+def _step(row: Any) -> Step:
+    values = _fields(Step, row)
+    return Step(**values | {"pose": _pose(values["pose"])})
 
 
-def _pose(row: dict[str, Any]) -> Pose:
-    x, y, z = row["position"]
-    return Pose(str(row["viewpoint"]), (float(x), float(y), float(z)), float(row["heading"]), float(row["elevation"]))
+def _pose(row: Any) -> Pose:
+    values = _fields(Pose, row)
+    x, y, z = map(float, values["position"])
+    return Pose(str(values["viewpoint"]), (x, y, z), float(values["heading"]), float(values["elevation"]))
 
 
-def _tuples(row: dict[str, Any]) -> dict[str, Any]:
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in row.items()}
+def _fields(kind: type, row: Any) -> dict[str, Any]:
+    """The fields of a JSON object, lists as tuples, checked by name against a dataclass."""
+    name, (known, required) = kind.__name__.lower(), _names(kind)
+    if not isinstance(row, dict):
+        raise TypeError(f"a {name} is not an object")
+    if missing := sorted(required - row.keys()):
+        raise ValueError(f"a {name} lacks the field '{missing[0]}'")
+    if unknown := sorted(row.keys() - known):
+        raise ValueError(f"a {name} has the unknown field '{unknown[0]}'")
+    return {field_name: tuple(value) if isinstance(value, list) else value for field_name, value in row.items()}
+
+
+@cache
+def _names(kind: type) -> tuple[frozenset[str], frozenset[str]]:
+    """All fields of a dataclass, and those without a default."""
+    every = fields(kind)
+    required = [item.name for item in every if item.default is MISSING and item.default_factory is MISSING]
+    return frozenset(item.name for item in every), frozenset(required)

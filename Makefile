@@ -1,0 +1,57 @@
+# Commands of the project; `make` alone lists them.
+#   make install PYTHON=python3.12    use another Python (3.11 or newer)
+#   make demo DATA=dir                use Room-to-Room from there
+#   make test ARGS="-k graph -x"      pass arguments to pytest
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+DEMO := runs/demo
+DATA_FLAG := $(if $(DATA),--data "$(DATA)")
+
+.DEFAULT_GOAL := help
+.PHONY: help install install-dev demo test lint format clean
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(VENV)/.installed ## make .venv with the tested versions and the package itself
+
+install-dev: $(VENV)/.installed-dev ## the same and the tools of test and lint
+
+demo: install ## train a small agent on Room-to-Room, evaluate it, draw its best and worst episodes
+	$(BIN)/python scripts/train.py r2r-demo --out $(DEMO) $(DATA_FLAG)
+	$(BIN)/python scripts/evaluate.py $(DEMO) --split val_unseen $(DATA_FLAG)
+	$(BIN)/python scripts/replay.py $(DEMO)/eval/val_unseen.jsonl --best 3 --worst 2 --out $(DEMO)/replay --format png gif $(DATA_FLAG)
+
+test: install-dev ## run the tests (slow ones: ARGS="-m slow")
+	$(if $(DATA),VLN_DATA="$(DATA)") $(BIN)/python -m pytest $(ARGS)
+
+lint: install-dev ## check style, types and import arrows
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+format: install-dev ## mend what ruff can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean: ## remove build leftovers and tool caches; runs/, cache/ and .venv/ stay
+	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -not -path './$(VENV)/*' -type d -prune -exec rm -rf {} +
+
+# Stamps, so that a second call does nothing.
+$(VENV)/.installed: requirements.txt pyproject.toml | $(BIN)/python
+	$(PIP) install -r requirements.txt
+	$(PIP) install --no-deps -e .
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
+	$(PIP) install -r requirements-dev.txt
+	@touch $@
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "vln needs Python 3.11 or newer, this is %d.%d; use make PYTHON=python3.x" % sys.version_info[:2])'
+	$(PYTHON) -m venv $(VENV)

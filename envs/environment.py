@@ -1,0 +1,238 @@
+"""Gymnasium environments over any batched simulator: instructions, rewards, success, time limits."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import gymnasium
+import numpy as np
+import torch
+from gymnasium import spaces
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+from torch import Tensor
+
+from envs.simulator import Simulator
+from vln.episodes import Episode
+from vln.language import Vocabulary
+from vln.rewards import RewardConfig, final_reward, progress_reward
+
+SUCCESS_DISTANCE = 3.0  # metres, Anderson et al. 2018
+Arrays = dict[str, Any]
+
+
+class NavigationVectorEnv(VectorEnv):
+    """A batch of episodes in a batched simulator, stepped together in one process.
+
+    ## Observation
+    What the simulator senses (see its `observation_space`) and `instruction`: token ids, zero-padded, (max_length,).
+
+    ## Actions
+    The simulator's; one of them stops.
+
+    ## Rewards
+    `vln.rewards`: progress towards the goal at every move, success or failure at the end; 0 where the goal is withheld.
+
+    ## Termination and truncation
+    Terminated by the stop action, truncated after `max_steps` actions.
+
+    ## Autoreset
+    `AutoresetMode.NEXT_STEP` (default): the step after an episode ended ignores its action, gives reward 0 and the first
+    observation of the next episode; mask that step when learning. `AutoresetMode.DISABLED`: an ended episode stays where
+    it is, with reward 0 and `terminated` or `truncated` still set, until `reset(options={"reset_mask": mask})`.
+
+    ## Infos
+    Arrays over the batch at every reset and step: `episode` (index into `episodes`), `steps` (actions so far), `expert`
+    (action of the shortest-path expert), `distance` (metres to the goal, NaN where withheld), `collided`, `success`
+    (stopped within the success distance). With `record=True` also lists: `poses` and `choices`.
+
+    ## Which episodes
+    `reset(options={"episodes": indices})` chooses them. Otherwise environment i draws them uniformly with the seed
+    `seed + i`, so that it meets the same ones as a single environment with that seed.
+    """
+
+    def __init__(
+        self,
+        simulator: Simulator,
+        episodes: Sequence[Episode],
+        vocabulary: Vocabulary,
+        num_envs: int = 1,
+        *,
+        max_steps: int = 30,
+        max_length: int = 80,
+        reward: RewardConfig | None = None,
+        success_distance: float = SUCCESS_DISTANCE,
+        autoreset_mode: AutoresetMode = AutoresetMode.NEXT_STEP,
+        record: bool = False,
+        tensors: bool = False,
+    ) -> None:
+        """Episodes in a simulator.
+
+        Args:
+            simulator: Moves the bodies and senses; used by this environment alone.
+            episodes: What can be met.
+            vocabulary: Turns instructions into tokens.
+            num_envs: Episodes at a time (B).
+            max_steps: Actions before truncation, the stop included.
+            max_length: Tokens of an instruction that are kept.
+            reward: The reward; see `vln.rewards`.
+            success_distance: Metres; a stop nearer than this succeeds.
+            autoreset_mode: NEXT_STEP or DISABLED.
+            record: Put poses and choices into the infos.
+            tensors: Give torch tensors on the simulator's device instead of numpy arrays.
+        """
+        if autoreset_mode not in (AutoresetMode.NEXT_STEP, AutoresetMode.DISABLED):
+            raise ValueError(f"autoreset mode {autoreset_mode} is not supported, use NEXT_STEP or DISABLED")
+        self.simulator, self.episodes, self.num_envs = simulator, tuple(episodes), num_envs
+        self.max_steps, self.success_distance, self.reward = max_steps, success_distance, reward or RewardConfig()
+        self.metadata = {"autoreset_mode": autoreset_mode, "render_modes": []}
+        self._next_step = autoreset_mode is AutoresetMode.NEXT_STEP
+        self._record, self._tensors = record, tensors
+        tokens, _ = vocabulary.encode_batch([episode.instruction for episode in episodes], max_length)
+        self._tokens = torch.zeros(len(tokens), max_length, dtype=torch.int64, device=simulator.device)
+        self._tokens[:, : tokens.shape[1]] = torch.as_tensor(tokens)
+        instruction = spaces.MultiDiscrete([len(vocabulary.symbols)] * max_length)
+        self.single_action_space = simulator.action_space
+        self.single_observation_space = spaces.Dict({**simulator.observation_space, "instruction": instruction})
+        self.action_space = batch_space(self.single_action_space, num_envs)
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        simulator.load(self.episodes)
+        simulator.resize(num_envs)
+        self._episode = self._zeros(torch.int64)
+        self._steps, self._drawn = self._zeros(torch.int64), self._zeros(torch.int64)
+        self._terminated, self._truncated = self._zeros(torch.bool), self._zeros(torch.bool)
+        self._seeds: Tensor | None = None
+
+    def _zeros(self, dtype: torch.dtype) -> Tensor:
+        return torch.zeros(self.num_envs, dtype=dtype, device=self.simulator.device)
+
+    def reset(
+        self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Arrays, Arrays]:
+        """Start episodes: everywhere, or where `options["reset_mask"]`; `options["episodes"]` says which (one a row)."""
+        options = options or {}
+        self._seed(seed)
+        mask = torch.as_tensor(options.get("reset_mask", np.ones(self.num_envs, bool)), device=self.simulator.device)
+        rows = mask.nonzero().flatten()
+        if "episodes" in options:
+            chosen = torch.as_tensor(np.asarray(options["episodes"]), device=self.simulator.device)[rows]
+        else:
+            chosen = self._draw(rows)
+        self._start(rows, chosen)
+        return self._observe(), self._infos(self._zeros(torch.bool), self.simulator.distance())
+
+    def _seed(self, seed: int | Sequence[int | None] | None) -> None:
+        if seed is None and self._seeds is not None:
+            return
+        if seed is None:
+            seed = int(self.np_random.integers(2**31))
+        if isinstance(seed, (int, np.integer)):
+            self._np_random, self._np_random_seed = gymnasium.utils.seeding.np_random(int(seed))
+            seed = range(int(seed), int(seed) + self.num_envs)
+        self._seeds = torch.as_tensor(list(seed), device=self.simulator.device)
+        self._drawn = self._zeros(torch.int64)
+
+    def _draw(self, rows: Tensor) -> Tensor:
+        """The next episode of each row, a function of its own seed and of how many it has drawn."""
+        assert self._seeds is not None
+        chosen = _scramble(_scramble(self._seeds[rows]) + self._drawn[rows]) % len(self.episodes)
+        self._drawn = self._drawn.index_add(0, rows, torch.ones_like(rows))
+        return chosen
+
+    def _start(self, rows: Tensor, chosen: Tensor) -> None:
+        self._episode = self._episode.index_copy(0, rows, chosen)
+        self.simulator.place(rows, chosen)
+        self._steps = self._steps.index_fill(0, rows, 0)
+        self._terminated = self._terminated.index_fill(0, rows, False)
+        self._truncated = self._truncated.index_fill(0, rows, False)
+
+    def step(self, actions: Any) -> tuple[Arrays, Any, Any, Any, Arrays]:
+        """Take one action in each environment; see the class for what happens to those that have ended."""
+        actions = torch.as_tensor(actions, dtype=torch.int64, device=self.simulator.device)
+        ended = self._terminated | self._truncated
+        before = self.simulator.distance()
+        collided = self.simulator.act(actions, ~ended)
+        after = self.simulator.distance()
+        self._steps = self._steps + ~ended
+        self._terminated = self._terminated | (~ended & (actions == self.simulator.stop))
+        self._truncated = self._truncated | (~self._terminated & (self._steps >= self.max_steps))
+        ending = (self._terminated | self._truncated) & ~ended
+        success = self._terminated & (after < self.success_distance)
+        reward = progress_reward(before, after, self.reward) + final_reward(ending, success, self.reward)
+        reward = torch.where(ended, 0.0, reward).nan_to_num(0.0)
+        if self._next_step and bool(ended.any()):
+            rows = ended.nonzero().flatten()
+            self._start(rows, self._draw(rows))
+            success, after = success & ~ended, self.simulator.distance()
+        infos = self._infos(success, after)
+        infos["collided"] = self._out(collided)
+        return self._observe(), self._out(reward), self._out(self._terminated), self._out(self._truncated), infos
+
+    def _observe(self) -> Arrays:
+        observation = {**self.simulator.observe(), "instruction": self._tokens[self._episode]}
+        return {name: self._out(value) for name, value in observation.items()}
+
+    def _infos(self, success: Tensor, distance: Tensor) -> Arrays:
+        infos = {
+            "episode": self._episode,
+            "steps": self._steps,
+            "expert": self.simulator.expert(),
+            "distance": distance,
+            "collided": self._zeros(torch.bool),
+            "success": success,
+        }
+        arrays: Arrays = {name: self._out(value) for name, value in infos.items()}
+        if self._record:
+            arrays |= {"poses": self.simulator.poses(), "choices": self.simulator.choices()}
+        return arrays
+
+    def _out(self, value: Tensor) -> Any:
+        return value if self._tensors else value.numpy(force=True)
+
+
+class NavigationEnv(gymnasium.Env):
+    """A single environment: `NavigationVectorEnv` with a batch of one, whose docstring says everything else."""
+
+    def __init__(self, simulator: Simulator, episodes: Sequence[Episode], vocabulary: Vocabulary, **options: Any) -> None:
+        """The arguments of `NavigationVectorEnv`, but for the batch size and the autoreset mode."""
+        fixed = {"autoreset_mode": AutoresetMode.DISABLED, "tensors": False}
+        self._batch = NavigationVectorEnv(simulator, episodes, vocabulary, 1, **{**options, **fixed})
+        self.action_space = self._batch.single_action_space
+        self.observation_space = self._batch.single_observation_space
+        self.metadata = {"render_modes": []}
+
+    @property
+    def episodes(self) -> tuple[Episode, ...]:
+        """What can be met."""
+        return self._batch.episodes
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Start an episode; `options={"episode": index}` chooses it."""
+        super().reset(seed=seed)
+        chosen = {"episodes": [options["episode"]]} if options and "episode" in options else None
+        observation, infos = self._batch.reset(seed=seed, options=chosen)
+        return _first(observation), self._info(infos)
+
+    def step(self, action: Any) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:
+        """Take one action."""
+        observation, reward, terminated, truncated, infos = self._batch.step(np.asarray([action]))
+        ended = bool(terminated[0]), bool(truncated[0])
+        return _first(observation), float(reward[0]), *ended, self._info(infos)
+
+    def _info(self, infos: Arrays) -> dict[str, Any]:
+        single = _first(infos)
+        return {**single, "instruction": self.episodes[int(single["episode"])].instruction}
+
+
+def _first(arrays: Arrays) -> dict[str, Any]:
+    """The first row of each array, scalars of the spaces' types."""
+    return {name: np.asarray(value[0]) if isinstance(value, np.ndarray) and value.ndim == 1 else value[0] for name, value in arrays.items()}
+
+
+def _scramble(value: Tensor) -> Tensor:
+    """A well-mixed non-negative integer per integer (the finaliser of SplitMix64, on 31-bit halves)."""
+    value = (value * 0x9E3779B9 + 0x7F4A7C15) & 0x7FFFFFFF
+    value = ((value ^ (value >> 15)) * 0x2C1B3C6D) & 0x7FFFFFFF
+    value = ((value ^ (value >> 12)) * 0x297A2D39) & 0x7FFFFFFF
+    return value ^ (value >> 15)

@@ -1,0 +1,40 @@
+"""View features: what an agent sees of each of the 36 views of a viewpoint."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from vln.errors import InputError
+from vln.features.captions import load_captions
+from vln.features.hdf5 import load_hdf5
+from vln.features.resnet_tsv import load_resnet_tsv
+from vln.features.table import ViewTable, blind_table
+
+__all__ = ["ViewTable", "blind_table", "load_captions", "load_hdf5", "load_resnet_tsv", "open_features"]
+
+
+def open_features(
+    name_or_path: str, data: Path, cache: Path | None = None, scans: Sequence[str] | None = None
+) -> ViewTable:
+    """The view features of a name or a file.
+
+    Args:
+        name_or_path: "captions" (whole images, classes and captions of boxes), "captions-short" (without the captions
+            of the boxes), "none" (blind), a ResNet `.tsv` or an `.hdf5` or `.h5` file.
+        data: The data folder, for the captions.
+        cache: Folder of caches; `$VLN_CACHE` or `cache/` if not given.
+        scans: The buildings wanted of the captions, all if not given; files of features are read whole.
+
+    Raises:
+        InputError: If the name is not known, or the file is missing, truncated or malformed.
+    """
+    suffix = Path(name_or_path).suffix.lower()
+    if name_or_path == "none":
+        return blind_table()
+    if name_or_path in ("captions", "captions-short"):
+        return load_captions(data, cache, scans, box_captions=name_or_path == "captions")
+    if suffix == ".tsv":
+        return load_resnet_tsv(Path(name_or_path), cache)
+    if suffix in (".hdf5", ".h5"):
+        return load_hdf5(Path(name_or_path), cache)
+    fix = "use 'captions', 'captions-short', 'none', or a file that ends in .tsv, .hdf5 or .h5"
+    raise InputError("features", f"'{name_or_path}' is not known", fix)

@@ -1,0 +1,275 @@
+"""What a camera saw, in words: the captions and detections of LangNav (Pan et al. 2023) as a table of words a view.
+
+`views/<scan>.json.xz` holds, for each of the 36 views (640 x 480 pixels) of each viewpoint, a caption of the whole image
+and detected boxes with class, confidence and a caption of their own. A view becomes its distinct words. A word's
+confidence is that of its most confident mention (a caption of the whole image counts 1); its place is the most confident
+box of that class, else the most confident box whose caption has the word, else the whole image.
+"""
+
+import hashlib
+import json
+import lzma
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+
+from vln.errors import InputError
+from vln.features.cache import cache_folder, read_cache, write_cache
+from vln.features.table import PADDING, ViewTable
+from vln.files import sha256
+from vln.graph import VIEWS
+
+FORMAT = 1  # raise it when the arrays change
+WIDTH, HEIGHT = 640, 480
+MOST_WORDS = 24
+MIN_VIEWS = 20
+SUFFIX = ".json.xz"
+REFETCH = "fetch the file again"
+# Function words, and what captions open with or join their parts with ("a close up view of", "sitting next to").
+STOP_WORDS = frozenset(
+    "a an and are as at be been being but by each for from has have he her his in is it its of on or other s she so some "
+    "that the their them there they this to very was were which while who with "
+    "blurry bunch close couple filled hanging image lot lots made next photo set sitting standing top up view".split()
+)
+
+IMAGE_CAPTION, BOX_CAPTION, CLASS = range(3)
+
+Box = tuple[float, float, float, float]
+WHOLE_IMAGE: Box = (1.0, 1.0, 0.5, 0.5)
+
+_WORD = re.compile(r"[a-z]+")
+
+
+@dataclass
+class Mentions:
+    """Words as the captioner wrote them, M of them, in B boxes of one or more views.
+
+    Attributes:
+        vocabulary: Word to provisional number, shared by all buildings.
+        keys: (scan, viewpoint) of the viewpoints, in order.
+        word: M numbers of words.
+        per_box: How many of the words each box mentions.
+        view: Which view each box is in, counted through all viewpoints.
+        trust: How well the words of each box tell its place: `CLASS`, `BOX_CAPTION` or `IMAGE_CAPTION`.
+        box: Confidence, share of the image's area, x and y of the centre of each box; whole images are boxes too.
+    """
+
+    vocabulary: dict[str, int]
+    keys: list[tuple[str, str]] = field(default_factory=list)
+    word: list[int] = field(default_factory=list)
+    per_box: list[int] = field(default_factory=list)
+    view: list[int] = field(default_factory=list)
+    trust: list[int] = field(default_factory=list)
+    box: list[Box] = field(default_factory=list)
+
+    def add(self, view: int, trust: int, box: Box, words: Sequence[str]) -> None:
+        """Add what the class or the caption of one box, or of the whole image, mentions."""
+        self.word.extend(self.vocabulary.setdefault(word, len(self.vocabulary)) for word in words)
+        self.per_box.append(len(words))
+        self.view.append(view)
+        self.trust.append(trust)
+        self.box.append(box)
+
+
+@dataclass(frozen=True)
+class Entries:
+    """Distinct words of views: V views in all, E entries in the order of the views, the most confident first.
+
+    Attributes:
+        view: (E,) int64.
+        word: (E,) int64, provisional numbers.
+        attributes: (E, 4) float32, see `ViewTable.attributes`.
+    """
+
+    view: np.ndarray
+    word: np.ndarray
+    attributes: np.ndarray
+
+
+def load_captions(
+    data: Path, cache: Path | None = None, scans: Sequence[str] | None = None, box_captions: bool = True
+) -> ViewTable:
+    """The words of every view; built on the first call and memory-mapped from then on.
+
+    Args:
+        data: Folder with `views/`.
+        cache: Folder of caches; `$VLN_CACHE` or `cache/` if not given.
+        scans: The buildings wanted, all files if not given. The vocabulary is theirs, so tables of different
+            buildings number words differently.
+        box_captions: Whether the captions of the boxes count: 7.8 words a view instead of 5.1, at twice the size.
+
+    Raises:
+        InputError: If a file is missing, truncated or malformed, or the cache cannot be written.
+    """
+    folder = Path(data) / "views"
+    sources = _sources(folder, scans)
+    source_hash = sha256(*sources)
+    recipe = json.dumps(
+        [FORMAT, MOST_WORDS, MIN_VIEWS, sorted(STOP_WORDS), box_captions, [path.name for path in sources], source_hash]
+    )
+    place = cache_folder(cache) / f"captions-{hashlib.sha256(recipe.encode()).hexdigest()[:16]}"
+    cached = read_cache(place)
+    if cached is None:
+        _build(sources, source_hash, place, box_captions)
+        cached = read_cache(place)
+    if cached is None:
+        raise InputError(place, "the cache cannot be read back", "check the disk and delete the folder")
+    manifest, arrays = cached
+    index = {(scan, viewpoint): row for row, (scan, viewpoint) in enumerate(manifest["viewpoints"])}
+    vocabulary = tuple(manifest["vocabulary"])
+    words, attributes = arrays["words"], arrays["attributes"]
+    name = "captions" if box_captions else "captions-short"
+    return ViewTable(name, str(folder), source_hash, index, None, words, attributes, vocabulary)
+
+
+def _sources(folder: Path, scans: Sequence[str] | None) -> list[Path]:
+    """The files of the buildings wanted, in alphabetical order."""
+    if scans is None:
+        sources = sorted(folder.glob(f"*{SUFFIX}"))
+    else:
+        sources = [folder / f"{scan}{SUFFIX}" for scan in sorted(set(scans))]
+    for path in sources:
+        if not path.is_file():
+            scan = path.name.removesuffix(SUFFIX)
+            raise InputError(path, f"the captions of scan '{scan}' are missing", "fetch them or choose other features")
+    if not sources:
+        fix = "fetch the captions or choose other features, for instance 'none'"
+        raise InputError(folder, f"there is no file <scan>{SUFFIX}", fix)
+    return sources
+
+
+def _build(sources: Sequence[Path], source_hash: str, place: Path, box_captions: bool) -> None:
+    """Read the captions of all buildings and write the table."""
+    numbers: dict[str, int] = {}
+    keys: list[tuple[str, str]] = []
+    parts: list[Entries] = []
+    # Progress goes to stderr: stdout may be a table in JSON.
+    for path in track(sources, "Reading captions", console=Console(stderr=True), transient=True):
+        mentions = read_mentions(path, numbers, box_captions)
+        parts.append(merge(mentions, first_view=len(keys) * VIEWS))
+        keys.extend(mentions.keys)
+    entries = Entries(*(np.concatenate([getattr(part, name) for part in parts]) for name in ("view", "word", "attributes")))
+    vocabulary, arrays, dropped = tabulate(entries, list(numbers), len(keys))
+    manifest = {
+        "format": FORMAT,
+        "source_hash": source_hash,
+        "dropped": dropped,
+        "viewpoints": keys,
+        "vocabulary": vocabulary,
+    }
+    write_cache(place, manifest, arrays)
+
+
+def read_mentions(path: Path, vocabulary: dict[str, int], box_captions: bool = True) -> Mentions:
+    """What the captions and boxes of one building mention; new words are added to `vocabulary`.
+
+    Raises:
+        InputError: If the file is truncated or an entry lacks a field or has one of the wrong type.
+    """
+    scan = path.name.removesuffix(SUFFIX)
+    mentions = Mentions(vocabulary)
+    for viewpoint, views in _read(path).items():
+        first = len(mentions.keys) * VIEWS
+        mentions.keys.append((scan, viewpoint))
+        for view in range(VIEWS):
+            try:
+                for trust, box, words in _mentions(views[str(view)], box_captions):
+                    mentions.add(first + view, trust, box, words)
+            except (KeyError, TypeError, ValueError, AttributeError) as error:
+                where = f"viewpoint '{viewpoint}', view {view}"
+                fields = "'global_cap' and 'dense_cap' with 'obj_class', 'coordinates', 'confidence' and 'caption'"
+                problem = f"{where} lacks one of the fields {fields}, or has one of the wrong type ({error})"
+                raise InputError(path, problem, REFETCH) from None
+    return mentions
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(lzma.decompress(path.read_bytes()))
+    except (lzma.LZMAError, EOFError, json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(path, f"is truncated or not JSON compressed by xz ({error})", REFETCH) from None
+    if not isinstance(content, dict):
+        raise InputError(path, "is not an object of viewpoints", REFETCH)
+    return content
+
+
+def _mentions(view: dict[str, Any], box_captions: bool) -> Iterator[tuple[int, Box, Sequence[str]]]:
+    """The captions and classes of a view: how well they tell the place, the box, the words."""
+    yield IMAGE_CAPTION, WHOLE_IMAGE, content_words(view["global_cap"])
+    for found in view["dense_cap"]:
+        left, top, right, bottom = (float(number) for number in found["coordinates"].split())
+        confidence = float(found["confidence"])
+        inside = 0 <= left < right <= WIDTH and 0 <= top < bottom <= HEIGHT
+        if not inside or not 0 <= confidence <= 1:
+            raise ValueError(f"box '{found['coordinates']}' or confidence '{found['confidence']}' is out of range")
+        area = (right - left) * (bottom - top) / (WIDTH * HEIGHT)
+        box = confidence, area, (left + right) / (2 * WIDTH), (top + bottom) / (2 * HEIGHT)
+        yield CLASS, box, content_words(found["obj_class"])
+        if box_captions:
+            yield BOX_CAPTION, box, content_words(found["caption"])
+
+
+@lru_cache(maxsize=1 << 16)
+def content_words(caption: str) -> tuple[str, ...]:
+    """The words of a caption or class name ("potted plant" is two) that are not stop words."""
+    return tuple(word for word in _WORD.findall(caption.lower()) if word not in STOP_WORDS)
+
+
+def merge(mentions: Mentions, first_view: int = 0) -> Entries:
+    """One entry for each distinct word of a view, by the rule in the module's docstring."""
+    per_box = np.array(mentions.per_box, dtype=np.int64)
+    word = np.array(mentions.word, dtype=np.int64)
+    view = np.repeat(np.array(mentions.view, dtype=np.int64), per_box)
+    box = np.repeat(np.array(mentions.box, dtype=np.float32).reshape(-1, 4), per_box, axis=0)
+    trust = np.repeat(np.array(mentions.trust, dtype=np.int64), per_box)
+    order = np.lexsort((-box[:, 1], -box[:, 0], -trust, word, view))
+    view, word, box = view[order], word[order], box[order]
+    first = np.flatnonzero(np.diff(view * (word.max(initial=0) + 1) + word, prepend=-1))
+    attributes = box[first]
+    if len(first):
+        attributes[:, 0] = np.maximum.reduceat(box[:, 0], first)
+    view, word = view[first], word[first]
+    order = np.lexsort((word, -attributes[:, 1], -attributes[:, 0], view))
+    return Entries(view[order] + first_view, word[order], attributes[order])
+
+
+def tabulate(
+    entries: Entries, words: Sequence[str], viewpoints: int
+) -> tuple[tuple[str, ...], dict[str, np.ndarray], float]:
+    """The padded table of the words that occur in `MIN_VIEWS` views, at most `MOST_WORDS` a view.
+
+    Args:
+        entries: Distinct words of views.
+        words: The words by provisional number.
+        viewpoints: N.
+
+    Returns:
+        vocabulary: The words kept, `<pad>` first, then by falling number of views.
+        arrays: `words` (N, 36, K) int16 and `attributes` (N, 36, K, 4) float16.
+        dropped: Share of the entries that did not fit in.
+    """
+    counts = np.bincount(entries.word, minlength=len(words))
+    kept = sorted((n for n, count in enumerate(counts) if count >= MIN_VIEWS), key=lambda n: (-counts[n], words[n]))
+    numbers = np.zeros(len(words), dtype=np.int16)
+    numbers[kept] = np.arange(1, len(kept) + 1)
+    frequent = numbers[entries.word] > 0
+    view, number, attributes = entries.view[frequent], numbers[entries.word[frequent]], entries.attributes[frequent]
+    rank = np.arange(len(view)) - np.searchsorted(view, view)
+    most = min(MOST_WORDS, int(rank.max(initial=0)) + 1)
+    fits = rank < most
+    table = np.zeros((viewpoints * VIEWS, most), dtype=np.int16)
+    places = np.zeros((viewpoints * VIEWS, most, 4), dtype=np.float16)
+    table[view[fits], rank[fits]] = number[fits]
+    places[view[fits], rank[fits]] = attributes[fits]
+    arrays = {
+        "words": table.reshape(viewpoints, VIEWS, most),
+        "attributes": places.reshape(viewpoints, VIEWS, most, 4),
+    }
+    return (PADDING, *(words[n] for n in kept)), arrays, float(1 - fits.mean()) if len(fits) else 0.0

@@ -1,0 +1,79 @@
+"""Files of precomputed features, converted once to a memory-mapped table in half precision."""
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+
+from vln.errors import InputError
+from vln.features.cache import cache_folder, finish_cache, read_cache
+from vln.features.table import ViewTable, check_finite
+from vln.files import replacing, sha256
+from vln.graph import VIEWS
+
+FORMAT = 1  # raise it when the arrays change
+
+Row = tuple[str, str, np.ndarray]
+
+
+def cache_place(path: Path, width: int, cache: Path | None) -> Path:
+    """The cache folder of a feature file, told by its path, size and time of change.
+
+    Files of several gigabytes are not hashed on every start; their content hash is in the manifest.
+
+    Raises:
+        InputError: If the file is missing.
+    """
+    if not Path(path).is_file():
+        raise InputError(path, "the feature file does not exist", "check the path or fetch the features")
+    state = Path(path).stat()
+    identity = f"{FORMAT} {width} {Path(path).resolve()} {state.st_size} {state.st_mtime_ns}"
+    return cache_folder(cache) / f"{Path(path).stem}-{hashlib.sha256(identity.encode()).hexdigest()[:16]}"
+
+
+def open_table(path: Path, place: Path) -> ViewTable | None:
+    """The table of a converted feature file; None if it was never converted."""
+    cached = read_cache(place)
+    if cached is None:
+        return None
+    manifest, arrays = cached
+    index = {(scan, viewpoint): row for row, (scan, viewpoint) in enumerate(manifest["viewpoints"])}
+    return ViewTable(Path(path).stem, str(path), manifest["source_hash"], index, dense=arrays["dense"])
+
+
+def convert(path: Path, place: Path, rows: Iterable[Row], count: int, width: int) -> ViewTable:
+    """Write the features of `count` viewpoints, (36, width) each, one viewpoint in memory at a time.
+
+    Raises:
+        InputError: If a viewpoint occurs twice, a feature is not finite or out of the range of half precision, or the
+            cache cannot be written.
+    """
+    viewpoints: dict[tuple[str, str], None] = {}
+    with replacing(place / "dense.npy") as temporary:
+        table = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float16, shape=(count, VIEWS, width))
+        bar = track(rows, f"Converting {Path(path).name}", total=count, console=Console(stderr=True), transient=True)
+        for row, (scan, viewpoint, features) in enumerate(bar):
+            if (scan, viewpoint) in viewpoints:
+                problem = f"viewpoint '{viewpoint}' of scan '{scan}' occurs twice"
+                raise InputError(path, problem, "keep one of the two")
+            viewpoints[scan, viewpoint] = None
+            table[row] = _half(path, scan, viewpoint, features)
+        table.flush()
+    manifest = {"format": FORMAT, "source_hash": sha256(path), "viewpoints": list(viewpoints)}
+    finish_cache(place, manifest, {"dense": (count, VIEWS, width)})
+    converted = open_table(path, place)
+    if converted is None:
+        raise InputError(place, "the cache cannot be read back", "check the disk and delete the folder")
+    return converted
+
+
+def _half(path: Path, scan: str, viewpoint: str, features: np.ndarray) -> np.ndarray:
+    """Features of a viewpoint in half precision."""
+    check_finite(path, scan, viewpoint, features)
+    if np.abs(features).max(initial=0) > np.finfo(np.float16).max:
+        problem = f"a feature of scan '{scan}', viewpoint '{viewpoint}' exceeds {np.finfo(np.float16).max:g}"
+        raise InputError(path, problem, "scale the features")
+    return features.astype(np.float16)

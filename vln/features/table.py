@@ -1,0 +1,87 @@
+"""A table over (viewpoint, view): what an agent sees of each of the 36 views of a panorama."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from vln.errors import InputError
+from vln.graph import VIEWS, NavigationGraph
+
+PADDING = "<pad>"
+
+
+@dataclass(frozen=True)
+class ViewTable:
+    """The content of every view, either numbers (`dense`) or words with their places (`words`, `attributes`).
+
+    View i of a panorama looks at heading `(i % 12) * 30` degrees and elevation -30, 0, +30 degrees for `i // 12` = 0, 1, 2.
+
+    Attributes:
+        name: "captions", "none" or the stem of the feature file.
+        source: File or folder it was read from, to name in errors.
+        source_hash: SHA-256 over the bytes of the sources; empty for "none".
+        index: (scan, viewpoint) to row.
+        dense: (N, 36, F) float16 or float32; F = 0 in the table of a blind agent. None in a table of words.
+        words: (N, 36, K) int16, places in `vocabulary`, 0 where a view has fewer than K words. None in a dense table.
+        attributes: (N, 36, K, 4) float16: confidence, share of the image's area, x and y of the centre from the top
+            left corner, all in [0, 1]; zero where `words` is. None in a dense table.
+        vocabulary: The words, `<pad>` first. Empty in a dense table.
+    """
+
+    name: str
+    source: str
+    source_hash: str
+    index: dict[tuple[str, str], int]
+    dense: np.ndarray | None = None
+    words: np.ndarray | None = None
+    attributes: np.ndarray | None = None
+    vocabulary: tuple[str, ...] = ()
+
+    @property
+    def blind(self) -> bool:
+        """Whether views have no content at all."""
+        return self.dense is not None and self.dense.shape[-1] == 0
+
+    def rows(self, graphs: Sequence[NavigationGraph]) -> np.ndarray:
+        """Rows of the graphs' viewpoints, in the order of the graphs and of the viewpoints in each.
+
+        Returns:
+            (V,) int64, V viewpoints of all the graphs together.
+
+        Raises:
+            InputError: If a viewpoint has no features.
+        """
+        keys = [(graph.scan, viewpoint) for graph in graphs for viewpoint in graph.viewpoints]
+        if self.blind:
+            return np.zeros(len(keys), dtype=np.int64)
+        rows = np.array([self.index.get(key, -1) for key in keys], dtype=np.int64)
+        missing = np.flatnonzero(rows < 0)
+        if len(missing):
+            raise InputError(self.source, self._explain([keys[place] for place in missing]), "use features of all viewpoints")
+        return rows
+
+    def _explain(self, missing: list[tuple[str, str]]) -> str:
+        """Which viewpoints lack features, in words."""
+        scan, viewpoint = missing[0]
+        others = f" and of {len(missing) - 1} more viewpoints" if len(missing) > 1 else ""
+        if any(known == scan for known, _ in self.index):
+            return f"features of viewpoint '{viewpoint}' of scan '{scan}'{others} are missing"
+        return f"features of scan '{scan}' (viewpoint '{viewpoint}'){others} are missing"
+
+
+def blind_table() -> ViewTable:
+    """The table of an agent that sees nothing of a view: no content for any viewpoint."""
+    return ViewTable("none", "none", "", {}, dense=np.zeros((1, VIEWS, 0), dtype=np.float16))
+
+
+def check_finite(source: object, scan: str, viewpoint: str, features: np.ndarray) -> None:
+    """Check the (36, F) features of a viewpoint.
+
+    Raises:
+        InputError: If a number is not finite, naming scan, viewpoint and view.
+    """
+    if not np.isfinite(features).all():
+        view, column = np.argwhere(~np.isfinite(features))[0]
+        where = f"features of scan '{scan}', viewpoint '{viewpoint}', view {view}"
+        raise InputError(source, f"{where} are not finite (column {column})", "compute or fetch the features again")

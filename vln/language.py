@@ -1,0 +1,186 @@
+"""Words of instructions: tokenisation, vocabulary, encoding, pretrained word vectors."""
+
+import json
+import re
+import string
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from vln.errors import InputError
+from vln.files import read_text
+
+PAD, UNK, EOS = 0, 1, 2
+SPECIALS = ("<pad>", "<unk>", "<eos>")
+VECTORS, VECTOR_WORDS = "train_glove.npy", "train_vocab.txt"
+
+Unit = Literal["word", "character"]
+
+_BOUNDARY = re.compile(r"(\W+)")
+
+
+def split_words(text: str) -> list[str]:
+    """Lower-case words and punctuation marks, as in the R2R reference tokenizer (Anderson et al. 2018).
+
+    A run of punctuation is one symbol a mark, except that full stops ("..") stay together.
+    """
+    words: list[str] = []
+    for piece in (piece.strip() for piece in _BOUNDARY.split(text.lower())):
+        marks_only = all(mark in string.punctuation for mark in piece)
+        if marks_only and piece.strip("."):
+            words.extend(piece)
+        elif piece:
+            words.append(piece)
+    return words
+
+
+def split_characters(text: str) -> list[str]:
+    """Lower-case characters, white space shortened to single blanks."""
+    return list(" ".join(text.lower().split()))
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The symbols an agent can read and their numbers.
+
+    Attributes:
+        symbols: `<pad>`, `<unk>`, `<eos>`, then the units by falling count; the place of a symbol is its number.
+        unit: What a symbol stands for, "word" or "character".
+    """
+
+    symbols: tuple[str, ...]
+    unit: Unit = "word"
+
+    def __len__(self) -> int:
+        return len(self.symbols)
+
+    @cached_property
+    def lookup(self) -> dict[str, int]:
+        """Symbol to number."""
+        return {symbol: number for number, symbol in enumerate(self.symbols)}
+
+    @classmethod
+    def build(cls, instructions: Iterable[str], min_count: int = 5, unit: Unit = "word") -> "Vocabulary":
+        """The units that occur at least `min_count` times; equal counts stand in alphabetical order."""
+        split = _splitter(unit)
+        counts = Counter(symbol for text in instructions for symbol in split(text))
+        frequent = [symbol for symbol, count in counts.items() if count >= min_count]
+        return cls((*SPECIALS, *sorted(frequent, key=lambda symbol: (-counts[symbol], symbol))), unit)
+
+    def words(self, text: str, max_length: int) -> tuple[str, ...]:
+        """What `encode` numbers, as written: unknown words stay readable, the last symbol is `<eos>`."""
+        return (*_splitter(self.unit)(text)[: max_length - 1], SPECIALS[EOS])
+
+    def encode(self, text: str, max_length: int) -> np.ndarray:
+        """Numbers of the symbols of a text.
+
+        The end of sentence is always kept; the R2R reference tokenizer loses it where it truncates.
+
+        Args:
+            text: The instruction.
+            max_length: Most symbols to return, the end of sentence included.
+
+        Returns:
+            (L,) int64 with 1 <= L <= max_length.
+        """
+        if max_length < 1:
+            raise InputError("max_length", f"{max_length} leaves no room for the end of sentence", "use at least 1")
+        return np.array([self.lookup.get(word, UNK) for word in self.words(text, max_length)], dtype=np.int64)
+
+    def encode_batch(self, texts: Sequence[str], max_length: int) -> tuple[np.ndarray, np.ndarray]:
+        """Numbers of the symbols of N texts.
+
+        Returns:
+            tokens: (N, L) int64, L the length of the longest text, padded at the end with `PAD`.
+            lengths: (N,) int64.
+        """
+        rows = [self.encode(text, max_length) for text in texts]
+        lengths = np.array([len(row) for row in rows], dtype=np.int64)
+        tokens = np.full((len(rows), lengths.max(initial=0)), PAD, dtype=np.int64)
+        for row, numbers in zip(tokens, rows, strict=True):
+            row[: len(numbers)] = numbers
+        return tokens, lengths
+
+    def decode(self, numbers: Iterable[int]) -> str:
+        """The text of encoded symbols, up to the end of sentence or the padding."""
+        kept: list[str] = []
+        for number in numbers:
+            if number in (PAD, EOS):
+                break
+            kept.append(self.symbols[number])
+        return ("" if self.unit == "character" else " ").join(kept)
+
+    def to_json(self) -> str:
+        """The vocabulary as a JSON object."""
+        return json.dumps({"unit": self.unit, "symbols": self.symbols}, ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str, source: object = "vocabulary") -> "Vocabulary":
+        """The vocabulary `to_json` wrote; `source` names it in errors.
+
+        Raises:
+            InputError: If the text is no vocabulary.
+        """
+        fix = "write it again with Vocabulary.to_json"
+        try:
+            content = json.loads(text)
+            vocabulary = cls(tuple(content["symbols"]), content["unit"])
+        except (json.JSONDecodeError, KeyError, TypeError):
+            problem = "is truncated or lacks one of the fields 'unit' and 'symbols'"
+            raise InputError(source, problem, fix) from None
+        if vocabulary.unit not in ("word", "character"):
+            raise InputError(source, "field 'unit' is neither 'word' nor 'character'", fix)
+        strings = all(isinstance(symbol, str) for symbol in vocabulary.symbols)
+        distinct = len(vocabulary.lookup) == len(vocabulary) if strings else False
+        if not distinct or vocabulary.symbols[: len(SPECIALS)] != SPECIALS:
+            problem = f"field 'symbols' is not {', '.join(SPECIALS)} followed by distinct strings"
+            raise InputError(source, problem, fix)
+        return vocabulary
+
+
+def _splitter(unit: Unit):  # noqa: ANN202
+    return split_words if unit == "word" else split_characters
+
+
+def load_word_vectors(folder: Path, words: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Pretrained word vectors (GloVe, Pennington et al. 2014).
+
+    Args:
+        folder: Holds `train_glove.npy`, (W, D) float32, and `train_vocab.txt`, a word a line in the same order.
+        words: The words wanted.
+
+    Returns:
+        vectors: (len(words), D) float32, zero where there is none.
+        found: (len(words),) bool, False where there is none.
+
+    Raises:
+        InputError: If a file is missing or the two do not match.
+    """
+    known = read_text(Path(folder) / VECTOR_WORDS).split("\n")
+    source = Path(folder) / VECTORS
+    table = _read_vectors(source, len(known) - (known[-1] == ""))
+    place = {word.lower(): row for row, word in enumerate(known[: len(table)])}
+    rows = np.array([place.get(word, -1) for word in words], dtype=np.int64)
+    found = rows >= 0
+    return np.where(found[:, None], table[rows], np.float32(0)), found
+
+
+def _read_vectors(source: Path, count: int) -> np.ndarray:
+    """The table of vectors, checked: `count` rows of finite numbers."""
+    fix = f"fetch it again together with {VECTOR_WORDS}"
+    try:
+        table = np.load(source, allow_pickle=False)
+    except FileNotFoundError:
+        raise InputError(source, "the file of word vectors is missing", "fetch it") from None
+    except (ValueError, EOFError, OSError):
+        raise InputError(source, "is truncated or not a NumPy array", fix) from None
+    if table.ndim != 2 or len(table) != count:
+        raise InputError(source, f"has shape {table.shape}, not one row for each of {count} words", fix)
+    if not np.isfinite(table).all():
+        raise InputError(source, f"row {int(np.argwhere(~np.isfinite(table))[0, 0])} is not finite", fix)
+    return table.astype(np.float32)

@@ -1,0 +1,1 @@
+"""What agents did, shown: top-down maps, animations and the steps in a terminal."""

@@ -1,0 +1,48 @@
+"""Paths drawn beside one another where they share edges, like lanes of a road."""
+
+import numpy as np
+
+SHARPEST = 0.5  # cosine of half the turn at which a corner is bevelled rather than mitred
+SAME = 1e-6  # metres
+
+
+def lane(points: np.ndarray, offset: float) -> list[np.ndarray]:
+    """The pieces of a path moved to the right of its direction.
+
+    A way there and back falls on two sides, so that it reads as two.
+
+    Args:
+        points: (T + 1, 2) positions, repeated where the path stays in place.
+        offset: How far to the right, in the unit of the points; negative is to the left.
+
+    Returns:
+        T arrays (K, 2), the polyline of each step with the corner at its start; empty where it stays in place.
+    """
+    pieces = [np.empty((0, 2)) for _ in points[1:]]
+    previous: np.ndarray | None = None  # normal of the last piece that moved
+    moving = [step for step in range(len(points) - 1) if np.abs(points[step + 1] - points[step]).max() > SAME]
+    normals = {step: _right(points[step + 1] - points[step]) for step in moving}
+    for step, following in zip(moving, [*moving[1:], None], strict=True):
+        here = normals[step]
+        start = _corner(points[step], previous, here, offset)
+        end = _corner(points[step + 1], here, normals.get(following) if following is not None else None, offset)
+        pieces[step] = np.array([*start, *end[:1]])
+        previous = here
+    return pieces
+
+
+def _right(direction: np.ndarray) -> np.ndarray:
+    """Unit vector to the right of a direction."""
+    return np.array([direction[1], -direction[0]]) / np.hypot(*direction)
+
+
+def _corner(point: np.ndarray, before: np.ndarray | None, after: np.ndarray | None, offset: float) -> list[np.ndarray]:
+    """Where the lane passes a corner: one point where it mitres, two where it turns sharply."""
+    if before is None or after is None:
+        normal = after if before is None else before
+        return [point + offset * normal]
+    bisector = before + after
+    length = np.hypot(*bisector)
+    if length / 2 < SHARPEST:
+        return [point + offset * before, point + offset * after]
+    return [point + offset * bisector * 2 / length**2]

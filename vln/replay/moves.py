@@ -1,0 +1,68 @@
+"""What a step did, in words a reader of a map understands."""
+
+import math
+
+from vln.trajectory import Pose, Step
+
+AHEAD = math.radians(15)  # a smaller turn is not worth telling
+CLIMB = 0.3  # metres: smaller differences in height are the tripod's
+STILL = 1e-3  # metres
+
+
+def turn_between(start: float, end: float) -> float:
+    """The shorter way from one heading to another in radians, positive clockwise (to the right)."""
+    return (end - start + math.pi) % (2 * math.pi) - math.pi
+
+
+def bearing(start: Pose, end: Pose) -> float:
+    """Direction of one pose seen from another in radians, clockwise from +y."""
+    return math.atan2(end.position[0] - start.position[0], end.position[1] - start.position[1])
+
+
+def moved(start: Pose, end: Pose) -> bool:
+    """Whether the agent went somewhere, not only turned."""
+    return math.dist(start.position, end.position) > STILL
+
+
+def describe_step(before: Pose, step: Step) -> str:
+    """The step as "left 60°, 2.3 m", "turn right 30°", "look up 30°", "stop" or "blocked".
+
+    Args:
+        before: Pose before the step; turns are relative to its heading.
+        step: The step.
+    """
+    if step.choice == "stop":
+        return "stop"
+    if moved(before, step.pose):
+        return _travel(before, step.pose)
+    if step.collided:
+        return "blocked"
+    turn = turn_between(before.heading, step.pose.heading)
+    if abs(turn) > math.radians(1):
+        return f"turn {_side(turn)} {_degrees(turn)}"
+    tilt = step.pose.elevation - before.elevation
+    if abs(tilt) > math.radians(1):
+        return f"look {'up' if tilt > 0 else 'down'} {_degrees(tilt)}"
+    return "stay"
+
+
+def chosen_probability(step: Step) -> float | None:
+    """Probability the agent gave the action it took, None if it recorded none."""
+    chances = dict(zip(step.choices, step.probabilities, strict=False))
+    return chances.get(step.choice)
+
+
+def _travel(before: Pose, after: Pose) -> str:
+    turn = turn_between(before.heading, bearing(before, after))
+    climb = after.position[2] - before.position[2]
+    direction = "ahead" if abs(turn) < AHEAD else f"{_side(turn)} {_degrees(turn)}"
+    stairs = f", {'up' if climb > 0 else 'down'} {abs(climb):.1f} m" if abs(climb) > CLIMB else ""
+    return f"{direction}, {math.dist(before.position, after.position):.1f} m{stairs}"
+
+
+def _side(turn: float) -> str:
+    return "right" if turn > 0 else "left"
+
+
+def _degrees(angle: float) -> str:
+    return f"{abs(math.degrees(angle)):.0f}°"

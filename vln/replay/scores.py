@@ -1,0 +1,46 @@
+"""The scores of single episodes, as maps and terminals show them."""
+
+from collections.abc import Mapping, Sequence
+
+from vln.episodes import Episode
+from vln.graph import NavigationGraph
+from vln.metrics import score_paths
+from vln.trajectory import Trajectory
+
+Scores = dict[str, float]
+
+
+def episode_of(trajectory: Trajectory) -> Episode:
+    """The episode a trajectory was recorded in, without sub-instructions."""
+    return Episode(
+        trajectory.episode_id,
+        trajectory.scan,
+        trajectory.split,
+        trajectory.instruction,
+        trajectory.reference,
+        trajectory.start.heading,
+    )
+
+
+def score_trajectories(
+    trajectories: Sequence[Trajectory], graphs: Mapping[str, NavigationGraph]
+) -> list[Scores | None]:
+    """All metrics of each trajectory, None where the goal is withheld.
+
+    Args:
+        trajectories: Of any buildings.
+        graphs: Of those buildings.
+    """
+    scored = [trajectory for trajectory in trajectories if episode_of(trajectory).goal is not None]
+    if not scored:
+        return [None] * len(trajectories)
+    paths = [[pose.viewpoint for pose in trajectory.poses] for trajectory in scored]
+    columns = score_paths(graphs, [episode_of(trajectory) for trajectory in scored], paths)
+    rows = iter(range(len(scored)))
+    return [
+        None if episode_of(trajectory).goal is None else _row(columns, next(rows)) for trajectory in trajectories
+    ]
+
+
+def _row(columns: Mapping[str, Sequence[float]], row: int) -> Scores:
+    return {name: float(values[row]) for name, values in columns.items()}
