@@ -62,6 +62,7 @@ class NavigationVectorEnv(VectorEnv):
         reward: RewardConfig | None = None,
         success_distance: float = SUCCESS_DISTANCE,
         autoreset_mode: AutoresetMode = AutoresetMode.NEXT_STEP,
+        silent: bool = False,
         record: bool = False,
         tensors: bool = False,
     ) -> None:
@@ -77,17 +78,19 @@ class NavigationVectorEnv(VectorEnv):
             reward: The reward; see `vln.rewards`.
             success_distance: Metres; a stop nearer than this succeeds.
             autoreset_mode: NEXT_STEP or DISABLED.
+            silent: Hide the instructions, for agents that are to be deaf: all read as the empty sentence.
             record: Put poses and choices into the infos.
             tensors: Give torch tensors on the simulator's device instead of numpy arrays.
         """
         if autoreset_mode not in (AutoresetMode.NEXT_STEP, AutoresetMode.DISABLED):
             raise ValueError(f"autoreset mode {autoreset_mode} is not supported, use NEXT_STEP or DISABLED")
         self.simulator, self.episodes, self.num_envs = simulator, tuple(episodes), num_envs
-        self.max_steps, self.success_distance, self.reward = max_steps, success_distance, reward or RewardConfig()
+        self.max_steps, self.max_length = max_steps, max_length
+        self.success_distance, self.reward = success_distance, reward or RewardConfig()
         self.metadata = {"autoreset_mode": autoreset_mode, "render_modes": []}
         self._next_step = autoreset_mode is AutoresetMode.NEXT_STEP
-        self._record, self._tensors = record, tensors
-        tokens, _ = vocabulary.encode_batch([episode.instruction for episode in episodes], max_length)
+        self._record, self.gives_tensors = record, tensors
+        tokens, _ = vocabulary.encode_batch(["" if silent else episode.instruction for episode in episodes], max_length)
         self._tokens = torch.zeros(len(tokens), max_length, dtype=torch.int64, device=simulator.device)
         self._tokens[:, : tokens.shape[1]] = torch.as_tensor(tokens)
         instruction = spaces.MultiDiscrete([len(vocabulary.symbols)] * max_length)
@@ -186,7 +189,7 @@ class NavigationVectorEnv(VectorEnv):
         return arrays
 
     def _out(self, value: Tensor) -> Any:
-        return value if self._tensors else value.numpy(force=True)
+        return value if self.gives_tensors else value.numpy(force=True)
 
 
 class NavigationEnv(gymnasium.Env):

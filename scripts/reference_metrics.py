@@ -1,65 +1,88 @@
-"""The metrics of `vln.metrics` word for word from their papers: plain Python, one episode at a time.
+"""The metrics of `vln.metrics` one episode at a time, in the shape the published evaluators have.
 
-Not for use in experiments: the yardstick of `scripts/benchmark.py metrics`, and the tests check the batched metrics on it.
+Distances in dictionaries of dictionaries, as in the R2R evaluator; the time warping in a NumPy matrix and the coverage by
+NumPy's scalar functions, as the authors of nDTW and CLS publish them. Not for use in experiments: it is the yardstick
+of `scripts/benchmark.py metrics`, and the tests check the batched metrics on it.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from itertools import groupby, pairwise
 
-from vln.metrics import THRESHOLD
+import numpy as np
+
+from vln.episodes import Episode
+from vln.graph import NavigationGraph
+from vln.metrics import METRICS, THRESHOLD
 
 Distances = Mapping[str, Mapping[str, float]]
 
 
-def score_one(between: Distances, reference: Sequence[str], path: Sequence[str]) -> dict[str, float]:
+def distance_dictionaries(graph: NavigationGraph) -> dict[str, dict[str, float]]:
+    """Geodesic distances in metres, by viewpoint and viewpoint."""
+    rows = zip(graph.viewpoints, graph.distances.tolist(), strict=True)
+    return {viewpoint: dict(zip(graph.viewpoints, row, strict=True)) for viewpoint, row in rows}
+
+
+def score_all(
+    distances: Mapping[str, Distances], episodes: Sequence[Episode], paths: Sequence[Sequence[str]]
+) -> dict[str, np.ndarray]:
+    """What `vln.metrics.score_paths` gives, with the `distances` of each building."""
+    scores = [
+        score_one(distances[episode.scan], episode.path, path) for episode, path in zip(episodes, paths, strict=True)
+    ]
+    return {name: np.array([score[name] for score in scores]) for name in METRICS}
+
+
+def score_one(distances: Distances, reference: Sequence[str], path: Sequence[str]) -> dict[str, float]:
     """All metrics of one path.
 
     Args:
-        between: Geodesic distance in metres between two viewpoints.
+        distances: Geodesic distance in metres from viewpoint to viewpoint.
         reference: Viewpoints of the demonstration, the goal last.
         path: Viewpoints visited, the start first, with or without in-place turns.
     """
     path = [viewpoint for viewpoint, _ in groupby(path)]
     goal = reference[-1]
-    error = between[path[-1]][goal]
-    success = 1.0 if error < THRESHOLD else 0.0
-    similarity = math.exp(-_dtw(between, path, reference) / (len(reference) * THRESHOLD))
+    length = _length(distances, path)
+    error = distances[path[-1]][goal]
+    success = float(error < THRESHOLD)
+    similarity = float(np.exp(-_dtw(distances, path, reference) / (len(reference) * THRESHOLD)))
     return {
-        "TL": _length(between, path),
+        "TL": length,
         "NE": error,
         "SR": success,
-        "OSR": 1.0 if any(between[viewpoint][goal] < THRESHOLD for viewpoint in path) else 0.0,
-        "SPL": _spl(success, _length(between, path), between[path[0]][goal]),
+        "OSR": float(any(distances[viewpoint][goal] < THRESHOLD for viewpoint in path)),
+        "SPL": _spl(success, length, distances[path[0]][goal]),
         "nDTW": similarity,
         "sDTW": success * similarity,
-        "CLS": _cls(between, path, reference),
+        "CLS": _cls(distances, path, reference),
     }
 
 
-def _length(between: Distances, path: Sequence[str]) -> float:
-    return sum((between[a][b] for a, b in pairwise(path)), 0.0)
+def _length(distances: Distances, path: Sequence[str]) -> float:
+    return float(sum(distances[a][b] for a, b in pairwise(path)))
 
 
 def _spl(success: float, length: float, shortest: float) -> float:
-    if not success:
-        return 0.0
-    return shortest / max(shortest, length) if max(shortest, length) > 0 else 1.0
+    if length == shortest == 0:
+        return success
+    return success * shortest / max(shortest, length)
 
 
-def _dtw(between: Distances, path: Sequence[str], reference: Sequence[str]) -> float:
-    previous = [0.0] + [math.inf] * len(reference)
-    for viewpoint in path:
-        row, current = between[viewpoint], [math.inf]
-        for column, other in enumerate(reference):
-            current.append(row[other] + min(previous[column], previous[column + 1], current[column]))
-        previous = current
-    return previous[-1]
+def _dtw(distances: Distances, path: Sequence[str], reference: Sequence[str]) -> float:
+    matrix = np.full((len(path) + 1, len(reference) + 1), np.inf)
+    matrix[0, 0] = 0.0
+    for row, viewpoint in enumerate(path, start=1):
+        for column, other in enumerate(reference, start=1):
+            before = min(matrix[row - 1, column], matrix[row, column - 1], matrix[row - 1, column - 1])
+            matrix[row, column] = distances[viewpoint][other] + before
+    return float(matrix[-1, -1])
 
 
-def _cls(between: Distances, path: Sequence[str], reference: Sequence[str]) -> float:
-    nearest = [min(between[viewpoint][other] for viewpoint in path) for other in reference]
-    coverage = sum(math.exp(-distance / THRESHOLD) for distance in nearest) / len(reference)
-    expected = coverage * _length(between, reference)
-    off = abs(expected - _length(between, path))
-    return coverage * expected / (expected + off) if expected + off > 0 else coverage
+def _cls(distances: Distances, path: Sequence[str], reference: Sequence[str]) -> float:
+    nearest = [np.min([distances[viewpoint][other] for viewpoint in path]) for other in reference]
+    coverage = float(np.mean([np.exp(-distance / THRESHOLD) for distance in nearest]))
+    expected, length = coverage * _length(distances, reference), _length(distances, path)
+    if expected == length == 0:
+        return coverage
+    return coverage * expected / (expected + abs(expected - length))

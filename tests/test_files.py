@@ -39,7 +39,9 @@ def folder(tmp_path_factory) -> Path:
 
 
 def test_an_input_error_is_one_sentence_with_source_problem_and_fix():
-    assert str(InputError("a.json", "field 'scan' is missing", "fetch it")) == "a.json: field 'scan' is missing; fetch it."
+    assert (
+        str(InputError("a.json", "field 'scan' is missing", "fetch it")) == "a.json: field 'scan' is missing; fetch it."
+    )
 
 
 # --- reading ---

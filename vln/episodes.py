@@ -120,7 +120,9 @@ def _parse(source: Path, split: str, number: int, entry: Any) -> list[Episode]:
     # R4R as published joins two R2R paths and has no 'path_id' of its own in some releases.
     path_id = entry.get("path_id", number)
     require(isinstance(path_id, (int, str)), "path_id", "a number or a string")
-    path, instructions, heading = entry.get("path"), entry.get("instructions"), entry.get("heading")
+    path: Any = entry.get("path")
+    instructions: Any = entry.get("instructions")
+    heading: Any = entry.get("heading")
     require(_strings(path), "path", "a non-empty list of viewpoint ids")
     require(_strings(instructions), "instructions", "a non-empty list of strings")
     require(_finite(heading), "heading", "a finite number of radians")

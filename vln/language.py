@@ -4,7 +4,7 @@ import json
 import re
 import string
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -143,7 +143,7 @@ class Vocabulary:
         return vocabulary
 
 
-def _splitter(unit: Unit):  # noqa: ANN202
+def _splitter(unit: Unit) -> Callable[[str], list[str]]:
     return split_words if unit == "word" else split_characters
 
 
@@ -174,13 +174,13 @@ def _read_vectors(source: Path, count: int) -> np.ndarray:
     """The table of vectors, checked: `count` rows of finite numbers."""
     fix = f"fetch it again together with {VECTOR_WORDS}"
     try:
-        table = np.load(source, allow_pickle=False)
+        table = np.asarray(np.load(source, allow_pickle=False), dtype=np.float32)
     except FileNotFoundError:
         raise InputError(source, "the file of word vectors is missing", "fetch it") from None
     except (ValueError, EOFError, OSError):
-        raise InputError(source, "is truncated or not a NumPy array", fix) from None
+        raise InputError(source, "is truncated or not a NumPy array of numbers", fix) from None
     if table.ndim != 2 or len(table) != count:
         raise InputError(source, f"has shape {table.shape}, not one row for each of {count} words", fix)
     if not np.isfinite(table).all():
         raise InputError(source, f"row {int(np.argwhere(~np.isfinite(table))[0, 0])} is not finite", fix)
-    return table.astype(np.float32)
+    return table

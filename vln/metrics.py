@@ -14,10 +14,8 @@ All are computed from geodesic distances, so that any simulator that measures th
 `< threshold` everywhere; the published sDTW has `<=`, the R2R evaluator `<`.
 """  # noqa: E501
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 
 import numpy as np
 
@@ -126,24 +124,29 @@ def dtw(costs: np.ndarray, lengths: np.ndarray, reference_lengths: np.ndarray) -
     Returns:
         (B,) sums of the costs along the alignments.
     """
-    batch, rows, columns = costs.shape
-    # total[p + r + 2, r + 1] is the cheapest alignment up to (p, r). The cells of an anti-diagonal p + r do not depend on
-    # one another, so that a whole diagonal of the whole batch is one step.
-    total = np.full((rows + columns + 1, columns + 1, batch), np.inf)
-    total[0, 0] = 0.0
-    for column in range(columns):
-        total[column + 2 : column + rows + 2, column + 1] = costs[:, :, column].T
-    for diagonal in range(2, rows + columns + 1):
-        diagonal_move, previous = total[diagonal - 2, :-1], total[diagonal - 1]
-        total[diagonal, 1:] += np.minimum(np.minimum(previous[:-1], previous[1:]), diagonal_move)
-    return total[lengths + reference_lengths, reference_lengths, np.arange(batch)]
+    batch, positions, columns = costs.shape
+    infinite = np.full(batch, np.inf)
+    previous = [np.zeros(batch)] + [infinite] * columns
+    total = np.empty(batch)
+    for position in range(positions):
+        current = [infinite]
+        for column in range(columns):
+            cheapest = np.minimum(np.minimum(previous[column], previous[column + 1]), current[column])
+            current.append(cheapest + costs[:, position, column])
+        ended = np.flatnonzero(lengths == position + 1)
+        total[ended] = np.stack(current)[reference_lengths[ended], ended]
+        previous = current
+    return total
 
 
 def cls(distances: PathDistances, threshold: float = THRESHOLD) -> np.ndarray:
     """CLS, (B,) in [0, 1]: how near the path passes by the reference x how well their lengths agree."""
-    columns = distances.to_reference.shape[2]
-    inside = _inside(distances.to_reference.shape[1], distances.lengths)
-    nearest = np.where(inside[:, :, None], distances.to_reference, np.inf).min(axis=1)
+    batch, positions, columns = distances.to_reference.shape
+    nearest = np.full((columns, batch), np.inf)
+    for position in range(positions):
+        here = distances.to_reference[:, position].T
+        np.minimum(nearest, np.where(position < distances.lengths, here, np.inf), out=nearest)
+    nearest = nearest.T
     covered = np.where(_inside(columns, distances.reference_lengths), np.exp(-nearest / threshold), 0.0)
     coverage = covered.sum(axis=1) / distances.reference_lengths
     expected = coverage * _path_length(distances.reference_steps, distances.reference_lengths)
@@ -163,11 +166,8 @@ def drop_turns(path: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.nd
     Returns:
         The (B, P', ...) padded paths of what is left, P' the longest of them, and their (B,) lengths.
     """
-    keep = _inside(path.shape[1], lengths)
-    moved = path[:, 1:] != path[:, :-1]
-    keep[:, 1:] &= moved.reshape(*moved.shape[:2], -1).any(axis=2)
-    kept = keep.sum(axis=1)
-    return _padded(path[keep], kept), kept
+    kept, kept_lengths = _drop_turns(path[_inside(path.shape[1], lengths)], lengths)
+    return _padded(kept, kept_lengths), kept_lengths
 
 
 def score_paths(
@@ -190,8 +190,8 @@ def score_paths(
     Raises:
         InputError: If an episode has no goal.
     """
-    rows, lengths = _rows(graphs, episodes, paths)
-    return score_rows(graphs, episodes, rows, lengths, threshold)
+    rows, lengths = _drop_turns(*_flat_rows(graphs, episodes, paths))
+    return score(path_distances(graphs, episodes, _padded(rows, lengths), lengths), threshold)
 
 
 def score_rows(
@@ -210,41 +210,73 @@ def score_rows(
         lengths: (B,) int in [1, P].
         threshold: Metres.
     """
-    for episode in episodes:
-        if episode.goal is None:
-            where = f"episode '{episode.episode_id}' of split '{episode.split}'"
-            raise InputError(where, "its goal is withheld", "score a split whose goals are public")
     return score(path_distances(graphs, episodes, *drop_turns(rows, lengths)), threshold)
 
 
 def path_distances(
     graphs: Mapping[str, NavigationGraph], episodes: Sequence[Episode], rows: np.ndarray, lengths: np.ndarray
 ) -> PathDistances:
-    """The distances of paths on navigation graphs; arguments as in `score_rows`, without in-place turns."""
-    references, reference_lengths = _rows(graphs, episodes, [episode.path for episode in episodes])
-    batch, columns = references.shape
-    to_reference = np.empty((batch, rows.shape[1], columns))
-    steps, reference_steps = np.empty((batch, rows.shape[1] - 1)), np.empty((batch, columns - 1))
-    members = defaultdict(list)
-    for number, episode in enumerate(episodes):
-        members[episode.scan].append(number)
-    for scan, here in members.items():
-        between, path, reference = graphs[scan].distances, rows[here], references[here]
-        to_reference[here] = between[path[:, :, None], reference[:, None, :]]
-        steps[here] = between[path[:, :-1], path[:, 1:]]
-        reference_steps[here] = between[reference[:, :-1], reference[:, 1:]]
-    to_goal = to_reference[np.arange(batch), :, reference_lengths - 1]
-    return PathDistances(to_reference, to_goal, steps, reference_steps, lengths, reference_lengths)
+    """The distances of paths on navigation graphs; arguments as in `score_rows`, without in-place turns.
+
+    Raises:
+        InputError: If an episode has no goal.
+    """
+    references, reference_lengths = padded_rows(graphs, episodes, [episode.path for episode in episodes])
+    _check_goals(episodes, reference_lengths)
+    scans = list(dict.fromkeys(episode.scan for episode in episodes))
+    # One flat table of all the buildings, so that a gather serves the whole batch.
+    table = np.concatenate([graphs[scan].distances.ravel() for scan in scans])
+    widths = np.array([len(graphs[scan].viewpoints) for scan in scans])
+    number = {scan: place for place, scan in enumerate(scans)}
+    building = np.array([number[episode.scan] for episode in episodes])
+    start, width = (np.cumsum(widths**2) - widths**2)[building, None], widths[building, None]
+    starts, widths = (np.cumsum(widths**2) - widths**2)[building], widths[building]
+    # The episodes innermost in memory: gathering and the recursions over positions then run along contiguous numbers.
+    path, reference = np.ascontiguousarray(rows.T), np.ascontiguousarray(references.T)
+    from_path, from_reference = starts + path * widths, starts + reference * widths
+    to_reference = table.take(from_path[:, None] + reference)
+    return PathDistances(
+        to_reference=to_reference.transpose(2, 0, 1),
+        to_goal=to_reference[:, reference_lengths - 1, np.arange(len(episodes))].T,
+        steps=table.take(from_path[:-1] + path[1:]).T,
+        reference_steps=table.take(from_reference[:-1] + reference[1:]).T,
+        lengths=lengths,
+        reference_lengths=reference_lengths,
+    )
 
 
-def _rows(
+def _check_goals(episodes: Sequence[Episode], reference_lengths: np.ndarray) -> None:
+    for place in np.flatnonzero(reference_lengths == 1)[:1]:
+        where = f"episode '{episodes[place].episode_id}' of split '{episodes[place].split}'"
+        raise InputError(where, "its goal is withheld", "score a split whose goals are public")
+
+
+def padded_rows(
     graphs: Mapping[str, NavigationGraph], episodes: Sequence[Episode], paths: Sequence[Sequence[str]]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Padded (B, P) rows of viewpoints in each episode's graph, and (B,) lengths."""
-    lengths = np.fromiter(map(len, paths), dtype=np.int64, count=len(paths))
-    found = (map(graphs[episode.scan].index.__getitem__, path) for episode, path in zip(episodes, paths, strict=True))
-    flat = np.fromiter(chain.from_iterable(found), dtype=np.int64, count=int(lengths.sum()))
+    """Viewpoints as `score_rows` takes them: (B, P) padded rows of each episode's graph, and (B,) lengths."""
+    flat, lengths = _flat_rows(graphs, episodes, paths)
     return _padded(flat, lengths), lengths
+
+
+def _flat_rows(
+    graphs: Mapping[str, NavigationGraph], episodes: Sequence[Episode], paths: Sequence[Sequence[str]]
+) -> tuple[np.ndarray, np.ndarray]:
+    """(N,) concatenated rows of viewpoints in each episode's graph, and (B,) lengths."""
+    indices = [graphs[episode.scan].index for episode in episodes]
+    rows = [index[viewpoint] for index, path in zip(indices, paths, strict=True) for viewpoint in path]
+    lengths = np.fromiter(map(len, paths), dtype=np.int64, count=len(paths))
+    return np.fromiter(rows, dtype=np.int64, count=len(rows)), lengths
+
+
+def _drop_turns(flat: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """`drop_turns` of (N, ...) concatenated paths."""
+    starts = np.cumsum(lengths) - lengths
+    moved = flat[1:] != flat[:-1]
+    keep = np.ones(len(flat), dtype=bool)
+    keep[1:] = moved if moved.ndim == 1 else moved.any(axis=1)
+    keep[starts] = True
+    return flat[keep], np.add.reduceat(keep, starts, dtype=np.int64)
 
 
 def _padded(flat: np.ndarray, lengths: np.ndarray) -> np.ndarray:

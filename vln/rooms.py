@@ -50,8 +50,13 @@ def _room(region: str, letter: str, names: dict[str, str]) -> Room:
 
 
 def _names(path: Path) -> dict[str, str]:
-    """Letter to the first of the names of a kind of room."""
+    """Letter to the first of the names of a kind of room, its words apart ("familyroom/family room": "family room")."""
     rows = [line.split(",", 1) for line in read_text(path).splitlines() if line.strip()]
     if not all(len(row) == 2 for row in rows):
         raise InputError(path, "a line is not 'letter,name'", "fetch the file again")
-    return {letter: name.split("/")[0].strip() for letter, name in rows}
+    return {letter: _readable([name.strip() for name in names.split("/")]) for letter, names in rows}
+
+
+def _readable(names: list[str]) -> str:
+    same = [name for name in names if name.replace(" ", "") == names[0].replace(" ", "")]
+    return max(same, key=len)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vln.errors import InputError
+from vln.features import hdf5, resnet_tsv
 from vln.features.captions import load_captions
 from vln.features.hdf5 import load_hdf5
 from vln.features.resnet_tsv import load_resnet_tsv
@@ -13,7 +14,11 @@ __all__ = ["ViewTable", "blind_table", "load_captions", "load_hdf5", "load_resne
 
 
 def open_features(
-    name_or_path: str, data: Path, cache: Path | None = None, scans: Sequence[str] | None = None
+    name_or_path: str,
+    data: Path,
+    cache: Path | None = None,
+    scans: Sequence[str] | None = None,
+    feature_size: int | None = None,
 ) -> ViewTable:
     """The view features of a name or a file.
 
@@ -23,6 +28,7 @@ def open_features(
         data: The data folder, for the captions.
         cache: Folder of caches; `$VLN_CACHE` or `cache/` if not given.
         scans: The buildings wanted of the captions, all if not given; files of features are read whole.
+        feature_size: Numbers a view of a file; 2,048 (.tsv) and 768 (.hdf5, .h5) if not given.
 
     Raises:
         InputError: If the name is not known, or the file is missing, truncated or malformed.
@@ -33,8 +39,8 @@ def open_features(
     if name_or_path in ("captions", "captions-short"):
         return load_captions(data, cache, scans, box_captions=name_or_path == "captions")
     if suffix == ".tsv":
-        return load_resnet_tsv(Path(name_or_path), cache)
+        return load_resnet_tsv(Path(name_or_path), cache, feature_size or resnet_tsv.FEATURE_SIZE)
     if suffix in (".hdf5", ".h5"):
-        return load_hdf5(Path(name_or_path), cache)
+        return load_hdf5(Path(name_or_path), cache, feature_size or hdf5.FEATURE_SIZE)
     fix = "use 'captions', 'captions-short', 'none', or a file that ends in .tsv, .hdf5 or .h5"
     raise InputError("features", f"'{name_or_path}' is not known", fix)

@@ -1,9 +1,9 @@
 """What a camera saw, in words: the captions and detections of LangNav (Pan et al. 2023) as a table of words a view.
 
-`views/<scan>.json.xz` holds, for each of the 36 views (640 x 480 pixels) of each viewpoint, a caption of the whole image
-and detected boxes with class, confidence and a caption of their own. A view becomes its distinct words. A word's
-confidence is that of its most confident mention (a caption of the whole image counts 1); its place is the most confident
-box of that class, else the most confident box whose caption has the word, else the whole image.
+`views/<scan>.json.xz` holds, for each of the 36 views (640 x 480 pixels) of each viewpoint, a caption of the whole
+image and detected boxes with class, confidence and a caption of their own. A view becomes its distinct words. A word's
+confidence is that of its most confident mention (a caption of the whole image counts 1). Its place is the most
+confident box of that class, else the most confident box whose caption has the word, else the whole image.
 """
 
 import hashlib
@@ -33,11 +33,12 @@ MIN_VIEWS = 20
 SUFFIX = ".json.xz"
 REFETCH = "fetch the file again"
 # Function words, and what captions open with or join their parts with ("a close up view of", "sitting next to").
-STOP_WORDS = frozenset(
-    "a an and are as at be been being but by each for from has have he her his in is it its of on or other s she so some "
-    "that the their them there they this to very was were which while who with "
-    "blurry bunch close couple filled hanging image lot lots made next photo set sitting standing top up view".split()
-)
+_STOP = """
+a an and are as at be been being but by each for from has have he her his in is it its of on or other s she so some that
+the their them there they this to very was were which while who with
+blurry bunch close couple filled hanging image lot lots made next photo set sitting standing top up view
+"""
+STOP_WORDS = frozenset(_STOP.split())
 
 IMAGE_CAPTION, BOX_CAPTION, CLASS = range(3)
 
@@ -155,7 +156,8 @@ def _build(sources: Sequence[Path], source_hash: str, place: Path, box_captions:
         mentions = read_mentions(path, numbers, box_captions)
         parts.append(merge(mentions, first_view=len(keys) * VIEWS))
         keys.extend(mentions.keys)
-    entries = Entries(*(np.concatenate([getattr(part, name) for part in parts]) for name in ("view", "word", "attributes")))
+    columns = zip(*((part.view, part.word, part.attributes) for part in parts), strict=True)
+    entries = Entries(*(np.concatenate(column) for column in columns))
     vocabulary, arrays, dropped = tabulate(entries, list(numbers), len(keys))
     manifest = {
         "format": FORMAT,

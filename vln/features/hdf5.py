@@ -16,7 +16,6 @@ from vln.features.table import ViewTable
 from vln.graph import VIEWS
 
 FEATURE_SIZE = 768
-FIX = "fetch the file again or pass its feature size"
 
 
 def load_hdf5(path: Path, cache: Path | None = None, feature_size: int = FEATURE_SIZE) -> ViewTable:
@@ -39,22 +38,37 @@ def load_hdf5(path: Path, cache: Path | None = None, feature_size: int = FEATURE
     if table is not None:
         return table
     try:
-        with h5py.File(path, "r") as file:
-            if not len(file):
-                raise InputError(path, "has no viewpoints", FIX)
-            return convert(path, place, _rows(path, file, feature_size), len(file), feature_size)
-    except (OSError, RuntimeError) as error:
-        raise InputError(path, f"is truncated or not HDF5 ({error})", "fetch the file again") from None
+        file = h5py.File(path, "r")
+    except OSError as error:
+        raise _damaged(path, error) from None
+    with file:
+        if not len(file):
+            raise InputError(path, "has no viewpoints", "fetch the file again")
+        return convert(path, place, _rows(path, file, feature_size), len(file), feature_size)
+
+
+def _damaged(path: Path, error: Exception) -> InputError:
+    return InputError(path, f"is truncated or not HDF5 ({error})", "fetch the file again")
 
 
 def _rows(path: Path, file: h5py.File, feature_size: int) -> Iterator[Row]:
+    """Scan, viewpoint and (36, F) float32 features of each data set."""
     for key in file:
-        # Neither scans nor viewpoints hold an underscore in Matterport; where a scan does, viewpoints still do not.
+        # Viewpoints are hexadecimal; a scan may hold an underscore.
         scan, _, viewpoint = key.rpartition("_")
-        found = file[key]
-        if not scan or not isinstance(found, h5py.Dataset):
-            raise InputError(path, f"key '{key}' is not a data set named <scan>_<viewpoint>", FIX)
-        if found.ndim != 2 or found.shape[0] != VIEWS or found.shape[1] < feature_size:
-            problem = f"data set '{key}' has shape {found.shape}, not ({VIEWS}, {feature_size} or more)"
-            raise InputError(path, problem, FIX)
-        yield scan, viewpoint, found[:, :feature_size].astype(np.float32)
+        try:
+            found = file[key]
+            _check(path, key, found, feature_size)
+            features = found[:, :feature_size].astype(np.float32)
+        except (OSError, RuntimeError, KeyError) as error:
+            raise _damaged(path, error) from None
+        yield scan, viewpoint, features
+
+
+def _check(path: Path, key: str, found: object, feature_size: int) -> None:
+    """Check name, kind and shape of a data set."""
+    if "_" not in key or not isinstance(found, h5py.Dataset) or found.dtype.kind != "f":
+        raise InputError(path, f"key '{key}' is not a data set <scan>_<viewpoint> of floats", "fetch the file again")
+    if found.ndim != 2 or found.shape[0] != VIEWS or found.shape[1] < feature_size:
+        problem = f"data set '{key}' has shape {found.shape}, not ({VIEWS}, {feature_size} or more)"
+        raise InputError(path, problem, "fetch the file again or pass its feature size")

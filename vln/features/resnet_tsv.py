@@ -69,8 +69,8 @@ def _parse(path: Path, number: int, line: bytes, feature_size: int) -> Row:
     except binascii.Error:
         raise InputError(path, f"field 'features' of line {number} is truncated or not base64", REFETCH) from None
     if len(content) != VIEWS * feature_size * 4:
-        shape = f"{VIEWS} x {feature_size} float32"
-        problem = f"field 'features' of line {number} has {len(content)} bytes, not {VIEWS * feature_size * 4} ({shape})"
+        wanted = f"{VIEWS * feature_size * 4} ({VIEWS} x {feature_size} float32)"
+        problem = f"field 'features' of line {number} has {len(content)} bytes, not {wanted}"
         raise InputError(path, problem, REFETCH)
     features = np.frombuffer(content, dtype="<f4").reshape(VIEWS, feature_size)
     return cells[0].decode(errors="replace"), cells[1].decode(errors="replace"), features

@@ -15,7 +15,8 @@ PADDING = "<pad>"
 class ViewTable:
     """The content of every view, either numbers (`dense`) or words with their places (`words`, `attributes`).
 
-    View i of a panorama looks at heading `(i % 12) * 30` degrees and elevation -30, 0, +30 degrees for `i // 12` = 0, 1, 2.
+    View i of a panorama looks at heading `(i % 12) * 30` degrees and at elevation -30, 0 or +30 degrees for `i // 12`
+    = 0, 1 or 2.
 
     Attributes:
         name: "captions", "none" or the stem of the feature file.
@@ -58,7 +59,8 @@ class ViewTable:
         rows = np.array([self.index.get(key, -1) for key in keys], dtype=np.int64)
         missing = np.flatnonzero(rows < 0)
         if len(missing):
-            raise InputError(self.source, self._explain([keys[place] for place in missing]), "use features of all viewpoints")
+            problem = self._explain([keys[place] for place in missing])
+            raise InputError(self.source, problem, "use features of all viewpoints")
         return rows
 
     def _explain(self, missing: list[tuple[str, str]]) -> str:

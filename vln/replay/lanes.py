@@ -9,7 +9,7 @@ SAME = 1e-6  # metres
 def lane(points: np.ndarray, offset: float) -> list[np.ndarray]:
     """The pieces of a path moved to the right of its direction.
 
-    A way there and back falls on two sides, so that it reads as two.
+    A way there and back falls on two sides, so that it reads as two. The ends are the ends of the path itself.
 
     Args:
         points: (T + 1, 2) positions, repeated where the path stays in place.
@@ -18,16 +18,19 @@ def lane(points: np.ndarray, offset: float) -> list[np.ndarray]:
     Returns:
         T arrays (K, 2), the polyline of each step with the corner at its start; empty where it stays in place.
     """
-    pieces = [np.empty((0, 2)) for _ in points[1:]]
-    previous: np.ndarray | None = None  # normal of the last piece that moved
     moving = [step for step in range(len(points) - 1) if np.abs(points[step + 1] - points[step]).max() > SAME]
-    normals = {step: _right(points[step + 1] - points[step]) for step in moving}
-    for step, following in zip(moving, [*moving[1:], None], strict=True):
-        here = normals[step]
-        start = _corner(points[step], previous, here, offset)
-        end = _corner(points[step + 1], here, normals.get(following) if following is not None else None, offset)
-        pieces[step] = np.array([*start, *end[:1]])
-        previous = here
+    normals = [_right(points[step + 1] - points[step]) for step in moving]
+    pieces = [np.empty((0, 2)) for _ in points[1:]]
+    for number, step in enumerate(moving):
+        here = normals[number]
+        before = normals[number - 1] if number else here
+        after = normals[number + 1] if number + 1 < len(normals) else here
+        start = _corner(points[step], before, here, offset)
+        end = _corner(points[step + 1], here, after, offset)
+        pieces[step] = np.array([*start, end[0]])
+    if moving:
+        pieces[moving[0]] = np.vstack([points[moving[0]], pieces[moving[0]]])
+        pieces[moving[-1]] = np.vstack([pieces[moving[-1]], points[-1]])
     return pieces
 
 
@@ -36,11 +39,8 @@ def _right(direction: np.ndarray) -> np.ndarray:
     return np.array([direction[1], -direction[0]]) / np.hypot(*direction)
 
 
-def _corner(point: np.ndarray, before: np.ndarray | None, after: np.ndarray | None, offset: float) -> list[np.ndarray]:
-    """Where the lane passes a corner: one point where it mitres, two where it turns sharply."""
-    if before is None or after is None:
-        normal = after if before is None else before
-        return [point + offset * normal]
+def _corner(point: np.ndarray, before: np.ndarray, after: np.ndarray, offset: float) -> list[np.ndarray]:
+    """Where the lane passes a corner between two normals: one point where it mitres, two where it turns sharply."""
     bisector = before + after
     length = np.hypot(*bisector)
     if length / 2 < SHARPEST:

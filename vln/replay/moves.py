@@ -48,7 +48,7 @@ def describe_step(before: Pose, step: Step) -> str:
 
 def chosen_probability(step: Step) -> float | None:
     """Probability the agent gave the action it took, None if it recorded none."""
-    chances = dict(zip(step.choices, step.probabilities, strict=False))
+    chances = dict(zip(step.choices, step.probabilities, strict=True))
     return chances.get(step.choice)
 
 

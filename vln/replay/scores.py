@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from vln.episodes import Episode
 from vln.graph import NavigationGraph
 from vln.metrics import score_paths
@@ -37,10 +39,8 @@ def score_trajectories(
     paths = [[pose.viewpoint for pose in trajectory.poses] for trajectory in scored]
     columns = score_paths(graphs, [episode_of(trajectory) for trajectory in scored], paths)
     rows = iter(range(len(scored)))
-    return [
-        None if episode_of(trajectory).goal is None else _row(columns, next(rows)) for trajectory in trajectories
-    ]
+    return [None if episode_of(trajectory).goal is None else _row(columns, next(rows)) for trajectory in trajectories]
 
 
-def _row(columns: Mapping[str, Sequence[float]], row: int) -> Scores:
+def _row(columns: Mapping[str, np.ndarray], row: int) -> Scores:
     return {name: float(values[row]) for name, values in columns.items()}

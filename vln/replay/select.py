@@ -8,8 +8,9 @@ from pathlib import Path
 from vln.errors import InputError
 from vln.graph import NavigationGraph, load_graphs
 from vln.replay.scores import Scores, score_trajectories
-from vln.trajectory import Trajectory
+from vln.trajectory import Pose, Trajectory
 
+MOST = 6  # agents a figure has colours for
 REWRITE = "write the file again with scripts/evaluate.py"
 
 
@@ -59,6 +60,12 @@ class Replay:
         """The target viewpoint, None where it is withheld."""
         return self.reference[-1] if len(self.reference) > 1 else None
 
+    def to_goal(self, pose: Pose) -> float | None:
+        """Geodesic metres from a pose to the target, None where it is withheld."""
+        if self.goal is None:
+            return None
+        return float(self.graph.distances[self.graph.index[pose.viewpoint], self.graph.index[self.goal]])
+
 
 @dataclass(frozen=True)
 class Selection:
@@ -92,8 +99,10 @@ def make_runs(files: Sequence[tuple[Path, Sequence[Trajectory]]]) -> list[Run]:
     """The runs of several files, agents of the same name told apart by their files.
 
     Raises:
-        InputError: If a file holds no trajectory or one episode twice.
+        InputError: If there are no files or too many to tell apart, or one holds no trajectory or an episode twice.
     """
+    if not 1 <= len(files) <= MOST:
+        raise InputError("files", f"{len(files)} given", f"give one to {MOST} files of trajectories, one an agent")
     names = [_agent(path, trajectories) for path, trajectories in files]
     runs = []
     for (path, trajectories), name in zip(files, names, strict=True):
@@ -191,10 +200,10 @@ def _check_fits(source: Path, trajectory: Trajectory, graph: NavigationGraph) ->
         problem = f"field 'scan_hash' of {where} is not that of the local graph of scan '{graph.scan}'"
         raise InputError(source, problem, "replay it on the graphs it was recorded on")
     for name, path in (("reference", trajectory.reference), ("steps", [pose.viewpoint for pose in trajectory.poses])):
-        step = graph.first_break(path) if path else 0
-        if step is not None:
-            reason = graph.explain(path, step) if path else "it is empty"
-            raise InputError(source, f"field '{name}' of {where} breaks at step {step}: {reason}", REWRITE)
+        broken = graph.first_break(path) if path else 0
+        if broken is not None:
+            reason = graph.explain(path, broken) if path else "it is empty"
+            raise InputError(source, f"field '{name}' of {where} breaks at step {broken}: {reason}", REWRITE)
     for number, step in enumerate(trajectory.steps):
         if len(step.word_attention) not in (0, len(trajectory.words)):
             raise InputError(source, f"field 'word_attention' of step {number} of {where} is not one a word", REWRITE)

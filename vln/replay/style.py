@@ -1,18 +1,21 @@
 """Colours, fonts and sizes of the figures; lengths are in points (1/72 inch) unless said otherwise."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
+from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.font_manager import FontProperties
-from matplotlib.textpath import TextToPath
 
 POINTS = 72  # an inch
+DPI = 200  # of still figures
 FONT = "DejaVu Sans"  # ships with matplotlib, so that figures look the same everywhere
 
 # Okabe & Ito 2008, "Color Universal Design": told apart with any colour vision.
 AGENTS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 LETTERS = "BCDEFG"
-DEMONSTRATION = "#8f8f8f"
+DEMONSTRATION = "#a6a6a6"
 GOAL = "#F0E442"
 INK = "#222222"
 FAINT = "#6b6b6b"
@@ -25,6 +28,9 @@ BAND = 6.5  # width of the demonstration
 LINE = 2.0  # width of an executed path
 LANE = 2.6  # between neighbouring executed paths
 
+CIRCLE: dict[str, Any] = {"fill": False, "ec": INK, "lw": 0.8, "ls": (0, (3.5, 2.5))}  # around the goal
+
+CANDIDATE_ALPHA = 0.35
 FLOOR_SPACE = "#f3f3f1"
 _TINTS = {
     "#eceef4": "h s e",  # passing through
@@ -39,32 +45,50 @@ ROOM_TINTS = {letter: tint for tint, letters in _TINTS.items() for letter in let
 
 
 @lru_cache(maxsize=8192)
-def text_width(text: str, size: float, weight: str = "normal") -> float:
-    """Width of a line of text in points."""
-    properties = FontProperties(family=FONT, size=size, weight=weight)
-    return float(TextToPath().get_text_width_height_descent(text, properties, ismath=False)[0])
+def text_width(text: str, size: float, dpi: float = DPI) -> float:
+    """Width of a line of text in points, as it is drawn at a resolution: hinting makes widths depend on it."""
+    width, _, _ = _renderer(dpi).get_text_width_height_descent(
+        text, FontProperties(family=FONT, size=size), ismath=False
+    )
+    return float(width * POINTS / dpi)
 
 
-def wrap(words: Sequence[str], size: float, width: float) -> list[list[tuple[float, str]]]:
-    """Lines of words that fit a width, each word with its distance in points from the left.
+@lru_cache
+def _renderer(dpi: float) -> Any:
+    make: Any = RendererAgg  # untyped in matplotlib
+    return make(1, 1, dpi)
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A word on its line: its distance from the left and its width, in points."""
+
+    word: str
+    x: float
+    width: float
+
+
+def wrap(words: Sequence[str], size: float, width: float, dpi: float) -> list[list[Placed]]:
+    """Lines of words that fit a width in points.
 
     Punctuation follows the word before it without a space, and stays on its line.
     """
-    space = text_width("a a", size) - 2 * text_width("a", size)
-    lines: list[list[tuple[float, str]]] = [[]]
+    space = text_width("a a", size, dpi) - 2 * text_width("a", size, dpi)
+    lines: list[list[Placed]] = [[]]
     x = 0.0
     for word in words:
-        clings = _clings(word)
-        start = x if clings or not lines[-1] else x + space
-        if lines[-1] and not clings and start + text_width(word, size) > width:
+        joined, length = clings(word), text_width(word, size, dpi)
+        start = x if joined or not lines[-1] else x + space
+        if lines[-1] and not joined and start + length > width:
             lines.append([])
             start = 0.0
-        lines[-1].append((start, word))
-        x = start + text_width(word, size)
+        lines[-1].append(Placed(word, start, length))
+        x = start + length
     return lines
 
 
-def _clings(word: str) -> bool:
+def clings(word: str) -> bool:
+    """Whether a word is punctuation that follows the word before it without a space."""
     return bool(word) and all(letter in ".,;:!?)" for letter in word)
 
 
@@ -77,6 +101,8 @@ def shorten(text: str, size: float, width: float) -> str:
     return text.rstrip() + "…"
 
 
-def letters(count: int) -> Iterable[tuple[str, str]]:
-    """Letter and colour of each of so many agents."""
-    return zip(LETTERS[:count], AGENTS[:count], strict=True)
+def score_text(name: str, value: float) -> str:
+    """A score of one episode as text: success is yes or no."""
+    if name in ("SR", "OSR"):
+        return "yes" if value else "no"
+    return f"{value:.1f}" if name in ("NE", "TL") else f"{value:.2f}"

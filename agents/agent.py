@@ -1,0 +1,101 @@
+"""What an agent is, and the three that need no learning."""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from vln.language import Vocabulary
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Actions of a batch, and what led to them where the agent can tell.
+
+    Attributes:
+        actions: (B,) int64.
+        probabilities: (B, A) the agent's distribution over actions.
+        word_attention: (B, L) attention over the instruction's tokens.
+        view_attention: (B, 36) attention over the panorama.
+    """
+
+    actions: np.ndarray
+    probabilities: np.ndarray | None = None
+    word_attention: np.ndarray | None = None
+    view_attention: np.ndarray | None = None
+
+
+class Agent(Protocol):
+    """Anything that acts in a `VectorEnv` with numpy observations.
+
+    Attributes:
+        name: Name written into trajectories.
+        vocabulary: What its tokens mean; None for an agent that does not read.
+    """
+
+    name: str
+    vocabulary: Vocabulary | None
+
+    def begin(self, observation: dict[str, Any], seed: int) -> None:
+        """Start a batch of episodes."""
+
+    def act(self, observation: dict[str, Any], infos: dict[str, Any]) -> Decision:
+        """Decide for all episodes of the batch; what is decided for ended ones does not matter."""
+
+
+class StopAgent:
+    """Stops at once."""
+
+    name = "stop"
+    vocabulary = None
+
+    def __init__(self, stop: int) -> None:
+        """An agent whose environment stops on action `stop`."""
+        self._stop = stop
+
+    def begin(self, observation: dict[str, Any], seed: int) -> None:
+        """Nothing to start."""
+
+    def act(self, observation: dict[str, Any], infos: dict[str, Any]) -> Decision:
+        """Stop."""
+        return Decision(np.full_like(infos["expert"], self._stop))
+
+
+class ShortestPathAgent:
+    """Follows the expert, which knows the goal."""
+
+    name = "shortest path"
+    vocabulary = None
+
+    def begin(self, observation: dict[str, Any], seed: int) -> None:
+        """Nothing to start."""
+
+    def act(self, observation: dict[str, Any], infos: dict[str, Any]) -> Decision:
+        """Do as the expert does."""
+        return Decision(np.asarray(infos["expert"]))
+
+
+class RandomAgent:
+    """The random agent of Anderson et al. 2018, section 4.3, on low-level actions: it turns to a random heading, then
+    moves forward five times, turning right whenever there is nothing ahead, and stops."""
+
+    name = "random"
+    vocabulary = None
+    TURNS, MOVES = 12, 5
+
+    def __init__(self, right: int, forward: int, stop: int) -> None:
+        """An agent for an environment with these three actions."""
+        self._right, self._forward, self._stop = right, forward, stop
+
+    def begin(self, observation: dict[str, Any], seed: int) -> None:
+        """Draw the turns to take first, 0 to 11."""
+        count = len(observation["viewpoint"])
+        self._done = -np.random.default_rng(seed).integers(0, self.TURNS, count)
+
+    def act(self, observation: dict[str, Any], infos: dict[str, Any]) -> Decision:
+        """Turn, move or stop."""
+        ahead = np.asarray(observation["candidate_mask"])[:, self._forward] > 0
+        moving, stopping = (self._done >= 0) & ahead, self._done >= self.MOVES
+        actions = np.where(stopping, self._stop, np.where(moving, self._forward, self._right))
+        self._done = self._done + ((self._done < 0) | moving)
+        return Decision(actions.astype(np.int64))

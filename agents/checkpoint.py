@@ -1,0 +1,137 @@
+"""Checkpoints: one safetensors file with the tensors, and JSON with everything else in its header.
+
+A file holds the model, its running average, the optimiser, the state of the random generators, the iteration, the
+configuration and versions: all that a run needs to go on as if it had never stopped. Nothing in it is executable.
+"""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from vln.errors import InputError
+from vln.files import replacing
+
+FORMAT = "vln-checkpoint-1"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a file holds.
+
+    Attributes:
+        tensors: By name: `model.*`, `average.*`, `optimizer.*`, `random.*`.
+        state: JSON: iteration, seconds, best score, configuration, versions.
+        source: The file, to name in errors.
+    """
+
+    tensors: dict[str, Tensor]
+    state: dict[str, Any]
+    source: Path
+
+    def part(self, name: str) -> dict[str, Tensor]:
+        """The tensors under `name.`, without the prefix."""
+        start = len(name) + 1
+        return {key[start:]: value for key, value in self.tensors.items() if key.startswith(f"{name}.")}
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """What data a run was trained on, so that a resumed run or an evaluation notices other data."""
+
+    vocabulary: str
+    features: str
+
+
+def save_checkpoint(path: Path, parts: Mapping[str, Mapping[str, Tensor]], state: Mapping[str, Any]) -> None:
+    """Write a checkpoint whole or not at all; `parts` are named groups of tensors."""
+    tensors = {
+        f"{part}.{name}": value.detach().cpu().contiguous() for part, group in parts.items() for name, value in group.items()
+    }
+    with replacing(path) as temporary:
+        save_file(tensors, temporary, {"format": FORMAT, "state": json.dumps(state)})
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint.
+
+    Raises:
+        InputError: If the file is missing, truncated, or no checkpoint.
+    """
+    if not Path(path).is_file():
+        raise InputError(path, "there is no checkpoint", "train first, or correct the path")
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            header = file.metadata() or {}
+            if header.get("format") != FORMAT:
+                raise InputError(path, f"field 'format' is not '{FORMAT}'", "use a checkpoint written by scripts/train.py")
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+            return Checkpoint(tensors, json.loads(header["state"]), Path(path))
+    except (SafetensorError, KeyError, json.JSONDecodeError, OSError) as error:
+        raise InputError(path, f"is truncated or no checkpoint ({error})", "use another checkpoint of the run") from None
+
+
+def load_model(model: nn.Module, tensors: Mapping[str, Tensor], source: Path) -> None:
+    """Load weights.
+
+    Raises:
+        InputError: If they belong to another architecture, naming the first tensor that differs.
+    """
+    own = model.state_dict()
+    for name in sorted(own.keys() | tensors.keys()):
+        shapes = [tuple(group[name].shape) if name in group else "none" for group in (tensors, own)]
+        if shapes[0] != shapes[1]:
+            problem = f"tensor '{name}' has shape {shapes[0]}, but the agent's has {shapes[1]}: another architecture"
+            raise InputError(source, problem, "use the configuration, vocabulary and features the checkpoint was trained with")
+    model.load_state_dict(dict(tensors))
+
+
+def first_difference(saved: Mapping[str, Any], wanted: Mapping[str, Any], prefix: str = "") -> str | None:
+    """The first field in which two nested configurations differ, as "field is X, not Y"; None if they are the same."""
+    for name in sorted(saved.keys() | wanted.keys()):
+        here, there = saved.get(name), wanted.get(name)
+        if isinstance(here, Mapping) and isinstance(there, Mapping):
+            found = first_difference(here, there, f"{prefix}{name}.")
+            if found:
+                return found
+        elif here != there:
+            return f"field '{prefix}{name}' is {here!r}, not {there!r}"
+    return None
+
+
+def as_json(config: Any) -> dict[str, Any]:
+    """A dataclass as what JSON makes of it."""
+    return json.loads(json.dumps(dataclasses.asdict(config)))
+
+
+def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """The optimiser's state, flat."""
+    states = optimizer.state_dict()["state"]
+    return {f"{index}.{name}": torch.as_tensor(value) for index, state in states.items() for name, value in state.items()}
+
+
+def load_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Restore what `optimizer_tensors` gave."""
+    states: dict[int, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        index, name = key.split(".", 1)
+        states.setdefault(int(index), {})[name] = value
+    optimizer.load_state_dict({"state": states, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def check_fingerprint(checkpoint: Checkpoint, fingerprint: Fingerprint) -> None:
+    """Check that a checkpoint saw these data.
+
+    Raises:
+        InputError: If its vocabulary or features were others.
+    """
+    difference = first_difference(checkpoint.state["fingerprint"], as_json(fingerprint))
+    if difference:
+        raise InputError(checkpoint.source, f"hash {difference}", "use the data the checkpoint was trained on")

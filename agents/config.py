@@ -1,0 +1,135 @@
+"""Configuration of the agent and of its learning: one frozen dataclass per concern."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from vln.rewards import RewardConfig
+
+Cell = Literal["rnn", "lstm", "gru"]
+
+
+@dataclass(frozen=True)
+class LanguageConfig:
+    """The instruction encoder."""
+
+    unit: Literal["word", "character"] = "word"
+    """What a token is."""
+    min_count: int = 5
+    """Tokens rarer than this in the training instructions are unknown."""
+    max_length: int = 80
+    """Tokens of an instruction that are read."""
+    word_vectors: bool = True
+    """Start word embeddings from the GloVe vectors in the data folder."""
+    embedding: int = 300
+    """Width of word embeddings; 300 with GloVe."""
+    cell: Cell = "lstm"
+    """Recurrent cell."""
+    hidden: int = 128
+    """Width of the hidden state of each direction."""
+    layers: int = 1
+    """Recurrent layers."""
+    bidirectional: bool = True
+    """Read the instruction both ways."""
+
+
+@dataclass(frozen=True)
+class NavigatorConfig:
+    """The recurrent policy."""
+
+    cell: Cell = "lstm"
+    """Recurrent cell of the trajectory."""
+    hidden: int = 256
+    """Width of its hidden state."""
+    layers: int = 1
+    """Recurrent layers."""
+    view: int = 128
+    """Width of view embeddings."""
+    panorama: bool = True
+    """See all 36 views; otherwise only the one looked at, as in the sequence-to-sequence agent."""
+    cross_modal: bool = True
+    """Attend to views with the instruction in mind before acting (Wang et al. 2019, section 3.2)."""
+    alignment: bool = True
+    """Match the words attended to with the words seen in a candidate's view directly."""
+    visited: bool = True
+    """Know which candidates have been visited in this episode."""
+    dropout: float = 0.4
+    """Dropout of embeddings, contexts and states."""
+    feature_dropout: float = 0.4
+    """Share of view features hidden for a whole episode (environment dropout, Tan et al. 2019)."""
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """Weights of the terms of the loss in one phase of learning."""
+
+    teacher: float = 1.0
+    """Imitation where the expert acts (teacher forcing)."""
+    student: float = 1.0
+    """Imitation of the expert where the agent acts (student forcing)."""
+    policy: float = 0.0
+    """Policy gradient (A2C) where the agent acts."""
+    value: float = 0.5
+    """Value regression, times the policy weight."""
+    entropy: float = 0.01
+    """Entropy bonus, times the policy weight."""
+    progress: float = 0.5
+    """Progress monitor (Ma et al. 2019)."""
+    discount: float = 0.9
+    """Discount per step of the reward."""
+
+
+@dataclass(frozen=True)
+class PhaseConfig:
+    """A phase of learning: how long, and what is minimised."""
+
+    iterations: int
+    """Updates."""
+    learning_rate: float
+    """Adam's step size."""
+    teacher_share: float
+    """Share of the episodes in which the expert acts; the agent acts in the others."""
+    loss: LossConfig = field(default_factory=LossConfig)
+    """Weights of the terms of the loss."""
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Everything a training run depends on, together with the data."""
+
+    dataset: Literal["r2r", "r4r", "fgr2r"] = "r2r"
+    """Data set, in R2R format."""
+    features: str = "captions"
+    """What views look like: captions, captions-short, none, or a feature file (.tsv, .hdf5)."""
+    actions: Literal["panoramic", "low-level"] = "panoramic"
+    """Action space of the graph simulator."""
+    expert: Literal["goal", "reference"] = "goal"
+    """Whom imitation follows: the shortest path to the goal, or the reference path."""
+    ablate: Literal["nothing", "vision", "language"] = "nothing"
+    """Train the blind agent (views without content) or the deaf one (no instruction)."""
+    max_steps: int = 10
+    """Actions of an episode, the stop included."""
+    batch_size: int = 64
+    """Episodes of an update."""
+    language: LanguageConfig = field(default_factory=LanguageConfig)
+    """The instruction encoder."""
+    navigator: NavigatorConfig = field(default_factory=NavigatorConfig)
+    """The policy."""
+    reward: RewardConfig = field(default_factory=RewardConfig)
+    """Reward of reinforcement."""
+    imitation: PhaseConfig = field(default_factory=lambda: PhaseConfig(6000, 1e-3, 0.5))
+    """First phase."""
+    reinforcement: PhaseConfig = field(
+        default_factory=lambda: PhaseConfig(0, 3e-4, 0.25, LossConfig(teacher=1.0, student=0.0, policy=1.0))
+    )
+    """Second phase."""
+    gradient_clip: float = 5.0
+    """Largest norm of the gradient."""
+    average: float = 0.999
+    """Decay of the running average of the weights, which is what is evaluated; 0 evaluates the weights themselves."""
+    select: Literal["val_unseen", "dev"] = "val_unseen"
+    """Split whose SPL picks the best checkpoint. `val_unseen` is the papers' habit and optimistic; `dev` holds six training
+    buildings out of training for it, so that val_unseen stays untouched."""
+    evaluate_every: int = 500
+    """Updates between evaluations, each followed by a checkpoint."""
+    seed: int = 0
+    """Seed of everything random."""

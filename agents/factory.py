@@ -1,0 +1,62 @@
+"""Making a navigator from its configuration and the data it reads."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from agents.config import TrainConfig
+from agents.navigator import Navigator
+from agents.views import build_views
+from vln.errors import InputError
+from vln.features.table import ViewTable
+from vln.graph import NavigationGraph
+from vln.language import PAD, Vocabulary, load_word_vectors
+
+SCALE = 0.4  # standard deviation of embeddings that start at random, that of GloVe's numbers
+
+
+def build_navigator(
+    config: TrainConfig,
+    vocabulary: Vocabulary,
+    table: ViewTable,
+    graphs: Sequence[NavigationGraph],
+    word_vectors: Path,
+    low_level_actions: int,
+) -> Navigator:
+    """A navigator with fresh weights, which come from torch's global random generator.
+
+    Args:
+        config: What to build.
+        vocabulary: Of the instructions.
+        table: What views look like.
+        graphs: Buildings, in the order of the simulator.
+        word_vectors: Folder with GloVe vectors, for `config.language.word_vectors`.
+        low_level_actions: Number of low-level actions; 0 for panoramic actions.
+
+    Raises:
+        InputError: If word vectors or features are missing or malformed.
+    """
+
+    def embed(symbols: Sequence[str]) -> Tensor:
+        vectors = word_vectors if config.language.word_vectors and config.language.unit == "word" else None
+        return embedding(symbols, config.language.embedding, vectors)
+
+    words = embed(table.vocabulary) if table.vocabulary else None
+    views = build_views(table, graphs, config.navigator.view, config.navigator.feature_dropout, words)
+    return Navigator(config.navigator, config.language, embed(vocabulary.symbols), views, low_level_actions)
+
+
+def embedding(symbols: Sequence[str], width: int, word_vectors: Path | None) -> Tensor:
+    """(V, width) start of an embedding: vectors from a folder where it has them, else random; zero for padding."""
+    start = torch.randn(len(symbols), width) * SCALE
+    if word_vectors is not None:
+        known, found = load_word_vectors(word_vectors, symbols)
+        if known.shape[1] != width:
+            raise InputError(
+                word_vectors, f"vectors have {known.shape[1]} numbers, not {width}", "set --language.embedding to their width"
+            )
+        start = torch.where(torch.from_numpy(found)[:, None], torch.from_numpy(known), start)
+    start[PAD] = 0.0
+    return start

@@ -1,0 +1,91 @@
+"""The instruction encoder: embedding, then a recurrent network, one context vector per word."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from agents.config import LanguageConfig
+from agents.recurrent import RECURRENT
+
+PAD = 0
+
+
+@dataclass(frozen=True)
+class Instruction:
+    """What the encoder made of a batch of instructions.
+
+    Attributes:
+        context: (B, L, C), one vector per token.
+        words: (B, L, E), embeddings of the tokens.
+        mask: (B, L) bool, True at tokens.
+        summary: (B, C), final state.
+    """
+
+    context: Tensor
+    words: Tensor
+    mask: Tensor
+    summary: Tensor
+
+    def rows(self, keep: Tensor) -> "Instruction":
+        """The instructions of the batch rows `keep` (n,)."""
+        return Instruction(self.context[keep], self.words[keep], self.mask[keep], self.summary[keep])
+
+
+class InstructionEncoder(nn.Module):
+    """Reads token ids."""
+
+    def __init__(self, config: LanguageConfig, embedding: Tensor, dropout: float) -> None:
+        """An encoder whose word vectors start as `embedding` (V, E)."""
+        super().__init__()
+        self.embedding = nn.Embedding.from_pretrained(embedding.clone(), freeze=False, padding_idx=PAD)
+        self.width = config.hidden * (2 if config.bidirectional else 1)
+        sizes = [embedding.shape[1], *[self.width] * (config.layers - 1)]
+        cell = RECURRENT[config.cell]
+        self.forwards = nn.ModuleList(cell(size, config.hidden, batch_first=True) for size in sizes)
+        backwards = sizes if config.bidirectional else []
+        self.backwards = nn.ModuleList(cell(size, config.hidden, batch_first=True) for size in backwards)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, tokens: Tensor) -> Instruction:
+        """Encode token ids (B, L), zero-padded; each row has at least one token."""
+        lengths = (tokens != PAD).sum(1)
+        tokens = tokens[:, : int(lengths.max())]
+        words = self.embedding(tokens)
+        context = words
+        for layer in range(len(self.forwards)):
+            context = self._layer(layer, self._drop(context), lengths)
+        return Instruction(self._drop(context), words, tokens != PAD, self.dropout(self._summary(context, lengths)))
+
+    def _drop(self, x: Tensor) -> Tensor:
+        """Dropout of the same dimensions at every word (Gal and Ghahramani 2016) of x (B, L, E)."""
+        return x * self.dropout(x.new_ones(len(x), 1, x.shape[-1]))
+
+    def _layer(self, layer: int, x: Tensor, lengths: Tensor) -> Tensor:
+        """One layer over x (B, L, E). The backward direction reads each row reversed within its length: padding stays
+        behind the words, where it cannot reach them, which is many times faster than packed sequences."""
+        output = self.forwards[layer](x)[0]
+        if not len(self.backwards):
+            return output
+        reverse = reversal(lengths, x.shape[1])
+        backward = self.backwards[layer](_reorder(x, reverse))[0]
+        return torch.cat([output, _reorder(backward, reverse)], -1)
+
+    def _summary(self, context: Tensor, lengths: Tensor) -> Tensor:
+        """The last state of each direction (B, C): forwards at the last word, backwards at the first."""
+        last = context[torch.arange(len(context), device=context.device), lengths - 1]
+        if not len(self.backwards):
+            return last
+        half = self.width // 2
+        return torch.cat([last[:, :half], context[:, 0, half:]], -1)
+
+
+def reversal(lengths: Tensor, longest: int) -> Tensor:
+    """(B, L) positions that reverse the first `lengths` (B,) items of each row and leave the others; its own inverse."""
+    positions = torch.arange(longest, device=lengths.device)
+    reverse = lengths[:, None] - 1 - positions
+    return torch.where(reverse >= 0, reverse, positions)
+
+
+def _reorder(x: Tensor, positions: Tensor) -> Tensor:
+    return x.gather(1, positions[:, :, None].expand_as(x))

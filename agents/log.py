@@ -1,0 +1,81 @@
+"""What a run shows and writes down: a progress bar, JSON lines, TensorBoard."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from torch.utils.tensorboard import SummaryWriter
+
+from vln.files import read_json_lines, write_json_lines
+
+if TYPE_CHECKING:
+    from agents.trainer import Scores, Trainer
+
+EVERY = 20  # updates whose numbers are averaged into one line of the log
+
+
+class Log:
+    """Numbers of a run, in `metrics.jsonl` and `tensorboard/` of its folder and on the screen."""
+
+    def __init__(self, folder: Path, console: Console | None = None) -> None:
+        """A log in a run's folder."""
+        self._file, self._boards = folder / "metrics.jsonl", folder / "tensorboard"
+        self._console = console or Console(stderr=True)
+        self._board: SummaryWriter | None = None
+        self._waiting: list[dict[str, float]] = []
+        self._bar: Progress | None = None
+
+    def rewind(self, iteration: int) -> None:
+        """Forget what was logged after `iteration`, so that a resumed run writes the same log as an uninterrupted one."""
+        self._board = SummaryWriter(str(self._boards), purge_step=iteration + 1 if iteration else None)
+        if self._file.is_file():
+            write_json_lines(self._file, [row for _, row in read_json_lines(self._file) if row["iteration"] <= iteration])
+
+    @contextmanager
+    def progress(self, trainer: "Trainer") -> Iterator[None]:
+        """A progress bar over the updates, with rate and time left."""
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=self._console) as self._bar:
+            self._task = self._bar.add_task("training", total=trainer.iterations, completed=trainer.iteration, rate="")
+            yield
+
+    def update(self, trainer: "Trainer", numbers: dict[str, float]) -> None:
+        """Note the numbers of an update."""
+        self._waiting.append(numbers)
+        if self._bar is not None:
+            imitating = trainer.iteration <= trainer.config.imitation.iterations
+            episodes, steps = trainer.iteration * trainer.config.batch_size / trainer.seconds, numbers["steps"]
+            rate = f"{episodes:.0f} episodes/s {episodes * steps:.0f} steps/s loss {numbers['loss']:.2f}"
+            phase = "imitation" if imitating else "reinforcement"
+            self._bar.update(self._task, description=phase, completed=trainer.iteration, rate=rate)
+        if trainer.iteration % EVERY == 0:
+            means = {name: sum(row[name] for row in self._waiting) / len(self._waiting) for name in numbers}
+            self._waiting = []
+            self._write(trainer, "train", means)
+
+    def scores(self, trainer: "Trainer", scores: "Scores") -> None:
+        """Note an evaluation."""
+        for split, row in scores.items():
+            self._write(trainer, split, row)
+        shown = "  ".join(f"{split} SR {row['SR']:.1%} SPL {row['SPL']:.1%}" for split, row in scores.items())
+        self._console.print(f"iteration {trainer.iteration}, {trainer.seconds / 60:.1f} min: {shown}", highlight=False)
+
+    def _write(self, trainer: "Trainer", group: str, numbers: dict[str, float]) -> None:
+        assert self._board is not None, "call rewind first"
+        row: dict[str, Any] = {"iteration": trainer.iteration, "seconds": round(trainer.seconds, 1), "group": group}
+        with self._file.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({**row, **{name: round(value, 5) for name, value in numbers.items()}}) + "\n")
+        for name, value in numbers.items():
+            self._board.add_scalar(f"{group}/{name}", value, trainer.iteration)
+        self._board.flush()

@@ -1,0 +1,128 @@
+"""Letting an agent live through episodes, and writing down what it did."""
+
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import gymnasium
+import numpy as np
+import torch
+from gymnasium.vector import VectorEnv
+
+import vln
+from agents.agent import Agent, Decision
+from vln.episodes import Episode
+from vln.graph import NavigationGraph
+from vln.trajectory import Pose, Step, Trajectory
+
+DIGITS = 4  # of probabilities and attention in trajectory files
+
+
+def versions() -> dict[str, str]:
+    """Versions of what trajectories depend on."""
+    return {
+        "vln": vln.__version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "gymnasium": gymnasium.__version__,
+        "numpy": np.__version__,
+    }
+
+
+def rollout(
+    agent: Agent,
+    env: VectorEnv,
+    graphs: Mapping[str, NavigationGraph],
+    *,
+    dataset: str = "r2r",
+    seed: int = 0,
+    attention: bool = False,
+    advance: Callable[[int], object] = lambda episodes: None,
+) -> list[Trajectory]:
+    """Let an agent live through all episodes of an environment once.
+
+    Args:
+        agent: Acts.
+        env: An `envs.environment.NavigationVectorEnv` with `record=True` and autoreset DISABLED.
+        graphs: Buildings, for the hash of each.
+        dataset: Name of the data set, for the trajectories.
+        seed: Seed of the agent; each batch adds its number.
+        attention: Write down attention over words and views.
+        advance: Called with the number of episodes done after each batch.
+
+    Returns:
+        Trajectories in the order of `env.episodes`.
+    """
+    world: Any = env
+    episodes: Sequence[Episode] = world.episodes
+    common = {"dataset": dataset, "agent": agent.name, "simulator": world.simulator.name, "versions": versions()}
+    # Instructions of one length share a batch, so that little of it is padding.
+    order = sorted(range(len(episodes)), key=lambda number: len(episodes[number].instruction))
+    found: dict[int, Trajectory] = {}
+    for number, first in enumerate(range(0, len(order), env.num_envs)):
+        chosen = order[first : first + env.num_envs]
+        words = [_words(agent, episodes[index], world.max_length) for index in chosen]
+        starts, steps = _live(agent, env, chosen, seed + number, [len(read) for read in words] if attention else None)
+        for row, index in enumerate(chosen):
+            episode = episodes[index]
+            found[index] = Trajectory(
+                episode_id=episode.episode_id,
+                split=episode.split,
+                scan=episode.scan,
+                scan_hash=graphs[episode.scan].content_hash,
+                instruction=episode.instruction,
+                words=words[row],
+                reference=episode.path,
+                seed=seed + number,
+                start=starts[row],
+                steps=tuple(steps[row]),
+                **common,
+            )
+        advance(len(chosen))
+    return [found[index] for index in range(len(episodes))]
+
+
+def _live(
+    agent: Agent, env: VectorEnv, chosen: Sequence[int], seed: int, words: Sequence[int] | None
+) -> tuple[list[Pose], list[list[Step]]]:
+    """One batch of episodes: start poses and steps of each. A short batch is filled up with its first episode.
+
+    `words` are the lengths of the instructions as read; None leaves attention out.
+    """
+    filled = np.array([*chosen, *[chosen[0]] * (env.num_envs - len(chosen))])
+    observation, infos = env.reset(options={"episodes": filled})
+    starts, steps = infos["poses"], [[] for _ in chosen]
+    agent.begin(observation, seed)
+    ended = np.zeros(env.num_envs, dtype=bool)
+    while not ended.all():
+        decision, choices = agent.act(observation, infos), infos["choices"]
+        observation, _, terminated, truncated, infos = env.step(decision.actions)
+        for row in np.flatnonzero(~ended[: len(chosen)]):
+            steps[row].append(_step(decision, row, choices[row], infos, words))
+        ended = terminated | truncated
+    return starts, steps
+
+
+def _step(
+    decision: Decision, row: int, choices: tuple[str, ...], infos: dict[str, Any], words: Sequence[int] | None
+) -> Step:
+    action = int(decision.actions[row])
+    offered = [index for index, choice in enumerate(choices) if choice]
+    return Step(
+        action=action,
+        choice=choices[action],
+        pose=infos["poses"][row],
+        collided=bool(infos["collided"][row]),
+        choices=tuple(choices[index] for index in offered) if decision.probabilities is not None else (),
+        probabilities=_numbers(decision.probabilities, row, offered),
+        word_attention=() if words is None else _numbers(decision.word_attention, row, slice(words[row])),
+        view_attention=() if words is None else _numbers(decision.view_attention, row),
+    )
+
+
+def _numbers(values: np.ndarray | None, row: int, kept: Any = slice(None)) -> tuple[float, ...]:
+    return () if values is None else tuple(round(float(value), DIGITS) for value in values[row][kept])
+
+
+def _words(agent: Agent, episode: Episode, max_length: int) -> tuple[str, ...]:
+    return () if agent.vocabulary is None else agent.vocabulary.words(episode.instruction, max_length)

@@ -1,0 +1,164 @@
+"""Show what agents did: top-down maps, animations, and the steps in the terminal.
+
+    python scripts/replay.py runs/r2r/trajectories_val_unseen.jsonl --worst 5
+    python scripts/replay.py full.jsonl blind.jsonl --episode 4332_1 --out figures --format png gif mp4
+    python scripts/replay.py submission_val_unseen.json --split val_unseen --random 3 --floor all --out figures
+
+A file holds the trajectories of one agent (.jsonl), or is a submission of the R2R evaluator (.json, with --split).
+Path A is the demonstration; B, C, ... are the agents in the order of their files. Without a choice of episodes, five at
+random.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import tyro
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from scripts.common import command, show
+from vln.data import find_data
+from vln.episodes import load_split
+from vln.errors import InputError
+from vln.files import writable_folder
+from vln.graph import load_graphs
+from vln.metrics import METRICS
+from vln.replay.animation import frames, save_gif, save_mp4
+from vln.replay.figure import View, check_view, save_png
+from vln.replay.moves import describe_step
+from vln.replay.select import Replay, Selection, make_runs, replay_episodes
+from vln.replay.submitted import to_trajectories
+from vln.replay.terminal import render_episode
+from vln.rooms import load_rooms
+from vln.submission import check_submission, read_submission
+from vln.trajectory import Trajectory, read_trajectories
+
+Format = Literal["png", "gif", "mp4"]
+DEFAULT = 5  # episodes
+
+
+def main(
+    files: tyro.conf.Positional[tuple[Path, ...]],
+    data: Path | None = None,
+    episode: tuple[str, ...] = (),
+    worst: int | None = None,
+    best: int | None = None,
+    random: int | None = None,
+    seed: int = 0,
+    floor: str = "touched",
+    out: Path | None = None,
+    format: tuple[Format, ...] = (),
+    split: str | None = None,
+    dataset: str = "r2r",
+    json: bool = False,
+) -> None:
+    """Replay episodes.
+
+    Args:
+        files: Trajectories (.jsonl) or submissions (.json), one an agent.
+        data: Data folder; $VLN_DATA or ../shared/data if absent.
+        episode: Ids of episodes.
+        worst: So many episodes in which the first agent does worst: SPL, then nDTW, then navigation error.
+        best: So many episodes in which it does best.
+        random: So many episodes at random.
+        seed: Seed of the random choice.
+        floor: "touched" for the floors the paths touch, "all" for the whole building, or a number, 1 the lowest.
+        out: Folder for one figure an episode; without it nothing is written.
+        format: Any of png, gif and mp4; png if absent.
+        split: Split of the submissions.
+        dataset: Data set of the submissions: r2r, r4r or fgr2r.
+        json: Print a row an episode and agent as JSON instead of the steps.
+    """
+    folder, selection = find_data(data), choose(episode, worst, best, random, seed)
+    if format and out is None:
+        raise InputError("--format", "there is no folder to write to", "add --out FOLDER")
+    trajectories = [(file, load(file, folder, split, dataset)) for file in files]
+    replays = replay_episodes(make_runs(trajectories), folder / "connectivity", selection)
+    view = View(load_rooms(folder), floor)
+    for replay in replays:
+        check_view(replay, view)
+    if out is not None:
+        writable_folder(out)
+    if not json:
+        for replay in replays:
+            Console().print(render_episode(replay))
+    written = [] if out is None else write_figures(replays, view, out, format or ("png",))
+    if json:
+        show(Table(), rows(replays, written), as_json=True)
+    else:
+        print(*(path for paths in written for path in paths), sep="\n")
+
+
+def choose(episodes: tuple[str, ...], worst: int | None, best: int | None, random: int | None, seed: int) -> Selection:
+    """The selection the flags ask for.
+
+    Raises:
+        InputError: If they ask for more than one, or for less than one episode.
+    """
+    if not episodes and worst is None and best is None and random is None:
+        return Selection(random=DEFAULT, seed=seed)
+    return Selection(episodes, worst or 0, best or 0, random or 0, seed)
+
+
+def load(file: Path, data: Path, split: str | None, dataset: str) -> list[Trajectory]:
+    """The trajectories of a file, or of a submission.
+
+    Raises:
+        InputError: If the file is malformed, or a submission does not fit its split.
+    """
+    if file.suffix != ".json":
+        return read_trajectories(file)
+    if split is None:
+        raise InputError(file, "a submission does not tell its split", "add --split, e.g. --split val_unseen")
+    episodes, predictions = load_split(data, split, dataset), read_submission(file)
+    graphs = load_graphs(data / "connectivity", sorted({episode.scan for episode in episodes}))
+    check_submission(file, predictions, episodes, graphs, allow_missing=True)
+    return to_trajectories(predictions, episodes, graphs, file.stem.replace(split, "").strip("_"), dataset)
+
+
+def write_figures(replays: Sequence[Replay], view: View, out: Path, formats: Sequence[Format]) -> list[list[Path]]:
+    """Write the figures of each episode; returns their paths, a list an episode."""
+    console = Console(stderr=True)
+    return [
+        list(_write(replay, view, out, formats))
+        for replay in track(replays, "drawing", console=console, transient=True, disable=not console.is_terminal)
+    ]
+
+
+def _write(replay: Replay, view: View, out: Path, formats: Sequence[Format]) -> Iterator[Path]:
+    stem = re.sub(r"[^\w-]", "_", replay.episode_id)
+    pictures = frames(replay, view) if {"gif", "mp4"} & set(formats) else []
+    for kind in dict.fromkeys(formats):
+        path = out / f"{stem}.{kind}"
+        if kind == "png":
+            save_png(replay, view, path)
+        elif kind == "gif":
+            save_gif(pictures, path)
+        else:
+            save_mp4(pictures, path)
+        yield path
+
+
+def rows(replays: Sequence[Replay], written: Sequence[Sequence[Path]]) -> list[dict[str, Any]]:
+    """A row an episode and agent: what it did and how well; scores are null where the goal is withheld."""
+    paths = written or [[] for _ in replays]
+    return [
+        {
+            "episode": trajectory.episode_id,
+            "scan": trajectory.scan,
+            "agent": agent,
+            "instruction": trajectory.instruction,
+            "actions": [describe_step(*each) for each in zip(trajectory.poses, trajectory.steps, strict=False)],
+            **(scores or dict.fromkeys(METRICS)),
+            "files": [str(path) for path in files],
+        }
+        for replay, files in zip(replays, paths, strict=True)
+        for agent, trajectory, scores in zip(replay.agents, replay.trajectories, replay.scores, strict=True)
+    ]
+
+
+if __name__ == "__main__":
+    command(main)

@@ -1,0 +1,182 @@
+"""Score predictions: all metrics of each file, intervals, and whether the agents differ.
+
+    python scripts/score.py ../shared/data/predictions/seq2seq_student_forcing_val_unseen.json --split val_unseen
+    python scripts/score.py predictions/*_val_seen.json --data ../shared/data --split val_seen --json
+    python scripts/score.py runs/r2r/trajectories_val_seen.jsonl runs/r2r/submission_val_seen.json --split val_seen
+
+A prediction file is a submission of the R2R evaluator (.json) or trajectories (.jsonl). TL and NE are in metres, the other
+metrics in [0, 1]. Intervals are 95 % bootstrap intervals over paths, since the instructions of a path share its start
+and goal; they and the comparisons are left out of the JSON.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+from tyro.conf import Positional
+
+from scripts.common import command, show
+from vln.data import find_data, split_file
+from vln.episodes import Episode, check_episodes, load_split
+from vln.errors import InputError
+from vln.graph import NavigationGraph, load_graphs
+from vln.metrics import METRICS, mean_scores, score_paths
+from vln.statistics import compare_paired, mean_interval
+from vln.submission import Walk, check_submission, read_submission, viewpoints
+from vln.trajectory import read_trajectories
+
+IN_METRES = ("TL", "NE")
+WITH_INTERVAL = ("SR", "SPL")
+COMPARED = ("NE", "SR", "SPL", "nDTW")
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A prediction file and its scores.
+
+    Attributes:
+        episodes: The N episodes it predicts, in the split's order.
+        scores: (N,) values of each metric.
+        missing: Number of episodes it does not predict.
+    """
+
+    episodes: list[Episode]
+    scores: dict[str, np.ndarray]
+    missing: int
+
+
+def main(
+    predictions: Positional[tuple[Path, ...]],
+    split: str,
+    data: Path | None = None,
+    dataset: str = "r2r",
+    allow_missing: bool = False,
+    json: bool = False,
+) -> None:
+    """Score prediction files against a split.
+
+    Args:
+        predictions: Submission files (.json) or trajectories (.jsonl); each is compared with the first.
+        split: Split the predictions are for, e.g. val_unseen.
+        data: Data folder; $VLN_DATA or ../shared/data if absent.
+        dataset: r2r, r4r or fgr2r.
+        allow_missing: Score the predictions that are there.
+        json: Print JSON instead of tables.
+    """
+    if not predictions:
+        raise InputError("score.py", "no prediction file was given", "name one or more after the script")
+    episodes, graphs = load_task(find_data(data), dataset, split)
+    files = {str(path): read_walks(path, episodes, graphs, allow_missing) for path in predictions}
+    scored = {name: score_walks(walks, episodes, graphs) for name, walks in files.items()}
+    rows = {
+        name: {**mean_scores(file.scores), "n": len(file.episodes), "missing": file.missing}
+        for name, file in scored.items()
+    }
+    if json:
+        show(Table(), rows, as_json=True)
+        return
+    show(metrics_table(scored, f"{dataset} {split}"), rows, as_json=False)
+    if len(scored) > 1:
+        show(comparison_table(scored), rows, as_json=False)
+
+
+def load_task(data: Path, dataset: str, split: str) -> tuple[list[Episode], dict[str, NavigationGraph]]:
+    """The episodes of a split and the graphs of their buildings.
+
+    Raises:
+        InputError: If either is missing or malformed, or the goals of the split are withheld.
+    """
+    source, episodes = split_file(data, dataset, split), load_split(data, split, dataset)
+    if any(episode.goal is None for episode in episodes):
+        raise InputError(source, f"the goals of split '{split}' are withheld", "score a validation split instead")
+    graphs = load_graphs(data / "connectivity", sorted({episode.scan for episode in episodes}))
+    check_episodes(source, episodes, graphs)
+    return episodes, graphs
+
+
+def read_walks(
+    path: Path, episodes: Sequence[Episode], graphs: Mapping[str, NavigationGraph], allow_missing: bool = False
+) -> Sequence[Walk]:
+    """The entries of a submission (.json) or trajectory (.jsonl) file, checked."""
+    walks: Sequence[Walk] = read_trajectories(path) if path.suffix == ".jsonl" else read_submission(path)
+    check_submission(path, walks, episodes, graphs, allow_missing=allow_missing)
+    return walks
+
+
+def score_walks(walks: Sequence[Walk], episodes: Sequence[Episode], graphs: Mapping[str, NavigationGraph]) -> Scored:
+    """The scores of the episodes that were walked."""
+    walked = {walk.episode_id: viewpoints(walk) for walk in walks}
+    predicted = [episode for episode in episodes if episode.episode_id in walked]
+    scores = score_paths(graphs, predicted, [walked[episode.episode_id] for episode in predicted])
+    return Scored(predicted, scores, len(episodes) - len(predicted))
+
+
+def metrics_table(scored: Mapping[str, Scored], title: str) -> Table:
+    """A row a file; below SR and SPL their intervals."""
+    table = _table(title)
+    for name in ("n", *METRICS):
+        table.add_column(f"{name} m" if name in IN_METRES else name, justify="right", no_wrap=True)
+    for label, file in zip(_labels(scored), scored.values(), strict=True):
+        number = f"{len(file.episodes):,}" + (f"\n{file.missing:,} missing" if file.missing else "")
+        table.add_row(label, number, *(_cell(file, metric) for metric in METRICS))
+    return table
+
+
+def comparison_table(scored: Mapping[str, Scored]) -> Table:
+    """Each further file against the first, on the episodes that both predict."""
+    (baseline, *labels), (first, *others) = _labels(scored), scored.values()
+    table = _table(f"minus {baseline}, on the same episodes")
+    for name in ("metric", "n", "difference", "95 % interval", "p"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for label, other in zip(labels, others, strict=True):
+        for cells in _comparisons(first, other):
+            table.add_row(label, *cells)
+    return table
+
+
+def _table(title: str) -> Table:
+    """A table whose first column gives way, so that the numbers fit in 80 columns."""
+    table = Table(title=title, box=SIMPLE_HEAD, padding=0)
+    table.add_column("file", overflow="fold")
+    return table
+
+
+def _labels(names: Iterable[str]) -> list[str]:
+    """The files' stems, or their paths where stems repeat."""
+    paths = [Path(name) for name in names]
+    stems = [path.stem for path in paths]
+    return stems if len(set(stems)) == len(stems) else [str(path) for path in paths]
+
+
+def _comparisons(first: Scored, other: Scored) -> list[tuple[str, ...]]:
+    place = {episode.episode_id: number for number, episode in enumerate(first.episodes)}
+    shared = [number for number, episode in enumerate(other.episodes) if episode.episode_id in place]
+    if not shared:
+        return [("none in common", "0", "", "", "")]
+    matched = [place[other.episodes[number].episode_id] for number in shared]
+    paths = [other.episodes[number].path for number in shared]
+    rows = []
+    for metric in COMPARED:
+        found = compare_paired(first.scores[metric][matched], other.scores[metric][shared], paths)
+        interval = f"{found.difference.low:+.4f} to {found.difference.high:+.4f}"
+        rows.append((metric, f"{len(shared):,}", f"{found.difference.mean:+.4f}", interval, f"{found.p_value:.4f}"))
+    return rows
+
+
+def _cell(file: Scored, metric: str) -> str:
+    values = file.scores[metric]
+    if metric not in WITH_INTERVAL:
+        return _number(float(values.mean()))
+    interval = mean_interval(values, [episode.path for episode in file.episodes])
+    return f"{_number(interval.mean)}\n{_number(interval.low, 3)}-{_number(interval.high, 3)}"
+
+
+def _number(value: float, digits: int = 4) -> str:
+    return f"{value:.{digits}f}".removeprefix("0") if 0 <= value < 1 else f"{value:.{digits}f}"
+
+
+if __name__ == "__main__":
+    command(main)

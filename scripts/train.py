@@ -1,0 +1,128 @@
+"""Train an agent: imitation first, then reinforcement.
+
+python scripts/train.py r2r-navigator --out runs/navigator
+python scripts/train.py r2r-navigator --out runs/navigator --resume          # go on after an interruption
+python scripts/train.py r2r-navigator --out runs/gru --navigator.cell gru --navigator.layers 2
+python scripts/train.py r2r-navigator --out runs/deaf --ablate language
+python scripts/train.py r2r-navigator --out runs/a2c --start-from runs/navigator/best.safetensors --imitation.iterations 0
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import tyro
+
+from agents.checkpoint import as_json, check_fingerprint, load_checkpoint
+from agents.config import TrainConfig
+from agents.log import Log
+from agents.policy import NavigatorAgent
+from agents.presets import PRESETS
+from agents.rollout import rollout
+from agents.sampler import EpisodeSampler
+from agents.trainer import LATEST, Scores, Trainer
+from scripts.common import friendly_exit
+from scripts.worlds import EVALUATION_BATCH, World, open_world
+from vln.data import find_data
+from vln.errors import InputError
+from vln.files import writable_folder, write_json, write_text
+from vln.metrics import mean_scores, score_paths
+
+SPLITS = ("val_seen", "val_unseen")
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Train an agent.
+
+    Attributes:
+        config: What to learn and how.
+        out: Folder of the run.
+        data: Data folder; default $VLN_DATA, then ../shared/data.
+        resume: Go on from the run's latest checkpoint.
+        start_from: Checkpoint of another run whose weights to start from.
+        device: Device to learn on, "cpu" or "cuda".
+        threads: CPU threads; 0 leaves the choice to torch.
+    """
+
+    config: Annotated[TrainConfig, tyro.conf.arg(name="")]
+    out: Path = Path("runs/latest")
+    data: Path | None = None
+    resume: bool = False
+    start_from: Path | None = None
+    device: str = "cpu"
+    threads: int = 0
+
+
+def main(arguments: Arguments) -> None:
+    """Train."""
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    torch.set_flush_denormal(True)  # vanishing numbers of Adam would slow matrix products down many times
+    torch.manual_seed(arguments.config.seed)
+    folder = check_folder(arguments.out, arguments.resume)
+    world = open_world(arguments.config, find_data(arguments.data), splits(arguments.config))
+    trainer = build_trainer(world, folder, arguments.device)
+    if arguments.resume:
+        trainer.resume(load_checkpoint(folder / LATEST))
+    elif arguments.start_from:
+        checkpoint = load_checkpoint(arguments.start_from)
+        check_fingerprint(checkpoint, trainer.fingerprint)
+        trainer.start_from(checkpoint)
+    write_json(folder / "config.json", as_json(arguments.config))
+    write_text(folder / "vocabulary.json", world.vocabulary.to_json())
+    trainer.train()
+
+
+def splits(config: TrainConfig) -> tuple[str, ...]:
+    """The splits a run needs."""
+    return ("train", *SPLITS, *(["dev"] if config.select == "dev" else []))
+
+
+def check_folder(out: Path, resume: bool) -> Path:
+    """The run's folder, which must hold a run to resume, and none otherwise.
+
+    Raises:
+        InputError: If it is not so, or the folder cannot be written.
+    """
+    if not resume and (out / LATEST).exists():
+        raise InputError(out, f"the folder already holds a run ({LATEST})", "pass --resume, or another --out")
+    if resume and not (out / LATEST).exists():
+        raise InputError(out, f"there is no {LATEST} to resume from", "train without --resume, or correct --out")
+    return writable_folder(out)
+
+
+def build_trainer(world: World, folder: Path, device: str) -> Trainer:
+    """A trainer at iteration 0."""
+    config = world.config
+    navigator = world.navigator().to(device)
+    agent = NavigatorAgent(navigator, world.vocabulary)
+    environments = {split: world.environment(split, EVALUATION_BATCH, record=True) for split in splits(config)[1:]}
+
+    def evaluate() -> Scores:
+        return {split: score(world, split, agent, env) for split, env in environments.items()}
+
+    return Trainer(
+        config,
+        navigator,
+        world.environment("train", config.batch_size, device=device),
+        EpisodeSampler(world.lengths("train"), config.batch_size, config.seed),
+        evaluate,
+        Log(folder),
+        folder,
+        world.fingerprint,
+    )
+
+
+def score(world: World, split: str, agent: NavigatorAgent, env: object) -> dict[str, float]:
+    """Mean metrics of an agent on a split."""
+    trajectories = rollout(agent, env, world.graphs)  # type: ignore[arg-type]
+    paths = [[pose.viewpoint for pose in trajectory.poses] for trajectory in trajectories]
+    return mean_scores(score_paths(world.graphs, world.splits[split], paths))
+
+
+if __name__ == "__main__":
+    with friendly_exit():
+        presets = {name: (preset.__doc__ or "", Arguments(preset())) for name, preset in PRESETS.items()}
+        main(tyro.extras.overridable_config_cli(presets))

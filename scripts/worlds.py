@@ -1,0 +1,122 @@
+"""Wiring shared by the scripts that train and evaluate: data, features, environments and agents of a configuration."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from gymnasium.vector import AutoresetMode
+
+from agents.config import TrainConfig
+from agents.factory import build_navigator
+from agents.navigator import Navigator
+from agents.checkpoint import Fingerprint
+from envs.environment import NavigationVectorEnv
+from envs.graph import LOW_LEVEL_ACTIONS, LowLevelGraph, PanoramicGraph
+from envs.registry import GRAPH_SIMULATORS
+from vln.data import split_file
+from vln.episodes import Episode, check_episodes, load_episodes
+from vln.features import ViewTable, blind_table, open_features
+from vln.graph import NavigationGraph, load_graphs
+from vln.language import Vocabulary
+
+# Training buildings held out by `--select dev`.
+DEV_SCANS = ("VLzqgDo317F", "VzqfbhrpDEA", "29hnd4uzFmX", "JmbYfDe2QKZ", "cV4RVeZvu5T", "b8cTxDM8gDG")
+EVALUATION_BATCH = 256
+
+
+@dataclass(frozen=True)
+class World:
+    """What a configuration needs of the data.
+
+    Attributes:
+        config: The configuration.
+        data: The data folder.
+        splits: Episodes by name of the split.
+        graphs: Buildings of all splits.
+        vocabulary: Of the instructions.
+        table: What views look like.
+    """
+
+    config: TrainConfig
+    data: Path
+    splits: Mapping[str, Sequence[Episode]]
+    graphs: Mapping[str, NavigationGraph]
+    vocabulary: Vocabulary
+    table: ViewTable
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """What a checkpoint remembers of the data."""
+        words = hashlib.sha256(self.vocabulary.to_json().encode()).hexdigest()
+        return Fingerprint(words, self.table.source_hash)
+
+    def simulator(self, device: str = "cpu") -> PanoramicGraph | LowLevelGraph:
+        """A simulator of all the buildings."""
+        simulator = GRAPH_SIMULATORS[self.config.actions]
+        return simulator(list(self.graphs.values()), self.table, expert=self.config.expert, device=device)
+
+    def environment(
+        self, split: str, num_envs: int, record: bool = False, device: str = "cpu"
+    ) -> NavigationVectorEnv:
+        """Episodes of a split; with `record`, as `agents.rollout.rollout` wants them."""
+        return NavigationVectorEnv(
+            self.simulator(device),
+            self.splits[split],
+            self.vocabulary,
+            num_envs,
+            max_steps=self.config.max_steps,
+            max_length=self.config.language.max_length,
+            reward=self.config.reward,
+            autoreset_mode=AutoresetMode.DISABLED,
+            record=record,
+            tensors=not record,
+            silent=self.config.ablate == "language",
+        )
+
+    def navigator(self) -> Navigator:
+        """A navigator with fresh weights."""
+        low_level = len(LOW_LEVEL_ACTIONS) if self.config.actions == "low-level" else 0
+        graphs = list(self.graphs.values())
+        return build_navigator(self.config, self.vocabulary, self.table, graphs, self.data / "glove", low_level)
+
+    def lengths(self, split: str) -> np.ndarray:
+        """(N,) tokens of the instructions of a split."""
+        instructions = [episode.instruction for episode in self.splits[split]]
+        return self.vocabulary.encode_batch(instructions, self.config.language.max_length)[1]
+
+
+def open_world(
+    config: TrainConfig, data: Path, splits: Sequence[str], vocabulary: Vocabulary | None = None, cache: Path | None = None
+) -> World:
+    """Load what a configuration needs; the vocabulary is that of the training instructions unless given.
+
+    Raises:
+        InputError: If data are missing or malformed.
+    """
+    episodes = load_splits(config, data, splits)
+    scans = sorted({episode.scan for split in episodes.values() for episode in split})
+    graphs = load_graphs(data / "connectivity", scans)
+    for split, found in episodes.items():
+        check_episodes(split_file(data, config.dataset, "train" if split == "dev" else split), found, graphs)
+    if vocabulary is None:
+        language = config.language
+        sentences = [episode.instruction for episode in episodes["train"]]
+        vocabulary = Vocabulary.build(sentences, language.min_count, language.unit)
+    blind = config.ablate == "vision"
+    table = blind_table() if blind else open_features(config.features, data, cache)
+    return World(config, data, episodes, graphs, vocabulary, table)
+
+
+def load_splits(config: TrainConfig, data: Path, splits: Sequence[str]) -> dict[str, list[Episode]]:
+    """Episodes by split; `dev` is the part of `train` in `DEV_SCANS`, which `--select dev` takes out of `train`."""
+    found: dict[str, list[Episode]] = {}
+    for split in splits:
+        episodes = load_episodes(split_file(data, config.dataset, "train" if split == "dev" else split), split)
+        if split == "dev":
+            episodes = [episode for episode in episodes if episode.scan in DEV_SCANS]
+        elif split == "train" and config.select == "dev":
+            episodes = [episode for episode in episodes if episode.scan not in DEV_SCANS]
+        found[split] = episodes
+    return found

@@ -1,0 +1,183 @@
+"""Words of instructions: tokenisation as in R2R, vocabularies, encoding, pretrained vectors."""
+
+from statistics import mean
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vln.episodes import load_split
+from vln.errors import InputError
+from vln.language import EOS, PAD, SPECIALS, UNK, Vocabulary, load_word_vectors, split_characters, split_words
+
+TEXTS = ["Walk to the door, then stop.", "Walk to the bed.", "Turn left at the bed and walk."]
+
+
+# --- tokenisation ---
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("Walk past the T.V., then STOP!", ["walk", "past", "the", "t", ".", "v", ".", ",", "then", "stop", "!"]),
+        ("Wait.. no?!", ["wait", "..", "no", "?", "!"]),
+        ("the chef's bar-stool", ["the", "chef", "'", "s", "bar", "-", "stool"]),
+        ("  two\n lines ", ["two", "lines"]),
+        ("end. . .", ["end", ". . ."]),
+        ("café №5", ["café", "№", "5"]),
+        ("", []),
+    ],
+)
+def test_words_and_punctuation_are_split_as_in_r2r(text, words):
+    assert split_words(text) == words
+
+
+def test_characters_are_lower_case_with_single_blanks():
+    assert split_characters(" Go\n  on ") == ["g", "o", " ", "o", "n"]
+
+
+def test_training_instructions_have_the_published_statistics(data):
+    texts = [episode.instruction for episode in load_split(data, "train")]
+    lengths = [len(split_words(text)) for text in texts]
+    assert len(Vocabulary.build(texts, min_count=5)) - len(SPECIALS) == 988
+    assert round(mean(lengths), 1) == 29.4
+    assert max(lengths) == 156
+
+
+# --- vocabulary ---
+
+
+def test_symbols_stand_by_count_then_alphabet_after_the_specials():
+    vocabulary = Vocabulary.build(TEXTS, min_count=2)
+    assert vocabulary.symbols == (*SPECIALS, ".", "the", "walk", "bed", "to")
+    assert [vocabulary.lookup[symbol] for symbol in SPECIALS] == [PAD, UNK, EOS]
+
+
+def test_the_order_of_the_instructions_does_not_matter():
+    assert Vocabulary.build(TEXTS, 1) == Vocabulary.build(TEXTS[::-1], 1)
+
+
+def test_encoding_marks_unknown_words_and_ends_with_the_end_of_sentence():
+    vocabulary = Vocabulary.build(TEXTS, min_count=2)
+    encoded = vocabulary.encode("Walk to Narnia.", 80)
+    assert encoded.dtype == np.int64
+    assert encoded.tolist() == [*(vocabulary.lookup[w] for w in ("walk", "to")), UNK, vocabulary.lookup["."], EOS]
+    assert vocabulary.words("Walk to Narnia.", 80) == ("walk", "to", "narnia", ".", "<eos>")
+    assert vocabulary.decode(encoded) == "walk to <unk> ."
+
+
+def test_truncation_keeps_the_end_of_sentence():
+    vocabulary = Vocabulary.build(TEXTS, min_count=1)
+    assert vocabulary.decode(vocabulary.encode(TEXTS[0], 4)) == "walk to the"
+    assert vocabulary.encode(TEXTS[0], 4)[-1] == EOS
+    assert vocabulary.encode(TEXTS[0], 1).tolist() == [EOS]
+    with pytest.raises(InputError, match="max_length: 0"):
+        vocabulary.encode(TEXTS[0], 0)
+
+
+def test_a_batch_is_its_texts_padded():
+    vocabulary = Vocabulary.build(TEXTS, min_count=1)
+    tokens, lengths = vocabulary.encode_batch([*TEXTS, ""], 6)
+    assert tokens.shape == (4, 6)
+    assert lengths.tolist() == [6, 6, 6, 1]
+    for text, row, length in zip([*TEXTS, ""], tokens, lengths, strict=True):
+        assert row[:length].tolist() == vocabulary.encode(text, 6).tolist()
+        assert (row[length:] == PAD).all()
+    assert vocabulary.encode_batch([], 6)[0].shape == (0, 0)
+
+
+@given(st.lists(st.text(), max_size=5), st.text(), st.integers(1, 20), st.sampled_from(["word", "character"]))
+def test_words_align_with_their_numbers(texts, text, max_length, unit):
+    vocabulary = Vocabulary.build(texts, min_count=1, unit=unit)
+    encoded = vocabulary.encode(text, max_length)
+    words = vocabulary.words(text, max_length)
+    assert len(words) == len(encoded) <= max_length
+    assert PAD not in encoded
+    # A text may spell a special symbol only in characters, so no unit equals one.
+    assert all(vocabulary.symbols[n] == word or n == UNK for n, word in zip(encoded, words, strict=True))
+
+
+@given(st.text())
+def test_characters_of_a_known_text_decode_to_it(text):
+    vocabulary = Vocabulary.build([text], min_count=1, unit="character")
+    assert vocabulary.decode(vocabulary.encode(text, 10_000)) == "".join(split_characters(text))
+
+
+@given(st.lists(st.text(), max_size=5), st.sampled_from(["word", "character"]))
+def test_json_gives_the_vocabulary_back(texts, unit):
+    vocabulary = Vocabulary.build(texts, min_count=1, unit=unit)
+    assert Vocabulary.from_json(vocabulary.to_json()) == vocabulary
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ('{"unit": "word", "symb', "'unit' and 'symbols'"),
+        ("[]", "'unit' and 'symbols'"),
+        ('{"unit": "word"}', "'unit' and 'symbols'"),
+        ('{"unit": "syllable", "symbols": ["<pad>", "<unk>", "<eos>"]}', "'unit'"),
+        ('{"unit": "word", "symbols": ["<unk>", "<pad>", "<eos>"]}', "'symbols'"),
+        ('{"unit": "word", "symbols": ["<pad>", "<unk>", "<eos>", "a", "a"]}', "'symbols'"),
+        ('{"unit": "word", "symbols": ["<pad>", "<unk>", "<eos>", 4]}', "'symbols'"),
+        ('{"unit": "word", "symbols": ["<pad>", "<unk>", "<eos>", []]}', "'symbols'"),
+    ],
+)
+def test_a_bad_vocabulary_is_named(text, names):
+    with pytest.raises(InputError, match=f"^vocabulary.json: .*{names}"):
+        Vocabulary.from_json(text, "vocabulary.json")
+
+
+# --- word vectors ---
+
+
+@pytest.fixture
+def vectors(tmp_path):
+    np.save(tmp_path / "train_glove.npy", np.arange(8, dtype=np.float32).reshape(4, 2))
+    (tmp_path / "train_vocab.txt").write_text("<PAD>\n<UNK>\nthe\ndoor\n")
+    return tmp_path
+
+
+def test_vectors_come_in_the_order_of_the_words(vectors):
+    matrix, found = load_word_vectors(vectors, ["door", "sofa", "<pad>", "the"])
+    assert matrix.tolist() == [[6, 7], [0, 0], [0, 1], [4, 5]]
+    assert matrix.dtype == np.float32
+    assert found.tolist() == [True, False, True, True]
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"", "truncated or not a NumPy array"),
+        (b"nothing", "truncated or not a NumPy array"),
+        (np.zeros((3, 2)), r"shape \(3, 2\)"),
+        (np.full((4, 2), np.nan), "row 0 is not finite"),
+        (np.array([["a"]] * 4), "not a NumPy array of numbers"),
+    ],
+)
+def test_a_bad_file_of_vectors_is_named(vectors, content, problem):
+    path = vectors / "train_glove.npy"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        np.save(path, content)
+    with pytest.raises(InputError, match=problem):
+        load_word_vectors(vectors, ["the"])
+
+
+def test_missing_vectors_are_named(tmp_path):
+    with pytest.raises(InputError, match=r"train_vocab\.txt"):
+        load_word_vectors(tmp_path, ["the"])
+
+
+def test_published_vectors_cover_the_training_vocabulary(data):
+    vocabulary = Vocabulary.build((episode.instruction for episode in load_split(data, "train")), min_count=5)
+    matrix, found = load_word_vectors(data / "glove", vocabulary.symbols)
+    assert matrix.shape == (991, 300)
+    assert found.all()
+    unit = matrix / np.linalg.norm(matrix, axis=1, keepdims=True)
+
+    def similarity(a: str, b: str) -> float:
+        return float(unit[vocabulary.lookup[a]] @ unit[vocabulary.lookup[b]])
+
+    assert similarity("bedroom", "bathroom") > similarity("bedroom", "left") + 0.3

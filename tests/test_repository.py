@@ -1,0 +1,71 @@
+"""What installs is what is imported: declared dependencies, tested versions, packages."""
+
+import ast
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+ROOMS = ("vln", "envs", "agents", "scripts")
+DISTRIBUTIONS = {"PIL": "pillow"}  # where the import has another name
+
+
+def declared(lines: list[str]) -> dict[str, Requirement]:
+    requirements = [Requirement(line) for line in lines]
+    return {canonicalize_name(requirement.name): requirement for requirement in requirements}
+
+
+def pinned(file: str) -> dict[str, Requirement]:
+    lines = [line.split("#")[0].strip() for line in (ROOT / file).read_text().splitlines()]
+    return declared([line for line in lines if line])
+
+
+@pytest.mark.parametrize(
+    ("file", "lines"),
+    [
+        ("requirements.txt", PROJECT["dependencies"]),
+        ("requirements-dev.txt", PROJECT["optional-dependencies"]["dev"]),
+    ],
+)
+def test_every_dependency_has_one_tested_version_within_its_bounds(file, lines):
+    bounds, pins = declared(lines), pinned(file)
+    assert set(pins) == set(bounds)
+    for name, pin in pins.items():
+        (version,) = pin.specifier
+        assert version.operator == "=="
+        assert version.version in bounds[name].specifier
+
+
+def test_every_pinned_version_has_its_reason():
+    for file in ("requirements.txt", "requirements-dev.txt"):
+        for line in (ROOT / file).read_text().splitlines():
+            assert line.startswith("#") or not line or re.fullmatch(r"\S+==\S+ +# \S.+", line)
+
+
+def imports(path: Path) -> set[str]:
+    """Top-level names of the modules a file imports, wherever in it."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module.split(".")[0])
+    return names
+
+
+def test_every_import_is_of_a_declared_dependency():
+    used = {name for room in ROOMS for path in (ROOT / room).rglob("*.py") for name in imports(path)}
+    foreign = {canonicalize_name(DISTRIBUTIONS.get(name, name)) for name in used - set(ROOMS) - sys.stdlib_module_names}
+    assert foreign <= set(declared(PROJECT["dependencies"]))
+
+
+def test_every_package_says_what_it_is():
+    for room in ROOMS:
+        for folder in {path.parent for path in (ROOT / room).rglob("*.py")}:
+            assert ast.get_docstring(ast.parse((folder / "__init__.py").read_text())), folder

@@ -1,0 +1,169 @@
+"""The figure of an episode in motion: a frame a step, all agents at once."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import imageio_ffmpeg  # type: ignore[import-untyped]
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgb
+from PIL import Image
+from scipy.spatial import cKDTree
+
+from vln.files import replacing
+from vln.replay import style
+from vln.replay.column import artists_of
+from vln.replay.figure import Scene, View, draw_episode
+from vln.replay.map import candidates, pointer
+from vln.replay.moves import chosen_probability, describe_step
+from vln.replay.reading import shown_words, word_weights
+from vln.replay.select import Replay
+
+DPI = 120
+SECONDS = 0.7  # a frame
+PAUSE = 3  # frames the first and the last picture stay
+STRONGEST = 0.55  # opacity of the most attended word
+MP4_RATE = 10  # frames a second; players stumble over fewer
+COMMON = 120  # of the 256 colours of a GIF
+
+
+def frames(replay: Replay, view: View) -> list[np.ndarray]:
+    """The start and one picture a step until every agent has ended, each (H, W, 3) uint8 with even H and W.
+
+    Raises:
+        InputError: If the building has no such storey.
+    """
+    film = _Film(replay, draw_episode(replay, view, animated=True, dpi=DPI))
+    steps = max(len(trajectory.steps) for trajectory in replay.trajectories)
+    return [film.picture(moment) for moment in range(steps + 1)]
+
+
+def save_gif(pictures: Sequence[np.ndarray], path: Path) -> None:
+    """Write pictures as an animated GIF that repeats, whole or not at all."""
+    images = _indexed(pictures)
+    durations = [int(1000 * seconds) for seconds in _seconds(len(images))]
+    with replacing(path) as temporary:
+        images[0].save(temporary, "GIF", save_all=True, append_images=images[1:], duration=durations, loop=0)
+
+
+def save_mp4(pictures: Sequence[np.ndarray], path: Path) -> None:
+    """Write pictures as H.264 video, whole or not at all."""
+    height, width, _ = pictures[0].shape
+    with replacing(path) as temporary:
+        writer = imageio_ffmpeg.write_frames(str(temporary), (width, height), fps=MP4_RATE, macro_block_size=2)
+        writer.send(None)
+        for picture, seconds in zip(pictures, _seconds(len(pictures)), strict=True):
+            for _ in range(round(MP4_RATE * seconds)):
+                writer.send(np.ascontiguousarray(picture))
+        writer.close()
+
+
+def _seconds(count: int) -> list[float]:
+    """How long each picture stays."""
+    return [SECONDS * (PAUSE if number in (0, count - 1) else 1) for number in range(count)]
+
+
+def _indexed(pictures: Sequence[np.ndarray]) -> list[Image.Image]:
+    """Pictures in 256 colours: those of the signs and the commonest as they are, the rest condensed.
+
+    One palette serves all pictures, so that colours do not flicker.
+    """
+    coded = [_codes(picture) for picture in pictures]
+    values, counts = np.unique(np.stack([coded[0], coded[len(coded) // 2], coded[-1]]), return_counts=True)
+    signs = (255 * np.array([to_rgb(colour) for colour in (*style.AGENTS, style.GOAL)])).round().astype(np.uint8)
+    common = np.concatenate([signs, _colours(values[np.argsort(-counts)[:COMMON]])])
+    condensed = Image.fromarray(_colours(values)[None]).quantize(256 - len(common)).getpalette() or []
+    palette = np.concatenate([common, np.array(condensed, dtype=np.uint8).reshape(-1, 3)])[:256]
+    nearest = cKDTree(palette)
+    images = []
+    for codes in coded:
+        values, places = np.unique(codes, return_inverse=True)
+        indices = nearest.query(_colours(values))[1].astype(np.uint8)
+        images.append(Image.fromarray(indices[places].reshape(codes.shape)))
+        images[-1].putpalette(palette.ravel().tolist())
+    return images
+
+
+def _codes(picture: np.ndarray) -> np.ndarray:
+    """A number a colour, (H, W) uint32."""
+    red, green, blue = np.moveaxis(picture.astype(np.uint32), -1, 0)
+    return red << 16 | green << 8 | blue
+
+
+def _colours(codes: np.ndarray) -> np.ndarray:
+    """(N, 3) uint8 colours of N numbers."""
+    return np.stack([codes >> 16, codes >> 8 & 255, codes & 255], axis=1).astype(np.uint8)
+
+
+class _Film:
+    """Pictures of a scene in order; what does not change is drawn once."""
+
+    def __init__(self, replay: Replay, scene: Scene) -> None:
+        self._replay, self._scene = replay, scene
+        self._words = shown_words(replay.trajectories)
+        canvas: Any = FigureCanvasAgg(scene.figure)  # matplotlib leaves its canvases untyped
+        self._canvas = canvas
+        for artist in self._moving():
+            artist.set_animated(True)
+        self._canvas.draw()
+        self._still = self._canvas.copy_from_bbox(scene.figure.bbox)
+
+    def _moving(self) -> list[Artist]:
+        trails = (artist for agent in self._scene.trails for panel in agent for step in panel for artist in step)
+        return [*trails, *artists_of(self._scene.words), *(text for pair in self._scene.status for text in pair)]
+
+    def picture(self, moment: int) -> np.ndarray:
+        """The state after `moment` steps; call with 0, 1, 2, ..."""
+        self._canvas.restore_region(self._still)
+        for agent, trajectory in enumerate(self._replay.trajectories):
+            if moment <= len(trajectory.steps):
+                _draw(artist for panel in self._scene.trails[agent] for artist in panel[moment])
+        self._still = self._canvas.copy_from_bbox(self._scene.figure.bbox)
+        for agent in range(len(self._replay.trajectories)):
+            self._show_agent(agent, moment)
+        _draw(artists_of(self._scene.words))
+        picture = np.asarray(self._canvas.buffer_rgba())[..., :3]
+        return picture[
+            : picture.shape[0] // 2 * 2, : picture.shape[1] // 2 * 2
+        ].copy()  # the video codec asks for even sides
+
+    def _show_agent(self, agent: int, moment: int) -> None:
+        trajectory = self._replay.trajectories[agent]
+        step = trajectory.steps[moment - 1] if 0 < moment <= len(trajectory.steps) else None
+        for panel in self._scene.panels:
+            shown = [*(candidates(panel, step, agent) if step else [])]
+            if moment < len(trajectory.steps):
+                shown += pointer(panel, trajectory.poses[moment], agent, len(self._replay.agents))
+            _draw(shown)
+            for artist in shown:
+                artist.remove()
+        weights = word_weights(trajectory, step, self._words) if step else None
+        for number, patch in enumerate(self._scene.words.highlights[agent]):
+            patch.set_alpha(0.0 if weights is None else float(STRONGEST * weights[number] / weights.max()))
+        for text, line in zip(self._scene.status[agent], status(self._replay, agent, moment), strict=True):
+            text.set_text(line)
+            _draw([text])
+
+
+def status(replay: Replay, agent: int, moment: int) -> tuple[str, str]:
+    """What an agent has just done after so many steps of the episode, and how far from the goal that leaves it."""
+    trajectory = replay.trajectories[agent]
+    reached = min(moment, len(trajectory.steps))
+    distance = replay.to_goal(trajectory.poses[reached])
+    left = "" if distance is None else f"{distance:.1f} m to goal"
+    if moment == 0:
+        return "at the start", left
+    if moment > len(trajectory.steps):
+        return f"ended after {reached} steps", left
+    step = trajectory.steps[moment - 1]
+    chance = chosen_probability(step)
+    told = f"step {moment} of {len(trajectory.steps)}: {describe_step(trajectory.poses[moment - 1], step)}"
+    return told, " · ".join(part for part in ("" if chance is None else f"probability {chance:.2f}", left) if part)
+
+
+def _draw(artists: Iterable[Artist]) -> None:
+    for artist in artists:
+        if artist.axes is not None:
+            artist.axes.draw_artist(artist)

@@ -1,0 +1,219 @@
+"""The figure of an episode: maps by storey beside the instruction, the legend and the scores."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.text import Text
+
+from vln.errors import InputError
+from vln.files import replacing
+from vln.floors import Floors, find_floors
+from vln.metrics import THRESHOLD
+from vln.replay import column, style
+from vln.replay.layout import GUTTER, TITLE, Grid, Window, arrange, frame, scale_bar
+from vln.replay.map import Building, Panel, draw_building, draw_demonstration, draw_start, draw_target, draw_trail
+from vln.replay.reading import shown_words
+from vln.replay.select import Replay
+from vln.rooms import Room
+
+EDGE = 0.16  # inches around everything
+BETWEEN = 0.22  # inches between maps and text
+FOOT = 0.22  # inches below the maps, for the scale bar
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A drawn episode and the parts of it that an animation moves.
+
+    Attributes:
+        figure: The figure, with its canvas.
+        panels: A map a storey shown.
+        trails: For each agent and panel, what each of its poses adds.
+        words: The instruction.
+        status: Two lines of text an agent; empty in a still figure.
+    """
+
+    figure: Figure
+    panels: list[Panel]
+    trails: list[list[list[list[Artist]]]]
+    words: column.Words
+    status: list[tuple[Text, Text]]
+
+
+@dataclass(frozen=True)
+class View:
+    """What to show of a building.
+
+    Attributes:
+        rooms: Scan to viewpoint to room, empty where rooms are unknown.
+        floors: "touched" for the storeys the paths touch, "all" for the whole building, or the number of one storey
+            from 1, the lowest.
+    """
+
+    rooms: dict[str, dict[str, Room]] = field(default_factory=dict)
+    floors: str = "touched"
+
+
+def draw_episode(replay: Replay, view: View, animated: bool = False, dpi: float = style.DPI) -> Scene:
+    """Draw one episode.
+
+    Args:
+        replay: The episode and what the agents did.
+        view: What to show.
+        animated: Leave room for a line of text an agent that tells what it does.
+        dpi: Resolution it will be drawn at.
+
+    Raises:
+        InputError: If the building has no such storey.
+    """
+    graph = replay.graph
+    building = Building(graph, find_floors(graph.positions[:, 2]), view.rooms.get(graph.scan, {}))
+    shown, points = _floors_shown(replay, building.floors, view), _points(replay)
+    whole = view.floors == "all"
+    window = frame(graph.positions[:, :2] if whole else _seen(replay, points), graph.positions[:, :2])
+    grid = arrange(len(shown), window)
+    words = column.Words()
+    status: list[tuple[Text, Text]] = []
+    several_floors = len(set(building.floors.of(points[:, 2]).tolist())) > 1
+    blocks = _column(replay, dpi, words, status if animated else None, several_floors)
+    height = max(grid.height + FOOT, column.stack_height(blocks) / style.POINTS)
+    figure = _page(grid, height, dpi)
+    panels = _panels(figure, grid, window, building, shown)
+    _write_column(figure, blocks)
+    for panel in panels:
+        draw_building(panel, _avoid(replay, points))
+        if replay.goal is not None:
+            draw_target(panel, replay.goal)
+            draw_demonstration(panel, replay.reference)
+        draw_start(panel, replay.trajectories[0].start)
+    _draw_scale(figure, panels[-1])
+    trails = [
+        [draw_trail(panel, trajectory, agent) for panel in panels]
+        for agent, trajectory in enumerate(replay.trajectories)
+    ]
+    return Scene(figure, panels, trails, words, status)
+
+
+def check_view(replay: Replay, view: View) -> None:
+    """Check that the building of an episode has the storey asked for.
+
+    Raises:
+        InputError: If it does not.
+    """
+    _floors_shown(replay, find_floors(replay.graph.positions[:, 2]), view)
+
+
+def save_png(replay: Replay, view: View, path: Path) -> None:
+    """Write the figure of an episode as PNG.
+
+    Raises:
+        InputError: If the building has no such storey, or the folder cannot be written.
+    """
+    scene = draw_episode(replay, view)
+    with replacing(path) as temporary:
+        scene.figure.savefig(temporary, format="png")
+
+
+def _points(replay: Replay) -> np.ndarray:
+    """(N, 3) all positions of the demonstration and the agents."""
+    graph = replay.graph
+    reference = [graph.positions[graph.index[viewpoint]] for viewpoint in replay.reference]
+    return np.array([*reference, *(pose.position for each in replay.trajectories for pose in each.poses)])
+
+
+def _seen(replay: Replay, points: np.ndarray) -> np.ndarray:
+    """(N, 2) positions the window must hold: what happened and the circle around the goal."""
+    if replay.goal is None:
+        return points[:, :2]
+    goal = replay.graph.positions[replay.graph.index[replay.goal], :2]
+    circle = THRESHOLD * 0.7 * np.array([[1, 0], [-1, 0], [0, 1], [0, -1]])
+    return np.concatenate([points[:, :2], goal + circle])
+
+
+def _avoid(replay: Replay, points: np.ndarray) -> np.ndarray:
+    """(N, 2) positions along all paths, half a metre apart or less."""
+    parts = [points[:, :2]]
+    paths = [
+        replay.graph.positions[[replay.graph.index[viewpoint] for viewpoint in replay.reference], :2],
+        *(np.array([pose.position[:2] for pose in each.poses]) for each in replay.trajectories),
+    ]
+    for path in paths:
+        parts.extend(a + np.linspace(0, 1, 8)[:, None] * (b - a) for a, b in pairwise(path))
+    return np.unique(np.concatenate(parts).round(2), axis=0)
+
+
+def _floors_shown(replay: Replay, floors: Floors, view: View) -> list[int]:
+    if view.floors == "all":
+        return list(range(floors.count))
+    if view.floors == "touched":
+        return sorted(set(floors.of(_points(replay)[:, 2]).tolist()))
+    if not view.floors.isdecimal() or not 1 <= int(view.floors) <= floors.count:
+        problem = f"building '{replay.graph.scan}' of episode '{replay.episode_id}' has no floor '{view.floors}'"
+        raise InputError("--floor", problem, f"give a number from 1 to {floors.count}, 'all' or 'touched'")
+    return [int(view.floors) - 1]
+
+
+def _column(
+    replay: Replay, dpi: float, words: column.Words, status: list[tuple[Text, Text]] | None, several_floors: bool
+) -> list[column.Block]:
+    blocks = [
+        column.title_block(replay),
+        column.instruction_block(shown_words(replay.trajectories), len(replay.agents), dpi, words),
+        column.legend_block(replay),
+    ]
+    if status is not None:
+        blocks.append(column.status_block(replay, status))
+    return [*blocks, column.signs_block(replay, several_floors, status is not None)]
+
+
+def _page(grid: Grid, height: float, dpi: float) -> Figure:
+    width = EDGE + grid.width + BETWEEN + column.WIDTH / style.POINTS + EDGE
+    figure = Figure(figsize=(width, height + 2 * EDGE), dpi=dpi, facecolor="white")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _panels(figure: Figure, grid: Grid, window: Window, building: Building, shown: Sequence[int]) -> list[Panel]:
+    """Panels from the upper left; the uppermost storey first where they are stacked, the lowest where side by side."""
+    width, height = figure.get_size_inches()
+    panel_width, panel_height = window.width * grid.scale, window.height * grid.scale
+    panels = []
+    for number, floor in enumerate(shown if grid.columns > 1 else reversed(shown)):
+        left = EDGE + (number % grid.columns) * (panel_width + GUTTER)
+        bottom = height - EDGE - (number // grid.columns + 1) * (panel_height + TITLE)
+        axes = figure.add_axes((left / width, bottom / height, panel_width / width, panel_height / height))
+        title = f"Floor {floor + 1} of {building.floors.count}" if building.floors.count > 1 else "Floor plan"
+        axes.set_title(title, loc="left", fontsize=8, pad=3.5, color=style.FAINT, family=style.FONT)
+        panels.append(Panel(axes, building, floor, window, grid.scale * style.POINTS))
+    return panels
+
+
+def _write_column(figure: Figure, blocks: Sequence[column.Block]) -> None:
+    width, height = figure.get_size_inches()
+    left, tall = width - EDGE - column.WIDTH / style.POINTS, height - 2 * EDGE
+    axes = figure.add_axes((left / width, EDGE / height, column.WIDTH / style.POINTS / width, tall / height))
+    axes.set(xlim=(0, column.WIDTH), ylim=(tall * style.POINTS, 0))
+    axes.axis("off")
+    column.stack(axes, blocks)
+
+
+def _draw_scale(figure: Figure, panel: Panel) -> None:
+    """A bar of a round length below the last map."""
+    width, height = figure.get_size_inches() * style.POINTS
+    length = scale_bar(panel.window)
+    box = panel.axes.get_position()
+    right, y = box.x1 * width, box.y0 * height - 8
+    left = right - length * panel.scale
+    for xs, ys in (((left, right), (y, y)), ((left, left), (y - 2, y + 2)), ((right, right), (y - 2, y + 2))):
+        line = [np.array(xs) / width, np.array(ys) / height]
+        figure.add_artist(Line2D(*line, color=style.INK, lw=1.1))
+    look: dict[str, Any] = {"size": 7, "color": style.INK, "family": style.FONT, "va": "center", "ha": "right"}
+    figure.text((left - 4) / width, y / height, f"{length:g} m", **look)

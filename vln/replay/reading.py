@@ -1,0 +1,44 @@
+"""What an agent read, as words a person reads, and how much each was attended to."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from vln.trajectory import Step, Trajectory
+
+
+def shown_words(trajectories: Sequence[Trajectory]) -> tuple[str, ...]:
+    """The words the attention is over if an agent recorded it, else the instruction as written."""
+    for trajectory in trajectories:
+        if any(step.word_attention for step in trajectory.steps):
+            return _words(trajectory.words)
+    return tuple(trajectories[0].instruction.split())
+
+
+def word_weights(trajectory: Trajectory, step: Step, words: Sequence[str]) -> np.ndarray | None:
+    """Attention of a step over the shown words.
+
+    Args:
+        trajectory: The trajectory the step is from.
+        step: The step.
+        words: The words shown.
+
+    Returns:
+        (W,) weights of sum 1 as recorded, or None if there are none or they are over other words.
+    """
+    if not step.word_attention or _words(trajectory.words) != tuple(words):
+        return None
+    if not _spelled(trajectory.words):
+        return np.array(step.word_attention)
+    word_of = np.cumsum([symbol == " " for symbol in trajectory.words])
+    letters = np.array([symbol != " " for symbol in trajectory.words])
+    return np.bincount(word_of[letters], np.array(step.word_attention)[letters], minlength=len(words))
+
+
+def _words(symbols: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple("".join(symbols).split(" ")) if _spelled(symbols) else symbols
+
+
+def _spelled(symbols: tuple[str, ...]) -> bool:
+    """Whether the agent read characters."""
+    return " " in symbols

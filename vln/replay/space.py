@@ -1,0 +1,145 @@
+"""The ground of a map: where one can walk, tinted and named by room."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.colors import to_rgb
+from scipy.spatial import cKDTree
+
+from vln.graph import NavigationGraph
+from vln.replay.layout import Window
+from vln.replay.style import FLOOR_SPACE, ROOM_TINTS, text_width
+from vln.rooms import Room
+
+REACH = 1.25  # metres of ground around viewpoints and edges: about half the distance between viewpoints
+SPACING = 0.4  # metres between the points that stand for an edge
+PIXELS = 640  # on the longer side
+NAME_SIZE = 6.5  # points
+UNNAMED = "-Zz"  # no label, junk, other
+DOT = 0.08  # metres
+SPOTS = 6  # pixels between the places tried for a name
+
+
+@dataclass(frozen=True)
+class Ground:
+    """One storey as pixels.
+
+    Attributes:
+        window: The rectangle the pixels cover, row 0 at the bottom.
+        viewpoint: (H, W) int, row in the graph of the viewpoint whose ground it is, -1 outside.
+        region: (H, W) int, room of each pixel, -1 outside or unknown.
+        tint: (H, W, 3) float colours.
+    """
+
+    window: Window
+    viewpoint: np.ndarray
+    region: np.ndarray
+    tint: np.ndarray
+
+
+@dataclass(frozen=True)
+class Name:
+    """The name of a room and the centre of its text, in metres."""
+
+    text: str
+    x: float
+    y: float
+
+
+def paint_ground(graph: NavigationGraph, rows: np.ndarray, rooms: Mapping[str, Room], window: Window) -> Ground:
+    """The ground around some viewpoints of a graph.
+
+    Args:
+        graph: The building.
+        rows: Rows in the graph of the viewpoints of one storey.
+        rooms: Viewpoint to room; may be empty.
+        window: What to paint.
+    """
+    pixels = np.stack(np.meshgrid(*_pixel_centres(window)), axis=-1)
+    reached, _ = cKDTree(_along_edges(graph, rows)).query(pixels, distance_upper_bound=REACH)
+    _, nearest = cKDTree(graph.positions[rows, :2]).query(pixels)
+    owner = np.where(np.isfinite(reached), rows[nearest], -1)
+    known = [rooms.get(viewpoint) for viewpoint in graph.viewpoints]
+    region = np.array([room.region if room else -1 for room in known] + [-1])
+    tints = np.array([to_rgb(ROOM_TINTS.get(room.letter if room else "", FLOOR_SPACE)) for room in known] + [(1, 1, 1)])
+    return Ground(window, owner, region[owner], _walls(tints[owner], region[owner], owner))
+
+
+def place_names(
+    ground: Ground, graph: NavigationGraph, rooms: Mapping[str, Room], avoid: np.ndarray, scale: float
+) -> list[Name]:
+    """Names in their rooms, over nothing that happened nor one another; those that do not fit are left out.
+
+    Args:
+        ground: The storey.
+        graph: The building.
+        rooms: Viewpoint to room.
+        avoid: (N, 2) positions in metres to stay clear of.
+        scale: Points a metre.
+    """
+    here = {graph.viewpoints[row] for row in np.unique(ground.viewpoint[ground.viewpoint >= 0])}
+    names = {rooms[each].region: rooms[each] for each in sorted(here) if each in rooms}
+    sizes = {region: int((ground.region == region).sum()) for region in names}
+    area = (max(ground.window.width, ground.window.height) / PIXELS) ** 2  # of a pixel
+    taken = np.array([(x, y, 0.3, 0.3) for x, y in avoid])
+    dots = np.array([(x, y, DOT, DOT) for x, y in graph.positions[np.unique(ground.viewpoint), :2]])
+    placed = []
+    for region in sorted(names, key=lambda each: -sizes[each]):
+        room = names[region]
+        half = text_width(room.name, NAME_SIZE) / scale / 2 + 0.1, NAME_SIZE / scale / 2 + 0.1
+        if room.letter in UNNAMED or sizes[region] * area < 4 * half[0] * half[1]:
+            continue
+        # Dots of the graph are a blemish, what happened is not to be covered.
+        spot = _spot(ground, region, np.array(half), np.concatenate([taken, dots]))
+        spot = spot or _spot(ground, region, np.array(half), taken)
+        if spot is not None:
+            taken = np.concatenate([taken, [(*spot, *half)]])
+            placed.append(Name(room.name, *spot))
+    return placed
+
+
+def _spot(ground: Ground, region: int, half: np.ndarray, taken: np.ndarray) -> tuple[float, float] | None:
+    """The free centre nearest to the middle of a room for a text.
+
+    Args:
+        ground: The storey.
+        region: The room.
+        half: (2,) half the width and height of the text in metres.
+        taken: (N, 4) x, y and half sizes of what it must not cover.
+    """
+    columns, rows = _pixel_centres(ground.window)
+    y, x = np.nonzero(ground.region[::SPOTS, ::SPOTS] == region)
+    spots = np.stack([columns[::SPOTS][x], rows[::SPOTS][y]], axis=1)
+    window = ground.window
+    free = ((spots - half > (window.left, window.bottom)) & (spots + half < (window.right, window.top))).all(axis=1)
+    free &= (np.abs(spots[:, None] - taken[:, :2]) > half + taken[:, 2:]).any(axis=-1).all(axis=1)
+    if not free.any():
+        return None
+    best = min(spots[free].tolist(), key=lambda spot: math.dist(spot, spots.mean(axis=0)))
+    return best[0], best[1]
+
+
+def _pixel_centres(window: Window) -> tuple[np.ndarray, np.ndarray]:
+    size = max(window.width, window.height) / PIXELS
+    return np.arange(window.left + size / 2, window.right, size), np.arange(window.bottom + size / 2, window.top, size)
+
+
+def _along_edges(graph: NavigationGraph, rows: np.ndarray) -> np.ndarray:
+    """(N, 2) points in metres on viewpoints and along the edges between them."""
+    points = [graph.positions[rows, :2]]
+    for a, b in np.argwhere(np.triu(graph.adjacency[np.ix_(rows, rows)])):
+        start, end = graph.positions[rows[a], :2], graph.positions[rows[b], :2]
+        points.append(np.linspace(start, end, max(2, int(math.dist(start, end) / SPACING))))
+    return np.concatenate(points)
+
+
+def _walls(tint: np.ndarray, region: np.ndarray, owner: np.ndarray) -> np.ndarray:
+    """The colours with a white line between rooms."""
+    border = np.zeros(region.shape, dtype=bool)
+    border[:, 1:] |= region[:, 1:] != region[:, :-1]
+    border[1:] |= region[1:] != region[:-1]
+    border &= owner >= 0
+    border[:, :-1] |= border[:, 1:]
+    return np.where(border[..., None], 1.0, tint)

@@ -1,0 +1,74 @@
+"""Submission files as trajectories, so that any agent the R2R evaluator scores can be replayed."""
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+
+from vln.episodes import Episode
+from vln.graph import NavigationGraph
+from vln.replay.moves import turn_between
+from vln.submission import Prediction, Visit
+from vln.trajectory import Pose, Step, Trajectory
+
+SIMULATOR = "submission"
+UNKNOWN_ACTION = -1  # a submission tells where an agent was, not what it pressed
+
+
+def to_trajectories(
+    predictions: Sequence[Prediction],
+    episodes: Sequence[Episode],
+    graphs: Mapping[str, NavigationGraph],
+    agent: str,
+    dataset: str,
+) -> list[Trajectory]:
+    """A trajectory for each prediction, ended by a stop; without probabilities and attention.
+
+    Args:
+        predictions: Checked by `vln.submission.check_submission`.
+        episodes: Of the split they predict.
+        graphs: Of the episodes' buildings.
+        agent: Name of the agent.
+        dataset: Name of the data set.
+    """
+    by_id = {episode.episode_id: episode for episode in episodes}
+    return [
+        _trajectory(prediction, by_id[prediction.episode_id], graphs[by_id[prediction.episode_id].scan], agent, dataset)
+        for prediction in predictions
+    ]
+
+
+def _trajectory(
+    prediction: Prediction, episode: Episode, graph: NavigationGraph, agent: str, dataset: str
+) -> Trajectory:
+    visits = prediction.poses
+    poses = [_pose(visit, graph) for visit in visits]
+    choices = [_choice(before, after) for before, after in pairwise(visits)]
+    steps = [Step(UNKNOWN_ACTION, choice, pose) for choice, pose in zip(choices, poses[1:], strict=True)]
+    return Trajectory(
+        episode_id=episode.episode_id,
+        dataset=dataset,
+        split=episode.split,
+        scan=episode.scan,
+        scan_hash=graph.content_hash,
+        instruction=episode.instruction,
+        words=(),
+        reference=episode.path,
+        agent=agent,
+        simulator=SIMULATOR,
+        seed=0,
+        start=poses[0],
+        steps=(*steps, Step(UNKNOWN_ACTION, "stop", poses[-1])),
+    )
+
+
+def _pose(visit: Visit, graph: NavigationGraph) -> Pose:
+    x, y, z = graph.positions[graph.index[visit.viewpoint]].tolist()
+    return Pose(visit.viewpoint, (x, y, z), visit.heading, visit.elevation)
+
+
+def _choice(before: Visit, after: Visit) -> str:
+    if before.viewpoint != after.viewpoint:
+        return after.viewpoint
+    turn, tilt = turn_between(before.heading, after.heading), after.elevation - before.elevation
+    if abs(turn) >= abs(tilt):
+        return "right" if turn > 0 else "left"
+    return "up" if tilt > 0 else "down"

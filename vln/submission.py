@@ -1,0 +1,158 @@
+"""Submission files of the R2R evaluator: `[{"instr_id": ..., "trajectory": [[viewpoint, heading, elevation], ...]}]`.
+
+The official evaluator scores what it is given; here an incomplete or impossible submission is an error that names it.
+"""
+
+import json
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+from vln.episodes import Episode
+from vln.errors import InputError
+from vln.files import read_json, write_text
+from vln.graph import NavigationGraph
+
+
+class Visit(NamedTuple):
+    """A pose of a submission: viewpoint id, heading and elevation in radians."""
+
+    viewpoint: str
+    heading: float
+    elevation: float
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """One entry of a submission.
+
+    Attributes:
+        episode_id: Its `instr_id`.
+        poses: The poses in order, the start first, in-place turns included.
+    """
+
+    episode_id: str
+    poses: tuple[Visit, ...]
+
+
+class Looking(Protocol):
+    """What a submission tells of a pose: `Visit` or `vln.trajectory.Pose`."""
+
+    @property
+    def viewpoint(self) -> str: ...
+    @property
+    def heading(self) -> float: ...
+    @property
+    def elevation(self) -> float: ...
+
+
+class Walk(Protocol):
+    """What a submission tells of an episode: `Prediction` or `vln.trajectory.Trajectory`."""
+
+    @property
+    def episode_id(self) -> str: ...
+    @property
+    def poses(self) -> Sequence[Looking]: ...
+
+
+def viewpoints(walk: Walk) -> list[str]:
+    """Ids of the viewpoints of the poses, the start first, in-place turns included."""
+    return [pose.viewpoint for pose in walk.poses]
+
+
+def write_submission(path: Path, walks: Iterable[Walk]) -> None:
+    """Write a submission file, whole or not at all, an entry a line."""
+    rows = (
+        {"instr_id": walk.episode_id, "trajectory": [[p.viewpoint, p.heading, p.elevation] for p in walk.poses]}
+        for walk in walks
+    )
+    write_text(path, "[" + ",\n".join(json.dumps(row) for row in rows) + "]\n")
+
+
+def read_submission(path: Path) -> list[Prediction]:
+    """The entries of a submission file, in its order.
+
+    Raises:
+        InputError: If the file is missing, not JSON, or an entry is malformed.
+    """
+    entries = read_json(path)
+    if not isinstance(entries, list):
+        raise InputError(path, "is not a list of predictions", "write a list of {instr_id, trajectory} objects")
+    return [_prediction(path, number, entry) for number, entry in enumerate(entries)]
+
+
+def check_submission(
+    source: Path,
+    walks: Sequence[Walk],
+    episodes: Sequence[Episode],
+    graphs: Mapping[str, NavigationGraph],
+    *,
+    allow_missing: bool = False,
+) -> None:
+    """Check that walks are one possible walk for each episode.
+
+    Args:
+        source: The file they come from, for the messages.
+        walks: Predictions or trajectories, in any order.
+        episodes: What they should be of.
+        graphs: Of the episodes' buildings.
+        allow_missing: Accept that episodes have no walk, though not that all have none.
+
+    Raises:
+        InputError: If an `instr_id` is missing, duplicate or unknown, or a walk does not start where its episode does,
+            visits an unknown viewpoint, or jumps between viewpoints that are not connected.
+    """
+    wanted = {episode.episode_id: episode for episode in episodes}
+    _check_ids(source, walks, wanted, allow_missing)
+    for walk in walks:
+        _check_walk(source, walk, wanted[walk.episode_id], graphs)
+
+
+def _check_ids(source: Path, walks: Sequence[Walk], wanted: Mapping[str, Episode], allow_missing: bool) -> None:
+    counts = Counter(walk.episode_id for walk in walks)
+    unknown = next((name for name in counts if name not in wanted), None)
+    if unknown is not None:
+        fix = "score the file against the split it was made for, or remove the entry"
+        raise InputError(source, f"instr_id '{unknown}' is not in the split", fix)
+    name, count = next(iter(counts.most_common(1)), ("", 0))
+    if count > 1:
+        raise InputError(source, f"instr_id '{name}' occurs {count} times", "keep one prediction for each")
+    missing = [name for name in wanted if name not in counts]
+    if missing and not (allow_missing and walks):
+        problem = f"{len(missing)} of {len(wanted)} predictions are missing, the first for instr_id '{missing[0]}'"
+        raise InputError(source, problem, "predict every instruction of the split")
+
+
+def _check_walk(source: Path, walk: Walk, episode: Episode, graphs: Mapping[str, NavigationGraph]) -> None:
+    path, where = viewpoints(walk), f"the trajectory of instr_id '{walk.episode_id}'"
+    if not path or path[0] != episode.start:
+        found = f"at '{path[0]}'" if path else "nowhere"
+        fix = "begin it with the episode's start"
+        raise InputError(source, f"{where} starts {found} instead of at viewpoint '{episode.start}'", fix)
+    step = graphs[episode.scan].first_break(path)
+    if step is not None:
+        problem = f"{where} breaks at step {step}: {graphs[episode.scan].explain(path, step)}"
+        raise InputError(source, problem, "list every viewpoint passed on the way")
+
+
+def _prediction(source: Path, number: int, entry: Any) -> Prediction:
+    if not isinstance(entry, dict) or not isinstance(entry.get("instr_id"), str):
+        raise InputError(source, f"entry {number} has no field 'instr_id' that is a string", "add '<path_id>_<index>'")
+    where, fix = f"instr_id '{entry['instr_id']}'", "write [viewpoint, heading, elevation] poses, the start first"
+    poses = entry.get("trajectory")
+    if not isinstance(poses, list) or not poses:
+        raise InputError(source, f"field 'trajectory' of {where} is not a non-empty list of poses", fix)
+    for step, pose in enumerate(poses):
+        if not _is_pose(pose):
+            problem = f"step {step} of field 'trajectory' of {where} is not [viewpoint id, radians, radians]"
+            raise InputError(source, problem, fix)
+    return Prediction(entry["instr_id"], tuple(Visit._make(pose) for pose in poses))
+
+
+def _is_pose(pose: Any) -> bool:
+    if not isinstance(pose, list) or len(pose) != 3 or not isinstance(pose[0], str):
+        return False
+    return all(isinstance(angle, (int, float)) and abs(angle) < math.inf for angle in pose[1:])
