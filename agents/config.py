@@ -1,11 +1,14 @@
 """Configuration of the agent and of its learning: one frozen dataclass per concern."""
 
-from dataclasses import dataclass, field
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any, Literal, TypeVar, get_type_hints
 
+from vln.errors import InputError
 from vln.rewards import RewardConfig
 
 Cell = Literal["rnn", "lstm", "gru"]
+Config = TypeVar("Config")
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,8 @@ class NavigatorConfig:
     """Recurrent layers."""
     view: int = 128
     """Width of view embeddings."""
+    words: int = 16
+    """Words of a view that are read, the surest first; for word features."""
     panorama: bool = True
     """See all 36 views; otherwise only the one looked at, as in the sequence-to-sequence agent."""
     cross_modal: bool = True
@@ -85,11 +90,13 @@ class PhaseConfig:
     iterations: int
     """Updates."""
     learning_rate: float
-    """Adam's step size."""
+    """Adam's step size at the start of the phase."""
     teacher_share: float
     """Share of the episodes in which the expert acts; the agent acts in the others."""
     loss: LossConfig = field(default_factory=LossConfig)
     """Weights of the terms of the loss."""
+    final_share: float = 0.1
+    """Share of the step size that is left at the end of the phase; it falls linearly."""
 
 
 @dataclass(frozen=True)
@@ -133,3 +140,23 @@ class TrainConfig:
     """Updates between evaluations, each followed by a checkpoint."""
     seed: int = 0
     """Seed of everything random."""
+
+
+def from_json(kind: type[Config], values: Any, source: object, prefix: str = "") -> Config:
+    """A configuration read back from JSON.
+
+    Raises:
+        InputError: If a field is unknown or missing.
+    """
+    types = get_type_hints(kind)
+    names = {each.name for each in fields(kind)}  # type: ignore[arg-type]
+    found = set(values) if isinstance(values, Mapping) else set()
+    for name in sorted(names ^ found):
+        problem = f"configuration field '{prefix}{name}' is {'missing' if name in names else 'unknown'}"
+        raise InputError(source, problem, "use the version of vln that wrote it")
+    return kind(
+        **{
+            name: from_json(types[name], value, source, f"{prefix}{name}.") if is_dataclass(types[name]) else value
+            for name, value in values.items()
+        }
+    )

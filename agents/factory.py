@@ -44,7 +44,7 @@ def build_navigator(
         return embedding(symbols, config.language.embedding, vectors)
 
     words = embed(table.vocabulary) if table.vocabulary else None
-    views = build_views(table, graphs, config.navigator.view, config.navigator.feature_dropout, words)
+    views = build_views(table, graphs, config.navigator, words)
     return Navigator(config.navigator, config.language, embed(vocabulary.symbols), views, low_level_actions)
 
 

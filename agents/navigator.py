@@ -15,7 +15,7 @@ from agents.attention import attend, masked_softmax
 from agents.config import LanguageConfig, NavigatorConfig
 from agents.language import Instruction, InstructionEncoder
 from agents.recurrent import RecurrentCore
-from agents.views import Glance
+from agents.views import Glance, Panorama
 from vln.graph import VIEW_STEP, VIEWS
 
 DIRECTION = 8  # numbers that describe a direction, see `directions`
@@ -113,6 +113,8 @@ class Navigator(nn.Module):
             self.candidate = nn.Sequential(nn.Linear(GEOMETRY, KEY), nn.Tanh(), nn.Linear(KEY, KEY))
             self.choose_content, self.choose_key = nn.Linear(contexts, config.view), nn.Linear(contexts, KEY)
             self.stop = nn.Linear(contexts, 1)
+            self.blur = nn.Parameter(torch.tensor([0.2, 0.0]))
+            self.arrived = nn.Linear(2, 1, bias=False)
         self.value = nn.Sequential(nn.Linear(contexts, KEY), nn.Tanh(), nn.Linear(KEY, 1))
         self.progress = nn.Sequential(nn.Linear(contexts, KEY), nn.Tanh(), nn.Linear(KEY, 1), nn.Sigmoid())
         self.dropout = nn.Dropout(config.dropout)
@@ -128,19 +130,17 @@ class Navigator(nn.Module):
 
     def forward(self, instruction: Instruction, observation: Observation, state: State) -> Output:
         """Look, remember, read, ground, and score the actions."""
-        here, glance = observation["viewpoint"], state.glance
-        around = directions(
-            self.view_centres[:, 0] - observation["heading"][:, None], self.view_centres[:, 1].expand(len(here), -1)
-        )
-        looked, seen = self._look(state.hidden, observation, around, glance)
+        here = observation["viewpoint"]
+        panorama, around = self.views.around(here, state.glance), self._around(observation)
+        looked, seen = self._look(state.hidden, observation, panorama, around)
         top, core = self.core(torch.cat([seen, self.last_action(state.last_action)], 1), state.core)
         hidden = self.dropout(top)
         reading = masked_softmax(torch.bmm(instruction.context, self.read(hidden)[:, :, None])[:, :, 0], instruction.mask)
         context = attend(reading, instruction.context)
-        features = torch.cat([hidden, context, *self._ground(context, here, around, glance)], 1)
+        features = torch.cat([hidden, context, *self._ground(context, panorama, around)], 1)
         features = self.dropout(features)
         visited = torch.cat([state.visited, here[:, None]], 1)
-        logits, action_features = self._score(features, attend(reading, instruction.words), observation, visited, glance)
+        logits, action_features = self._score(features, attend(reading, instruction.words), observation, visited, panorama)
         return Output(
             logits,
             self.value(features)[:, 0],
@@ -148,32 +148,39 @@ class Navigator(nn.Module):
             action_features,
             reading,
             looked,
-            State(core, hidden, state.last_action, visited, glance),
+            State(core, hidden, state.last_action, visited, state.glance),
         )
 
-    def _look(self, hidden: Tensor, observation: Observation, around: Tensor, glance: Glance) -> tuple[Tensor, Tensor]:
+    def _around(self, observation: Observation) -> Tensor:
+        """(B, 36, DIRECTION) features of the views' directions, relative to the body's."""
+        headings, elevations = self.view_centres.T
+        relative = headings - observation["heading"][:, None]
+        return directions(relative, elevations.expand_as(relative))
+
+    def _look(
+        self, hidden: Tensor, observation: Observation, panorama: Panorama, around: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Attention over the views with the history in mind (B, 36), and what was seen (B, view + DIRECTION)."""
-        here = observation["viewpoint"]
         if self.config.panorama:
-            scores = self.views.match(self.look_content(hidden) / math.sqrt(self.config.view), here, glance)
+            scores = panorama.match(self.look_content(hidden) / math.sqrt(self.config.view))
             looked = (scores + torch.bmm(around, self.look_direction(hidden)[:, :, None])[:, :, 0]).softmax(1)
         else:
             looked = nn.functional.one_hot(observation["view"], VIEWS).to(hidden.dtype)
-        return looked, self._pool(looked, here, around, glance)
+        return looked, self._pool(looked, panorama, around)
 
-    def _ground(self, context: Tensor, here: Tensor, around: Tensor, glance: Glance) -> list[Tensor]:
+    def _ground(self, context: Tensor, panorama: Panorama, around: Tensor) -> list[Tensor]:
         """What the views have to say about the words read (B, view + DIRECTION)."""
         if not self.config.cross_modal:
             return []
-        scores = self.views.match(self.ground_content(context) / math.sqrt(self.config.view), here, glance)
+        scores = panorama.match(self.ground_content(context) / math.sqrt(self.config.view))
         grounded = (scores + torch.bmm(around, self.ground_direction(context)[:, :, None])[:, :, 0]).softmax(1)
-        return [self._pool(grounded, here, around, glance)]
+        return [self._pool(grounded, panorama, around)]
 
-    def _pool(self, weights: Tensor, here: Tensor, around: Tensor, glance: Glance) -> Tensor:
-        return torch.cat([self.dropout(self.views.pool(weights, here, glance)), attend(weights, around)], 1)
+    def _pool(self, weights: Tensor, panorama: Panorama, around: Tensor) -> Tensor:
+        return torch.cat([self.dropout(panorama.pool(weights)), attend(weights, around)], 1)
 
     def _score(
-        self, features: Tensor, words: Tensor, observation: Observation, visited: Tensor, glance: Glance
+        self, features: Tensor, words: Tensor, observation: Observation, visited: Tensor, panorama: Panorama
     ) -> tuple[Tensor, Tensor]:
         """Logits (B, A) and what to remember of each action (B, A, ...)."""
         mask = observation["candidate_mask"] > 0
@@ -184,10 +191,19 @@ class Navigator(nn.Module):
         query = self.choose_content(features)
         if self.config.alignment:
             query = query + self.align(words)
-        content = self.views.match(query, observation["viewpoint"], glance).gather(1, observation["candidate_view"])
+        views = self._blur(panorama.match(query))
+        content = views.gather(1, observation["candidate_view"])
         spatial = torch.bmm(self.candidate(geometry), self.choose_key(features)[:, :, None])[:, :, 0]
-        stop = torch.cat([self.stop(features), content[:, 1:]], 1)
+        stop = self.stop(features) + self.arrived(torch.stack([views.amax(1), views.mean(1)], 1))
+        stop = torch.cat([stop, content[:, 1:]], 1)
         return (spatial + stop).masked_fill(~mask, -torch.inf), geometry
+
+    def _blur(self, scores: Tensor) -> Tensor:
+        """Scores (B, 36) of views with some of what the views beside, and those above and below, scored: a candidate is
+        seldom in the middle of its view, and what marks it often just outside."""
+        grid = scores.unflatten(1, (3, 12))
+        beside, above_or_below = grid.roll(1, 2) + grid.roll(-1, 2), grid.sum(1, keepdim=True) - grid
+        return (grid + self.blur[0] * beside + self.blur[1] * above_or_below).flatten(1)
 
     def _geometry(self, observation: Observation, visited: Tensor) -> Tensor:
         """(B, A, GEOMETRY) features of the candidates."""

@@ -97,7 +97,7 @@ class Trainer:
         """One update; returns numbers to log."""
         phase = self.phase()
         for group in self.optimizer.param_groups:
-            group["lr"] = phase.learning_rate
+            group["lr"] = self.learning_rate()
         self.navigator.train()
         student = torch.rand(self.config.batch_size, device=self.device) >= phase.teacher_share
         experience = collect(self.navigator, self.env, self.sampler.batch(self.iteration), student)
@@ -115,6 +115,13 @@ class Trainer:
         """The phase of the next update."""
         imitating = self.iteration < self.config.imitation.iterations
         return self.config.imitation if imitating else self.config.reinforcement
+
+    def learning_rate(self) -> float:
+        """The step size of the next update."""
+        phase = self.phase()
+        first = 0 if phase is self.config.imitation else self.config.imitation.iterations
+        done = (self.iteration - first) / phase.iterations
+        return phase.learning_rate * (1 - (1 - phase.final_share) * done)
 
     def _check_finite(self, loss: Tensor) -> None:
         if not bool(torch.isfinite(loss)):

@@ -4,6 +4,7 @@ Embedding is linear, so neither ever embeds a view: a query is carried into feat
 attention sums features before they are embedded. For bags of words that replaces 36 x K vector look-ups by scalar ones.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -11,8 +12,19 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from agents.config import NavigatorConfig
 from vln.features.table import ViewTable
 from vln.graph import VIEWS, NavigationGraph
+
+
+class Panorama(Protocol):
+    """The 36 views around each of B episodes, in an embedding space of d dimensions."""
+
+    def match(self, query: Tensor) -> Tensor:
+        """Scalar products of queries (B, d) with the views: (B, 36)."""
+
+    def pool(self, weights: Tensor) -> Tensor:
+        """Weighted sums (B, d) of the views by weights (B, 36)."""
 
 
 @dataclass(frozen=True)
@@ -31,18 +43,19 @@ class Glance:
         """The same for the batch rows `keep` (n,)."""
         return Glance(None if self.scales is None else self.scales[keep], self.vocabulary)
 
+    def dim(self, features: Tensor) -> Tensor:
+        """Features (B, F) without the hidden ones."""
+        return features if self.scales is None else features * self.scales
+
 
 class ViewContent(Protocol):
-    """Views of N panoramas in an embedding space of d dimensions."""
+    """The views of all panoramas of a world."""
 
     def begin(self, batch: int) -> Glance:
         """What the steps of a batch of episodes share."""
 
-    def match(self, query: Tensor, panorama: Tensor, glance: Glance) -> Tensor:
-        """Scalar products of queries (B, d) with the views of panoramas (B,): (B, 36)."""
-
-    def pool(self, weights: Tensor, panorama: Tensor, glance: Glance) -> Tensor:
-        """Weighted sums (B, d) of views: weights (B, 36), panoramas (B,)."""
+    def around(self, panorama: Tensor, glance: Glance) -> Panorama:
+        """The views of the panoramas with rows (B,)."""
 
 
 class _FeatureDropout(nn.Module):
@@ -61,25 +74,51 @@ class _FeatureDropout(nn.Module):
         return torch.bernoulli(keep).div_(1 - self.share)
 
 
+@dataclass(frozen=True)
+class _Nothing:
+    """A panorama without content."""
+
+    batch: int
+    like: Tensor
+
+    def match(self, query: Tensor) -> Tensor:
+        return self.like.new_zeros(self.batch, VIEWS)
+
+    def pool(self, weights: Tensor) -> Tensor:
+        return self.like.new_zeros(self.batch, len(self.like))
+
+
 class BlindViews(nn.Module):
     """Views without content."""
 
     def __init__(self, width: int) -> None:
         """Embeddings of `width`, all zero."""
         super().__init__()
-        self.width = width
+        self.register_buffer("zero", torch.zeros(width), persistent=False)
 
     def begin(self, batch: int) -> Glance:
         """Nothing to share."""
         return Glance()
 
-    def match(self, query: Tensor, panorama: Tensor, glance: Glance) -> Tensor:
-        """Zeros (B, 36)."""
-        return query.new_zeros(len(query), VIEWS)
+    def around(self, panorama: Tensor, glance: Glance) -> Panorama:
+        """Nothing to see."""
+        return _Nothing(len(panorama), self.zero)
 
-    def pool(self, weights: Tensor, panorama: Tensor, glance: Glance) -> Tensor:
-        """Zeros (B, d)."""
-        return weights.new_zeros(len(weights), self.width)
+
+@dataclass(frozen=True)
+class _Numbers:
+    """Panoramas as numbers: features (B, 36, F) and the embedding (d, F)."""
+
+    features: Tensor
+    embedding: Tensor
+    glance: Glance
+
+    def match(self, query: Tensor) -> Tensor:
+        carried = self.glance.dim(query @ self.embedding)
+        return torch.bmm(self.features, carried[:, :, None])[:, :, 0]
+
+    def pool(self, weights: Tensor) -> Tensor:
+        return self.glance.dim(torch.bmm(weights[:, None], self.features)[:, 0]) @ self.embedding.T
 
 
 class DenseViews(_FeatureDropout):
@@ -95,16 +134,31 @@ class DenseViews(_FeatureDropout):
         """Draw the feature dropout."""
         return Glance(self._scales(batch))
 
-    def match(self, query: Tensor, panorama: Tensor, glance: Glance) -> Tensor:
-        """Scalar products (B, 36) in feature space."""
-        carried = query @ self.embed.weight
-        carried = carried if glance.scales is None else carried * glance.scales
-        return torch.bmm(self.table[panorama].to(query.dtype), carried[:, :, None])[:, :, 0]
+    def around(self, panorama: Tensor, glance: Glance) -> Panorama:
+        """The features of panoramas (B,)."""
+        return _Numbers(self.table[panorama].to(self.embed.weight.dtype), self.embed.weight, glance)
 
-    def pool(self, weights: Tensor, panorama: Tensor, glance: Glance) -> Tensor:
-        """Weighted sums (B, d)."""
-        pooled = torch.bmm(weights[:, None], self.table[panorama].to(weights.dtype))[:, 0]
-        return self.embed(pooled if glance.scales is None else pooled * glance.scales)
+
+@dataclass(frozen=True)
+class _Words:
+    """Panoramas as bags of words: words and weights (B, 36 * K)."""
+
+    words: Tensor
+    weights: Tensor
+    glance: Glance
+
+    def match(self, query: Tensor) -> Tensor:
+        """One score a word of the vocabulary, summed over each view's words."""
+        assert self.glance.vocabulary is not None
+        scores = self.glance.dim(query @ self.glance.vocabulary.T)
+        return (scores.gather(1, self.words) * self.weights).unflatten(1, (VIEWS, -1)).sum(-1)
+
+    def pool(self, weights: Tensor) -> Tensor:
+        """The weight of each word of the vocabulary first, then its embedding."""
+        assert self.glance.vocabulary is not None
+        of_words = (weights[:, :, None] * self.weights.unflatten(1, (VIEWS, -1))).flatten(1)
+        bag = weights.new_zeros(len(weights), len(self.glance.vocabulary)).scatter_add(1, self.words, of_words)
+        return self.glance.dim(bag) @ self.glance.vocabulary
 
 
 class WordViews(_FeatureDropout):
@@ -121,28 +175,18 @@ class WordViews(_FeatureDropout):
             share: Feature dropout.
         """
         super().__init__(len(embedding), share)
-        self.depth = words.shape[-1]
         self.register_buffer("words", words.flatten(1).to(torch.int32), persistent=False)
         self.register_buffer("weights", weights.flatten(1).float(), persistent=False)
         self.embedding = nn.Parameter(embedding.clone())
         self.project = nn.Linear(embedding.shape[1], width, bias=False)
 
     def begin(self, batch: int) -> Glance:
-        """Project the vocabulary once for all steps."""
+        """Draw the feature dropout, and project the vocabulary once for all steps."""
         return Glance(self._scales(batch), self.project(self.embedding))
 
-    def match(self, query: Tensor, panorama: Tensor, glance: Glance) -> Tensor:
-        """Scalar products (B, 36): one score a word of the vocabulary, summed over each view's words."""
-        scores = query @ glance.vocabulary.T
-        scores = scores if glance.scales is None else scores * glance.scales
-        of_words = scores.gather(1, self.words[panorama].long()) * self.weights[panorama]
-        return of_words.unflatten(1, (VIEWS, self.depth)).sum(-1)
-
-    def pool(self, weights: Tensor, panorama: Tensor, glance: Glance) -> Tensor:
-        """Weighted sums (B, d): the weight of each word of the vocabulary first, then its embedding."""
-        of_words = weights.repeat_interleave(self.depth, 1) * self.weights[panorama]
-        bag = weights.new_zeros(len(weights), self.features).scatter_add(1, self.words[panorama].long(), of_words)
-        return (bag if glance.scales is None else bag * glance.scales) @ glance.vocabulary
+    def around(self, panorama: Tensor, glance: Glance) -> Panorama:
+        """The words of panoramas (B,)."""
+        return _Words(self.words[panorama].long(), self.weights[panorama], glance)
 
 
 def word_weights(attributes: np.ndarray) -> np.ndarray:
@@ -156,22 +200,26 @@ def word_weights(attributes: np.ndarray) -> np.ndarray:
 
 
 def build_views(
-    table: ViewTable, graphs: list[NavigationGraph], width: int, share: float, embedding: Tensor | None
+    table: ViewTable,
+    graphs: Sequence[NavigationGraph],
+    config: NavigatorConfig,
+    embedding: Tensor | None,
 ) -> nn.Module:
     """The views of the graphs' viewpoints, in their order.
 
     Args:
         table: Features.
         graphs: Buildings in the order of the simulator.
-        width: Dimensions of view embeddings (d).
-        share: Feature dropout.
+        config: Width of view embeddings, feature dropout, words kept of a view.
         embedding: (V, E) where embeddings of the table's vocabulary start; for a table of words.
     """
     if table.blind:
-        return BlindViews(width)
+        return BlindViews(config.view)
     rows = table.rows(graphs)
     if table.dense is not None:
-        return DenseViews(torch.from_numpy(table.dense[rows]), width, share)
+        return DenseViews(torch.from_numpy(table.dense[rows]), config.view, config.feature_dropout)
     assert table.words is not None and table.attributes is not None and embedding is not None
-    weights = torch.from_numpy(word_weights(table.attributes[rows]))
-    return WordViews(torch.from_numpy(table.words[rows]), weights, embedding, width, share)
+    # A view's words are in falling order of confidence, so that the surest are kept.
+    words, attributes = table.words[rows, :, : config.words], table.attributes[rows, :, : config.words]
+    weights = torch.from_numpy(word_weights(attributes))
+    return WordViews(torch.from_numpy(words), weights, embedding, config.view, config.feature_dropout)

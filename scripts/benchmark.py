@@ -31,9 +31,9 @@ def metrics(
     repeats: int = 11,
     json: bool = False,
 ) -> None:
-    """Time the batched metrics against Python that takes an episode at a time, in the shape of the published evaluators.
+    """Time the batched metrics against Python that takes an episode at a time, shaped like the published evaluators.
 
-    Each starts from what it looks distances up by: viewpoint ids in dictionaries, or rows in arrays; the batched metrics
+    Each starts from what it looks distances up by, viewpoint ids in dictionaries or rows in arrays; the batched metrics
     also from viewpoint ids, which they turn into rows first. Geodesic distances are computed beforehand for all.
 
     Args:

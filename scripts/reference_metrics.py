@@ -1,8 +1,8 @@
 """The metrics of `vln.metrics` one episode at a time, in the shape the published evaluators have.
 
-Distances in dictionaries of dictionaries, as in the R2R evaluator; the time warping in a NumPy matrix and the coverage by
-NumPy's scalar functions, as the authors of nDTW and CLS publish them. Not for use in experiments: it is the yardstick
-of `scripts/benchmark.py metrics`, and the tests check the batched metrics on it.
+Distances in dictionaries of dictionaries, as in the R2R evaluator; the time warping in a NumPy matrix and the coverage
+by NumPy's scalar functions, as the field's evaluators have them for nDTW and CLS. Not for use in experiments: it is the
+yardstick of `scripts/benchmark.py metrics`, and the tests check the batched metrics on it.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,8 +1,8 @@
 """Show what agents did: top-down maps, animations, and the steps in the terminal.
 
-    python scripts/replay.py runs/r2r/trajectories_val_unseen.jsonl --worst 5
-    python scripts/replay.py full.jsonl blind.jsonl --episode 4332_1 --out figures --format png gif mp4
-    python scripts/replay.py submission_val_unseen.json --split val_unseen --random 3 --floor all --out figures
+    python scripts/replay.py runs/navigator/eval/val_unseen.jsonl --worst 5
+    python scripts/replay.py runs/*/eval/val_unseen.jsonl --episode 4332_1 --out figures --format png gif mp4
+    python scripts/replay.py submission.json --split val_unseen --random 3 --floor all --out figures
 
 A file holds the trajectories of one agent (.jsonl), or is a submission of the R2R evaluator (.json, with --split).
 Path A is the demonstration; B, C, ... are the agents in the order of their files. Without a choice of episodes, five at
@@ -98,6 +98,9 @@ def choose(episodes: tuple[str, ...], worst: int | None, best: int | None, rando
     Raises:
         InputError: If they ask for more than one, or for less than one episode.
     """
+    for flag, count in (("--worst", worst), ("--best", best), ("--random", random)):
+        if count is not None and count < 1:
+            raise InputError(flag, f"{count} episodes asked for", "give a number above 0")
     if not episodes and worst is None and best is None and random is None:
         return Selection(random=DEFAULT, seed=seed)
     return Selection(episodes, worst or 0, best or 0, random or 0, seed)
@@ -116,7 +119,8 @@ def load(file: Path, data: Path, split: str | None, dataset: str) -> list[Trajec
     episodes, predictions = load_split(data, split, dataset), read_submission(file)
     graphs = load_graphs(data / "connectivity", sorted({episode.scan for episode in episodes}))
     check_submission(file, predictions, episodes, graphs, allow_missing=True)
-    return to_trajectories(predictions, episodes, graphs, file.stem.replace(split, "").strip("_"), dataset)
+    agent = file.stem.replace(split, "").strip("_") or file.stem
+    return to_trajectories(predictions, episodes, graphs, agent, dataset)
 
 
 def write_figures(replays: Sequence[Replay], view: View, out: Path, formats: Sequence[Format]) -> list[list[Path]]:

@@ -4,9 +4,9 @@
     python scripts/score.py predictions/*_val_seen.json --data ../shared/data --split val_seen --json
     python scripts/score.py runs/r2r/trajectories_val_seen.jsonl runs/r2r/submission_val_seen.json --split val_seen
 
-A prediction file is a submission of the R2R evaluator (.json) or trajectories (.jsonl). TL and NE are in metres, the other
-metrics in [0, 1]. Intervals are 95 % bootstrap intervals over paths, since the instructions of a path share its start
-and goal; they and the comparisons are left out of the JSON.
+A prediction file is a submission of the R2R evaluator (.json) or trajectories (.jsonl). TL and NE are in metres, the
+other metrics in [0, 1]. Intervals are 95 % bootstrap intervals over paths, since the instructions of a path share its
+start and goal; they and the comparisons are left out of the JSON.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -158,7 +158,7 @@ def _comparisons(first: Scored, other: Scored) -> list[tuple[str, ...]]:
         return [("none in common", "0", "", "", "")]
     matched = [place[other.episodes[number].episode_id] for number in shared]
     paths = [other.episodes[number].path for number in shared]
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for metric in COMPARED:
         found = compare_paired(first.scores[metric][matched], other.scores[metric][shared], paths)
         interval = f"{found.difference.low:+.4f} to {found.difference.high:+.4f}"

@@ -58,9 +58,9 @@ class World:
         return simulator(list(self.graphs.values()), self.table, expert=self.config.expert, device=device)
 
     def environment(
-        self, split: str, num_envs: int, record: bool = False, device: str = "cpu"
+        self, split: str, num_envs: int, *, record: bool = False, silent: bool = False, device: str = "cpu"
     ) -> NavigationVectorEnv:
-        """Episodes of a split; with `record`, as `agents.rollout.rollout` wants them."""
+        """Episodes of a split; with `record`, as `agents.rollout.rollout` wants them; `silent` hides instructions."""
         return NavigationVectorEnv(
             self.simulator(device),
             self.splits[split],
@@ -72,7 +72,7 @@ class World:
             autoreset_mode=AutoresetMode.DISABLED,
             record=record,
             tensors=not record,
-            silent=self.config.ablate == "language",
+            silent=silent or self.config.ablate == "language",
         )
 
     def navigator(self) -> Navigator:

@@ -1,9 +1,10 @@
-"""Fixtures over the real data, which lives outside the repository."""
+"""Fixtures over the real data, which lives outside the repository, and over small made data."""
 
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from worlds import write_world
 
 from vln.data import find_data
 from vln.errors import InputError
@@ -27,3 +28,9 @@ def data() -> Path:
 def graphs(data: Path) -> dict[str, NavigationGraph]:
     """All navigation graphs of the data folder."""
     return load_graphs(data / "connectivity")
+
+
+@pytest.fixture(scope="session")
+def small_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small made data folder with everything that training, evaluation and replay need; see `worlds.py`."""
+    return write_world(tmp_path_factory.mktemp("small_data"))

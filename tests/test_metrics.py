@@ -1,4 +1,4 @@
-"""Metrics: worked by hand, as properties of random walks, against the published shape of evaluator and recorded agents."""
+"""Metrics: worked by hand, as properties of random walks, against a plain implementation and the recorded agents."""
 
 from dataclasses import replace
 from math import exp, inf
@@ -160,7 +160,7 @@ def assert_same(first: dict[str, np.ndarray], second: dict[str, np.ndarray]) -> 
 
 
 @given(batches())
-def test_equals_the_published_shape_of_evaluator(batch):
+def test_equals_the_plain_implementation(batch):
     distances = {scan: distance_dictionaries(graph) for scan, graph in GRAPHS.items()}
     assert_same(score_paths(GRAPHS, *batch), score_all(distances, *batch))
 

@@ -1,18 +1,16 @@
 """How well paths follow their episodes, for a padded batch at once.
 
-| metric | | source |
-|---|---|---|
-| TL | trajectory length, metres | Anderson et al. 2018, "On Evaluation of Embodied Navigation Agents" |
-| NE | navigation error, metres from the end to the goal | the same |
-| SR | success: the path ends below the threshold | the same |
-| OSR | oracle success: it comes below the threshold anywhere | the same |
-| SPL | success weighted by inverse path length | the same |
-| nDTW, sDTW | dynamic time warping, normalised and weighted by success | Ilharco et al. 2019, "General Evaluation for Instruction Conditioned Navigation using Dynamic Time Warping" |
-| CLS | coverage weighted by length score | Jain et al. 2019, "Stay on the Path: Instruction Fidelity in Vision-and-Language Navigation" |
+- TL, trajectory length in metres; NE, navigation error: metres from the end of the path to the goal; SR, success: the
+  path ends below the threshold; OSR, oracle success: it comes below the threshold anywhere; SPL, success weighted by
+  inverse path length: Anderson et al. 2018, "On Evaluation of Embodied Navigation Agents".
+- nDTW, normalised dynamic time warping, and sDTW, the same weighted by success: Ilharco et al. 2019, "General
+  Evaluation for Instruction Conditioned Navigation using Dynamic Time Warping".
+- CLS, coverage weighted by length score: Jain et al. 2019, "Stay on the Path: Instruction Fidelity in
+  Vision-and-Language Navigation".
 
 All are computed from geodesic distances, so that any simulator that measures those can call them. Success is strictly
-`< threshold` everywhere; the published sDTW has `<=`, the R2R evaluator `<`.
-"""  # noqa: E501
+`< threshold` everywhere, as in the R2R evaluator; the published sDTW has `<=`.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -95,7 +93,7 @@ def oracle_success(distances: PathDistances, threshold: float = THRESHOLD) -> np
 def spl(successful: np.ndarray, length: np.ndarray, shortest: np.ndarray) -> np.ndarray:
     """SPL, (B,) in [0, 1]: success x shortest / max(shortest, length).
 
-    Staying at a start that is the goal (R4R has such loops) is a perfect path, any move away from it an infinite detour.
+    Staying at a start that is the goal (R4R has such loops) is perfect, any move away from it an infinite detour.
 
     Args:
         successful: (B,) 0 or 1.
@@ -108,7 +106,7 @@ def spl(successful: np.ndarray, length: np.ndarray, shortest: np.ndarray) -> np.
 
 
 def ndtw(distances: PathDistances, threshold: float = THRESHOLD) -> np.ndarray:
-    """NDTW, (B,) in [0, 1]: exp(-DTW(path, reference) / (positions of the reference x threshold))."""
+    """Similarity nDTW, (B,) in [0, 1]: exp(-DTW(path, reference) / (positions of the reference x threshold))."""
     cost = dtw(distances.to_reference, distances.lengths, distances.reference_lengths)
     return np.exp(-cost / (distances.reference_lengths * threshold))
 
@@ -223,14 +221,7 @@ def path_distances(
     """
     references, reference_lengths = padded_rows(graphs, episodes, [episode.path for episode in episodes])
     _check_goals(episodes, reference_lengths)
-    scans = list(dict.fromkeys(episode.scan for episode in episodes))
-    # One flat table of all the buildings, so that a gather serves the whole batch.
-    table = np.concatenate([graphs[scan].distances.ravel() for scan in scans])
-    widths = np.array([len(graphs[scan].viewpoints) for scan in scans])
-    number = {scan: place for place, scan in enumerate(scans)}
-    building = np.array([number[episode.scan] for episode in episodes])
-    start, width = (np.cumsum(widths**2) - widths**2)[building, None], widths[building, None]
-    starts, widths = (np.cumsum(widths**2) - widths**2)[building], widths[building]
+    table, starts, widths = _distance_table(graphs, [episode.scan for episode in episodes])
     # The episodes innermost in memory: gathering and the recursions over positions then run along contiguous numbers.
     path, reference = np.ascontiguousarray(rows.T), np.ascontiguousarray(references.T)
     from_path, from_reference = starts + path * widths, starts + reference * widths
@@ -243,6 +234,22 @@ def path_distances(
         lengths=lengths,
         reference_lengths=reference_lengths,
     )
+
+
+def _distance_table(
+    graphs: Mapping[str, NavigationGraph], scans: Sequence[str]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """All buildings' distances in one flat array, so that a gather serves the whole batch.
+
+    Returns:
+        The distances, and for each of the (B,) scans where its own start and how many a row of them has.
+    """
+    order = {scan: number for number, scan in enumerate(dict.fromkeys(scans))}
+    table = np.concatenate([graphs[scan].distances.ravel() for scan in order])
+    widths = np.array([len(graphs[scan].viewpoints) for scan in order])
+    starts = np.cumsum(widths**2) - widths**2
+    building = np.array([order[scan] for scan in scans])
+    return table, starts[building], widths[building]
 
 
 def _check_goals(episodes: Sequence[Episode], reference_lengths: np.ndarray) -> None:

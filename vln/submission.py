@@ -42,20 +42,28 @@ class Looking(Protocol):
     """What a submission tells of a pose: `Visit` or `vln.trajectory.Pose`."""
 
     @property
-    def viewpoint(self) -> str: ...
+    def viewpoint(self) -> str:
+        """Id of the panorama."""
+
     @property
-    def heading(self) -> float: ...
+    def heading(self) -> float:
+        """Radians."""
+
     @property
-    def elevation(self) -> float: ...
+    def elevation(self) -> float:
+        """Radians."""
 
 
 class Walk(Protocol):
     """What a submission tells of an episode: `Prediction` or `vln.trajectory.Trajectory`."""
 
     @property
-    def episode_id(self) -> str: ...
+    def episode_id(self) -> str:
+        """The `instr_id`."""
+
     @property
-    def poses(self) -> Sequence[Looking]: ...
+    def poses(self) -> Sequence[Looking]:
+        """In order, the start first."""
 
 
 def viewpoints(walk: Walk) -> list[str]:

@@ -14,18 +14,19 @@ from scipy.spatial import cKDTree
 
 from vln.files import replacing
 from vln.replay import style
-from vln.replay.column import artists_of
 from vln.replay.figure import Scene, View, draw_episode
 from vln.replay.map import candidates, pointer
 from vln.replay.moves import chosen_probability, describe_step
 from vln.replay.reading import shown_words, word_weights
 from vln.replay.select import Replay
+from vln.trajectory import Step
 
 DPI = 120
 SECONDS = 0.7  # a frame
 PAUSE = 3  # frames the first and the last picture stay
 STRONGEST = 0.55  # opacity of the most attended word
-MP4_RATE = 10  # frames a second; players stumble over fewer
+MP4_RATE = 5  # frames a second; players stumble over fewer
+FAINTEST = 0.02
 COMMON = 120  # of the 256 colours of a GIF
 
 
@@ -71,7 +72,7 @@ def _indexed(pictures: Sequence[np.ndarray]) -> list[Image.Image]:
     One palette serves all pictures, so that colours do not flicker.
     """
     coded = [_codes(picture) for picture in pictures]
-    values, counts = np.unique(np.stack([coded[0], coded[len(coded) // 2], coded[-1]]), return_counts=True)
+    values, counts = np.unique(np.stack([codes[::2, ::2] for codes in coded]), return_counts=True)
     signs = (255 * np.array([to_rgb(colour) for colour in (*style.AGENTS, style.GOAL)])).round().astype(np.uint8)
     common = np.concatenate([signs, _colours(values[np.argsort(-counts)[:COMMON]])])
     condensed = Image.fromarray(_colours(values)[None]).quantize(256 - len(common)).getpalette() or []
@@ -112,7 +113,8 @@ class _Film:
 
     def _moving(self) -> list[Artist]:
         trails = (artist for agent in self._scene.trails for panel in agent for step in panel for artist in step)
-        return [*trails, *artists_of(self._scene.words), *(text for pair in self._scene.status for text in pair)]
+        bands = (patch for patches in self._scene.words.highlights.values() for patch in patches)
+        return [*trails, *bands, *(text for pair in self._scene.status for text in pair)]
 
     def picture(self, moment: int) -> np.ndarray:
         """The state after `moment` steps; call with 0, 1, 2, ..."""
@@ -121,30 +123,39 @@ class _Film:
             if moment <= len(trajectory.steps):
                 _draw(artist for panel in self._scene.trails[agent] for artist in panel[moment])
         self._still = self._canvas.copy_from_bbox(self._scene.figure.bbox)
-        for agent in range(len(self._replay.trajectories)):
-            self._show_agent(agent, moment)
-        _draw(artists_of(self._scene.words))
+        for agent, trajectory in enumerate(self._replay.trajectories):
+            self._show_choice(agent, moment)
+            if 0 < moment <= len(trajectory.steps):
+                self._light_words(agent, trajectory.steps[moment - 1])
+            for text, line in zip(self._scene.status[agent], status(self._replay, agent, moment), strict=True):
+                text.set_text(line)
+            _draw(self._scene.status[agent])
         picture = np.asarray(self._canvas.buffer_rgba())[..., :3]
-        return picture[
-            : picture.shape[0] // 2 * 2, : picture.shape[1] // 2 * 2
-        ].copy()  # the video codec asks for even sides
+        height, width, _ = picture.shape
+        return picture[: height - height % 2, : width - width % 2].copy()  # the video codec asks for even sides
 
-    def _show_agent(self, agent: int, moment: int) -> None:
+    def _show_choice(self, agent: int, moment: int) -> None:
+        """The agent, and what it could choose from in the step it has just taken."""
         trajectory = self._replay.trajectories[agent]
-        step = trajectory.steps[moment - 1] if 0 < moment <= len(trajectory.steps) else None
         for panel in self._scene.panels:
-            shown = [*(candidates(panel, step, agent) if step else [])]
+            shown: list[Artist] = []
+            if 0 < moment <= len(trajectory.steps):
+                shown += candidates(panel, trajectory.steps[moment - 1], agent)
             if moment < len(trajectory.steps):
                 shown += pointer(panel, trajectory.poses[moment], agent, len(self._replay.agents))
             _draw(shown)
             for artist in shown:
                 artist.remove()
-        weights = word_weights(trajectory, step, self._words) if step else None
-        for number, patch in enumerate(self._scene.words.highlights[agent]):
-            patch.set_alpha(0.0 if weights is None else float(STRONGEST * weights[number] / weights.max()))
-        for text, line in zip(self._scene.status[agent], status(self._replay, agent, moment), strict=True):
-            text.set_text(line)
-            _draw([text])
+
+    def _light_words(self, agent: int, step: Step) -> None:
+        weights = word_weights(self._replay.trajectories[agent], step, self._words)
+        if weights is None or agent not in self._scene.words.highlights:
+            return
+        strengths = STRONGEST * weights / max(float(weights.max()), np.finfo(np.float64).tiny)
+        for number in np.flatnonzero(strengths > FAINTEST):
+            patch = self._scene.words.highlights[agent][number]
+            patch.set_alpha(float(strengths[number]))
+            _draw([patch, self._scene.words.texts[number]])
 
 
 def status(replay: Replay, agent: int, moment: int) -> tuple[str, str]:

@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Circle, Rectangle
@@ -30,11 +29,11 @@ class Words:
 
     Attributes:
         texts: A text a word.
-        highlights: For each agent, a rectangle a word, invisible at first.
+        highlights: Agent to a rectangle a word, invisible at first; only agents that recorded attention.
     """
 
     texts: list[Text] = field(default_factory=list)
-    highlights: list[list[Rectangle]] = field(default_factory=list)
+    highlights: dict[int, list[Rectangle]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -69,12 +68,12 @@ def title_block(replay: Replay) -> Block:
     return Block(23, draw)
 
 
-def instruction_block(words: Sequence[str], agents: int, dpi: float, onto: Words) -> Block:
+def instruction_block(words: Sequence[str], readers: Sequence[int], dpi: float, onto: Words) -> Block:
     """The instruction, every word ready to be lit up by each agent's attention.
 
     Args:
         words: The words to show.
-        agents: How many attend to them; their bands share the height of a word.
+        readers: The agents that attend to them; their bands share the height of a word.
         dpi: Resolution it will be drawn at.
         onto: Filled with the artists when the block is drawn.
     """
@@ -82,22 +81,22 @@ def instruction_block(words: Sequence[str], agents: int, dpi: float, onto: Words
     step = SIZE * LEADING
 
     def draw(axes: Axes, y: float) -> None:
-        onto.highlights.extend([] for _ in range(agents))
+        onto.highlights.update({agent: [] for agent in readers})
         for number, line in enumerate(lines):
             baseline = y + SIZE + number * step
             for placed in line:
-                for agent in range(agents):
-                    onto.highlights[agent].append(_highlight(axes, placed, baseline, agent, agents))
+                for band, agent in enumerate(readers):
+                    height = 1.3 * SIZE / len(readers)
+                    top = baseline - 0.97 * SIZE + band * height
+                    onto.highlights[agent].append(_highlight(axes, placed, top, height, style.AGENTS[agent]))
                 onto.texts.append(_text(axes, placed.x, baseline, placed.word, size=SIZE, zorder=3))
 
     return Block(len(lines) * step, draw)
 
 
-def _highlight(axes: Axes, placed: style.Placed, baseline: float, agent: int, agents: int) -> Rectangle:
-    """The band of an agent behind a word."""
-    height = 1.3 * SIZE / agents
-    corner = placed.x - 1, baseline - 0.97 * SIZE + agent * height
-    patch = Rectangle(corner, placed.width + 2, height, fc=style.AGENTS[agent], lw=0, alpha=0, zorder=2)
+def _highlight(axes: Axes, placed: style.Placed, top: float, height: float, colour: str) -> Rectangle:
+    """A band behind a word."""
+    patch = Rectangle((placed.x - 1, top), placed.width + 2, height, fc=colour, lw=0, alpha=0, zorder=2)
     axes.add_patch(patch)
     return patch
 
@@ -193,8 +192,3 @@ def _right(number: int) -> float:
 def _text(axes: Axes, x: float, y: float, text: str, **look: Any) -> Text:
     # Instructions may hold dollar signs, which would start a formula.
     return axes.text(x, y, text, family=style.FONT, parse_math=False, **{"color": style.INK, **look})
-
-
-def artists_of(words: Words) -> list[Artist]:
-    """All that changes when attention does, highlights first so that words stay legible."""
-    return [*(patch for band in words.highlights for patch in band), *words.texts]

@@ -20,7 +20,7 @@ from vln.metrics import THRESHOLD
 from vln.replay import column, style
 from vln.replay.layout import GUTTER, TITLE, Grid, Window, arrange, frame, scale_bar
 from vln.replay.map import Building, Panel, draw_building, draw_demonstration, draw_start, draw_target, draw_trail
-from vln.replay.reading import shown_words
+from vln.replay.reading import readers, shown_words
 from vln.replay.select import Replay
 from vln.rooms import Room
 
@@ -88,18 +88,8 @@ def draw_episode(replay: Replay, view: View, animated: bool = False, dpi: float 
     figure = _page(grid, height, dpi)
     panels = _panels(figure, grid, window, building, shown)
     _write_column(figure, blocks)
-    for panel in panels:
-        draw_building(panel, _avoid(replay, points))
-        if replay.goal is not None:
-            draw_target(panel, replay.goal)
-            draw_demonstration(panel, replay.reference)
-        draw_start(panel, replay.trajectories[0].start)
     _draw_scale(figure, panels[-1])
-    trails = [
-        [draw_trail(panel, trajectory, agent) for panel in panels]
-        for agent, trajectory in enumerate(replay.trajectories)
-    ]
-    return Scene(figure, panels, trails, words, status)
+    return Scene(figure, panels, _draw_maps(replay, panels, points), words, status)
 
 
 def check_view(replay: Replay, view: View) -> None:
@@ -134,7 +124,7 @@ def _seen(replay: Replay, points: np.ndarray) -> np.ndarray:
     if replay.goal is None:
         return points[:, :2]
     goal = replay.graph.positions[replay.graph.index[replay.goal], :2]
-    circle = THRESHOLD * 0.7 * np.array([[1, 0], [-1, 0], [0, 1], [0, -1]])
+    circle = THRESHOLD * 0.9 * np.array([[1, 0], [-1, 0], [0, 1], [0, -1]])
     return np.concatenate([points[:, :2], goal + circle])
 
 
@@ -161,12 +151,28 @@ def _floors_shown(replay: Replay, floors: Floors, view: View) -> list[int]:
     return [int(view.floors) - 1]
 
 
+def _draw_maps(replay: Replay, panels: Sequence[Panel], points: np.ndarray) -> list[list[list[list[Artist]]]]:
+    """Draw everything on the maps; returns the trails, by agent, panel and pose."""
+    for panel in panels:
+        draw_building(panel, _avoid(replay, points))
+        if replay.goal is not None:
+            draw_target(panel, replay.goal)
+            draw_demonstration(panel, replay.reference)
+        draw_start(panel, replay.trajectories[0].start)
+    return [
+        [draw_trail(panel, trajectory, agent) for panel in panels]
+        for agent, trajectory in enumerate(replay.trajectories)
+    ]
+
+
 def _column(
     replay: Replay, dpi: float, words: column.Words, status: list[tuple[Text, Text]] | None, several_floors: bool
 ) -> list[column.Block]:
+    attended = replay.trajectories if status is not None else ()
+    text = shown_words(attended) if attended else replay.trajectories[0].instruction.split()
     blocks = [
         column.title_block(replay),
-        column.instruction_block(shown_words(replay.trajectories), len(replay.agents), dpi, words),
+        column.instruction_block(text, readers(attended), dpi, words),
         column.legend_block(replay),
     ]
     if status is not None:

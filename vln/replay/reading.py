@@ -15,6 +15,16 @@ def shown_words(trajectories: Sequence[Trajectory]) -> tuple[str, ...]:
     return tuple(trajectories[0].instruction.split())
 
 
+def readers(trajectories: Sequence[Trajectory]) -> list[int]:
+    """Which of the trajectories recorded attention over the shown words."""
+    words = shown_words(trajectories) if trajectories else ()
+    return [
+        number
+        for number, trajectory in enumerate(trajectories)
+        if any(word_weights(trajectory, step, words) is not None for step in trajectory.steps)
+    ]
+
+
 def word_weights(trajectory: Trajectory, step: Step, words: Sequence[str]) -> np.ndarray | None:
     """Attention of a step over the shown words.
 

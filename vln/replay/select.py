@@ -91,12 +91,10 @@ class Selection:
         if len(given) != 1:
             problem = f"{' and '.join(given) or 'nothing'} given"
             raise InputError("selection", problem, "give one way to choose episodes")
-        if min(self.worst, self.best, self.random) < 0:
-            raise InputError("selection", f"{given[0]} is negative", "give a number of episodes above 0")
 
 
 def make_runs(files: Sequence[tuple[Path, Sequence[Trajectory]]]) -> list[Run]:
-    """The runs of several files, agents of the same name told apart by their files.
+    """The runs of several files; agents of the same name are called by what tells their files apart.
 
     Raises:
         InputError: If there are no files or too many to tell apart, or one holds no trajectory or an episode twice.
@@ -104,13 +102,23 @@ def make_runs(files: Sequence[tuple[Path, Sequence[Trajectory]]]) -> list[Run]:
     if not 1 <= len(files) <= MOST:
         raise InputError("files", f"{len(files)} given", f"give one to {MOST} files of trajectories, one an agent")
     names = [_agent(path, trajectories) for path, trajectories in files]
+    tags = _distinct([path for path, _ in files])
     runs = []
-    for (path, trajectories), name in zip(files, names, strict=True):
+    for (path, trajectories), name, tag in zip(files, names, tags, strict=True):
         by_id = {trajectory.episode_id: trajectory for trajectory in trajectories}
         if len(by_id) < len(trajectories):
             raise InputError(path, "an episode occurs twice", "give one trajectory an episode and one file an agent")
-        runs.append(Run(path, name if names.count(name) == 1 else f"{name} ({path.stem})", by_id))
+        runs.append(Run(path, name if names.count(name) == 1 else tag, by_id))
     return runs
+
+
+def _distinct(paths: Sequence[Path]) -> list[str]:
+    """The last part of the paths in which all differ: the names of the files, or of the folders they are in."""
+    parts = [(path.stem, *reversed(path.resolve().parts[:-1])) for path in paths]
+    for names in zip(*parts, strict=False):
+        if len(set(names)) == len(names):
+            return list(names)
+    return [str(path) for path in paths]
 
 
 def _agent(path: Path, trajectories: Sequence[Trajectory]) -> str:

@@ -19,6 +19,8 @@ PIXELS = 640  # on the longer side
 NAME_SIZE = 6.5  # points
 UNNAMED = "-Zz"  # no label, junk, other
 DOT = 0.08  # metres
+PADDING = 2.0  # points around a name
+CLEAR = 7.0  # points around what happened
 SPOTS = 6  # pixels between the places tried for a name
 
 
@@ -59,8 +61,9 @@ def paint_ground(graph: NavigationGraph, rows: np.ndarray, rooms: Mapping[str, R
     """
     pixels = np.stack(np.meshgrid(*_pixel_centres(window)), axis=-1)
     reached, _ = cKDTree(_along_edges(graph, rows)).query(pixels, distance_upper_bound=REACH)
-    _, nearest = cKDTree(graph.positions[rows, :2]).query(pixels)
-    owner = np.where(np.isfinite(reached), rows[nearest], -1)
+    inside = np.isfinite(reached)
+    owner = np.full(inside.shape, -1)
+    owner[inside] = rows[cKDTree(graph.positions[rows, :2]).query(pixels[inside])[1]]
     known = [rooms.get(viewpoint) for viewpoint in graph.viewpoints]
     region = np.array([room.region if room else -1 for room in known] + [-1])
     tints = np.array([to_rgb(ROOM_TINTS.get(room.letter if room else "", FLOOR_SPACE)) for room in known] + [(1, 1, 1)])
@@ -83,12 +86,12 @@ def place_names(
     names = {rooms[each].region: rooms[each] for each in sorted(here) if each in rooms}
     sizes = {region: int((ground.region == region).sum()) for region in names}
     area = (max(ground.window.width, ground.window.height) / PIXELS) ** 2  # of a pixel
-    taken = np.array([(x, y, 0.3, 0.3) for x, y in avoid])
+    taken = np.array([(x, y, CLEAR / scale, CLEAR / scale) for x, y in avoid])
     dots = np.array([(x, y, DOT, DOT) for x, y in graph.positions[np.unique(ground.viewpoint), :2]])
     placed = []
     for region in sorted(names, key=lambda each: -sizes[each]):
         room = names[region]
-        half = text_width(room.name, NAME_SIZE) / scale / 2 + 0.1, NAME_SIZE / scale / 2 + 0.1
+        half = (text_width(room.name, NAME_SIZE) / 2 + PADDING) / scale, (NAME_SIZE / 2 + PADDING) / scale
         if room.letter in UNNAMED or sizes[region] * area < 4 * half[0] * half[1]:
             continue
         # Dots of the graph are a blemish, what happened is not to be covered.

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from vln.metrics import METRICS
 from vln.replay.moves import chosen_probability, describe_step
-from vln.replay.reading import shown_words, word_weights
+from vln.replay.reading import readers, shown_words, word_weights
 from vln.replay.select import Replay
 from vln.replay.style import AGENTS, LETTERS, clings, score_text
 from vln.trajectory import Trajectory
@@ -33,7 +33,6 @@ def _steps_table(replay: Replay, agent: int) -> Table:
     """A row a step of one agent; columns without content are left out."""
     trajectory = replay.trajectories[agent]
     words = shown_words([trajectory])
-    read = any(word_weights(trajectory, step, words) is not None for step in trajectory.steps)
     chances = [chosen_probability(step) for step in trajectory.steps]
     distances = [replay.to_goal(pose) for pose in trajectory.poses]
     columns: list[tuple[str, Sequence[RenderableType]]] = [
@@ -44,7 +43,7 @@ def _steps_table(replay: Replay, agent: int) -> Table:
         columns.append(("p", ["", *("" if chance is None else f"{chance:.2f}" for chance in chances)]))
     if replay.goal is not None:
         columns.append(("to goal", [f"{distance:.1f} m" for distance in distances]))
-    if read:
+    if readers([trajectory]):
         columns.append(("attention", ["", *(_attention(trajectory, step, words) for step in range(len(chances)))]))
     title = Text(f"{LETTERS[agent]}  {replay.agents[agent]}", style=f"bold {AGENTS[agent]}")
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1))

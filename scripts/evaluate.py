@@ -1,0 +1,180 @@
+"""Evaluate a trained agent: its scores beside simple agents and published ones, trajectories, a submission file.
+
+python scripts/evaluate.py runs/navigator --split val_unseen
+python scripts/evaluate.py runs/navigator --split val_seen --ablate language      # with the instructions hidden
+python scripts/evaluate.py runs/navigator --split test                            # no goals: trajectories and submission
+python scripts/evaluate.py runs/navigator --checkpoint latest --json
+
+Writes `eval/<split>.jsonl` (trajectories, for replay.py and score.py), `eval/<split>.json` (R2R submission) and
+`eval/<split>.scores.json` into the run's folder; with `--ablate` the names end in `.blind` or `.deaf`.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from gymnasium.vector import AutoresetMode
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+from tyro.conf import Positional
+
+from agents.agent import Agent, RandomAgent, ShortestPathAgent
+from agents.checkpoint import Checkpoint, check_fingerprint, load_checkpoint, load_model
+from agents.config import TrainConfig, from_json
+from agents.policy import NavigatorAgent
+from agents.rollout import rollout
+from agents.views import BlindViews
+from envs.environment import NavigationVectorEnv
+from envs.graph import LOW_LEVEL_ACTIONS, LowLevelGraph
+from scripts.common import command, show
+from scripts.worlds import EVALUATION_BATCH, World, open_world
+from vln.data import find_data
+from vln.files import read_text, writable_folder, write_json
+from vln.language import Vocabulary
+from vln.metrics import METRICS, mean_scores, score_paths
+from vln.published import R2R
+from vln.statistics import mean_interval
+from vln.submission import write_submission
+from vln.trajectory import Trajectory, write_trajectories
+
+SUFFIX = {"nothing": "", "vision": ".blind", "language": ".deaf"}
+PERCENT = tuple(name for name in METRICS if name not in ("TL", "NE"))
+Rows = dict[str, dict[str, Any]]
+
+
+def main(
+    run: Positional[Path],
+    split: str = "val_unseen",
+    data: Path | None = None,
+    checkpoint: Literal["best", "latest"] = "best",
+    ablate: Literal["nothing", "vision", "language"] = "nothing",
+    decoding: Literal["greedy", "sample"] = "greedy",
+    seed: int = 0,
+    device: str = "cpu",
+    json: bool = False,
+) -> None:
+    """Evaluate a trained agent.
+
+    Args:
+        run: Folder of a training run.
+        split: Split to evaluate on.
+        data: Data folder; default $VLN_DATA, then ../shared/data.
+        checkpoint: The best one by SPL on the selecting split, or the latest.
+        ablate: Hide the content of views (the blind agent) or the instructions (the deaf one) from the agent.
+        decoding: Take the most probable action, or sample.
+        seed: Of sampling, and of the random agent.
+        device: Device of the agent.
+        json: Print JSON instead of a table.
+    """
+    found = load_checkpoint(run / f"{checkpoint}.safetensors")
+    writable_folder(run / "eval")
+    config = from_json(TrainConfig, found.state["config"], found.source)
+    vocabulary = Vocabulary.from_json(read_text(run / "vocabulary.json"), run / "vocabulary.json")
+    world = open_world(config, find_data(data), [split], vocabulary)
+    agent = load_agent(found, world, ablate == "vision", decoding, device)
+    env = world.environment(split, EVALUATION_BATCH, record=True, silent=ablate == "language")
+    lived = live(agent, env, world, seed)
+    write(run / "eval" / f"{split}{SUFFIX[ablate]}", lived)
+    if env.episodes[0].goal is not None:
+        rows = score_rows(world, split, {f"{run.name}{SUFFIX[ablate]}": lived}, seed)
+        write_json(run / "eval" / f"{split}{SUFFIX[ablate]}.scores.json", rows)
+        show(table(rows, config.dataset, split), rows, json)
+
+
+def write(name: Path, trajectories: Sequence[Trajectory]) -> None:
+    """Write trajectories and submission beside one another."""
+    write_trajectories(name.with_name(f"{name.name}.jsonl"), trajectories)
+    write_submission(name.with_name(f"{name.name}.json"), trajectories)
+    Console(stderr=True).print(f"wrote {name}.jsonl and {name}.json", highlight=False, soft_wrap=True)
+
+
+def load_agent(
+    checkpoint: Checkpoint, world: World, blind: bool, decoding: Literal["greedy", "sample"], device: str
+) -> NavigatorAgent:
+    """The agent of a checkpoint, with its averaged weights; a blind one sees views without content.
+
+    Raises:
+        InputError: If it was trained on other data or is of another architecture.
+    """
+    check_fingerprint(checkpoint, world.fingerprint)
+    navigator = world.navigator()
+    load_model(navigator, checkpoint.part("average"), checkpoint.source)
+    if blind:
+        navigator.views = BlindViews(world.config.navigator.view)
+    return NavigatorAgent(navigator.to(device), world.vocabulary, decoding=decoding)
+
+
+def random_agent(world: World, split: str) -> tuple[Agent, NavigationVectorEnv]:
+    """The random agent and its low-level environment."""
+    right, forward, stop = (LOW_LEVEL_ACTIONS.index(name) for name in ("right", "forward", "stop"))
+    simulator = LowLevelGraph(list(world.graphs.values()))
+    mode = AutoresetMode.DISABLED
+    env = NavigationVectorEnv(
+        simulator, world.splits[split], world.vocabulary, EVALUATION_BATCH, max_steps=100, autoreset_mode=mode, record=True
+    )
+    return RandomAgent(right, forward, stop), env
+
+
+def live(agent: Agent, env: NavigationVectorEnv, world: World, seed: int) -> list[Trajectory]:
+    """Trajectories of an agent on all episodes of an environment, with a progress bar."""
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(agent.name, total=len(env.episodes))
+        return rollout(
+            agent,
+            env,
+            world.graphs,
+            dataset=world.config.dataset,
+            seed=seed,
+            attention=True,
+            advance=lambda episodes: progress.advance(task, episodes),
+        )
+
+
+def score_rows(world: World, split: str, trajectories: dict[str, list[Trajectory]], seed: int) -> Rows:
+    """Metrics of each agent, with those of the agents that need no learning; SR and SPL with their 95 % intervals."""
+    env = world.environment(split, EVALUATION_BATCH, record=True)
+    simple = {"shortest path": live(ShortestPathAgent(), env, world, seed), "random": live(*random_agent(world, split), world, seed)}
+    return {name: scores(world, split, lived) for name, lived in {**trajectories, **simple}.items()}
+
+
+def scores(world: World, split: str, trajectories: Sequence[Trajectory]) -> dict[str, Any]:
+    """Mean metrics of one agent, and intervals that resample paths."""
+    episodes = world.splits[split]
+    columns = score_paths(world.graphs, episodes, [[pose.viewpoint for pose in each.poses] for each in trajectories])
+    paths = [episode.path for episode in episodes]
+    intervals = {name: mean_interval(columns[name], paths) for name in ("SR", "SPL")}
+    ends = {f"{name} interval": [interval.low, interval.high] for name, interval in intervals.items()}
+    return {**mean_scores(columns), "n": len(episodes), **ends}
+
+
+def table(rows: Rows, dataset: str, split: str) -> Table:
+    """Measured rows first, published ones below."""
+    drawn = Table(title=f"{dataset} {split}", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    drawn.add_column("agent")
+    for name in METRICS:
+        drawn.add_column(f"{name} %" if name in PERCENT else name, justify="right", no_wrap=True)
+    for label, row in rows.items():
+        drawn.add_row(label, *(_cell(row, name) for name in METRICS))
+    drawn.add_section()
+    for paper in R2R if dataset == "r2r" else ():
+        if split in paper.success:
+            known = {"SR": paper.success[split], "SPL": paper.spl.get(split)}
+            drawn.add_row(f"{paper.method} ({paper.source})", *(_percent(known.get(name)) for name in METRICS))
+    return drawn
+
+
+def _cell(row: Mapping[str, Any], name: str) -> str:
+    if name not in PERCENT:
+        return f"{row[name]:.2f}"
+    interval = row.get(f"{name} interval")
+    return _percent(row[name]) + (f"\n{100 * interval[0]:.1f}-{100 * interval[1]:.1f}" if interval else "")
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:.1f}"
+
+
+if __name__ == "__main__":
+    command(main)

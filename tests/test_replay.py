@@ -1,0 +1,428 @@
+"""Replay: which episodes are shown, what their figures, animations and terminal pages hold, and how bad input ends."""
+
+import dataclasses
+import io
+import json
+import math
+import sys
+from pathlib import Path
+
+import imageio_ffmpeg
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from matplotlib.colors import to_rgb
+from PIL import Image
+from rich.console import Console
+
+from scripts import replay as script
+from scripts.common import command
+from vln.episodes import Episode, load_split
+from vln.errors import InputError
+from vln.graph import NavigationGraph, load_graphs
+from vln.replay.figure import View, draw_episode, save_png
+from vln.replay.lanes import lane
+from vln.replay.moves import chosen_probability, describe_step
+from vln.replay.reading import readers, shown_words, word_weights
+from vln.replay.select import Selection, make_runs, replay_episodes
+from vln.replay.style import AGENTS, GOAL, wrap
+from vln.replay.submitted import to_trajectories
+from vln.replay.terminal import render_episode
+from vln.rooms import Room, load_rooms
+from vln.submission import read_submission, write_submission
+from vln.trajectory import Pose, Step, Trajectory, read_trajectories, write_trajectories
+
+HERE = Pose("a", (0.0, 0.0, 1.5), 0.0, 0.0)
+
+
+def walk(episode: Episode, graph: NavigationGraph, moves: int, agent: str = "walker") -> Trajectory:
+    """The first moves of the demonstration and a stop, with probabilities and attention that moves along the words."""
+    words = (*episode.instruction.lower().rstrip(".").split(), "<eos>")
+    path = episode.path[: moves + 1]
+    start, *poses = [Pose(each, tuple(graph.positions[graph.index[each]].tolist()), 0.0, 0.0) for each in path]
+    steps = []
+    for number, pose in enumerate([*poses, ([start, *poses])[-1]]):
+        choice = pose.viewpoint if number < len(poses) else "stop"
+        attention = np.full(len(words), 0.1 / len(words))
+        attention[number] += 0.9
+        other = graph.viewpoints[0] if choice == "stop" else "stop"
+        steps.append(Step(1, choice, pose, False, (other, choice, ""), (0.25, 0.75, 0.0), tuple(attention.tolist())))
+    return Trajectory(
+        episode.episode_id,
+        "r2r",
+        episode.split,
+        episode.scan,
+        graph.content_hash,
+        episode.instruction,
+        words,
+        episode.path,
+        agent,
+        "graph",
+        0,
+        dataclasses.replace(start, heading=episode.heading),
+        tuple(steps),
+    )
+
+
+@pytest.fixture(scope="module")
+def world(small_data) -> tuple[list[Episode], dict[str, NavigationGraph]]:
+    return load_split(small_data, "val_unseen"), load_graphs(small_data / "connectivity")
+
+
+@pytest.fixture(scope="module")
+def walks(world) -> list[Trajectory]:
+    """One instruction of each path; the n-th trajectory ends n moves before the goal."""
+    episodes, graphs = world
+    return [
+        walk(episode, graphs[episode.scan], max(len(episode.path) - 1 - number, 0))
+        for number, episode in enumerate(episodes[::3])
+    ]
+
+
+def replays_of(small_data, *trajectories: list[Trajectory], **selection):
+    runs = make_runs([(Path(f"{number}.jsonl"), each) for number, each in enumerate(trajectories)])
+    return replay_episodes(runs, small_data / "connectivity", Selection(**selection))
+
+
+def crossing(walks: list[Trajectory]) -> Trajectory:
+    """The trajectory that climbs most."""
+    return max(walks, key=lambda each: np.ptp([pose.position[2] for pose in each.poses]))
+
+
+@pytest.mark.parametrize(
+    ("before", "step", "words"),
+    [
+        (HERE, Step(0, "stop", HERE), "stop"),
+        (HERE, Step(1, "b", Pose("b", (0.0, 2.25, 1.5), 0.0, 0.0)), "ahead, 2.2 m"),
+        (HERE, Step(1, "b", Pose("b", (3.0, 0.0, 1.5), 0.0, 0.0)), "right 90°, 3.0 m"),
+        (HERE, Step(1, "b", Pose("b", (-2.0, 2.0, 2.5), 0.0, 0.0)), "left 45°, 3.0 m, up 1.0 m"),
+        (HERE, Step(0, "left", Pose("a", HERE.position, 2 * math.pi - math.pi / 6, 0.0)), "turn left 30°"),
+        (HERE, Step(1, "right", Pose("a", HERE.position, math.pi / 6, 0.0)), "turn right 30°"),
+        (HERE, Step(3, "down", Pose("a", HERE.position, 0.0, -math.pi / 6)), "look down 30°"),
+        (HERE, Step(4, "forward", HERE, collided=True), "blocked"),
+    ],
+)
+def test_steps_in_words(before, step, words):
+    assert describe_step(before, step) == words
+
+
+def test_probability_of_the_choice():
+    assert chosen_probability(Step(1, "b", HERE, choices=("stop", "b"), probabilities=(0.2, 0.8))) == 0.8
+    assert chosen_probability(Step(1, "b", HERE)) is None
+
+
+def test_lanes_keep_to_the_right():
+    there_and_back = np.array([[0.0, 0.0], [0.0, 2.0], [0.0, 2.0], [0.0, 0.0]])
+    out, waiting, back = lane(there_and_back, 0.5)
+    assert out.tolist() == [[0, 0], [0.5, 0], [0.5, 2]]
+    assert len(waiting) == 0
+    assert back.tolist() == [[0.5, 2], [-0.5, 2], [-0.5, 0], [0, 0]]
+
+
+def test_lanes_mitre_corners():
+    first, second = lane(np.array([[0.0, 0.0], [0.0, 2.0], [2.0, 2.0]]), 0.5)
+    np.testing.assert_allclose(first[-1], [0.5, 1.5])
+    np.testing.assert_allclose(second[0], [0.5, 1.5])
+
+
+@given(st.lists(st.tuples(st.integers(-3, 3), st.integers(-3, 3)), min_size=2, max_size=8), st.floats(-1, 1))
+def test_lanes_start_and_end_where_the_path_does(points, offset):
+    path = np.array(points, dtype=float)
+    drawn = [piece for piece in lane(path, offset) if len(piece)]
+    assert len(drawn) == int((np.diff(path, axis=0) != 0).any(axis=1).sum())
+    if drawn:
+        np.testing.assert_allclose([drawn[0][0], drawn[-1][-1]], [path[0], path[-1]])
+
+
+def test_letters_are_attended_to_as_words(walks):
+    step = Step(0, "stop", HERE, word_attention=(0.1, 0.2, 0.3, 0.25, 0.15))
+    trajectory = dataclasses.replace(walks[0], words=tuple("go up"), steps=(step,))
+    words = shown_words([trajectory])
+    assert words == ("go", "up")
+    np.testing.assert_allclose(word_weights(trajectory, step, words), [0.3, 0.4])
+
+
+def test_attention_over_other_words_is_not_shown(walks):
+    deaf = dataclasses.replace(
+        walks[0], words=("<eos>",), steps=tuple(dataclasses.replace(s, word_attention=(1.0,)) for s in walks[0].steps)
+    )
+    assert readers([walks[0], deaf]) == [0]
+
+
+def test_lines_fit_and_punctuation_stays_with_its_word():
+    words = ["walk", "to", "the", "door", ",", "turn", "left", "and", "stop", "."]
+    lines = wrap(words, 8, 60, 100)
+    assert all(line[-1].x + line[-1].width <= 60 or line[-1].word in ",." for line in lines)
+    assert not any(line[0].word in ",." for line in lines)
+    assert [placed.word for line in lines for placed in line] == words
+
+
+def test_worst_and_best(small_data, walks):
+    ranked = replays_of(small_data, walks, worst=len(walks))
+    keys = [(each.scores[0]["SPL"], each.scores[0]["nDTW"], -each.scores[0]["NE"]) for each in ranked]
+    assert keys == sorted(keys)
+    best = replays_of(small_data, walks, best=2)
+    assert [each.episode_id for each in best] == [each.episode_id for each in ranked[::-1][:2]]
+    assert best[0].scores[0]["NE"] == 0
+
+
+def test_random_choice_is_seeded(small_data, walks):
+    ids = [[each.episode_id for each in replays_of(small_data, walks, random=4, seed=seed)] for seed in (0, 0, 1)]
+    assert ids[0] == ids[1] != ids[2]
+    assert len(set(ids[0])) == 4
+    assert len(replays_of(small_data, walks, random=99)) == len(walks)
+
+
+def test_episodes_that_not_all_agents_lived_are_left_out(small_data, walks):
+    replays = replays_of(small_data, walks, walks[:2], random=5)
+    assert {each.episode_id for each in replays} == {each.episode_id for each in walks[:2]}
+
+
+def test_agents_of_one_name_are_told_apart(walks, tmp_path):
+    files = [tmp_path / "runs" / name / "eval" / "val_unseen.jsonl" for name in ("full", "blind")]
+    assert [run.agent for run in make_runs([(file, walks) for file in files])] == ["full", "blind"]
+    assert [run.agent for run in make_runs([(Path("a.jsonl"), walks), (Path("b.jsonl"), walks)])] == ["a", "b"]
+    assert make_runs([(files[0], walks)])[0].agent == "walker"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"scan_hash": "other"}, "field 'scan_hash' of episode"),
+        ({"reference": ()}, "field 'reference' of episode '.*' breaks at step 0"),
+        ({"reference": ("nowhere",)}, "'nowhere' is not in the graph"),
+        ({"words": ("one",)}, "field 'word_attention' of step 0"),
+        ({"scan": "nowhere"}, "connectivity graph of scan 'nowhere' is missing"),
+    ],
+)
+def test_trajectories_that_do_not_fit(small_data, walks, change, message):
+    with pytest.raises(InputError, match=message):
+        replays_of(small_data, [dataclasses.replace(walks[0], **change)], random=1)
+
+
+def test_files_that_do_not_fit_together(small_data, walks):
+    with pytest.raises(InputError, match="an episode occurs twice"):
+        make_runs([(Path("a.jsonl"), [walks[0], walks[0]])])
+    with pytest.raises(InputError, match="shares no episode"):
+        replays_of(small_data, walks[:1], walks[1:], random=1)
+    other = dataclasses.replace(walks[0], reference=walks[0].reference[:-1])
+    with pytest.raises(InputError, match="has another path than in 0.jsonl"):
+        replays_of(small_data, [walks[0]], [other], random=1)
+    with pytest.raises(InputError, match="give one to 6 files"):
+        make_runs([(Path(f"{number}.jsonl"), walks) for number in range(7)])
+
+
+def test_submissions_become_trajectories(world, walks, tmp_path):
+    episodes, graphs = world
+    turned = dataclasses.replace(
+        walks[0], steps=(Step(0, "left", dataclasses.replace(walks[0].start, heading=1.0)), *walks[0].steps)
+    )
+    write_submission(tmp_path / "made.json", [turned, walks[1]])
+    made = to_trajectories(read_submission(tmp_path / "made.json"), episodes, graphs, "made", "r2r")
+    assert [[p.viewpoint for p in each.poses[:-1]] for each in made] == [
+        [p.viewpoint for p in each.poses] for each in (turned, walks[1])
+    ]
+    turn = (1.0 - walks[0].start.heading + math.pi) % (2 * math.pi) - math.pi
+    assert made[0].steps[0].choice == ("right" if turn > 0 else "left")
+    assert made[0].steps[-1].choice == "stop"
+    assert [pose.position for pose in made[1].poses][1:-1] == [pose.position for pose in walks[1].poses][1:]
+
+
+def has_colour(picture: np.ndarray, colour: str) -> bool:
+    """Whether some pixels are of a colour; antialiasing leaves pure ones in the middle of lines."""
+    return bool((np.abs(picture[..., :3] / 255 - to_rgb(colour)).max(axis=-1) < 0.01).sum() > 20)
+
+
+def png(replay, path: Path, view: View | None = None) -> np.ndarray:
+    save_png(replay, view or View(), path)
+    with Image.open(path) as image:
+        assert image.format == "PNG"
+        return np.asarray(image.convert("RGB"))
+
+
+def test_figure_shows_agents_and_goal(small_data, walks, tmp_path):
+    short = [dataclasses.replace(each, agent="short", steps=each.steps[:1]) for each in walks]
+    replay = replays_of(small_data, [crossing(walks)], short, random=1)[0]
+    picture = png(replay, tmp_path / "figure.png")
+    assert min(picture.shape[:2]) > 400
+    assert all(has_colour(picture, colour) for colour in (*AGENTS[:2], GOAL))
+    assert not has_colour(picture, AGENTS[2])
+
+
+def test_figure_without_goal(small_data, walks, tmp_path):
+    withheld = dataclasses.replace(walks[0], reference=walks[0].reference[:1])
+    replay = replays_of(small_data, [withheld], random=1)[0]
+    assert replay.scores == (None,)
+    assert not has_colour(png(replay, tmp_path / "figure.png"), GOAL)
+    assert "SPL" not in printed(replay)
+
+
+def test_signs_of_formulas_and_markup_are_text(small_data, walks, tmp_path):
+    odd = dataclasses.replace(walks[0], instruction="Pay $5 at the [bold]bar[/] with $\\no$ sign", steps=())
+    replay = replays_of(small_data, [odd], random=1)[0]
+    png(replay, tmp_path / "figure.png")
+    assert "[bold]bar[/]" in printed(replay)
+
+
+def test_floors_shown(small_data, walks):
+    climber = replays_of(small_data, [crossing(walks)], random=1)[0]
+    flat = min(walks, key=lambda each: np.ptp([pose.position[2] for pose in each.poses]))
+    staying = dataclasses.replace(flat, reference=flat.reference[:1])
+    level = replays_of(small_data, [staying], random=1)[0]
+    shown = {
+        view: [panel.floor for panel in draw_episode(climber, View(floors=view)).panels] for view in ("touched", "1")
+    }
+    assert sorted(shown["touched"]) == [0, 1]
+    assert shown["1"] == [0]
+    assert len(draw_episode(level, View()).panels) == 1
+    assert len(draw_episode(level, View(floors="all")).panels) == 2
+    for floor in ("0", "3", "cellar"):
+        with pytest.raises(InputError, match=f"no floor '{floor}'; give a number from 1 to 2"):
+            draw_episode(level, View(floors=floor))
+
+
+def test_rooms_are_named(small_data, walks):
+    replay = replays_of(small_data, [crossing(walks)], random=1)[0]
+    rooms = {replay.graph.scan: dict.fromkeys(replay.graph.viewpoints, Room(0, "k", "kitchen"))}
+    names = [
+        [text.get_text() for panel in draw_episode(replay, view).panels for text in panel.axes.texts]
+        for view in (View(rooms), View())
+    ]
+    assert "kitchen" in names[0]
+    assert "kitchen" not in names[1]
+
+
+def printed(replay) -> str:
+    console = Console(file=io.StringIO(), width=100)
+    console.print(render_episode(replay))
+    return console.file.getvalue()
+
+
+def test_terminal_tells_steps_words_and_scores(small_data, walks):
+    replay = replays_of(small_data, [walks[0]], random=1)[0]
+    page = printed(replay)
+    for part in (f"Episode {replay.episode_id}", "walker", "start", "stop", "0.75", "to goal", "SPL", "nDTW"):
+        assert part in page
+    first = walks[0].words[0]
+    assert f"[{first}] {walks[0].words[1]}" in page
+    assert f"{describe_step(walks[0].start, walks[0].steps[0])}" in page
+    assert "0.0 m" in page
+
+
+@pytest.fixture
+def run(monkeypatch, capsys, small_data, walks, tmp_path):
+    """Run the script on a file of trajectories; returns exit code, output and errors."""
+    write_trajectories(tmp_path / "run.jsonl", walks)
+
+    def call(*arguments: str, file: str = "run.jsonl") -> tuple[int, str, str]:
+        argv = ["replay.py", str(tmp_path / file), "--data", str(small_data), *arguments]
+        monkeypatch.setattr(sys, "argv", argv)
+        code = 0
+        try:
+            command(script.main)
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+        return (code, *capsys.readouterr())
+
+    return call
+
+
+def test_script_writes_all_formats(run, walks, tmp_path):
+    chosen = crossing(walks)
+    out = tmp_path / "figures"
+    code, output, _ = run("--episode", chosen.episode_id, "--out", str(out), "--format", "png", "gif", "mp4")
+    assert code == 0
+    files = [out / f"{chosen.episode_id}.{kind}" for kind in ("png", "gif", "mp4")]
+    assert all(str(file) in output for file in files)
+    assert sorted(out.iterdir()) == sorted(files)
+    with Image.open(files[1]) as image:
+        assert image.n_frames == len(chosen.steps) + 1
+        first = np.asarray(image.convert("RGB"))
+        image.seek(image.n_frames - 1)
+        assert has_colour(np.asarray(image.convert("RGB")), AGENTS[0])
+        assert (np.asarray(image.convert("RGB")) != first).any()
+    count, seconds = imageio_ffmpeg.count_frames_and_secs(str(files[2]))
+    assert count > len(chosen.steps)
+    assert seconds > 0.5 * len(chosen.steps)
+
+
+def test_script_prints_rows(run, walks):
+    code, output, _ = run("--best", "2", "--json")
+    rows = json.loads(output)
+    assert code == 0
+    assert [row["SR"] for row in rows] == [1, 1]
+    assert rows[0]["actions"][-1] == "stop"
+    assert rows[0]["files"] == []
+    assert {row["episode"] for row in rows} <= {each.episode_id for each in walks}
+
+
+def test_script_replays_submissions(run, walks, tmp_path):
+    write_submission(tmp_path / "mine_val_unseen.json", walks)
+    code, output, _ = run("--split", "val_unseen", "--random", "1", "--json", file="mine_val_unseen.json")
+    assert (code, json.loads(output)[0]["agent"]) == (0, "mine")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--episode", "99_9"), "holds no episode '99_9'"),
+        (("--worst", "0"), "--worst: 0 episodes asked for"),
+        (("--worst", "1", "--best", "1"), "worst and best given"),
+        (("--floor", "9"), "has no floor '9'"),
+        (("--format", "gif"), "add --out FOLDER"),
+    ],
+)
+def test_script_refuses(run, arguments, message):
+    code, output, errors = run(*arguments)
+    assert (code, output) == (2, "")
+    assert message in errors
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("empty.jsonl", "", "holds no trajectory"),
+        ("cut.jsonl", '{"episode_id": "1_0", "da', "line 1 is truncated"),
+        ("other.jsonl", '{"episode_id": "1_0"}', "line 1 is not a trajectory"),
+        ("sub.json", "[]", "a submission does not tell its split"),
+        ("missing.jsonl", None, "does not exist"),
+    ],
+)
+def test_script_refuses_files(run, tmp_path, name, content, message):
+    if content is not None:
+        (tmp_path / name).write_text(content)
+    code, output, errors = run(file=name)
+    assert (code, output) == (2, "")
+    assert message in errors
+
+
+def test_script_refuses_a_file_as_folder(run, tmp_path):
+    (tmp_path / "taken").write_text("")
+    code, output, errors = run("--out", str(tmp_path / "taken"))
+    assert (code, output) == (2, "")
+    assert "output folder cannot be created" in errors
+
+
+def test_rooms_of_the_published_labels(data, graphs):
+    rooms = load_rooms(data)
+    names = {room.name for rooms_of_scan in rooms.values() for room in rooms_of_scan.values()}
+    assert {"bedroom", "kitchen", "stairs", "family room", "meeting room"} <= names
+    assert all(set(graph.viewpoints) <= set(rooms[scan]) for scan, graph in graphs.items())
+
+
+def test_rooms_are_optional(small_data):
+    assert load_rooms(small_data) == {}
+
+
+def test_recorded_agent_of_the_original_simulator(data, tmp_path):
+    file = data / "predictions" / "val_unseen_random_agent.json"
+    if not file.is_file():
+        pytest.skip("needs the recorded predictions")
+    trajectories = script.load(file, data, "val_unseen", "r2r")
+    runs = make_runs([(file, trajectories)])
+    replay = replay_episodes(runs, data / "connectivity", Selection(worst=1))[0]
+    assert replay.scores[0]["SPL"] == 0
+    assert has_colour(png(replay, tmp_path / "figure.png", View(load_rooms(data))), AGENTS[0])
+    write_trajectories(tmp_path / "copy.jsonl", trajectories[:3])
+    assert read_trajectories(tmp_path / "copy.jsonl") == trajectories[:3]
