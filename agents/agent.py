@@ -26,15 +26,15 @@ class Decision:
 
 
 class Agent(Protocol):
-    """Anything that acts in a `VectorEnv` with numpy observations.
+    """Anything that acts in a `VectorEnv` with numpy observations."""
 
-    Attributes:
-        name: Name written into trajectories.
-        vocabulary: What its tokens mean; None for an agent that does not read.
-    """
+    @property
+    def name(self) -> str:
+        """Name written into trajectories."""
 
-    name: str
-    vocabulary: Vocabulary | None
+    @property
+    def vocabulary(self) -> Vocabulary | None:
+        """What its tokens mean; None for an agent that does not read."""
 
     def begin(self, observation: dict[str, Any], seed: int) -> None:
         """Start a batch of episodes."""
@@ -76,8 +76,10 @@ class ShortestPathAgent:
 
 
 class RandomAgent:
-    """The random agent of Anderson et al. 2018, section 4.3, on low-level actions: it turns to a random heading, then
-    moves forward five times, turning right whenever there is nothing ahead, and stops."""
+    """The random agent of Anderson et al. 2018, section 4.3, on low-level actions.
+
+    It turns to a random heading, then moves forward five times, turning right where there is nothing ahead, and stops.
+    """
 
     name = "random"
     vocabulary = None

@@ -53,7 +53,9 @@ class Fingerprint:
 def save_checkpoint(path: Path, parts: Mapping[str, Mapping[str, Tensor]], state: Mapping[str, Any]) -> None:
     """Write a checkpoint whole or not at all; `parts` are named groups of tensors."""
     tensors = {
-        f"{part}.{name}": value.detach().cpu().contiguous() for part, group in parts.items() for name, value in group.items()
+        f"{part}.{name}": value.detach().cpu().contiguous()
+        for part, group in parts.items()
+        for name, value in group.items()
     }
     with replacing(path) as temporary:
         save_file(tensors, temporary, {"format": FORMAT, "state": json.dumps(state)})
@@ -71,11 +73,15 @@ def load_checkpoint(path: Path) -> Checkpoint:
         with safe_open(str(path), framework="pt") as file:
             header = file.metadata() or {}
             if header.get("format") != FORMAT:
-                raise InputError(path, f"field 'format' is not '{FORMAT}'", "use a checkpoint written by scripts/train.py")
+                raise InputError(
+                    path, f"field 'format' is not '{FORMAT}'", "use a checkpoint written by scripts/train.py"
+                )
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
             return Checkpoint(tensors, json.loads(header["state"]), Path(path))
     except (SafetensorError, KeyError, json.JSONDecodeError, OSError) as error:
-        raise InputError(path, f"is truncated or no checkpoint ({error})", "use another checkpoint of the run") from None
+        raise InputError(
+            path, f"is truncated or no checkpoint ({error})", "use another checkpoint of the run"
+        ) from None
 
 
 def load_model(model: nn.Module, tensors: Mapping[str, Tensor], source: Path) -> None:
@@ -89,7 +95,9 @@ def load_model(model: nn.Module, tensors: Mapping[str, Tensor], source: Path) ->
         shapes = [tuple(group[name].shape) if name in group else "none" for group in (tensors, own)]
         if shapes[0] != shapes[1]:
             problem = f"tensor '{name}' has shape {shapes[0]}, but the agent's has {shapes[1]}: another architecture"
-            raise InputError(source, problem, "use the configuration, vocabulary and features the checkpoint was trained with")
+            raise InputError(
+                source, problem, "use the configuration, vocabulary and features the checkpoint was trained with"
+            )
     model.load_state_dict(dict(tensors))
 
 
@@ -114,7 +122,9 @@ def as_json(config: Any) -> dict[str, Any]:
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     """The optimiser's state, flat."""
     states = optimizer.state_dict()["state"]
-    return {f"{index}.{name}": torch.as_tensor(value) for index, state in states.items() for name, value in state.items()}
+    return {
+        f"{index}.{name}": torch.as_tensor(value) for index, state in states.items() for name, value in state.items()
+    }
 
 
 def load_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:

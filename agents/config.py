@@ -74,7 +74,7 @@ class LossConfig:
     policy: float = 0.0
     """Policy gradient (A2C) where the agent acts."""
     value: float = 0.5
-    """Value regression, times the policy weight."""
+    """Value regression; it trains the critic alone, in imitation too, so that reinforcement starts with a good one."""
     entropy: float = 0.01
     """Entropy bonus, times the policy weight."""
     progress: float = 0.5
@@ -134,8 +134,8 @@ class TrainConfig:
     average: float = 0.999
     """Decay of the running average of the weights, which is what is evaluated; 0 evaluates the weights themselves."""
     select: Literal["val_unseen", "dev"] = "val_unseen"
-    """Split whose SPL picks the best checkpoint. `val_unseen` is the papers' habit and optimistic; `dev` holds six training
-    buildings out of training for it, so that val_unseen stays untouched."""
+    """Split whose SPL picks the best checkpoint. `val_unseen` is the papers' habit and optimistic; `dev` holds six
+    training buildings out of training for it, so that val_unseen stays untouched."""
     evaluate_every: int = 500
     """Updates between evaluations, each followed by a checkpoint."""
     seed: int = 0

@@ -1,6 +1,6 @@
 """Collecting whole episodes to learn from."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -46,6 +46,9 @@ def collect(navigator: Navigator, env: VectorEnv, episodes: np.ndarray, student:
     """Live through `episodes` (B,): the agent samples where `student` (B,) is true, the expert acts elsewhere.
 
     The environment's autoreset mode is DISABLED.
+
+    Raises:
+        FloatingPointError: If the policy is not a number.
     """
     device = student.device
     observation, infos = env.reset(options={"episodes": episodes})
@@ -58,6 +61,8 @@ def collect(navigator: Navigator, env: VectorEnv, episodes: np.ndarray, student:
         rows, instruction, state = _shrink(rows, alive, instruction, state)
         output = navigator(instruction, {name: value[rows] for name, value in observation.items()}, state)
         log_probs = output.logits.log_softmax(-1)
+        if bool(log_probs.isnan().any()):
+            raise FloatingPointError("a probability of the policy is nan")
         probs = log_probs.exp()
         expert = torch.as_tensor(infos["expert"], device=device)[rows]
         actions = torch.where(student[rows], torch.multinomial(probs.detach(), 1)[:, 0], expert)

@@ -55,7 +55,9 @@ def embedding(symbols: Sequence[str], width: int, word_vectors: Path | None) -> 
         known, found = load_word_vectors(word_vectors, symbols)
         if known.shape[1] != width:
             raise InputError(
-                word_vectors, f"vectors have {known.shape[1]} numbers, not {width}", "set --language.embedding to their width"
+                word_vectors,
+                f"vectors have {known.shape[1]} numbers, not {width}",
+                "set --language.embedding to their width",
             )
         start = torch.where(torch.from_numpy(found)[:, None], torch.from_numpy(known), start)
     start[PAD] = 0.0

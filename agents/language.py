@@ -38,7 +38,7 @@ class InstructionEncoder(nn.Module):
     def __init__(self, config: LanguageConfig, embedding: Tensor, dropout: float) -> None:
         """An encoder whose word vectors start as `embedding` (V, E)."""
         super().__init__()
-        self.embedding = nn.Embedding.from_pretrained(embedding.clone(), freeze=False, padding_idx=PAD)
+        self.embedding = nn.Embedding.from_pretrained(embedding.clone(), freeze=False, padding_idx=PAD)  # type: ignore[no-untyped-call]
         self.width = config.hidden * (2 if config.bidirectional else 1)
         sizes = [embedding.shape[1], *[self.width] * (config.layers - 1)]
         cell = RECURRENT[config.cell]
@@ -62,8 +62,11 @@ class InstructionEncoder(nn.Module):
         return x * self.dropout(x.new_ones(len(x), 1, x.shape[-1]))
 
     def _layer(self, layer: int, x: Tensor, lengths: Tensor) -> Tensor:
-        """One layer over x (B, L, E). The backward direction reads each row reversed within its length: padding stays
-        behind the words, where it cannot reach them, which is many times faster than packed sequences."""
+        """One layer over x (B, L, E).
+
+        The backward direction reads each row reversed within its length: padding stays behind the words, where it
+        cannot reach them, which is many times faster than packed sequences.
+        """
         output = self.forwards[layer](x)[0]
         if not len(self.backwards):
             return output
@@ -81,7 +84,7 @@ class InstructionEncoder(nn.Module):
 
 
 def reversal(lengths: Tensor, longest: int) -> Tensor:
-    """(B, L) positions that reverse the first `lengths` (B,) items of each row and leave the others; its own inverse."""
+    """(B, L) positions that reverse the first `lengths` (B,) items of a row and leave the others; their own inverse."""
     positions = torch.arange(longest, device=lengths.device)
     reverse = lengths[:, None] - 1 - positions
     return torch.where(reverse >= 0, reverse, positions)

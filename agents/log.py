@@ -1,8 +1,9 @@
 """What a run shows and writes down: a progress bar, JSON lines, TensorBoard."""
 
 import json
+import math
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch.utils.tensorboard import SummaryWriter
 
+from vln.errors import InputError
 from vln.files import read_json_lines, write_json_lines
 
 if TYPE_CHECKING:
@@ -26,14 +28,21 @@ class Log:
         self._file, self._boards = folder / "metrics.jsonl", folder / "tensorboard"
         self._console = console or Console(stderr=True)
         self._board: SummaryWriter | None = None
-        self._waiting: list[dict[str, float]] = []
+        # Numbers of updates that are no line yet; checkpoints keep them.
+        self.waiting: list[dict[str, float]] = []
         self._bar: Progress | None = None
 
     def rewind(self, iteration: int) -> None:
-        """Forget what was logged after `iteration`, so that a resumed run writes the same log as an uninterrupted one."""
+        """Forget what was logged after `iteration`: a resumed run writes the same log as an uninterrupted one."""
         self._board = SummaryWriter(str(self._boards), purge_step=iteration + 1 if iteration else None)
         if self._file.is_file():
-            write_json_lines(self._file, [row for _, row in read_json_lines(self._file) if row["iteration"] <= iteration])
+            write_json_lines(self._file, [row for row in self._rows() if row["iteration"] <= iteration])
+
+    def _rows(self) -> Iterator[dict[str, Any]]:
+        """What was logged, up to a line that a crash cut off."""
+        with suppress(InputError):
+            for _, row in read_json_lines(self._file):
+                yield row
 
     @contextmanager
     def progress(self, trainer: "Trainer") -> Iterator[None]:
@@ -52,16 +61,16 @@ class Log:
 
     def update(self, trainer: "Trainer", numbers: dict[str, float]) -> None:
         """Note the numbers of an update."""
-        self._waiting.append(numbers)
+        self.waiting.append(numbers)
         if self._bar is not None:
             imitating = trainer.iteration <= trainer.config.imitation.iterations
             episodes, steps = trainer.iteration * trainer.config.batch_size / trainer.seconds, numbers["steps"]
             rate = f"{episodes:.0f} episodes/s {episodes * steps:.0f} steps/s loss {numbers['loss']:.2f}"
             phase = "imitation" if imitating else "reinforcement"
             self._bar.update(self._task, description=phase, completed=trainer.iteration, rate=rate)
-        if trainer.iteration % EVERY == 0:
-            means = {name: sum(row[name] for row in self._waiting) / len(self._waiting) for name in numbers}
-            self._waiting = []
+        if trainer.iteration % EVERY == 0 or trainer.iteration == trainer.iterations:
+            means = {name: sum(row[name] for row in self.waiting) / len(self.waiting) for name in numbers}
+            self.waiting = []
             self._write(trainer, "train", means)
 
     def scores(self, trainer: "Trainer", scores: "Scores") -> None:
@@ -69,10 +78,16 @@ class Log:
         for split, row in scores.items():
             self._write(trainer, split, row)
         shown = "  ".join(f"{split} SR {row['SR']:.1%} SPL {row['SPL']:.1%}" for split, row in scores.items())
-        self._console.print(f"iteration {trainer.iteration}, {trainer.seconds / 60:.1f} min: {shown}", highlight=False)
+        self.say(f"iteration {trainer.iteration}, {trainer.seconds / 60:.1f} min: {shown}")
+
+    def say(self, text: str) -> None:
+        """Show a line to whoever watches."""
+        self._console.print(text, highlight=False, soft_wrap=True)
 
     def _write(self, trainer: "Trainer", group: str, numbers: dict[str, float]) -> None:
         assert self._board is not None, "call rewind first"
+        # JSON has no NaN; a number that is none (the explained variance of nothing) is left out.
+        numbers = {name: value for name, value in numbers.items() if math.isfinite(value)}
         row: dict[str, Any] = {"iteration": trainer.iteration, "seconds": round(trainer.seconds, 1), "group": group}
         with self._file.open("a", encoding="utf-8") as file:
             file.write(json.dumps({**row, **{name: round(value, 5) for name, value in numbers.items()}}) + "\n")

@@ -1,4 +1,4 @@
-"""Losses and returns, pure functions of tensors (T, B): T steps of B episodes, `mask` 1.0 where an episode was alive."""
+"""Losses and returns, pure functions of tensors (T, B): T steps of B episodes, `mask` 1.0 where one was alive."""
 
 import torch
 from torch import Tensor
@@ -28,7 +28,7 @@ def discounted_returns(rewards: Tensor, mask: Tensor, discount: float) -> Tensor
 
 
 def policy_loss(log_probs: Tensor, advantages: Tensor, mask: Tensor, batch: int) -> Tensor:
-    """REINFORCE with a baseline (Williams 1992; A2C, Mnih et al. 2016): -sum log pi(a|s) A; advantages carry no gradient."""
+    """REINFORCE with a baseline (Williams 1992; A2C, Mnih et al. 2016): the sum of -log pi(a|s) A, no gradient to A."""
     return per_episode(-log_probs * advantages.detach(), mask, batch)
 
 
@@ -47,7 +47,14 @@ def progress_loss(estimates: Tensor, start: Tensor, distance: Tensor, mask: Tens
 
 
 def explained_variance(values: Tensor, returns: Tensor, mask: Tensor) -> Tensor:
-    """Share of the variance of the returns that the value head explains; 1 is perfect, 0 no better than the mean."""
-    kept = mask > 0
-    residual = (returns - values)[kept]
-    return 1 - residual.var() / returns[kept].var().clamp(min=1e-8)
+    """Share of the variance of the returns that the value head explains; 1 is perfect, 0 no better than the mean.
+
+    NaN where the returns do not vary.
+    """
+    of_returns = _masked_variance(returns, mask)
+    explained = 1 - _masked_variance(returns - values, mask) / of_returns
+    return torch.where(of_returns > 0, explained, torch.nan)
+
+
+def _masked_variance(values: Tensor, mask: Tensor) -> Tensor:
+    return masked_mean((values - masked_mean(values, mask)).square(), mask)

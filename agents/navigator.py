@@ -1,7 +1,7 @@
 """The navigator: reads an instruction, looks around, remembers, and scores its next moves.
 
-The parts follow the cross-modal reasoning navigator (Wang et al. 2019, section 3.2); switched off one by one they leave the
-sequence-to-sequence agent of Anderson et al. 2018.
+The parts follow the cross-modal reasoning navigator (Wang et al. 2019, section 3.2); switched off one by one they leave
+the sequence-to-sequence agent of Anderson et al. 2018.
 """
 
 import math
@@ -15,7 +15,7 @@ from agents.attention import attend, masked_softmax
 from agents.config import LanguageConfig, NavigatorConfig
 from agents.language import Instruction, InstructionEncoder
 from agents.recurrent import RecurrentCore
-from agents.views import Glance, Panorama
+from agents.views import Glance, Panorama, ViewContent
 from vln.graph import VIEW_STEP, VIEWS
 
 DIRECTION = 8  # numbers that describe a direction, see `directions`
@@ -74,12 +74,15 @@ class Output:
 class Navigator(nn.Module):
     """An LSTM (or RNN, or GRU) policy over observations of the graph simulator."""
 
+    views: ViewContent
+    view_centres: Tensor
+
     def __init__(
         self,
         config: NavigatorConfig,
         language: LanguageConfig,
         embedding: Tensor,
-        views: nn.Module,
+        views: ViewContent,
         low_level_actions: int = 0,
     ) -> None:
         """A navigator.
@@ -88,7 +91,7 @@ class Navigator(nn.Module):
             config: The policy.
             language: The instruction encoder.
             embedding: (V, E), where word vectors start.
-            views: The `agents.views.ViewContent` of the world.
+            views: The views of the world.
             low_level_actions: Number of low-level actions; 0 scores panoramic candidates instead.
         """
         super().__init__()
@@ -126,7 +129,9 @@ class Navigator(nn.Module):
         hidden = torch.tanh(self.start(instruction.summary))
         last_action = hidden.new_zeros(len(tokens), self.last_action.in_features)
         nowhere = torch.full((len(tokens), 0), -1, dtype=torch.int64, device=tokens.device)
-        return instruction, State(self.core.initial(hidden), hidden, last_action, nowhere, self.views.begin(len(tokens)))
+        return instruction, State(
+            self.core.initial(hidden), hidden, last_action, nowhere, self.views.begin(len(tokens))
+        )
 
     def forward(self, instruction: Instruction, observation: Observation, state: State) -> Output:
         """Look, remember, read, ground, and score the actions."""
@@ -135,15 +140,19 @@ class Navigator(nn.Module):
         looked, seen = self._look(state.hidden, observation, panorama, around)
         top, core = self.core(torch.cat([seen, self.last_action(state.last_action)], 1), state.core)
         hidden = self.dropout(top)
-        reading = masked_softmax(torch.bmm(instruction.context, self.read(hidden)[:, :, None])[:, :, 0], instruction.mask)
+        reading = masked_softmax(
+            torch.bmm(instruction.context, self.read(hidden)[:, :, None])[:, :, 0], instruction.mask
+        )
         context = attend(reading, instruction.context)
         features = torch.cat([hidden, context, *self._ground(context, panorama, around)], 1)
         features = self.dropout(features)
         visited = torch.cat([state.visited, here[:, None]], 1)
-        logits, action_features = self._score(features, attend(reading, instruction.words), observation, visited, panorama)
+        logits, action_features = self._score(
+            features, attend(reading, instruction.words), observation, visited, panorama
+        )
         return Output(
             logits,
-            self.value(features)[:, 0],
+            self.value(features.detach())[:, 0],  # the critic watches the policy, it does not shape it
             self.progress(features)[:, 0],
             action_features,
             reading,
@@ -165,7 +174,7 @@ class Navigator(nn.Module):
             scores = panorama.match(self.look_content(hidden) / math.sqrt(self.config.view))
             looked = (scores + torch.bmm(around, self.look_direction(hidden)[:, :, None])[:, :, 0]).softmax(1)
         else:
-            looked = nn.functional.one_hot(observation["view"], VIEWS).to(hidden.dtype)
+            looked = nn.functional.one_hot(facing(observation), VIEWS).to(hidden.dtype)
         return looked, self._pool(looked, panorama, around)
 
     def _ground(self, context: Tensor, panorama: Panorama, around: Tensor) -> list[Tensor]:
@@ -199,9 +208,11 @@ class Navigator(nn.Module):
         return (spatial + stop).masked_fill(~mask, -torch.inf), geometry
 
     def _blur(self, scores: Tensor) -> Tensor:
-        """Scores (B, 36) of views with some of what the views beside, and those above and below, scored: a candidate is
-        seldom in the middle of its view, and what marks it often just outside."""
-        grid = scores.unflatten(1, (3, 12))
+        """Scores (B, 36) of views with some of what the views beside, and those above and below, scored.
+
+        A candidate is seldom in the middle of its view, and what marks it often just outside.
+        """
+        grid = scores.view(len(scores), 3, 12)
         beside, above_or_below = grid.roll(1, 2) + grid.roll(-1, 2), grid.sum(1, keepdim=True) - grid
         return (grid + self.blur[0] * beside + self.blur[1] * above_or_below).flatten(1)
 
@@ -224,10 +235,18 @@ class Navigator(nn.Module):
 
 
 def directions(heading: Tensor, elevation: Tensor) -> Tensor:
-    """Features (..., DIRECTION) of directions in radians: sines and cosines of the heading's first three multiples and of
-    the elevation, so that neighbouring headings can be told apart linearly."""
+    """Features (..., DIRECTION) of directions in radians, which tell neighbouring headings apart linearly.
+
+    Sines and cosines of the heading's first three multiples and of the elevation.
+    """
     parts = [function(heading * k) for k in (1, 2, 3) for function in (torch.sin, torch.cos)]
     return torch.stack([*parts, elevation.sin(), elevation.cos()], -1)
+
+
+def facing(observation: Observation) -> Tensor:
+    """(B,) the views whose centres are nearest to where the bodies look."""
+    column = torch.round(observation["heading"] / VIEW_STEP).long() % 12
+    return 12 * (1 + torch.round(observation["elevation"] / VIEW_STEP).long().clamp(-1, 1)) + column
 
 
 def view_centres() -> Tensor:

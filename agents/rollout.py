@@ -37,7 +37,7 @@ def rollout(
     dataset: str = "r2r",
     seed: int = 0,
     attention: bool = False,
-    advance: Callable[[int], object] = lambda episodes: None,
+    advance: Callable[[int], object] | None = None,
 ) -> list[Trajectory]:
     """Let an agent live through all episodes of an environment once.
 
@@ -61,7 +61,7 @@ def rollout(
     found: dict[int, Trajectory] = {}
     for number, first in enumerate(range(0, len(order), env.num_envs)):
         chosen = order[first : first + env.num_envs]
-        words = [_words(agent, episodes[index], world.max_length) for index in chosen]
+        words = [_words(agent, world.instruction(index), world.max_length) for index in chosen]
         starts, steps = _live(agent, env, chosen, seed + number, [len(read) for read in words] if attention else None)
         for row, index in enumerate(chosen):
             episode = episodes[index]
@@ -78,7 +78,8 @@ def rollout(
                 steps=tuple(steps[row]),
                 **common,
             )
-        advance(len(chosen))
+        if advance:
+            advance(len(chosen))
     return [found[index] for index in range(len(episodes))]
 
 
@@ -91,13 +92,14 @@ def _live(
     """
     filled = np.array([*chosen, *[chosen[0]] * (env.num_envs - len(chosen))])
     observation, infos = env.reset(options={"episodes": filled})
-    starts, steps = infos["poses"], [[] for _ in chosen]
+    starts: list[Pose] = infos["poses"]
+    steps: list[list[Step]] = [[] for _ in chosen]
     agent.begin(observation, seed)
     ended = np.zeros(env.num_envs, dtype=bool)
     while not ended.all():
         decision, choices = agent.act(observation, infos), infos["choices"]
         observation, _, terminated, truncated, infos = env.step(decision.actions)
-        for row in np.flatnonzero(~ended[: len(chosen)]):
+        for row in np.flatnonzero(~ended[: len(chosen)]).tolist():
             steps[row].append(_step(decision, row, choices[row], infos, words))
         ended = terminated | truncated
     return starts, steps
@@ -124,5 +126,5 @@ def _numbers(values: np.ndarray | None, row: int, kept: Any = slice(None)) -> tu
     return () if values is None else tuple(round(float(value), DIGITS) for value in values[row][kept])
 
 
-def _words(agent: Agent, episode: Episode, max_length: int) -> tuple[str, ...]:
-    return () if agent.vocabulary is None else agent.vocabulary.words(episode.instruction, max_length)
+def _words(agent: Agent, instruction: str, max_length: int) -> tuple[str, ...]:
+    return () if agent.vocabulary is None else agent.vocabulary.words(instruction, max_length)

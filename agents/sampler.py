@@ -1,4 +1,4 @@
-"""Which episodes each update learns from: a pure function of seed and iteration, so that a resumed run needs no cursor."""
+"""Which episodes each update learns from: a function of seed and iteration, so that a resumed run needs no cursor."""
 
 import numpy as np
 

@@ -91,6 +91,7 @@ class Trainer:
                     self.evaluate()
                 if interrupted():
                     self.save(LATEST)
+                    self.log.say(f"stopped after iteration {self.iteration}; the same command with --resume goes on")
                     raise KeyboardInterrupt
 
     def update(self) -> dict[str, float]:
@@ -100,12 +101,16 @@ class Trainer:
             group["lr"] = self.learning_rate()
         self.navigator.train()
         student = torch.rand(self.config.batch_size, device=self.device) >= phase.teacher_share
-        experience = collect(self.navigator, self.env, self.sampler.batch(self.iteration), student)
+        try:
+            experience = collect(self.navigator, self.env, self.sampler.batch(self.iteration), student)
+        except FloatingPointError as error:
+            raise self._diverged(str(error)) from None
         loss, numbers = objective(experience, phase.loss)
-        self._check_finite(loss)
+        self._check_finite("loss", loss)
         self.optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         norm = nn.utils.clip_grad_norm_(self.navigator.parameters(), self.config.gradient_clip)
+        self._check_finite("norm of the gradient", norm)
         self.optimizer.step()
         self._move_average()
         self.iteration += 1
@@ -123,10 +128,14 @@ class Trainer:
         done = (self.iteration - first) / phase.iterations
         return phase.learning_rate * (1 - (1 - phase.final_share) * done)
 
-    def _check_finite(self, loss: Tensor) -> None:
-        if not bool(torch.isfinite(loss)):
-            problem = f"the loss of iteration {self.iteration} is {float(loss)}"
-            raise InputError(self.folder, problem, "resume from the last checkpoint with a smaller learning rate")
+    def _check_finite(self, name: str, value: Tensor) -> None:
+        if not bool(torch.isfinite(value)):
+            raise self._diverged(f"the {name} is {float(value)}")
+
+    def _diverged(self, problem: str) -> InputError:
+        """What to raise before numbers that are not finite reach the weights."""
+        fix = f"start another run --start-from {self.folder / LATEST} with a smaller learning rate"
+        return InputError(self.folder, f"{problem} at iteration {self.iteration}", fix)
 
     @torch.no_grad()
     def _move_average(self) -> None:
@@ -142,9 +151,9 @@ class Trainer:
         spl = scores[self.config.select]["SPL"]
         better = spl > self.best
         self.best = max(self.best, spl)
-        self.save(LATEST)
         if better:
             self.save(BEST)
+        self.save(LATEST)  # last, since it is what a killed run goes on from
         return scores
 
     @contextmanager
@@ -172,6 +181,7 @@ class Trainer:
             "iteration": self.iteration,
             "seconds": self.seconds,
             "best": self.best,
+            "waiting": self.log.waiting,
             "config": as_json(self.config),
             "fingerprint": as_json(self.fingerprint),
             "versions": versions(),
@@ -186,7 +196,9 @@ class Trainer:
         """
         difference = first_difference(checkpoint.state["config"], as_json(self.config))
         if difference:
-            raise InputError(checkpoint.source, f"configuration {difference}", "resume with the flags the run started with")
+            raise InputError(
+                checkpoint.source, f"configuration {difference}", "resume with the flags the run started with"
+            )
         check_fingerprint(checkpoint, self.fingerprint)
         self.start_from(checkpoint, "model")
         self.average = {name: value.to(self.device) for name, value in checkpoint.part("average").items()}
@@ -197,6 +209,7 @@ class Trainer:
             torch.cuda.set_rng_state(random["cuda"], self.device)
         self.iteration, self.seconds = checkpoint.state["iteration"], checkpoint.state["seconds"]
         self.best = checkpoint.state["best"]
+        self.log.waiting = list(checkpoint.state.get("waiting", []))
 
     def start_from(self, checkpoint: Checkpoint, part: str = "average") -> None:
         """Take over the weights of another run."""
@@ -218,11 +231,11 @@ def objective(experience: Experience, weights: LossConfig) -> tuple[Tensor, dict
         "entropy": losses.per_episode(experience.entropy, as_student, batch),
         "progress": losses.progress_loss(experience.progress, experience.distance[0], experience.distance, mask),
     }
-    reinforcement = terms["policy"] + weights.value * terms["value"] - weights.entropy * terms["entropy"]
     loss = (
         weights.teacher * terms["teacher"]
         + weights.student * terms["student"]
-        + weights.policy * reinforcement
+        + weights.policy * (terms["policy"] - weights.entropy * terms["entropy"])
+        + weights.value * terms["value"]
         + weights.progress * terms["progress"]
     )
     numbers = {
@@ -240,7 +253,7 @@ def interruptible() -> Iterator[Callable[[], bool]]:
     """Within the block the first Ctrl-C only makes the yielded function true; the second ends the program at once."""
     pressed = False
 
-    def note(number: int, frame: Any) -> None:
+    def note(_number: int, _frame: Any) -> None:
         nonlocal pressed
         pressed = True
         signal.signal(signal.SIGINT, signal.default_int_handler)

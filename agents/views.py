@@ -61,6 +61,8 @@ class ViewContent(Protocol):
 class _FeatureDropout(nn.Module):
     """Dropout whose mask lasts an episode (environment dropout, Tan et al. 2019, section 3.4)."""
 
+    _where: Tensor
+
     def __init__(self, features: int, share: float) -> None:
         super().__init__()
         self.features, self.share = features, share
@@ -90,6 +92,8 @@ class _Nothing:
 
 class BlindViews(nn.Module):
     """Views without content."""
+
+    zero: Tensor
 
     def __init__(self, width: int) -> None:
         """Embeddings of `width`, all zero."""
@@ -124,6 +128,8 @@ class _Numbers:
 class DenseViews(_FeatureDropout):
     """Views as numbers, e.g. of a convolutional network, with a linear embedding."""
 
+    table: Tensor
+
     def __init__(self, features: Tensor, width: int, share: float) -> None:
         """Features (N, 36, F) embedded into `width` dimensions."""
         super().__init__(features.shape[-1], share)
@@ -151,18 +157,21 @@ class _Words:
         """One score a word of the vocabulary, summed over each view's words."""
         assert self.glance.vocabulary is not None
         scores = self.glance.dim(query @ self.glance.vocabulary.T)
-        return (scores.gather(1, self.words) * self.weights).unflatten(1, (VIEWS, -1)).sum(-1)
+        return (scores.gather(1, self.words) * self.weights).view(len(query), VIEWS, -1).sum(-1)
 
     def pool(self, weights: Tensor) -> Tensor:
         """The weight of each word of the vocabulary first, then its embedding."""
         assert self.glance.vocabulary is not None
-        of_words = (weights[:, :, None] * self.weights.unflatten(1, (VIEWS, -1))).flatten(1)
+        of_words = (weights[:, :, None] * self.weights.view(len(weights), VIEWS, -1)).flatten(1)
         bag = weights.new_zeros(len(weights), len(self.glance.vocabulary)).scatter_add(1, self.words, of_words)
         return self.glance.dim(bag) @ self.glance.vocabulary
 
 
 class WordViews(_FeatureDropout):
     """Views as weighted bags of words, with one embedding a word, projected to the width of the queries."""
+
+    words: Tensor
+    weights: Tensor
 
     def __init__(self, words: Tensor, weights: Tensor, embedding: Tensor, width: int, share: float) -> None:
         """Bags of words.
@@ -204,7 +213,7 @@ def build_views(
     graphs: Sequence[NavigationGraph],
     config: NavigatorConfig,
     embedding: Tensor | None,
-) -> nn.Module:
+) -> ViewContent:
     """The views of the graphs' viewpoints, in their order.
 
     Args:
@@ -218,7 +227,8 @@ def build_views(
     rows = table.rows(graphs)
     if table.dense is not None:
         return DenseViews(torch.from_numpy(table.dense[rows]), config.view, config.feature_dropout)
-    assert table.words is not None and table.attributes is not None and embedding is not None
+    assert table.words is not None and table.attributes is not None  # noqa: PT018 (one fact: a table of words)
+    assert embedding is not None, "a table of words needs word vectors"
     # A view's words are in falling order of confidence, so that the surest are kept.
     words, attributes = table.words[rows, :, : config.words], table.attributes[rows, :, : config.words]
     weights = torch.from_numpy(word_weights(attributes))

@@ -90,7 +90,9 @@ class NavigationVectorEnv(VectorEnv):
         self.metadata = {"autoreset_mode": autoreset_mode, "render_modes": []}
         self._next_step = autoreset_mode is AutoresetMode.NEXT_STEP
         self._record, self.gives_tensors = record, tensors
-        tokens, _ = vocabulary.encode_batch(["" if silent else episode.instruction for episode in episodes], max_length)
+        self._silent = silent
+        instructions = [self.instruction(number) for number in range(len(self.episodes))]
+        tokens, _ = vocabulary.encode_batch(instructions, max_length)
         self._tokens = torch.zeros(len(tokens), max_length, dtype=torch.int64, device=simulator.device)
         self._tokens[:, : tokens.shape[1]] = torch.as_tensor(tokens)
         instruction = spaces.MultiDiscrete([len(vocabulary.symbols)] * max_length)
@@ -104,6 +106,10 @@ class NavigationVectorEnv(VectorEnv):
         self._steps, self._drawn = self._zeros(torch.int64), self._zeros(torch.int64)
         self._terminated, self._truncated = self._zeros(torch.bool), self._zeros(torch.bool)
         self._seeds: Tensor | None = None
+
+    def instruction(self, episode: int) -> str:
+        """What there is to read in an episode, an index into `episodes`."""
+        return "" if self._silent else self.episodes[episode].instruction
 
     def _zeros(self, dtype: torch.dtype) -> Tensor:
         return torch.zeros(self.num_envs, dtype=dtype, device=self.simulator.device)
@@ -171,7 +177,7 @@ class NavigationVectorEnv(VectorEnv):
         return self._observe(), self._out(reward), self._out(self._terminated), self._out(self._truncated), infos
 
     def _observe(self) -> Arrays:
-        observation = {**self.simulator.observe(), "instruction": self._tokens[self._episode]}
+        observation = {**self.simulator.observe(), "instruction": self._tokens.index_select(0, self._episode)}
         return {name: self._out(value) for name, value in observation.items()}
 
     def _infos(self, success: Tensor, distance: Tensor) -> Arrays:

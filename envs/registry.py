@@ -13,7 +13,7 @@ from vln.graph import load_graphs
 from vln.language import Vocabulary
 
 Kind = Literal["panoramic", "low-level"]
-GRAPH_SIMULATORS = {"panoramic": PanoramicGraph, "low-level": LowLevelGraph}
+GRAPH_SIMULATORS: dict[str, type[PanoramicGraph] | type[LowLevelGraph]] = {"panoramic": PanoramicGraph, "low-level": LowLevelGraph}
 
 
 def make_graph(kind: Kind, **options: Any) -> NavigationEnv:

@@ -20,16 +20,20 @@ class Simulator(Protocol):
     Attributes:
         name: Name written into trajectories.
         device: Where the tensors are.
-        action_space: Actions of one body.
         stop: The action that ends an episode and moves nothing.
-        observation_space: What `observe` returns for one body.
     """
 
     name: str
     device: torch.device
-    action_space: gymnasium.spaces.Discrete
     stop: int
-    observation_space: gymnasium.spaces.Dict
+
+    @property
+    def action_space(self) -> gymnasium.spaces.Discrete:
+        """Actions of one body."""
+
+    @property
+    def observation_space(self) -> gymnasium.spaces.Dict:
+        """What `observe` returns for one body."""
 
     def load(self, episodes: Sequence[Episode]) -> None:
         """Make episodes known, by position in the sequence.

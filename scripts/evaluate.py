@@ -1,8 +1,8 @@
 """Evaluate a trained agent: its scores beside simple agents and published ones, trajectories, a submission file.
 
 python scripts/evaluate.py runs/navigator --split val_unseen
-python scripts/evaluate.py runs/navigator --split val_seen --ablate language      # with the instructions hidden
-python scripts/evaluate.py runs/navigator --split test                            # no goals: trajectories and submission
+python scripts/evaluate.py runs/navigator --split val_seen --ablate language    # with the instructions hidden
+python scripts/evaluate.py runs/navigator --split test                          # no goals: trajectories and submission
 python scripts/evaluate.py runs/navigator --checkpoint latest --json
 
 Writes `eval/<split>.jsonl` (trajectories, for replay.py and score.py), `eval/<split>.json` (R2R submission) and
@@ -112,7 +112,13 @@ def random_agent(world: World, split: str) -> tuple[Agent, NavigationVectorEnv]:
     simulator = LowLevelGraph(list(world.graphs.values()))
     mode = AutoresetMode.DISABLED
     env = NavigationVectorEnv(
-        simulator, world.splits[split], world.vocabulary, EVALUATION_BATCH, max_steps=100, autoreset_mode=mode, record=True
+        simulator,
+        world.splits[split],
+        world.vocabulary,
+        EVALUATION_BATCH,
+        max_steps=100,
+        autoreset_mode=mode,
+        record=True,
     )
     return RandomAgent(right, forward, stop), env
 
@@ -135,7 +141,10 @@ def live(agent: Agent, env: NavigationVectorEnv, world: World, seed: int) -> lis
 def score_rows(world: World, split: str, trajectories: dict[str, list[Trajectory]], seed: int) -> Rows:
     """Metrics of each agent, with those of the agents that need no learning; SR and SPL with their 95 % intervals."""
     env = world.environment(split, EVALUATION_BATCH, record=True)
-    simple = {"shortest path": live(ShortestPathAgent(), env, world, seed), "random": live(*random_agent(world, split), world, seed)}
+    simple = {
+        "shortest path": live(ShortestPathAgent(), env, world, seed),
+        "random": live(*random_agent(world, split), world, seed),
+    }
     return {name: scores(world, split, lived) for name, lived in {**trajectories, **simple}.items()}
 
 

@@ -4,9 +4,10 @@ python scripts/train.py r2r-navigator --out runs/navigator
 python scripts/train.py r2r-navigator --out runs/navigator --resume          # go on after an interruption
 python scripts/train.py r2r-navigator --out runs/gru --navigator.cell gru --navigator.layers 2
 python scripts/train.py r2r-navigator --out runs/deaf --ablate language
-python scripts/train.py r2r-navigator --out runs/a2c --start-from runs/navigator/best.safetensors --imitation.iterations 0
+python scripts/train.py r2r-navigator --out runs/rl --start-from runs/navigator/best.safetensors --imitation.iterations 0
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -57,13 +58,11 @@ class Arguments:
 
 def main(arguments: Arguments) -> None:
     """Train."""
-    if arguments.threads:
-        torch.set_num_threads(arguments.threads)
-    torch.set_flush_denormal(True)  # vanishing numbers of Adam would slow matrix products down many times
+    use_threads(arguments.threads)
     torch.manual_seed(arguments.config.seed)
     folder = check_folder(arguments.out, arguments.resume)
     world = open_world(arguments.config, find_data(arguments.data), splits(arguments.config))
-    trainer = build_trainer(world, folder, arguments.device)
+    trainer = build_trainer(world, folder, arguments.device, splits(arguments.config)[1:])
     if arguments.resume:
         trainer.resume(load_checkpoint(folder / LATEST))
     elif arguments.start_from:
@@ -73,6 +72,13 @@ def main(arguments: Arguments) -> None:
     write_json(folder / "config.json", as_json(arguments.config))
     write_text(folder / "vocabulary.json", world.vocabulary.to_json())
     trainer.train()
+
+
+def use_threads(threads: int) -> None:
+    """Set torch up for the CPU; 0 leaves the number of threads to it."""
+    if threads:
+        torch.set_num_threads(threads)
+    torch.set_flush_denormal(True)  # vanishing numbers of Adam would slow matrix products down many times
 
 
 def splits(config: TrainConfig) -> tuple[str, ...]:
@@ -93,12 +99,12 @@ def check_folder(out: Path, resume: bool) -> Path:
     return writable_folder(out)
 
 
-def build_trainer(world: World, folder: Path, device: str) -> Trainer:
-    """A trainer at iteration 0."""
+def build_trainer(world: World, folder: Path, device: str, evaluated: Sequence[str]) -> Trainer:
+    """A trainer at iteration 0, which evaluates on the splits `evaluated`."""
     config = world.config
     navigator = world.navigator().to(device)
     agent = NavigatorAgent(navigator, world.vocabulary)
-    environments = {split: world.environment(split, EVALUATION_BATCH, record=True) for split in splits(config)[1:]}
+    environments = {split: world.environment(split, EVALUATION_BATCH, record=True) for split in evaluated}
 
     def evaluate() -> Scores:
         return {split: score(world, split, agent, env) for split, env in environments.items()}

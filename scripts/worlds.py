@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 from gymnasium.vector import AutoresetMode
 
+from agents.checkpoint import Fingerprint
 from agents.config import TrainConfig
 from agents.factory import build_navigator
 from agents.navigator import Navigator
-from agents.checkpoint import Fingerprint
 from envs.environment import NavigationVectorEnv
 from envs.graph import LOW_LEVEL_ACTIONS, LowLevelGraph, PanoramicGraph
 from envs.registry import GRAPH_SIMULATORS
@@ -88,7 +88,11 @@ class World:
 
 
 def open_world(
-    config: TrainConfig, data: Path, splits: Sequence[str], vocabulary: Vocabulary | None = None, cache: Path | None = None
+    config: TrainConfig,
+    data: Path,
+    splits: Sequence[str],
+    vocabulary: Vocabulary | None = None,
+    cache: Path | None = None,
 ) -> World:
     """Load what a configuration needs; the vocabulary is that of the training instructions unless given.
 

@@ -10,8 +10,6 @@ from pathlib import Path
 import imageio_ffmpeg
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from matplotlib.colors import to_rgb
 from PIL import Image
 from rich.console import Console
@@ -21,19 +19,17 @@ from scripts.common import command
 from vln.episodes import Episode, load_split
 from vln.errors import InputError
 from vln.graph import NavigationGraph, load_graphs
+from vln.replay.animation import STRONGEST, frames
 from vln.replay.figure import View, draw_episode, save_png
-from vln.replay.lanes import lane
-from vln.replay.moves import chosen_probability, describe_step
+from vln.replay.moves import describe_step
 from vln.replay.reading import readers, shown_words, word_weights
 from vln.replay.select import Selection, make_runs, replay_episodes
-from vln.replay.style import AGENTS, GOAL, wrap
+from vln.replay.style import AGENTS, GOAL
 from vln.replay.submitted import to_trajectories
 from vln.replay.terminal import render_episode
 from vln.rooms import Room, load_rooms
 from vln.submission import read_submission, write_submission
 from vln.trajectory import Pose, Step, Trajectory, read_trajectories, write_trajectories
-
-HERE = Pose("a", (0.0, 0.0, 1.5), 0.0, 0.0)
 
 
 def walk(episode: Episode, graph: NavigationGraph, moves: int, agent: str = "walker") -> Trajectory:
@@ -90,53 +86,8 @@ def crossing(walks: list[Trajectory]) -> Trajectory:
     return max(walks, key=lambda each: np.ptp([pose.position[2] for pose in each.poses]))
 
 
-@pytest.mark.parametrize(
-    ("before", "step", "words"),
-    [
-        (HERE, Step(0, "stop", HERE), "stop"),
-        (HERE, Step(1, "b", Pose("b", (0.0, 2.25, 1.5), 0.0, 0.0)), "ahead, 2.2 m"),
-        (HERE, Step(1, "b", Pose("b", (3.0, 0.0, 1.5), 0.0, 0.0)), "right 90°, 3.0 m"),
-        (HERE, Step(1, "b", Pose("b", (-2.0, 2.0, 2.5), 0.0, 0.0)), "left 45°, 3.0 m, up 1.0 m"),
-        (HERE, Step(0, "left", Pose("a", HERE.position, 2 * math.pi - math.pi / 6, 0.0)), "turn left 30°"),
-        (HERE, Step(1, "right", Pose("a", HERE.position, math.pi / 6, 0.0)), "turn right 30°"),
-        (HERE, Step(3, "down", Pose("a", HERE.position, 0.0, -math.pi / 6)), "look down 30°"),
-        (HERE, Step(4, "forward", HERE, collided=True), "blocked"),
-    ],
-)
-def test_steps_in_words(before, step, words):
-    assert describe_step(before, step) == words
-
-
-def test_probability_of_the_choice():
-    assert chosen_probability(Step(1, "b", HERE, choices=("stop", "b"), probabilities=(0.2, 0.8))) == 0.8
-    assert chosen_probability(Step(1, "b", HERE)) is None
-
-
-def test_lanes_keep_to_the_right():
-    there_and_back = np.array([[0.0, 0.0], [0.0, 2.0], [0.0, 2.0], [0.0, 0.0]])
-    out, waiting, back = lane(there_and_back, 0.5)
-    assert out.tolist() == [[0, 0], [0.5, 0], [0.5, 2]]
-    assert len(waiting) == 0
-    assert back.tolist() == [[0.5, 2], [-0.5, 2], [-0.5, 0], [0, 0]]
-
-
-def test_lanes_mitre_corners():
-    first, second = lane(np.array([[0.0, 0.0], [0.0, 2.0], [2.0, 2.0]]), 0.5)
-    np.testing.assert_allclose(first[-1], [0.5, 1.5])
-    np.testing.assert_allclose(second[0], [0.5, 1.5])
-
-
-@given(st.lists(st.tuples(st.integers(-3, 3), st.integers(-3, 3)), min_size=2, max_size=8), st.floats(-1, 1))
-def test_lanes_start_and_end_where_the_path_does(points, offset):
-    path = np.array(points, dtype=float)
-    drawn = [piece for piece in lane(path, offset) if len(piece)]
-    assert len(drawn) == int((np.diff(path, axis=0) != 0).any(axis=1).sum())
-    if drawn:
-        np.testing.assert_allclose([drawn[0][0], drawn[-1][-1]], [path[0], path[-1]])
-
-
 def test_letters_are_attended_to_as_words(walks):
-    step = Step(0, "stop", HERE, word_attention=(0.1, 0.2, 0.3, 0.25, 0.15))
+    step = Step(0, "stop", walks[0].start, word_attention=(0.1, 0.2, 0.3, 0.25, 0.15))
     trajectory = dataclasses.replace(walks[0], words=tuple("go up"), steps=(step,))
     words = shown_words([trajectory])
     assert words == ("go", "up")
@@ -148,14 +99,6 @@ def test_attention_over_other_words_is_not_shown(walks):
         walks[0], words=("<eos>",), steps=tuple(dataclasses.replace(s, word_attention=(1.0,)) for s in walks[0].steps)
     )
     assert readers([walks[0], deaf]) == [0]
-
-
-def test_lines_fit_and_punctuation_stays_with_its_word():
-    words = ["walk", "to", "the", "door", ",", "turn", "left", "and", "stop", "."]
-    lines = wrap(words, 8, 60, 100)
-    assert all(line[-1].x + line[-1].width <= 60 or line[-1].word in ",." for line in lines)
-    assert not any(line[0].word in ",." for line in lines)
-    assert [placed.word for line in lines for placed in line] == words
 
 
 def test_worst_and_best(small_data, walks):
@@ -232,6 +175,18 @@ def test_submissions_become_trajectories(world, walks, tmp_path):
 def has_colour(picture: np.ndarray, colour: str) -> bool:
     """Whether some pixels are of a colour; antialiasing leaves pure ones in the middle of lines."""
     return bool((np.abs(picture[..., :3] / 255 - to_rgb(colour)).max(axis=-1) < 0.01).sum() > 20)
+
+
+def has_colour_of_light(picture: np.ndarray) -> bool:
+    """Whether words are lit up in the colour of the first agent, right of the maps."""
+    light = 1 - STRONGEST * (1 - np.array(to_rgb(AGENTS[0])))
+    column = picture[: len(picture) // 3, -415:] / 255
+    return bool((np.abs(column - light).max(axis=-1) < 0.01).sum() > 20)
+
+
+def without_attention(trajectory: Trajectory) -> Trajectory:
+    steps = tuple(dataclasses.replace(step, word_attention=()) for step in trajectory.steps)
+    return dataclasses.replace(trajectory, steps=steps)
 
 
 def png(replay, path: Path, view: View | None = None) -> np.ndarray:
@@ -328,6 +283,16 @@ def run(monkeypatch, capsys, small_data, walks, tmp_path):
     return call
 
 
+def test_attention_lights_words_up(small_data, walks):
+    read, unread = (
+        frames(replays_of(small_data, [each], random=1)[0], View()) for each in (walks[0], without_attention(walks[0]))
+    )
+    assert len(read) == len(walks[0].steps) + 1
+    assert not has_colour_of_light(unread[1])
+    assert not has_colour_of_light(read[0])
+    assert all(has_colour_of_light(picture) for picture in read[1:])
+
+
 def test_script_writes_all_formats(run, walks, tmp_path):
     chosen = crossing(walks)
     out = tmp_path / "figures"
@@ -402,17 +367,6 @@ def test_script_refuses_a_file_as_folder(run, tmp_path):
     code, output, errors = run("--out", str(tmp_path / "taken"))
     assert (code, output) == (2, "")
     assert "output folder cannot be created" in errors
-
-
-def test_rooms_of_the_published_labels(data, graphs):
-    rooms = load_rooms(data)
-    names = {room.name for rooms_of_scan in rooms.values() for room in rooms_of_scan.values()}
-    assert {"bedroom", "kitchen", "stairs", "family room", "meeting room"} <= names
-    assert all(set(graph.viewpoints) <= set(rooms[scan]) for scan, graph in graphs.items())
-
-
-def test_rooms_are_optional(small_data):
-    assert load_rooms(small_data) == {}
 
 
 def test_recorded_agent_of_the_original_simulator(data, tmp_path):

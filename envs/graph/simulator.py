@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from itertools import groupby
 from typing import Literal
 
 import numpy as np
@@ -20,6 +21,11 @@ LOW_LEVEL_ACTIONS = ("left", "right", "up", "down", "forward", "stop")
 # Half of the horizontal field of view of the original 640 x 480 camera at 60 degrees vertically.
 HALF_FIELD_OF_VIEW = math.radians(40)
 TURN = 2 * math.pi
+
+
+def wrap(angle: Tensor) -> Tensor:
+    """The same angle in [-pi, pi]; rounding is several times as fast as a remainder."""
+    return (angle - TURN * torch.round(angle / TURN)).clamp(-math.pi, math.pi)
 
 
 class _Graph:
@@ -57,18 +63,18 @@ class _Graph:
 
     def load(self, episodes: Sequence[Episode]) -> None:
         """Make episodes known, by position in the sequence."""
-        longest = max((len(episode.path) for episode in episodes), default=1)
-        paths = np.zeros((len(episodes), longest), dtype=np.int64)
-        for number, episode in enumerate(episodes):
-            rows = self._rows_of(episode)
-            paths[number] = rows + rows[-1:] * (longest - len(rows))
-        to = {"device": self.device}
-        self._paths = torch.as_tensor(paths, **to)
-        self._lengths = torch.as_tensor([len(episode.path) for episode in episodes], **to)
-        self._has_goal = torch.as_tensor([episode.goal is not None for episode in episodes], **to)
-        self._start_headings = torch.as_tensor([e.heading for e in episodes], dtype=torch.float32, **to)
+        rows = [self._rows_of(episode) for episode in episodes]
+        lengths = np.array([len(path) for path in rows])
+        headings = np.array([episode.heading % TURN for episode in episodes], dtype=np.float32)
+        paths = np.array([path + path[-1:] * (lengths.max() - len(path)) for path in rows])
+        has_goal = np.array([episode.goal is not None for episode in episodes])
+        self._paths, self._lengths, self._start_headings, self._has_goal = (
+            torch.from_numpy(array).to(self.device) for array in (paths, lengths, headings, has_goal)
+        )
+        self._starts, self._goals = self._paths[:, 0].contiguous(), self._paths[:, -1].contiguous()
 
     def _rows_of(self, episode: Episode) -> list[int]:
+        """Rows of an episode's path without repetitions in place, which are no moves."""
         where = f"episode '{episode.episode_id}'"
         if episode.scan not in self._by_scan:
             raise InputError(where, f"field 'scan' is the unknown scan '{episode.scan}'", REFETCH)
@@ -76,7 +82,7 @@ class _Graph:
         unknown = [viewpoint for viewpoint in episode.path if viewpoint not in graph.index]
         if unknown:
             raise InputError(where, f"field 'path' has '{unknown[0]}', which is not in '{episode.scan}'", REFETCH)
-        return [first + graph.index[viewpoint] for viewpoint in episode.path]
+        return [first + graph.index[viewpoint] for viewpoint, _ in groupby(episode.path)]
 
     def resize(self, batch: int) -> None:
         """Make room for `batch` bodies; all must be placed before use."""
@@ -89,7 +95,7 @@ class _Graph:
         """Put the bodies `rows` (n,) at the starts of the loaded `episodes` (n,)."""
         # Out of place: observations handed out earlier may share memory with the state.
         self.episode = self.episode.index_copy(0, rows, episodes)
-        self.viewpoint = self.viewpoint.index_copy(0, rows, self._paths[episodes, 0])
+        self.viewpoint = self.viewpoint.index_copy(0, rows, self._starts[episodes])
         self.heading = self.heading.index_copy(0, rows, self._start_headings[episodes])
         self.elevation = self.elevation.index_fill(0, rows, 0.0)
         self._reached = self._reached.index_fill(0, rows, 0)
@@ -97,12 +103,12 @@ class _Graph:
     @property
     def goal(self) -> Tensor:
         """(B,) int64, rows of the goals; the start where the goal is withheld."""
-        return self._paths[self.episode, -1]
+        return self._goals.index_select(0, self.episode)
 
     def distance(self) -> Tensor:
         """(B,) float32, geodesic distance to each body's goal in metres; NaN where the goal is withheld."""
         distance = self.tables.geodesic(self.viewpoint, self.goal)
-        return torch.where(self._has_goal[self.episode], distance, torch.nan)
+        return torch.where(self._has_goal.index_select(0, self.episode), distance, torch.nan)
 
     def _waypoint(self) -> Tensor:
         """(B,) int64, the reference viewpoint to walk to next: the first not reached yet, in order."""
@@ -120,9 +126,11 @@ class _Graph:
         self._reached = self._reached + on_path
 
     def _pose_observation(self) -> dict[str, Tensor]:
-        observation = {"viewpoint": self.viewpoint, "heading": self.heading, "elevation": self.elevation}
+        pose = {"viewpoint": self.viewpoint, "heading": self.heading, "elevation": self.elevation}
+        # Copies: whoever scales an observation in place must not move the body.
+        observation = {name: value.clone() for name, value in pose.items()}
         if self._features is not None:
-            observation["views"] = self._features[self.viewpoint]
+            observation["views"] = self._features.index_select(0, self.viewpoint)
         return observation
 
     def _pose_spaces(self) -> dict[str, spaces.Space]:
@@ -188,8 +196,7 @@ class PanoramicGraph(_Graph):
         stop = torch.zeros(len(rows), 1, device=self.device)
         offered = torch.cat([stop + 1, slots < tables.degree[:, None]], 1)
         self._mask = offered.to(torch.int8)
-        self._moves = torch.ones(offered.shape[1], device=self.device)
-        self._moves[self.stop] = 0.0
+        self._moves = torch.cat([stop, offered[:, 1:].float()], 1)
         self._candidate = torch.cat([rows[:, None], tables.neighbour], 1)
         self._view = torch.cat([stop.long(), tables.view], 1)
         self._heading, self._elevation, self._length = (
@@ -198,26 +205,26 @@ class PanoramicGraph(_Graph):
 
     def act(self, actions: Tensor, moving: Tensor) -> Tensor:
         """Take `actions` where `moving`; a slot that is not offered collides and moves nothing."""
-        moving = moving & (actions != self.stop)
-        offered = self._mask[self.viewpoint, actions] > 0
-        moves = moving & offered
+        ahead = self._candidate[self.viewpoint, actions]
+        blocked = ahead == self.viewpoint  # the candidate of stop and of slots that are not offered
+        moves = moving & ~blocked
         self.heading = torch.where(moves, self._heading[self.viewpoint, actions], self.heading)
         self.elevation = torch.where(moves, 0.0, self.elevation)
-        self._arrive(torch.where(moves, self._candidate[self.viewpoint, actions], self.viewpoint))
-        return moving & ~offered
+        self._arrive(torch.where(moves, ahead, self.viewpoint))
+        return moving & blocked & (actions != self.stop)
 
     def observe(self) -> dict[str, Tensor]:
-        """Pose, and per candidate: row, view, heading relative to the body's in [-pi, pi), elevation, metres."""
-        here, mask = self.viewpoint, self._mask[self.viewpoint]
-        relative = torch.remainder(self._heading[here] - self.heading[:, None] + math.pi, TURN) - math.pi
+        """Pose, and per candidate: row, view, heading relative to the body's in [-pi, pi], elevation, metres."""
+        here = self.viewpoint
+        relative = wrap(self._heading.index_select(0, here) - self.heading[:, None])
         return {
             **self._pose_observation(),
-            "candidate_mask": mask,
-            "candidate_viewpoint": self._candidate[here],
-            "candidate_view": self._view[here],
-            "candidate_heading": relative * mask * self._moves,
-            "candidate_elevation": self._elevation[here],
-            "candidate_distance": self._length[here],
+            "candidate_mask": self._mask.index_select(0, here),
+            "candidate_viewpoint": self._candidate.index_select(0, here),
+            "candidate_view": self._view.index_select(0, here),
+            "candidate_heading": relative * self._moves.index_select(0, here),
+            "candidate_elevation": self._elevation.index_select(0, here),
+            "candidate_distance": self._length.index_select(0, here),
         }
 
     def expert(self) -> Tensor:
@@ -268,8 +275,8 @@ class LowLevelGraph(_Graph):
     def _forward_slot(self) -> Tensor:
         """(B,) int64, slot of the neighbour `forward` moves to; -1 where none is in view."""
         tables, here = self.tables, self.viewpoint
-        across = torch.remainder(tables.heading[here] - self.heading[:, None] + math.pi, TURN) - math.pi
-        up = tables.elevation[here] - self.elevation[:, None]
+        across = wrap(tables.heading.index_select(0, here) - self.heading[:, None])
+        up = tables.elevation.index_select(0, here) - self.elevation[:, None]
         slots = torch.arange(tables.neighbour.shape[1], device=self.device)
         seen = (across.abs() <= HALF_FIELD_OF_VIEW) & (slots < tables.degree[here, None])
         nearest = torch.where(seen, across.square() + up.square(), torch.inf).min(1)
@@ -305,7 +312,7 @@ class LowLevelGraph(_Graph):
         slot = self.expert_slot()
         target = slot.clamp(min=0)
         here = self.viewpoint
-        across = torch.remainder(self.tables.heading[here, target] - self.heading + math.pi, TURN) - math.pi
+        across = wrap(self.tables.heading[here, target] - self.heading)
         up = torch.round(self.tables.elevation[here, target] / VIEW_STEP).clamp(-1, 1).long() - self._tilt
         turn = torch.where(across > 0, LOW_LEVEL_ACTIONS.index("right"), LOW_LEVEL_ACTIONS.index("left"))
         tilt = torch.where(up > 0, LOW_LEVEL_ACTIONS.index("up"), LOW_LEVEL_ACTIONS.index("down"))

@@ -48,12 +48,15 @@ class GraphTables:
         return GraphTables(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
 
     def geodesic(self, a: Tensor, b: Tensor) -> Tensor:
-        """Geodesic distances in metres between rows of one building, elementwise; infinite where unconnected."""
-        return self.distance[self.offset[a] + b]
+        """Geodesic distances in metres between rows (n,) of one building, elementwise; infinite where unconnected."""
+        return self.distance.index_select(0, self._pair(a, b))
 
     def slot_towards(self, a: Tensor, b: Tensor) -> Tensor:
         """Slot of the neighbour of `a` on a shortest path to `b`; -1 where there is none or a is b."""
-        return self.next_slot[self.offset[a] + b]
+        return self.next_slot.index_select(0, self._pair(a, b))
+
+    def _pair(self, a: Tensor, b: Tensor) -> Tensor:
+        return self.offset.index_select(0, a) + b
 
 
 def build_tables(graphs: Sequence[NavigationGraph]) -> GraphTables:

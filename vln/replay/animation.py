@@ -26,7 +26,6 @@ SECONDS = 0.7  # a frame
 PAUSE = 3  # frames the first and the last picture stay
 STRONGEST = 0.55  # opacity of the most attended word
 MP4_RATE = 5  # frames a second; players stumble over fewer
-FAINTEST = 0.02
 COMMON = 120  # of the 256 colours of a GIF
 
 
@@ -113,49 +112,57 @@ class _Film:
 
     def _moving(self) -> list[Artist]:
         trails = (artist for agent in self._scene.trails for panel in agent for step in panel for artist in step)
-        bands = (patch for patches in self._scene.words.highlights.values() for patch in patches)
-        return [*trails, *bands, *(text for pair in self._scene.status for text in pair)]
+        return [*trails, *(text for pair in self._scene.status for text in pair)]
 
     def picture(self, moment: int) -> np.ndarray:
         """The state after `moment` steps; call with 0, 1, 2, ..."""
         self._canvas.restore_region(self._still)
+        taken = self._taken(moment)
         for agent, trajectory in enumerate(self._replay.trajectories):
             if moment <= len(trajectory.steps):
                 _draw(artist for panel in self._scene.trails[agent] for artist in panel[moment])
         self._still = self._canvas.copy_from_bbox(self._scene.figure.bbox)
-        for agent, trajectory in enumerate(self._replay.trajectories):
-            self._show_choice(agent, moment)
-            if 0 < moment <= len(trajectory.steps):
-                self._light_words(agent, trajectory.steps[moment - 1])
-            for text, line in zip(self._scene.status[agent], status(self._replay, agent, moment), strict=True):
+        self._show_choices(taken)
+        self._show_agents(moment)
+        for agent, texts in enumerate(self._scene.status):
+            for text, line in zip(texts, status(self._replay, agent, moment), strict=True):
                 text.set_text(line)
-            _draw(self._scene.status[agent])
-        picture = np.asarray(self._canvas.buffer_rgba())[..., :3]
+            _draw(texts)
+        picture = np.array(self._canvas.buffer_rgba())[..., :3]
+        for agent, step in taken.items():
+            self._light_words(picture, agent, step)
         height, width, _ = picture.shape
         return picture[: height - height % 2, : width - width % 2].copy()  # the video codec asks for even sides
 
-    def _show_choice(self, agent: int, moment: int) -> None:
-        """The agent, and what it could choose from in the step it has just taken."""
-        trajectory = self._replay.trajectories[agent]
-        for panel in self._scene.panels:
-            shown: list[Artist] = []
-            if 0 < moment <= len(trajectory.steps):
-                shown += candidates(panel, trajectory.steps[moment - 1], agent)
-            if moment < len(trajectory.steps):
-                shown += pointer(panel, trajectory.poses[moment], agent, len(self._replay.agents))
-            _draw(shown)
-            for artist in shown:
-                artist.remove()
+    def _taken(self, moment: int) -> dict[int, Step]:
+        """The step that each agent has just taken; agents that take none are left out."""
+        lived = enumerate(self._replay.trajectories)
+        return {agent: each.steps[moment - 1] for agent, each in lived if 0 < moment <= len(each.steps)}
 
-    def _light_words(self, agent: int, step: Step) -> None:
+    def _show_choices(self, taken: dict[int, Step]) -> None:
+        for panel in self._scene.panels:
+            _draw_once(disc for agent, step in taken.items() for disc in candidates(panel, step, agent))
+
+    def _show_agents(self, moment: int) -> None:
+        """The agents that are on their way; the others are letters."""
+        count = len(self._replay.trajectories)
+        for agent, trajectory in enumerate(self._replay.trajectories):
+            if moment < len(trajectory.steps):
+                for panel in self._scene.panels:
+                    _draw_once(pointer(panel, trajectory.poses[moment], agent, count))
+
+    def _light_words(self, picture: np.ndarray, agent: int, step: Step) -> None:
         weights = word_weights(self._replay.trajectories[agent], step, self._words)
-        if weights is None or agent not in self._scene.words.highlights:
+        if weights is None:
             return
         strengths = STRONGEST * weights / max(float(weights.max()), np.finfo(np.float64).tiny)
-        for number in np.flatnonzero(strengths > FAINTEST):
-            patch = self._scene.words.highlights[agent][number]
-            patch.set_alpha(float(strengths[number]))
-            _draw([patch, self._scene.words.texts[number]])
+        for band, strength in zip(self._scene.bands[agent], strengths, strict=True):
+            box = band.transformed(self._scene.text.transData)
+            rows = slice(round(len(picture) - box.ymax), round(len(picture) - box.ymin))
+            columns = slice(round(box.x0), round(box.x1))
+            # Multiplied, not painted over, so that the letters stay as sharp as they are.
+            shade = 1 - strength * (1 - np.array(to_rgb(style.AGENTS[agent])))
+            picture[rows, columns] = (picture[rows, columns] * shade).astype(np.uint8)
 
 
 def status(replay: Replay, agent: int, moment: int) -> tuple[str, str]:
@@ -178,3 +185,10 @@ def _draw(artists: Iterable[Artist]) -> None:
     for artist in artists:
         if artist.axes is not None:
             artist.axes.draw_artist(artist)
+
+
+def _draw_once(artists: Iterable[Artist]) -> None:
+    drawn = list(artists)
+    _draw(drawn)
+    for artist in drawn:
+        artist.remove()

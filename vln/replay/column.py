@@ -1,13 +1,14 @@
 """The text beside a map: instruction, who is who with scores, signs and, in animations, what each agent does."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.patches import Circle, Rectangle
+from matplotlib.patches import Circle
 from matplotlib.text import Text
+from matplotlib.transforms import Bbox
 
 from vln.metrics import THRESHOLD
 from vln.replay import style
@@ -17,23 +18,14 @@ WIDTH = 236.0  # points
 SIZE = 8.5
 SMALL = 7.0
 LEADING = 1.45  # line height in sizes
+BAND = 1.3  # height of what lights a word up, in sizes
 GAP = 9.0  # between blocks
 COLUMNS = ("NE", "SR", "SPL", "nDTW")
 CELL = 31.0
 SWATCH = 24.0
 
 
-@dataclass(frozen=True)
-class Words:
-    """The instruction on the page.
-
-    Attributes:
-        texts: A text a word.
-        highlights: Agent to a rectangle a word, invisible at first; only agents that recorded attention.
-    """
-
-    texts: list[Text] = field(default_factory=list)
-    highlights: dict[int, list[Rectangle]] = field(default_factory=dict)
+Bands = dict[int, list[Bbox]]  # agent to a box a word, in points of the column
 
 
 @dataclass(frozen=True)
@@ -68,37 +60,29 @@ def title_block(replay: Replay) -> Block:
     return Block(23, draw)
 
 
-def instruction_block(words: Sequence[str], readers: Sequence[int], dpi: float, onto: Words) -> Block:
-    """The instruction, every word ready to be lit up by each agent's attention.
+def instruction_block(words: Sequence[str], readers: Sequence[int], dpi: float, bands: Bands) -> Block:
+    """The instruction.
 
     Args:
         words: The words to show.
         readers: The agents that attend to them; their bands share the height of a word.
         dpi: Resolution it will be drawn at.
-        onto: Filled with the artists when the block is drawn.
+        bands: Filled with where each word is to be lit up, when the block is drawn.
     """
     lines = style.wrap(words, SIZE, WIDTH, dpi)
-    step = SIZE * LEADING
+    step, height = SIZE * LEADING, BAND * SIZE / max(len(readers), 1)
 
     def draw(axes: Axes, y: float) -> None:
-        onto.highlights.update({agent: [] for agent in readers})
+        bands.update({agent: [] for agent in readers})
         for number, line in enumerate(lines):
             baseline = y + SIZE + number * step
             for placed in line:
-                for band, agent in enumerate(readers):
-                    height = 1.3 * SIZE / len(readers)
-                    top = baseline - 0.97 * SIZE + band * height
-                    onto.highlights[agent].append(_highlight(axes, placed, top, height, style.AGENTS[agent]))
-                onto.texts.append(_text(axes, placed.x, baseline, placed.word, size=SIZE, zorder=3))
+                _text(axes, placed.x, baseline, placed.word, size=SIZE)
+                for place, agent in enumerate(readers):
+                    top = baseline - 0.97 * SIZE + place * height
+                    bands[agent].append(Bbox.from_bounds(placed.x - 1, top, placed.width + 2, height))
 
     return Block(len(lines) * step, draw)
-
-
-def _highlight(axes: Axes, placed: style.Placed, top: float, height: float, colour: str) -> Rectangle:
-    """A band behind a word."""
-    patch = Rectangle((placed.x - 1, top), placed.width + 2, height, fc=colour, lw=0, alpha=0, zorder=2)
-    axes.add_patch(patch)
-    return patch
 
 
 def legend_block(replay: Replay) -> Block:

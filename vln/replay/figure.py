@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.artist import Artist
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -37,14 +38,16 @@ class Scene:
         figure: The figure, with its canvas.
         panels: A map a storey shown.
         trails: For each agent and panel, what each of its poses adds.
-        words: The instruction.
+        text: The column of text, in points with y downwards.
+        bands: Where in it each agent's attention lights up each word; empty in a still figure.
         status: Two lines of text an agent; empty in a still figure.
     """
 
     figure: Figure
     panels: list[Panel]
     trails: list[list[list[list[Artist]]]]
-    words: column.Words
+    text: Axes
+    bands: column.Bands
     status: list[tuple[Text, Text]]
 
 
@@ -80,16 +83,16 @@ def draw_episode(replay: Replay, view: View, animated: bool = False, dpi: float 
     whole = view.floors == "all"
     window = frame(graph.positions[:, :2] if whole else _seen(replay, points), graph.positions[:, :2])
     grid = arrange(len(shown), window)
-    words = column.Words()
+    bands: column.Bands = {}
     status: list[tuple[Text, Text]] = []
     several_floors = len(set(building.floors.of(points[:, 2]).tolist())) > 1
-    blocks = _column(replay, dpi, words, status if animated else None, several_floors)
+    blocks = _column(replay, dpi, bands, status if animated else None, several_floors)
     height = max(grid.height + FOOT, column.stack_height(blocks) / style.POINTS)
     figure = _page(grid, height, dpi)
     panels = _panels(figure, grid, window, building, shown)
-    _write_column(figure, blocks)
+    text = _write_column(figure, blocks)
     _draw_scale(figure, panels[-1])
-    return Scene(figure, panels, _draw_maps(replay, panels, points), words, status)
+    return Scene(figure, panels, _draw_maps(replay, panels, points), text, bands, status)
 
 
 def check_view(replay: Replay, view: View) -> None:
@@ -166,13 +169,13 @@ def _draw_maps(replay: Replay, panels: Sequence[Panel], points: np.ndarray) -> l
 
 
 def _column(
-    replay: Replay, dpi: float, words: column.Words, status: list[tuple[Text, Text]] | None, several_floors: bool
+    replay: Replay, dpi: float, bands: column.Bands, status: list[tuple[Text, Text]] | None, several_floors: bool
 ) -> list[column.Block]:
     attended = replay.trajectories if status is not None else ()
     text = shown_words(attended) if attended else replay.trajectories[0].instruction.split()
     blocks = [
         column.title_block(replay),
-        column.instruction_block(text, readers(attended), dpi, words),
+        column.instruction_block(text, readers(attended), dpi, bands),
         column.legend_block(replay),
     ]
     if status is not None:
@@ -202,13 +205,14 @@ def _panels(figure: Figure, grid: Grid, window: Window, building: Building, show
     return panels
 
 
-def _write_column(figure: Figure, blocks: Sequence[column.Block]) -> None:
+def _write_column(figure: Figure, blocks: Sequence[column.Block]) -> Axes:
     width, height = figure.get_size_inches()
     left, tall = width - EDGE - column.WIDTH / style.POINTS, height - 2 * EDGE
     axes = figure.add_axes((left / width, EDGE / height, column.WIDTH / style.POINTS / width, tall / height))
     axes.set(xlim=(0, column.WIDTH), ylim=(tall * style.POINTS, 0))
     axes.axis("off")
     column.stack(axes, blocks)
+    return axes
 
 
 def _draw_scale(figure: Figure, panel: Panel) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -24,35 +25,37 @@ def render_episode(replay: Replay) -> RenderableType:
     first = replay.trajectories[0]
     title = Text(f"Episode {replay.episode_id}", style="bold")
     title.append(f"  {first.dataset} {first.split}, building {first.scan}", style="dim")
-    steps = [_steps_table(replay, agent) for agent in range(len(replay.trajectories))]
+    steps = [part for agent in range(len(replay.trajectories)) for part in _steps(replay, agent)]
     scores = [_scores_table(replay)] if replay.goal is not None else []
-    return Group(title, Text(" ".join(first.instruction.split())), *steps, *scores)
+    return Group(title, Text(" ".join(first.instruction.split())), *steps, *scores, "")
 
 
-def _steps_table(replay: Replay, agent: int) -> Table:
-    """A row a step of one agent; columns without content are left out."""
+def _steps(replay: Replay, agent: int) -> list[RenderableType]:
+    """A line a step of one agent, and below it what it read; columns without content are left out."""
     trajectory = replay.trajectories[agent]
-    words = shown_words([trajectory])
+    words, reads = shown_words([trajectory]), bool(readers([trajectory]))
+    columns = [column for column in _columns(replay, trajectory) if any(column[1:])]
+    sides = ["<" if column[0] == "action" else ">" for column in columns]
+    widths = [max(map(len, column)) for column in columns]
+    parts: list[RenderableType] = ["", Text(f"{LETTERS[agent]}  {replay.agents[agent]}", style=f"bold {AGENTS[agent]}")]
+    for number, cells in enumerate(zip(*columns, strict=True)):
+        padded = [f"{cell:{side}{width}}" for cell, side, width in zip(cells, sides, widths, strict=True)]
+        parts.append(Text("  ".join(padded).rstrip(), style="dim" if not number else ""))
+        if reads and number > 1:
+            parts.append(Padding(_attention(trajectory, number - 2, words), (0, 0, 0, widths[0] + 2)))
+    return parts
+
+
+def _columns(replay: Replay, trajectory: Trajectory) -> list[list[str]]:
+    """Columns of text, their names first, then the start, then the steps."""
     chances = [chosen_probability(step) for step in trajectory.steps]
     distances = [replay.to_goal(pose) for pose in trajectory.poses]
-    columns: list[tuple[str, Sequence[RenderableType]]] = [
-        ("step", [str(number) for number in range(len(distances))]),
-        ("action", ["start", *_actions(trajectory)]),
+    return [
+        ["step", *(str(number) for number in range(len(distances)))],
+        ["action", "start", *_actions(trajectory)],
+        ["p", "", *("" if chance is None else f"{chance:.2f}" for chance in chances)],
+        ["to goal", *("" if distance is None else f"{distance:.1f} m" for distance in distances)],
     ]
-    if any(chance is not None for chance in chances):
-        columns.append(("p", ["", *("" if chance is None else f"{chance:.2f}" for chance in chances)]))
-    if replay.goal is not None:
-        columns.append(("to goal", [f"{distance:.1f} m" for distance in distances]))
-    if readers([trajectory]):
-        columns.append(("attention", ["", *(_attention(trajectory, step, words) for step in range(len(chances)))]))
-    title = Text(f"{LETTERS[agent]}  {replay.agents[agent]}", style=f"bold {AGENTS[agent]}")
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1))
-    for name, _ in columns:
-        right = name in ("step", "p", "to goal")
-        table.add_column(name, justify="right" if right else "left", no_wrap=name != "attention")
-    for cells in zip(*(cells for _, cells in columns), strict=True):
-        table.add_row(*cells)
-    return table
 
 
 def _actions(trajectory: Trajectory) -> list[str]:
