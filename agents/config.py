@@ -1,5 +1,6 @@
 """Configuration of the agent and of its learning: one frozen dataclass per concern."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, Literal, TypeVar, get_type_hints
@@ -73,8 +74,9 @@ class LossConfig:
     """Imitation of the expert where the agent acts (student forcing)."""
     policy: float = 0.0
     """Policy gradient (A2C) where the agent acts."""
-    value: float = 0.5
-    """Value regression; it trains the critic alone, in imitation too, so that reinforcement starts with a good one."""
+    value: float = 0.01
+    """Value regression; it trains the critic alone, in imitation too, so that reinforcement starts with a good one. Small,
+    so that the critic's errors, of metres squared, do not decide how far the gradient of all the rest is clipped."""
     entropy: float = 0.01
     """Entropy bonus, times the policy weight."""
     progress: float = 0.5
@@ -140,6 +142,42 @@ class TrainConfig:
     """Updates between evaluations, each followed by a checkpoint."""
     seed: int = 0
     """Seed of everything random."""
+
+
+FROM_ZERO = ("iterations", "seed")  # whole numbers that may be 0; all others are at least 1
+SHARES = ("teacher_share", "final_share", "average", "discount")  # from 0 to 1
+DROPPED = ("dropout", "feature_dropout")  # from 0 to below 1
+SIGNED = ("success", "failure", "progress_weight")
+
+
+def check_config(config: Any, prefix: str = "--") -> None:
+    """Check the numbers of a configuration.
+
+    Raises:
+        InputError: If one is out of its range, naming its flag.
+    """
+    for each in fields(config):
+        value, flag = getattr(config, each.name), prefix + each.name.replace("_", "-")
+        if is_dataclass(value):
+            check_config(value, f"{flag}.")
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            fits, wanted = _wanted(each.name, value)
+            if not fits:
+                raise InputError(flag, f"{value} is out of range", f"give {wanted}")
+
+
+def _wanted(name: str, value: float) -> tuple[bool, str]:
+    """Whether a number is in its range, and the range in words."""
+    if isinstance(value, int):
+        least = 0 if name in FROM_ZERO else 1
+        return value >= least, f"a whole number of at least {least}"
+    if name in SHARES:
+        return 0 <= value <= 1, "a share from 0 to 1"
+    if name in DROPPED:
+        return 0 <= value < 1, "a share from 0 to below 1"
+    if name in SIGNED:
+        return math.isfinite(value), "a finite number"
+    return 0 <= value < math.inf, "a finite number of at least 0"
 
 
 def from_json(kind: type[Config], values: Any, source: object, prefix: str = "") -> Config:

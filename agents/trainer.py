@@ -144,7 +144,7 @@ class Trainer:
         torch._foreach_lerp_(list(self.average.values()), list(self.navigator.state_dict().values()), 1 - decay)
 
     def evaluate(self) -> Scores:
-        """Score the averaged weights, log, and save a checkpoint; the best by SPL on the selecting split is kept apart."""
+        """Score the averaged weights, log, and save a checkpoint; the best by SPL on `select` is kept apart."""
         with self.averaged():
             scores = self._evaluate()
         self.log.scores(self, scores)

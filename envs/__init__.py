@@ -1,7 +1,7 @@
 """The worlds: simulators behind one protocol, and Gymnasium environments. Importing this registers the ids.
 
-Conventions: metres and radians. The graph simulator keeps Matterport's frame (z up, headings clockwise from +y); continuous
-worlds are y-up and right-handed, heading 0 looks along -z and turning left increases it.
+Conventions: metres and radians. The graph simulator keeps Matterport's frame (z up, headings clockwise from +y);
+continuous worlds are y-up and right-handed, heading 0 looks along -z and turning left increases it.
 """
 
 import gymnasium

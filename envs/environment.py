@@ -13,6 +13,7 @@ from torch import Tensor
 
 from envs.simulator import Simulator
 from vln.episodes import Episode
+from vln.errors import InputError
 from vln.language import Vocabulary
 from vln.rewards import RewardConfig, final_reward, progress_reward
 
@@ -36,9 +37,10 @@ class NavigationVectorEnv(VectorEnv):
     Terminated by the stop action, truncated after `max_steps` actions.
 
     ## Autoreset
-    `AutoresetMode.NEXT_STEP` (default): the step after an episode ended ignores its action, gives reward 0 and the first
-    observation of the next episode; mask that step when learning. `AutoresetMode.DISABLED`: an ended episode stays where
-    it is, with reward 0 and `terminated` or `truncated` still set, until `reset(options={"reset_mask": mask})`.
+    `AutoresetMode.NEXT_STEP` (default): the step after an episode ended ignores its action, gives reward 0 and the
+    first observation of the next episode; mask that step when learning. `AutoresetMode.DISABLED`: an ended episode
+    stays where it is, with reward 0 and `terminated` or `truncated` still set, until
+    `reset(options={"reset_mask": mask})`.
 
     ## Infos
     Arrays over the batch at every reset and step: `episode` (index into `episodes`), `steps` (actions so far), `expert`
@@ -48,6 +50,8 @@ class NavigationVectorEnv(VectorEnv):
     ## Which episodes
     `reset(options={"episodes": indices})` chooses them. Otherwise environment i draws them uniformly with the seed
     `seed + i`, so that it meets the same ones as a single environment with that seed.
+
+    What is handed out is the caller's: later steps do not change it, and changing it does not change the episodes.
     """
 
     def __init__(
@@ -77,13 +81,18 @@ class NavigationVectorEnv(VectorEnv):
             max_length: Tokens of an instruction that are kept.
             reward: The reward; see `vln.rewards`.
             success_distance: Metres; a stop nearer than this succeeds.
-            autoreset_mode: NEXT_STEP or DISABLED.
+            autoreset_mode: NEXT_STEP or DISABLED, see the class.
             silent: Hide the instructions, for agents that are to be deaf: all read as the empty sentence.
             record: Put poses and choices into the infos.
             tensors: Give torch tensors on the simulator's device instead of numpy arrays.
+
+        Raises:
+            InputError: If there are no episodes, or one is in an unknown scene.
         """
         if autoreset_mode not in (AutoresetMode.NEXT_STEP, AutoresetMode.DISABLED):
             raise ValueError(f"autoreset mode {autoreset_mode} is not supported, use NEXT_STEP or DISABLED")
+        if not episodes:
+            raise InputError("episodes", "there are none to meet", "choose a split that has some in these buildings")
         self.simulator, self.episodes, self.num_envs = simulator, tuple(episodes), num_envs
         self.max_steps, self.max_length = max_steps, max_length
         self.success_distance, self.reward = success_distance, reward or RewardConfig()
@@ -102,7 +111,7 @@ class NavigationVectorEnv(VectorEnv):
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         simulator.load(self.episodes)
         simulator.resize(num_envs)
-        self._episode = self._zeros(torch.int64)
+        self._episode, self._distance = self._zeros(torch.int64), self._zeros(torch.float32)
         self._steps, self._drawn = self._zeros(torch.int64), self._zeros(torch.int64)
         self._terminated, self._truncated = self._zeros(torch.bool), self._zeros(torch.bool)
         self._seeds: Tensor | None = None
@@ -117,7 +126,12 @@ class NavigationVectorEnv(VectorEnv):
     def reset(
         self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Arrays, Arrays]:
-        """Start episodes: everywhere, or where `options["reset_mask"]`; `options["episodes"]` says which (one a row)."""
+        """Start episodes.
+
+        Args:
+            seed: Of the environments' own choices of episodes; one for all (see the class) or one each.
+            options: `reset_mask` (B,) bool restarts only some environments; `episodes` (B,) says which episodes start.
+        """
         options = options or {}
         self._seed(seed)
         mask = torch.as_tensor(options.get("reset_mask", np.ones(self.num_envs, bool)), device=self.simulator.device)
@@ -127,7 +141,7 @@ class NavigationVectorEnv(VectorEnv):
         else:
             chosen = self._draw(rows)
         self._start(rows, chosen)
-        return self._observe(), self._infos(self._zeros(torch.bool), self.simulator.distance())
+        return self._observe(), self._infos(success=self._zeros(torch.bool), collided=self._zeros(torch.bool))
 
     def _seed(self, seed: int | Sequence[int | None] | None) -> None:
         if seed is None and self._seeds is not None:
@@ -137,13 +151,16 @@ class NavigationVectorEnv(VectorEnv):
         if isinstance(seed, (int, np.integer)):
             self._np_random, self._np_random_seed = gymnasium.utils.seeding.np_random(int(seed))
             seed = range(int(seed), int(seed) + self.num_envs)
-        self._seeds = torch.as_tensor(list(seed), device=self.simulator.device)
+        if len(seed) != self.num_envs:
+            raise ValueError(f"{len(seed)} seeds are given for {self.num_envs} environments")
+        seeds = [self.np_random.integers(2**31) if each is None else each for each in seed]
+        self._seeds = _scramble(torch.as_tensor(seeds, device=self.simulator.device))
         self._drawn = self._zeros(torch.int64)
 
     def _draw(self, rows: Tensor) -> Tensor:
         """The next episode of each row, a function of its own seed and of how many it has drawn."""
         assert self._seeds is not None
-        chosen = _scramble(_scramble(self._seeds[rows]) + self._drawn[rows]) % len(self.episodes)
+        chosen = _scramble(self._seeds[rows] + self._drawn[rows]) % len(self.episodes)
         self._drawn = self._drawn.index_add(0, rows, torch.ones_like(rows))
         return chosen
 
@@ -153,40 +170,40 @@ class NavigationVectorEnv(VectorEnv):
         self._steps = self._steps.index_fill(0, rows, 0)
         self._terminated = self._terminated.index_fill(0, rows, False)
         self._truncated = self._truncated.index_fill(0, rows, False)
+        self._distance = self.simulator.distance()
 
     def step(self, actions: Any) -> tuple[Arrays, Any, Any, Any, Arrays]:
         """Take one action in each environment; see the class for what happens to those that have ended."""
         actions = torch.as_tensor(actions, dtype=torch.int64, device=self.simulator.device)
         ended = self._terminated | self._truncated
-        before = self.simulator.distance()
-        collided = self.simulator.act(actions, ~ended)
-        after = self.simulator.distance()
-        self._steps = self._steps + ~ended
-        self._terminated = self._terminated | (~ended & (actions == self.simulator.stop))
+        alive, before = ~ended, self._distance
+        collided = self.simulator.act(actions, alive)
+        self._distance = after = self.simulator.distance()
+        self._steps = self._steps + alive
+        self._terminated = self._terminated | (alive & (actions == self.simulator.stop))
         self._truncated = self._truncated | (~self._terminated & (self._steps >= self.max_steps))
-        ending = (self._terminated | self._truncated) & ~ended
+        ending = (self._terminated | self._truncated) & alive
         success = self._terminated & (after < self.success_distance)
         reward = progress_reward(before, after, self.reward) + final_reward(ending, success, self.reward)
         reward = torch.where(ended, 0.0, reward).nan_to_num(0.0)
         if self._next_step and bool(ended.any()):
             rows = ended.nonzero().flatten()
             self._start(rows, self._draw(rows))
-            success, after = success & ~ended, self.simulator.distance()
-        infos = self._infos(success, after)
-        infos["collided"] = self._out(collided)
-        return self._observe(), self._out(reward), self._out(self._terminated), self._out(self._truncated), infos
+            success = success & alive
+        ends = self._out(self._terminated.clone()), self._out(self._truncated.clone())
+        return self._observe(), self._out(reward), *ends, self._infos(success, collided)
 
     def _observe(self) -> Arrays:
         observation = {**self.simulator.observe(), "instruction": self._tokens.index_select(0, self._episode)}
         return {name: self._out(value) for name, value in observation.items()}
 
-    def _infos(self, success: Tensor, distance: Tensor) -> Arrays:
+    def _infos(self, success: Tensor, collided: Tensor) -> Arrays:
         infos = {
-            "episode": self._episode,
-            "steps": self._steps,
+            "episode": self._episode.clone(),
+            "steps": self._steps.clone(),
             "expert": self.simulator.expert(),
-            "distance": distance,
-            "collided": self._zeros(torch.bool),
+            "distance": self._distance.clone(),
+            "collided": collided,
             "success": success,
         }
         arrays: Arrays = {name: self._out(value) for name, value in infos.items()}
@@ -199,9 +216,14 @@ class NavigationVectorEnv(VectorEnv):
 
 
 class NavigationEnv(gymnasium.Env):
-    """A single environment: `NavigationVectorEnv` with a batch of one, whose docstring says everything else."""
+    """A single environment: `NavigationVectorEnv` with a batch of one, whose docstring says everything else.
 
-    def __init__(self, simulator: Simulator, episodes: Sequence[Episode], vocabulary: Vocabulary, **options: Any) -> None:
+    Infos also have `instruction`, the sentence. An ended episode stays where it is until `reset`.
+    """
+
+    def __init__(
+        self, simulator: Simulator, episodes: Sequence[Episode], vocabulary: Vocabulary, **options: Any
+    ) -> None:
         """The arguments of `NavigationVectorEnv`, but for the batch size and the autoreset mode."""
         fixed = {"autoreset_mode": AutoresetMode.DISABLED, "tensors": False}
         self._batch = NavigationVectorEnv(simulator, episodes, vocabulary, 1, **{**options, **fixed})
@@ -231,12 +253,15 @@ class NavigationEnv(gymnasium.Env):
 
     def _info(self, infos: Arrays) -> dict[str, Any]:
         single = _first(infos)
-        return {**single, "instruction": self.episodes[int(single["episode"])].instruction}
+        return {**single, "instruction": self._batch.instruction(int(single["episode"]))}
 
 
 def _first(arrays: Arrays) -> dict[str, Any]:
     """The first row of each array, scalars of the spaces' types."""
-    return {name: np.asarray(value[0]) if isinstance(value, np.ndarray) and value.ndim == 1 else value[0] for name, value in arrays.items()}
+    return {
+        name: np.asarray(value[0]) if isinstance(value, np.ndarray) and value.ndim == 1 else value[0]
+        for name, value in arrays.items()
+    }
 
 
 def _scramble(value: Tensor) -> Tensor:

@@ -13,7 +13,10 @@ from vln.graph import load_graphs
 from vln.language import Vocabulary
 
 Kind = Literal["panoramic", "low-level"]
-GRAPH_SIMULATORS: dict[str, type[PanoramicGraph] | type[LowLevelGraph]] = {"panoramic": PanoramicGraph, "low-level": LowLevelGraph}
+GRAPH_SIMULATORS: dict[str, type[PanoramicGraph] | type[LowLevelGraph]] = {
+    "panoramic": PanoramicGraph,
+    "low-level": LowLevelGraph,
+}
 
 
 def make_graph(kind: Kind, **options: Any) -> NavigationEnv:
@@ -28,8 +31,9 @@ def make_graph_vector(kind: Kind, num_envs: int = 1, **options: Any) -> Navigati
     Args:
         kind: Panoramic or low-level actions.
         num_envs: Episodes at a time.
-        **options: `data` (folder), `dataset`, `split`, `features` ("none", "captions" or a file), `vocabulary` (default:
-            of the training instructions), `expert` ("goal" or "reference"), `device`, and those of `NavigationVectorEnv`.
+        **options: `data` (folder), `dataset`, `split`, `features` ("none", or a file whose numbers become `views` of
+            the observation), `vocabulary` (default: of the training instructions), `expert` ("goal" or "reference"),
+            `device`, and those of `NavigationVectorEnv`.
 
     Raises:
         InputError: If data are missing or malformed.

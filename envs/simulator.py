@@ -14,8 +14,8 @@ from vln.trajectory import Pose
 class Simulator(Protocol):
     """A batch of B bodies in scenes. A single environment is a batch of one.
 
-    A simulator moves bodies and says what they see and how far they are from their goals. Instructions, rewards, success
-    and time limits belong to the environment around it. Tensors live on `device`; a body's row never depends on others.
+    A simulator moves bodies and says what they see and how far they are from their goals. Instructions, rewards,
+    success and time limits belong to the environment around it. Tensors live on `device`; no row depends on others.
 
     Attributes:
         name: Name written into trajectories.
@@ -49,10 +49,14 @@ class Simulator(Protocol):
         """Put the bodies `rows` (n,) at the starts of the loaded `episodes` (n,)."""
 
     def act(self, actions: Tensor, moving: Tensor) -> Tensor:
-        """Take `actions` (B,) with the bodies where `moving` (B,) is true; returns (B,) bool, True where one collided."""
+        """Take `actions` (B,) with the bodies where `moving` (B,) is true.
+
+        Returns:
+            (B,) bool, True where a body collided.
+        """
 
     def observe(self) -> dict[str, Tensor]:
-        """What each body senses, (B, ...) by the keys of `observation_space`."""
+        """What each body senses, (B, ...) by the keys of `observation_space`, in tensors that nothing else uses."""
 
     def expert(self) -> Tensor:
         """(B,) int64, the action of the shortest-path expert towards each body's goal; stop at it."""

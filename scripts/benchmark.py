@@ -2,12 +2,14 @@
 
 python scripts/benchmark.py metrics
 python scripts/benchmark.py metrics --repeats 21 --json
+python scripts/benchmark.py graph
+python scripts/benchmark.py graph --threads 1 --batches 1 64 1024
 python scripts/benchmark.py train --preset r2r-navigator
 """
 
 import resource
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
@@ -16,7 +18,7 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from time import perf_counter
 from timeit import timeit
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 from unittest.mock import patch
 
 import numpy as np
@@ -27,6 +29,9 @@ from rich.table import Table
 
 from agents.presets import PRESETS
 from agents.trainer import Trainer
+from agents.views import word_weights
+from envs.environment import NavigationVectorEnv
+from envs.graph import PanoramicGraph
 from scripts.common import commands, show
 from scripts.reference_metrics import distance_dictionaries, score_all
 from scripts.score import load_task, read_walks
@@ -34,8 +39,13 @@ from scripts.train import build_trainer, use_threads
 from scripts.worlds import open_world
 from vln.data import find_data
 from vln.errors import InputError
+from vln.features import load_captions
+from vln.graph import VIEWS, NavigationGraph
+from vln.language import Vocabulary
 from vln.metrics import padded_rows, score_paths, score_rows
 from vln.submission import viewpoints
+
+Key = TypeVar("Key", bound=Hashable)
 
 
 def metrics(
@@ -74,6 +84,82 @@ def metrics(
     show(_metrics_table(rows, len(episodes), repeats), {"episodes": len(episodes), "implementations": rows}, json)
 
 
+DENSE_WIDTH = 512  # numbers a view, CLIP's
+LARGEST_SLOT = 5  # actions are drawn from 0 (stop) to this: episodes of six steps, as in R2R
+
+
+def graph(
+    batches: tuple[int, ...] = (256, 4096),
+    steps: int = 20,
+    repeats: int = 11,
+    threads: int = 0,
+    data: Path | None = None,
+    json: bool = False,
+) -> None:
+    """Time random walks in the panoramic vector environment, without features and with those of all 36 views.
+
+    A step makes the whole observation, reward, infos and the expert's action, and restarts episodes that ended. The
+    features are the words of the captions with their weights, or 512 numbers a view.
+
+    Args:
+        batches: Numbers of environments.
+        steps: Steps of a run.
+        repeats: Runs of each, in turns; the median counts.
+        threads: CPU threads; 0 leaves the choice to torch.
+        data: Data folder; $VLN_DATA or ../shared/data if absent.
+        json: Print JSON instead of a table.
+    """
+    use_threads(threads)
+    folder = find_data(data)
+    episodes, graphs = load_task(folder, "r2r", "train")
+    vocabulary = Vocabulary.build(episode.instruction for episode in episodes)
+    features = _features(folder, list(graphs.values()))
+    runs: dict[tuple[str, int], Callable[[], None]] = {}
+    for batch in batches:
+        env = NavigationVectorEnv(PanoramicGraph(list(graphs.values())), episodes, vocabulary, batch, tensors=True)
+        env.reset(seed=0)
+        actions = np.random.default_rng(0).integers(0, LARGEST_SLOT, (steps, batch), endpoint=True)
+        runs |= {(name, batch): partial(_walk, env, actions, tables) for name, tables in features.items()}
+    time_in_turns(runs, 1)  # warms up
+    seconds = time_in_turns(runs, repeats)
+    rows = [
+        {"features": name, "batch": batch, "steps_per_second": batch * steps / seconds[name, batch]}
+        for name, batch in runs
+    ]
+    show(_graph_table(rows, steps, repeats), {"threads": torch.get_num_threads(), "walks": rows}, json)
+
+
+def _features(data: Path, graphs: Sequence[NavigationGraph]) -> dict[str, tuple[torch.Tensor, ...]]:
+    """Tables over the viewpoints, by name: what a step gathers for all 36 views."""
+    captions = load_captions(data, scans=[graph.scan for graph in graphs])
+    assert captions.words is not None
+    assert captions.attributes is not None
+    rows = captions.rows(graphs)
+    words, weights = torch.from_numpy(captions.words[rows]), torch.from_numpy(word_weights(captions.attributes[rows]))
+    return {
+        "none": (),
+        "words of captions": (words, weights),
+        f"{DENSE_WIDTH} numbers a view": (torch.rand(len(rows), VIEWS, DENSE_WIDTH),),
+    }
+
+
+def _walk(env: NavigationVectorEnv, actions: np.ndarray, tables: Sequence[torch.Tensor]) -> None:
+    """Take actions (T, B), gathering the rows of tables at every step."""
+    for each in actions:
+        viewpoint = env.step(each)[0]["viewpoint"]
+        for table in tables:
+            table.index_select(0, viewpoint)
+
+
+def _graph_table(rows: Sequence[Mapping[str, Any]], steps: int, repeats: int) -> Table:
+    table = Table("features", title=f"{steps} steps, medians of {repeats} runs, {torch.get_num_threads()} threads")
+    for column in ("batch", "steps/s"):
+        table.add_column(column, justify="right")
+    for row in rows:
+        table.add_row(row["features"], f"{row['batch']:,}", f"{row['steps_per_second']:,.0f}")
+    return table
+
+
 WARM_UP = 5
 
 
@@ -106,7 +192,9 @@ def train(
     world = open_world(config, find_data(data), ("train",))
     with TemporaryDirectory() as folder:
         trainer = build_trainer(world, Path(folder), device, ())
-        parts = [time_update(trainer) for _ in track(range(WARM_UP + updates), transient=True, console=Console(stderr=True))]
+        parts = [
+            time_update(trainer) for _ in track(range(WARM_UP + updates), transient=True, console=Console(stderr=True))
+        ]
     parts = parts[WARM_UP:]
     seconds = {name: median(part.get(name, 0.0) for part in parts) for name in parts[-1]}
     rows = {
@@ -158,7 +246,9 @@ def _watched(owner: Any, method: str, part: str, seconds: dict[str, float]) -> I
 
 def _train_table(rows: Mapping[str, Any]) -> Table:
     rate, memory = rows["episodes_per_second"], rows["memory_GB"]
-    title = f"{rows['preset']}, {rows['phase']}, {rows['threads']} threads: {rate:.0f} episodes/s, {memory:.1f} GB at most"
+    title = (
+        f"{rows['preset']}, {rows['phase']}, {rows['threads']} threads: {rate:.0f} episodes/s, {memory:.1f} GB at most"
+    )
     table = Table("part", title=title)
     for column in ("ms an update", "share"):
         table.add_column(column, justify="right")
@@ -168,9 +258,9 @@ def _train_table(rows: Mapping[str, Any]) -> Table:
     return table
 
 
-def time_in_turns(runs: Mapping[str, Callable[[], Any]], repeats: int) -> dict[str, float]:
+def time_in_turns(runs: Mapping[Key, Callable[[], Any]], repeats: int) -> dict[Key, float]:
     """Median seconds of each function, run in turns so that a busy moment of the machine falls on all of them."""
-    seconds: dict[str, list[float]] = {name: [] for name in runs}
+    seconds: dict[Key, list[float]] = {name: [] for name in runs}
     for _ in track(range(repeats), description="timing", transient=True, console=Console(stderr=True)):
         for name, run in runs.items():
             seconds[name].append(timeit(run, number=1))
@@ -207,4 +297,4 @@ def _metrics_table(rows: Sequence[Mapping[str, Any]], episodes: int, repeats: in
 
 
 if __name__ == "__main__":
-    commands({"metrics": metrics, "train": train})
+    commands({"metrics": metrics, "graph": graph, "train": train})

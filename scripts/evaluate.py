@@ -29,7 +29,7 @@ from agents.views import BlindViews
 from envs.environment import NavigationVectorEnv
 from envs.graph import LOW_LEVEL_ACTIONS, LowLevelGraph
 from scripts.common import command, show
-from scripts.worlds import EVALUATION_BATCH, World, open_world
+from scripts.worlds import EVALUATION_BATCH, World, open_world, usable_device
 from vln.data import find_data
 from vln.files import read_text, writable_folder, write_json
 from vln.language import Vocabulary
@@ -69,18 +69,20 @@ def main(
         json: Print JSON instead of a table.
     """
     found = load_checkpoint(run / f"{checkpoint}.safetensors")
-    writable_folder(run / "eval")
     config = from_json(TrainConfig, found.state["config"], found.source)
     vocabulary = Vocabulary.from_json(read_text(run / "vocabulary.json"), run / "vocabulary.json")
     world = open_world(config, find_data(data), [split], vocabulary)
-    agent = load_agent(found, world, ablate == "vision", decoding, device)
+    agent = load_agent(found, world, ablate == "vision", decoding, usable_device(device))
     env = world.environment(split, EVALUATION_BATCH, record=True, silent=ablate == "language")
+    name = writable_folder(run / "eval") / f"{split}{SUFFIX[ablate]}"
     lived = live(agent, env, world, seed)
-    write(run / "eval" / f"{split}{SUFFIX[ablate]}", lived)
-    if env.episodes[0].goal is not None:
-        rows = score_rows(world, split, {f"{run.name}{SUFFIX[ablate]}": lived}, seed)
-        write_json(run / "eval" / f"{split}{SUFFIX[ablate]}.scores.json", rows)
-        show(table(rows, config.dataset, split), rows, json)
+    write(name, lived)
+    if env.episodes[0].goal is None:
+        show(Table(title=f"the goals of {split} are withheld: no scores"), {}, json)
+        return
+    rows = score_rows(world, split, {f"{run.name}{SUFFIX[ablate]}": lived}, seed)
+    write_json(name.with_name(f"{name.name}.scores.json"), rows)
+    show(table(rows, config.dataset, split), rows, json)
 
 
 def write(name: Path, trajectories: Sequence[Trajectory]) -> None:

@@ -4,7 +4,7 @@ python scripts/train.py r2r-navigator --out runs/navigator
 python scripts/train.py r2r-navigator --out runs/navigator --resume          # go on after an interruption
 python scripts/train.py r2r-navigator --out runs/gru --navigator.cell gru --navigator.layers 2
 python scripts/train.py r2r-navigator --out runs/deaf --ablate language
-python scripts/train.py r2r-navigator --out runs/rl --start-from runs/navigator/best.safetensors --imitation.iterations 0
+python scripts/train.py r2r-navigator --out runs/a2c --start-from runs/base/best.safetensors --imitation.iterations 0
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ import torch
 import tyro
 
 from agents.checkpoint import as_json, check_fingerprint, load_checkpoint
-from agents.config import TrainConfig
+from agents.config import TrainConfig, check_config
 from agents.log import Log
 from agents.policy import NavigatorAgent
 from agents.presets import PRESETS
@@ -24,7 +24,7 @@ from agents.rollout import rollout
 from agents.sampler import EpisodeSampler
 from agents.trainer import LATEST, Scores, Trainer
 from scripts.common import friendly_exit
-from scripts.worlds import EVALUATION_BATCH, World, open_world
+from scripts.worlds import EVALUATION_BATCH, World, open_world, usable_device
 from vln.data import find_data
 from vln.errors import InputError
 from vln.files import writable_folder, write_json, write_text
@@ -58,17 +58,20 @@ class Arguments:
 
 def main(arguments: Arguments) -> None:
     """Train."""
+    check_config(arguments.config)
+    device = usable_device(arguments.device)
     use_threads(arguments.threads)
     torch.manual_seed(arguments.config.seed)
     folder = check_folder(arguments.out, arguments.resume)
     world = open_world(arguments.config, find_data(arguments.data), splits(arguments.config))
-    trainer = build_trainer(world, folder, arguments.device, splits(arguments.config)[1:])
+    trainer = build_trainer(world, folder, device, splits(arguments.config)[1:])
     if arguments.resume:
         trainer.resume(load_checkpoint(folder / LATEST))
     elif arguments.start_from:
         checkpoint = load_checkpoint(arguments.start_from)
         check_fingerprint(checkpoint, trainer.fingerprint)
         trainer.start_from(checkpoint)
+    writable_folder(folder)
     write_json(folder / "config.json", as_json(arguments.config))
     write_text(folder / "vocabulary.json", world.vocabulary.to_json())
     trainer.train()
@@ -90,13 +93,13 @@ def check_folder(out: Path, resume: bool) -> Path:
     """The run's folder, which must hold a run to resume, and none otherwise.
 
     Raises:
-        InputError: If it is not so, or the folder cannot be written.
+        InputError: If it is not so.
     """
     if not resume and (out / LATEST).exists():
         raise InputError(out, f"the folder already holds a run ({LATEST})", "pass --resume, or another --out")
     if resume and not (out / LATEST).exists():
         raise InputError(out, f"there is no {LATEST} to resume from", "train without --resume, or correct --out")
-    return writable_folder(out)
+    return out
 
 
 def build_trainer(world: World, folder: Path, device: str, evaluated: Sequence[str]) -> Trainer:

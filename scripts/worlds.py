@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from gymnasium.vector import AutoresetMode
 
 from agents.checkpoint import Fingerprint
@@ -17,6 +18,7 @@ from envs.graph import LOW_LEVEL_ACTIONS, LowLevelGraph, PanoramicGraph
 from envs.registry import GRAPH_SIMULATORS
 from vln.data import split_file
 from vln.episodes import Episode, check_episodes, load_episodes
+from vln.errors import InputError
 from vln.features import ViewTable, blind_table, open_features
 from vln.graph import NavigationGraph, load_graphs
 from vln.language import Vocabulary
@@ -53,9 +55,9 @@ class World:
         return Fingerprint(words, self.table.source_hash)
 
     def simulator(self, device: str = "cpu") -> PanoramicGraph | LowLevelGraph:
-        """A simulator of all the buildings."""
+        """A simulator of all the buildings; the agent has its own table of what views look like."""
         simulator = GRAPH_SIMULATORS[self.config.actions]
-        return simulator(list(self.graphs.values()), self.table, expert=self.config.expert, device=device)
+        return simulator(list(self.graphs.values()), expert=self.config.expert, device=device)
 
     def environment(
         self, split: str, num_envs: int, *, record: bool = False, silent: bool = False, device: str = "cpu"
@@ -117,10 +119,27 @@ def load_splits(config: TrainConfig, data: Path, splits: Sequence[str]) -> dict[
     """Episodes by split; `dev` is the part of `train` in `DEV_SCANS`, which `--select dev` takes out of `train`."""
     found: dict[str, list[Episode]] = {}
     for split in splits:
-        episodes = load_episodes(split_file(data, config.dataset, "train" if split == "dev" else split), split)
+        source = split_file(data, config.dataset, "train" if split == "dev" else split)
+        episodes = load_episodes(source, split)
         if split == "dev":
             episodes = [episode for episode in episodes if episode.scan in DEV_SCANS]
         elif split == "train" and config.select == "dev":
             episodes = [episode for episode in episodes if episode.scan not in DEV_SCANS]
+        if not episodes:
+            raise InputError(source, f"has no episodes of split '{split}'", "choose another split or data set")
         found[split] = episodes
     return found
+
+
+def usable_device(name: str) -> str:
+    """The name of a device that torch can compute on here.
+
+    Raises:
+        InputError: If it cannot.
+    """
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise InputError("--device", f"'{name}' cannot be used here ({reason})", "use cpu") from None
+    return name

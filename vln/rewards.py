@@ -1,5 +1,4 @@
-"""Rewards of navigation, as pure functions of distances to the goal. Each works elementwise on any array with the usual
-operators (numpy, torch)."""
+"""Rewards of navigation, as pure functions of distances to the goal, elementwise on numpy arrays or torch tensors."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -10,7 +9,7 @@ class RewardConfig:
     """The extrinsic reward of a step."""
 
     progress: Literal["metres", "sign"] = "metres"
-    """Reward of a move: the metres it came nearer to the goal (Wang et al. 2019, section 3.3), or their sign (Tan et al. 2019)."""
+    """Reward of a move: metres nearer to the goal (Wang et al. 2019, section 3.3), or their sign (Tan et al. 2019)."""
     progress_weight: float = 1.0
     """Factor on the reward of a move."""
     success: float = 2.0

@@ -120,10 +120,11 @@ class _Graph:
         return self.tables.slot_towards(self.viewpoint, target)
 
     def _arrive(self, viewpoint: Tensor) -> None:
-        """Move all bodies and note how much of the reference each has walked."""
+        """Move all bodies and, for an expert that needs it, note how much of the reference each has walked."""
         self.viewpoint = viewpoint
-        on_path = (viewpoint == self._waypoint()) & (self._reached + 1 < self._lengths[self.episode])
-        self._reached = self._reached + on_path
+        if self._expert_follows == "reference":
+            on_path = (viewpoint == self._waypoint()) & (self._reached + 1 < self._lengths[self.episode])
+            self._reached = self._reached + on_path
 
     def _pose_observation(self) -> dict[str, Tensor]:
         pose = {"viewpoint": self.viewpoint, "heading": self.heading, "elevation": self.elevation}
@@ -233,18 +234,19 @@ class PanoramicGraph(_Graph):
 
     def choices(self) -> list[tuple[str, ...]]:
         """What each action means to each body now."""
-        candidates, masks = self._candidate[self.viewpoint].tolist(), self._mask[self.viewpoint].tolist()
+        names = self.viewpoint_names
+        # A slot that is not offered leads nowhere, to where the body is.
         return [
-            ("stop", *(self.viewpoint_names[row] if offered else "" for row, offered in zip(rows[1:], mask[1:])))
-            for rows, mask in zip(candidates, masks, strict=True)
+            ("stop", *("" if row == here else names[row] for row in rows[1:]))
+            for here, rows in zip(self.viewpoint.tolist(), self._candidate[self.viewpoint].tolist(), strict=True)
         ]
 
 
 class LowLevelGraph(_Graph):
     """The six actions of the original simulator (Anderson et al. 2018, section 4): turns and tilts of 30 degrees.
 
-    Gaze snaps to the centres of the 36 views. `forward` moves to the neighbour nearest the centre of the view among those
-    within 40 degrees of its heading, and collides where there is none; tilting past 30 degrees does nothing.
+    Gaze snaps to the centres of the 36 views. `forward` moves to the neighbour nearest the centre of the view among
+    those within 40 degrees of its heading, and collides where there is none; tilting past 30 degrees does nothing.
     """
 
     name = "graph-low-level"
@@ -295,7 +297,7 @@ class LowLevelGraph(_Graph):
         return self.tables.neighbour[self.viewpoint, slot.clamp(min=0)]
 
     def observe(self) -> dict[str, Tensor]:
-        """Pose, index of the view looked at, the row `forward` leads to (here if none), and which actions do something."""
+        """Pose, view looked at, the row `forward` leads to (here if none), and which actions do something."""
         slot = self._forward_slot()
         ahead = torch.where(slot >= 0, self._neighbour(slot), self.viewpoint)
         free = torch.ones_like(slot)
@@ -308,7 +310,7 @@ class LowLevelGraph(_Graph):
         }
 
     def expert(self) -> Tensor:
-        """(B,) int64: turn and tilt towards the expert's neighbour until `forward` leads there (Anderson et al. 2018)."""
+        """(B,) int64: turns and tilts towards the expert's neighbour until `forward` leads there."""
         slot = self.expert_slot()
         target = slot.clamp(min=0)
         here = self.viewpoint
@@ -316,7 +318,9 @@ class LowLevelGraph(_Graph):
         up = torch.round(self.tables.elevation[here, target] / VIEW_STEP).clamp(-1, 1).long() - self._tilt
         turn = torch.where(across > 0, LOW_LEVEL_ACTIONS.index("right"), LOW_LEVEL_ACTIONS.index("left"))
         tilt = torch.where(up > 0, LOW_LEVEL_ACTIONS.index("up"), LOW_LEVEL_ACTIONS.index("down"))
-        aim = torch.where(across.abs() > VIEW_STEP / 2, turn, torch.where(up != 0, tilt, LOW_LEVEL_ACTIONS.index("forward")))
+        aim = torch.where(
+            across.abs() > VIEW_STEP / 2, turn, torch.where(up != 0, tilt, LOW_LEVEL_ACTIONS.index("forward"))
+        )
         action = torch.where(self._forward_slot() == slot, LOW_LEVEL_ACTIONS.index("forward"), aim)
         return torch.where(slot < 0, self.stop, action)
 

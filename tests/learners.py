@@ -1,0 +1,38 @@
+"""Agents small enough to learn in seconds, in the made data folder."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from agents.config import LanguageConfig, NavigatorConfig, PhaseConfig, TrainConfig
+from agents.navigator import Navigator
+from scripts.worlds import World, open_world
+
+SPLITS = ("train", "val_seen", "val_unseen")
+SMALL_LANGUAGE = LanguageConfig(min_count=1, hidden=8, max_length=40)
+SMALL_NAVIGATOR = NavigatorConfig(hidden=16, view=12, words=6, dropout=0.0, feature_dropout=0.0)
+
+
+def small_config(**changes: Any) -> TrainConfig:
+    """A configuration of a small agent without dropout, with some of its fields changed."""
+    fields = {
+        "language": SMALL_LANGUAGE,
+        "navigator": SMALL_NAVIGATOR,
+        "max_steps": 8,
+        "batch_size": 8,
+        "imitation": PhaseConfig(6, 1e-2, 0.5),
+        "average": 0.9,
+    }
+    return TrainConfig(**{**fields, **changes})
+
+
+def small_world(data: Path, config: TrainConfig | None = None, splits: tuple[str, ...] = SPLITS) -> World:
+    """The made data folder as a configuration sees it; features are kept beside the data."""
+    return open_world(config or small_config(), data, splits, cache=data / "cache")
+
+
+def fresh_navigator(world: World, seed: int = 0) -> Navigator:
+    """A navigator with the weights of a seed."""
+    torch.manual_seed(seed)
+    return world.navigator()

@@ -1,0 +1,249 @@
+"""The navigator: every combination of its parts runs and learns, rows do not see each other, ablations hide."""
+
+from dataclasses import replace
+from itertools import product
+
+import pytest
+import torch
+from learners import SMALL_LANGUAGE, SMALL_NAVIGATOR, fresh_navigator, small_config, small_world
+
+from agents.config import TrainConfig
+from agents.navigator import DIRECTION, GEOMETRY, Navigator, Observation, Output, directions, facing, view_centres
+from agents.policy import NavigatorAgent
+from agents.rollout import rollout
+from agents.views import BlindViews
+from scripts.worlds import World
+from vln.graph import VIEW_STEP, VIEWS
+
+CELLS, LAYERS, ACTIONS = ("rnn", "lstm", "gru"), (1, 2), ("panoramic", "low-level")
+SWITCHES = ("panorama", "cross_modal", "alignment", "visited")
+EPISODES = [0, 5, 31, 64, 90, 119]
+STEPS = 3
+
+
+@pytest.fixture(scope="module")
+def worlds(small_data) -> dict[str, World]:
+    return {actions: small_world(small_data, small_config(actions=actions)) for actions in ACTIONS}
+
+
+def variant(world: World, **changes) -> Navigator:
+    """A navigator of a world with other switches, cell or layers, in evaluation mode."""
+    config = replace(world.config, navigator=replace(SMALL_NAVIGATOR, **changes))
+    return fresh_navigator(replace(world, config=config)).eval()
+
+
+def walk(world: World, episodes: list[int], steps: int = STEPS) -> list[Observation]:
+    """What bodies observe that follow the expert."""
+    env = world.environment("train", len(episodes))
+    observation, infos = env.reset(options={"episodes": episodes})
+    seen = [observation]
+    for _ in range(steps - 1):
+        observation, *_, infos = env.step(infos["expert"])
+        seen.append(observation)
+    return seen
+
+
+def decide(navigator: Navigator, seen: list[Observation], actions: int = 0) -> list[Output]:
+    """Decisions of a navigator that is led along; it remembers the action `actions` each time."""
+    instruction, state = navigator.begin(seen[0]["instruction"])
+    outputs = []
+    for observation in seen:
+        outputs.append(navigator(instruction, observation, state))
+        state = navigator.chose(outputs[-1], torch.full((len(observation["viewpoint"]),), actions))
+    return outputs
+
+
+def rows(observation: Observation, keep: list[int]) -> Observation:
+    return {name: value[keep] for name, value in observation.items()}
+
+
+# --- every combination ---
+
+
+def unused(navigator: Navigator) -> set[str]:
+    """The parts that a configuration leaves unused."""
+    parts = set()
+    if not navigator.config.panorama:
+        parts |= {"look_content", "look_direction"}
+    if navigator.low_level_actions:
+        parts |= {"align"}
+    return parts
+
+
+@pytest.mark.parametrize("switches", list(product([True, False], repeat=4)), ids=str)
+@pytest.mark.parametrize("actions", ACTIONS)
+@pytest.mark.parametrize("layers", LAYERS)
+@pytest.mark.parametrize("cell", CELLS)
+def test_every_combination_runs_and_learns_with_every_part(worlds, cell, layers, actions, switches):
+    switched = dict(zip(SWITCHES, switches, strict=True))
+    navigator = variant(worlds[actions], cell=cell, layers=layers, **switched)
+    outputs = decide(navigator, walk(worlds[actions], EPISODES), actions=1)
+    parts = ((output.logits[output.logits.isfinite()], output.value, output.progress) for output in outputs)
+    loss = sum(part.square().mean() for output in parts for part in output)
+    loss.backward()
+    for name, parameter in navigator.named_parameters():
+        used = parameter.grad is not None and bool(parameter.grad.any())
+        assert used == (name.split(".")[0] not in unused(navigator)), name
+
+
+@pytest.mark.parametrize("actions", ACTIONS)
+def test_outputs_have_their_shapes_and_ranges(worlds, actions):
+    seen = walk(worlds[actions], EPISODES)
+    for output, observation in zip(decide(variant(worlds[actions]), seen), seen, strict=True):
+        assert output.logits.shape == observation["candidate_mask"].shape
+        assert torch.equal(output.logits.isneginf(), observation["candidate_mask"] == 0)
+        assert output.logits[observation["candidate_mask"] > 0].isfinite().all()
+        assert ((output.progress >= 0) & (output.progress <= 1)).all()
+        width = output.logits.shape[1] if actions == "low-level" else GEOMETRY
+        assert output.action_features.shape == (*output.logits.shape, width)
+        for attention in (output.word_attention, output.view_attention):
+            torch.testing.assert_close(attention.sum(1), torch.ones(len(EPISODES)))
+        assert output.view_attention.shape == (len(EPISODES), VIEWS)
+        assert not output.word_attention[observation["instruction"][:, : output.word_attention.shape[1]] == 0].any()
+
+
+# --- rows do not see each other ---
+
+
+@pytest.mark.parametrize("actions", ACTIONS)
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_batch_equals_its_episodes_alone(worlds, cell, actions):
+    navigator, seen = variant(worlds[actions], cell=cell, layers=2), walk(worlds[actions], EPISODES)
+    together = decide(navigator, seen)
+    for row in range(len(EPISODES)):
+        for one, all_ in zip(decide(navigator, [rows(each, [row]) for each in seen]), together, strict=True):
+            for name in ("logits", "value", "progress", "view_attention"):
+                torch.testing.assert_close(getattr(one, name)[0], getattr(all_, name)[row])
+            words = one.word_attention.shape[1]
+            torch.testing.assert_close(one.word_attention[0], all_.word_attention[row, :words])
+
+
+@pytest.mark.parametrize("actions", ACTIONS)
+@pytest.mark.parametrize("cell", CELLS)
+def test_leaving_out_rows_changes_nothing_for_the_others(worlds, cell, actions):
+    navigator = variant(worlds[actions], cell=cell, layers=2, feature_dropout=0.5)
+    navigator.views.train()  # the hidden features of an episode must stay its own
+    seen, keep = walk(worlds[actions], EPISODES), [4, 1, 2]
+    instruction, state = navigator.begin(seen[0]["instruction"])
+    state = navigator.chose(navigator(instruction, seen[0], state), torch.ones(len(EPISODES), dtype=torch.int64))
+    fewer, less = instruction.rows(torch.tensor(keep)), state.rows(torch.tensor(keep))
+    for observation in seen[1:]:
+        whole, part = navigator(instruction, observation, state), navigator(fewer, rows(observation, keep), less)
+        for name in ("logits", "value", "progress", "view_attention", "word_attention", "action_features"):
+            torch.testing.assert_close(getattr(whole, name)[keep], getattr(part, name))
+        state = navigator.chose(whole, torch.ones(len(EPISODES), dtype=torch.int64))
+        less = navigator.chose(part, torch.ones(len(keep), dtype=torch.int64))
+
+
+# --- memory ---
+
+
+def test_the_action_taken_is_remembered(worlds):
+    navigator, seen = variant(worlds["panoramic"]), walk(worlds["panoramic"], EPISODES)
+    stopping, moving = (decide(navigator, seen, actions) for actions in (0, 1))
+    torch.testing.assert_close(stopping[0].logits, moving[0].logits)
+    assert (stopping[1].value != moving[1].value).all()
+
+
+def test_visited_viewpoints_are_known_if_asked_for(worlds):
+    seen = walk(worlds["panoramic"], EPISODES)
+    for visited in (True, False):
+        outputs = decide(variant(worlds["panoramic"], visited=visited), seen)
+        known = outputs[-1].action_features[..., -1]
+        before = torch.stack([each["viewpoint"] for each in seen], 1)
+        expected = (seen[-1]["candidate_viewpoint"][:, :, None] == before[:, None]).any(-1)
+        assert expected[:, 1:].any()
+        assert torch.equal(known, expected.float() if visited else torch.zeros_like(known))
+
+
+# --- ablations ---
+
+
+def elsewhere(observation: Observation, places: int) -> Observation:
+    """The same geometry around other panoramas."""
+    moved = {name: (observation[name] + 7) % places for name in ("viewpoint", "candidate_viewpoint")}
+    return {**observation, **moved}
+
+
+@pytest.mark.parametrize("how", ["trained", "blinded"])
+def test_the_blind_agent_does_not_depend_on_what_views_look_like(small_data, worlds, how):
+    world = worlds["panoramic"]
+    if how == "trained":
+        navigator = fresh_navigator(small_world(small_data, small_config(ablate="vision"))).eval()
+    else:
+        navigator = variant(world)
+        navigator.views = BlindViews(SMALL_NAVIGATOR.view)
+    seen, places = walk(world, EPISODES), sum(len(graph.viewpoints) for graph in world.graphs.values())
+    other = [elsewhere(each, places) for each in seen]
+    for one, two in zip(decide(navigator, seen), decide(navigator, other), strict=True):
+        assert torch.equal(one.logits, two.logits)
+        assert torch.equal(one.value, two.value)
+    seeing = decide(variant(world), seen)[0].logits, decide(variant(world), other)[0].logits
+    assert not torch.allclose(*seeing)
+
+
+@pytest.mark.parametrize("how", ["trained", "silenced"])
+def test_the_deaf_agent_does_not_depend_on_the_words(small_data, worlds, how):
+    config = small_config(ablate="language" if how == "trained" else "nothing")
+    world = small_world(small_data, config)
+    episodes = world.splits["val_unseen"]
+    told = [replace(each, instruction=other.instruction) for each, other in zip(episodes, episodes[::-1], strict=True)]
+    agent = NavigatorAgent(fresh_navigator(world), world.vocabulary)
+    lives = []
+    for split in (episodes, told):
+        world.splits["val_unseen"] = split
+        env = world.environment("val_unseen", 8, record=True, silent=how == "silenced")
+        lives.append(rollout(agent, env, world.graphs, attention=True))
+    # The episodes are batched by length, so the same one may meet another batch; floats may differ in the last digit.
+    for one, other in zip(*lives, strict=True):
+        assert [step.choice for step in one.steps] == [step.choice for step in other.steps]
+        assert one.words == other.words == ("<eos>",)
+        assert all(step.word_attention == (1.0,) for step in one.steps)
+
+
+def test_the_listening_agent_does_depend_on_the_words(worlds):
+    navigator, seen = variant(worlds["panoramic"]), walk(worlds["panoramic"], EPISODES, steps=1)
+    told = {**seen[0], "instruction": seen[0]["instruction"].flip(0)}
+    assert not torch.allclose(decide(navigator, seen)[0].logits, decide(navigator, [told])[0].logits)
+
+
+# --- geometry ---
+
+
+def test_directions_have_unit_sines_and_cosines_and_no_seam():
+    heading, elevation = torch.tensor([0.3, -3.1, 7.0]), torch.tensor([0.1, -0.5, 0.0])
+    found = directions(heading, elevation)
+    assert found.shape == (3, DIRECTION)
+    torch.testing.assert_close(found.view(3, -1, 2).square().sum(-1), torch.ones(3, DIRECTION // 2))
+    torch.testing.assert_close(directions(heading + 2 * torch.pi, elevation), found, atol=1e-5, rtol=0)
+
+
+def test_the_view_faced_is_the_one_looked_at(worlds):
+    for observation in walk(worlds["low-level"], EPISODES, steps=8):
+        assert torch.equal(facing(observation), observation["view"])
+    centres = view_centres()
+    assert torch.equal(facing({"heading": centres[:, 0], "elevation": centres[:, 1]}), torch.arange(VIEWS))
+    off = {"heading": centres[:, 0] - 2 * torch.pi + 0.4 * VIEW_STEP, "elevation": centres[:, 1] - 0.4 * VIEW_STEP}
+    assert torch.equal(facing(off), torch.arange(VIEWS))
+
+
+def test_a_candidate_borrows_from_the_views_around_its_own(worlds):
+    navigator = variant(worlds["panoramic"])
+    navigator.blur.data = torch.tensor([0.5, 0.25])
+    scores = torch.zeros(1, VIEWS)
+    scores[0, 12] = 1.0  # level, heading 0: the first of its row
+    blurred = navigator._blur(scores)[0]
+    expected = {12: 1.0, 13: 0.5, 23: 0.5, 0: 0.25, 24: 0.25}
+    assert {view: value for view, value in enumerate(blurred.tolist()) if value} == expected
+
+
+def test_parameters_of_a_configuration_keep_their_names():
+    """A renamed parameter would make every checkpoint unreadable."""
+    config = TrainConfig(language=SMALL_LANGUAGE, navigator=SMALL_NAVIGATOR)
+    views = BlindViews(SMALL_NAVIGATOR.view)
+    navigator = Navigator(config.navigator, config.language, torch.zeros(5, 300), views)
+    assert {name.split(".")[0] for name, _ in navigator.named_parameters()} == {
+        *("encoder", "start", "last_action", "core", "look_content", "look_direction", "read"),
+        *("ground_content", "ground_direction", "align", "candidate", "choose_content", "choose_key"),
+        *("stop", "blur", "arrived", "value", "progress"),
+    }
