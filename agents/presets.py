@@ -22,7 +22,7 @@ def r2r_navigator() -> TrainConfig:
 
     `python scripts/train.py r2r-navigator --out runs/navigator`
     """
-    return TrainConfig(imitation=PhaseConfig(5000, 1e-3, teacher_share=0.5), reinforcement=_reinforcement(2000))
+    return TrainConfig(imitation=PhaseConfig(3000, 1e-3, teacher_share=0.5), reinforcement=_reinforcement(2000))
 
 
 def r2r_demo() -> TrainConfig:

@@ -130,7 +130,7 @@ class Trainer:
 
     def _check_finite(self, name: str, value: Tensor) -> None:
         if not bool(torch.isfinite(value)):
-            raise self._diverged(f"the {name} is {float(value)}")
+            raise self._diverged(f"the {name} is {value.item()}")
 
     def _diverged(self, problem: str) -> InputError:
         """What to raise before numbers that are not finite reach the weights."""
@@ -201,7 +201,9 @@ class Trainer:
             )
         check_fingerprint(checkpoint, self.fingerprint)
         self.start_from(checkpoint, "model")
-        self.average = {name: value.to(self.device) for name, value in checkpoint.part("average").items()}
+        average = checkpoint.part("average")
+        # In the order of the weights, which is how they are paired; the file has its own.
+        self.average = {name: average[name].to(self.device) for name in self.navigator.state_dict()}
         load_optimizer(self.optimizer, checkpoint.part("optimizer"))
         random = checkpoint.part("random")
         torch.set_rng_state(random["cpu"])

@@ -230,6 +230,9 @@ class NavigationEnv(gymnasium.Env):
         self.action_space = self._batch.single_action_space
         self.observation_space = self._batch.single_observation_space
         self.metadata = {"render_modes": []}
+        # Gymnasium wants arrays from a Box, even without dimensions, and scalars from a Discrete.
+        sensed = simulator.observation_space
+        self._boxes = {name for name, space in sensed.items() if isinstance(space, spaces.Box)}
 
     @property
     def episodes(self) -> tuple[Episode, ...]:
@@ -243,25 +246,20 @@ class NavigationEnv(gymnasium.Env):
         super().reset(seed=seed)
         chosen = {"episodes": [options["episode"]]} if options and "episode" in options else None
         observation, infos = self._batch.reset(seed=seed, options=chosen)
-        return _first(observation), self._info(infos)
+        return self._observation(observation), self._info(infos)
 
     def step(self, action: Any) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:
         """Take one action."""
         observation, reward, terminated, truncated, infos = self._batch.step(np.asarray([action]))
         ended = bool(terminated[0]), bool(truncated[0])
-        return _first(observation), float(reward[0]), *ended, self._info(infos)
+        return self._observation(observation), float(reward[0]), *ended, self._info(infos)
 
-    def _info(self, infos: Arrays) -> dict[str, Any]:
-        single = _first(infos)
+    def _observation(self, batch: Arrays) -> dict[str, Any]:
+        return {name: np.asarray(value[0]) if name in self._boxes else value[0] for name, value in batch.items()}
+
+    def _info(self, batch: Arrays) -> dict[str, Any]:
+        single = {name: value[0] for name, value in batch.items()}
         return {**single, "instruction": self._batch.instruction(int(single["episode"]))}
-
-
-def _first(arrays: Arrays) -> dict[str, Any]:
-    """The first row of each array, scalars of the spaces' types."""
-    return {
-        name: np.asarray(value[0]) if isinstance(value, np.ndarray) and value.ndim == 1 else value[0]
-        for name, value in arrays.items()
-    }
 
 
 def _scramble(value: Tensor) -> Tensor:

@@ -161,9 +161,9 @@ def scores(world: World, split: str, trajectories: Sequence[Trajectory]) -> dict
 
 
 def table(rows: Rows, dataset: str, split: str) -> Table:
-    """Measured rows first, published ones below."""
-    drawn = Table(title=f"{dataset} {split}", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    drawn.add_column("agent")
+    """Measured rows first, with the half widths of 95 % intervals; published ones below."""
+    drawn = Table(title=f"{dataset} {split}", box=SIMPLE_HEAD, padding=0)
+    drawn.add_column("agent", min_width=24)
     for name in METRICS:
         drawn.add_column(f"{name} %" if name in PERCENT else name, justify="right", no_wrap=True)
     for label, row in rows.items():
@@ -180,7 +180,7 @@ def _cell(row: Mapping[str, Any], name: str) -> str:
     if name not in PERCENT:
         return f"{row[name]:.2f}"
     interval = row.get(f"{name} interval")
-    return _percent(row[name]) + (f"\n{100 * interval[0]:.1f}-{100 * interval[1]:.1f}" if interval else "")
+    return _percent(row[name]) + (f"\n±{50 * (interval[1] - interval[0]):.1f}" if interval else "")
 
 
 def _percent(share: float | None) -> str:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 class RewardConfig:
     """The extrinsic reward of a step."""
 
-    progress: Literal["metres", "sign"] = "metres"
+    progress: Literal["metres", "sign"] = "sign"
     """Reward of a move: metres nearer to the goal (Wang et al. 2019, section 3.3), or their sign (Tan et al. 2019)."""
     progress_weight: float = 1.0
     """Factor on the reward of a move."""

@@ -141,8 +141,8 @@ class _Graph:
             "elevation": spaces.Box(-math.pi / 2, math.pi / 2, (), np.float32),
         }
         if self._features is not None:
-            width = self._features.shape[-1]
-            found["views"] = spaces.Box(-np.inf, np.inf, (VIEWS, width), np.float32)
+            low, high = (float(limit) for limit in self._features.aminmax())
+            found["views"] = spaces.Box(low, high, self._features.shape[1:], np.float32)
         return found
 
     def poses(self) -> list[Pose]:
@@ -179,7 +179,7 @@ class PanoramicGraph(_Graph):
             "candidate_view": spaces.MultiDiscrete([VIEWS] * width),
             "candidate_heading": spaces.Box(-math.pi, math.pi, (width,), np.float32),
             "candidate_elevation": spaces.Box(-math.pi / 2, math.pi / 2, (width,), np.float32),
-            "candidate_distance": spaces.Box(0.0, np.inf, (width,), np.float32),
+            "candidate_distance": spaces.Box(0.0, float(self._length.max()), (width,), np.float32),
         }
         return spaces.Dict({**self._pose_spaces(), **candidates})
 
@@ -270,9 +270,10 @@ class LowLevelGraph(_Graph):
         self._look(torch.round(self.heading / VIEW_STEP), torch.round(self.elevation / VIEW_STEP))
 
     def _look(self, column: Tensor, tilt: Tensor) -> None:
-        """Turn all bodies to view columns (0 to 11, wrapping) and tilts (-1, 0, 1, clamped)."""
+        """Turn all bodies to view columns (0 to 11, wrapping) and tilts (-1, 0, 1, clamped), and see what is ahead."""
         self._column, self._tilt = column.long() % 12, tilt.long().clamp(-1, 1)
         self.heading, self.elevation = self._column.float() * VIEW_STEP, self._tilt.float() * VIEW_STEP
+        self._ahead = self._forward_slot()
 
     def _forward_slot(self) -> Tensor:
         """(B,) int64, slot of the neighbour `forward` moves to; -1 where none is in view."""
@@ -287,25 +288,25 @@ class LowLevelGraph(_Graph):
     def act(self, actions: Tensor, moving: Tensor) -> Tensor:
         """Take `actions` where `moving`; a forward with no neighbour in view collides."""
         left, right, up, down, forward = ((actions == action) & moving for action in range(5))
-        slot = self._forward_slot()
-        moves = forward & (slot >= 0)
-        self._arrive(torch.where(moves, self._neighbour(slot), self.viewpoint))
+        moves = forward & (self._ahead >= 0)
+        self._arrive(torch.where(moves, self._viewpoint_ahead(), self.viewpoint))
         self._look(self._column + right.long() - left.long(), self._tilt + up.long() - down.long())
         return forward & ~moves
 
-    def _neighbour(self, slot: Tensor) -> Tensor:
-        return self.tables.neighbour[self.viewpoint, slot.clamp(min=0)]
+    def _viewpoint_ahead(self) -> Tensor:
+        """(B,) int64, row that `forward` leads to; the body's own where it collides."""
+        return torch.where(
+            self._ahead >= 0, self.tables.neighbour[self.viewpoint, self._ahead.clamp(min=0)], self.viewpoint
+        )
 
     def observe(self) -> dict[str, Tensor]:
         """Pose, view looked at, the row `forward` leads to (here if none), and which actions do something."""
-        slot = self._forward_slot()
-        ahead = torch.where(slot >= 0, self._neighbour(slot), self.viewpoint)
-        free = torch.ones_like(slot)
-        offered = torch.stack([free, free, self._tilt < 1, self._tilt > -1, slot >= 0, free], 1)
+        free = torch.ones_like(self._ahead)
+        offered = torch.stack([free, free, self._tilt < 1, self._tilt > -1, self._ahead >= 0, free], 1)
         return {
             **self._pose_observation(),
             "view": 12 * (1 + self._tilt) + self._column,
-            "forward_viewpoint": ahead,
+            "forward_viewpoint": self._viewpoint_ahead(),
             "candidate_mask": offered.to(torch.int8),
         }
 
@@ -321,7 +322,7 @@ class LowLevelGraph(_Graph):
         aim = torch.where(
             across.abs() > VIEW_STEP / 2, turn, torch.where(up != 0, tilt, LOW_LEVEL_ACTIONS.index("forward"))
         )
-        action = torch.where(self._forward_slot() == slot, LOW_LEVEL_ACTIONS.index("forward"), aim)
+        action = torch.where(self._ahead == slot, LOW_LEVEL_ACTIONS.index("forward"), aim)
         return torch.where(slot < 0, self.stop, action)
 
     def choices(self) -> list[tuple[str, ...]]:

@@ -1,0 +1,51 @@
+"""Running the scripts as from a shell, in this process: a process of their own would import torch first, each time."""
+
+import os
+import runpy
+import sys
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+from unittest.mock import patch
+
+import torch
+
+SCRIPTS = Path(__file__).parent.parent / "scripts"
+
+# The smallest training that has both phases, an evaluation between them and one at the end.
+_FLAGS = {
+    "imitation.iterations": 2,
+    "reinforcement.iterations": 2,
+    "evaluate-every": 2,
+    "batch-size": 6,
+    "max-steps": 5,
+    "language.hidden": 8,
+    "navigator.hidden": 16,
+    "navigator.view": 12,
+    "threads": 1,
+}
+SMALL = tuple(str(part) for flag, value in _FLAGS.items() for part in (f"--{flag}", value))
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a script ended: exit code, stdout, stderr."""
+
+    code: int
+    output: str
+    errors: str
+
+
+def run_script(script: str, *arguments: object, cache: Path) -> Result:
+    """Run a script with arguments; feature tables are kept in the folder `cache`."""
+    output, errors, code = StringIO(), StringIO(), 0
+    line = [script, *map(str, arguments)]
+    with patch.object(sys, "argv", line), patch.dict(os.environ, VLN_CACHE=str(cache)):
+        with redirect_stdout(output), redirect_stderr(errors):
+            try:
+                runpy.run_path(str(SCRIPTS / script), run_name="__main__")
+            except SystemExit as end:
+                code = end.code if isinstance(end.code, int) else int(end.code is not None)
+    torch.set_flush_denormal(False)  # training turns it on
+    return Result(code, output.getvalue(), errors.getvalue())

@@ -1,0 +1,88 @@
+"""Rewards: cases worked by hand, and what holds for every walk."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from small_world import CORRIDOR, episode
+
+from envs.environment import NavigationEnv, NavigationVectorEnv
+from envs.graph import LowLevelGraph, PanoramicGraph
+from vln.language import Vocabulary
+from vln.rewards import RewardConfig, final_reward, progress_reward
+
+VOCABULARY = Vocabulary.build(["Go."], min_count=1)
+DISTANCES = st.lists(st.floats(0, 100, width=32), min_size=2, max_size=20)
+
+
+@pytest.mark.parametrize("array", [np.array, torch.tensor])
+@pytest.mark.parametrize(
+    ("config", "rewards"),
+    [
+        (RewardConfig(), [2.0, -1.5, 0.0]),
+        (RewardConfig(progress_weight=0.5), [1.0, -0.75, 0.0]),
+        (RewardConfig(progress="sign"), [1.0, -1.0, 0.0]),
+        (RewardConfig(progress="sign", progress_weight=3.0), [3.0, -3.0, 0.0]),
+    ],
+)
+def test_coming_nearer_is_rewarded(array, config, rewards):
+    before, after = array([8.0, 2.5, 4.0]), array([6.0, 4.0, 4.0])
+    assert progress_reward(before, after, config).tolist() == rewards
+
+
+@pytest.mark.parametrize("array", [np.array, torch.tensor])
+def test_the_end_is_judged_once(array):
+    ended, success = array([True, True, False, False]), array([True, False, False, True])
+    assert final_reward(ended, success, RewardConfig(success=3.0, failure=-1.0)).tolist() == [3.0, -1.0, 0.0, 0.0]
+
+
+@given(DISTANCES)
+def test_metres_sum_to_the_distance_won(distances):
+    before, after = np.array(distances[:-1]), np.array(distances[1:])
+    won = distances[0] - distances[-1]
+    assert progress_reward(before, after, RewardConfig()).sum() == pytest.approx(won, abs=1e-9)
+
+
+@given(DISTANCES)
+def test_signs_are_those_of_the_metres(distances):
+    before, after = np.array(distances[:-1]), np.array(distances[1:])
+    metres, signs = (progress_reward(before, after, RewardConfig(progress=unit)) for unit in ("metres", "sign"))
+    assert (np.sign(metres) == signs).all()
+
+
+# --- in an environment: a - b - c - d - e in a row, 2 m apart, from a to e ---
+
+LEFT, RIGHT, UP, FORWARD, STOP = 0, 1, 2, 4, 5
+
+
+def rewards_of(env, actions):
+    env.reset(seed=0)
+    return [env.step(action)[1] for action in actions]
+
+
+def test_a_walk_to_the_neighbour_of_the_goal():
+    env = NavigationEnv(PanoramicGraph([CORRIDOR]), [episode("abcde")], VOCABULARY)
+    # At a the only neighbour is b; elsewhere slot 1 leads back and slot 2 on. The stop at d is 2 m from the goal.
+    assert rewards_of(env, [1, 1, 1, 2, 2, 0]) == [2, -2, 2, 2, 2, 2]
+
+
+def test_a_walk_that_stops_too_early_and_one_that_never_stops():
+    reward = RewardConfig(progress="sign", success=5, failure=-3)
+    env = NavigationEnv(PanoramicGraph([CORRIDOR]), [episode("abcde")], VOCABULARY, max_steps=3, reward=reward)
+    assert rewards_of(env, [1, 2, 0]) == [1, 1, -3]
+    assert rewards_of(env, [1, 2, 2, 2]) == [1, 1, 1 - 3, 0]
+
+
+def test_low_level_actions():
+    env = NavigationEnv(LowLevelGraph([CORRIDOR]), [episode("abcde")], VOCABULARY)
+    assert rewards_of(env, [RIGHT, RIGHT, RIGHT, FORWARD, UP, FORWARD, LEFT, STOP]) == [0, 0, 0, 2, 0, 2, 0, -2]
+
+
+def test_arriving_counts_for_nothing_before_the_stop():
+    env = NavigationVectorEnv(PanoramicGraph([CORRIDOR]), [episode("ab")], VOCABULARY, 2)
+    env.reset(seed=0)
+    _, reward, *_, infos = env.step([1, 0])
+    assert reward.tolist() == [2, 2]
+    assert infos["success"].tolist() == [False, True]
+    assert infos["distance"].tolist() == [0, 2]

@@ -1,0 +1,269 @@
+"""The whole chain through the command line: train, interrupt, resume, evaluate, score, replay."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from command_line import SMALL, Result, run_script
+
+from agents.checkpoint import load_checkpoint
+from agents.trainer import BEST, LATEST
+from scripts.worlds import DEV_SCANS
+from vln.episodes import load_split
+from vln.files import read_json_lines
+from vln.metrics import METRICS
+from vln.submission import read_submission
+from vln.trajectory import Trajectory, read_trajectories
+
+ROOT = Path(__file__).parent.parent
+PRESETS = {"r2r-navigator": "graph", "r2r-seq2seq": "graph-low-level"}
+INTERRUPTED = 130
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture(scope="module")
+def folder(small_data, tmp_path_factory) -> Path:
+    """Where the runs of this file are."""
+    return tmp_path_factory.mktemp("runs")
+
+
+@pytest.fixture(scope="module")
+def run(small_data) -> Run:
+    """Runs a script on the made data folder."""
+    return lambda script, *arguments: run_script(script, *arguments, "--data", small_data, cache=small_data / "cache")
+
+
+@pytest.fixture(scope="module")
+def train(run, folder) -> Callable[..., Path]:
+    """Trains a small agent into a folder of its own, named."""
+
+    def train(name: str, *arguments: object, preset: str = "r2r-navigator") -> Path:
+        result = run("train.py", preset, "--out", folder / name, *SMALL, *arguments)
+        assert result.code == 0, result.errors
+        return folder / name
+
+    return train
+
+
+@pytest.fixture(scope="module")
+def trained(train) -> dict[str, Path]:
+    return {preset: train(preset, preset=preset) for preset in PRESETS}
+
+
+@pytest.fixture(scope="module")
+def navigator(trained) -> Path:
+    return trained["r2r-navigator"]
+
+
+def groups(folder: Path) -> set[str]:
+    return {row["group"] for _, row in read_json_lines(folder / "metrics.jsonl")}
+
+
+# --- train ---
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_training_leaves_checkpoints_configuration_vocabulary_and_log(trained, preset):
+    found = trained[preset]
+    names = {"best.safetensors", "latest.safetensors", "config.json", "vocabulary.json", "metrics.jsonl", "tensorboard"}
+    assert {path.name for path in found.iterdir()} == names
+    state = load_checkpoint(found / LATEST).state
+    assert state["iteration"] == 4
+    assert json.loads((found / "config.json").read_text()) == state["config"]
+    assert groups(found) == {"train", "val_seen", "val_unseen"}
+    assert {"python", "torch", "vln"} <= state["versions"].keys()
+
+
+def process(small_data: Path, *arguments: object) -> subprocess.Popen[str]:
+    """A training of its own that ends only when told to, in a process group of its own."""
+    command = [
+        sys.executable,
+        str(ROOT / "scripts" / "train.py"),
+        "r2r-navigator",
+        *SMALL,
+        "--data",
+        small_data,
+        *arguments,
+    ]
+    environment = {**os.environ, "VLN_CACHE": str(small_data / "cache"), "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        [str(part) for part in command], env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+
+
+def wait_for(path: Path, running: subprocess.Popen[str]) -> None:
+    while not path.exists():
+        assert running.poll() is None, running.communicate()
+        time.sleep(0.02)
+
+
+def test_ctrl_c_saves_exits_130_and_the_resumed_run_ends_like_an_uninterrupted_one(small_data, train, run, folder):
+    stopped = folder / "stopped"
+    flags = ("--imitation.iterations", "3000", "--evaluate-every", "2")
+    running = process(small_data, "--out", stopped, *flags)
+    wait_for(stopped / LATEST, running)
+    running.send_signal(signal.SIGINT)
+    output, errors = running.communicate(timeout=120)
+    assert (running.returncode, output) == (INTERRUPTED, "")
+    assert "Traceback" not in errors
+    iteration = load_checkpoint(stopped / LATEST).state["iteration"]
+    assert 2 <= iteration < 3000
+    assert f"stopped after iteration {iteration}; the same command with --resume goes on" in errors
+    kept = (stopped / LATEST).read_bytes()
+    result = run("train.py", "r2r-navigator", "--out", stopped, *SMALL, *flags)  # without --resume
+    assert result.code == 2
+    assert "already holds a run" in result.errors
+    assert (stopped / LATEST).read_bytes() == kept
+
+
+def test_a_resumed_run_ends_like_an_uninterrupted_one(run, train, navigator, folder, monkeypatch):
+    from agents.trainer import Trainer
+
+    update = Trainer.update
+
+    def interrupted(self: Trainer) -> dict[str, float]:
+        if self.iteration == 2:
+            signal.raise_signal(signal.SIGINT)
+        return update(self)
+
+    command = ("train.py", "r2r-navigator", "--out", folder / "resumed", *SMALL)
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "update", interrupted)
+        assert run(*command).code == INTERRUPTED
+    assert load_checkpoint(folder / "resumed" / LATEST).state["iteration"] == 3
+    assert run(*command, "--resume").code == 0
+    for name in (LATEST, BEST):
+        one, other = load_checkpoint(folder / "resumed" / name), load_checkpoint(navigator / name)
+        assert all(torch.equal(value, other.tensors[tensor]) for tensor, value in one.tensors.items())
+
+
+def test_select_dev_holds_out_buildings_of_training_and_selects_on_them(train, run):
+    found = train("dev", "--select", "dev")
+    assert groups(found) == {"train", "val_seen", "val_unseen", "dev"}
+    rows = [row["SPL"] for _, row in read_json_lines(found / "metrics.jsonl") if row["group"] == "dev"]
+    assert load_checkpoint(found / BEST).state["best"] == pytest.approx(max(rows), abs=1e-5)
+    result = run("evaluate.py", found, "--split", "dev", "--json")
+    assert result.code == 0
+    assert json.loads(result.output)["dev"]["n"] == 60
+    assert {each.scan for each in read_trajectories(found / "eval" / "dev.jsonl")} <= set(DEV_SCANS)
+
+
+def test_another_run_starts_from_its_weights(train, navigator):
+    found = train("further", "--imitation.iterations", 0, "--start-from", navigator / BEST)
+    assert load_checkpoint(found / LATEST).state["iteration"] == 2
+
+
+# --- evaluate, score, replay ---
+
+
+@pytest.fixture(scope="module")
+def evaluated(run, trained) -> dict[str, dict[str, dict[str, float]]]:
+    """What evaluation printed, by preset."""
+    found = {}
+    for preset, path in trained.items():
+        result = run("evaluate.py", path, "--split", "val_unseen", "--json")
+        assert result.code == 0, result.errors
+        found[preset] = json.loads(result.output)
+    return found
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_evaluation_prints_the_agent_beside_simple_ones_and_writes_its_files(trained, evaluated, preset):
+    rows = evaluated[preset]
+    assert list(rows) == [preset, "shortest path", "random"]
+    assert all(rows[name].keys() >= {*METRICS, "n"} for name in rows)
+    assert [rows["shortest path"][metric] for metric in ("NE", "SR", "OSR", "SPL")] == [0, 1, 1, 1]
+    folder = trained[preset] / "eval"
+    assert {path.name for path in folder.iterdir()} >= {"val_unseen.jsonl", "val_unseen.json", "val_unseen.scores.json"}
+    assert json.loads((folder / "val_unseen.scores.json").read_text()) == rows
+    trajectories = read_trajectories(folder / "val_unseen.jsonl")
+    assert len(trajectories) == len(read_submission(folder / "val_unseen.json")) == rows[preset]["n"] == 30
+    assert all_told(trajectories[0], PRESETS[preset])
+
+
+def all_told(trajectory: Trajectory, simulator: str) -> bool:
+    """Whether a trajectory tells who did what, with probabilities and attention."""
+    for step in trajectory.steps:
+        assert sum(step.probabilities) == pytest.approx(1, abs=1e-2)
+        assert len(step.word_attention) == len(trajectory.words)
+        assert len(step.view_attention) == 36
+        assert step.choice in step.choices
+    return (trajectory.simulator, trajectory.agent, trajectory.split) == (simulator, "navigator", "val_unseen")
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_scoring_the_files_gives_the_numbers_of_the_evaluation(run, trained, evaluated, preset):
+    files = [trained[preset] / "eval" / f"val_unseen.{kind}" for kind in ("json", "jsonl")]
+    result = run("score.py", *files, "--split", "val_unseen", "--json")
+    assert result.code == 0, result.errors
+    own = {name: pytest.approx(evaluated[preset][preset][name]) for name in METRICS}
+    assert json.loads(result.output) == {str(file): {**own, "n": 30, "missing": 0} for file in files}
+
+
+def test_the_table_shows_the_agent_the_simple_ones_and_published_rows(run, navigator, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
+    result = run("evaluate.py", navigator, "--checkpoint", "latest")
+    assert result.code == 0
+    for part in ("r2r val_unseen", "r2r-navigator", "shortest path", "random", "SPL %", "Anderson"):
+        assert part in result.output
+
+
+def test_replay_draws_what_was_evaluated(run, trained, evaluated, tmp_path):
+    files = [path / "eval" / "val_unseen.jsonl" for path in trained.values()]
+    result = run("replay.py", *files, "--best", 1, "--out", tmp_path, "--format", "png", "gif")
+    assert result.code == 0, result.errors
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".gif", ".png"]
+    assert all(path.stat().st_size > 1000 for path in tmp_path.iterdir())
+    assert "[" in result.output  # the word attended to most
+
+
+@pytest.mark.parametrize(("ablate", "suffix"), [("vision", ".blind"), ("language", ".deaf")])
+def test_an_ablated_evaluation_keeps_to_its_own_files(run, navigator, evaluated, ablate, suffix):
+    whole = (navigator / "eval" / "val_unseen.jsonl").read_bytes()
+    result = run("evaluate.py", navigator, "--ablate", ablate, "--json")
+    assert result.code == 0, result.errors
+    assert list(json.loads(result.output))[0] == f"r2r-navigator{suffix}"
+    assert (navigator / "eval" / "val_unseen.jsonl").read_bytes() == whole
+    found = navigator / "eval" / f"val_unseen{suffix}.jsonl"
+    assert found.read_bytes() != whole
+    assert run("replay.py", found, "--random", 1).code == 0
+    if ablate == "language":
+        assert {each.words for each in read_trajectories(found)} == {("<eos>",)}
+
+
+@pytest.mark.parametrize("ablate", ["vision", "language"])
+def test_an_ablated_agent_trains_evaluates_and_replays(train, run, ablate):
+    found = train(ablate, "--ablate", ablate)
+    result = run("evaluate.py", found, "--split", "val_seen", "--json")
+    assert result.code == 0, result.errors
+    assert json.loads(result.output)[ablate]["n"] == 30
+    assert run("replay.py", found / "eval" / "val_seen.jsonl", "--worst", 1).code == 0
+
+
+def test_a_split_without_goals_gives_trajectories_and_no_scores(run, navigator, small_data):
+    result = run("evaluate.py", navigator, "--split", "test", "--json")
+    assert result.code == 0, result.errors
+    assert json.loads(result.output) == {}
+    assert "goals of split 'test' are withheld" in run("evaluate.py", navigator, "--split", "test").errors
+    assert not (navigator / "eval" / "test.scores.json").exists()
+    ids = [episode.episode_id for episode in load_split(small_data, "test")]
+    assert [each.episode_id for each in read_submission(navigator / "eval" / "test.json")] == ids
+    assert run("replay.py", navigator / "eval" / "test.jsonl", "--random", 1).code == 0
+
+
+def test_sampling_is_a_function_of_the_seed(run, navigator, folder):
+    def walks(seed: int) -> bytes:
+        assert run("evaluate.py", navigator, "--split", "val_seen", "--decoding", "sample", "--seed", seed).code == 0
+        return (navigator / "eval" / "val_seen.json").read_bytes()
+
+    first = walks(3)
+    assert walks(4) != first
+    assert walks(3) == first
