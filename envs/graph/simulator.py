@@ -55,11 +55,15 @@ class _Graph:
         first = np.cumsum([0, *(len(graph.viewpoints) for graph in graphs)])
         self._first_row = {graph.scan: int(row) for graph, row in zip(graphs, first, strict=False)}
         self._by_scan = {graph.scan: graph for graph in graphs}
+        self._prepare()
         self._features = None
         if features is not None and features.dense is not None and features.dense.shape[-1]:
             rows = features.rows(self.graphs)
             self._features = torch.from_numpy(np.ascontiguousarray(features.dense[rows], np.float32)).to(device)
         self.resize(0)
+
+    def _prepare(self) -> None:
+        """Make what a subclass needs on top of the tables."""
 
     def load(self, episodes: Sequence[Episode]) -> None:
         """Make episodes known, by position in the sequence."""
@@ -183,15 +187,8 @@ class PanoramicGraph(_Graph):
         }
         return spaces.Dict({**self._pose_spaces(), **candidates})
 
-    def __init__(
-        self,
-        graphs: Sequence[NavigationGraph],
-        features: ViewTable | None = None,
-        expert: Literal["goal", "reference"] = "goal",
-        device: torch.device | str = "cpu",
-    ) -> None:
-        """See the base class; candidate tables get their leading stop slot here, once."""
-        super().__init__(graphs, features, expert, device)
+    def _prepare(self) -> None:
+        """Give the candidate tables their leading stop slot, once."""
         tables, rows = self.tables, torch.arange(len(self.viewpoint_names), device=self.device)
         slots = torch.arange(tables.neighbour.shape[1], device=self.device)
         stop = torch.zeros(len(rows), 1, device=self.device)
