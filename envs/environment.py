@@ -184,8 +184,10 @@ class NavigationVectorEnv(VectorEnv):
         self._truncated = self._truncated | (~self._terminated & (self._steps >= self.max_steps))
         ending = (self._terminated | self._truncated) & alive
         success = self._terminated & (after < self.success_distance)
-        reward = progress_reward(before, after, self.reward) + final_reward(ending, success, self.reward)
-        reward = torch.where(ended, 0.0, reward).nan_to_num(0.0)
+        # No goal, no reward; a goal that cannot be reached comes no nearer.
+        progress = progress_reward(before, after, self.reward).nan_to_num(0.0)
+        reward = progress + final_reward(ending, success, self.reward)
+        reward = torch.where(ended | after.isnan(), 0.0, reward)
         if self._next_step and bool(ended.any()):
             rows = ended.nonzero().flatten()
             self._start(rows, self._draw(rows))

@@ -85,7 +85,7 @@ def metrics(
 
 
 DENSE_WIDTH = 512  # numbers a view, CLIP's
-LARGEST_SLOT = 5  # actions are drawn from 0 (stop) to this: episodes of six steps, as in R2R
+ACTIONS = 6  # actions are drawn from so many, one of them stop: episodes of six steps, as in R2R
 
 
 def graph(
@@ -116,9 +116,10 @@ def graph(
     features = _features(folder, list(graphs.values()))
     runs: dict[tuple[str, int], Callable[[], None]] = {}
     for batch in batches:
-        env = NavigationVectorEnv(PanoramicGraph(list(graphs.values())), episodes, vocabulary, batch, tensors=True)
+        simulator = PanoramicGraph(list(graphs.values()))
+        env = NavigationVectorEnv(simulator, episodes, vocabulary, batch, tensors=True)
         env.reset(seed=0)
-        actions = np.random.default_rng(0).integers(0, LARGEST_SLOT, (steps, batch), endpoint=True)
+        actions = np.random.default_rng(0).integers(0, min(ACTIONS, int(simulator.action_space.n)), (steps, batch))
         runs |= {(name, batch): partial(_walk, env, actions, tables) for name, tables in features.items()}
     time_in_turns(runs, 1)  # warms up
     seconds = time_in_turns(runs, repeats)

@@ -41,6 +41,7 @@ from vln.trajectory import Trajectory, write_trajectories
 
 SUFFIX = {"nothing": "", "vision": ".blind", "language": ".deaf"}
 PERCENT = tuple(name for name in METRICS if name not in ("TL", "NE"))
+PATIENCE = 100  # actions of the agents that need no learning, enough for any episode
 Rows = dict[str, dict[str, Any]]
 
 
@@ -78,7 +79,9 @@ def main(
     lived = live(agent, env, world, seed)
     write(name, lived)
     if env.episodes[0].goal is None:
-        show(Table(title=f"the goals of {split} are withheld: no scores"), {}, json)
+        Console(stderr=True).print(f"the goals of split '{split}' are withheld: no scores", highlight=False)
+        if json:
+            print("{}")
         return
     rows = score_rows(world, split, {f"{run.name}{SUFFIX[ablate]}": lived}, seed)
     write_json(name.with_name(f"{name.name}.scores.json"), rows)
@@ -118,7 +121,7 @@ def random_agent(world: World, split: str) -> tuple[Agent, NavigationVectorEnv]:
         world.splits[split],
         world.vocabulary,
         EVALUATION_BATCH,
-        max_steps=100,
+        max_steps=PATIENCE,
         autoreset_mode=mode,
         record=True,
     )
@@ -127,7 +130,8 @@ def random_agent(world: World, split: str) -> tuple[Agent, NavigationVectorEnv]:
 
 def live(agent: Agent, env: NavigationVectorEnv, world: World, seed: int) -> list[Trajectory]:
     """Trajectories of an agent on all episodes of an environment, with a progress bar."""
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(agent.name, total=len(env.episodes))
         return rollout(
             agent,
@@ -142,7 +146,7 @@ def live(agent: Agent, env: NavigationVectorEnv, world: World, seed: int) -> lis
 
 def score_rows(world: World, split: str, trajectories: dict[str, list[Trajectory]], seed: int) -> Rows:
     """Metrics of each agent, with those of the agents that need no learning; SR and SPL with their 95 % intervals."""
-    env = world.environment(split, EVALUATION_BATCH, record=True)
+    env = world.environment(split, EVALUATION_BATCH, record=True, max_steps=PATIENCE)
     simple = {
         "shortest path": live(ShortestPathAgent(), env, world, seed),
         "random": live(*random_agent(world, split), world, seed),

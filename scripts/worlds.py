@@ -60,7 +60,14 @@ class World:
         return simulator(list(self.graphs.values()), expert=self.config.expert, device=device)
 
     def environment(
-        self, split: str, num_envs: int, *, record: bool = False, silent: bool = False, device: str = "cpu"
+        self,
+        split: str,
+        num_envs: int,
+        *,
+        record: bool = False,
+        silent: bool = False,
+        max_steps: int | None = None,
+        device: str = "cpu",
     ) -> NavigationVectorEnv:
         """Episodes of a split; with `record`, as `agents.rollout.rollout` wants them; `silent` hides instructions."""
         return NavigationVectorEnv(
@@ -68,7 +75,7 @@ class World:
             self.splits[split],
             self.vocabulary,
             num_envs,
-            max_steps=self.config.max_steps,
+            max_steps=max_steps or self.config.max_steps,
             max_length=self.config.language.max_length,
             reward=self.config.reward,
             autoreset_mode=AutoresetMode.DISABLED,

@@ -41,11 +41,11 @@ def run_script(script: str, *arguments: object, cache: Path) -> Result:
     """Run a script with arguments; feature tables are kept in the folder `cache`."""
     output, errors, code = StringIO(), StringIO(), 0
     line = [script, *map(str, arguments)]
-    with patch.object(sys, "argv", line), patch.dict(os.environ, VLN_CACHE=str(cache)):
-        with redirect_stdout(output), redirect_stderr(errors):
-            try:
-                runpy.run_path(str(SCRIPTS / script), run_name="__main__")
-            except SystemExit as end:
-                code = end.code if isinstance(end.code, int) else int(end.code is not None)
+    shell = patch.object(sys, "argv", line), patch.dict(os.environ, VLN_CACHE=str(cache))
+    with shell[0], shell[1], redirect_stdout(output), redirect_stderr(errors):
+        try:
+            runpy.run_path(str(SCRIPTS / script), run_name="__main__")
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else int(end.code is not None)
     torch.set_flush_denormal(False)  # training turns it on
     return Result(code, output.getvalue(), errors.getvalue())

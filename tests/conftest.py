@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from conformance import WORLDS, World
 from hypothesis import settings
 from worlds import write_world
 
@@ -34,3 +35,9 @@ def graphs(data: Path) -> dict[str, NavigationGraph]:
 def small_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small made data folder with everything that training, evaluation and replay need; see `worlds.py`."""
     return write_world(tmp_path_factory.mktemp("small_data"))
+
+
+@pytest.fixture(params=WORLDS, scope="module")
+def world(request: pytest.FixtureRequest, small_data: Path) -> World:
+    """Each of the simulators that join the conformance tests, with episodes in the small made data folder."""
+    return WORLDS[request.param](small_data)

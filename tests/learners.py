@@ -8,6 +8,7 @@ import torch
 from agents.config import LanguageConfig, NavigatorConfig, PhaseConfig, TrainConfig
 from agents.navigator import Navigator
 from scripts.worlds import World, open_world
+from vln.rewards import RewardConfig
 
 SPLITS = ("train", "val_seen", "val_unseen")
 SMALL_LANGUAGE = LanguageConfig(min_count=1, hidden=8, max_length=40)
@@ -23,6 +24,7 @@ def small_config(**changes: Any) -> TrainConfig:
         "batch_size": 8,
         "imitation": PhaseConfig(6, 1e-2, 0.5),
         "average": 0.9,
+        "reward": RewardConfig("metres", progress_weight=1.0, success=2.0, failure=-2.0),
     }
     return TrainConfig(**{**fields, **changes})
 

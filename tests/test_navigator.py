@@ -135,6 +135,37 @@ def test_leaving_out_rows_changes_nothing_for_the_others(worlds, cell, actions):
         less = navigator.chose(part, torch.ones(len(keep), dtype=torch.int64))
 
 
+# --- candidates ---
+
+
+def test_a_candidate_is_known_by_direction_distance_and_kind(worlds):
+    seen = walk(worlds["panoramic"], EPISODES, steps=1)
+    geometry = decide(variant(worlds["panoramic"]), seen)[0].action_features
+    towards = directions(seen[0]["candidate_heading"], seen[0]["candidate_elevation"])
+    assert torch.equal(geometry[..., :DIRECTION], towards)
+    assert torch.equal(geometry[..., DIRECTION], seen[0]["candidate_distance"] / 5)
+    assert geometry[..., DIRECTION + 1].nonzero().tolist() == [[row, 0] for row in range(len(EPISODES))]
+
+
+@pytest.mark.parametrize("alignment", [True, False])
+def test_a_candidate_is_scored_by_the_view_it_is_in(worlds, alignment):
+    """Without what lets the whole panorama speak, a view that changes moves the candidates in it and no other."""
+    navigator = variant(worlds["panoramic"], panorama=False, cross_modal=False, alignment=alignment)
+    with torch.no_grad():
+        navigator.blur.zero_()
+        navigator.arrived.weight.zero_()
+    seen = walk(worlds["panoramic"], EPISODES[:1], steps=1)
+    offered, views = seen[0]["candidate_mask"][0] > 0, seen[0]["candidate_view"][0]
+    before = decide(navigator, seen)[0].logits[0]
+    changed = next(view for view in views[offered][1:].tolist() if view != int(facing(seen[0])))
+    weights = navigator.views.weights
+    weights.view(len(weights), VIEWS, -1)[seen[0]["viewpoint"], changed] *= 2
+    after = decide(navigator, seen)[0].logits[0]
+    expected = (views == changed) & offered
+    expected[0] = False  # to stop is in no view
+    assert torch.equal(before != after, expected)
+
+
 # --- memory ---
 
 

@@ -12,6 +12,7 @@ from envs.graph import LowLevelGraph, PanoramicGraph
 from vln.language import Vocabulary
 from vln.rewards import RewardConfig, final_reward, progress_reward
 
+METRES = RewardConfig(progress="metres")
 VOCABULARY = Vocabulary.build(["Go."], min_count=1)
 DISTANCES = st.lists(st.floats(0, 100, width=32), min_size=2, max_size=20)
 
@@ -20,8 +21,8 @@ DISTANCES = st.lists(st.floats(0, 100, width=32), min_size=2, max_size=20)
 @pytest.mark.parametrize(
     ("config", "rewards"),
     [
-        (RewardConfig(), [2.0, -1.5, 0.0]),
-        (RewardConfig(progress_weight=0.5), [1.0, -0.75, 0.0]),
+        (METRES, [2.0, -1.5, 0.0]),
+        (RewardConfig(progress="metres", progress_weight=0.5), [1.0, -0.75, 0.0]),
         (RewardConfig(progress="sign"), [1.0, -1.0, 0.0]),
         (RewardConfig(progress="sign", progress_weight=3.0), [3.0, -3.0, 0.0]),
     ],
@@ -41,7 +42,7 @@ def test_the_end_is_judged_once(array):
 def test_metres_sum_to_the_distance_won(distances):
     before, after = np.array(distances[:-1]), np.array(distances[1:])
     won = distances[0] - distances[-1]
-    assert progress_reward(before, after, RewardConfig()).sum() == pytest.approx(won, abs=1e-9)
+    assert progress_reward(before, after, METRES).sum() == pytest.approx(won, abs=1e-9)
 
 
 @given(DISTANCES)
@@ -62,7 +63,7 @@ def rewards_of(env, actions):
 
 
 def test_a_walk_to_the_neighbour_of_the_goal():
-    env = NavigationEnv(PanoramicGraph([CORRIDOR]), [episode("abcde")], VOCABULARY)
+    env = NavigationEnv(PanoramicGraph([CORRIDOR]), [episode("abcde")], VOCABULARY, reward=METRES)
     # At a the only neighbour is b; elsewhere slot 1 leads back and slot 2 on. The stop at d is 2 m from the goal.
     assert rewards_of(env, [1, 1, 1, 2, 2, 0]) == [2, -2, 2, 2, 2, 2]
 
@@ -75,12 +76,12 @@ def test_a_walk_that_stops_too_early_and_one_that_never_stops():
 
 
 def test_low_level_actions():
-    env = NavigationEnv(LowLevelGraph([CORRIDOR]), [episode("abcde")], VOCABULARY)
+    env = NavigationEnv(LowLevelGraph([CORRIDOR]), [episode("abcde")], VOCABULARY, reward=METRES)
     assert rewards_of(env, [RIGHT, RIGHT, RIGHT, FORWARD, UP, FORWARD, LEFT, STOP]) == [0, 0, 0, 2, 0, 2, 0, -2]
 
 
 def test_arriving_counts_for_nothing_before_the_stop():
-    env = NavigationVectorEnv(PanoramicGraph([CORRIDOR]), [episode("ab")], VOCABULARY, 2)
+    env = NavigationVectorEnv(PanoramicGraph([CORRIDOR]), [episode("ab")], VOCABULARY, 2, reward=METRES)
     env.reset(seed=0)
     _, reward, *_, infos = env.step([1, 0])
     assert reward.tolist() == [2, 2]

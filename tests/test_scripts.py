@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 import torch
 from command_line import SMALL, Result, run_script
+from learners import small_config, small_world
 
 from agents.checkpoint import load_checkpoint
-from agents.trainer import BEST, LATEST
+from agents.trainer import BEST, LATEST, Trainer
 from scripts.worlds import DEV_SCANS
 from vln.episodes import load_split
 from vln.files import read_json_lines
@@ -83,20 +84,11 @@ def test_training_leaves_checkpoints_configuration_vocabulary_and_log(trained, p
 
 
 def process(small_data: Path, *arguments: object) -> subprocess.Popen[str]:
-    """A training of its own that ends only when told to, in a process group of its own."""
-    command = [
-        sys.executable,
-        str(ROOT / "scripts" / "train.py"),
-        "r2r-navigator",
-        *SMALL,
-        "--data",
-        small_data,
-        *arguments,
-    ]
+    """A training in a process of its own."""
+    script = (sys.executable, ROOT / "scripts" / "train.py", "r2r-navigator")
+    command = [str(part) for part in (*script, *SMALL, "--data", small_data, *arguments)]
     environment = {**os.environ, "VLN_CACHE": str(small_data / "cache"), "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(
-        [str(part) for part in command], env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
+    return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
 def wait_for(path: Path, running: subprocess.Popen[str]) -> None:
@@ -105,7 +97,7 @@ def wait_for(path: Path, running: subprocess.Popen[str]) -> None:
         time.sleep(0.02)
 
 
-def test_ctrl_c_saves_exits_130_and_the_resumed_run_ends_like_an_uninterrupted_one(small_data, train, run, folder):
+def test_ctrl_c_saves_and_exits_130_and_only_resume_goes_on(small_data, run, folder):
     stopped = folder / "stopped"
     flags = ("--imitation.iterations", "3000", "--evaluate-every", "2")
     running = process(small_data, "--out", stopped, *flags)
@@ -124,9 +116,7 @@ def test_ctrl_c_saves_exits_130_and_the_resumed_run_ends_like_an_uninterrupted_o
     assert (stopped / LATEST).read_bytes() == kept
 
 
-def test_a_resumed_run_ends_like_an_uninterrupted_one(run, train, navigator, folder, monkeypatch):
-    from agents.trainer import Trainer
-
+def test_a_resumed_run_ends_like_an_uninterrupted_one(run, navigator, folder, monkeypatch):
     update = Trainer.update
 
     def interrupted(self: Trainer) -> dict[str, float]:
@@ -154,6 +144,17 @@ def test_select_dev_holds_out_buildings_of_training_and_selects_on_them(train, r
     assert result.code == 0
     assert json.loads(result.output)["dev"]["n"] == 60
     assert {each.scan for each in read_trajectories(found / "eval" / "dev.jsonl")} <= set(DEV_SCANS)
+
+
+def test_buildings_of_dev_are_in_training_unless_it_selects(small_data):
+    every = load_split(small_data, "train")
+    held_out = {episode.episode_id for episode in every if episode.scan in DEV_SCANS}
+    assert 0 < len(held_out) < len(every)
+    for select, expected in (("dev", len(every) - len(held_out)), ("val_unseen", len(every))):
+        world = small_world(small_data, small_config(select=select), ("train", "dev"))
+        assert {episode.episode_id for episode in world.splits["dev"]} == held_out
+        assert len(world.splits["train"]) == expected
+        assert held_out.isdisjoint(each.episode_id for each in world.splits["train"]) is (select == "dev")
 
 
 def test_another_run_starts_from_its_weights(train, navigator):
@@ -230,7 +231,7 @@ def test_an_ablated_evaluation_keeps_to_its_own_files(run, navigator, evaluated,
     whole = (navigator / "eval" / "val_unseen.jsonl").read_bytes()
     result = run("evaluate.py", navigator, "--ablate", ablate, "--json")
     assert result.code == 0, result.errors
-    assert list(json.loads(result.output))[0] == f"r2r-navigator{suffix}"
+    assert next(iter(json.loads(result.output))) == f"r2r-navigator{suffix}"
     assert (navigator / "eval" / "val_unseen.jsonl").read_bytes() == whole
     found = navigator / "eval" / f"val_unseen{suffix}.jsonl"
     assert found.read_bytes() != whole

@@ -1,7 +1,7 @@
 """A small data folder in the published formats, for tests that train, evaluate and replay without the real data.
 
-Every viewpoint has a landmark that its neighbours see in its direction, and instructions name the landmarks of the path,
-so an agent that reads and looks can learn to follow them, in a building it has never met too.
+Every viewpoint has a landmark that its neighbours see in its direction, and instructions name the landmarks of the
+path, so an agent that reads and looks can learn to follow them, in a building it has never met too.
 """
 
 import json
@@ -21,8 +21,9 @@ from vln.language import split_words
 SCANS = ("17DRP5sb8fy", "VLzqgDo317F", "2azQ1b91cZZ")
 SPLITS = {"train": (SCANS[:2], 40), "val_seen": (SCANS[:1], 10), "val_unseen": (SCANS[2:], 10), "test": (SCANS[2:], 4)}
 LANDMARKS = (
-    "couch bed chair television oven sink toilet vase clock refrigerator bench laptop bookcase piano mirror fireplace"
-).split()
+    *("couch", "bed", "chair", "television", "oven", "sink", "toilet", "vase"),
+    *("clock", "refrigerator", "bench", "laptop", "bookcase", "piano", "mirror", "fireplace"),
+)
 SENTENCES = (
     "Walk past the {past}. Stop at the {last}.",
     "Go to the {past} and then wait by the {last}.",

@@ -1,5 +1,6 @@
 """Lookup tables over the viewpoints of many buildings, so that a step of a batch is a handful of gathers."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
@@ -8,6 +9,8 @@ import torch
 from torch import Tensor
 
 from vln.graph import VIEW_STEP, NavigationGraph
+
+TURN = 2 * math.pi
 
 
 @dataclass(frozen=True)
@@ -92,20 +95,34 @@ def _building(graph: NavigationGraph, width: int, start: int, square: int) -> di
         "view": np.where(used, nearest_view(heading, elevation), 0),
         "offset": square + np.arange(count) * count - start,
         "distance": graph.distances.astype(np.float32).ravel(),
-        "next_slot": _next_slots(graph, local, used).ravel(),
+        "next_slot": slots_of(graph.next_hops, local, used).ravel(),
     }
 
 
-def _next_slots(graph: NavigationGraph, neighbours: np.ndarray, used: np.ndarray) -> np.ndarray:
-    """(V, V) slots of the next hops; -1 where there is no hop to take."""
-    count = len(graph.viewpoints)
+def slots_of(hops: np.ndarray, neighbours: np.ndarray, used: np.ndarray) -> np.ndarray:
+    """The slots that lead to next hops.
+
+    Args:
+        hops: (V, V) next viewpoint on the way from a to b; a itself where there is no way to go.
+        neighbours: (V, D) viewpoints.
+        used: (V, D) bool, which slots may be taken.
+
+    Returns:
+        (V, V) slots; -1 where there is no hop to take.
+    """
+    count = len(hops)
     slot_of = np.full((count, count), -1)
     rows, slots = np.nonzero(used)
     slot_of[rows, neighbours[rows, slots]] = slots
-    return np.take_along_axis(slot_of, graph.next_hops, axis=1)
+    return np.take_along_axis(slot_of, hops, axis=1)
 
 
 def nearest_view(heading: np.ndarray, elevation: np.ndarray) -> np.ndarray:
     """Index (0 to 35) of the view whose centre is nearest, for radians of any shape."""
     column = np.rint(heading / VIEW_STEP).astype(np.int64) % 12
     return 12 * (1 + np.clip(np.rint(elevation / VIEW_STEP), -1, 1).astype(np.int64)) + column
+
+
+def wrap(angle: Tensor) -> Tensor:
+    """The same angle in [-pi, pi]; rounding is several times as fast as a remainder."""
+    return (angle - TURN * torch.round(angle / TURN)).clamp(-math.pi, math.pi)

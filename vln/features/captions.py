@@ -151,8 +151,8 @@ def _build(sources: Sequence[Path], source_hash: str, place: Path, box_captions:
     numbers: dict[str, int] = {}
     keys: list[tuple[str, str]] = []
     parts: list[Entries] = []
-    # Progress goes to stderr: stdout may be a table in JSON.
-    for path in track(sources, "Reading captions", console=Console(stderr=True), transient=True):
+    console = Console(stderr=True)  # stdout may be a table in JSON
+    for path in track(sources, "Reading captions", console=console, transient=True, disable=not console.is_terminal):
         mentions = read_mentions(path, numbers, box_captions)
         parts.append(merge(mentions, first_view=len(keys) * VIEWS))
         keys.extend(mentions.keys)

@@ -54,7 +54,8 @@ def convert(path: Path, place: Path, rows: Iterable[Row], count: int, width: int
     viewpoints: dict[tuple[str, str], None] = {}
     with replacing(place / "dense.npy") as temporary:
         table = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float16, shape=(count, VIEWS, width))
-        bar = track(rows, f"Converting {Path(path).name}", total=count, console=Console(stderr=True), transient=True)
+        console, title = Console(stderr=True), f"Converting {Path(path).name}"
+        bar = track(rows, title, total=count, console=console, transient=True, disable=not console.is_terminal)
         for row, (scan, viewpoint, features) in enumerate(bar):
             if (scan, viewpoint) in viewpoints:
                 problem = f"viewpoint '{viewpoint}' of scan '{scan}' occurs twice"
