@@ -75,8 +75,8 @@ class LossConfig:
     policy: float = 0.0
     """Policy gradient (A2C) where the agent acts."""
     value: float = 0.01
-    """Value regression; it trains the critic alone, in imitation too, so that reinforcement starts with a good one. Small,
-    so that the critic's errors, of metres squared, do not decide how far the gradient of all the rest is clipped."""
+    """Value regression; it trains the critic alone, in imitation too, so that reinforcement starts with a good one.
+    Small, so that the critic's errors, large at first, do not decide how far the gradient of all the rest is clipped."""
     entropy: float = 0.01
     """Entropy bonus, times the policy weight."""
     progress: float = 0.5
