@@ -76,7 +76,7 @@ class LossConfig:
     """Policy gradient (A2C) where the agent acts."""
     value: float = 0.01
     """Value regression; it trains the critic alone, in imitation too, so that reinforcement starts with a good one.
-    Small, so that the critic's errors, large at first, do not decide how far the gradient of all the rest is clipped."""
+    Small, so that the critic's errors do not decide how far the gradient of all the rest is clipped."""
     entropy: float = 0.01
     """Entropy bonus, times the policy weight."""
     progress: float = 0.5
@@ -109,6 +109,8 @@ class TrainConfig:
     """Data set, in R2R format."""
     features: str = "captions"
     """What views look like: captions, captions-short, none, or a feature file (.tsv, .hdf5)."""
+    feature_size: int | None = None
+    """Numbers a view of a feature file; 2,048 (.tsv) and 768 (.hdf5) if not given."""
     actions: Literal["panoramic", "low-level"] = "panoramic"
     """Action space of the graph simulator."""
     expert: Literal["goal", "reference"] = "goal"

@@ -118,7 +118,7 @@ def open_world(
         sentences = [episode.instruction for episode in episodes["train"]]
         vocabulary = Vocabulary.build(sentences, language.min_count, language.unit)
     blind = config.ablate == "vision"
-    table = blind_table() if blind else open_features(config.features, data, cache)
+    table = blind_table() if blind else open_features(config.features, data, cache, feature_size=config.feature_size)
     return World(config, data, episodes, graphs, vocabulary, table)
 
 

@@ -71,4 +71,4 @@ def _check(path: Path, key: str, found: object, feature_size: int) -> None:
         raise InputError(path, f"key '{key}' is not a data set <scan>_<viewpoint> of floats", "fetch the file again")
     if found.ndim != 2 or found.shape[0] != VIEWS or found.shape[1] < feature_size:
         problem = f"data set '{key}' has shape {found.shape}, not ({VIEWS}, {feature_size} or more)"
-        raise InputError(path, problem, "fetch the file again or pass its feature size")
+        raise InputError(path, problem, "fetch the file again or pass --feature-size")

@@ -18,7 +18,7 @@ from vln.graph import VIEWS
 
 COLUMNS = ("scanId", "viewpointId", "image_w", "image_h", "vfov", "features")
 FEATURE_SIZE = 2048
-REFETCH = "fetch the file again or pass its feature size"
+REFETCH = "fetch the file again or pass --feature-size"
 
 
 def load_resnet_tsv(path: Path, cache: Path | None = None, feature_size: int = FEATURE_SIZE) -> ViewTable:
