@@ -20,10 +20,10 @@ install: $(VENV)/.installed ## make .venv with the tested versions and the packa
 
 install-dev: $(VENV)/.installed-dev ## the same and the tools of test and lint
 
-demo: install ## train a small agent on Room-to-Room, evaluate it, draw its best and worst episodes
+demo: install ## train a small agent on Room-to-Room, evaluate it, draw what it did
 	$(BIN)/python scripts/train.py r2r-demo --out $(DEMO) $(DATA_FLAG) $(if $(wildcard $(DEMO)/latest.safetensors),--resume)
 	$(BIN)/python scripts/evaluate.py $(DEMO) --split val_unseen $(DATA_FLAG)
-	$(BIN)/python scripts/replay.py $(DEMO)/eval/val_unseen.jsonl --best 3 --worst 2 --out $(DEMO)/replay --format png gif $(DATA_FLAG)
+	$(BIN)/python scripts/replay.py $(DEMO)/eval/val_unseen.jsonl --random 4 --out $(DEMO)/replay --format png gif $(DATA_FLAG)
 
 test: install-dev ## run the tests (slow ones: ARGS="-m slow")
 	$(if $(DATA),VLN_DATA="$(DATA)") $(BIN)/python -m pytest $(ARGS)

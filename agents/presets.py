@@ -6,7 +6,7 @@ from agents.config import LossConfig, NavigatorConfig, PhaseConfig, TrainConfig
 def r2r_seq2seq() -> TrainConfig:
     """The sequence-to-sequence agent of Anderson et al. 2018 on low-level actions, with caption features.
 
-    `python scripts/train.py r2r-seq2seq --out runs/seq2seq`
+    `python scripts/train.py r2r-seq2seq --out runs/seq2seq`; its full length has not been measured.
     """
     return TrainConfig(
         actions="low-level",
@@ -20,7 +20,8 @@ def r2r_seq2seq() -> TrainConfig:
 def r2r_navigator() -> TrainConfig:
     """The cross-modal navigator on panoramic actions with caption features: imitation, then reinforcement.
 
-    `python scripts/train.py r2r-navigator --out runs/navigator`
+    `python scripts/train.py r2r-navigator --out runs/navigator`: its phases, run one after the other on one CPU core, took
+    20 and 12 minutes and gave val_unseen SR 52.4 ± 2.7 and SPL 47.9 ± 2.5 (seed 0); the README has the table.
     """
     return TrainConfig(imitation=PhaseConfig(3000, 1e-3, teacher_share=0.5), reinforcement=_reinforcement(2000))
 
@@ -28,10 +29,10 @@ def r2r_navigator() -> TrainConfig:
 def r2r_demo() -> TrainConfig:
     """A short run of the navigator, to see it learn.
 
-    `python scripts/train.py r2r-demo --out runs/demo`
+    `python scripts/train.py r2r-demo --out runs/demo`: about four minutes on two idle CPU cores.
     """
     return TrainConfig(
-        imitation=PhaseConfig(600, 1e-3, teacher_share=0.5), reinforcement=_reinforcement(0), evaluate_every=200
+        imitation=PhaseConfig(900, 1e-3, teacher_share=0.5), reinforcement=_reinforcement(0), evaluate_every=300
     )
 
 
