@@ -20,7 +20,7 @@ def r2r_seq2seq() -> TrainConfig:
 def r2r_navigator() -> TrainConfig:
     """The cross-modal navigator on panoramic actions with caption features: imitation, then reinforcement.
 
-    `python scripts/train.py r2r-navigator --out runs/navigator`: its phases, run one after the other on one CPU core, took
+    `python scripts/train.py r2r-navigator --out runs/navigator`: its phases, run one by one on one CPU core, took
     20 and 12 minutes and gave val_unseen SR 52.4 ± 2.7 and SPL 47.9 ± 2.5 (seed 0); the README has the table.
     """
     return TrainConfig(imitation=PhaseConfig(3000, 1e-3, teacher_share=0.5), reinforcement=_reinforcement(2000))
