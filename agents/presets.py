@@ -29,7 +29,7 @@ def r2r_navigator() -> TrainConfig:
 def r2r_demo() -> TrainConfig:
     """A short run of the navigator, to see it learn.
 
-    `python scripts/train.py r2r-demo --out runs/demo`: 4.1 minutes on two CPU cores, val_unseen SR 40.8, SPL 36.3 (seed 0).
+    `python scripts/train.py r2r-demo --out runs/demo`: 4.1 minutes on two CPU cores, val_unseen SR 40.8 (seed 0).
     """
     return TrainConfig(
         imitation=PhaseConfig(900, 1e-3, teacher_share=0.5), reinforcement=_reinforcement(0), evaluate_every=300
