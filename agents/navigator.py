@@ -171,8 +171,7 @@ class Navigator(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Attention over the views with the history in mind (B, 36), and what was seen (B, view + DIRECTION)."""
         if self.config.panorama:
-            scores = panorama.match(self.look_content(hidden) / math.sqrt(self.config.view))
-            looked = (scores + torch.bmm(around, self.look_direction(hidden)[:, :, None])[:, :, 0]).softmax(1)
+            looked = self._weigh(self.look_content(hidden), self.look_direction(hidden), panorama, around)
         else:
             looked = nn.functional.one_hot(facing(observation), VIEWS).to(hidden.dtype)
         return looked, self._pool(looked, panorama, around)
@@ -181,9 +180,13 @@ class Navigator(nn.Module):
         """What the views have to say about the words read (B, view + DIRECTION)."""
         if not self.config.cross_modal:
             return []
-        scores = panorama.match(self.ground_content(context) / math.sqrt(self.config.view))
-        grounded = (scores + torch.bmm(around, self.ground_direction(context)[:, :, None])[:, :, 0]).softmax(1)
+        grounded = self._weigh(self.ground_content(context), self.ground_direction(context), panorama, around)
         return [self._pool(grounded, panorama, around)]
+
+    def _weigh(self, content: Tensor, direction: Tensor, panorama: Panorama, around: Tensor) -> Tensor:
+        """Attention over the views (B, 36) by what they show and where, for queries (B, view) and (B, DIRECTION)."""
+        scores = panorama.match(content / math.sqrt(self.config.view))
+        return (scores + torch.bmm(around, direction[:, :, None])[:, :, 0]).softmax(1)
 
     def _pool(self, weights: Tensor, panorama: Panorama, around: Tensor) -> Tensor:
         return torch.cat([self.dropout(panorama.pool(weights)), attend(weights, around)], 1)
