@@ -112,7 +112,7 @@ def open_world(
     scans = sorted({episode.scan for split in episodes.values() for episode in split})
     graphs = load_graphs(data / "connectivity", scans)
     for split, found in episodes.items():
-        check_episodes(split_file(data, config.dataset, "train" if split == "dev" else split), found, graphs)
+        check_episodes(source_of(config, data, split), found, graphs)
     if vocabulary is None:
         language = config.language
         sentences = [episode.instruction for episode in episodes["train"]]
@@ -122,11 +122,16 @@ def open_world(
     return World(config, data, episodes, graphs, vocabulary, table)
 
 
+def source_of(config: TrainConfig, data: Path, split: str) -> Path:
+    """The file of a split; `dev` is a part of `train`."""
+    return split_file(data, config.dataset, "train" if split == "dev" else split)
+
+
 def load_splits(config: TrainConfig, data: Path, splits: Sequence[str]) -> dict[str, list[Episode]]:
     """Episodes by split; `dev` is the part of `train` in `DEV_SCANS`, which `--select dev` takes out of `train`."""
     found: dict[str, list[Episode]] = {}
     for split in splits:
-        source = split_file(data, config.dataset, "train" if split == "dev" else split)
+        source = source_of(config, data, split)
         episodes = load_episodes(source, split)
         if split == "dev":
             episodes = [episode for episode in episodes if episode.scan in DEV_SCANS]
