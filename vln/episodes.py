@@ -40,8 +40,12 @@ class Episode:
         split: Name of the split the episode came from.
         instruction: The sentence, as written.
         path: Viewpoints of the demonstration, the start first; the start alone where the goal is withheld (test).
-        heading: Initial heading in radians, clockwise from +y.
+            Empty in a continuous world.
+        heading: Initial heading in radians, in the world's frame: clockwise from +y on graphs, counter-clockwise
+            from -z in continuous worlds.
         sub_instructions: Clauses aligned to the path, empty where the data set has none.
+        positions: What `path` is in a continuous world: places of the feet in metres, x, y, z with y up.
+        target: What is to be reached, for people ("red sofa"); empty where the data set does not tell.
     """
 
     episode_id: str
@@ -51,6 +55,13 @@ class Episode:
     path: tuple[str, ...]
     heading: float
     sub_instructions: tuple[SubInstruction, ...] = ()
+    positions: tuple[tuple[float, float, float], ...] = ()
+    target: str = ""
+
+    @property
+    def withheld(self) -> bool:
+        """Whether the goal is not told, on a graph or in a continuous world."""
+        return len(self.path or self.positions) < 2
 
     @property
     def start(self) -> str:

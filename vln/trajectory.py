@@ -68,6 +68,9 @@ class Trajectory:
         agent: Name of the agent ("navigator", "random", ...).
         simulator: Name of the simulator ("graph", "graph-low-level", ...).
         versions: Name to version of what produced the trajectory.
+        reference_positions: What `reference` is in a continuous world: places in metres, the start first.
+        distances: Geodesic metres to the goal at each of the T+1 poses, in a continuous world; empty where withheld.
+        target: What was to be reached, for people; empty where unknown.
         seed: Seed of the rollout.
         start: Pose before the first step.
         steps: The steps, in order.
@@ -87,6 +90,9 @@ class Trajectory:
     start: Pose
     steps: tuple[Step, ...]
     versions: dict[str, str] = field(default_factory=dict)
+    reference_positions: tuple[tuple[float, float, float], ...] = ()
+    distances: tuple[float, ...] = ()
+    target: str = ""
 
     @property
     def poses(self) -> list[Pose]:
@@ -117,7 +123,9 @@ def read_trajectories(path: Path) -> list[Trajectory]:
 
 def _trajectory(row: Any) -> Trajectory:
     values = _fields(Trajectory, row)
-    return Trajectory(**values | {"start": _pose(values["start"]), "steps": tuple(map(_step, values["steps"]))})
+    parsed = {"start": _pose(values["start"]), "steps": tuple(map(_step, values["steps"]))}
+    places = tuple(_place(place) for place in values.get("reference_positions", ()))
+    return Trajectory(**values | parsed | {"reference_positions": places})
 
 
 def _step(row: Any) -> Step:
@@ -127,8 +135,14 @@ def _step(row: Any) -> Step:
 
 def _pose(row: Any) -> Pose:
     values = _fields(Pose, row)
-    x, y, z = map(float, values["position"])
-    return Pose(str(values["viewpoint"]), (x, y, z), float(values["heading"]), float(values["elevation"]))
+    return Pose(
+        str(values["viewpoint"]), _place(values["position"]), float(values["heading"]), float(values["elevation"])
+    )
+
+
+def _place(row: Any) -> tuple[float, float, float]:
+    x, y, z = map(float, row)
+    return x, y, z
 
 
 def _fields(kind: type, row: Any) -> dict[str, Any]:
