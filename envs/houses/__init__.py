@@ -1,0 +1,1 @@
+"""Houses made up from a seed: floor plans, walls, furniture, textures and light."""
