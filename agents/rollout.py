@@ -1,7 +1,8 @@
 """Letting an agent live through episodes, and writing down what it did."""
 
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import gymnasium
@@ -12,10 +13,9 @@ from gymnasium.vector import VectorEnv
 import vln
 from agents.agent import Agent, Decision
 from vln.episodes import Episode
-from vln.graph import NavigationGraph
 from vln.trajectory import Pose, Step, Trajectory
 
-DIGITS = 4  # of probabilities and attention in trajectory files
+DIGITS = 4  # of probabilities, attention and distances in trajectory files
 
 
 def versions() -> dict[str, str]:
@@ -32,7 +32,6 @@ def versions() -> dict[str, str]:
 def rollout(
     agent: Agent,
     env: VectorEnv,
-    graphs: Mapping[str, NavigationGraph],
     *,
     dataset: str = "r2r",
     seed: int = 0,
@@ -44,7 +43,6 @@ def rollout(
     Args:
         agent: Acts.
         env: An `envs.environment.NavigationVectorEnv` with `record=True` and autoreset DISABLED.
-        graphs: Buildings, for the hash of each.
         dataset: Name of the data set, for the trajectories.
         seed: Seed of the agent; each batch adds its number.
         attention: Write down attention over words and views.
@@ -62,20 +60,24 @@ def rollout(
     for number, first in enumerate(range(0, len(order), env.num_envs)):
         chosen = order[first : first + env.num_envs]
         words = [_words(agent, world.instruction(index), world.max_length) for index in chosen]
-        starts, steps = _live(agent, env, chosen, seed + number, [len(read) for read in words] if attention else None)
+        lives = _live(agent, env, chosen, seed + number, [len(read) for read in words] if attention else None)
         for row, index in enumerate(chosen):
-            episode = episodes[index]
+            episode, life = episodes[index], lives[row]
+            continuous = bool(episode.positions) and not episode.withheld
             found[index] = Trajectory(
                 episode_id=episode.episode_id,
                 split=episode.split,
                 scan=episode.scan,
-                scan_hash=graphs[episode.scan].content_hash,
+                scan_hash=world.simulator.content_hash(episode.scan),
                 instruction=episode.instruction,
                 words=words[row],
                 reference=episode.path,
                 seed=seed + number,
-                start=starts[row],
-                steps=tuple(steps[row]),
+                start=life.start,
+                steps=tuple(life.steps),
+                reference_positions=episode.positions,
+                distances=tuple(life.distances) if continuous else (),
+                target=episode.target,
                 **common,
             )
         if advance:
@@ -83,26 +85,33 @@ def rollout(
     return [found[index] for index in range(len(episodes))]
 
 
-def _live(
-    agent: Agent, env: VectorEnv, chosen: Sequence[int], seed: int, words: Sequence[int] | None
-) -> tuple[list[Pose], list[list[Step]]]:
-    """One batch of episodes: start poses and steps of each. A short batch is filled up with its first episode.
+@dataclass
+class Life:
+    """An episode as it is lived: the pose before the first step, the steps, and metres to the goal at each pose."""
+
+    start: Pose
+    distances: list[float]
+    steps: list[Step] = field(default_factory=list)
+
+
+def _live(agent: Agent, env: VectorEnv, chosen: Sequence[int], seed: int, words: Sequence[int] | None) -> list[Life]:
+    """One batch of episodes. A short batch is filled up with its first episode.
 
     `words` are the lengths of the instructions as read; None leaves attention out.
     """
     filled = np.array([*chosen, *[chosen[0]] * (env.num_envs - len(chosen))])
     observation, infos = env.reset(options={"episodes": filled})
-    starts: list[Pose] = infos["poses"]
-    steps: list[list[Step]] = [[] for _ in chosen]
+    lives = [Life(infos["poses"][row], [_metres(infos, row)]) for row in range(len(chosen))]
     agent.begin(observation, seed)
     ended = np.zeros(env.num_envs, dtype=bool)
     while not ended.all():
         decision, choices = agent.act(observation, infos), infos["choices"]
         observation, _, terminated, truncated, infos = env.step(decision.actions)
         for row in np.flatnonzero(~ended[: len(chosen)]).tolist():
-            steps[row].append(_step(decision, row, choices[row], infos, words))
+            lives[row].steps.append(_step(decision, row, choices[row], infos, words))
+            lives[row].distances.append(_metres(infos, row))
         ended = terminated | truncated
-    return starts, steps
+    return lives
 
 
 def _step(
@@ -120,6 +129,10 @@ def _step(
         word_attention=() if words is None else _numbers(decision.word_attention, row, slice(words[row])),
         view_attention=() if words is None else _numbers(decision.view_attention, row),
     )
+
+
+def _metres(infos: dict[str, Any], row: int) -> float:
+    return round(float(infos["distance"][row]), DIGITS)
 
 
 def _numbers(values: np.ndarray | None, row: int, kept: Any = slice(None)) -> tuple[float, ...]:

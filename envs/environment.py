@@ -12,7 +12,7 @@ from gymnasium.vector.utils import batch_space
 from torch import Tensor
 
 from envs.simulator import Simulator
-from vln.episodes import Episode
+from vln.episodes import Episode, check_instructions
 from vln.errors import InputError
 from vln.language import Vocabulary
 from vln.rewards import RewardConfig, final_reward, progress_reward
@@ -45,7 +45,8 @@ class NavigationVectorEnv(VectorEnv):
     ## Infos
     Arrays over the batch at every reset and step: `episode` (index into `episodes`), `steps` (actions so far), `expert`
     (action of the shortest-path expert), `distance` (metres to the goal, NaN where withheld), `collided`, `success`
-    (stopped within the success distance). With `record=True` also lists: `poses` and `choices`.
+    (stopped within the success distance), `instruction` (the sentence, an array of str). With `record=True` also lists:
+    `poses` and `choices`.
 
     ## Which episodes
     `reset(options={"episodes": indices})` chooses them. Otherwise environment i draws them uniformly with the seed
@@ -87,7 +88,7 @@ class NavigationVectorEnv(VectorEnv):
             tensors: Give torch tensors on the simulator's device instead of numpy arrays.
 
         Raises:
-            InputError: If there are no episodes, or one is in an unknown scene.
+            InputError: If there are no episodes, or one is in an unknown scene or says nothing.
         """
         if autoreset_mode not in (AutoresetMode.NEXT_STEP, AutoresetMode.DISABLED):
             raise ValueError(f"autoreset mode {autoreset_mode} is not supported, use NEXT_STEP or DISABLED")
@@ -100,7 +101,9 @@ class NavigationVectorEnv(VectorEnv):
         self._next_step = autoreset_mode is AutoresetMode.NEXT_STEP
         self._record, self.gives_tensors = record, tensors
         self._silent = silent
+        check_instructions(self.episodes)
         instructions = [self.instruction(number) for number in range(len(self.episodes))]
+        self._sentences, self._heard = np.array(instructions, dtype=object), np.full(num_envs, "", dtype=object)
         tokens, _ = vocabulary.encode_batch(instructions, max_length)
         self._tokens = torch.zeros(len(tokens), max_length, dtype=torch.int64, device=simulator.device)
         self._tokens[:, : tokens.shape[1]] = torch.as_tensor(tokens)
@@ -167,6 +170,7 @@ class NavigationVectorEnv(VectorEnv):
     def _start(self, rows: Tensor, chosen: Tensor) -> None:
         self._episode = self._episode.index_copy(0, rows, chosen)
         self.simulator.place(rows, chosen)
+        self._heard[rows.numpy(force=True)] = self._sentences[chosen.numpy(force=True)]
         self._steps = self._steps.index_fill(0, rows, 0)
         self._terminated = self._terminated.index_fill(0, rows, False)
         self._truncated = self._truncated.index_fill(0, rows, False)
@@ -209,6 +213,7 @@ class NavigationVectorEnv(VectorEnv):
             "success": success,
         }
         arrays: Arrays = {name: self._out(value) for name, value in infos.items()}
+        arrays["instruction"] = self._heard.copy()
         if self._record:
             arrays |= {"poses": self.simulator.poses(), "choices": self.simulator.choices()}
         return arrays
@@ -220,7 +225,7 @@ class NavigationVectorEnv(VectorEnv):
 class NavigationEnv(gymnasium.Env):
     """A single environment: `NavigationVectorEnv` with a batch of one, whose docstring says everything else.
 
-    Infos also have `instruction`, the sentence. An ended episode stays where it is until `reset`.
+    An ended episode stays where it is until `reset`.
     """
 
     def __init__(
@@ -248,20 +253,21 @@ class NavigationEnv(gymnasium.Env):
         super().reset(seed=seed)
         chosen = {"episodes": [options["episode"]]} if options and "episode" in options else None
         observation, infos = self._batch.reset(seed=seed, options=chosen)
-        return self._observation(observation), self._info(infos)
+        return self._observation(observation), _first(infos)
 
     def step(self, action: Any) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:
         """Take one action."""
         observation, reward, terminated, truncated, infos = self._batch.step(np.asarray([action]))
         ended = bool(terminated[0]), bool(truncated[0])
-        return self._observation(observation), float(reward[0]), *ended, self._info(infos)
+        return self._observation(observation), float(reward[0]), *ended, _first(infos)
 
     def _observation(self, batch: Arrays) -> dict[str, Any]:
         return {name: np.asarray(value[0]) if name in self._boxes else value[0] for name, value in batch.items()}
 
-    def _info(self, batch: Arrays) -> dict[str, Any]:
-        single = {name: value[0] for name, value in batch.items()}
-        return {**single, "instruction": self._batch.instruction(int(single["episode"]))}
+
+def _first(batch: Arrays) -> dict[str, Any]:
+    """What belongs to the first environment of a batch."""
+    return {name: value[0] for name, value in batch.items()}
 
 
 def _scramble(value: Tensor) -> Tensor:

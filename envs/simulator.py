@@ -35,6 +35,9 @@ class Simulator(Protocol):
     def observation_space(self) -> gymnasium.spaces.Dict:
         """What `observe` returns for one body."""
 
+    def content_hash(self, scan: str) -> str:
+        """Hash of the content of a scene of the loaded episodes."""
+
     def load(self, episodes: Sequence[Episode]) -> None:
         """Make episodes known, by position in the sequence.
 

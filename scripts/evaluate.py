@@ -136,7 +136,6 @@ def live(agent: Agent, env: NavigationVectorEnv, world: World, seed: int) -> lis
         return rollout(
             agent,
             env,
-            world.graphs,
             dataset=world.config.dataset,
             seed=seed,
             attention=True,

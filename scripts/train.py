@@ -126,7 +126,7 @@ def build_trainer(world: World, folder: Path, device: str, evaluated: Sequence[s
 
 def score(world: World, split: str, agent: NavigatorAgent, env: object) -> dict[str, float]:
     """Mean metrics of an agent on a split."""
-    trajectories = rollout(agent, env, world.graphs)  # type: ignore[arg-type]
+    trajectories = rollout(agent, env)  # type: ignore[arg-type]
     paths = [[pose.viewpoint for pose in trajectory.poses] for trajectory in trajectories]
     return mean_scores(score_paths(world.graphs, world.splits[split], paths))
 

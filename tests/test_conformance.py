@@ -244,4 +244,4 @@ def assert_rows_are(observations, infos, index: int, observation, info) -> None:
     assert_same(row(observations, index), observation)
     lists = {name: infos[name][index] for name in ("poses", "choices") if name in infos}
     arrays = {name: infos[name][index] for name in infos if not name.startswith("_") and name not in lists}
-    assert_same({**arrays, **lists}, {name: value for name, value in info.items() if name != "instruction"})
+    assert_same({**arrays, **lists}, info)

@@ -378,7 +378,7 @@ def test_the_shortest_path_agent_is_perfect(data, graphs):
     simulator = PanoramicGraph([graphs[scan] for scan in sorted({each.scan for each in episodes})])
     mode = AutoresetMode.DISABLED
     env = NavigationVectorEnv(simulator, episodes, VOCABULARY, 256, autoreset_mode=mode, record=True)
-    trajectories = rollout(ShortestPathAgent(), env, graphs)
+    trajectories = rollout(ShortestPathAgent(), env)
     paths = [[pose.viewpoint for pose in trajectory.poses] for trajectory in trajectories]
     scores = mean_scores(score_paths(graphs, episodes, paths))
     assert (scores["SR"], scores["NE"], scores["SPL"]) == (1, 0, pytest.approx(1))

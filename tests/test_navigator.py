@@ -224,7 +224,7 @@ def test_the_deaf_agent_does_not_depend_on_the_words(small_data, worlds, how):
     for split in (episodes, told):
         world.splits["val_unseen"] = split
         env = world.environment("val_unseen", 8, record=True, silent=how == "silenced")
-        lives.append(rollout(agent, env, world.graphs, attention=True))
+        lives.append(rollout(agent, env, attention=True))
     # The episodes are batched by length, so the same one may meet another batch; floats may differ in the last digit.
     for one, other in zip(*lives, strict=True):
         assert [step.choice for step in one.steps] == [step.choice for step in other.steps]

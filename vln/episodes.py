@@ -118,6 +118,17 @@ def check_episodes(source: Path, episodes: Iterable[Episode], graphs: Mapping[st
             raise InputError(source, problem, REFETCH)
 
 
+def check_instructions(episodes: Iterable[Episode]) -> None:
+    """Check that there is something to read in every episode.
+
+    Raises:
+        InputError: If an instruction is empty.
+    """
+    for episode in episodes:
+        if not episode.instruction.strip():
+            raise InputError(f"episode '{episode.episode_id}'", "its instruction is empty", "give it a sentence")
+
+
 def _parse(source: Path, split: str, number: int, entry: Any) -> list[Episode]:
     """The episodes of one entry of an R2R file."""
 

@@ -143,6 +143,25 @@ class Vocabulary:
         return vocabulary
 
 
+def check_readable(instruction: str, vocabulary: Vocabulary, source: object = "instruction") -> None:
+    """Check that an agent with this vocabulary can make something of an instruction; `source` names it in errors.
+
+    Raises:
+        InputError: If it is empty, or none of its words is known.
+    """
+    symbols = _splitter(vocabulary.unit)(instruction)
+    if not any(symbol.isalnum() for symbol in symbols):
+        raise InputError(source, "is empty", "give a sentence")
+    if not any(symbol.isalnum() and symbol in vocabulary.lookup for symbol in symbols):
+        problem = f"none of the words of '{instruction}' is known to the agent"
+        raise InputError(source, problem, f"use words such as {', '.join(_examples(vocabulary))}")
+
+
+def _examples(vocabulary: Vocabulary) -> list[str]:
+    """A few words of a vocabulary, the frequent ones first."""
+    return [symbol for symbol in vocabulary.symbols[len(SPECIALS) :] if symbol.isalpha()][:8]
+
+
 def _splitter(unit: Unit) -> Callable[[str], list[str]]:
     return split_words if unit == "word" else split_characters
 

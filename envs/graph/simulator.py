@@ -55,13 +55,17 @@ class GraphSimulator:
     def _prepare(self) -> None:
         """Make what an action space needs on top of the tables."""
 
+    def content_hash(self, scan: str) -> str:
+        """Hash of a building."""
+        return self._by_scan[scan].content_hash
+
     def load(self, episodes: Sequence[Episode]) -> None:
         """Make episodes known, by position in the sequence."""
         rows = [self._rows_of(episode) for episode in episodes]
         lengths = np.array([len(path) for path in rows])
         headings = np.array([episode.heading % TURN for episode in episodes], dtype=np.float32)
         paths = np.array([path + path[-1:] * (lengths.max() - len(path)) for path in rows])
-        has_goal = np.array([episode.goal is not None for episode in episodes])
+        has_goal = np.array([not episode.withheld for episode in episodes])
         self._paths, self._lengths, self._start_headings, self._has_goal = (
             torch.from_numpy(array).to(self.device) for array in (paths, lengths, headings, has_goal)
         )
