@@ -12,6 +12,11 @@ Cell = Literal["rnn", "lstm", "gru"]
 Config = TypeVar("Config")
 
 
+def later(default: Any) -> Any:
+    """A field that older files of configurations lack; there it had its default."""
+    return field(default=default, metadata={"later": True})
+
+
 @dataclass(frozen=True)
 class LanguageConfig:
     """The instruction encoder."""
@@ -34,6 +39,20 @@ class LanguageConfig:
     """Recurrent layers."""
     bidirectional: bool = True
     """Read the instruction both ways."""
+
+
+@dataclass(frozen=True)
+class CameraConfig:
+    """The eyes of an agent in a continuous world, which see images; nothing of it matters on graphs."""
+
+    size: int = 64
+    """Pixels of a side of the images."""
+    cells: int = 8
+    """Rows and columns of the grid of cells that an image is seen as; half a cell must be whole pixels."""
+    channels: int = 32
+    """Channels of the first layer; twice as many in the others."""
+    layers: int = 1
+    """Layers that mix cells with those around them."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +81,8 @@ class NavigatorConfig:
     """Dropout of embeddings, contexts and states."""
     feature_dropout: float = 0.4
     """Share of view features hidden for a whole episode (environment dropout, Tan et al. 2019)."""
+    camera: CameraConfig = field(default_factory=CameraConfig)
+    """The eyes in continuous worlds."""
 
 
 @dataclass(frozen=True)
@@ -81,8 +102,50 @@ class LossConfig:
     """Entropy bonus, times the policy weight."""
     progress: float = 0.5
     """Progress monitor (Ma et al. 2019)."""
+    recognition: float = 0.0
+    """Naming what each cell of an image shows, for agents with a camera; labels are never seen when acting."""
     discount: float = 0.9
     """Discount per step of the reward."""
+    inflection: float = later(1.0)
+    """How many times a step counts in imitation at which the expert's action changes (Wijmans et al. 2019; 3.2 in
+    VLN-CE); 0 takes the inverse of the share of such steps in the batch."""
+    semantic: float = later(0.0)
+    """Auxiliary loss of the view encoder, which names what it sees; for worlds that show categories."""
+
+
+@dataclass(frozen=True)
+class DaggerConfig:
+    """DAgger (Ross et al. 2011), in the form of VLN-CE (Krantz et al. 2020).
+
+    In round n = 0, 1, ... episodes are added to the data set in which the expert takes each action with probability
+    `expert_decay` ** n and the agent the others; the expert's actions everywhere are what is learnt. The phase's
+    updates are spread over the rounds so that each goes through the data set so far the same number of times.
+    """
+
+    rounds: int = 10
+    """Times that episodes are added."""
+    episodes: int = 5000
+    """Episodes added in a round, rounded up to whole batches."""
+    expert_decay: float = 0.75
+    """What the expert's share of the actions is multiplied with after each round; the first is the expert's alone."""
+
+
+@dataclass(frozen=True)
+class PpoConfig:
+    """PPO (Schulman et al. 2017) on chunks of endless episodes."""
+
+    steps: int = 32
+    """Steps of a chunk, within which gradients flow back through time; the agent's memory is carried on to the next."""
+    epochs: int = 2
+    """Times that a chunk is learnt from."""
+    minibatches: int = 2
+    """Parts of the batch, each of whole environments, with one step of the optimiser each."""
+    clip: float = 0.2
+    """How far the ratio of new to old probability may leave 1 before the gradient stops."""
+    value_clip: float = 0.0
+    """How far values may leave the old ones before their gradient stops; 0 does not clip."""
+    trace: float = 0.95
+    """Lambda of generalised advantage estimation."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +162,12 @@ class PhaseConfig:
     """Weights of the terms of the loss."""
     final_share: float = 0.1
     """Share of the step size that is left at the end of the phase; it falls linearly."""
+    method: Literal["episodes", "dagger", "ppo"] = later("episodes")
+    """How experience is gathered. `episodes`: whole episodes by expert and agent, each learnt from once (teacher and
+    student forcing, A2C). `dagger`: an aggregated data set (`teacher` weighs its loss). `ppo`: chunks by the agent
+    (`student` weighs imitation where it acts; the terms are means over steps)."""
+    truncate: int = later(0)
+    """Steps after which gradients stop flowing back through time, to bound memory; 0 is never. Not for `ppo`."""
 
 
 @dataclass(frozen=True)
@@ -133,6 +202,10 @@ class TrainConfig:
         default_factory=lambda: PhaseConfig(0, 3e-4, 0.25, LossConfig(teacher=1.0, student=0.0, policy=1.0))
     )
     """Second phase."""
+    dagger: DaggerConfig = field(default_factory=DaggerConfig, metadata={"later": True})
+    """Phases with method dagger."""
+    ppo: PpoConfig = field(default_factory=PpoConfig, metadata={"later": True})
+    """Phases with method ppo."""
     gradient_clip: float = 5.0
     """Largest norm of the gradient."""
     average: float = 0.999
@@ -146,8 +219,8 @@ class TrainConfig:
     """Seed of everything random."""
 
 
-FROM_ZERO = ("iterations", "seed")  # whole numbers that may be 0; all others are at least 1
-SHARES = ("teacher_share", "final_share", "average", "discount")  # from 0 to 1
+FROM_ZERO = ("iterations", "seed", "truncate")  # whole numbers that may be 0; all others are at least 1
+SHARES = ("teacher_share", "final_share", "average", "discount", "expert_decay", "trace")  # from 0 to 1
 DROPPED = ("dropout", "feature_dropout")  # from 0 to below 1
 SIGNED = ("success", "failure", "progress_weight")
 
@@ -183,15 +256,16 @@ def _wanted(name: str, value: float) -> tuple[bool, str]:
 
 
 def from_json(kind: type[Config], values: Any, source: object, prefix: str = "") -> Config:
-    """A configuration read back from JSON.
+    """A configuration read back from JSON; fields that came later than the file have their defaults.
 
     Raises:
         InputError: If a field is unknown or missing.
     """
     types = get_type_hints(kind)
     names = {each.name for each in fields(kind)}  # type: ignore[arg-type]
+    came_later = {each.name for each in fields(kind) if each.metadata.get("later")}  # type: ignore[arg-type]
     found = set(values) if isinstance(values, Mapping) else set()
-    for name in sorted(names ^ found):
+    for name in sorted((names - came_later - found) | (found - names)):
         problem = f"configuration field '{prefix}{name}' is {'missing' if name in names else 'unknown'}"
         raise InputError(source, problem, "use the version of vln that wrote it")
     return kind(

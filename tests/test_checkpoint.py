@@ -206,3 +206,9 @@ def test_an_unknown_or_missing_field_is_named_by_its_path():
 def test_a_number_out_of_range_is_named_by_its_flag(changed, message):
     with pytest.raises(InputError, match=message):
         check_config(replace(TrainConfig(), **changed))
+
+
+def test_files_older_than_a_field_have_its_default():
+    values = as_json(TrainConfig())
+    del values["dagger"], values["ppo"], values["imitation"]["method"], values["reinforcement"]["loss"]["inflection"]
+    assert from_json(TrainConfig, values, "c") == TrainConfig()
