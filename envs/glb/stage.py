@@ -1,0 +1,112 @@
+"""The frame of a scene file: its up axis, front and units, from habitat's `<name>.stage_config.json` or a flag."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vln.errors import InputError
+from vln.files import read_json
+
+SUFFIX = ".stage_config.json"
+Up = str | Sequence[float]
+
+
+@dataclass(frozen=True, eq=False)
+class Stage:
+    """A scene file and how it lies.
+
+    Attributes:
+        asset: The GLB or glTF file.
+        name: What the scene is called.
+        rotation: (3, 3) from the file's frame to ours: y up, front along -z.
+        scale: (3,) metres per unit along the file's axes.
+        units_known: Whether the units were stated.
+    """
+
+    asset: Path
+    name: str
+    rotation: np.ndarray
+    scale: np.ndarray
+    units_known: bool
+
+
+def find_stage(path: Path, up: Up | None, scale: float | None) -> Stage:
+    """How the scene in a file lies: as a flag says, else the stage_config beside it, else y up and metres.
+
+    Args:
+        path: A GLB or glTF file, or a `*.stage_config.json` that names one.
+        up: Axis that points up, "y" or "-z" or a vector of the file's frame; None to ask the stage_config.
+        scale: Metres per unit; None to ask the stage_config.
+
+    Raises:
+        InputError: If the stage_config is no such file or an axis or the scale makes no sense.
+    """
+    direct = path.name.endswith(SUFFIX)
+    config_path = path if direct else path.with_name(path.stem + SUFFIX)
+    config: dict[str, Any] = _read_config(config_path) if direct or config_path.is_file() else {}
+    asset = path.parent / config["render_asset"] if direct else path
+    if up is not None:
+        rotation = _rotation("up", _axis("--up", up), None)
+    else:
+        front = _axis(f"{config_path}: front", config["front"]) if "front" in config else None
+        rotation = _rotation(config_path, _axis(f"{config_path}: up", config.get("up", (0, 1, 0))), front)
+    stated = {"units_to_meters", "scale"} & set(config)
+    factor = np.full(3, scale) if scale is not None else _config_scale(config_path, config)
+    if not (np.isfinite(factor).all() and (factor > 0).all()):
+        raise InputError(path, f"scale {factor.tolist()} is not positive", "give metres per unit, 0.01 for centimetres")
+    return Stage(asset, asset.stem, rotation, factor, scale is not None or bool(stated))
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    config = read_json(path)
+    if not isinstance(config, dict):
+        raise InputError(path, "is no JSON object", "write a habitat stage_config")
+    if path.name.endswith(SUFFIX) and not isinstance(config.get("render_asset", ""), str):
+        raise InputError(path, "field 'render_asset' is no file name", "name the .glb file")
+    config.setdefault("render_asset", path.name.removesuffix(SUFFIX) + ".glb")
+    return config
+
+
+def _config_scale(path: Path, config: dict[str, Any]) -> np.ndarray:
+    try:
+        units = float(config.get("units_to_meters", 1.0))
+        return units * np.broadcast_to(np.asarray(config.get("scale", 1.0), dtype=np.float64), 3)
+    except (TypeError, ValueError):
+        raise InputError(path, "fields 'units_to_meters' and 'scale' must be numbers", "correct them") from None
+
+
+def _axis(source: str, axis: Any) -> np.ndarray:
+    """The unit vector an axis names.
+
+    Raises:
+        InputError: If it names none.
+    """
+    fix = "give x, y or z, with a minus sign for the opposite, or three numbers"
+    if isinstance(axis, str):
+        if not re.fullmatch(r"[+-]?[xyzXYZ]", axis):
+            raise InputError(source, f"{axis!r} is no axis", fix)
+        vector = np.zeros(3)
+        vector["xyz".index(axis[-1].lower())] = -1.0 if axis[0] == "-" else 1.0
+        return vector
+    try:
+        vector = np.asarray(axis, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InputError(source, f"{axis!r} is no axis", fix) from None
+    if vector.shape != (3,) or not np.isfinite(vector).all() or np.linalg.norm(vector) < 1e-6:
+        raise InputError(source, f"{axis!r} is no direction", fix)
+    return vector / np.linalg.norm(vector)
+
+
+def _rotation(source: object, up: np.ndarray, front: np.ndarray | None) -> np.ndarray:
+    """(3, 3) that takes `up` to +y and `front` to -z; without a front, +y or -z of the file, whichever is level."""
+    if front is None:
+        front = np.array([0.0, 1.0, 0.0]) if abs(up[2]) > 0.7 else np.array([0.0, 0.0, -1.0])
+        front = front - up * (front @ up)
+        front /= np.linalg.norm(front)
+    if abs(up @ front) > 1e-3:
+        raise InputError(source, "'up' and 'front' are not at right angles", "correct one of them")
+    return np.stack([np.cross(front, up), up, -front])

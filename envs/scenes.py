@@ -1,0 +1,29 @@
+"""Scenes by name: a generated house, or a file."""
+
+import re
+from pathlib import Path
+
+from envs.glb import load_glb
+from envs.glb.stage import Up
+from envs.scene import Scene
+
+_HOUSE = re.compile(r"house-(\d+)")
+
+
+def load_scene(name_or_path: Path | str, up: Up | None = None, scale: float | None = None) -> Scene:
+    """A scene: `house-000123` is generated, anything else is a GLB or glTF file.
+
+    Args:
+        name_or_path: The name of a house, or a file as `envs.glb.load_glb` takes it.
+        up: Axis of the file that points up; None to ask its stage_config.
+        scale: Metres per unit of the file; None to ask its stage_config.
+
+    Raises:
+        InputError: If the house's seed is out of range or the file is bad.
+    """
+    house = _HOUSE.fullmatch(str(name_or_path))
+    if house and not Path(name_or_path).exists():
+        from envs.houses import make_house  # compiled and heavy; a file does not need it
+
+        return make_house(int(house[1]))
+    return load_glb(name_or_path, up, scale)
