@@ -9,6 +9,8 @@ from vln.errors import InputError
 from vln.rewards import RewardConfig
 
 Cell = Literal["rnn", "lstm", "gru"]
+Dataset = Literal["r2r", "r4r", "fgr2r", "houses-short", "houses", "houses-long"]
+HOUSES = ("houses-short", "houses", "houses-long")
 Config = TypeVar("Config")
 
 
@@ -171,11 +173,27 @@ class PhaseConfig:
 
 
 @dataclass(frozen=True)
+class HousesConfig:
+    """The generated houses and the body in them; nothing of it matters on graphs."""
+
+    houses: int = 300
+    """Houses of the training split that are used, from the first."""
+    forward: float = 0.25
+    """Metres of a move forward."""
+    turn: float = 15.0
+    """Degrees of a turn."""
+    sliding: bool = True
+    """Slide along what blocks a move; otherwise stay where one is."""
+    memory: float = 2.0
+    """Gigabytes of loaded houses to keep."""
+
+
+@dataclass(frozen=True)
 class TrainConfig:
     """Everything a training run depends on, together with the data."""
 
-    dataset: Literal["r2r", "r4r", "fgr2r"] = "r2r"
-    """Data set, in R2R format."""
+    dataset: Dataset = "r2r"
+    """Data set: of navigation graphs, in R2R format, or of generated houses."""
     features: str = "captions"
     """What views look like: captions, captions-short, none, or a feature file (.tsv, .hdf5)."""
     feature_size: int | None = None
@@ -196,6 +214,8 @@ class TrainConfig:
     """The policy."""
     reward: RewardConfig = field(default_factory=RewardConfig)
     """Reward of reinforcement."""
+    world: HousesConfig = field(default_factory=HousesConfig, metadata={"later": True})
+    """The houses."""
     imitation: PhaseConfig = field(default_factory=lambda: PhaseConfig(6000, 1e-3, 0.5))
     """First phase."""
     reinforcement: PhaseConfig = field(
