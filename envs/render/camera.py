@@ -1,0 +1,66 @@
+"""What a view is taken with, and where its axes point."""
+
+from dataclasses import dataclass
+from math import radians, tan
+
+import numpy as np
+
+from vln.errors import InputError
+
+LARGEST = 4096  # pixels a side; more is a slip of the keyboard
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A pinhole camera with square pixels, the same for all rows of a batch.
+
+    Attributes:
+        width: Pixels.
+        height: Pixels.
+        hfov: Horizontal field of view, degrees.
+        pitch: Degrees above the horizon, below it where negative.
+
+    Raises:
+        InputError: A size, the field of view or the pitch is out of range.
+    """
+
+    width: int = 64
+    height: int = 64
+    hfov: float = 90.0
+    pitch: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("width", "height"):
+            size = getattr(self, name)
+            if not 1 <= size <= LARGEST:
+                problem = f"an image {name} of {size} pixels is not possible"
+                raise InputError("camera", problem, f"give 1 to {LARGEST}, for instance 64")
+        if not 0 < self.hfov < 180:
+            problem = f"a horizontal field of view of {self.hfov:g} degrees is not possible"
+            raise InputError("camera", problem, "give more than 0 and less than 180, for instance 90")
+        if not -90 <= self.pitch <= 90:
+            raise InputError("camera", f"a pitch of {self.pitch:g} degrees is not possible", "give -90 to 90")
+
+    @property
+    def focal(self) -> float:
+        """Focal length in pixels."""
+        return self.width / 2 / tan(radians(self.hfov) / 2)
+
+
+def axes(headings: np.ndarray, pitch: np.ndarray | float) -> np.ndarray:
+    """Directions of cameras in the world.
+
+    Args:
+        headings: (B,) radians, 0 along -z, growing to the left.
+        pitch: Radians above the horizon, one or (B,).
+
+    Returns:
+        (B, 3, 3) float64: rows right, up, forward of each.
+    """
+    headings = np.asarray(headings, np.float64)
+    sin, cos = np.sin(headings), np.cos(headings)
+    rise, level = np.broadcast_to(np.sin(pitch), sin.shape), np.broadcast_to(np.cos(pitch), sin.shape)
+    right = np.stack([cos, np.zeros_like(sin), -sin], -1)
+    up = np.stack([sin * rise, level, cos * rise], -1)
+    forward = np.stack([-sin * level, rise, -cos * level], -1)
+    return np.stack([right, up, forward], 1)

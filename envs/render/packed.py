@@ -1,0 +1,194 @@
+"""Scenes as the renderer reads them: triangles in clusters that lie close together, in compact arrays.
+
+Triangles are sorted along a Morton curve and cut into clusters, each with its box. Large triangles (walls, floors, ceilings)
+come first, in small clusters of their own: they hide the rest. Texture coordinates and colours are affine functions of the
+position within a triangle, so a triangle stores their gradients in the world and a pixel needs nothing but its position.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from envs.render.textures import Texture, shared_texture
+from envs.scene import Scene
+
+CLUSTER = 64  # triangles that are culled together
+LARGE_CLUSTER = 8
+LARGE = 1.5  # metres: a triangle of this extent is large
+MORTON_BITS = 10
+
+# Columns of `PackedScene.surfaces`.
+TEXTURE, COLOUR, GRADIENT, OBJECT = range(4)
+# Columns of `PackedScene.mappings`.
+U, V, TEXELS, PLANE, IMAGE = 0, 4, 8, 9, 13
+# Elements of `PackedScene.address`: where arrays are, then their sizes.
+CORNERS, BOXES, SPANS, SURFACES, MAPPINGS, GRADIENTS, TEXTURES, CATEGORIES = range(8)
+TRIANGLES, CLUSTERS, MAPPED, GRADED, IMAGES, OBJECTS, LARGE_CLUSTERS, CULL = range(8, 16)
+
+
+@dataclass(frozen=True, eq=False)
+class PackedScene:
+    """A scene ready to draw; T triangles, C clusters.
+
+    Attributes:
+        name: Of the scene.
+        corners: (9, T) float32: x, y, z of the first corner, of the second, of the third.
+        boxes: (C, 6) float32: smallest x, y, z and largest x, y, z of each cluster.
+        spans: (C, 2) int32: first triangle of each cluster and the first after it; clusters of large triangles first.
+        large: How many clusters are of large triangles.
+        surfaces: (T, 4) int32: row of `mappings` or -1, colour (red + green << 8 + blue << 16) where it is the same all
+            over, row of `gradients` where it is not or -1, object id.
+        mappings: (M, 16) float32, of each textured triangle: gradient of u and its value at the origin, of v likewise,
+            texels per square metre, normal of its plane and the plane's distance from the origin, index of its texture.
+        gradients: (G, 12) float32: gradient of red and its value at the origin, of green and blue likewise, 0 to 255.
+        textures: Shared with other scenes.
+        categories: (objects + 1,) uint8: what to draw in a category image for each object id.
+        cull: Leave out triangles seen from behind.
+    """
+
+    name: str
+    corners: np.ndarray
+    boxes: np.ndarray
+    spans: np.ndarray
+    large: int
+    surfaces: np.ndarray
+    mappings: np.ndarray
+    gradients: np.ndarray
+    textures: tuple[Texture, ...]
+    categories: np.ndarray
+    cull: bool
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory, without textures."""
+        arrays = (self.corners, self.boxes, self.spans, self.surfaces, self.mappings, self.gradients, self.categories)
+        return sum(array.nbytes for array in arrays)
+
+    @cached_property
+    def texture_table(self) -> np.ndarray:
+        """(textures, 4) int64: address of the words, their number, bits of width and height."""
+        rows = [
+            (texture.words.ctypes.data, len(texture.words), texture.width_bits, texture.height_bits)
+            for texture in self.textures
+        ]
+        return np.array(rows, np.int64).reshape(-1, 4)
+
+    @cached_property
+    def address(self) -> np.ndarray:
+        """(16,) int64: where its arrays are, and their sizes; valid while the scene is."""
+        arrays = (self.corners, self.boxes, self.spans, self.surfaces, self.mappings, self.gradients)
+        counted = (self.surfaces, self.spans, self.mappings, self.gradients, self.texture_table, self.categories)
+        places = [array.ctypes.data for array in (*arrays, self.texture_table, self.categories)]
+        return np.array([*places, *(len(array) for array in counted), self.large, self.cull], np.int64)
+
+
+def pack(scene: Scene, categories: np.ndarray | None = None) -> PackedScene:
+    """Make a scene ready to draw.
+
+    Args:
+        scene: The scene.
+        categories: (objects + 1,) uint8, an index for each object id, for category images; zeros if absent.
+
+    Raises:
+        InputError: A side of a texture is no power of two.
+    """
+    textures = tuple(shared_texture(image, scene.name) for image in scene.textures)
+    corners = scene.vertices[scene.triangles].astype(np.float64)
+    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    solid = np.flatnonzero((normals**2).sum(1) > 0)  # the others cannot be seen
+    order, starts, large = _clusters(corners[solid])
+    order = solid[order]
+    corners, normals = corners[order], normals[order]
+    basis = _dual_basis(corners, normals)
+    surfaces = np.full((len(order), 4), -1, np.int32)
+    surfaces[:, OBJECT] = scene.object_ids[order]
+    textured = np.flatnonzero(scene.texture[order] >= 0)
+    surfaces[textured, TEXTURE] = np.arange(len(textured))
+    colours = scene.colours[scene.triangles[order]].astype(np.float64)
+    surfaces[:, COLOUR] = np.rint(colours.mean(1)).astype(np.int32) @ (1, 1 << 8, 1 << 16)
+    varying = np.flatnonzero((colours != colours[:, :1]).any((1, 2)))
+    surfaces[varying, GRADIENT] = np.arange(len(varying))
+    if categories is None:
+        categories = np.zeros(len(scene.objects) + 1, np.uint8)
+    return PackedScene(
+        name=scene.name,
+        corners=np.ascontiguousarray(corners.reshape(-1, 9).T, np.float32),
+        boxes=_boxes(corners, starts),
+        spans=np.stack([starts, np.append(starts[1:], len(order))], 1).astype(np.int32),
+        large=large,
+        surfaces=surfaces,
+        mappings=_mappings(scene, textures, order[textured], basis[textured], corners[textured]),
+        gradients=_affine(basis[varying], corners[varying], colours[varying]).reshape(-1, 12).astype(np.float32),
+        textures=textures,
+        categories=np.ascontiguousarray(categories, np.uint8),
+        cull=not scene.two_sided,
+    )
+
+
+def _clusters(corners: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
+    """Order of triangles (T, 3, 3), where clusters start in it, and how many are of large triangles."""
+    centres = corners.mean(1)
+    large = np.ptp(corners, axis=1).max(1, initial=0.0) > LARGE
+    order = np.lexsort((_morton(centres), ~large))
+    count = int(large.sum())
+    firsts, rest = np.arange(0, count, LARGE_CLUSTER), np.arange(count, len(order), CLUSTER)
+    return order, np.concatenate([firsts, rest]), len(firsts)
+
+
+def _morton(points: np.ndarray) -> np.ndarray:
+    """Places (n,) of points (n, 3) along a curve that keeps neighbours together."""
+    low = points.min(0, initial=np.inf)
+    extent = np.ptp(points, axis=0).max() if len(points) else 1.0
+    cells = ((points - low) / (extent + 1e-9) * ((1 << MORTON_BITS) - 1)).astype(np.int64)
+    places = np.zeros(len(points), np.int64)
+    for bit in range(MORTON_BITS):
+        for axis in range(3):
+            places |= (cells[:, axis] >> bit & 1) << (3 * bit + axis)
+    return places
+
+
+def _boxes(corners: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    if not len(starts):
+        return np.zeros((0, 6), np.float32)
+    low, high = corners.min(1), corners.max(1)
+    boxes = np.concatenate([np.minimum.reduceat(low, starts), np.maximum.reduceat(high, starts)], 1)
+    return np.ascontiguousarray(boxes, np.float32)
+
+
+def _dual_basis(corners: np.ndarray, normals: np.ndarray) -> np.ndarray:
+    """(T, 2, 3): gradients, in the plane of each triangle, of functions that are 1 at its second and third corner alone."""
+    squares = (normals**2).sum(1, keepdims=True)
+    first, second = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+    return np.stack([np.cross(second, normals) / squares, np.cross(normals, first) / squares], 1)
+
+
+def _affine(basis: np.ndarray, corners: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """(T, K, 4): gradients and values at the origin of functions with values (T, 3, K) at the corners."""
+    rises = values[:, 1:] - values[:, :1]
+    gradients = np.einsum("tik,tia->tka", rises, basis)
+    origins = values[:, 0] - np.einsum("tka,ta->tk", gradients, corners[:, 0])
+    return np.concatenate([gradients, origins[:, :, None]], 2)
+
+
+def _mappings(
+    scene: Scene, textures: tuple[Texture, ...], triangles: np.ndarray, basis: np.ndarray, corners: np.ndarray
+) -> np.ndarray:
+    """(M, 16) float32, see PackedScene; of the scene's triangles (M,) with their basis and corners (M, 3, 3)."""
+    mappings = np.zeros((len(triangles), 16), np.float32)
+    if not len(triangles):
+        return mappings
+    uv = scene.uv[scene.triangles[triangles]].astype(np.float64)
+    # Whole repetitions do not show: keep numbers small, and at least 1 so that rounding towards 0 is rounding down.
+    uv += 1 - np.floor(uv.min(1, keepdims=True))
+    affine = _affine(basis, corners, uv)
+    image = scene.texture[triangles]
+    texels = np.array([1 << (each.width_bits + each.height_bits) for each in textures], np.float64)
+    normals = np.cross(basis[:, 0], basis[:, 1])
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    mappings[:, U : V + 4] = affine.reshape(-1, 8)
+    mappings[:, TEXELS] = np.linalg.norm(np.cross(affine[:, 0, :3], affine[:, 1, :3]), axis=1) * texels[image]
+    mappings[:, PLANE : PLANE + 3] = normals
+    mappings[:, PLANE + 3] = (normals * corners[:, 0]).sum(1)
+    mappings[:, IMAGE] = image
+    return mappings

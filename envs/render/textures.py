@@ -1,0 +1,74 @@
+"""Textures as the renderer reads them: one array of packed texels with all mipmaps, shared by all scenes that use it."""
+
+import hashlib
+from dataclasses import dataclass
+from weakref import WeakValueDictionary
+
+import numpy as np
+
+from vln.errors import InputError
+
+HEADER = 16  # words in front of the texels: where each level starts
+LARGEST = 1 << (HEADER - 2)  # texels a side
+
+
+@dataclass(frozen=True, eq=False)
+class Texture:
+    """A texture and its mipmaps, levels halved until they are one texel.
+
+    Attributes:
+        words: (HEADER + texels of all levels,) uint32; the header tells where each level starts, a texel is
+            red + green << 8 + blue << 16.
+        width_bits: Logarithm of the width in texels, base 2.
+        height_bits: Likewise of the height.
+    """
+
+    words: np.ndarray
+    width_bits: int
+    height_bits: int
+
+
+_bank: WeakValueDictionary[bytes, Texture] = WeakValueDictionary()
+
+
+def shared_texture(image: np.ndarray, source: str) -> Texture:
+    """The texture of an image, made once in this process while any scene holds it.
+
+    Args:
+        image: (h, w, 3) uint8.
+        source: What to blame.
+
+    Raises:
+        InputError: A side is no power of two, or too large.
+    """
+    height, width = image.shape[:2]
+    if any(side < 1 or side & (side - 1) or side > LARGEST for side in (width, height)):
+        problem = f"a texture is {width} x {height} texels"
+        raise InputError(source, problem, f"resize it to powers of two, at most {LARGEST}")
+    pixels = np.ascontiguousarray(image)
+    key = hashlib.blake2b(pixels.data, digest_size=16, salt=f"{width}x{height}".encode()).digest()
+    texture = _bank.get(key)
+    if texture is None:
+        texture = _bank[key] = Texture(_words(pixels), width.bit_length() - 1, height.bit_length() - 1)
+    return texture
+
+
+def _words(image: np.ndarray) -> np.ndarray:
+    levels = [image.astype(np.float32)]
+    while levels[-1].shape[:2] != (1, 1):
+        levels.append(_halved(levels[-1]))
+    starts = HEADER + np.cumsum([0] + [level.shape[0] * level.shape[1] for level in levels])
+    words = np.zeros(starts[-1], np.uint32)
+    words[:HEADER] = starts[-2]
+    words[: len(levels)] = starts[:-1]
+    for level, start in zip(levels, starts, strict=False):
+        texels = np.rint(level).astype(np.uint32).reshape(-1, 3)
+        words[start : start + len(texels)] = texels[:, 0] | texels[:, 1] << 8 | texels[:, 2] << 16
+    return words
+
+
+def _halved(level: np.ndarray) -> np.ndarray:
+    """Means of 2 x 2 texels, of 2 where only one side is left to halve."""
+    height, width = level.shape[:2]
+    rows, columns = min(height, 2), min(width, 2)
+    return level.reshape(height // rows, rows, width // columns, columns, 3).mean((1, 3))
