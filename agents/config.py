@@ -83,7 +83,7 @@ class NavigatorConfig:
     """Dropout of embeddings, contexts and states."""
     feature_dropout: float = 0.4
     """Share of view features hidden for a whole episode (environment dropout, Tan et al. 2019)."""
-    camera: CameraConfig = field(default_factory=CameraConfig)
+    camera: CameraConfig = field(default_factory=CameraConfig, metadata={"later": True})
     """The eyes in continuous worlds."""
 
 
@@ -104,8 +104,6 @@ class LossConfig:
     """Entropy bonus, times the policy weight."""
     progress: float = 0.5
     """Progress monitor (Ma et al. 2019)."""
-    recognition: float = 0.0
-    """Naming what each cell of an image shows, for agents with a camera; labels are never seen when acting."""
     discount: float = 0.9
     """Discount per step of the reward."""
     inflection: float = later(1.0)

@@ -1,6 +1,6 @@
 """Making a navigator from its configuration and the data it reads."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -8,7 +8,9 @@ from torch import Tensor
 
 from agents.config import TrainConfig
 from agents.navigator import Navigator
+from agents.recognition import Names
 from agents.views import build_views
+from agents.vision import BlindImages, ImageViews
 from vln.errors import InputError
 from vln.features.table import ViewTable
 from vln.graph import NavigationGraph
@@ -46,6 +48,35 @@ def build_navigator(
     words = embed(table.vocabulary) if table.vocabulary else None
     views = build_views(table, graphs, config.navigator, words)
     return Navigator(config.navigator, config.language, embed(vocabulary.symbols), views, low_level_actions)
+
+
+def build_camera_navigator(
+    config: TrainConfig, vocabulary: Vocabulary, labels: Mapping[str, Sequence[str]], word_vectors: Path, actions: int
+) -> Navigator:
+    """A navigator of a continuous world with fresh weights, which come from torch's global random generator.
+
+    Args:
+        config: What to build.
+        vocabulary: Of the instructions.
+        labels: What the labels of the pixels are called, by observation, e.g. "category"; index 0 is nothing.
+        word_vectors: Folder with GloVe vectors, for `config.language.word_vectors`.
+        actions: Number of actions.
+
+    Raises:
+        InputError: If word vectors are missing or malformed, or the camera's images cannot be cut into cells.
+    """
+    settings, language = config.navigator, config.language
+    views: ImageViews | BlindImages
+    if config.ablate == "vision":
+        views = BlindImages(settings.camera, settings.view)
+    else:
+        views = ImageViews(settings.camera, settings.view, settings.feature_dropout)
+    names = {}
+    if language.unit == "word":
+        names = {kind: Names([(), *([name] for name in found[1:])], vocabulary) for kind, found in labels.items()}
+    vectors = word_vectors if language.word_vectors and language.unit == "word" else None
+    start = embedding(vocabulary.symbols, language.embedding, vectors)
+    return Navigator(settings, language, start, views, actions, names)
 
 
 def embedding(symbols: Sequence[str], width: int, word_vectors: Path | None) -> Tensor:

@@ -1,26 +1,33 @@
 """The navigator: reads an instruction, looks around, remembers, and scores its next moves.
 
 The parts follow the cross-modal reasoning navigator (Wang et al. 2019, section 3.2); switched off one by one they leave
-the sequence-to-sequence agent of Anderson et al. 2018.
+the sequence-to-sequence agent of Anderson et al. 2018. The views are those of a panorama, or the cells of an image.
 """
 
 import math
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from agents.attention import attend, masked_softmax
 from agents.config import LanguageConfig, NavigatorConfig
+from agents.geometry import DIRECTION, cell_directions, directions, facing, view_centres
 from agents.language import Instruction, InstructionEncoder
+from agents.recognition import Names, naming_loss
 from agents.recurrent import RecurrentCore
 from agents.views import Glance, Panorama, ViewContent
-from vln.graph import VIEW_STEP, VIEWS
+from agents.vision import BlindImages, ImageContent, ImageViews
+from vln.graph import VIEWS
 
-DIRECTION = 8  # numbers that describe a direction, see `directions`
 GEOMETRY = DIRECTION + 3  # a candidate: direction, metres, whether it is the stop slot, whether it was visited
 KEY = 64
+REFLEX = 128  # width of the layer before low-level actions
+POINTED = 3  # numbers per row or column of cells that tell where what was read is seen, see `Navigator._point`
+ASKED = 4  # one in so many cells is asked what it shows
+UNLIKELY = -3.0  # logit of a cell showing what a word is for, before anything is learnt
 Observation = dict[str, Tensor]
 
 
@@ -33,6 +40,7 @@ class State:
         hidden: (B, hidden), its top layer after dropout.
         last_action: (B, GEOMETRY or actions), features of the action taken last, zeros at the start.
         visited: (B, T) int64, viewpoint rows visited, -1 where there is none.
+        read: (B, C + E), context and words read last, zeros at the start; for agents with a camera, else (B, 0).
         glance: What the views share between steps.
     """
 
@@ -40,12 +48,19 @@ class State:
     hidden: Tensor
     last_action: Tensor
     visited: Tensor
+    read: Tensor
     glance: Glance
 
     def rows(self, keep: Tensor) -> "State":
         """The state of the batch rows `keep` (n,)."""
-        glance = self.glance.rows(keep)
-        return State(self.core[:, :, keep], self.hidden[keep], self.last_action[keep], self.visited[keep], glance)
+        return State(
+            self.core[:, :, keep],
+            self.hidden[keep],
+            self.last_action[keep],
+            self.visited[keep],
+            self.read[keep],
+            self.glance.rows(keep),
+        )
 
 
 @dataclass(frozen=True)
@@ -58,8 +73,9 @@ class Output:
         progress: (B,), estimated share of the way that is done.
         action_features: (B, A, GEOMETRY or actions), what `Navigator.chose` remembers of the action taken.
         word_attention: (B, L).
-        view_attention: (B, 36), what the history looked at.
+        view_attention: (B, 36 or cells), what the history looked at.
         state: The state after this step, but for the action.
+        auxiliary: (B,), loss of naming what the cells of images show; None unless labels were observed.
     """
 
     logits: Tensor
@@ -69,12 +85,13 @@ class Output:
     word_attention: Tensor
     view_attention: Tensor
     state: State
+    auxiliary: Tensor | None = None
 
 
 class Navigator(nn.Module):
-    """An LSTM (or RNN, or GRU) policy over observations of the graph simulator."""
+    """An LSTM (or RNN, or GRU) policy over panoramas of navigation graphs, or over images of a camera."""
 
-    views: ViewContent
+    views: ViewContent | ImageContent
     view_centres: Tensor
 
     def __init__(
@@ -82,8 +99,9 @@ class Navigator(nn.Module):
         config: NavigatorConfig,
         language: LanguageConfig,
         embedding: Tensor,
-        views: ViewContent,
+        views: ViewContent | ImageContent,
         low_level_actions: int = 0,
+        names: Mapping[str, Names] | None = None,
     ) -> None:
         """A navigator.
 
@@ -93,9 +111,12 @@ class Navigator(nn.Module):
             embedding: (V, E), where word vectors start.
             views: The views of the world.
             low_level_actions: Number of low-level actions; 0 scores panoramic candidates instead.
+            names: What the labels of an image are called, by the observation that has them, e.g. "category".
         """
         super().__init__()
         self.config, self.views, self.low_level_actions = config, views, low_level_actions
+        self.camera = isinstance(views, (ImageViews, BlindImages))
+        self.names = nn.ModuleDict(names or {})
         self.encoder = InstructionEncoder(language, embedding, config.dropout)
         words, hidden = self.encoder.width, config.hidden
         seen = config.view + DIRECTION
@@ -103,14 +124,22 @@ class Navigator(nn.Module):
         actions = low_level_actions or GEOMETRY
         self.start = nn.Linear(words, hidden)
         self.last_action = nn.Linear(actions, KEY)
-        self.core = RecurrentCore(config.cell, seen + KEY, hidden, config.layers, config.dropout)
+        noticed = KEY if self.camera else 0
+        self.core = RecurrentCore(config.cell, seen + KEY + noticed, hidden, config.layers, config.dropout)
         self.look_content, self.look_direction = nn.Linear(hidden, config.view), nn.Linear(hidden, DIRECTION)
         self.read = nn.Linear(hidden, words, bias=False)
         if config.cross_modal:
             self.ground_content, self.ground_direction = nn.Linear(words, config.view), nn.Linear(words, DIRECTION)
         if config.alignment:
             self.align = nn.Linear(embedding.shape[1], config.view, bias=False)
-        if low_level_actions:
+        if isinstance(views, (ImageViews, BlindImages)):
+            pointed = POINTED * views.side if config.alignment else 0
+            contexts += pointed
+            self.likely = nn.Parameter(torch.tensor(UNLIKELY))
+            self.notice = nn.Linear(views.side**2 + words + pointed, KEY)
+            reflex = nn.Sequential(nn.Linear(contexts, REFLEX), nn.ReLU(), nn.Linear(REFLEX, low_level_actions))
+            self.act: nn.Module = reflex
+        elif low_level_actions:
             self.act = nn.Linear(contexts, low_level_actions)
         else:
             self.candidate = nn.Sequential(nn.Linear(GEOMETRY, KEY), nn.Tanh(), nn.Linear(KEY, KEY))
@@ -121,7 +150,8 @@ class Navigator(nn.Module):
         self.value = nn.Sequential(nn.Linear(contexts, KEY), nn.Tanh(), nn.Linear(KEY, 1))
         self.progress = nn.Sequential(nn.Linear(contexts, KEY), nn.Tanh(), nn.Linear(KEY, 1), nn.Sigmoid())
         self.dropout = nn.Dropout(config.dropout)
-        self.register_buffer("view_centres", view_centres(), persistent=False)
+        centres = cell_directions(views.side) if isinstance(views, (ImageViews, BlindImages)) else view_centres()
+        self.register_buffer("view_centres", centres, persistent=False)
 
     def begin(self, tokens: Tensor) -> tuple[Instruction, State]:
         """Read the instructions (B, L) and start."""
@@ -129,27 +159,43 @@ class Navigator(nn.Module):
         hidden = torch.tanh(self.start(instruction.summary))
         last_action = hidden.new_zeros(len(tokens), self.last_action.in_features)
         nowhere = torch.full((len(tokens), 0), -1, dtype=torch.int64, device=tokens.device)
-        return instruction, State(
-            self.core.initial(hidden), hidden, last_action, nowhere, self.views.begin(len(tokens))
-        )
+        read = instruction.context.shape[2] + instruction.words.shape[2] if self.camera else 0
+        unread = hidden.new_zeros(len(tokens), read)
+        glance = self.views.begin(len(tokens))
+        return instruction, State(self.core.initial(hidden), hidden, last_action, nowhere, unread, glance)
+
+    def see(self, observation: Observation) -> Observation:
+        """What is seen in images, of any number of bodies and steps; `forward` takes it in place of the images.
+
+        An observation of a graph, or one that has been seen, is returned as it is.
+        """
+        if not self.camera or "cells" in observation:
+            return observation
+        views = cast(ImageContent, self.views)
+        kept = {name: value for name, value in observation.items() if name not in ("rgb", "depth")}
+        return {**kept, **views.see(observation)}
 
     def forward(self, instruction: Instruction, observation: Observation, state: State) -> Output:
         """Look, remember, read, ground, and score the actions."""
-        here = observation["viewpoint"]
+        observation = self.see(observation)
+        here = observation["cells" if self.camera else "viewpoint"]
         panorama, around = self.views.around(here, state.glance), self._around(observation)
         looked, seen = self._look(state.hidden, observation, panorama, around)
-        top, core = self.core(torch.cat([seen, self.last_action(state.last_action)], 1), state.core)
+        noticed = self._notice(state.read, observation, panorama)
+        top, core = self.core(torch.cat([seen, self.last_action(state.last_action), *noticed], 1), state.core)
         hidden = self.dropout(top)
         reading = masked_softmax(
             torch.bmm(instruction.context, self.read(hidden)[:, :, None])[:, :, 0], instruction.mask
         )
-        context = attend(reading, instruction.context)
+        context, words = attend(reading, instruction.context), attend(reading, instruction.words)
         features = torch.cat([hidden, context, *self._ground(context, panorama, around)], 1)
-        features = self.dropout(features)
-        visited = torch.cat([state.visited, here[:, None]], 1)
-        logits, action_features = self._score(
-            features, attend(reading, instruction.words), observation, visited, panorama
-        )
+        features = torch.cat([self.dropout(features), *self._point(words, observation, panorama)], 1)
+        visited, read = state.visited, state.read
+        if self.camera:
+            read = torch.cat([context, words], 1)
+        else:
+            visited = torch.cat([visited, here[:, None]], 1)
+        logits, action_features = self._score(features, words, observation, visited, panorama)
         return Output(
             logits,
             self.value(features.detach())[:, 0],  # the critic watches the policy, it does not shape it
@@ -157,21 +203,60 @@ class Navigator(nn.Module):
             action_features,
             reading,
             looked,
-            State(core, hidden, state.last_action, visited, state.glance),
+            State(core, hidden, state.last_action, visited, read, state.glance),
+            self._name(observation),
         )
 
     def _around(self, observation: Observation) -> Tensor:
-        """(B, 36, DIRECTION) features of the views' directions, relative to the body's."""
+        """(B, N, DIRECTION) features of the directions of views or cells, relative to the body's."""
+        if self.camera:
+            return self.view_centres.expand(len(observation["cells"]), -1, -1)
         headings, elevations = self.view_centres.T
         relative = headings - observation["heading"][:, None]
         return directions(relative, elevations.expand_as(relative))
 
+    def _notice(self, read: Tensor, observation: Observation, panorama: Panorama) -> list[Tensor]:
+        """What a camera tells the memory besides: what is near, and where the words read last are seen (B, KEY)."""
+        if not self.camera:
+            return []
+        context, words = read[:, : self.encoder.width], read[:, self.encoder.width :]
+        return [self.notice(torch.cat([observation["near"], context, *self._point(words, observation, panorama)], 1))]
+
+    def _point(self, words: Tensor, observation: Observation, panorama: Panorama) -> list[Tensor]:
+        """Where in an image what `words` (B, E) are for is seen (B, POINTED * side).
+
+        By column, which tells where to turn; by column and nearness, which tells when it is reached; and by row.
+        """
+        if not (self.camera and self.config.alignment):
+            return []
+        likely = (panorama.match(self.align(words)) + self.likely).sigmoid()
+        side = math.isqrt(likely.shape[1])
+        grid, near = likely.view(-1, side, side), observation["near"].view(-1, side, side)
+        return [torch.cat([grid.amax(1), (grid * near).amax(1), grid.amax(2)], 1)]
+
+    def _name(self, observation: Observation) -> Tensor | None:
+        """(B,) loss of naming what some of the cells show, if there are labels to learn it from."""
+        kinds = [kind for kind in self.names if kind in observation] if self.config.alignment else []
+        if not kinds:
+            return None
+        cells = observation["cells"]
+        side = math.isqrt(cells.shape[1])
+        asked = torch.randperm(cells.shape[1], device=cells.device)[: max(1, cells.shape[1] // ASKED)]
+        loss = cells.new_zeros(len(cells))
+        for kind in kinds:
+            names = cast(Names, self.names[kind])
+            logits = cells[:, asked] @ self.align(names.vectors(self.encoder.embedding)).T + self.likely
+            loss = loss + naming_loss(logits, names.shown(observation[kind], side, asked))
+        return loss
+
     def _look(
         self, hidden: Tensor, observation: Observation, panorama: Panorama, around: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Attention over the views with the history in mind (B, 36), and what was seen (B, view + DIRECTION)."""
+        """Attention over the views with the history in mind (B, N), and what was seen (B, view + DIRECTION)."""
         if self.config.panorama:
             looked = self._weigh(self.look_content(hidden), self.look_direction(hidden), panorama, around)
+        elif self.camera:
+            looked = around.new_full(around.shape[:2], 1 / around.shape[1])
         else:
             looked = nn.functional.one_hot(facing(observation), VIEWS).to(hidden.dtype)
         return looked, self._pool(looked, panorama, around)
@@ -184,7 +269,7 @@ class Navigator(nn.Module):
         return [self._pool(grounded, panorama, around)]
 
     def _weigh(self, content: Tensor, direction: Tensor, panorama: Panorama, around: Tensor) -> Tensor:
-        """Attention over the views (B, 36) by what they show and where, for queries (B, view) and (B, DIRECTION)."""
+        """Attention over the views (B, N) by what they show and where, for queries (B, view) and (B, DIRECTION)."""
         scores = panorama.match(content / math.sqrt(self.config.view))
         return (scores + torch.bmm(around, direction[:, :, None])[:, :, 0]).softmax(1)
 
@@ -195,10 +280,13 @@ class Navigator(nn.Module):
         self, features: Tensor, words: Tensor, observation: Observation, visited: Tensor, panorama: Panorama
     ) -> tuple[Tensor, Tensor]:
         """Logits (B, A) and what to remember of each action (B, A, ...)."""
-        mask = observation["candidate_mask"] > 0
         if self.low_level_actions:
-            one_hot = torch.eye(self.low_level_actions, device=mask.device).expand(len(mask), -1, -1)
-            return self.act(features).masked_fill(~mask, -torch.inf), one_hot
+            one_hot = torch.eye(self.low_level_actions, device=features.device).expand(len(features), -1, -1)
+            logits = self.act(features)
+            if "candidate_mask" in observation:
+                logits = logits.masked_fill(observation["candidate_mask"] <= 0, -torch.inf)
+            return logits, one_hot
+        mask = observation["candidate_mask"] > 0
         geometry = self._geometry(observation, visited)
         query = self.choose_content(features)
         if self.config.alignment:
@@ -233,29 +321,7 @@ class Navigator(nn.Module):
     def chose(self, output: Output, actions: Tensor) -> State:
         """The state after taking `actions` (B,)."""
         rows = torch.arange(len(actions), device=actions.device)
-        state = output.state
-        return State(state.core, state.hidden, output.action_features[rows, actions], state.visited, state.glance)
-
-
-def directions(heading: Tensor, elevation: Tensor) -> Tensor:
-    """Features (..., DIRECTION) of directions in radians, which tell neighbouring headings apart linearly.
-
-    Sines and cosines of the heading's first three multiples and of the elevation.
-    """
-    parts = [function(heading * k) for k in (1, 2, 3) for function in (torch.sin, torch.cos)]
-    return torch.stack([*parts, elevation.sin(), elevation.cos()], -1)
-
-
-def facing(observation: Observation) -> Tensor:
-    """(B,) the views whose centres are nearest to where the bodies look."""
-    column = torch.round(observation["heading"] / VIEW_STEP).long() % 12
-    return 12 * (1 + torch.round(observation["elevation"] / VIEW_STEP).long().clamp(-1, 1)) + column
-
-
-def view_centres() -> Tensor:
-    """(36, 2) headings and elevations of the view centres in radians."""
-    views = torch.arange(VIEWS)
-    return torch.stack([(views % 12) * VIEW_STEP, (views // 12 - 1) * VIEW_STEP], 1).float()
+        return replace(output.state, last_action=output.action_features[rows, actions])
 
 
 def as_tensors(observation: dict[str, Any], device: torch.device) -> Observation:

@@ -58,7 +58,7 @@ class ViewContent(Protocol):
         """The views of the panoramas with rows (B,)."""
 
 
-class _FeatureDropout(nn.Module):
+class FeatureDropout(nn.Module):
     """Dropout whose mask lasts an episode (environment dropout, Tan et al. 2019, section 3.4)."""
 
     _where: Tensor
@@ -125,7 +125,7 @@ class _Numbers:
         return self.glance.dim(torch.bmm(weights[:, None], self.features)[:, 0]) @ self.embedding.T
 
 
-class DenseViews(_FeatureDropout):
+class DenseViews(FeatureDropout):
     """Views as numbers, e.g. of a convolutional network, with a linear embedding."""
 
     table: Tensor
@@ -167,7 +167,7 @@ class _Words:
         return self.glance.dim(bag) @ self.glance.vocabulary
 
 
-class WordViews(_FeatureDropout):
+class WordViews(FeatureDropout):
     """Views as weighted bags of words, with one embedding a word, projected to the width of the queries."""
 
     words: Tensor

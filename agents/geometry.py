@@ -1,0 +1,43 @@
+"""Where views and cells of images are, as features."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from vln.graph import VIEW_STEP, VIEWS
+
+DIRECTION = 8  # numbers that describe a direction, see `directions`
+HALF_FIELD = math.radians(45)  # from the middle of an image to its sides
+
+
+def directions(heading: Tensor, elevation: Tensor) -> Tensor:
+    """Features (..., DIRECTION) of directions in radians, which tell neighbouring headings apart linearly.
+
+    Sines and cosines of the heading's first three multiples and of the elevation.
+    """
+    parts = [function(heading * k) for k in (1, 2, 3) for function in (torch.sin, torch.cos)]
+    return torch.stack([*parts, elevation.sin(), elevation.cos()], -1)
+
+
+def facing(observation: dict[str, Tensor]) -> Tensor:
+    """(B,) the views whose centres are nearest to where the bodies look."""
+    column = torch.round(observation["heading"] / VIEW_STEP).long() % 12
+    return 12 * (1 + torch.round(observation["elevation"] / VIEW_STEP).long().clamp(-1, 1)) + column
+
+
+def view_centres() -> Tensor:
+    """(36, 2) headings and elevations of the view centres in radians."""
+    views = torch.arange(VIEWS)
+    return torch.stack([(views % 12) * VIEW_STEP, (views // 12 - 1) * VIEW_STEP], 1).float()
+
+
+def cell_directions(side: int) -> Tensor:
+    """(side * side, DIRECTION) features of the middles of an image's cells, row by row from the top left.
+
+    Headings are to the right, as those of views; the field of view is taken to be 90 degrees.
+    """
+    middles = (torch.arange(side) + 0.5) / side * 2 - 1
+    angles = torch.atan(middles * math.tan(HALF_FIELD))
+    elevations, headings = torch.meshgrid(-angles, angles, indexing="ij")
+    return directions(headings, elevations).flatten(0, 1)
