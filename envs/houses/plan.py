@@ -1,0 +1,314 @@
+"""Floor plans: what the rooms of a blocks are for, the walls between them, the doors and windows in the walls."""
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from envs.houses.blocks import Blocks, make_blocks
+from envs.houses.purposes import assign
+
+WALL = 0.1  # metres, thickness
+DOOR_MARGIN = 0.22  # metres of wall left beside an opening
+OPEN = ("living room", "kitchen", "dining room")
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A straight stretch of wall between two rooms, or a room and the outside.
+
+    Attributes:
+        along: 0 where it runs along x, 1 along z.
+        at: Where its middle lies across, metres.
+        low: Where it starts.
+        high: Where it ends.
+        rooms: What is on the side of smaller and of larger coordinates; -1 is outside.
+    """
+
+    along: int
+    at: float
+    low: float
+    high: float
+    rooms: tuple[int, int]
+
+    @property
+    def length(self) -> float:
+        """Metres."""
+        return self.high - self.low
+
+
+@dataclass(frozen=True)
+class Opening:
+    """A gap in a wall, or a window or front door on it.
+
+    Attributes:
+        kind: "door", "arch" (wide, without a frame), "entrance" (the closed front door) or "window".
+        segment: The wall.
+        centre: Where its middle is along the wall.
+        width: Metres, clear.
+        low: Height of its lower edge above the floor.
+        high: Height of its upper edge.
+    """
+
+    kind: str
+    segment: Segment
+    centre: float
+    width: float
+    low: float
+    high: float
+
+    @property
+    def passable(self) -> bool:
+        """Whether one can walk through it."""
+        return self.kind in {"door", "arch"}
+
+    @property
+    def point(self) -> tuple[float, float]:
+        """x, z of its middle."""
+        return (self.centre, self.segment.at) if self.segment.along == 0 else (self.segment.at, self.centre)
+
+
+@dataclass
+class PlanRoom:
+    """A room of the plan.
+
+    Attributes:
+        category: What it is for.
+        rects: Rectangles (x0, z0, x1, z1) in metres between the middles of walls.
+        polygon: Corners (x, z) of its outline between the middles of walls, with the room to the left when walked
+            along in order and seen with x to the right and z up.
+        inner: The same on the faces of the walls.
+    """
+
+    category: str
+    rects: list[tuple[float, float, float, float]]
+    polygon: list[tuple[float, float]]
+    inner: list[tuple[float, float]]
+
+    @property
+    def area(self) -> float:
+        """Square metres."""
+        return sum((x1 - x0) * (z1 - z0) for x0, z0, x1, z1 in self.rects)
+
+
+@dataclass
+class Plan:
+    """One storey."""
+
+    rooms: list[PlanRoom]
+    segments: list[Segment]
+    outline: list[tuple[float, float]]
+    openings: list[Opening] = field(default_factory=list)
+
+    @property
+    def doors(self) -> list[Opening]:
+        """Openings that can be walked through."""
+        return [opening for opening in self.openings if opening.passable]
+
+
+class _Cells:
+    """The plan on the grid of all its coordinates."""
+
+    def __init__(self, blocks: Blocks) -> None:
+        rects = [rect for space in blocks.spaces for rect in space.rects]
+        self.xs = sorted({x for rect in rects for x in (rect[0], rect[2])})
+        self.zs = sorted({z for rect in rects for z in (rect[1], rect[3])})
+        self.owner = np.full((len(self.xs) + 1, len(self.zs) + 1), -1)
+        for index, space in enumerate(blocks.spaces):
+            for x0, z0, x1, z1 in space.rects:
+                columns = slice(self.xs.index(x0) + 1, self.xs.index(x1) + 1)
+                rows = slice(self.zs.index(z0) + 1, self.zs.index(z1) + 1)
+                self.owner[columns, rows] = index
+
+    def segments(self) -> list[Segment]:
+        """Walls wherever two neighbouring cells belong to different rooms."""
+        found: list[Segment] = []
+        owner = self.owner.tolist()
+        for column, x in enumerate(self.xs):
+            pairs = [(owner[column][row], owner[column + 1][row]) for row in range(1, len(self.zs))]
+            found += _runs(1, x, self.zs, pairs)
+        for row, z in enumerate(self.zs):
+            pairs = [(owner[column][row], owner[column][row + 1]) for column in range(1, len(self.xs))]
+            found += _runs(0, z, self.xs, pairs)
+        return found
+
+
+def _runs(along: int, at: int, ends: list[int], pairs: list[tuple[int, int]]) -> list[Segment]:
+    """Join neighbouring pieces of one line that part the same two rooms."""
+    found: list[Segment] = []
+    for index, pair in enumerate(pairs):
+        if pair[0] == pair[1]:
+            continue
+        low, high = ends[index] / 10, ends[index + 1] / 10
+        if found and found[-1].high == low and found[-1].rooms == pair:
+            found[-1] = replace(found[-1], high=high)
+        else:
+            found.append(Segment(along, at / 10, low, high, pair))
+    return found
+
+
+def trace(segments: list[Segment], room: int) -> list[tuple[float, float]]:
+    """Corners of a room's outline (-1: of the whole house, as seen from outside), the room to the left.
+
+    Seen with x to the right and z up, so from below in the right-handed frame.
+    """
+    after: dict[tuple[float, float], tuple[float, float]] = {}
+    for segment in segments:
+        if room not in segment.rooms:
+            continue
+        low, high = (
+            ((segment.low, segment.at), (segment.high, segment.at))
+            if segment.along == 0
+            else ((segment.at, segment.low), (segment.at, segment.high))
+        )
+        forwards = (segment.rooms[1] == room) == (segment.along == 0)
+        start, end = (low, high) if forwards else (high, low)
+        after[start] = end
+    first = min(after)
+    corners, here = [first], after[first]
+    while here != first:
+        corners.append(here)
+        here = after[here]
+    return [
+        corner
+        for before, corner, behind in zip([corners[-1], *corners[:-1]], corners, [*corners[1:], corners[0]], strict=True)
+        if not (before[0] == corner[0] == behind[0] or before[1] == corner[1] == behind[1])
+    ]
+
+
+def inset(corners: list[tuple[float, float]], distance: float) -> list[tuple[float, float]]:
+    """The outline moved to its left, into the room, by a distance."""
+    moved = []
+    for index, (x, z) in enumerate(corners):
+        before, after = corners[index - 1], corners[(index + 1) % len(corners)]
+        shift_x = shift_z = 0.0
+        for (x0, z0), (x1, z1) in ((before, (x, z)), ((x, z), after)):
+            length = abs(x1 - x0) + abs(z1 - z0)
+            shift_x -= (z1 - z0) / length * distance
+            shift_z += (x1 - x0) / length * distance
+        moved.append((round(x + shift_x, 6), round(z + shift_z, 6)))
+    return moved
+
+
+def _hole(rng: np.random.Generator, segment: Segment, kind: str) -> Opening:
+    """An opening somewhere in a wall, most often near one of its ends."""
+    width = (0.9, 0.95, 1.0)[int(rng.random() * 3)]
+    high = 2.05
+    if kind == "arch":
+        width = round(min(segment.length - 0.7, 1.5 + rng.random() * 1.1), 2)
+        high = 2.2
+    reach = width / 2 + DOOR_MARGIN
+    low, top = segment.low + reach, segment.high - reach
+    place = rng.random()
+    side = rng.random()
+    part = min(place * 1.6, 1.0) * 0.25 if side < 0.4 else 1 - min(place * 1.6, 1.0) * 0.25 if side < 0.8 else place
+    return Opening(kind, segment, round(low + (top - low) * part, 3), width, 0.0, high)
+
+
+def _door_kind(rng: np.random.Generator, names: tuple[str, str], length: float) -> str:
+    """Whether rooms are joined by a door or a wide gap."""
+    public = {*OPEN, "hallway", "entryway"}
+    wide = all(name in public for name in names) and length > 2.3
+    return "arch" if wide and rng.random() < 0.65 else "door"
+
+
+def _doors(rng: np.random.Generator, blocks: Blocks, plan: Plan) -> bool:
+    """Open doors so that every room can be reached, most from the hallway; False where that fails."""
+    rooms = plan.rooms
+    by_pair: dict[tuple[int, int], Segment] = {}
+    for segment in plan.segments:
+        pair = (min(segment.rooms), max(segment.rooms))
+        if pair[0] >= 0 and segment.length >= 1.5 and segment.length > getattr(by_pair.get(pair), "length", 0.0):
+            by_pair[pair] = segment
+    baths = {index: space.host for index, space in enumerate(blocks.spaces) if space.role == "bath"}
+
+    def rank(pair: tuple[int, int]) -> int:
+        """How fit a pair is to be joined; the hallway is room 0."""
+        names = [rooms[index].category for index in pair]
+        if pair[0] == 0:
+            return 0
+        return 1 if "living room" in names or "entryway" in names else 2 if names[0] in OPEN or names[1] in OPEN else 3
+
+    allowed = [pair for pair in by_pair if all(baths.get(a, b) == b for a, b in (pair, pair[::-1]))]
+    group = list(range(len(rooms)))
+    chosen: list[tuple[int, int]] = []
+    for pair in sorted(allowed, key=lambda pair: (rank(pair), pair)):
+        if group[pair[0]] != group[pair[1]]:
+            old, new = group[pair[1]], group[pair[0]]
+            group = [new if mark == old else mark for mark in group]
+            chosen.append(pair)
+    if len(set(group)) > 1:
+        return False
+    chosen += [pair for pair in allowed if pair not in chosen and rng.random() < _extra(rooms, pair)]
+    for pair in chosen:
+        segment = by_pair[pair]
+        kind = _door_kind(rng, (rooms[pair[0]].category, rooms[pair[1]].category), segment.length)
+        plan.openings.append(_hole(rng, segment, kind))
+    return True
+
+
+def _extra(rooms: list[PlanRoom], pair: tuple[int, int]) -> float:
+    """Chance of a further door between two rooms that can be reached already."""
+    names = {rooms[index].category for index in pair}
+    if names <= set(OPEN):
+        return 0.8
+    if names & set(OPEN) and names & {"laundry room", "office", "library", "music room"}:
+        return 0.25
+    return 0.2 if names == {"bedroom", "bathroom"} or names == {"garage", "laundry room"} else 0.0
+
+
+def _front_door(rng: np.random.Generator, plan: Plan) -> None:
+    """A closed door from the entryway or the hallway to the outside, where one of them has an outer wall."""
+    for category in ("entryway", "hallway"):
+        walls = [
+            segment
+            for segment in plan.segments
+            if -1 in segment.rooms and plan.rooms[max(segment.rooms)].category == category and segment.length >= 1.35
+        ]
+        if walls:
+            segment = walls[int(rng.random() * len(walls))]
+            middle = round((segment.low + segment.high) / 2, 3)
+            if segment.length > 2.4:
+                middle = round(segment.low + 0.7 + (segment.length - 1.4) * rng.random(), 3)
+            plan.openings.append(Opening("entrance", segment, middle, 0.95, 0.0, 2.05))
+            return
+
+
+def _windows(rng: np.random.Generator, plan: Plan) -> None:
+    """Windows in outer walls."""
+    taken = [opening.segment for opening in plan.openings]
+    for segment in plan.segments:
+        if -1 not in segment.rooms or segment.length < 1.5 or segment in taken:
+            continue
+        category = plan.rooms[max(segment.rooms)].category
+        if category == "storage room" or (category == "garage" and rng.random() < 0.6):
+            continue
+        high = {"bathroom": (1.35, 1.95), "kitchen": (1.15, 2.05)}.get(category, (0.9, 2.05))
+        widest = 0.8 if category == "bathroom" else 1.8
+        count = 1 if segment.length < 3.4 else 2
+        part = segment.length / count
+        for index in range(count):
+            if index and rng.random() < 0.3:
+                continue
+            width = round(min(part - 0.8, 0.7 + rng.random() * (widest - 0.7)), 2)
+            middle = segment.low + part * (index + 0.5) + (rng.random() - 0.5) * min(0.6, part - 0.6 - width)
+            plan.openings.append(Opening("window", segment, round(middle, 3), width, *high))
+
+
+def make_plan(rng: np.random.Generator) -> Plan:
+    """Draw layouts until one can be walked through; every other one can."""
+    while True:
+        blocks = make_blocks(rng)
+        if len(blocks.spaces) > 9 or sum(not space.role for space in blocks.spaces) < 4:
+            continue
+        segments = _Cells(blocks).segments()
+        rooms = []
+        for index, space in enumerate(blocks.spaces):
+            polygon = trace(segments, index)
+            rects = [(x0 / 10, z0 / 10, x1 / 10, z1 / 10) for x0, z0, x1, z1 in space.rects]
+            rooms.append(PlanRoom("", rects, polygon, inset(polygon, WALL / 2)))
+        plan = Plan(rooms, segments, trace(segments, -1))
+        assign(rng, blocks, plan.segments, [room.area for room in rooms], rooms)
+        if _doors(rng, blocks, plan):
+            _front_door(rng, plan)
+            _windows(rng, plan)
+            return plan

@@ -1,0 +1,86 @@
+"""What each room of a layout is for."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+
+from envs.houses.blocks import Blocks
+
+
+class Named(Protocol):
+    """Anything with a category that can be set."""
+
+    category: str
+
+
+class Wall(Protocol):
+    """Anything that parts two rooms."""
+
+    @property
+    def rooms(self) -> tuple[int, int]:
+        """The two rooms."""
+
+    @property
+    def length(self) -> float:
+        """Metres."""
+
+
+# Category -> smallest and largest area in square metres, weight, how many a house may have.
+EXTRAS = {
+    "bedroom": (8.5, 30.0, 3.0, 2),
+    "dining room": (9.0, 30.0, 2.0, 1),
+    "office": (7.0, 18.0, 1.6, 1),
+    "kids room": (8.5, 22.0, 1.6, 1),
+    "nursery": (7.5, 16.0, 1.1, 1),
+    "laundry room": (5.0, 10.5, 1.6, 1),
+    "library": (8.0, 22.0, 1.1, 1),
+    "gym": (9.0, 26.0, 1.1, 1),
+    "storage room": (4.5, 10.0, 1.1, 1),
+    "garage": (17.0, 40.0, 1.6, 1),
+    "music room": (11.0, 26.0, 1.1, 1),
+    "bathroom": (4.5, 11.0, 1.4, 1),
+}
+
+
+def assign(
+    rng: np.random.Generator, blocks: Blocks, walls: Sequence[Wall], areas: list[float], rooms: Sequence[Named]
+) -> None:
+    """Set the category of every room: one living room, kitchen, bathroom and bedroom at least where there are enough."""
+    roles = {"hall": "hallway", "entry": "entryway", "bath": "bathroom"}
+    free: list[int] = []
+    for index, space in enumerate(blocks.spaces):
+        rooms[index].category = roles.get(space.role, "")
+        if not space.role:
+            free.append(index)
+    hosts = [space.host for space in blocks.spaces if space.role == "bath"]
+
+    def take(index: int, category: str) -> None:
+        free.remove(index)
+        rooms[index].category = category
+
+    by_area = sorted(free, key=lambda index: -areas[index])
+    living = next((index for index in by_area if index not in hosts), by_area[0])
+    take(living, "living room")
+    if not hosts or rng.random() < 0.4:
+        take(min(free, key=lambda index: (index in hosts, areas[index])), "bathroom")
+    for index in [host for host in hosts if host in free][: len(free) - 1]:
+        take(index, "bedroom")
+    beside = [
+        index for index in free if any({index, living} == set(wall.rooms) and wall.length >= 1.5 for wall in walls)
+    ]
+    take(max(beside or free, key=lambda index: (areas[index] >= 7, index in beside, rng.random())), "kitchen")
+    if not hosts and free:
+        take(max(free, key=lambda index: areas[index]), "bedroom")
+    left = dict.fromkeys(EXTRAS, 0)
+    for index in list(free):
+        fits = [
+            name
+            for name, (low, high, _, most) in EXTRAS.items()
+            if low <= areas[index] <= high and left[name] < most
+        ]
+        fits = fits or (["storage room"] if areas[index] < 9 else ["bedroom"])
+        weights = np.array([EXTRAS[name][2] for name in fits])
+        name = fits[int(np.searchsorted(np.cumsum(weights) / weights.sum(), rng.random()))]
+        left[name] += 1
+        take(index, name)
