@@ -1,7 +1,9 @@
 """Scenes from any GLB or glTF file, and back with all that habitat-sim needs beside it."""
 
+from dataclasses import replace
 from pathlib import Path
 
+from envs.glb import habitat, house
 from envs.glb.stage import Up, find_stage
 from envs.scene import Scene
 
@@ -27,4 +29,34 @@ def load_glb(path: Path | str, up: Up | None = None, scale: float | None = None)
     """
     from envs.glb.load import load_mesh  # trimesh takes a second to import, and generated houses do not need it
 
-    return load_mesh(find_stage(Path(path), up, scale))
+    stage = find_stage(Path(path), up, scale)
+    scene = load_mesh(stage)
+    beside = {end: stage.asset.with_name(stage.asset.stem + end) for end in (house.SUFFIX, *habitat.SUFFIXES)}
+    if beside[house.SUFFIX].is_file():
+        return house.restore(scene, stage, beside[house.SUFFIX])
+    mesh, text = (beside[end] for end in habitat.SUFFIXES)
+    if mesh.is_file() and text.is_file():
+        return habitat.label(scene, load_mesh(replace(stage, asset=mesh)), text)
+    return scene
+
+
+def save_glb(scene: Scene, folder: Path | str) -> Path:
+    """Write a scene for habitat-sim and any other program that reads glTF.
+
+    Beside `<name>.glb` (a mesh for each texture, unlit materials, vertex colours) go `<name>.stage_config.json`,
+    habitat's semantic description (`<name>.semantic.glb`, `<name>.semantic.txt`) and `<name>.house.json`, from which
+    `load_glb` restores the very scene. The same scene gives the same bytes.
+
+    Args:
+        scene: What to write.
+        folder: Where to; created if need be.
+
+    Returns:
+        The GLB file.
+
+    Raises:
+        InputError: If the folder cannot be written.
+    """
+    from envs.glb.save import save
+
+    return save(scene, Path(folder))

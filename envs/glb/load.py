@@ -92,7 +92,8 @@ def _as_glb(header: dict[str, Any], container: Container) -> bytes:
 
 def _parts(container: Container, meshes: trimesh.Scene, stage: Stage) -> Iterator[_Part]:
     """Every mesh at every place it is put, in our frame."""
-    placed = (meshes.graph.get(node) for node in meshes.graph.nodes_geometry)
+    order = {name: number for number, name in enumerate(meshes.geometry)}  # that of the file; the graph has its own
+    placed = sorted((meshes.graph.get(node) for node in meshes.graph.nodes_geometry), key=lambda at: order[at[1]])
     solids = [(matrix, name) for matrix, name in placed if isinstance(meshes.geometry[name], trimesh.Trimesh)]
     check_count(container.path, sum(len(meshes.geometry[name].faces) for _, name in solids))
     frame = np.eye(4)
