@@ -1,4 +1,4 @@
-"""What an agent is, and the three that need no learning."""
+"""What an agent is, and those that need no learning."""
 
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -101,3 +101,23 @@ class RandomAgent:
         actions = np.where(stopping, self._stop, np.where(moving, self._forward, self._right))
         self._done = self._done + ((self._done < 0) | moving)
         return Decision(actions.astype(np.int64))
+
+
+class SamplingAgent:
+    """Draws every action with the same probabilities; with those of the expert its episodes are as long as its."""
+
+    name = "random"
+    vocabulary = None
+
+    def __init__(self, probabilities: np.ndarray) -> None:
+        """An agent that takes action a with probability `probabilities[a]`."""
+        self._probabilities = probabilities
+
+    def begin(self, observation: dict[str, Any], seed: int) -> None:
+        """Seed the draws."""
+        self._random = np.random.default_rng(seed)
+
+    def act(self, observation: dict[str, Any], infos: dict[str, Any]) -> Decision:
+        """Draw."""
+        batch, actions = len(infos["expert"]), len(self._probabilities)
+        return Decision(self._random.choice(actions, batch, p=self._probabilities))

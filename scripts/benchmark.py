@@ -190,7 +190,7 @@ def train(
     if phase == "reinforcement":
         config = replace(config, imitation=replace(config.imitation, iterations=0))
     use_threads(threads)
-    world = open_world(config, find_data(data), ("train",))
+    world = open_world(config, data, ("train",))
     with TemporaryDirectory() as folder:
         trainer = build_trainer(world, Path(folder), device, ())
         parts = [

@@ -13,27 +13,25 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from gymnasium.vector import AutoresetMode
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 from tyro.conf import Positional
 
-from agents.agent import Agent, RandomAgent, ShortestPathAgent
+from agents.agent import Agent, ShortestPathAgent
 from agents.checkpoint import Checkpoint, check_fingerprint, load_checkpoint, load_model
-from agents.config import TrainConfig, from_json
+from agents.config import HOUSES, TrainConfig, from_json
 from agents.policy import NavigatorAgent
 from agents.rollout import rollout
 from agents.views import BlindViews
+from agents.vision import BlindImages
 from envs.environment import NavigationVectorEnv
-from envs.graph import LOW_LEVEL_ACTIONS, LowLevelGraph
 from scripts.common import command, show
 from scripts.worlds import EVALUATION_BATCH, World, open_world, usable_device
-from vln.data import find_data
 from vln.files import read_text, writable_folder, write_json
-from vln.language import Vocabulary
-from vln.metrics import METRICS, mean_scores, score_paths
+from vln.language import Vocabulary, check_readable
+from vln.metrics import METRICS, mean_scores
 from vln.published import R2R
 from vln.statistics import mean_interval
 from vln.submission import write_submission
@@ -41,7 +39,6 @@ from vln.trajectory import Trajectory, write_trajectories
 
 SUFFIX = {"nothing": "", "vision": ".blind", "language": ".deaf"}
 PERCENT = tuple(name for name in METRICS if name not in ("TL", "NE"))
-PATIENCE = 100  # actions of the agents that need no learning, enough for any episode
 Rows = dict[str, dict[str, Any]]
 
 
@@ -72,13 +69,15 @@ def main(
     found = load_checkpoint(run / f"{checkpoint}.safetensors")
     config = from_json(TrainConfig, found.state["config"], found.source)
     vocabulary = Vocabulary.from_json(read_text(run / "vocabulary.json"), run / "vocabulary.json")
-    world = open_world(config, find_data(data), [split], vocabulary)
+    world = open_world(config, data, [split], vocabulary)
+    for episode in world.splits[split]:
+        check_readable(episode.instruction, vocabulary, f"episode '{episode.episode_id}'")
     agent = load_agent(found, world, ablate == "vision", decoding, usable_device(device))
-    env = world.environment(split, EVALUATION_BATCH, record=True, silent=ablate == "language")
+    env = world.environment(split, EVALUATION_BATCH, record=True, silent=ablate == "language", blind=ablate == "vision")
     name = writable_folder(run / "eval") / f"{split}{SUFFIX[ablate]}"
     lived = live(agent, env, world, seed)
-    write(name, lived)
-    if env.episodes[0].goal is None:
+    write(name, lived, submit=config.dataset not in HOUSES)
+    if env.episodes[0].withheld:
         Console(stderr=True).print(f"the goals of split '{split}' are withheld: no scores", highlight=False)
         if json:
             print("{}")
@@ -88,11 +87,14 @@ def main(
     show(table(rows, config.dataset, split), rows, json)
 
 
-def write(name: Path, trajectories: Sequence[Trajectory]) -> None:
-    """Write trajectories and submission beside one another."""
+def write(name: Path, trajectories: Sequence[Trajectory], submit: bool) -> None:
+    """Write trajectories and, where there is a format for it, a submission beside them."""
+    written = [f"{name}.jsonl"]
     write_trajectories(name.with_name(f"{name.name}.jsonl"), trajectories)
-    write_submission(name.with_name(f"{name.name}.json"), trajectories)
-    Console(stderr=True).print(f"wrote {name}.jsonl and {name}.json", highlight=False, soft_wrap=True)
+    if submit:
+        write_submission(name.with_name(f"{name.name}.json"), trajectories)
+        written.append(f"{name}.json")
+    Console(stderr=True).print(f"wrote {' and '.join(written)}", highlight=False, soft_wrap=True)
 
 
 def load_agent(
@@ -107,25 +109,9 @@ def load_agent(
     navigator = world.navigator()
     load_model(navigator, checkpoint.part("average"), checkpoint.source)
     if blind:
-        navigator.views = BlindViews(world.config.navigator.view)
+        settings = world.config.navigator
+        navigator.views = BlindImages(settings.camera, settings.view) if navigator.camera else BlindViews(settings.view)
     return NavigatorAgent(navigator.to(device), world.vocabulary, decoding=decoding)
-
-
-def random_agent(world: World, split: str) -> tuple[Agent, NavigationVectorEnv]:
-    """The random agent and its low-level environment."""
-    right, forward, stop = (LOW_LEVEL_ACTIONS.index(name) for name in ("right", "forward", "stop"))
-    simulator = LowLevelGraph(list(world.graphs.values()))
-    mode = AutoresetMode.DISABLED
-    env = NavigationVectorEnv(
-        simulator,
-        world.splits[split],
-        world.vocabulary,
-        EVALUATION_BATCH,
-        max_steps=PATIENCE,
-        autoreset_mode=mode,
-        record=True,
-    )
-    return RandomAgent(right, forward, stop), env
 
 
 def live(agent: Agent, env: NavigationVectorEnv, world: World, seed: int) -> list[Trajectory]:
@@ -145,19 +131,18 @@ def live(agent: Agent, env: NavigationVectorEnv, world: World, seed: int) -> lis
 
 def score_rows(world: World, split: str, trajectories: dict[str, list[Trajectory]], seed: int) -> Rows:
     """Metrics of each agent, with those of the agents that need no learning; SR and SPL with their 95 % intervals."""
-    env = world.environment(split, EVALUATION_BATCH, record=True, max_steps=PATIENCE)
-    simple = {
-        "shortest path": live(ShortestPathAgent(), env, world, seed),
-        "random": live(*random_agent(world, split), world, seed),
-    }
-    return {name: scores(world, split, lived) for name, lived in {**trajectories, **simple}.items()}
+    env = world.environment(split, EVALUATION_BATCH, record=True, blind=True, max_steps=world.patience)
+    expert = live(ShortestPathAgent(), env, world, seed)
+    random = live(*world.random(split, EVALUATION_BATCH, expert), world, seed)
+    everyone = {**trajectories, "shortest path": expert, "random": random}
+    return {name: scores(world, split, lived) for name, lived in everyone.items()}
 
 
 def scores(world: World, split: str, trajectories: Sequence[Trajectory]) -> dict[str, Any]:
     """Mean metrics of one agent, and intervals that resample paths."""
     episodes = world.splits[split]
-    columns = score_paths(world.graphs, episodes, [[pose.viewpoint for pose in each.poses] for each in trajectories])
-    paths = [episode.path for episode in episodes]
+    columns = world.scores(split, trajectories)
+    paths = [episode.path or (episode.scan, *episode.positions) for episode in episodes]
     intervals = {name: mean_interval(columns[name], paths) for name in ("SR", "SPL")}
     ends = {f"{name} interval": [interval.low, interval.high] for name, interval in intervals.items()}
     return {**mean_scores(columns), "n": len(episodes), **ends}

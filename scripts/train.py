@@ -23,12 +23,12 @@ from agents.presets import PRESETS
 from agents.rollout import rollout
 from agents.sampler import EpisodeSampler
 from agents.trainer import LATEST, Scores, Trainer
+from envs.environment import NavigationVectorEnv
 from scripts.common import friendly_exit
 from scripts.worlds import EVALUATION_BATCH, World, open_world, usable_device
-from vln.data import find_data
 from vln.errors import InputError
 from vln.files import writable_folder, write_json, write_text
-from vln.metrics import mean_scores, score_paths
+from vln.metrics import mean_scores
 
 SPLITS = ("val_seen", "val_unseen")
 
@@ -40,7 +40,7 @@ class Arguments:
     Attributes:
         config: What to learn and how.
         out: Folder of the run.
-        data: Data folder; default $VLN_DATA, then ../shared/data.
+        data: Data folder; default $VLN_DATA, then ../shared/data. Generated houses need none.
         resume: Go on from the run's latest checkpoint.
         start_from: Checkpoint of another run whose weights to start from.
         device: Device to learn on, "cpu" or "cuda".
@@ -63,7 +63,7 @@ def main(arguments: Arguments) -> None:
     use_threads(arguments.threads)
     torch.manual_seed(arguments.config.seed)
     folder = check_folder(arguments.out, arguments.resume)
-    world = open_world(arguments.config, find_data(arguments.data), splits(arguments.config))
+    world = open_world(arguments.config, arguments.data, splits(arguments.config))
     trainer = build_trainer(world, folder, device, splits(arguments.config)[1:])
     if arguments.resume:
         trainer.resume(load_checkpoint(folder / LATEST))
@@ -124,11 +124,9 @@ def build_trainer(world: World, folder: Path, device: str, evaluated: Sequence[s
     )
 
 
-def score(world: World, split: str, agent: NavigatorAgent, env: object) -> dict[str, float]:
+def score(world: World, split: str, agent: NavigatorAgent, env: NavigationVectorEnv) -> dict[str, float]:
     """Mean metrics of an agent on a split."""
-    trajectories = rollout(agent, env)  # type: ignore[arg-type]
-    paths = [[pose.viewpoint for pose in trajectory.poses] for trajectory in trajectories]
-    return mean_scores(score_paths(world.graphs, world.splits[split], paths))
+    return mean_scores(world.scores(split, rollout(agent, env)))
 
 
 if __name__ == "__main__":

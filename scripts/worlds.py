@@ -1,63 +1,48 @@
-"""Wiring shared by the scripts that train and evaluate: data, features, environments and agents of a configuration."""
+"""Wiring shared by the scripts that train and evaluate: data, environments and agents of a configuration."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
-from gymnasium.vector import AutoresetMode
 
+from agents.agent import Agent
 from agents.checkpoint import Fingerprint
-from agents.config import TrainConfig
-from agents.factory import build_navigator
+from agents.config import HOUSES, TrainConfig
 from agents.navigator import Navigator
 from envs.environment import NavigationVectorEnv
-from envs.graph import LOW_LEVEL_ACTIONS, LowLevelGraph, PanoramicGraph
-from envs.registry import GRAPH_SIMULATORS
-from vln.data import split_file
-from vln.episodes import Episode, check_episodes, load_episodes
+from scripts.graph_world import open_graph_world
+from vln.episodes import Episode
 from vln.errors import InputError
-from vln.features import ViewTable, blind_table, open_features
-from vln.graph import NavigationGraph, load_graphs
 from vln.language import Vocabulary
+from vln.trajectory import Trajectory
 
-# Training buildings held out by `--select dev`.
-DEV_SCANS = ("VLzqgDo317F", "VzqfbhrpDEA", "29hnd4uzFmX", "JmbYfDe2QKZ", "cV4RVeZvu5T", "b8cTxDM8gDG")
 EVALUATION_BATCH = 256
 
 
-@dataclass(frozen=True)
-class World:
-    """What a configuration needs of the data.
+class World(Protocol):
+    """What a configuration needs of the data."""
 
-    Attributes:
-        config: The configuration.
-        data: The data folder.
-        splits: Episodes by name of the split.
-        graphs: Buildings of all splits.
-        vocabulary: Of the instructions.
-        table: What views look like.
-    """
+    @property
+    def config(self) -> TrainConfig:
+        """The configuration."""
 
-    config: TrainConfig
-    data: Path
-    splits: Mapping[str, Sequence[Episode]]
-    graphs: Mapping[str, NavigationGraph]
-    vocabulary: Vocabulary
-    table: ViewTable
+    @property
+    def splits(self) -> Mapping[str, Sequence[Episode]]:
+        """Episodes by name of the split."""
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """Of the instructions."""
 
     @property
     def fingerprint(self) -> Fingerprint:
         """What a checkpoint remembers of the data."""
-        words = hashlib.sha256(self.vocabulary.to_json().encode()).hexdigest()
-        return Fingerprint(words, self.table.source_hash)
 
-    def simulator(self, device: str = "cpu") -> PanoramicGraph | LowLevelGraph:
-        """A simulator of all the buildings; the agent has its own table of what views look like."""
-        simulator = GRAPH_SIMULATORS[self.config.actions]
-        return simulator(list(self.graphs.values()), expert=self.config.expert, device=device)
+    @property
+    def patience(self) -> int:
+        """Actions enough for agents that need no learning."""
 
     def environment(
         self,
@@ -66,81 +51,60 @@ class World:
         *,
         record: bool = False,
         silent: bool = False,
+        blind: bool = False,
         max_steps: int | None = None,
         device: str = "cpu",
     ) -> NavigationVectorEnv:
-        """Episodes of a split; with `record`, as `agents.rollout.rollout` wants them; `silent` hides instructions."""
-        return NavigationVectorEnv(
-            self.simulator(device),
-            self.splits[split],
-            self.vocabulary,
-            num_envs,
-            max_steps=max_steps or self.config.max_steps,
-            max_length=self.config.language.max_length,
-            reward=self.config.reward,
-            autoreset_mode=AutoresetMode.DISABLED,
-            record=record,
-            tensors=not record,
-            silent=silent or self.config.ablate == "language",
-        )
+        """Episodes of a split, autoreset DISABLED.
+
+        Args:
+            split: The split.
+            num_envs: Episodes at a time.
+            record: Give numpy arrays, poses and choices, as `agents.rollout.rollout` wants them.
+            silent: Hide the instructions.
+            blind: Give nothing to see.
+            max_steps: Actions of an episode, those of the configuration if absent.
+            device: Where the world lives, if it can live elsewhere than on the CPU.
+        """
 
     def navigator(self) -> Navigator:
         """A navigator with fresh weights."""
-        low_level = len(LOW_LEVEL_ACTIONS) if self.config.actions == "low-level" else 0
-        graphs = list(self.graphs.values())
-        return build_navigator(self.config, self.vocabulary, self.table, graphs, self.data / "glove", low_level)
+
+    def random(self, split: str, num_envs: int, expert: Sequence[Trajectory]) -> tuple[Agent, NavigationVectorEnv]:
+        """The random agent and its environment; `expert` is what the expert did on the split."""
+
+    def scores(self, split: str, trajectories: Sequence[Trajectory]) -> dict[str, np.ndarray]:
+        """A (B,) array for each name of `vln.metrics.METRICS`."""
 
     def lengths(self, split: str) -> np.ndarray:
         """(N,) tokens of the instructions of a split."""
-        instructions = [episode.instruction for episode in self.splits[split]]
-        return self.vocabulary.encode_batch(instructions, self.config.language.max_length)[1]
 
 
 def open_world(
     config: TrainConfig,
-    data: Path,
+    data: Path | None,
     splits: Sequence[str],
     vocabulary: Vocabulary | None = None,
     cache: Path | None = None,
 ) -> World:
-    """Load what a configuration needs; the vocabulary is that of the training instructions unless given.
+    """Load, or make, what a configuration needs.
+
+    Args:
+        config: The configuration.
+        data: Folder of the data; the usual ones if absent.
+        splits: Names of the splits.
+        vocabulary: That of the training instructions if absent.
+        cache: Folder for what is made of the data; the usual one if absent.
 
     Raises:
         InputError: If data are missing or malformed.
     """
-    episodes = load_splits(config, data, splits)
-    scans = sorted({episode.scan for split in episodes.values() for episode in split})
-    graphs = load_graphs(data / "connectivity", scans)
-    for split, found in episodes.items():
-        check_episodes(source_of(config, data, split), found, graphs)
-    if vocabulary is None:
-        language = config.language
-        sentences = [episode.instruction for episode in episodes["train"]]
-        vocabulary = Vocabulary.build(sentences, language.min_count, language.unit)
-    blind = config.ablate == "vision"
-    table = blind_table() if blind else open_features(config.features, data, cache, feature_size=config.feature_size)
-    return World(config, data, episodes, graphs, vocabulary, table)
+    if config.dataset in HOUSES:
+        # Compiled code takes seconds to load, which graphs do without.
+        from scripts.houses_world import open_houses_world
 
-
-def source_of(config: TrainConfig, data: Path, split: str) -> Path:
-    """The file of a split; `dev` is a part of `train`."""
-    return split_file(data, config.dataset, "train" if split == "dev" else split)
-
-
-def load_splits(config: TrainConfig, data: Path, splits: Sequence[str]) -> dict[str, list[Episode]]:
-    """Episodes by split; `dev` is the part of `train` in `DEV_SCANS`, which `--select dev` takes out of `train`."""
-    found: dict[str, list[Episode]] = {}
-    for split in splits:
-        source = source_of(config, data, split)
-        episodes = load_episodes(source, split)
-        if split == "dev":
-            episodes = [episode for episode in episodes if episode.scan in DEV_SCANS]
-        elif split == "train" and config.select == "dev":
-            episodes = [episode for episode in episodes if episode.scan not in DEV_SCANS]
-        if not episodes:
-            raise InputError(source, f"has no episodes of split '{split}'", "choose another split or data set")
-        found[split] = episodes
-    return found
+        return open_houses_world(config, data, splits, vocabulary, cache)
+    return open_graph_world(config, data, splits, vocabulary, cache)
 
 
 def usable_device(name: str) -> str:

@@ -7,7 +7,8 @@ import torch
 
 from agents.config import LanguageConfig, NavigatorConfig, PhaseConfig, TrainConfig
 from agents.navigator import Navigator
-from scripts.worlds import World, open_world
+from scripts.graph_world import GraphWorld
+from scripts.worlds import open_world
 from vln.rewards import RewardConfig
 
 SPLITS = ("train", "val_seen", "val_unseen")
@@ -29,7 +30,7 @@ def small_config(**changes: Any) -> TrainConfig:
     return TrainConfig(**{**fields, **changes})
 
 
-def small_world(data: Path, config: TrainConfig | None = None, splits: tuple[str, ...] = SPLITS) -> World:
+def small_world(data: Path, config: TrainConfig | None = None, splits: tuple[str, ...] = SPLITS) -> GraphWorld:
     """The made data folder as a configuration sees it; features are kept beside the data."""
     return open_world(config or small_config(), data, splits, cache=data / "cache")
 

@@ -16,7 +16,7 @@ from learners import small_config, small_world
 
 from agents.checkpoint import load_checkpoint
 from agents.trainer import BEST, LATEST, Trainer
-from scripts.worlds import DEV_SCANS
+from scripts.graph_world import DEV_SCANS
 from vln.episodes import load_split
 from vln.files import read_json_lines
 from vln.metrics import METRICS

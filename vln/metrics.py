@@ -165,7 +165,7 @@ def drop_turns(path: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.nd
         The (B, P', ...) padded paths of what is left, P' the longest of them, and their (B,) lengths.
     """
     kept, kept_lengths = _drop_turns(path[_inside(path.shape[1], lengths)], lengths)
-    return _padded(kept, kept_lengths), kept_lengths
+    return padded(kept, kept_lengths), kept_lengths
 
 
 def score_paths(
@@ -189,7 +189,7 @@ def score_paths(
         InputError: If an episode has no goal.
     """
     rows, lengths = _drop_turns(*_flat_rows(graphs, episodes, paths))
-    return score(path_distances(graphs, episodes, _padded(rows, lengths), lengths), threshold)
+    return score(path_distances(graphs, episodes, padded(rows, lengths), lengths), threshold)
 
 
 def score_rows(
@@ -263,7 +263,7 @@ def padded_rows(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Viewpoints as `score_rows` takes them: (B, P) padded rows of each episode's graph, and (B,) lengths."""
     flat, lengths = _flat_rows(graphs, episodes, paths)
-    return _padded(flat, lengths), lengths
+    return padded(flat, lengths), lengths
 
 
 def _flat_rows(
@@ -286,7 +286,7 @@ def _drop_turns(flat: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.n
     return flat[keep], np.add.reduceat(keep, starts, dtype=np.int64)
 
 
-def _padded(flat: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+def padded(flat: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     """(N, ...) concatenated sequences as a (B, longest, ...) array, zero beyond each length."""
     inside = _inside(int(lengths.max(initial=1)), lengths)
     padded = np.zeros((*inside.shape, *flat.shape[1:]), dtype=flat.dtype)

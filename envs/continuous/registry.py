@@ -1,0 +1,59 @@
+"""What the registered ids of houses are made of."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from envs.continuous.scenes import SceneCache
+from envs.continuous.settings import Motion, Sensors
+from envs.continuous.simulator import HousesSimulator
+from envs.environment import NavigationEnv, NavigationVectorEnv
+from envs.houses.dataset import houses_split
+from vln.episodes import Episode
+from vln.language import Vocabulary
+
+SUCCESS_DISTANCE = 1.5  # metres
+TIME_LIMITS = {"houses-short": 60, "houses": 150, "houses-long": 300}  # actions, some three times an expert's
+
+
+def make_houses(dataset: str, **options: Any) -> NavigationEnv:
+    """A single environment in generated houses; options as `make_houses_vector`."""
+    ingredients, options = _ingredients(dataset, **options)
+    return NavigationEnv(*ingredients, **options)
+
+
+def make_houses_vector(dataset: str, num_envs: int = 1, **options: Any) -> NavigationVectorEnv:
+    """A native vector environment in generated houses.
+
+    Args:
+        dataset: "houses-short", "houses" or "houses-long".
+        num_envs: Episodes at a time.
+        **options: `split`, `folder` (where the data set is kept, `cache/` if absent), `houses` (number of houses of
+            training, from the first; all if absent), `sensors` (`Sensors`), `motion` (`Motion`), `scenes`
+            (`SceneCache`, to share or limit what is loaded), `vocabulary` (default: of the training instructions), and
+            those of `NavigationVectorEnv`; `max_steps` and `success_distance` are the data set's unless given.
+
+    Raises:
+        InputError: If the data set is unknown, or a setting is out of range.
+    """
+    ingredients, options = _ingredients(dataset, **options)
+    return NavigationVectorEnv(*ingredients, num_envs, **options)
+
+
+def _ingredients(
+    dataset: str,
+    split: str = "train",
+    folder: Path | None = None,
+    houses: int | None = None,
+    sensors: Sensors | None = None,
+    motion: Motion | None = None,
+    scenes: SceneCache | None = None,
+    vocabulary: Vocabulary | None = None,
+    **options: Any,
+) -> tuple[tuple[HousesSimulator, Sequence[Episode], Vocabulary], dict[str, Any]]:
+    """Simulator, episodes and vocabulary, and the options for the environment."""
+    episodes = houses_split(split, dataset, folder, houses)
+    if vocabulary is None:
+        vocabulary = Vocabulary.build(episode.instruction for episode in houses_split("train", dataset, folder, houses))
+    of_dataset = {"max_steps": TIME_LIMITS[dataset], "success_distance": SUCCESS_DISTANCE}
+    return (HousesSimulator(sensors, motion, scenes), episodes, vocabulary), {**of_dataset, **options}

@@ -1,0 +1,111 @@
+"""Scenes made ready for bodies, the most recent ones kept."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any
+
+import numpy as np
+
+from envs.houses.categories import CATEGORIES
+from envs.navigation import Body, Ground, build_ground
+from envs.render import PackedScene, pack
+from envs.scene import Scene
+from envs.scenes import load_scene
+
+BODY = Body(radius=0.15)
+MEMORY = 2 * 1024**3  # bytes
+INDICES = {category: index for index, category in enumerate(CATEGORIES)}
+
+
+@dataclass(frozen=True)
+class LoadedScene:
+    """A scene as simulators use it.
+
+    Attributes:
+        content_hash: Of the scene.
+        ground: Where bodies can be.
+        packed: What is drawn; None where nothing is to be.
+    """
+
+    content_hash: str
+    ground: Ground
+    packed: PackedScene | None
+
+    @property
+    def picture(self) -> PackedScene:
+        """What is drawn, of a scene that is to be."""
+        assert self.packed is not None
+        return self.packed
+
+
+class SceneCache:
+    """Scenes by name, loaded when first asked for; those used longest ago make room for new ones."""
+
+    def __init__(
+        self,
+        load: Callable[[str], Scene] = load_scene,
+        body: Body = BODY,
+        *,
+        drawn: bool = True,
+        memory: int = MEMORY,
+    ) -> None:
+        """An empty cache.
+
+        Args:
+            load: Makes the scene of a name.
+            body: Says where one can walk.
+            drawn: Whether scenes are to be drawn.
+            memory: Bytes that are kept; the latest scene is, however large.
+        """
+        self.body, self.drawn, self.memory = body, drawn, memory
+        self._load = load
+        self._kept: OrderedDict[str, tuple[LoadedScene, int]] = OrderedDict()
+        self._hashes: dict[str, str] = {}
+        self.bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def get(self, name: str) -> LoadedScene:
+        """A scene.
+
+        Raises:
+            InputError: If there is none of that name, or no body can be in it.
+        """
+        if name in self._kept:
+            self._kept.move_to_end(name)
+            return self._kept[name][0]
+        loaded = self._make(self._load(name))
+        self._hashes[name] = loaded.content_hash
+        size = array_bytes(loaded)
+        self._kept[name] = loaded, size
+        self.bytes += size
+        while self.bytes > self.memory and len(self._kept) > 1:
+            _, (_, size) = self._kept.popitem(last=False)
+            self.bytes -= size
+        return loaded
+
+    def content_hash(self, name: str) -> str:
+        """Hash of a scene; remembered after the scene itself is not."""
+        return self._hashes.get(name) or self.get(name).content_hash
+
+    def _make(self, scene: Scene) -> LoadedScene:
+        packed = pack(scene, categories(scene)) if self.drawn else None
+        return LoadedScene(scene.content_hash, build_ground(scene, self.body), packed)
+
+
+def categories(scene: Scene) -> np.ndarray:
+    """(1 + objects,) uint8, index into `CATEGORIES` of each object id; 0 where there is none."""
+    return np.array([0, *(INDICES.get(each.category, 0) for each in scene.objects)], dtype=np.uint8)
+
+
+def array_bytes(value: Any) -> int:
+    """Bytes of the arrays in nested dataclasses and tuples."""
+    if isinstance(value, np.ndarray):
+        return int(value.nbytes)
+    if isinstance(value, (tuple, list)):
+        return sum(map(array_bytes, value))
+    if is_dataclass(value):
+        return sum(array_bytes(getattr(value, field.name)) for field in fields(value))
+    return 0

@@ -1,0 +1,81 @@
+"""What a body in a continuous world senses and how it moves."""
+
+import math
+from dataclasses import dataclass
+
+from envs.render import Camera
+from vln.errors import InputError
+
+ACTIONS = ("stop", "forward", "left", "right")
+STOP, FORWARD, LEFT, RIGHT = range(len(ACTIONS))
+
+
+@dataclass(frozen=True)
+class Sensors:
+    """The camera of a body, level and looking ahead.
+
+    Attributes:
+        width: Pixels of a row.
+        height: Pixels of a column.
+        hfov: Horizontal field of view, degrees.
+        eye: Metres of the camera above the feet.
+        rgb: Whether colours are sensed.
+        depth: Whether metres along the view axis are.
+        semantic: Whether ids of objects are.
+        category: Whether categories of objects are, as indices into `envs.houses.categories.CATEGORIES`.
+    """
+
+    width: int = 64
+    height: int = 64
+    hfov: float = 90.0
+    eye: float = 1.25
+    rgb: bool = True
+    depth: bool = True
+    semantic: bool = False
+    category: bool = False
+
+    def __post_init__(self) -> None:
+        """Check the numbers.
+
+        Raises:
+            InputError: If no image can be made of them.
+        """
+        _ = self.camera
+        if not 0 < self.eye < math.inf:
+            raise InputError("camera", f"a height of {self.eye} m", "give a height above the feet in metres")
+
+    @property
+    def camera(self) -> Camera:
+        """What images are drawn with."""
+        return Camera(self.width, self.height, self.hfov)
+
+    @property
+    def draws(self) -> bool:
+        """Whether anything is to be drawn."""
+        return self.rgb or self.depth or self.semantic or self.category
+
+
+@dataclass(frozen=True)
+class Motion:
+    """What the actions do.
+
+    Attributes:
+        forward: Metres of a move.
+        turn: Degrees of a turn.
+        sliding: Whether a body slides along what blocks it; otherwise it stays where it is.
+    """
+
+    forward: float = 0.25
+    turn: float = 15.0
+    sliding: bool = True
+
+    def __post_init__(self) -> None:
+        """Check the numbers.
+
+        Raises:
+            InputError: If they are no move and no turn.
+        """
+        if not 0 < self.forward <= 10:
+            raise InputError("motion", f"a move of {self.forward} m", "give a length above 0 and up to 10 m")
+        if not 0 < self.turn <= 180:
+            raise InputError("motion", f"a turn of {self.turn} degrees", "give an angle above 0 and up to 180 degrees")

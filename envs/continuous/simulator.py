@@ -1,0 +1,228 @@
+"""Bodies that walk in continuous worlds and see them. Metres and radians, y up, heading 0 along -z, left positive."""
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from torch import Tensor
+
+from envs.continuous.scenes import LoadedScene, SceneCache
+from envs.continuous.settings import ACTIONS, FORWARD, LEFT, RIGHT, STOP, Motion, Sensors
+from envs.houses.categories import CATEGORIES
+from envs.navigation import Field, Ground, distances, expert, step
+from envs.render import Renderer
+from vln.episodes import Episode
+from vln.errors import InputError
+from vln.trajectory import Pose
+
+TURN = 2 * math.pi
+FAR = 1000.0  # metres, beyond anything seen
+OFF_GROUND = 0.25  # metres that a start or a goal may be beside the walkable area
+NO_ACTION = len(ACTIONS)  # what `previous_action` is before the first
+STOP_RADIUS = 0.25  # metres to the goal at which the expert stops
+IMAGES = ("rgb", "depth", "semantic", "category")
+FIX = "correct the episode, or use the scene it was made for"
+
+
+class HousesSimulator:
+    """Stop, forward and turns in generated houses, or in any mesh.
+
+    Scenes are loaded when a body is first placed in them. Only bodies that have moved are drawn anew.
+    """
+
+    name = "houses"
+    stop = STOP
+    action_space = spaces.Discrete(len(ACTIONS))
+    device = torch.device("cpu")
+
+    def __init__(
+        self, sensors: Sensors | None = None, motion: Motion | None = None, scenes: SceneCache | None = None
+    ) -> None:
+        """Bodies without episodes yet.
+
+        Args:
+            sensors: What they sense.
+            motion: What actions do.
+            scenes: Where scenes come from; simulators may share it, drawn or not as their sensors need.
+        """
+        self.sensors, self.motion = sensors or Sensors(), motion or Motion()
+        self.scenes = scenes or SceneCache(drawn=self.sensors.draws)
+        self.episodes: tuple[Episode, ...] = ()
+        self._turn = math.radians(self.motion.turn)
+        self.resize(0)
+
+    @property
+    def observation_space(self) -> spaces.Dict:
+        """Images and the action before."""
+        size = (self.sensors.height, self.sensors.width)
+        sensed: dict[str, spaces.Space] = {
+            "rgb": spaces.Box(0, 255, (*size, 3), np.uint8),
+            "depth": spaces.Box(0.0, FAR, (*size, 1), np.float32),
+            "semantic": spaces.Box(0, 2**31 - 1, size, np.int32),
+            "category": spaces.Box(0, len(CATEGORIES) - 1, size, np.uint8),
+        }
+        images = {name: space for name, space in sensed.items() if getattr(self.sensors, name)}
+        return spaces.Dict({**images, "previous_action": spaces.Discrete(NO_ACTION + 1)})
+
+    def content_hash(self, scan: str) -> str:
+        """Hash of a scene."""
+        return self.scenes.content_hash(scan)
+
+    def load(self, episodes: Sequence[Episode]) -> None:
+        """Make episodes known, by position in the sequence; their scenes are loaded when they start.
+
+        Raises:
+            InputError: If an episode is not of a continuous world.
+        """
+        for episode in episodes:
+            if not episode.positions:
+                problem = f"field 'positions' is empty, scan '{episode.scan}' is no scene of a continuous world"
+                raise InputError(f"episode '{episode.episode_id}'", problem, "use a houses data set")
+        self.episodes = tuple(episodes)
+
+    def resize(self, batch: int) -> None:
+        """Make room for `batch` bodies; all must be placed before use."""
+        self._positions = np.zeros((batch, 3), np.float32)
+        self._start_headings, self._turns = np.zeros(batch), np.zeros(batch, np.int64)
+        self._previous = np.full(batch, NO_ACTION)
+        self._scenes: dict[int, LoadedScene] = {}
+        self._fields: dict[int, Field] = {}  # but for withheld goals
+        # What is known of each body, and whether it still holds.
+        self._distance, self._expert = np.full(batch, np.nan, np.float32), np.full(batch, STOP)
+        self._seen, self._measured, self._advised = (np.zeros(batch, bool) for _ in range(3))
+        self._renderer = Renderer(self.sensors.camera, batch) if self.sensors.draws and batch else None
+
+    def place(self, rows: Tensor, episodes: Tensor) -> None:
+        """Put the bodies `rows` (n,) at the starts of the loaded `episodes` (n,).
+
+        Raises:
+            InputError: If a scene is unknown, a start or a goal is where no body can be, or no way joins them.
+        """
+        for row, number in zip(rows.tolist(), episodes.tolist(), strict=True):
+            episode = self.episodes[number]
+            self._scenes[row] = scene = self.scenes.get(episode.scan)
+            self._positions[row] = on_ground(scene.ground, episode, "start")
+            self._fields.pop(row, None)
+            if not episode.withheld:
+                self._fields[row] = scene.ground.field(on_ground(scene.ground, episode, "goal"))
+            self._start_headings[row] = episode.heading
+        changed = rows.numpy()
+        self._turns[changed], self._previous[changed] = 0, NO_ACTION
+        self._changed(changed, moved=changed)
+        self._check_ways(changed, episodes)
+
+    def _check_ways(self, rows: np.ndarray, episodes: Tensor) -> None:
+        """See that goals can be reached from where bodies are."""
+        apart = np.flatnonzero(np.isposinf(self._measure()[rows]))
+        if len(apart):
+            episode = self.episodes[int(episodes[apart[0]])]
+            problem = f"no way leads from its start to its goal in scene '{episode.scan}'"
+            raise InputError(f"episode '{episode.episode_id}'", problem, FIX)
+
+    def _changed(self, turned: np.ndarray, moved: np.ndarray) -> None:
+        """Forget what was known of bodies (indices) that turned or moved."""
+        self._seen[turned] = self._advised[turned] = False
+        self._seen[moved] = self._advised[moved] = self._measured[moved] = False
+
+    @property
+    def headings(self) -> np.ndarray:
+        """(B,) float64; whole turns are kept whole, so that a full circle ends where it began."""
+        return (self._start_headings + self._turns * self._turn) % TURN
+
+    def act(self, actions: Tensor, moving: Tensor) -> Tensor:
+        """Take `actions` where `moving`; a move that comes up against something collides."""
+        taken = np.where(moving.numpy(), actions.numpy(), STOP)
+        turns = (taken == LEFT).astype(np.int64) - (taken == RIGHT)
+        self._turns += turns
+        walking = np.flatnonzero(taken == FORWARD)
+        collided = np.zeros(len(taken), bool)
+        moved = walking
+        if len(walking):
+            before = self._positions[walking]
+            grounds = [self._scenes[row].ground for row in walking]
+            after, collided[walking] = step(
+                grounds, before, self.headings[walking], self.motion.forward, self.motion.sliding
+            )
+            self._positions[walking] = after
+            moved = walking[(after != before).any(1)]
+        self._changed(np.flatnonzero(turns), moved)
+        self._previous = np.where(moving.numpy(), actions.numpy(), self._previous)
+        return torch.from_numpy(collided)
+
+    def observe(self) -> dict[str, Tensor]:
+        """Images, and the action taken last, 4 where none has been."""
+        observation = self._draw() if self._renderer else {}
+        observation["previous_action"] = torch.from_numpy(self._previous.copy())
+        return observation
+
+    def _draw(self) -> dict[str, Tensor]:
+        """Draw the bodies that have changed, and copy what all see."""
+        renderer, rows = self._renderer, np.flatnonzero(~self._seen)
+        assert renderer is not None
+        if len(rows):
+            eyes = self._positions + np.array([0, self.sensors.eye, 0], np.float32)
+            pictures = [self._scenes[row].picture for row in range(len(eyes))]
+            sensors = self.sensors
+            renderer.render(pictures, eyes, self.headings, rows, semantic=sensors.semantic, category=sensors.category)
+            self._seen[rows] = True
+        images = {name: getattr(renderer, name) for name in IMAGES if getattr(self.sensors, name)}
+        return {name: torch.from_numpy(image.copy()) for name, image in images.items()}
+
+    def _known(self, mask: np.ndarray) -> tuple[np.ndarray, list[Field]]:
+        """The bodies where `mask` (B,) is true that have a goal, and their fields."""
+        rows = [row for row in np.flatnonzero(mask).tolist() if row in self._fields]
+        return np.array(rows, np.int64), [self._fields[row] for row in rows]
+
+    def _measure(self) -> np.ndarray:
+        """(B,) metres to the goals, measured anew where bodies have moved."""
+        self._distance[~self._measured] = np.nan
+        rows, fields = self._known(~self._measured)
+        if len(rows):
+            self._distance[rows] = distances(fields, self._positions[rows])
+        self._measured[:] = True
+        return self._distance
+
+    def distance(self) -> Tensor:
+        """(B,) float32, geodesic distance to each body's goal in metres; NaN where the goal is withheld."""
+        return torch.from_numpy(self._measure().copy())
+
+    def expert(self) -> Tensor:
+        """(B,) int64, the action that follows a shortest path; stop at the goal, and where it is withheld."""
+        self._expert[~self._advised] = STOP
+        rows, fields = self._known(~self._advised)
+        if len(rows):
+            grounds = [self._scenes[row].ground for row in rows]
+            positions, headings = self._positions[rows], self.headings[rows]
+            motion = self.motion
+            self._expert[rows] = expert(grounds, fields, positions, headings, motion.forward, self._turn, STOP_RADIUS)
+        self._advised[:] = True
+        return torch.from_numpy(self._expert.copy())
+
+    def poses(self) -> list[Pose]:
+        """The B poses."""
+        return [
+            Pose("", (x, y, z), heading, 0.0)
+            for (x, y, z), heading in zip(self._positions.tolist(), self.headings.tolist(), strict=True)
+        ]
+
+    def choices(self) -> list[tuple[str, ...]]:
+        """The names of the actions."""
+        return [ACTIONS] * len(self._positions)
+
+
+def on_ground(ground: Ground, episode: Episode, end: Literal["start", "goal"]) -> np.ndarray:
+    """(3,) the start or the goal of an episode, on the floor.
+
+    Raises:
+        InputError: If it is where no body can be.
+    """
+    place = episode.positions[0 if end == "start" else -1]
+    points, moved = ground.snap(np.array([place], np.float32))
+    if not moved[0] <= OFF_GROUND:
+        x, y, z = place
+        problem = f"its {end} ({x:.2f}, {y:.2f}, {z:.2f}) is outside the walkable area of scene '{episode.scan}'"
+        raise InputError(f"episode '{episode.episode_id}'", problem, FIX)
+    return points[0]

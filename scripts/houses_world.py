@@ -1,0 +1,157 @@
+"""Generated houses and their data sets, as a configuration wants them."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from envs.houses.dataset import VERSION, houses_split
+from gymnasium.vector import AutoresetMode
+
+from agents.agent import SamplingAgent
+from agents.checkpoint import Fingerprint
+from agents.config import TrainConfig
+from agents.factory import build_camera_navigator
+from agents.navigator import Navigator
+from envs.continuous import ACTIONS, HousesSimulator, Motion, SceneCache, Sensors
+from envs.continuous.registry import SUCCESS_DISTANCE, TIME_LIMITS
+from envs.environment import NavigationVectorEnv
+from envs.houses.categories import CATEGORIES
+from vln.continuous_metrics import score_trajectories
+from vln.episodes import Episode
+from vln.language import Vocabulary
+from vln.trajectory import Trajectory
+
+DEV = 10  # every so many-th house of training is held out by `--select dev`
+GIGABYTE = 1024**3
+
+
+@dataclass(frozen=True)
+class HousesWorld:
+    """What a configuration needs of generated houses; see `scripts.worlds.World`.
+
+    Attributes:
+        config: The configuration.
+        folder: Where word vectors are, if they are wanted.
+        splits: Episodes by name of the split.
+        vocabulary: Of the instructions.
+        scenes: The houses that are loaded, shared by all environments.
+    """
+
+    config: TrainConfig
+    folder: Path
+    splits: Mapping[str, Sequence[Episode]]
+    vocabulary: Vocabulary
+    scenes: SceneCache
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """What a checkpoint remembers of the data."""
+        words = hashlib.sha256(self.vocabulary.to_json().encode()).hexdigest()
+        return Fingerprint(words, f"{self.config.dataset} {VERSION}")
+
+    @property
+    def patience(self) -> int:
+        """Actions enough for agents that need no learning."""
+        return TIME_LIMITS[self.config.dataset]
+
+    def environment(
+        self,
+        split: str,
+        num_envs: int,
+        *,
+        record: bool = False,
+        silent: bool = False,
+        blind: bool = False,
+        max_steps: int | None = None,
+        device: str = "cpu",
+    ) -> NavigationVectorEnv:
+        """Episodes of a split; houses live on the CPU, whatever the device."""
+        return NavigationVectorEnv(
+            self.simulator(blind=blind, named=not record),
+            self.splits[split],
+            self.vocabulary,
+            num_envs,
+            max_steps=max_steps or self.config.max_steps,
+            max_length=self.config.language.max_length,
+            reward=self.config.reward,
+            success_distance=SUCCESS_DISTANCE,
+            autoreset_mode=AutoresetMode.DISABLED,
+            record=record,
+            tensors=not record,
+            silent=silent or self.config.ablate == "language",
+        )
+
+    def simulator(self, blind: bool, named: bool) -> HousesSimulator:
+        """A simulator; a blind one draws nothing, and categories are drawn for those that learn to name them."""
+        config = self.config
+        sees = not blind and config.ablate != "vision"
+        named = named and sees and any(phase.loss.semantic for phase in (config.imitation, config.reinforcement))
+        size = config.navigator.camera.size
+        sensors = Sensors(size, size, rgb=sees, depth=sees, category=named)
+        motion = Motion(config.world.forward, config.world.turn, config.world.sliding)
+        return HousesSimulator(sensors, motion, self.scenes)
+
+    def navigator(self) -> Navigator:
+        """A navigator with fresh weights."""
+        labels = {"category": CATEGORIES}
+        return build_camera_navigator(self.config, self.vocabulary, labels, self.folder / "glove", len(ACTIONS))
+
+    def random(
+        self, split: str, num_envs: int, expert: Sequence[Trajectory]
+    ) -> tuple[SamplingAgent, NavigationVectorEnv]:
+        """An agent that draws actions as often as the expert takes them, and an environment with nothing to see."""
+        taken = [step.action for trajectory in expert for step in trajectory.steps]
+        counts = np.bincount(taken, minlength=len(ACTIONS))
+        env = self.environment(split, num_envs, record=True, blind=True, max_steps=self.patience)
+        return SamplingAgent(counts / counts.sum()), env
+
+    def scores(self, split: str, trajectories: Sequence[Trajectory]) -> dict[str, np.ndarray]:
+        """Metrics of each episode of a split."""
+        return score_trajectories(trajectories, SUCCESS_DISTANCE)
+
+    def lengths(self, split: str) -> np.ndarray:
+        """(N,) tokens of the instructions of a split."""
+        instructions = [episode.instruction for episode in self.splits[split]]
+        return self.vocabulary.encode_batch(instructions, self.config.language.max_length)[1]
+
+
+def open_houses_world(
+    config: TrainConfig,
+    folder: Path | None,
+    splits: Sequence[str],
+    vocabulary: Vocabulary | None = None,
+    cache: Path | None = None,
+) -> HousesWorld:
+    """Make what a configuration needs; the vocabulary is that of the training instructions unless given.
+
+    Args:
+        config: The configuration.
+        folder: Where word vectors are, if they are wanted.
+        splits: Names of the splits.
+        vocabulary: Of the instructions.
+        cache: Folder of the generated data sets.
+
+    Raises:
+        InputError: If a split is unknown, or the data set in the folder is of another version.
+    """
+    episodes = {split: load_houses(config, split, cache) for split in splits}
+    if vocabulary is None:
+        sentences = [episode.instruction for episode in episodes["train"]]
+        vocabulary = Vocabulary.build(sentences, config.language.min_count, config.language.unit)
+    memory = int(config.world.memory * GIGABYTE)
+    scenes = SceneCache(drawn=config.ablate != "vision", memory=memory)
+    return HousesWorld(config, folder or Path("data"), episodes, vocabulary, scenes)
+
+
+def load_houses(config: TrainConfig, split: str, cache: Path | None) -> list[Episode]:
+    """Episodes of a split; `dev` is the part of `train` in every tenth house, which `--select dev` takes out of it."""
+    training = split in ("train", "dev")
+    episodes = houses_split(
+        "train" if training else split, config.dataset, cache, config.world.houses if training else None
+    )
+    if not training or (split == "train" and config.select != "dev"):
+        return episodes
+    held_out = set(sorted({episode.scan for episode in episodes})[DEV - 1 :: DEV])
+    return [episode for episode in episodes if (episode.scan in held_out) == (split == "dev")]
