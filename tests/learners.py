@@ -35,7 +35,7 @@ def small_world(data: Path, config: TrainConfig | None = None, splits: tuple[str
     return open_world(config or small_config(), data, splits, cache=data / "cache")
 
 
-def fresh_navigator(world: World, seed: int = 0) -> Navigator:
+def fresh_navigator(world: GraphWorld, seed: int = 0) -> Navigator:
     """A navigator with the weights of a seed."""
     torch.manual_seed(seed)
     return world.navigator()
