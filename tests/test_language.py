@@ -9,7 +9,17 @@ from hypothesis import strategies as st
 
 from vln.episodes import load_split
 from vln.errors import InputError
-from vln.language import EOS, PAD, SPECIALS, UNK, Vocabulary, load_word_vectors, split_characters, split_words
+from vln.language import (
+    EOS,
+    PAD,
+    SPECIALS,
+    UNK,
+    Vocabulary,
+    check_readable,
+    load_word_vectors,
+    split_characters,
+    split_words,
+)
 
 TEXTS = ["Walk to the door, then stop.", "Walk to the bed.", "Turn left at the bed and walk."]
 
@@ -181,3 +191,31 @@ def test_published_vectors_cover_the_training_vocabulary(data):
         return float(unit[vocabulary.lookup[a]] @ unit[vocabulary.lookup[b]])
 
     assert similarity("bedroom", "bathroom") > similarity("bedroom", "left") + 0.3
+
+
+# --- what can be read ---
+
+
+@pytest.mark.parametrize("text", ["Walk!", "frobnicate the bed", "T U R N? left"])
+def test_one_known_word_is_enough(text):
+    check_readable(text, Vocabulary.build(TEXTS, min_count=1))
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "instruction: is empty"),
+        (" ... ", "instruction: is empty"),
+        ("Gehe zum Sofa.", "none of the words of 'Gehe zum Sofa.' is known to the agent; use words such as the, walk,"),
+    ],
+)
+def test_what_cannot_be_read_is_named(text, problem):
+    with pytest.raises(InputError) as caught:
+        check_readable(text, Vocabulary.build(TEXTS, min_count=1))
+    assert problem in str(caught.value)
+
+
+def test_characters_are_read_whatever_the_words():
+    check_readable("Elk!", Vocabulary.build(TEXTS, min_count=1, unit="character"))
+    with pytest.raises(InputError, match="none of the words"):
+        check_readable("1234", Vocabulary.build(TEXTS, min_count=1, unit="character"))
