@@ -143,8 +143,8 @@ def make_blocks(rng: np.random.Generator) -> Blocks:
     above = _row(rng, blocks, (0, length), (0, north), mean)
     below = _south(rng, blocks, hall, (0, south_end), south, mean)
     if capped:
-        one_row = all(blocks.spaces[index].rects[0][3] - blocks.spaces[index].rects[0][1] == south for index in below)
-        taker = below if one_row and rng.random() < 0.5 else above
+        branched = len(blocks.spaces[0].rects) > 1
+        taker = above if branched or rng.random() < 0.5 else below
         _cap(rng, blocks, taker, hall, length)
     if hall_end >= 80 and rng.random() < 0.3:
         depth = draw(rng, 18, 24)

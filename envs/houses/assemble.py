@@ -1,0 +1,155 @@
+"""Triangles of a whole house from its shell and its placed pieces."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from envs.houses.light import corner, facing
+from envs.houses.parts import SIDES, Quads, ball_quads, box_quads, panel_quads, soft_quads, tube_quads
+from envs.houses.piece import Piece, Pose
+from envs.houses.walls import Shell
+from envs.scene import SceneObject
+
+Row = tuple[float, ...]
+
+
+@dataclass
+class Assembly:
+    """What a house is made of, collected piece by piece.
+
+    Attributes:
+        shell: Faces of the building.
+        names: (category, colour, room) of every object; object id 1 is the first.
+        rows: Numbers of all parts, by kind.
+        owner: For every row of every kind, which placed piece it is part of.
+        placed: (cosine, sine, x, y, z, floor, object id) of every placed piece.
+    """
+
+    shell: Shell = field(default_factory=Shell)
+    names: list[tuple[str, str, int]] = field(default_factory=list)
+    rows: dict[str, list[Row]] = field(default_factory=dict)
+    owner: dict[str, list[int]] = field(default_factory=dict)
+    placed: list[Row] = field(default_factory=list)
+
+    def name(self, category: str, colour: str, room: int) -> int:
+        """Enter an object and tell its id."""
+        self.names.append((category, colour, room))
+        return len(self.names)
+
+    def place(self, piece: Piece, pose: Pose, room: int, floor: float = 0.0) -> None:
+        """Put a piece and its members into the house; a piece without a category is only a group of others."""
+        if piece.category:
+            self.add_parts(piece, pose, self.name(piece.category, piece.colour, room), floor)
+        for member, inner in piece.members:
+            self.place(member, pose.compose(inner), room, floor)
+
+    def add_parts(self, piece: Piece, pose: Pose, object_id: int, floor: float = 0.0) -> None:
+        """Put the parts of a piece into the house as part of an object."""
+        index = len(self.placed)
+        self.placed.append((*pose.turn, pose.x, pose.y, pose.z, floor, object_id))
+        parts = piece.parts
+        kinds = {"box": parts.boxes, "soft": parts.soft, "ball": parts.balls, "panel": parts.panels}
+        kinds |= {f"tube {sides}": parts.tubes[sides] for sides in SIDES}
+        for kind, rows in kinds.items():
+            if rows:
+                self.rows.setdefault(kind, []).extend(rows)
+                self.owner.setdefault(kind, []).extend([index] * len(rows))
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """Arrays of a scene.
+
+    Attributes:
+        vertices: (V, 3) float32.
+        triangles: (T, 3) int32.
+        colours: (V, 3) uint8.
+        uv: (V, 2) float32.
+        texture: (T,) int32.
+        object_ids: (T,) int32.
+        objects: What the ids name.
+    """
+
+    vertices: np.ndarray
+    triangles: np.ndarray
+    colours: np.ndarray
+    uv: np.ndarray
+    texture: np.ndarray
+    object_ids: np.ndarray
+    objects: tuple[SceneObject, ...]
+
+
+def _quads(kind: str, rows: np.ndarray) -> Quads:
+    """Faces of all parts of one kind."""
+    if kind.startswith("tube"):
+        return tube_quads(rows, int(kind.split()[1]))
+    return {"box": box_quads, "soft": soft_quads, "ball": ball_quads, "panel": panel_quads}[kind](rows)
+
+
+def _turn(vectors: np.ndarray, cos: np.ndarray, sin: np.ndarray) -> np.ndarray:
+    """Vectors (n, 4, 3) turned about +y."""
+    x, y, z = vectors[..., 0], vectors[..., 1], vectors[..., 2]
+    return np.stack([cos * x + sin * z, y, cos * z - sin * x], -1)
+
+
+Faces = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+
+
+def _furniture(assembly: Assembly) -> list[Faces]:
+    """Corners, uv, colours, texture and object ids of the faces of all parts."""
+    placed = np.array(assembly.placed)
+    faces = []
+    for kind, rows in assembly.rows.items():
+        quads = _quads(kind, np.array(rows))
+        pose = placed[np.array(assembly.owner[kind])[quads.row]]
+        cos, sin = pose[:, 0:1], pose[:, 1:2]
+        corners = _turn(quads.corners, cos, sin) + pose[:, None, 2:5]
+        light = facing(_turn(quads.normals, cos, sin)) * corner(corners[..., 1] - pose[:, 5:6])
+        colours = light[..., None] * quads.paint[:, None, :3]
+        faces.append((corners, quads.uv, colours, quads.paint[:, 3].astype(np.int32), pose[:, 6].astype(np.int32)))
+    return faces
+
+
+def _building(shell: Shell) -> Faces:
+    """The same of the shell."""
+    counts = [len(corners) for corners in shell.corners]
+    texture = np.repeat(np.array(shell.texture, np.int32), counts)
+    object_ids = np.repeat(np.array(shell.object_id, np.int32), counts)
+    return np.concatenate(shell.corners), np.concatenate(shell.uv), np.concatenate(shell.colours), texture, object_ids
+
+
+def build(assembly: Assembly) -> Mesh:
+    """Turn everything collected into triangles."""
+    groups = [_building(assembly.shell), *_furniture(assembly)]
+    corners, uv, colours, texture, object_ids = (np.concatenate(arrays) for arrays in zip(*groups, strict=True))
+    order = np.argsort(object_ids, kind="stable")
+    corners, uv, colours, texture, object_ids = (
+        array[order] for array in (corners, uv, colours, texture, object_ids)
+    )
+    vertices = np.ascontiguousarray(corners.reshape(-1, 3), np.float32)
+    first = np.arange(len(corners), dtype=np.int32)[:, None] * 4
+    triangles = np.concatenate([first + [0, 1, 2], first + [0, 2, 3]], 1).reshape(-1, 3).astype(np.int32)
+    # The cut corner of a cushion is a quad whose last two corners coincide: one triangle.
+    proper = np.ones((len(corners), 2), dtype=bool)
+    proper[:, 1] = (corners[:, 2] != corners[:, 3]).any(1)
+    proper = proper.reshape(-1)
+    return Mesh(
+        vertices=vertices,
+        triangles=triangles[proper],
+        colours=np.rint(np.clip(colours.reshape(-1, 3), 0, 255)).astype(np.uint8),
+        uv=np.ascontiguousarray(uv.reshape(-1, 2), np.float32),
+        texture=np.repeat(texture, 2)[proper],
+        object_ids=np.repeat(object_ids, 2)[proper],
+        objects=_objects(assembly, vertices, object_ids),
+    )
+
+
+def _objects(assembly: Assembly, vertices: np.ndarray, object_ids: np.ndarray) -> tuple[SceneObject, ...]:
+    """Objects with their boxes; faces (n,) are in the order of their ids."""
+    starts = np.searchsorted(object_ids, np.arange(1, len(assembly.names) + 1)) * 4
+    low = np.minimum.reduceat(vertices, starts).tolist()
+    high = np.maximum.reduceat(vertices, starts).tolist()
+    return tuple(
+        SceneObject(*named, tuple(least), tuple(most))
+        for named, least, most in zip(assembly.names, low, high, strict=True)
+    )

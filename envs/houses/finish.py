@@ -1,0 +1,158 @@
+"""What rooms are finished with: floors, walls, ceilings, doors, windows, each in the materials of its house."""
+
+import math
+
+from envs.houses.assemble import Assembly
+from envs.houses.palette import Named, Palette
+from envs.houses.parts import Paint, Parts
+from envs.houses.piece import Piece, Pose
+from envs.houses.plan import WALL, Opening, Plan
+from envs.houses.textures import TEXTURE
+from envs.houses.walls import FRAME, Edge, inside, level, outside, skirting, wall
+
+WET = ("bathroom", "laundry room")
+SKY = Paint(255, 255, 255, TEXTURE["outside"])
+
+
+def _floor(palette: Palette, category: str) -> Named:
+    """What a floor is laid with."""
+    if category in {"garage", "storage room"} and palette.chance(0.7):
+        name, paint = palette.colour("grey")
+        return name, paint.textured(TEXTURE["concrete"], 2.0)
+    if category in {*WET, "kitchen"} or (category == "entryway" and palette.chance(0.6)):
+        name, paint = palette.colour("white", "grey", "beige", "black", "blue", "green", "beige", "white")
+        pattern = palette.one("tiles", "tiles", "checker", "marble")
+        return name, paint.textured(TEXTURE[pattern], palette.size(0.6, 1.2))
+    soft = category in {"bedroom", "kids room", "nursery", "library", "music room"}
+    if soft and palette.chance(0.5):
+        name, paint = palette.colour("grey", "beige", "blue", "green", "red", "brown", "purple")
+        return name, paint.textured(TEXTURE["carpet"], 1.0)
+    if category == "gym":
+        name, paint = palette.colour("black", "grey", "blue", "red")
+        return name, paint.textured(TEXTURE["leather"], 1.0)
+    name, paint = palette.wood()
+    return name, paint.textured(TEXTURE[palette.one("planks", "planks", "parquet")], palette.size(1.0, 1.4))
+
+
+def _walls(palette: Palette, category: str) -> Named:
+    """What walls are covered with."""
+    if category in WET and palette.chance(0.7):
+        name, paint = palette.wall("white", "blue", "green", "beige", "grey", "turquoise", "pink")
+        return name, paint.textured(TEXTURE[palette.one("tiles", "subway")], palette.size(0.5, 0.8))
+    if category in {"garage", "storage room"} and palette.chance(0.6):
+        name, paint = palette.wall("white", "grey", "beige")
+        return name, paint.textured(TEXTURE[palette.one("concrete", "brick")], 1.6)
+    if category in {"kids room", "nursery"}:
+        name, paint = palette.wall("yellow", "green", "blue", "pink", "purple", "turquoise", "orange")
+        return name, paint.textured(TEXTURE[palette.one("dots", "stripes", "plaster")], 1.0)
+    name, paint = palette.wall()
+    pattern = palette.one("plaster", "plaster", "plaster", "stripes", "damask", "dots")
+    return name, paint.textured(TEXTURE[pattern], palette.size(0.8, 1.4))
+
+
+def _frame(width: float, high: float, deep: float, paint: Paint, frame: float) -> Parts:
+    """The frame of an opening, its middle at z = 0."""
+    parts = Parts()
+    half, top = width / 2, high + frame
+    parts.box((-half - frame, 0, -deep), (-half, top, deep), paint)
+    parts.box((half, 0, -deep), (half + frame, top, deep), paint)
+    parts.box((-half, high, -deep), (half, top, deep), paint)
+    return parts
+
+
+def _leaf(parts: Parts, palette: Palette, x: float, z: float, along: int, paint: Paint, width: float) -> None:
+    """A door leaf with two fields and a knob, 4 cm thick, along x (0) or z (1) from (x, z)."""
+    thick = 0.02
+    fields = ((0.14, 0.95), (1.1, 1.9))
+
+    def slab(start: float, end: float, low: float, high: float, half: float, colour: Paint) -> None:
+        if along == 0:
+            parts.box((x + start, low, z - half), (x + end, high, z + half), colour)
+        else:
+            parts.box((x - half, low, z + start), (x + half, high, z + end), colour)
+
+    slab(0, width, 0.01, 2.03, thick, paint)
+    for low, high in fields:
+        slab(0.14, width - 0.14, low, high, thick + 0.01, paint.shaded(0.86))
+    slab(width - 0.1, width - 0.05, 1.0, 1.05, thick + 0.05, palette.metal)
+
+
+def _doorway(assembly: Assembly, palette: Palette, opening: Opening, room: int) -> None:
+    """The frame of a door or the lining of a wide gap."""
+    if opening.kind == "arch":
+        parts, name = _frame(opening.width, opening.high, WALL / 2 + 0.006, palette.trim, FRAME), "white"
+    else:
+        name, paint = palette.door
+        parts = _frame(opening.width, opening.high, WALL / 2 + 0.02, paint, FRAME)
+    (x, z), yaw = opening.point, 0.0 if opening.segment.along == 0 else math.pi / 2
+    piece = Piece("door", name, parts, opening.width, WALL, opening.high)
+    assembly.add_parts(piece, Pose(x, 0.0, z, yaw), assembly.name("door", name, room))
+
+
+def _entrance(palette: Palette, opening: Opening) -> Parts:
+    """The front door in its frame, seen from one side."""
+    parts = _frame(opening.width, opening.high, 0.03, palette.trim, 0.08)
+    _leaf(parts, palette, -opening.width / 2, 0.0, 0, palette.front_door[1], opening.width)
+    return parts
+
+
+def _window(palette: Palette, opening: Opening) -> Parts:
+    """A window seen from one side: frame, bars, sill, and what is outside."""
+    parts = Parts()
+    half, low, high = opening.width / 2, opening.low, opening.high
+    trim = palette.trim
+    parts.front_panel((-half, half), (low, high), 0.008, SKY)
+    for left, right in ((-half - 0.06, -half), (half, half + 0.06)):
+        parts.box((left, low - 0.06, -0.01), (right, high + 0.06, 0.035), trim)
+    parts.box((-half, high, -0.01), (half, high + 0.06, 0.035), trim)
+    parts.box((-half - 0.1, low - 0.06, -0.01), (half + 0.1, low, 0.09), trim)
+    parts.box((-0.02, low, -0.01), (0.02, high, 0.025), trim)
+    if opening.high - opening.low > 0.9:
+        middle = (low * 2 + high * 3) / 5
+        parts.box((-half, middle - 0.015, -0.01), (half, middle + 0.015, 0.025), trim)
+    return parts
+
+
+def _on_edge(assembly: Assembly, palette: Palette, edge: Edge, room: int) -> None:
+    """Windows and the front door on one face of wall."""
+    for low, high, opening in edge.openings:
+        if opening.passable:
+            continue
+        window = opening.kind == "window"
+        parts = _window(palette, opening) if window else _entrance(palette, opening)
+        colour = "white" if window else palette.front_door[0]
+        x, z = edge.point((low + high) / 2)
+        pose = Pose(x, 0.0, z, math.atan2(*edge.normal))
+        piece = Piece(opening.kind, colour, parts, opening.width, 0.1, opening.high)
+        object_id = assembly.name("window" if window else "door", colour, room)
+        assembly.add_parts(piece, pose, object_id)
+
+
+def finish(assembly: Assembly, plan: Plan, palette: Palette, height: float) -> None:
+    """Enter floors, walls, ceilings, doors and windows; the first three of room r have the ids 3 r + 1 to 3 r + 3."""
+    white, ceiling = palette.colour("white")
+    ceiling = ceiling.textured(TEXTURE["plaster"], 1.5)
+    for index, room in enumerate(plan.rooms):
+        (floor_name, floor_paint), (wall_name, wall_paint) = (
+            _floor(palette, room.category),
+            _walls(palette, room.category),
+        )
+        floor_id = assembly.name("floor", floor_name, index)
+        wall_id = assembly.name("wall", wall_name, index)
+        ceiling_id = assembly.name("ceiling", white, index)
+        level(assembly.shell, plan, index, 0.0, floor_paint, floor_id, ceiling=False)
+        level(assembly.shell, plan, index, height, ceiling, ceiling_id, ceiling=True)
+        for edge in inside(plan, index):
+            wall(assembly.shell, edge, 0.0, height, wall_paint, wall_id)
+            skirting(assembly.shell, edge, 0.0, palette.trim, wall_id)
+    facade_name, facade = palette.wall()
+    facade = facade.textured(TEXTURE[palette.one("brick", "plaster", "brick")], 2.0)
+    facade_id = assembly.name("wall", facade_name, -1)
+    for edge in outside(plan):
+        wall(assembly.shell, edge, 0.0, height, facade, facade_id)
+        _on_edge(assembly, palette, edge, -1)
+    for index in range(len(plan.rooms)):
+        for edge in inside(plan, index):
+            _on_edge(assembly, palette, edge, index)
+    for opening in plan.doors:
+        _doorway(assembly, palette, opening, max(opening.segment.rooms))

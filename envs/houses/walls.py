@@ -1,0 +1,199 @@
+"""Floors, walls and ceilings of a plan: faces that close every room, with holes where doors are."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from envs.houses.light import corner, facing
+from envs.houses.parts import Paint
+from envs.houses.plan import WALL, Opening, Plan, inset
+
+FRAME = 0.06  # metres, width of a door's frame
+HOLE = 0.04  # metres that a hole is wider than its door, hidden by the frame
+BAND = 0.35  # metres from a corner to where it is fully light
+SKIRTING = (0.08, 0.012)  # height and depth, metres
+
+
+@dataclass(frozen=True)
+class Edge:
+    """One straight face of wall; walked along from its start, the room it faces is to the left.
+
+    Attributes:
+        room: Index of the room that it faces, -1 outside.
+        start: x, z.
+        direction: x, z, a unit vector along an axis.
+        length: Metres.
+        openings: (from, to, opening) along the edge, metres from its start.
+    """
+
+    room: int
+    start: tuple[float, float]
+    direction: tuple[float, float]
+    length: float
+    openings: tuple[tuple[float, float, Opening], ...]
+
+    @property
+    def normal(self) -> tuple[float, float]:
+        """x, z of the unit vector into the room."""
+        return -self.direction[1], self.direction[0]
+
+    def point(self, along: float, out: float = 0.0) -> tuple[float, float]:
+        """x, z of a place along the edge and out into the room."""
+        (x, z), (dx, dz) = self.start, self.direction
+        return x + dx * along - dz * out, z + dz * along + dx * out
+
+
+def edges_of(corners: list[tuple[float, float]], room: int, openings: list[Opening]) -> list[Edge]:
+    """Faces of wall along an outline."""
+    edges = []
+    for (x0, z0), (x1, z1) in zip(corners, [*corners[1:], corners[0]], strict=True):
+        length = abs(x1 - x0) + abs(z1 - z0)
+        direction = (round((x1 - x0) / length), round((z1 - z0) / length))
+        along = 0 if direction[0] else 1
+        found = []
+        for opening in openings:
+            segment = opening.segment
+            across = z0 if along == 0 else x0
+            if segment.along != along or room not in segment.rooms or abs(segment.at - across) > WALL:
+                continue
+            middle = (opening.centre - (x0, z0)[along]) * direction[along]
+            if 0 < middle < length:
+                found.append((middle - opening.width / 2, middle + opening.width / 2, opening))
+        edges.append(Edge(room, (x0, z0), direction, length, tuple(sorted(found, key=lambda one: one[0]))))
+    return edges
+
+
+@dataclass
+class Shell:
+    """Faces of the building, collected.
+
+    Attributes:
+        corners: (n, 4, 3) arrays.
+        uv: (n, 4, 2) arrays.
+        colours: (n, 4, 3) arrays, light included.
+        texture: Texture of each array.
+        object_id: Object of each array.
+    """
+
+    corners: list[np.ndarray] = field(default_factory=list)
+    uv: list[np.ndarray] = field(default_factory=list)
+    colours: list[np.ndarray] = field(default_factory=list)
+    texture: list[int] = field(default_factory=list)
+    object_id: list[int] = field(default_factory=list)
+
+    def add(self, corners: np.ndarray, uv: np.ndarray, light: np.ndarray, paint: Paint, object_id: int) -> None:
+        """Add faces (n, 4, 3) with texture coordinates in metres (n, 4, 2) and light (n, 4)."""
+        self.corners.append(corners)
+        self.uv.append(uv / paint.scale)
+        self.colours.append(light[..., None] * np.array(paint[:3]))
+        self.texture.append(paint.texture)
+        self.object_id.append(object_id)
+
+
+def _patches(u: np.ndarray, v: np.ndarray, keep: np.ndarray) -> np.ndarray:
+    """Corners (n, 4, 2) of the kept cells (len(u) - 1, len(v) - 1) of a grid, counter-clockwise with v up."""
+    column, row = np.nonzero(keep)
+    low_u, high_u, low_v, high_v = u[column], u[column + 1], v[row], v[row + 1]
+    across = np.stack([low_u, high_u, high_u, low_u], 1)
+    return np.stack([across, np.stack([low_v, low_v, high_v, high_v], 1)], 2)
+
+
+def _splits(values: list[float], low: float, high: float) -> np.ndarray:
+    """Distinct places between two ends, in order."""
+    inside = [value for value in values if low + 0.02 < value < high - 0.02]
+    return np.array(sorted({low, high, *(round(value, 4) for value in inside)}))
+
+
+def wall(shell: Shell, edge: Edge, floor: float, height: float, paint: Paint, object_id: int) -> None:
+    """One face of wall with holes for doors; the same levels split every wall, so that corners leave no gap."""
+    holes = [(low - HOLE, high + HOLE, opening) for low, high, opening in edge.openings if opening.passable]
+    ends = [end for low, high, _ in holes for end in (low, high)]
+    u = np.array(sorted({0.0, edge.length, *(BAND, edge.length - BAND), *ends}))
+    door_top = 2.05 + HOLE
+    y = np.array([0.0, BAND, door_top, height])
+    keep = np.ones((len(u) - 1, 3), dtype=bool)
+    middle = (u[1:] + u[:-1]) / 2
+    for low, high, _ in holes:
+        keep[(middle > low) & (middle < high), :2] = False
+    patch = _patches(u, y, keep)
+    along, up = patch[..., 0], patch[..., 1]
+    (x, z), (dx, dz) = edge.start, edge.direction
+    corners = np.stack([x + dx * along, floor + up, z + dz * along], 2)
+    light = corner(np.minimum(along, edge.length - along)) * corner(up) * corner(height - up)
+    light = light * facing(np.array([edge.normal[0], 0.0, edge.normal[1]]))
+    shell.add(corners, np.stack([along, height - up], 2), light, paint, object_id)
+
+
+def skirting(shell: Shell, edge: Edge, floor: float, paint: Paint, object_id: int) -> None:
+    """A low board along a wall, between its doors."""
+    high, deep = SKIRTING
+    gaps = [(low - FRAME, top + FRAME) for low, top, opening in edge.openings if opening.kind != "window"]
+    starts, ends = [0.0, *(top for _, top in gaps)], [*(low for low, _ in gaps), edge.length]
+    faces = []
+    for start, end in zip(starts, ends, strict=True):
+        if end - start < 0.05:
+            continue
+        (x0, z0), (x1, z1) = edge.point(start, deep), edge.point(end, deep)
+        (x2, z2), (x3, z3) = edge.point(end), edge.point(start)
+        faces.append([(x0, 0.0, z0), (x1, 0.0, z1), (x1, high, z1), (x0, high, z0)])
+        faces.append([(x0, high, z0), (x1, high, z1), (x2, high, z2), (x3, high, z3)])
+    if faces:
+        corners = np.array(faces)
+        corners[..., 1] += floor
+        light = np.full(corners.shape[:2], 0.9)
+        shell.add(corners, corners[..., [0, 1]], light, paint, object_id)
+
+
+def level(
+    shell: Shell,
+    plan: Plan,
+    room: int,
+    y: float,
+    paint: Paint,
+    object_id: int,
+    *,
+    ceiling: bool,
+) -> None:
+    """The floor or the ceiling of a room, up to the middle of its walls."""
+    rects, inner = plan.rooms[room].rects, plan.rooms[room].inner
+    ends_x = [value for rect in rects for value in (rect[0], rect[2])]
+    ends_z = [value for rect in rects for value in (rect[1], rect[3])]
+    margin = BAND + WALL / 2
+    xs = _splits(
+        [*ends_x, *(value + margin for value in ends_x), *(value - margin for value in ends_x)], min(ends_x), max(ends_x)
+    )
+    zs = _splits(
+        [*ends_z, *(value + margin for value in ends_z), *(value - margin for value in ends_z)], min(ends_z), max(ends_z)
+    )
+    middle_x, middle_z = (xs[1:] + xs[:-1]) / 2, (zs[1:] + zs[:-1]) / 2
+    keep = np.zeros((len(middle_x), len(middle_z)), dtype=bool)
+    for x0, z0, x1, z1 in rects:
+        keep |= ((middle_x > x0) & (middle_x < x1))[:, None] & ((middle_z > z0) & (middle_z < z1))
+    patch = _patches(xs, zs, keep)
+    if not ceiling:
+        patch = patch[:, ::-1]  # x to the right and z up is seen from below
+    x, z = patch[..., 0], patch[..., 1]
+    corners = np.stack([x, np.full(x.shape, y), z], 2)
+    light = corner(_to_outline(x, z, inner)) * facing(np.array([0.0, -1.0 if ceiling else 1.0, 0.0]))
+    light = light * (1.35 if ceiling else 0.96)
+    shell.add(corners, patch, light, paint, object_id)
+
+
+def _to_outline(x: np.ndarray, z: np.ndarray, outline: list[tuple[float, float]]) -> np.ndarray:
+    """Distance in metres from points to an outline along axes."""
+    one = np.array(outline)
+    two = np.roll(one, -1, 0)
+    low, high = np.minimum(one, two), np.maximum(one, two)
+    out_x = np.maximum(np.maximum(low[:, 0] - x[..., None], x[..., None] - high[:, 0]), 0)
+    out_z = np.maximum(np.maximum(low[:, 1] - z[..., None], z[..., None] - high[:, 1]), 0)
+    return np.hypot(out_x, out_z).min(-1)
+
+
+def outside(plan: Plan) -> list[Edge]:
+    """Faces of the outer walls, seen from outside."""
+    return edges_of(inset(plan.outline, WALL / 2), -1, plan.openings)
+
+
+def inside(plan: Plan, room: int) -> list[Edge]:
+    """Faces of the walls of a room."""
+    return edges_of(plan.rooms[room].inner, room, plan.openings)
