@@ -1,0 +1,138 @@
+"""From clauses to phrases: choose a pattern, fill in its facts, put its verbs in form."""
+
+import random
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from vln.instructions.clauses import ORDINALS, Clause, Enter, Leave, Stop, Thing
+from vln.instructions.patterns import AT, BEFORE, NEAR, PAIRS, SINGLE
+from vln.instructions.words import VERBS, Lexicon, pick
+
+_CHOICE = re.compile(r"\[([^\[\]]*)\]")
+_SLOT = re.compile(r"\{(\w+)\}")
+_VERB = re.compile(r"~(\w+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """Something to do, its verbs still marked.
+
+    Attributes:
+        text: Without capital letter or full stop.
+        opened: Whether it begins with a subordinate clause, so that nothing can stand before it.
+    """
+
+    text: str
+    opened: bool = False
+
+
+def expand(pattern: str, rng: random.Random) -> str:
+    """The pattern with a branch taken at every choice."""
+    while match := _CHOICE.search(pattern):
+        pattern = pattern[: match.start()] + pick(rng, match[1].split("|")) + pattern[match.end() :]
+    return pattern
+
+
+def imperative(text: str) -> str:
+    """The phrase as an order: "leave the room and turn left"."""
+    return text.replace("~", "")
+
+
+def gerund(text: str) -> str:
+    """The phrase as a means: "leaving the room and turning left"."""
+    return _VERB.sub(lambda match: VERBS[match[1]], text)
+
+
+class Speaker:
+    """One person: a lexicon and a random stream.
+
+    Args:
+        rng: Makes every choice.
+    """
+
+    def __init__(self, rng: random.Random) -> None:
+        self.rng = rng
+        self.lexicon = Lexicon(rng)
+
+    def say(self, table: Mapping[str, Sequence[str]], clause: Clause) -> str:
+        """A clause by a table of patterns, verbs marked."""
+        return self._fill(pick(self.rng, table[clause.form]), self._slots(clause))
+
+    def goal(self, stop: Clause) -> str:
+        """The goal as what one looks for, where it is a thing; else nothing."""
+        return self._slots(stop).get("goal", "")
+
+    def fill(self, pattern: str) -> str:
+        """A pattern without facts, verbs marked."""
+        return expand(pattern, self.rng)
+
+    def phrases(self, clauses: Sequence[Clause], pairing: float = 0.5, opening: float = 0.0) -> list[Phrase]:
+        """All clauses in order, one or two a phrase.
+
+        Args:
+            clauses: What to say.
+            pairing: How often two clauses that have a common pattern share it.
+            opening: How often a clause opens the sentence of the next.
+        """
+        clauses = without_repetition(clauses)
+        found: list[Phrase] = []
+        position = 0
+        while position < len(clauses):
+            clause, following = clauses[position], clauses[position + 1 : position + 2]
+            pair = PAIRS.get((clause.form, following[0].form)) if following else None
+            if pair and self.rng.random() < pairing:
+                found.append(Phrase(self._pair(pair, clause, following[0])))
+                position += 2
+            elif following and clause.form in BEFORE and self.rng.random() < opening:
+                found.append(Phrase(f"{self.say(BEFORE, clause)}, {self.say(SINGLE, following[0])}", opened=True))
+                position += 2
+            else:
+                found.append(Phrase(self.say(SINGLE, clause)))
+                position += 1
+        return found
+
+    def _pair(self, patterns: Sequence[str], first: Clause, second: Clause) -> str:
+        slots = self._slots(first) | {f"{name}2": value for name, value in self._slots(second).items()}
+        return self._fill(pick(self.rng, patterns), slots)
+
+    def _fill(self, pattern: str, slots: Mapping[str, str]) -> str:
+        return _SLOT.sub(lambda match: slots[match[1]], expand(pattern, self.rng))
+
+    def _slots(self, clause: Clause) -> dict[str, str]:
+        """The facts of a clause in words."""
+        slots: dict[str, str] = {}
+        for name in ("side", "way"):
+            if value := getattr(clause, name, ""):
+                slots[name] = value
+        if room := getattr(clause, "room", ""):
+            slots["room"] = self.lexicon.room(room)
+        thing: Thing | None = getattr(clause, "thing", None)
+        if thing:
+            slots |= {"thing": self.lexicon.the(thing), "some": self.lexicon.some(thing)}
+        if isinstance(clause, Leave) and clause.into:
+            slots["into"] = self.lexicon.room(clause.into)
+        if isinstance(clause, Enter):
+            slots["nth"] = ORDINALS[clause.ordinal]
+        if isinstance(clause, Stop) and clause.thing:
+            slots["at"] = pick(self.rng, AT[clause.place])
+            slots["goal"] = self._goal(clause, clause.thing, [word for word in NEAR if word != slots["at"]])
+        return slots
+
+    def _goal(self, clause: Stop, thing: Thing, near: Sequence[str]) -> str:
+        """For instance "the red chair next to the table in the kitchen"."""
+        words = [self.lexicon.the(thing)]
+        if clause.near:
+            words += [pick(self.rng, near), self.lexicon.the(clause.near)]
+        if clause.room:
+            words += ["in", self.lexicon.room(clause.room)]
+        return " ".join(words)
+
+
+def without_repetition(clauses: Sequence[Clause]) -> Sequence[Clause]:
+    """The clauses, the goal without its room where the clause before it has just named that."""
+    if len(clauses) < 2 or not isinstance(clauses[-1], Stop):
+        return clauses
+    before = clauses[-2]
+    told = before.into if isinstance(before, Leave) else before.room if isinstance(before, Enter) else ""
+    return (*clauses[:-1], replace(clauses[-1], room="")) if told == clauses[-1].room else clauses

@@ -1,0 +1,133 @@
+"""The words instructions choose from, and the choice of one person: a lexicon."""
+
+import random
+from collections.abc import Sequence
+from typing import TypeVar
+
+from vln.instructions.clauses import Thing
+
+T = TypeVar("T")
+
+# What people call things; a category that is not here is called by its own name.
+NOUNS: dict[str, tuple[str, ...]] = {
+    "sofa": ("sofa", "sofa", "couch"),
+    "tv": ("television", "television", "tv"),
+    "tv stand": ("tv stand", "television stand"),
+    "fridge": ("fridge", "fridge", "refrigerator"),
+    "bathtub": ("bathtub", "bathtub", "tub"),
+    "rug": ("rug", "rug", "carpet"),
+    "plant": ("plant", "plant", "potted plant"),
+    "painting": ("painting", "painting", "picture"),
+    "bookshelf": ("bookshelf", "bookshelf", "bookcase"),
+    "stove": ("stove", "stove", "cooker"),
+    "nightstand": ("nightstand", "bedside table"),
+    "dresser": ("dresser", "dresser", "chest of drawers"),
+    "bicycle": ("bicycle", "bike"),
+    "trash can": ("trash can", "trash can", "bin"),
+    "box": ("box", "cardboard box"),
+    "floor lamp": ("floor lamp", "lamp"),
+    "crib": ("crib", "baby bed"),
+    "exercise bike": ("exercise bike",),
+    "ottoman": ("ottoman", "footstool"),
+    "aquarium": ("aquarium", "fish tank"),
+    "shelf": ("shelf",),
+}
+ROOMS: dict[str, tuple[str, ...]] = {
+    "hallway": ("hallway", "hallway", "hall", "corridor"),
+    "living room": ("living room", "living room", "lounge"),
+    "office": ("office", "office", "study"),
+    "kids room": ("kids room", "playroom"),
+    "entryway": ("entryway", "entrance"),
+    "storage room": ("storage room",),
+}
+NUMBERS = ("no", "one", "two", "three", "four", "five")
+PLURALS = {
+    "shelf": "shelves",
+    "bookshelf": "bookshelves",
+    "couch": "couches",
+    "bench": "benches",
+    "weight bench": "weight benches",
+    "workbench": "workbenches",
+    "box": "boxes",
+    "cardboard box": "cardboard boxes",
+    "chest of drawers": "chests of drawers",
+    "toy chest": "toy chests",
+}
+VERBS = {
+    "go": "going",
+    "walk": "walking",
+    "head": "heading",
+    "move": "moving",
+    "leave": "leaving",
+    "exit": "exiting",
+    "step": "stepping",
+    "turn": "turning",
+    "take": "taking",
+    "make": "making",
+    "follow": "following",
+    "continue": "continuing",
+    "keep": "keeping",
+    "cross": "crossing",
+    "pass": "passing",
+    "enter": "entering",
+    "climb": "climbing",
+    "stop": "stopping",
+    "wait": "waiting",
+    "find": "finding",
+    "look": "looking",
+}
+
+
+def pick(rng: random.Random, options: Sequence[T]) -> T:
+    """One of the options. `Random.random` is the one method whose stream Python keeps across versions."""
+    return options[int(rng.random() * len(options))]
+
+
+def article(words: str) -> str:
+    """The words with "a" or "an" before them."""
+    return f"{'an' if words[0] in 'aeiou' else 'a'} {words}"
+
+
+def plural(noun: str) -> str:
+    """Several of a noun."""
+    return PLURALS.get(noun, noun if noun.endswith("s") else f"{noun}s")
+
+
+class Lexicon:
+    """One person's names for things: chosen at first use, kept to the end.
+
+    Args:
+        rng: Makes the choices.
+    """
+
+    def __init__(self, rng: random.Random) -> None:
+        self._rng = rng
+        self._chosen: dict[tuple[str, str], str] = {}
+
+    def noun(self, category: str) -> str:
+        """What things of a category are called."""
+        return self._name("thing", category, NOUNS)
+
+    def room(self, category: str) -> str:
+        """What a room is called, with its article."""
+        return f"the {self._name('room', category, ROOMS)}"
+
+    def the(self, thing: Thing) -> str:
+        """A thing that is known: "the red sofa"."""
+        return f"the {self._bare(thing)}"
+
+    def some(self, thing: Thing) -> str:
+        """A thing that is new: "a red sofa"."""
+        return self._bare(thing) if thing.count > 1 else article(self._bare(thing))
+
+    def _bare(self, thing: Thing) -> str:
+        noun = self.noun(thing.category)
+        words = [thing.colour, noun] if thing.count == 1 else [NUMBERS[thing.count], thing.colour, plural(noun)]
+        return " ".join(word for word in words if word)
+
+    def _name(self, kind: str, category: str, table: dict[str, tuple[str, ...]]) -> str:
+        key = (kind, category)
+        if key not in self._chosen:
+            plain = category.replace("_", " ")
+            self._chosen[key] = pick(self._rng, table.get(plain, (plain,)))
+        return self._chosen[key]
