@@ -1,0 +1,230 @@
+"""The `houses` data sets: splits of episodes in generated houses, made on demand and kept in a folder.
+
+A house's episodes follow from the data set, the split, the seed and the house alone. So the bytes of a file do not
+depend on how many processes made it, and fewer houses are the first of more.
+"""
+
+import gzip
+import json
+import multiprocessing
+import os
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from envs.houses.house import VERSION as HOUSES_VERSION
+from envs.houses.house import house_name, make_house
+from envs.houses.tasks import LEVELS, TaskMaker
+from vln.episodes import Episode
+from vln.errors import InputError
+from vln.files import replacing
+
+FORMAT = "vln-houses"
+VERSION = f"{HOUSES_VERSION}.1"  # of everything that decides what is in the files: houses, then tasks
+AGAIN = "delete it, and it will be made again"
+CACHE = Path(__file__).resolve().parents[2] / "cache"
+WORKERS = 8  # most processes, each of which holds compiled code
+
+
+@dataclass(frozen=True)
+class Split:
+    """Which houses a split has.
+
+    Attributes:
+        first: Seed of its first house.
+        houses: How many there are unless told otherwise.
+        room: How many there can be.
+        paths: Ways through each house.
+        number: Of its first path; where splits share houses, their paths have different numbers.
+        unseen: Whether the held-out style and pairs are in it.
+        withheld: Whether its goals are not told.
+    """
+
+    first: int
+    houses: int
+    room: int
+    paths: int
+    number: int = 0
+    unseen: bool = False
+    withheld: bool = False
+
+
+SPLITS = {
+    "train": Split(0, 300, 800_000, 20),
+    "val_seen": Split(0, 40, 800_000, 12, number=500),
+    "val_unseen": Split(800_000, 40, 100_000, 12, unseen=True),
+    "test": Split(900_000, 40, 100_000, 12, unseen=True, withheld=True),
+}
+
+
+def houses_split(
+    split: str,
+    dataset: str = "houses",
+    folder: Path | None = None,
+    houses: int | None = None,
+    seed: int = 0,
+    workers: int | None = None,
+) -> list[Episode]:
+    """The episodes of a split, made and kept where they are not yet.
+
+    Args:
+        split: "train", "val_seen", "val_unseen" or "test".
+        dataset: "houses-short", "houses" or "houses-long".
+        folder: Where files are kept, `cache/houses` if None.
+        houses: How many houses, from the first; the split's own number if None.
+        seed: Another one gives other episodes in the same houses.
+        workers: Processes that make what is missing; one a core if None.
+
+    Raises:
+        InputError: If an argument is out of range, or the file in the folder is damaged or of another version.
+    """
+    kind = _check(split, dataset, houses, seed)
+    houses = kind.houses if houses is None else houses
+    path = (Path(folder) if folder else CACHE / "houses") / file_name(dataset, split, seed)
+    rows = _read(path, dataset, split, seed) if path.exists() else []
+    if len(rows) < houses:
+        missing = range(len(rows), houses)
+        rows += _make(missing, split, dataset, seed, workers)
+        _write(path, dataset, split, seed, rows)
+    wanted = enumerate(rows[:houses])
+    return [episode for place, row in wanted for episode in _episodes(path, place, row, kind, split)]
+
+
+def file_name(dataset: str, split: str, seed: int = 0) -> str:
+    """Where a split is kept in its folder."""
+    return f"{dataset}-{split}{f'-seed{seed}' if seed else ''}.json.gz"
+
+
+def house_rows(dataset: str, split: str, seed: int, place: int) -> list[dict[str, Any]]:
+    """The tasks of one house as they are stored: numbers, names and sentences.
+
+    Args:
+        dataset: Name of the data set.
+        split: Name of the split.
+        seed: Of the data set.
+        place: Which house of the split.
+    """
+    kind = SPLITS[split]
+    house = kind.first + place
+    numbers = (seed, list(LEVELS).index(dataset), list(SPLITS).index(split), house)
+    maker = TaskMaker(make_house(house), LEVELS[dataset], kind.unseen, numbers)
+    return [
+        {
+            "heading": task.heading,
+            "positions": (task.positions[:1] if kind.withheld else task.positions).tolist(),
+            "target": "" if kind.withheld else task.target,
+            "instructions": [told.text for told in task.told],
+        }
+        for task in maker.tasks(kind.paths)
+    ]
+
+
+def _check(split: str, dataset: str, houses: int | None, seed: int) -> Split:
+    """The split, all arguments checked."""
+    if dataset not in LEVELS:
+        raise InputError("dataset", f"'{dataset}' is not known", f"use one of {', '.join(LEVELS)}")
+    if split not in SPLITS:
+        raise InputError("split", f"'{split}' of '{dataset}' is not known", f"use one of {', '.join(SPLITS)}")
+    kind = SPLITS[split]
+    if houses is not None and not 1 <= houses <= kind.room:
+        raise InputError("houses", f"{houses} is out of range for '{split}'", f"use 1 to {kind.room}")
+    if seed < 0:
+        raise InputError("seed", f"{seed} is negative", "use 0 or more")
+    return kind
+
+
+def _make(
+    places: Sequence[int], split: str, dataset: str, seed: int, workers: int | None
+) -> list[list[dict[str, Any]]]:
+    """The rows of houses, in order."""
+    workers = min(workers or os.cpu_count() or 1, WORKERS, len(places))
+    jobs = [(dataset, split, seed, place) for place in places]
+    with _progress(f"Making {dataset} {split}", len(jobs)) as advance:
+        if workers == 1:
+            return list(advance(house_rows(*job) for job in jobs))
+        # Compiled code starts threads, after which a fork may hang: spawn.
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(workers, mp_context=context) as pool:
+            return list(advance(pool.map(_job, jobs, chunksize=2)))
+
+
+def _job(job: tuple[str, str, int, int]) -> list[dict[str, Any]]:
+    return house_rows(*job)
+
+
+@contextmanager
+def _progress(title: str, total: int) -> Iterator[Any]:
+    """A bar on standard error; gives a function that counts what an iterator yields."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("houses"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(title, total=total)
+
+        def advance(rows: Iterable[Any]) -> Iterator[Any]:
+            for row in rows:
+                yield row
+                bar.advance(task)
+
+        yield advance
+
+
+def _write(path: Path, dataset: str, split: str, seed: int, rows: list[list[dict[str, Any]]]) -> None:
+    """Write a file whole or not at all, the same bytes for the same content."""
+    header = {"format": FORMAT, "version": VERSION, "dataset": dataset, "split": split, "seed": seed}
+    content = json.dumps(header | {"houses": rows}, separators=(",", ":")).encode()
+    with replacing(path) as temporary:
+        temporary.write_bytes(gzip.compress(content, compresslevel=6, mtime=0))
+
+
+def _read(path: Path, dataset: str, split: str, seed: int) -> list[list[dict[str, Any]]]:
+    """The rows of a file, house by house.
+
+    Raises:
+        InputError: If it is damaged, of another version, or holds something else.
+    """
+    try:
+        content = json.loads(gzip.decompress(path.read_bytes()))
+    except (OSError, EOFError, ValueError, zlib.error):
+        raise InputError(path, "is truncated or damaged", AGAIN) from None
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise InputError(path, "is not a split of houses", AGAIN)
+    if content.get("version") != VERSION:
+        raise InputError(path, f"has version {content.get('version')} of the houses, not {VERSION}", AGAIN)
+    expected = {"dataset": dataset, "split": split, "seed": seed}
+    if any(content.get(key) != value for key, value in expected.items()):
+        raise InputError(path, f"does not hold '{split}' of '{dataset}' with seed {seed}", AGAIN)
+    if not isinstance(content.get("houses"), list):
+        raise InputError(path, "field 'houses' is not a list", AGAIN)
+    return content["houses"]
+
+
+def _episodes(path: Path, place: int, row: Any, kind: Split, split: str) -> Iterator[Episode]:
+    """The episodes of one house.
+
+    Raises:
+        InputError: If a field is missing or has a wrong type.
+    """
+    house = kind.first + place
+    try:
+        for number, task in enumerate(row, start=kind.number):
+            positions = tuple((float(x), float(y), float(z)) for x, y, z in task["positions"])
+            heading, target, instructions = float(task["heading"]), task["target"], task["instructions"]
+            if not (positions and isinstance(target, str) and all(isinstance(text, str) for text in instructions)):
+                raise TypeError
+            for index, text in enumerate(instructions):
+                name = f"{house}-{number}_{index}"
+                yield Episode(name, house_name(house), split, text, (), heading, (), positions, target)
+    except (KeyError, TypeError, ValueError):
+        raise InputError(path, f"the tasks of house {house} are malformed", AGAIN) from None
