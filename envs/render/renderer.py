@@ -11,7 +11,7 @@ from envs.render import packed as layout
 from envs.render.camera import Camera, axes
 from envs.render.memory import pointer
 from envs.render.packed import CLUSTER, PackedScene
-from envs.render.shade import label, shade
+from envs.render.shade import VECTOR, label, shade
 from envs.render.visibility import TILE, find_visible
 from vln.errors import InputError
 
@@ -19,7 +19,7 @@ from vln.errors import InputError
 @njit(parallel=True, fastmath=True, nogil=True, cache=True)
 def draw(  # type: ignore[no-untyped-def]
     rows, workers, scenes, views, focal,
-    depths, numbers, tiles, order, screen, states, rgb, depth, semantic, category, with_semantic, with_category,
+    depths, numbers, tiles, order, screen, states, line, line_depth, rgb, depth, semantic, category, with_semantic, with_category,
 ):  # fmt: skip
     """Draw rows of a batch. Every worker has scratch of its own; which worker draws a row does not show.
 
@@ -35,6 +35,8 @@ def draw(  # type: ignore[no-untyped-def]
         order: (workers, 3, clusters) int32 scratch.
         screen: (workers, 9, CLUSTER) float32 scratch.
         states: (workers, CLUSTER) int32 scratch.
+        line: (workers, W + VECTOR) uint32 scratch.
+        line_depth: (workers, W + VECTOR) float32 scratch.
         rgb: (B, H, W, 3) uint8.
         depth: (B, H, W, 1) float32.
         semantic: (B, H, W) int32.
@@ -61,7 +63,7 @@ def draw(  # type: ignore[no-untyped-def]
             )  # fmt: skip
             shade(
                 surfaces, mappings, gradients, textures, view, focal,
-                depths[worker], numbers[worker], rgb[row], depth[row],
+                depths[worker], numbers[worker], line[worker], line_depth[worker], rgb[row], depth[row],
             )  # fmt: skip
             if with_semantic or with_category:
                 label(surfaces, categories, numbers[worker], semantic[row], category[row], with_semantic, with_category)
@@ -146,6 +148,8 @@ class Renderer:
                 np.zeros((workers, 3, clusters), np.int32),
                 np.zeros((workers, 9, CLUSTER), np.float32),
                 np.zeros((workers, CLUSTER), np.int32),
+                np.zeros((workers, width + VECTOR), np.uint32),
+                np.zeros((workers, width + VECTOR), np.float32),
             )
             self._room = (workers, clusters)
         return self._scratch

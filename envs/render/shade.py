@@ -1,67 +1,28 @@
 """The visibility buffer into images: depth, colours, object ids, categories.
 
-A line is shaded in runs of pixels of one triangle. Over a run, texture coordinates and colours times inverse depth are linear.
+A line is shaded in runs of pixels of one triangle. Along a run, texture coordinates and colours are linear in x times the depth.
+Runs are rounded up to whole vectors: what is too much is overwritten by the next run, or is beyond the line.
 """
 
 import numpy as np
-from numba import carray, njit
+from numba import njit
 
-from envs.render.memory import pointer
+from envs.render.memory import read, texel, write
 from envs.render.packed import COLOUR, GRADIENT, IMAGE, OBJECT, PLANE, TEXELS, TEXTURE, U, V
 from envs.render.raster import HALF, ONE, ZERO, f32
 from envs.render.textures import HEADER
 
+VECTOR = 8  # pixels
 FIXED = 8  # bits after the point in texture coordinates
-WHITE = 0xFFFFFF
-LAST_LEVEL = HEADER - 1
-
-
-@njit(fastmath=True, nogil=True)
-def texel(words, width_bits, height_bits, level, u, v):  # type: ignore[no-untyped-def]
-    """Bilinear mean of four texels of a mipmap at (u, v), packed; u and v at least 1."""
-    width_bits, height_bits = max(width_bits - level, 0), max(height_bits - level, 0)
-    x = np.int32(u * f32(1 << (width_bits + FIXED))) - np.int32(1 << (FIXED - 1))
-    y = np.int32(v * f32(1 << (height_bits + FIXED))) - np.int32(1 << (FIXED - 1))
-    mask_x, mask_y = (1 << width_bits) - 1, (1 << height_bits) - 1
-    start = np.int64(words[level])
-    left, right = (x >> FIXED) & mask_x, ((x >> FIXED) + 1) & mask_x
-    top, bottom = start + (((y >> FIXED) & mask_y) << width_bits), start + ((((y >> FIXED) + 1) & mask_y) << width_bits)
-    across, down = np.uint32(x & 255), np.uint32(y & 255)
-    upper = _between(words[top + left], words[top + right], across)
-    lower = _between(words[bottom + left], words[bottom + right], across)
-    return _between(upper, lower, down)
-
-
-@njit(fastmath=True, nogil=True)
-def _between(first, second, share):  # type: ignore[no-untyped-def]
-    """Mean of two packed colours, share / 256 of the second; red and blue are computed as one number."""
-    rest = np.uint32(256) - share
-    red_blue = np.uint32(0xFF00FF)
-    green = np.uint32(0x00FF00)
-    odd = (((first & red_blue) * rest + (second & red_blue) * share) >> np.uint32(8)) & red_blue
-    even = (((first & green) >> np.uint32(8)) * rest + ((second & green) >> np.uint32(8)) * share) & green
-    return odd | even
-
-
-@njit(fastmath=True, nogil=True)
-def mip_level(texels):  # type: ignore[no-untyped-def]
-    """Level of the mipmap whose texels are as large as a pixel that covers this many at level 0."""
-    level = 0
-    while texels > f32(2.0) and level < LAST_LEVEL:
-        texels *= f32(0.25)
-        level += 1
-    return level
-
-
-@njit(fastmath=True, nogil=True)
-def byte(value):  # type: ignore[no-untyped-def]
-    """A colour as the nearest of 0 to 255."""
-    return np.uint32(min(max(value + HALF, ZERO), f32(255.0)))
+BYTE = np.uint32(0xFF)
+RED_BLUE, GREEN = np.uint32(0xFF00FF), np.uint32(0x00FF00)
+WHITE = f32(255)
+i32, u32 = np.int32, np.uint32
 
 
 @njit(fastmath=True, nogil=True)
 def shade(  # type: ignore[no-untyped-def]
-    surfaces, mappings, gradients, textures, view, focal, depths, numbers, rgb, depth
+    surfaces, mappings, gradients, textures, view, focal, depths, numbers, line, line_depth, rgb, depth
 ):
     """Colours and depth of one view from its visibility buffer.
 
@@ -74,93 +35,169 @@ def shade(  # type: ignore[no-untyped-def]
         focal: Pixels.
         depths: (H * W,) inverse depths.
         numbers: (H * W,) triangles.
+        line: (W + VECTOR,) uint32 scratch.
+        line_depth: (W + VECTOR,) float32 scratch.
         rgb: (H, W, 3) uint8 is filled.
         depth: (H, W, 1) float32 is filled, metres.
     """
     height, width = rgb.shape[0], rgb.shape[1]
     pixel = ONE / focal
+    ray = np.empty(3, np.float32)  # at depth 1, of pixel 0 of a line
+    across = (HALF - f32(width) * HALF) * pixel
     for y in range(height):
-        base = y * width
+        seen = numbers[y * width : (y + 1) * width]
+        _depths(depths[y * width : (y + 1) * width], line_depth, depth[y])
+        up = (f32(height) * HALF - f32(y) - HALF) * pixel
+        for axis in range(3):
+            ray[axis] = view[9 + axis] + across * view[3 + axis] + up * view[6 + axis]
         start = 0
         while start < width:
-            triangle = numbers[base + start]
+            triangle = seen[start]
             stop = start + 1
-            while stop < width and numbers[base + stop] == triangle:
+            while stop < width and seen[stop] == triangle:
                 stop += 1
             if triangle < 0:
-                for x in range(start, stop):
-                    depth[y, x, 0] = ZERO
-                    rgb[y, x, 0] = rgb[y, x, 1] = rgb[y, x, 2] = np.uint8(0)
+                _plain(line, start, stop, u32(0))
             else:
-                for x in range(start, stop):
-                    depth[y, x, 0] = ONE / depths[base + x]
-                # The ray of pixel 0 of this line, at depth 1.
-                across = (HALF - f32(width) * HALF) * pixel
-                up = (f32(height) * HALF - f32(y) - HALF) * pixel
-                ray_x = view[9] + across * view[3] + up * view[6]
-                ray_y = view[10] + across * view[4] + up * view[7]
-                ray_z = view[11] + across * view[5] + up * view[8]
-                _colour(
-                    surfaces[triangle], mappings, gradients, textures, view, pixel, ray_x, ray_y, ray_z,
-                    y, start, stop, depth, rgb,
-                )  # fmt: skip
+                _run(
+                    surfaces[triangle], mappings, gradients, textures, view, pixel, ray, start, stop, line, line_depth
+                )
             start = stop
+        _unpack(line, rgb[y])
 
 
 @njit(fastmath=True, nogil=True)
-def _colour(  # type: ignore[no-untyped-def]
-    surface, mappings, gradients, textures, view, pixel, ray_x, ray_y, ray_z, y, start, stop, depth, rgb
+def _depths(inverse, line_depth, depth):  # type: ignore[no-untyped-def]
+    for x in range(len(inverse)):
+        z = inverse[x]
+        metres = ONE / z if z > ZERO else ZERO
+        line_depth[x] = metres
+        depth[x, 0] = metres
+
+
+@njit(fastmath=True, nogil=True)
+def _unpack(line, rgb):  # type: ignore[no-untyped-def]
+    for x in range(len(rgb)):
+        colour = line[x]
+        rgb[x, 0] = np.uint8(colour & BYTE)
+        rgb[x, 1] = np.uint8((colour >> u32(8)) & BYTE)
+        rgb[x, 2] = np.uint8((colour >> u32(16)) & BYTE)
+
+
+@njit(fastmath=True, nogil=True)
+def _run(  # type: ignore[no-untyped-def]
+    surface, mappings, gradients, textures, view, pixel, ray, start, stop, line, line_depth
 ):
     """Colours of a run of pixels of one triangle."""
-    packed, gradient, mapping = np.uint32(surface[COLOUR]), surface[GRADIENT], surface[TEXTURE]
-    red, green, blue = packed & np.uint32(255), (packed >> np.uint32(8)) & np.uint32(255), packed >> np.uint32(16)
-    if gradient < 0:
-        for x in range(start, stop):
-            rgb[y, x, 0], rgb[y, x, 1], rgb[y, x, 2] = np.uint8(red), np.uint8(green), np.uint8(blue)
-    else:
+    packed, gradient, mapping = u32(surface[COLOUR]), surface[GRADIENT], surface[TEXTURE]
+    if gradient < 0 and mapping < 0:
+        _plain(line, start, stop, packed)
+        return
+    stop = start + ((stop - start + VECTOR - 1) & -VECTOR)
+    red, green, blue = f32(packed & BYTE), f32((packed >> u32(8)) & BYTE), f32((packed >> u32(16)) & BYTE)
+    colours = (ZERO, ZERO, red), (ZERO, ZERO, green), (ZERO, ZERO, blue)
+    if gradient >= 0:
         row = gradients[gradient]
-        for channel in range(3):
-            at, step, value = _line(row, 4 * channel, view, pixel, ray_x, ray_y, ray_z)
-            for x in range(start, stop):
-                rgb[y, x, channel] = np.uint8(byte((at + step * f32(x)) * depth[y, x, 0] + value))
-    if mapping >= 0:
-        row = mappings[mapping]
-        u, step_u, value_u = _line(row, U, view, pixel, ray_x, ray_y, ray_z)
-        v, step_v, value_v = _line(row, V, view, pixel, ray_x, ray_y, ray_z)
-        texture = textures[int(row[IMAGE])]
-        plane = row[PLANE] * view[0] + row[PLANE + 1] * view[1] + row[PLANE + 2] * view[2] - row[PLANE + 3]
-        words = carray(pointer(texture[0]), (texture[1],), np.uint32)
-        # A pixel at depth z covers pixel^2 z^3 / (distance of the plane) square metres.
-        area = row[TEXELS] * pixel * pixel / max(abs(plane), f32(1e-6))
-        for x in range(start, stop):
-            z = depth[y, x, 0]
-            level = mip_level(area * z * z * z)
-            at = texel(
-                words, texture[2], texture[3], level,
-                (u + step_u * f32(x)) * z + value_u, (v + step_v * f32(x)) * z + value_v,
-            )  # fmt: skip
-            for channel in range(3):
-                part = (at >> np.uint32(8 * channel)) & np.uint32(255)
-                rgb[y, x, channel] = np.uint8((part * (np.uint32(rgb[y, x, channel]) + np.uint32(1))) >> np.uint32(8))
+        colours = _along(row, 0, view, pixel, ray), _along(row, 4, view, pixel, ray), _along(row, 8, view, pixel, ray)
+    if mapping < 0:
+        _graded(line, line_depth, start, stop, colours)
+        return
+    row = mappings[mapping]
+    plane = row[PLANE] * view[0] + row[PLANE + 1] * view[1] + row[PLANE + 2] * view[2] - row[PLANE + 3]
+    # A pixel at depth z covers pixel^2 z^3 / (distance of the plane) square metres.
+    texels = row[TEXELS] * pixel * pixel / max(abs(plane), f32(1e-6))
+    _textured(
+        line, line_depth, start, stop, colours, textures[int(row[IMAGE])], texels,
+        _along(row, U, view, pixel, ray), _along(row, V, view, pixel, ray),
+    )  # fmt: skip
 
 
 @njit(fastmath=True, nogil=True)
-def _line(row, column, view, pixel, ray_x, ray_y, ray_z):  # type: ignore[no-untyped-def]
+def _along(row, column, view, pixel, ray):  # type: ignore[no-untyped-def]
     """A function affine in the world along a line of pixels: (a + b x) z + c at pixel x and depth z; returns a, b, c."""
-    gx, gy, gz = row[column], row[column + 1], row[column + 2]
-    at = gx * ray_x + gy * ray_y + gz * ray_z
-    step = (gx * view[3] + gy * view[4] + gz * view[5]) * pixel
-    return at, step, gx * view[0] + gy * view[1] + gz * view[2] + row[column + 3]
+    x, y, z = row[column], row[column + 1], row[column + 2]
+    at = x * ray[0] + y * ray[1] + z * ray[2]
+    step = (x * view[3] + y * view[4] + z * view[5]) * pixel
+    return at, step, x * view[0] + y * view[1] + z * view[2] + row[column + 3]
+
+
+@njit(fastmath=True, nogil=True)
+def _plain(line, start, stop, colour):  # type: ignore[no-untyped-def]
+    for x in range(start, stop):
+        line[x] = colour
+
+
+@njit(fastmath=True, nogil=True)
+def _shade_of(along, x, z):  # type: ignore[no-untyped-def]
+    return min(max((along[0] + along[1] * x) * z + along[2], ZERO), WHITE)
+
+
+@njit(fastmath=True, nogil=True)
+def _packed(red, green, blue):  # type: ignore[no-untyped-def]
+    return u32(i32(red + HALF)) | u32(u32(i32(green + HALF)) << u32(8)) | u32(u32(i32(blue + HALF)) << u32(16))
+
+
+@njit(fastmath=True, nogil=True)
+def _graded(line, line_depth, start, stop, colours):  # type: ignore[no-untyped-def]
+    for i in range(start, stop):
+        x, z = f32(i32(i)), read(line_depth, i)
+        write(
+            line,
+            i,
+            u32(_packed(_shade_of(colours[0], x, z), _shade_of(colours[1], x, z), _shade_of(colours[2], x, z))),
+        )
+
+
+@njit(fastmath=True, nogil=True)
+def _textured(line, line_depth, start, stop, colours, texture, texels, along_u, along_v):  # type: ignore[no-untyped-def]
+    """Colours times the bilinear mean of four texels of the mipmap whose texels are as large as the pixels."""
+    address, width_bits, height_bits = texture[0], i32(texture[2]), i32(texture[3])
+    part = ONE / WHITE
+    for i in range(start, stop):
+        x, z = f32(i32(i)), read(line_depth, i)
+        # Half the logarithm of the number of texels, rounded: from the exponent of the floating-point number.
+        level = i32(i32(f32(texels * z * z * z).view(np.int32) >> i32(23)) - i32(126)) >> i32(1)
+        level = min(max(i32(level), i32(0)), i32(HEADER - 1))
+        wide, high = max(i32(width_bits - level), i32(0)), max(i32(height_bits - level), i32(0))
+        u = ((along_u[0] + along_u[1] * x) * z + along_u[2]) * f32(i32(i32(1) << i32(wide + FIXED)))
+        v = ((along_v[0] + along_v[1] * x) * z + along_v[2]) * f32(i32(i32(1) << i32(high + FIXED)))
+        u, v = i32(i32(u) - i32(1 << (FIXED - 1))), i32(i32(v) - i32(1 << (FIXED - 1)))
+        mask_x, mask_y = i32(i32(i32(1) << wide) - 1), i32(i32(i32(1) << high) - 1)
+        column, row = i32(u >> i32(FIXED)), i32(v >> i32(FIXED))
+        left, right = i32(column & mask_x), i32(i32(column + 1) & mask_x)
+        first = i32(texel(address, level))
+        top = i32(first + i32(i32(row & mask_y) << wide))
+        bottom = i32(first + i32(i32(i32(row + 1) & mask_y) << wide))
+        across, down = u32(u & i32(255)), u32(v & i32(255))
+        upper = _between(texel(address, i32(top + left)), texel(address, i32(top + right)), across)
+        lower = _between(texel(address, i32(bottom + left)), texel(address, i32(bottom + right)), across)
+        mean = u32(_between(upper, lower, down))
+        red, green, blue = i32(mean & BYTE), i32(u32(mean >> u32(8)) & BYTE), i32(u32(mean >> u32(16)) & BYTE)
+        colour = _packed(
+            f32(red) * part * _shade_of(colours[0], x, z),
+            f32(green) * part * _shade_of(colours[1], x, z),
+            f32(blue) * part * _shade_of(colours[2], x, z),
+        )
+        write(line, i, u32(colour))
+
+
+@njit(fastmath=True, nogil=True)
+def _between(first, second, share):  # type: ignore[no-untyped-def]
+    """Mean of two packed colours, share / 256 of the second; red and blue are computed as one number."""
+    rest = u32(u32(256) - share)
+    odd = u32(u32(u32(first & RED_BLUE) * rest) + u32(u32(second & RED_BLUE) * share))
+    even = u32(u32(u32(u32(first >> u32(8)) & BYTE) * rest) + u32(u32(u32(second >> u32(8)) & BYTE) * share))
+    return u32(u32(odd >> u32(8)) & RED_BLUE) | u32(even & GREEN)
 
 
 @njit(fastmath=True, nogil=True)
 def label(surfaces, categories, numbers, semantic, category, with_semantic, with_category):  # type: ignore[no-untyped-def]
     """Object ids (H, W) and categories (H, W) of one view; pixels without a surface are 0."""
-    height, width = semantic.shape if with_semantic else category.shape
+    height, width = semantic.shape
     for y in range(height):
         for x in range(width):
             triangle = numbers[y * width + x]
-            item = surfaces[triangle, OBJECT] if triangle >= 0 else np.int32(0)
+            item = surfaces[triangle, OBJECT] if triangle >= 0 else i32(0)
             if with_semantic:
                 semantic[y, x] = item
             if with_category:
