@@ -57,6 +57,13 @@ def save_glb(scene: Scene, folder: Path | str) -> Path:
     Raises:
         InputError: If the folder cannot be written.
     """
-    from envs.glb.save import save
+    from envs.glb import save
 
-    return save(scene, Path(folder))
+    return save.save(scene, Path(folder))
+
+
+def is_saved(scene: Scene, folder: Path | str) -> bool:
+    """Whether `save_glb` has written this very scene to the folder, all of it."""
+    from envs.glb import save
+
+    return save.is_saved(scene, Path(folder))

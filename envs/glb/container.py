@@ -3,6 +3,8 @@
 import base64
 import json
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,6 +52,12 @@ class Container:
         start = view.get("byteOffset", 0)
         return content[start : start + view["byteLength"]]
 
+    def image_name(self, index: int) -> str:
+        """What people know an image by: its file, else its name, else its number."""
+        entry = self.header["images"][index]
+        uri = unquote(entry.get("uri", "data:"))
+        return repr(entry.get("name", index) if uri.startswith("data:") else uri)
+
     def _fetch(self, uri: str) -> bytes:
         return base64.b64decode(uri.partition("base64,")[2]) if uri.startswith("data:") else self.files[uri]
 
@@ -66,14 +74,25 @@ def read_container(path: Path) -> Container:
             that trimesh cannot read or has more than `MAX_TRIANGLES` triangles.
     """
     header, binary = _parse(path, _read(path))
-    try:
-        container = Container(path, header, binary, _files(path, header))
-        _check_buffers(container)
-        _check_features(container)
-        _check_size(container)
-    except (AttributeError, IndexError, KeyError, TypeError) as error:
-        raise InputError(path, f"its glTF header is damaged ({error!r})", _AGAIN) from None
+    container = Container(path, header, binary, _files(path, header))
+    _check_buffers(container)
+    _check_features(container)
+    _check_size(container)
     return container
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[None]:
+    """Within the block, what breaks on a file whose parts do not fit each other is an `InputError`."""
+    try:
+        yield
+    except InputError:
+        raise
+    # A header may be wrong in endless ways, and trimesh asserts, looks up and converts what it says without a check.
+    except (ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError, NameError, OSError) as error:
+        raise InputError(path, f"is damaged ({error!r})", _AGAIN) from None
+    except (RecursionError, SyntaxError, TypeError, ValueError) as error:
+        raise InputError(path, f"is damaged ({error!r})", _AGAIN) from None
 
 
 def _read(path: Path) -> bytes:

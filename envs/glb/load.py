@@ -12,7 +12,7 @@ import numpy as np
 import trimesh
 from PIL import Image
 
-from envs.glb.container import Container, base_texture, check_count, image_of, read_container
+from envs.glb.container import Container, base_texture, check_count, image_of, read_container, whole
 from envs.glb.stage import Stage
 from envs.scene import Scene
 from vln.errors import InputError
@@ -47,10 +47,9 @@ def load_mesh(stage: Stage) -> Scene:
     Raises:
         InputError: As `envs.glb.load_glb` tells.
     """
-    container = read_container(stage.asset)
-    meshes = _read_meshes(container)
-    parts = list(_parts(container, meshes, stage))
-    scene = _join(stage.name, container, parts)
+    with whole(stage.asset):
+        container = read_container(stage.asset)
+        scene = _join(stage.name, container, list(_parts(container, _read_meshes(container), stage)))
     if not stage.units_known:
         _check_units(stage.asset, scene)
     return scene
@@ -68,10 +67,7 @@ def _read_meshes(container: Container) -> trimesh.Scene:
     # Materials are read here: all that trimesh is to tell is which one a mesh is of.
     header["materials"] = [{"name": str(number)} for number in range(len(header.get("materials", [])))]
     header.pop("images", None)
-    try:
-        return trimesh.load_scene(io.BytesIO(_as_glb(header, container)), file_type="glb", resolver=container.files)
-    except (AssertionError, IndexError, KeyError, OSError, TypeError, ValueError) as error:
-        raise InputError(container.path, f"is damaged ({error!r})", _AGAIN) from None
+    return trimesh.load_scene(io.BytesIO(_as_glb(header, container)), file_type="glb", resolver=container.files)
 
 
 def _coordinates(material: dict[str, Any]) -> str:
@@ -170,14 +166,15 @@ def _textures(container: Container, images: list[int]) -> tuple[np.ndarray, ...]
     side = MAX_TEXTURE
     while side > 1 and sum(3 * np.prod(_size(image, side)) for image in opened) > TEXTURE_BYTES:
         side //= 2
-    return tuple(_pixels(container.path, index, image, side) for index, image in zip(images, opened, strict=True))
+    return tuple(_pixels(container, index, image, side) for index, image in zip(images, opened, strict=True))
 
 
 def _open_image(container: Container, index: int) -> Image.Image:
     try:
         return Image.open(io.BytesIO(container.image(index)))
     except (OSError, ValueError):
-        raise InputError(container.path, f"texture image {index} is no picture", "write it as PNG or JPEG") from None
+        problem = f"texture {container.image_name(index)} is no picture"
+        raise InputError(container.path, problem, "write it as PNG or JPEG") from None
 
 
 def _size(image: Image.Image, side: int) -> tuple[int, int]:
@@ -186,13 +183,14 @@ def _size(image: Image.Image, side: int) -> tuple[int, int]:
     return width, height
 
 
-def _pixels(path: Path, index: int, image: Image.Image, side: int) -> np.ndarray:
+def _pixels(container: Container, index: int, image: Image.Image, side: int) -> np.ndarray:
     size = _size(image, side)
     try:
         image.draft("RGB", size)  # lets JPEG decode at a half or less
         picture = image.convert("RGB")
     except (OSError, ValueError, SyntaxError) as error:
-        raise InputError(path, f"texture image {index} is damaged ({error})", _AGAIN) from None
+        problem = f"texture {container.image_name(index)} is damaged ({error})"
+        raise InputError(container.path, problem, _AGAIN) from None
     return np.asarray(picture if picture.size == size else picture.resize(size, Image.Resampling.BOX))
 
 

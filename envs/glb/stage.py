@@ -55,9 +55,7 @@ def find_stage(path: Path, up: Up | None, scale: float | None) -> Stage:
         front = _axis(f"{config_path}: front", config["front"]) if "front" in config else None
         rotation = _rotation(config_path, _axis(f"{config_path}: up", config.get("up", (0, 1, 0))), front)
     stated = {"units_to_meters", "scale"} & set(config)
-    factor = np.full(3, scale) if scale is not None else _config_scale(config_path, config)
-    if not (np.isfinite(factor).all() and (factor > 0).all()):
-        raise InputError(path, f"scale {factor.tolist()} is not positive", "give metres per unit, 0.01 for centimetres")
+    factor = _scale("--scale", scale) if scale is not None else _config_scale(config_path, config)
     return Stage(asset, asset.stem, rotation, factor, scale is not None or bool(stated))
 
 
@@ -72,11 +70,23 @@ def _read_config(path: Path) -> dict[str, Any]:
 
 
 def _config_scale(path: Path, config: dict[str, Any]) -> np.ndarray:
+    units = _scale(f"{path}: units_to_meters", config.get("units_to_meters", 1.0))
+    return units * _scale(f"{path}: scale", config.get("scale", 1.0))
+
+
+def _scale(source: str, scale: Any) -> np.ndarray:
+    """(3,) metres per unit.
+
+    Raises:
+        InputError: If it is neither one positive number nor three.
+    """
     try:
-        units = float(config.get("units_to_meters", 1.0))
-        return units * np.broadcast_to(np.asarray(config.get("scale", 1.0), dtype=np.float64), 3)
+        factor = np.broadcast_to(np.asarray(scale, dtype=np.float64), 3)
     except (TypeError, ValueError):
-        raise InputError(path, "fields 'units_to_meters' and 'scale' must be numbers", "correct them") from None
+        factor = np.zeros(3)
+    if not (np.isfinite(factor) & (factor > 0)).all():
+        raise InputError(source, f"{scale!r} is no positive number", "give metres per unit, e.g. 0.01 for centimetres")
+    return factor
 
 
 def _axis(source: str, axis: Any) -> np.ndarray:
@@ -97,7 +107,7 @@ def _axis(source: str, axis: Any) -> np.ndarray:
     except (TypeError, ValueError):
         raise InputError(source, f"{axis!r} is no axis", fix) from None
     if vector.shape != (3,) or not np.isfinite(vector).all() or np.linalg.norm(vector) < 1e-6:
-        raise InputError(source, f"{axis!r} is no direction", fix)
+        raise InputError(source, f"{axis!r} is no axis", fix)
     return vector / np.linalg.norm(vector)
 
 
