@@ -12,3 +12,11 @@ def masked_softmax(logits: Tensor, mask: Tensor) -> Tensor:
 def attend(weights: Tensor, memory: Tensor) -> Tensor:
     """Weighted sum of a memory: weights (B, N), memory (B, N, d) to (B, d)."""
     return torch.bmm(weights[:, None], memory)[:, 0]
+
+
+def compare(query: Tensor, memory: Tensor) -> Tensor:
+    """Scalar products of queries (B, d) with a memory (B, N, d): (B, N).
+
+    The query stands in front: products of many matrices with one column each are half as fast on CPUs.
+    """
+    return torch.bmm(query[:, None], memory.transpose(1, 2))[:, 0]

@@ -51,10 +51,10 @@ class CameraConfig:
     """Pixels of a side of the images."""
     cells: int = 8
     """Rows and columns of the grid of cells that an image is seen as; half a cell must be whole pixels."""
-    channels: int = 32
-    """Channels of the first layer; twice as many in the others."""
-    layers: int = 1
-    """Layers that mix cells with those around them."""
+    channels: int = 64
+    """Numbers of a cell while cells are mixed with those around them."""
+    layers: int = 3
+    """Times that they are mixed."""
 
 
 @dataclass(frozen=True)
@@ -164,8 +164,8 @@ class PhaseConfig:
     """Share of the step size that is left at the end of the phase; it falls linearly."""
     method: Literal["episodes", "dagger", "ppo"] = later("episodes")
     """How experience is gathered. `episodes`: whole episodes by expert and agent, each learnt from once (teacher and
-    student forcing, A2C). `dagger`: an aggregated data set (`teacher` weighs its loss). `ppo`: chunks by the agent
-    (`student` weighs imitation where it acts; the terms are means over steps)."""
+    student forcing, A2C). `dagger`: an aggregated data set (`student` weighs its loss). `ppo`: chunks by the agent
+    (`student` weighs imitation of the expert there; the terms are means over steps)."""
     truncate: int = later(0)
     """Steps after which gradients stop flowing back through time, to bound memory; 0 is never. Not for `ppo`."""
 
@@ -243,16 +243,27 @@ DROPPED = ("dropout", "feature_dropout")  # from 0 to below 1
 SIGNED = ("success", "failure", "progress_weight")
 
 
-def check_config(config: Any, prefix: str = "--") -> None:
-    """Check the numbers of a configuration.
+def check_config(config: TrainConfig) -> None:
+    """Check a configuration.
 
     Raises:
-        InputError: If one is out of its range, naming its flag.
+        InputError: If a number is out of its range, or a phase cannot learn in the way it is to, naming the flag.
     """
+    _check_numbers(config, "--")
+    for phase, other in (("imitation", "ppo"), ("reinforcement", "dagger")):
+        if getattr(config, phase).method == other:
+            problem = f"{other} is no method of {phase}"
+            raise InputError(f"--{phase}.method", problem, "use episodes, or dagger to imitate and ppo to reinforce")
+    if config.ppo.minibatches > config.batch_size:
+        raise InputError("--ppo.minibatches", f"there are only {config.batch_size} environments", "give fewer")
+
+
+def _check_numbers(config: Any, prefix: str) -> None:
+    """Check the numbers of a dataclass and of those in it."""
     for each in fields(config):
         value, flag = getattr(config, each.name), prefix + each.name.replace("_", "-")
         if is_dataclass(value):
-            check_config(value, f"{flag}.")
+            _check_numbers(value, f"{flag}.")
         elif isinstance(value, int | float) and not isinstance(value, bool):
             fits, wanted = _wanted(each.name, value)
             if not fits:

@@ -12,7 +12,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from agents.attention import attend, masked_softmax
+from agents.attention import attend, compare, masked_softmax
 from agents.config import LanguageConfig, NavigatorConfig
 from agents.geometry import DIRECTION, cell_directions, directions, facing, view_centres
 from agents.language import Instruction, InstructionEncoder
@@ -184,9 +184,7 @@ class Navigator(nn.Module):
         noticed = self._notice(state.read, observation, panorama)
         top, core = self.core(torch.cat([seen, self.last_action(state.last_action), *noticed], 1), state.core)
         hidden = self.dropout(top)
-        reading = masked_softmax(
-            torch.bmm(instruction.context, self.read(hidden)[:, :, None])[:, :, 0], instruction.mask
-        )
+        reading = masked_softmax(compare(self.read(hidden), instruction.context), instruction.mask)
         context, words = attend(reading, instruction.context), attend(reading, instruction.words)
         features = torch.cat([hidden, context, *self._ground(context, panorama, around)], 1)
         features = torch.cat([self.dropout(features), *self._point(words, observation, panorama)], 1)
@@ -208,9 +206,9 @@ class Navigator(nn.Module):
         )
 
     def _around(self, observation: Observation) -> Tensor:
-        """(B, N, DIRECTION) features of the directions of views or cells, relative to the body's."""
+        """Features of directions from the body: of its views (B, 36, DIRECTION), or of cells (N, DIRECTION)."""
         if self.camera:
-            return self.view_centres.expand(len(observation["cells"]), -1, -1)
+            return self.view_centres
         headings, elevations = self.view_centres.T
         relative = headings - observation["heading"][:, None]
         return directions(relative, elevations.expand_as(relative))
@@ -256,7 +254,7 @@ class Navigator(nn.Module):
         if self.config.panorama:
             looked = self._weigh(self.look_content(hidden), self.look_direction(hidden), panorama, around)
         elif self.camera:
-            looked = around.new_full(around.shape[:2], 1 / around.shape[1])
+            looked = around.new_full((len(hidden), len(around)), 1 / len(around))
         else:
             looked = nn.functional.one_hot(facing(observation), VIEWS).to(hidden.dtype)
         return looked, self._pool(looked, panorama, around)
@@ -271,10 +269,12 @@ class Navigator(nn.Module):
     def _weigh(self, content: Tensor, direction: Tensor, panorama: Panorama, around: Tensor) -> Tensor:
         """Attention over the views (B, N) by what they show and where, for queries (B, view) and (B, DIRECTION)."""
         scores = panorama.match(content / math.sqrt(self.config.view))
-        return (scores + torch.bmm(around, direction[:, :, None])[:, :, 0]).softmax(1)
+        towards = direction @ around.T if around.dim() == 2 else compare(direction, around)
+        return (scores + towards).softmax(1)
 
     def _pool(self, weights: Tensor, panorama: Panorama, around: Tensor) -> Tensor:
-        return torch.cat([self.dropout(panorama.pool(weights)), attend(weights, around)], 1)
+        towards = weights @ around if around.dim() == 2 else attend(weights, around)
+        return torch.cat([self.dropout(panorama.pool(weights)), towards], 1)
 
     def _score(
         self, features: Tensor, words: Tensor, observation: Observation, visited: Tensor, panorama: Panorama
@@ -293,7 +293,7 @@ class Navigator(nn.Module):
             query = query + self.align(words)
         views = self._blur(panorama.match(query))
         content = views.gather(1, observation["candidate_view"])
-        spatial = torch.bmm(self.candidate(geometry), self.choose_key(features)[:, :, None])[:, :, 0]
+        spatial = compare(self.choose_key(features), self.candidate(geometry))
         stop = self.stop(features) + self.arrived(torch.stack([views.amax(1), views.mean(1)], 1))
         stop = torch.cat([stop, content[:, 1:]], 1)
         return (spatial + stop).masked_fill(~mask, -torch.inf), geometry

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from agents.attention import compare
 from agents.config import NavigatorConfig
 from vln.features.table import ViewTable
 from vln.graph import VIEWS, NavigationGraph
@@ -119,7 +120,7 @@ class _Numbers:
 
     def match(self, query: Tensor) -> Tensor:
         carried = self.glance.dim(query @ self.embedding)
-        return torch.bmm(self.features, carried[:, :, None])[:, :, 0]
+        return compare(carried, self.features)
 
     def pool(self, weights: Tensor) -> Tensor:
         return self.glance.dim(torch.bmm(weights[:, None], self.features)[:, 0]) @ self.embedding.T
