@@ -1,0 +1,101 @@
+"""Which action brings a body closest to its goal: the expert that agents learn from."""
+
+from collections.abc import Sequence
+
+import numba
+import numpy as np
+
+from envs.navigation.fields import GOAL, UNREACHABLE, Field, Ways, locate, look_up, roads_view, ways_view
+from envs.navigation.moving import Standing, advance
+from envs.navigation.roads import Roads
+from envs.navigation.view import View, view
+
+STOP, FORWARD, LEFT, RIGHT = 0, 1, 2, 3
+_GOOD = 0.9  # progress per step, as a share of its length, that needs no better
+_TURN_COST = 0.03  # the same for each turn away from the straight line to the next corner
+_TIE = 0.01  # share of a turn within which two headings are as good
+
+
+@numba.njit(cache=True)
+def _progress(  # noqa: PLR0913 - positions are three numbers
+    ground: View, roads: Roads, ways: Ways, x: float, z: float, y: float, heading: float, forward: float, far: float
+) -> float:
+    """How much nearer a step comes to the goal without sliding, as a share of its length."""
+    cells = forward / ground.scale[3]
+    nx, nz, ny, _ = advance(ground, x, z, y, -np.sin(heading) * cells, -np.cos(heading) * cells, False)
+    return (far - look_up(ground, roads, ways, nx, nz, ny)[0]) / forward
+
+
+@numba.njit(cache=True)
+def _choose(  # noqa: PLR0913 - positions are three numbers
+    ground: View, roads: Roads, ways: Ways, x: float, z: float, y: float, heading: float, forward: float, turn: float, stop: float
+) -> int:
+    """The action of one body."""
+    far, corner = look_up(ground, roads, ways, x, z, y)
+    if corner == UNREACHABLE or far < stop:
+        return STOP
+    at = ways.goal if corner == GOAL else roads.at[corner]
+    wanted = np.arctan2(-(at[0] - x), -(at[1] - z))
+    error = (wanted - heading + np.pi) % (2 * np.pi) - np.pi
+    # Headings are judged relative to the straight line, so that turning does not change the judgement.
+    straight = int(np.sign(error) * max(np.ceil(abs(error) / turn - 0.5 - _TIE), 0.0))
+    best, turns = -np.inf, straight
+    for n in range(int(np.pi / turn) + 1):
+        for k in ((straight + n, straight - n) if n else (straight, straight)):
+            score = _progress(ground, roads, ways, x, z, y, heading + k * turn, forward, far) - n * _TURN_COST
+            if score > best + 1e-9:
+                best, turns = score, k
+            if n == 0:
+                break
+        if best >= _GOOD - n * _TURN_COST:
+            break
+    if turns == 0:
+        return FORWARD
+    return LEFT if turns > 0 else RIGHT
+
+
+@numba.njit(cache=True)
+def _choose_each(
+    ground_rows: np.ndarray, rows: np.ndarray, positions: np.ndarray, headings: np.ndarray, forward: float, turn: float, stop: float
+) -> np.ndarray:
+    """The action of each body."""
+    result = np.empty(len(positions), np.int64)
+    for i in range(len(positions)):
+        ground = view(ground_rows[i])
+        x, z, y = locate(ground, positions[i])
+        result[i] = _choose(ground, roads_view(rows[i]), ways_view(rows[i]), x, z, y, headings[i], forward, turn, stop)
+    return result
+
+
+def expert(
+    grounds: Sequence[Standing],
+    fields: Sequence[Field],
+    positions: np.ndarray,
+    headings: np.ndarray,
+    forward: float,
+    turn: float,
+    stop_radius: float,
+) -> np.ndarray:
+    """What to do to reach each body's goal with few actions, from any pose.
+
+    Args:
+        grounds: B grounds.
+        fields: B distance fields, one per body.
+        positions: (B, 3) metres.
+        headings: (B,) radians.
+        forward: Metres of a forward step.
+        turn: Radians of a turn.
+        stop_radius: Metres to the goal within which to stop.
+
+    Returns:
+        (B,) int64: 0 stop (also where there is no path), 1 forward, 2 turn left, 3 turn right.
+    """
+    return _choose_each(
+        np.stack([ground.row for ground in grounds]),
+        np.stack([field.row for field in fields]),
+        np.asarray(positions, np.float64),
+        np.asarray(headings, np.float64),
+        forward,
+        turn,
+        stop_radius,
+    )

@@ -1,0 +1,245 @@
+"""Distances to one goal from anywhere, along shortest walkable paths, and those paths."""
+
+import heapq
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numba
+import numpy as np
+
+from envs.navigation.queries import floor_height, snap_one, to_cells, to_metres
+from envs.navigation.roads import Roads, bend, bends_well, length, roads_view
+from envs.navigation.view import View, address_row, float64_at, int32_at, view
+from envs.navigation.walls import is_inside, sees
+
+GOAL, UNREACHABLE = -1, -2
+
+
+class Ways(NamedTuple):
+    """How to get to a goal from each corner.
+
+    Attributes:
+        goal: (3,) float64 x, z in cells and height in metres.
+        far: (n,) float64 metres from each corner to the goal, infinite where there is no way.
+        onward: (n,) int32 the next corner; GOAL or UNREACHABLE.
+        ahead: (n, 3) float64 unit vector (x, z) to there, and its distance in cells.
+    """
+
+    goal: np.ndarray
+    far: np.ndarray
+    onward: np.ndarray
+    ahead: np.ndarray
+
+
+@numba.njit(cache=True)
+def ways_view(row: np.ndarray) -> Ways:
+    """The arrays behind the second part of a field's row."""
+    return Ways(
+        numba.carray(float64_at(row[10]), row[11]),
+        numba.carray(float64_at(row[12]), row[13]),
+        numba.carray(int32_at(row[14]), row[15]),
+        numba.carray(float64_at(row[16]), (row[17], 3)),
+    )
+
+
+@numba.njit(cache=True)
+def _find_ways(ground: View, roads: Roads, goal: np.ndarray) -> Ways:
+    """Shortest ways from every corner to a goal (x, z in cells, height in metres): Dijkstra's algorithm."""
+    n = len(roads.at)
+    far, onward, ahead = np.full(n, np.inf), np.full(n, UNREACHABLE, np.int32), np.zeros((n, 3))
+    queue = [(0.0, 0)][:0]
+    for i in range(n):
+        at = roads.at[i]
+        dx, dz = goal[0] - at[0], goal[1] - at[1]
+        flat = max(np.sqrt(dx * dx + dz * dz), 1e-9)
+        if bend(roads.sides[i], dx / flat, dz / flat, flat) == 0:
+            continue
+        if sees(ground, at[0], at[1], at[2], goal[0], goal[1], goal[2]):
+            far[i], onward[i] = length(ground, at[0], at[1], at[2], goal[0], goal[1], goal[2]), GOAL
+            heapq.heappush(queue, (far[i], i))
+    while len(queue):
+        here, i = heapq.heappop(queue)
+        if here > far[i]:
+            continue
+        for k in range(roads.start[i], roads.start[i + 1]):
+            j = np.int64(roads.ends[k])
+            if here + roads.lengths[k] < far[j]:
+                far[j], onward[j] = here + roads.lengths[k], i
+                heapq.heappush(queue, (far[j], j))
+    for i in range(n):
+        if onward[i] != UNREACHABLE:
+            to = goal if onward[i] == GOAL else roads.at[onward[i]]
+            dx, dz = to[0] - roads.at[i, 0], to[1] - roads.at[i, 1]
+            flat = max(np.sqrt(dx * dx + dz * dz), 1e-9)
+            ahead[i, 0], ahead[i, 1], ahead[i, 2] = dx / flat, dz / flat, flat
+    return Ways(goal, far, onward, ahead)
+
+
+@numba.njit(cache=True)
+def _promise(  # noqa: PLR0913 - a position is three numbers
+    ground: View, roads: Roads, ways: Ways, i: int, x: float, z: float, y: float, strict: bool
+) -> float:
+    """Metres to the goal by way of corner `i` if it is in sight, infinite if no shortest path bends there like that."""
+    if ways.onward[i] == UNREACHABLE:
+        return np.inf
+    at = roads.at[i]
+    dx, dz = at[0] - x, at[1] - z
+    flat = np.sqrt(dx * dx + dz * dz)
+    if strict and flat > 1e-9:
+        dx, dz = dx / flat, dz / flat
+        side = bend(roads.sides[i], dx, dz, flat)
+        ahead = ways.ahead[i]
+        if side == 0 or not bends_well(side, dx, dz, ahead[0], ahead[1], min(flat, ahead[2])):
+            return np.inf
+    return length(ground, x, z, y, at[0], at[1], at[2]) + ways.far[i]
+
+
+@numba.njit(cache=True)
+def _best_corner(ground: View, roads: Roads, ways: Ways, x: float, z: float, y: float, strict: bool) -> tuple[float, int]:
+    """Metres to the goal by the best corner in sight, and which it is; infinite and UNREACHABLE if there is none."""
+    n = len(roads.at)
+    promises = np.empty(n)
+    for i in range(n):
+        promises[i] = _promise(ground, roads, ways, i, x, z, y, strict)
+    while n > 0:
+        best = np.argmin(promises)
+        if promises[best] == np.inf:
+            break
+        at = roads.at[best]
+        if sees(ground, x, z, y, at[0], at[1], at[2]):
+            return promises[best], best
+        promises[best] = np.inf
+    return np.inf, UNREACHABLE
+
+
+@numba.njit(cache=True)
+def look_up(ground: View, roads: Roads, ways: Ways, x: float, z: float, y: float) -> tuple[float, int]:
+    """Metres to the goal from a walkable position, and the corner (or GOAL) that the path leads to first."""
+    goal = ways.goal
+    if sees(ground, x, z, y, goal[0], goal[1], goal[2]):
+        return length(ground, x, z, y, goal[0], goal[1], goal[2]), GOAL
+    far, corner = _best_corner(ground, roads, ways, x, z, y, True)
+    if corner == UNREACHABLE:
+        far, corner = _best_corner(ground, roads, ways, x, z, y, False)
+    return far, corner
+
+
+@numba.njit(cache=True)
+def locate(ground: View, point: np.ndarray) -> tuple[float, float, float]:
+    """A point in metres as a walkable position in cells, on the floor."""
+    x, z, y = to_cells(ground, point)
+    if not is_inside(ground, x, z, y):
+        return snap_one(ground, x, z, y)
+    return x, z, floor_height(ground, x, z, y)
+
+
+@numba.njit(cache=True)
+def _measure(ground_row: np.ndarray, row: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """(n,) metres from (n, 3) points."""
+    ground, roads, ways = view(ground_row), roads_view(row), ways_view(row)
+    result = np.empty(len(points))
+    for i in range(len(points)):
+        x, z, y = locate(ground, points[i])
+        result[i] = look_up(ground, roads, ways, x, z, y)[0]
+    return result
+
+
+@numba.njit(cache=True)
+def _lead(ground_row: np.ndarray, row: np.ndarray, point: np.ndarray) -> np.ndarray:
+    """(k, 3) corners of the shortest path from a point."""
+    ground, roads, ways = view(ground_row), roads_view(row), ways_view(row)
+    result = np.empty((len(roads.at) + 2, 3))
+    x, z, y = locate(ground, point)
+    _, corner = look_up(ground, roads, ways, x, z, y)
+    if corner == UNREACHABLE:
+        return result[:0]
+    result[0, 0], result[0, 1], result[0, 2] = to_metres(ground, x, z, y)
+    count = 1
+    while True:
+        at = ways.goal if corner == GOAL else roads.at[corner]
+        result[count, 0], result[count, 1], result[count, 2] = to_metres(ground, at[0], at[1], at[2])
+        count += 1
+        if corner == GOAL:
+            return result[:count].copy()
+        corner = ways.onward[corner]
+
+
+@numba.njit(cache=True)
+def _prepare(ground_row: np.ndarray, roads_row: np.ndarray, goal: np.ndarray) -> Ways:
+    """Ways to a goal in metres."""
+    ground = view(ground_row)
+    x, z, y = locate(ground, goal)
+    return _find_ways(ground, roads_view(roads_row), np.array([x, z, y]))
+
+
+@numba.njit(cache=True)
+def _measure_each(ground_rows: np.ndarray, rows: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """(B,) float32 metres from (B, 3) points, each with a goal of its own."""
+    result = np.empty(len(points), np.float32)
+    for i in range(len(points)):
+        ground = view(ground_rows[i])
+        x, z, y = locate(ground, points[i])
+        result[i] = look_up(ground, roads_view(rows[i]), ways_view(rows[i]), x, z, y)[0]
+    return result
+
+
+@dataclass(frozen=True, eq=False)
+class Field:
+    """Distances to a goal.
+
+    Attributes:
+        goal: (3,) float64 metres, on the floor.
+        ground_row: The ground's row for compiled code.
+        roads: The ground's corners.
+        ways: How to get to the goal from each.
+        owner: Keeps the ground's arrays alive.
+    """
+
+    goal: np.ndarray
+    ground_row: np.ndarray
+    roads: Roads
+    ways: Ways
+    owner: object
+
+    @cached_property
+    def row(self) -> np.ndarray:
+        """(18,) int64 for compiled code: `roads_view`, `ways_view`."""
+        return address_row((*self.roads, *self.ways))
+
+    def distance(self, points: Any) -> np.ndarray:
+        """Metres to the goal along the shortest walkable path.
+
+        Args:
+            points: (n, 3) or (3,) metres; the nearest walkable places are meant.
+
+        Returns:
+            (n,) or () float64, infinite where there is no path.
+        """
+        points = np.asarray(points, np.float64)
+        return _measure(self.ground_row, self.row, np.atleast_2d(points)).reshape(points.shape[:-1])
+
+    def path(self, start: Any) -> np.ndarray:
+        """(k, 3) float64 corners of the shortest path from a point to the goal, metres; (0, 3) where there is none."""
+        return _lead(self.ground_row, self.row, np.asarray(start, np.float64))
+
+
+def build_field(ground_row: np.ndarray, roads: Roads, goal: np.ndarray, owner: object) -> Field:
+    """Distances to a goal in metres on the ground behind a row."""
+    ways = _prepare(ground_row, address_row(roads), np.asarray(goal, np.float64))
+    return Field(np.asarray(goal, np.float64), ground_row, roads, ways, owner)
+
+
+def distances(fields: list[Field], positions: np.ndarray) -> np.ndarray:
+    """Metres to each body's goal.
+
+    Args:
+        fields: B fields.
+        positions: (B, 3) metres.
+
+    Returns:
+        (B,) float32, infinite where there is no path.
+    """
+    ground_rows = np.stack([one.ground_row for one in fields])
+    rows = np.stack([one.row for one in fields])
+    return _measure_each(ground_rows, rows, np.asarray(positions, np.float64))

@@ -1,0 +1,208 @@
+"""Columns of solid spans to floors: where the body can stand, and from where it can step to where."""
+
+from typing import NamedTuple
+
+import numba
+import numpy as np
+
+from envs.navigation.voxels import Columns
+
+STEPS = np.array([[-1, 0], [0, 1], [1, 0], [0, -1]])  # x, z of the four neighbours, a quarter turn apart
+_SKY = 1 << 20  # the ceiling, in cells, where there is none
+
+
+class Floors(NamedTuple):
+    """Places to stand, column by column, upwards within a column.
+
+    Attributes:
+        start: (width * depth + 1,) int32, first place of each column.
+        column: (N,) int32, the column of each.
+        level: (N,) int32 height in cells.
+        height: (N,) float32 height in metres above the scene's lowest point.
+        covered: (N,) bool, whether anything is above it.
+        links: (N, 4) int32, the places that can be stepped to, in the order of `STEPS`; -1 = none.
+        walkable: (N,) bool, whether the body's axis may be there.
+    """
+
+    start: np.ndarray
+    column: np.ndarray
+    level: np.ndarray
+    height: np.ndarray
+    covered: np.ndarray
+    links: np.ndarray
+    walkable: np.ndarray
+
+
+@numba.njit(cache=True)
+def _bridge_low_obstacles(columns: Columns, climb: int) -> None:
+    """A steep span close above a flat one can be stepped on: kerbs, edges of steps."""
+    for column in range(len(columns.start) - 1):
+        below = False
+        for i in range(columns.start[column], columns.start[column + 1]):
+            flat = columns.flat[i]
+            if not flat and below and columns.high[i] - columns.high[i - 1] <= climb:
+                columns.flat[i] = True
+            below = flat
+
+
+@numba.njit(cache=True)
+def _ceiling(columns: Columns, i: int, column: int) -> int:
+    """Where the free space above span `i` of a column ends."""
+    return columns.low[i + 1] if i + 1 < columns.start[column + 1] else _SKY
+
+
+@numba.njit(cache=True)
+def _is_ledge(  # noqa: C901 - neighbours and their gaps
+    columns: Columns, i: int, column: int, size: tuple[int, int], tall: int, climb: int
+) -> bool:
+    """Whether a span drops further than a step to a neighbour, or lies on a slope that is too steep."""
+    width, depth = size
+    floor, ceiling = columns.high[i], _ceiling(columns, i, column)
+    drop, lowest, highest = _SKY, floor, floor
+    for d in range(4):
+        x, z = column % width + STEPS[d, 0], column // width + STEPS[d, 1]
+        if not (0 <= x < width and 0 <= z < depth):
+            return True
+        other = z * width + x
+        first, last = columns.start[other], columns.start[other + 1]
+        open_above = columns.low[first] if first < last else _SKY
+        if min(ceiling, open_above) - max(floor, -climb) > tall:
+            drop = min(drop, -climb - floor)
+        for k in range(first, last):
+            level = columns.high[k]
+            if min(ceiling, _ceiling(columns, k, other)) - max(floor, level) > tall:
+                drop = min(drop, level - floor)
+                if abs(level - floor) <= climb:
+                    lowest, highest = min(lowest, level), max(highest, level)
+    return drop < -climb or highest - lowest > climb
+
+
+@numba.njit(cache=True)
+def _standing_places(columns: Columns, size: tuple[int, int], tall: int, climb: int) -> np.ndarray:
+    """(N,) bool, the spans whose upper side can be stood on."""
+    result = columns.flat.copy()
+    for column in range(len(columns.start) - 1):
+        for i in range(columns.start[column], columns.start[column + 1]):
+            if not columns.flat[i]:
+                continue
+            if _ceiling(columns, i, column) - columns.high[i] <= tall or _is_ledge(columns, i, column, size, tall, climb):
+                result[i] = False
+    return result
+
+
+@numba.njit(cache=True)
+def _link(floors: Floors, ceilings: np.ndarray, size: tuple[int, int], tall: int, climb: int) -> None:
+    """Find which places can be stepped to from each."""
+    width, depth = size
+    for i in range(len(floors.level)):
+        for d in range(4):
+            x, z = floors.column[i] % width + STEPS[d, 0], floors.column[i] // width + STEPS[d, 1]
+            if not (0 <= x < width and 0 <= z < depth):
+                continue
+            for k in range(floors.start[z * width + x], floors.start[z * width + x + 1]):
+                room = min(ceilings[i], ceilings[k]) - max(floors.level[i], floors.level[k])
+                if room >= tall and abs(floors.level[i] - floors.level[k]) <= climb:
+                    floors.links[i, d] = k
+                    break
+
+
+@numba.njit(cache=True)
+def find_floors(columns: Columns, size: tuple[int, int], tall: int, climb: int) -> Floors:
+    """Places to stand in columns of solid spans, before erosion.
+
+    Args:
+        columns: Solid spans; low obstacles in them are made flat in place.
+        size: Cells along x and along z.
+        tall: Head room in cells.
+        climb: The highest step in cells.
+    """
+    _bridge_low_obstacles(columns, climb)
+    standing = _standing_places(columns, size, tall, climb)
+    count = standing.sum()
+    start, column = np.zeros(len(columns.start), np.int32), np.empty(count, np.int32)
+    level, ceilings, height = np.empty(count, np.int32), np.empty(count, np.int32), np.empty(count, np.float32)
+    k = 0
+    for c in range(len(columns.start) - 1):
+        for i in range(columns.start[c], columns.start[c + 1]):
+            if standing[i]:
+                column[k], level[k], height[k] = c, columns.high[i], columns.top[i]
+                ceilings[k] = _ceiling(columns, i, c)
+                k += 1
+        start[c + 1] = k
+    links = np.full((count, 4), -1, np.int32)
+    floors = Floors(start, column, level, height, ceilings < _SKY, links, np.ones(count, np.bool_))
+    _link(floors, ceilings, size, tall, climb)
+    return floors
+
+
+@numba.njit(cache=True)
+def chamfer(links: np.ndarray, walkable: np.ndarray) -> np.ndarray:
+    """(N,) int32 distance to the edge of the walkable area: 2 a straight cell, 3 a diagonal one, 0 on the edge."""
+    far = np.full(len(links), 1 << 20, np.int32)
+    for i in range(len(links)):
+        inner = walkable[i]
+        for d in range(4):
+            inner = inner and links[i, d] >= 0 and walkable[links[i, d]]
+        if not inner:
+            far[i] = 0
+    for forwards in (True, False):
+        for n in range(len(links)):
+            i = n if forwards else len(links) - 1 - n
+            for side in range(2):
+                d, turned = ((0, 3), (3, 2))[side] if forwards else ((2, 1), (1, 0))[side]
+                k = links[i, d]
+                if k < 0:
+                    continue
+                far[i] = min(far[i], far[k] + 2)
+                diagonal = links[k, turned]
+                if diagonal >= 0:
+                    far[i] = min(far[i], far[diagonal] + 3)
+    return far
+
+
+@numba.njit(cache=True)
+def erode(floors: Floors, radius: int) -> None:
+    """Keep the body's axis `radius` cells away from edges; forgets links to where it may not be."""
+    far = chamfer(floors.links, floors.walkable)
+    for i in range(len(far)):
+        if far[i] < 2 * radius:
+            floors.walkable[i] = False
+    for i in range(len(far)):
+        for d in range(4):
+            if floors.links[i, d] >= 0 and not floors.walkable[floors.links[i, d]]:
+                floors.links[i, d] = -1
+        if not floors.walkable[i]:
+            floors.links[i] = -1
+
+
+@numba.njit(cache=True)
+def find_islands(floors: Floors, smallest: int) -> np.ndarray:
+    """(N,) int32 number of each place's connected area, -1 where not walkable; areas below `smallest` cells are dropped."""
+    island = np.full(len(floors.level), -1, np.int32)
+    queue = np.empty(len(island), np.int32)
+    count = 0
+    for seed in range(len(island)):
+        if not floors.walkable[seed] or island[seed] != -1:
+            continue
+        queue[0], first, last = seed, 0, 1
+        island[seed] = count
+        while first < last:
+            i = queue[first]
+            first += 1
+            for d in range(4):
+                k = floors.links[i, d]
+                if k >= 0 and island[k] == -1:
+                    island[k] = count
+                    queue[last] = k
+                    last += 1
+        if last >= smallest:
+            count += 1
+            continue
+        for n in range(last):
+            island[queue[n]] = -2
+    for i in range(len(island)):
+        if island[i] == -2:
+            island[i] = -1
+            floors.walkable[i] = False
+            floors.links[i] = -1
+    return island

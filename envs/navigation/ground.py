@@ -1,0 +1,246 @@
+"""The walkable area of a scene: where a body can be, how it moves there, how far apart places are."""
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from envs.navigation import queries
+from envs.navigation.area import cover
+from envs.navigation.body import Body
+from envs.navigation.boundary import trace_outlines
+from envs.navigation.fields import Field, build_field
+from envs.navigation.floors import Floors, erode, find_floors, find_islands
+from envs.navigation.regions import find_regions
+from envs.navigation.roads import Roads, build_roads
+from envs.navigation.view import View, address_row
+from envs.navigation.voxels import voxelise
+from envs.navigation.walls import index_walls
+from envs.scene import Scene
+from vln.errors import InputError
+
+_SMALLEST_ISLAND = 1.0  # square metres; smaller islands are tops of furniture and the like
+_MOST_COLUMNS = 40_000_000  # a square of 316 m at 0.05 m
+_GOALS_KEPT = 64
+
+
+@dataclass(eq=False)
+class Ground:
+    """The walkable area of a scene for one body. Positions are of the feet: x, y, z in metres.
+
+    Attributes:
+        name: The scene's name.
+        body: Whose walkable area it is.
+        arrays: What compiled code works on.
+        main_island: The island that indoor floors are on: the largest with a ceiling above, else the largest.
+    """
+
+    name: str
+    body: Body
+    arrays: View
+    main_island: int
+    _fields: OrderedDict[tuple[float, ...], Field] = field(default_factory=OrderedDict, repr=False)
+
+    @cached_property
+    def row(self) -> np.ndarray:
+        """(24,) int64, for compiled code: see `view`."""
+        return address_row(self.arrays)
+
+    @cached_property
+    def roads(self) -> Roads:
+        """The corners of the walkable area and which of them see one another."""
+        return build_roads(self.row)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory, without cached distance fields."""
+        return sum(array.nbytes for array in (*self.arrays, *self.roads))
+
+    @property
+    def is_navigable(self) -> bool:
+        """Whether there is any walkable floor: true of every ground that was built."""
+        return len(self.arrays.height) > 0
+
+    @property
+    def area(self) -> float:
+        """Walkable square metres on the main island."""
+        return float((self.arrays.island == self.main_island).sum() * self.body.cell**2)
+
+    def snap(self, points: Any) -> tuple[np.ndarray, np.ndarray]:
+        """The walkable places nearest to points.
+
+        Args:
+            points: (n, 3) or (3,) metres.
+
+        Returns:
+            Points on the floor, same shape, float64, and (n,) or () distances moved in metres.
+        """
+        points = np.asarray(points, np.float64)
+        snapped, moved = queries.snap_points(self.row, np.atleast_2d(points))
+        return snapped.reshape(points.shape), moved.reshape(points.shape[:-1])
+
+    def contains(self, points: Any) -> np.ndarray:
+        """(n,) or () bool: whether points are over walkable floor, within half the body's height above or below it."""
+        points = np.asarray(points, np.float64)
+        return queries.contain_points(self.row, np.atleast_2d(points)).reshape(points.shape[:-1])
+
+    def island(self, points: Any) -> np.ndarray:
+        """(n,) or () int32: number of the connected area under points, -1 outside."""
+        points = np.asarray(points, np.float64)
+        return queries.island_of_points(self.row, np.atleast_2d(points)).reshape(points.shape[:-1])
+
+    def require(self, point: Any, what: str) -> np.ndarray:
+        """A point that must be walkable, put on the floor.
+
+        Args:
+            point: (3,) metres.
+            what: What it is, for the message ("start").
+
+        Returns:
+            (3,) float64.
+
+        Raises:
+            InputError: It is outside the walkable area; names the nearest walkable place.
+        """
+        point = np.asarray(point, np.float64)
+        place = f"({', '.join(f'{value:.2f}' for value in point)})"
+        if point.shape != (3,) or not np.isfinite(point).all():
+            raise InputError(self.name, f"the {what} {place} is not three finite coordinates", "give x, y, z in metres")
+        nearest, _ = self.snap(point)
+        if not self.contains(point) and np.hypot(nearest[0] - point[0], nearest[2] - point[2]) > self.body.cell / 2:
+            near = f"({', '.join(f'{value:.2f}' for value in nearest)})"
+            raise InputError(
+                self.name, f"the {what} {place} is outside the walkable area", f"the nearest walkable place is {near}"
+            )
+        return nearest
+
+    def sample(self, rng: np.random.Generator, n: int, island: int | None = None) -> np.ndarray:
+        """Random walkable places, uniform over the area of an island.
+
+        Args:
+            rng: Source of randomness.
+            n: How many.
+            island: Which; the main island unless given.
+
+        Returns:
+            (n, 3) float64 metres.
+        """
+        places = np.flatnonzero(self.arrays.island == (self.main_island if island is None else island))
+        result = np.empty((0, 3))
+        while len(result) < n:
+            chosen = rng.choice(places, n)
+            points = queries.place_points(self.row, chosen, rng.random((n, 2)))
+            result = np.concatenate([result, points[self.contains(points)]])
+        return result[:n]
+
+    def topdown(self, height: float | None = None) -> np.ndarray:
+        """(depth, width) bool: which cells' centres are walkable, rows along z, columns along x from the lowest corner.
+
+        Args:
+            height: Of the floor, metres; the main island, all floors, unless given.
+        """
+        return queries.top_view(self.row, self.main_island, np.nan if height is None else height)
+
+    def field(self, goal: Any) -> Field:
+        """Distances to a goal along the shortest walkable paths; the last 64 goals are kept.
+
+        Args:
+            goal: (3,) metres; the nearest walkable place is meant.
+        """
+        goal, _ = self.snap(goal)
+        key = tuple(goal.tolist())
+        if key in self._fields:
+            self._fields.move_to_end(key)
+            return self._fields[key]
+        result = self._fields[key] = build_field(self.row, self.roads, goal, self)
+        if len(self._fields) > _GOALS_KEPT:
+            self._fields.popitem(last=False)
+        return result
+
+    def shortest_path(self, start: Any, goal: Any) -> np.ndarray:
+        """Corners of the shortest walkable path.
+
+        Args:
+            start: (3,) metres.
+            goal: (3,) metres.
+
+        Returns:
+            (k, 3) float64 from start to goal, both put on the floor; (0, 3) where there is no path.
+        """
+        return self.field(goal).path(start)
+
+
+def build_ground(scene: Scene, body: Body) -> Ground:
+    """The walkable area of a scene, measured as Recast does: flat places with head room, linked by steps, eroded.
+
+    Raises:
+        InputError: The scene has no walkable floor, or is too large to measure.
+    """
+    low, high = scene.bounds.astype(np.float32)
+    width, depth = (max(1, int((high[k] - low[k]) / np.float32(body.cell) + np.float32(0.5))) for k in (0, 2))
+    if not width * depth <= _MOST_COLUMNS:
+        raise InputError(
+            scene.name,
+            f"it measures {high[0] - low[0]:.0f} x {high[2] - low[2]:.0f} m, too large to walk in",
+            "scale it to metres (is it in centimetres?)",
+        )
+    floors = _find_floors(scene, body, low, high, (width, depth))
+    islands = find_islands(floors, max(1, round(_SMALLEST_ISLAND / body.cell**2)))
+    if not floors.walkable.any():
+        raise InputError(
+            scene.name,
+            f"it has no walkable floor of {_SMALLEST_ISLAND:.0f} square metre for a body {body.height} m high",
+            "check its up axis (--up) and that its units are metres",
+        )
+    return Ground(
+        scene.name, body, _arrange(floors, islands, body, low, (width, depth)), _main_island(floors, islands)
+    )
+
+
+def _find_floors(scene: Scene, body: Body, low: np.ndarray, high: np.ndarray, size: tuple[int, int]) -> Floors:
+    """Places to stand, eroded by the body's radius."""
+    cell = np.float32(body.cell)
+    tall = int(np.ceil(np.float32(body.height) / cell))
+    climb = int(np.floor(np.float32(body.climb) / cell))
+    radius = int(np.ceil(np.float32(body.radius) / cell))
+    vertices = np.ascontiguousarray(scene.vertices, np.float32)
+    triangles = np.ascontiguousarray(scene.triangles, np.int32)
+    columns = voxelise(vertices, triangles, low, high, size, body.cell, climb)
+    floors = find_floors(columns, size, tall, climb)
+    erode(floors, radius)
+    return floors
+
+
+def _main_island(floors: Floors, islands: np.ndarray) -> int:
+    """The largest island that is mostly under a ceiling, else the largest."""
+    walkable = islands >= 0
+    sizes = np.bincount(islands[walkable])
+    covered = np.bincount(islands[walkable], floors.covered[walkable])
+    indoors = sizes * (covered > sizes / 2)
+    return int(np.argmax(indoors if indoors.any() else sizes))
+
+
+def _arrange(floors: Floors, islands: np.ndarray, body: Body, low: np.ndarray, size: tuple[int, int]) -> View:
+    """Outlines, walls by cell, and the cells they enclose."""
+    width, depth = size
+    outlines = trace_outlines(floors, find_regions(floors, width, islands), width)
+    corners = outlines.corners.astype(np.float64)
+    scale = np.array([*low, body.cell, body.height / 2], np.float64)
+    walkable = floors.walkable
+    start = np.concatenate([[0], np.cumsum(np.bincount(floors.column[walkable], minlength=width * depth))])
+    traced = View(
+        scale,
+        np.array(size, np.int64),
+        start.astype(np.int32),
+        floors.height[walkable],
+        islands[walkable],
+        corners,
+        outlines.heights,
+        outlines.after,
+        outlines.before,
+        *index_walls(corners, outlines.after, width, depth),
+    )
+    start, height, island = cover(traced, floors)
+    return traced._replace(start=start, height=height, island=island)

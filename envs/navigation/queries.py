@@ -1,0 +1,139 @@
+"""Compiled questions about many points of one ground, in metres."""
+
+import numba
+import numpy as np
+
+from envs.navigation.view import View, view
+from envs.navigation.walls import column_of, inward, is_inside, nearest_on, place_at, wall_level
+
+SKIN = 2e-3  # cells: how far inside a wall a body that touches it is kept (0.1 mm), so that rounding cannot put it outside
+
+
+@numba.njit(cache=True)
+def to_cells(ground: View, point: np.ndarray) -> tuple[float, float, float]:
+    """x, y, z in metres to x, z in cells and y in metres above the lowest point."""
+    scale = ground.scale
+    return (point[0] - scale[0]) / scale[3], (point[2] - scale[2]) / scale[3], point[1] - scale[1]
+
+
+@numba.njit(cache=True)
+def to_metres(ground: View, x: float, z: float, y: float) -> tuple[float, float, float]:
+    """The inverse of `to_cells`, as x, y, z."""
+    scale = ground.scale
+    return x * scale[3] + scale[0], y + scale[1], z * scale[3] + scale[2]
+
+
+@numba.njit(cache=True)
+def floor_height(ground: View, x: float, z: float, y: float) -> float:
+    """Height of the floor under a position of the walkable area, `y` itself where it is unknown."""
+    column = column_of(ground, x, z)
+    place = place_at(ground, column, y) if column >= 0 else -1
+    return float(ground.height[place]) if place >= 0 else y
+
+
+@numba.njit(cache=True)
+def step_inside(ground: View, wall: int, x: float, z: float, y: float) -> tuple[bool, float, float]:
+    """A point on a wall, moved into the walkable area by a skin; False if there is no room for it."""
+    nx, nz = inward(ground, wall)
+    if is_inside(ground, x + nx * SKIN, z + nz * SKIN, y):
+        return True, x + nx * SKIN, z + nz * SKIN
+    for other in (ground.before[wall], ground.after[wall]):
+        ox, oz = inward(ground, other)
+        corner = ground.corners[wall] if other == ground.before[wall] else ground.corners[other]
+        length = max(np.sqrt((nx + ox) ** 2 + (nz + oz) ** 2), 1e-6)
+        cx, cz = corner[0] + (nx + ox) / length * 2 * SKIN, corner[1] + (nz + oz) / length * 2 * SKIN
+        if (corner[0] - x) ** 2 + (corner[1] - z) ** 2 < (20 * SKIN) ** 2 and is_inside(ground, cx, cz, y):
+            return True, cx, cz
+    return False, x, z
+
+
+@numba.njit(cache=True)
+def snap_one(ground: View, x: float, z: float, y: float) -> tuple[float, float, float]:
+    """The walkable place nearest to a position, in cells and metres of height."""
+    cell = ground.scale[3]
+    best, bx, bz, by = np.inf, x, z, y
+    column = column_of(ground, x, z)
+    if column >= 0:
+        for i in range(ground.start[column], ground.start[column + 1]):
+            level = float(ground.height[i])
+            if (level - y) ** 2 < best and is_inside(ground, x, z, level):
+                best, by = (level - y) ** 2, level
+    if best <= ground.scale[4] ** 2:
+        return bx, bz, by
+    for wall in range(len(ground.after)):
+        px, pz, off = nearest_on(ground, wall, x, z)
+        level = wall_level(ground, wall, px, pz)
+        off = off * cell * cell + (level - y) ** 2
+        if off < best:
+            found, ix, iz = step_inside(ground, wall, px, pz, level)
+            if found:
+                best, bx, bz, by = off, ix, iz, floor_height(ground, ix, iz, level)
+    return bx, bz, by
+
+
+@numba.njit(cache=True)
+def snap_points(row: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(n, 3) nearest walkable places to (n, 3) points, and (n,) metres moved."""
+    ground = view(row)
+    result, moved = np.empty_like(points), np.empty(len(points))
+    for i in range(len(points)):
+        x, z, y = to_cells(ground, points[i])
+        sx, sz, sy = snap_one(ground, x, z, y)
+        tx, ty, tz = to_metres(ground, sx, sz, sy)
+        if sx == x and sz == z:
+            tx, tz = points[i, 0], points[i, 2]
+        result[i, 0], result[i, 1], result[i, 2] = tx, ty, tz
+        moved[i] = np.sqrt(((result[i] - points[i]) ** 2).sum())
+    return result, moved
+
+
+@numba.njit(cache=True)
+def contain_points(row: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """(n,) bool for (n, 3) points."""
+    ground = view(row)
+    result = np.empty(len(points), np.bool_)
+    for i in range(len(points)):
+        x, z, y = to_cells(ground, points[i])
+        result[i] = is_inside(ground, x, z, y)
+    return result
+
+
+@numba.njit(cache=True)
+def island_of_points(row: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """(n,) int32 for (n, 3) points, -1 outside."""
+    ground = view(row)
+    result = np.full(len(points), -1, np.int32)
+    for i in range(len(points)):
+        x, z, y = to_cells(ground, points[i])
+        if is_inside(ground, x, z, y):
+            place = place_at(ground, column_of(ground, x, z), y)
+            result[i] = ground.island[place] if place >= 0 else -1
+    return result
+
+
+@numba.njit(cache=True)
+def place_points(row: np.ndarray, places: np.ndarray, within: np.ndarray) -> np.ndarray:
+    """(n, 3) points in the cells of `places`, at shares `within` (n, 2) of their sides."""
+    ground = view(row)
+    result = np.empty((len(places), 3))
+    for i in range(len(places)):
+        column = np.searchsorted(ground.start, places[i], side="right") - 1
+        x, z = column % ground.size[0] + within[i, 0], column // ground.size[0] + within[i, 1]
+        result[i, 0], result[i, 1], result[i, 2] = to_metres(ground, x, z, float(ground.height[places[i]]))
+    return result
+
+
+@numba.njit(cache=True)
+def top_view(row: np.ndarray, island: int, height: float) -> np.ndarray:
+    """(depth, width) bool, cells whose centre is walkable at a height, or on an island where that is NaN."""
+    ground = view(row)
+    width, depth = ground.size[0], ground.size[1]
+    result = np.zeros((depth, width), np.bool_)
+    for column in range(width * depth):
+        x, z = column % width, column // width
+        for i in range(ground.start[column], ground.start[column + 1]):
+            level = float(ground.height[i])
+            wanted = ground.island[i] == island if np.isnan(height) else abs(level + ground.scale[1] - height) <= ground.scale[4]
+            if wanted and is_inside(ground, x + 0.5, z + 0.5, level):
+                result[z, x] = True
+    return result

@@ -1,0 +1,180 @@
+"""Triangles to columns of solid spans: what is filled above each cell of the ground.
+
+The arithmetic is of 32 bits and clips row by row, then cell by cell, so that a face on the border of a cell
+falls on the same side as in Recast, whose walkable areas ours are compared with.
+"""
+
+from typing import NamedTuple
+
+import numba
+import numpy as np
+
+_FIRST_CAPACITY = 1 << 16
+
+
+class Columns(NamedTuple):
+    """Solid spans, column by column (z major), upwards within a column.
+
+    Attributes:
+        start: (width * depth + 1,) int32, first span of each column.
+        low: (N,) int32 lower end, in cells above the scene's lowest point.
+        high: (N,) int32 upper end, in cells.
+        flat: (N,) bool, whether its upper side is flat enough to stand on.
+        top: (N,) float32 its true upper end, metres above the scene's lowest point.
+    """
+
+    start: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    flat: np.ndarray
+    top: np.ndarray
+
+
+@numba.njit(cache=True)
+def _split(polygon: np.ndarray, count: int, axis: int, at: float, below: np.ndarray, above: np.ndarray) -> tuple[int, int]:
+    """Cut a convex polygon by the plane `axis = at`; returns the numbers of corners of both parts."""
+    n_below, n_above = 0, 0
+    j = count - 1
+    for i in range(count):
+        before, here = at - polygon[j, axis], at - polygon[i, axis]
+        if (before >= 0) != (here >= 0):
+            share = before / (before - here)
+            for k in range(3):
+                corner = polygon[j, k] + (polygon[i, k] - polygon[j, k]) * share
+                below[n_below, k] = corner
+                above[n_above, k] = corner
+            n_below += 1
+            n_above += 1
+            inside, outside = here > 0, here < 0
+        else:
+            inside, outside = here >= 0, here <= 0
+        if inside:
+            below[n_below] = polygon[i]
+            n_below += 1
+        if outside:
+            above[n_above] = polygon[i]
+            n_above += 1
+        j = i
+    return n_below, n_above
+
+
+@numba.njit(cache=True)
+def _insert(spans: np.ndarray, tops: np.ndarray, first: np.ndarray, column: int, new: int, climb: int) -> None:
+    """Put span `new` into its column's list, merged with those that it touches.
+
+    Args:
+        spans: (C, 4) int32 rows of low, high, flat, next (-1 = none).
+        tops: (C,) float32.
+        first: (columns,) int32 heads of the lists, -1 = empty.
+        column: Which list.
+        new: Row of the new span.
+        climb: In cells: where tops differ by no more, the merged span is flat if either is.
+    """
+    before, here = -1, first[column]
+    while here >= 0:
+        after = spans[here, 3]
+        if spans[here, 0] > spans[new, 1]:
+            break
+        if spans[here, 1] < spans[new, 0]:
+            before = here
+        else:
+            spans[new, 0] = min(spans[new, 0], spans[here, 0])
+            spans[new, 1] = max(spans[new, 1], spans[here, 1])
+            tops[new] = max(tops[new], tops[here])
+            if abs(spans[new, 1] - spans[here, 1]) <= climb:
+                spans[new, 2] = max(spans[new, 2], spans[here, 2])
+            if before >= 0:
+                spans[before, 3] = after
+            else:
+                first[column] = after
+        here = after
+    spans[new, 3] = here
+    if before >= 0:
+        spans[before, 3] = new
+    else:
+        first[column] = new
+
+
+@numba.njit(cache=True)
+def _gather(first: np.ndarray, spans: np.ndarray, tops: np.ndarray) -> Columns:
+    """Lists to arrays."""
+    start = np.zeros(len(first) + 1, np.int32)
+    total = 0
+    for column in range(len(first)):
+        here = first[column]
+        while here >= 0:
+            total += 1
+            here = spans[here, 3]
+        start[column + 1] = total
+    low, high = np.empty(total, np.int32), np.empty(total, np.int32)
+    flat, top = np.empty(total, np.bool_), np.empty(total, np.float32)
+    k = 0
+    for column in range(len(first)):
+        here = first[column]
+        while here >= 0:
+            low[k], high[k] = spans[here, 0], spans[here, 1]
+            flat[k], top[k] = spans[here, 2] > 0, tops[here]
+            k += 1
+            here = spans[here, 3]
+    return Columns(start, low, high, flat, top)
+
+
+@numba.njit(cache=True)
+def voxelise(  # noqa: C901 - one pass over rows and cells
+    vertices: np.ndarray, triangles: np.ndarray, low: np.ndarray, high: np.ndarray, size: tuple[int, int], cell: float, climb: int
+) -> Columns:
+    """Columns of solid spans of a mesh.
+
+    Args:
+        vertices: (V, 3) float32.
+        triangles: (T, 3) int32, counter-clockwise seen from outside.
+        low: (3,) float32, the mesh's lowest coordinates, the grid's origin.
+        high: (3,) float32, the highest.
+        size: Cells along x and along z.
+        cell: Side of a cell, metres.
+        climb: The highest step, in cells.
+    """
+    width, depth = size
+    side = np.float32(cell)
+    per_metre = np.float32(1) / side
+    first = np.full(width * depth, -1, np.int32)
+    spans = np.empty((_FIRST_CAPACITY, 4), np.int32)
+    tops = np.empty(_FIRST_CAPACITY, np.float32)
+    used = 0
+    rest, spare = np.empty((12, 3), np.float32), np.empty((12, 3), np.float32)
+    row, row_spare, part = np.empty((12, 3), np.float32), np.empty((12, 3), np.float32), np.empty((12, 3), np.float32)
+    for t in range(len(triangles)):
+        a, b, c = vertices[triangles[t, 0]], vertices[triangles[t, 1]], vertices[triangles[t, 2]]
+        normal = np.cross(b - a, c - a)
+        flat = normal[1] > np.sqrt((normal * normal).sum()) * np.float32(np.sqrt(0.5))
+        rest[0], rest[1], rest[2] = a, b, c
+        n_rest = 3
+        z_first = int((min(a[2], b[2], c[2]) - low[2]) * per_metre)
+        z_last = int((max(a[2], b[2], c[2]) - low[2]) * per_metre)
+        for z in range(min(max(z_first, 0), depth - 1), min(max(z_last, 0), depth - 1) + 1):
+            edge = np.float32(np.float32(low[2] + np.float32(z) * side) + side)
+            n_row, n_rest = _split(rest, n_rest, 2, edge, row, spare)
+            rest, spare = spare, rest
+            if n_row < 3:
+                continue
+            x_first = int((row[:n_row, 0].min() - low[0]) * per_metre)
+            x_last = int((row[:n_row, 0].max() - low[0]) * per_metre)
+            for x in range(min(max(x_first, 0), width - 1), min(max(x_last, 0), width - 1) + 1):
+                edge = np.float32(np.float32(low[0] + np.float32(x) * side) + side)
+                n_part, n_row = _split(row, n_row, 0, edge, part, row_spare)
+                row, row_spare = row_spare, row
+                if n_part < 3:
+                    continue
+                bottom = max(part[:n_part, 1].min() - low[1], np.float32(0))
+                top = min(part[:n_part, 1].max() - low[1], high[1] - low[1])
+                if used == len(tops):
+                    grown, grown_tops = np.empty((2 * used, 4), np.int32), np.empty(2 * used, np.float32)
+                    grown[:used], grown_tops[:used] = spans, tops
+                    spans, tops = grown, grown_tops
+                spans[used, 0] = int(np.floor(bottom * per_metre))
+                spans[used, 1] = max(int(np.ceil(top * per_metre)), spans[used, 0] + 1)
+                spans[used, 2] = flat
+                tops[used] = top
+                _insert(spans, tops, first, z * width + x, used, climb)
+                used += 1
+    return _gather(first, spans, tops)

@@ -1,0 +1,224 @@
+"""Which walls touch which cells, and exact questions about them: is a point inside, what does a line cross."""
+
+import numba
+import numpy as np
+
+from envs.navigation.view import View
+
+NOWHERE = 2.0  # a share of a line that is beyond its end
+
+
+@numba.njit(cache=True)
+def _cells_of(ax: float, az: float, bx: float, bz: float, width: int, depth: int, cells: np.ndarray) -> int:
+    """Columns that a wall touches, borders included; returns their number (with `cells` empty, only counts)."""
+    count, margin = 0, 1e-6
+    z_first, z_last = int(np.floor(min(az, bz) - margin)), int(np.floor(max(az, bz) + margin))
+    for z in range(max(z_first, 0), min(z_last, depth - 1) + 1):
+        low, high = min(ax, bx), max(ax, bx)
+        if az != bz:
+            one = ax + (bx - ax) * min(max((z - margin - az) / (bz - az), 0.0), 1.0)
+            two = ax + (bx - ax) * min(max((z + 1 + margin - az) / (bz - az), 0.0), 1.0)
+            low, high = min(one, two), max(one, two)
+        x_first, x_last = int(np.floor(low - margin)), int(np.floor(high + margin))
+        for x in range(max(x_first, 0), min(x_last, width - 1) + 1):
+            if len(cells):
+                cells[count] = z * width + x
+            count += 1
+    return count
+
+
+@numba.njit(cache=True)
+def index_walls(corners: np.ndarray, after: np.ndarray, width: int, depth: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Table from columns to the walls that touch them: `slot`, `wall_start`, `walls` of `View`."""
+    most, none = 0, np.empty(0, np.int32)
+    for s in range(len(corners)):
+        a, b = corners[s], corners[after[s]]
+        most = max(most, _cells_of(a[0], a[1], b[0], b[1], width, depth, none))
+    cells = np.empty(most + 1, np.int32)
+    counts = np.zeros(width * depth, np.int32)
+    for s in range(len(corners)):
+        a, b = corners[s], corners[after[s]]
+        for k in range(_cells_of(a[0], a[1], b[0], b[1], width, depth, cells)):
+            counts[cells[k]] += 1
+    slot, used = np.zeros(width * depth, np.int32), 1
+    for c in range(width * depth):
+        if counts[c]:
+            slot[c] = used
+            used += 1
+    wall_start = np.zeros(used + 1, np.int32)
+    for c in range(width * depth):
+        if counts[c]:
+            wall_start[slot[c] + 1] = counts[c]
+    wall_start = np.cumsum(wall_start).astype(np.int32)
+    filled = wall_start.copy()
+    walls = np.empty(wall_start[-1], np.int32)
+    for s in range(len(corners)):
+        a, b = corners[s], corners[after[s]]
+        for k in range(_cells_of(a[0], a[1], b[0], b[1], width, depth, cells)):
+            walls[filled[slot[cells[k]]]] = s
+            filled[slot[cells[k]]] += 1
+    return slot, wall_start, walls
+
+
+@numba.njit(cache=True)
+def place_at(ground: View, column: int, y: float) -> int:
+    """The place of a column on the same floor as height `y`, -1 if there is none."""
+    nearest, result = ground.scale[4], -1
+    for i in range(ground.start[column], ground.start[column + 1]):
+        off = abs(ground.height[i] - y)
+        if off <= nearest:
+            nearest, result = off, i
+    return result
+
+
+@numba.njit(cache=True)
+def column_of(ground: View, x: float, z: float) -> int:
+    """The column under a position in cells, -1 outside the grid."""
+    if not (0 <= x < ground.size[0] and 0 <= z < ground.size[1]):
+        return -1
+    return int(z) * ground.size[0] + int(x)
+
+
+@numba.njit(cache=True)
+def wall_level(ground: View, wall: int, x: float, z: float) -> float:
+    """Height of a wall's foot at its point nearest to (x, z)."""
+    a, b = ground.corners[wall], ground.corners[ground.after[wall]]
+    dx, dz = b[0] - a[0], b[1] - a[1]
+    share = ((x - a[0]) * dx + (z - a[1]) * dz) / (dx * dx + dz * dz)
+    low, high = ground.wall_height[wall], ground.wall_height[ground.after[wall]]
+    return low + (high - low) * min(max(share, 0.0), 1.0)
+
+
+@numba.njit(cache=True)
+def crossing(ground: View, wall: int, x0: float, z0: float, x1: float, z1: float) -> float:
+    """Where a line crosses a wall, as a share of the line; NOWHERE if it does not.
+
+    Every point is on one side or the other, so a line through a corner crosses one of its two walls, or both, or none.
+    """
+    a, b = ground.corners[wall], ground.corners[ground.after[wall]]
+    wx, wz, dx, dz = b[0] - a[0], b[1] - a[1], x1 - x0, z1 - z0
+    start = wx * (z0 - a[1]) - wz * (x0 - a[0])
+    end = wx * (z1 - a[1]) - wz * (x1 - a[0])
+    if (start >= 0) == (end >= 0):
+        return NOWHERE
+    if (dx * (a[1] - z0) - dz * (a[0] - x0) >= 0) == (dx * (b[1] - z0) - dz * (b[0] - x0) >= 0):
+        return NOWHERE
+    return start / (start - end)
+
+
+@numba.njit(cache=True)
+def is_inside_by(ground: View, unsettled: np.ndarray, x: float, z: float, y: float) -> bool:
+    """Whether a position (in cells, height in metres) is in the walkable area.
+
+    Looks along +x, counting walls up to the first cell that is inside or outside as a whole.
+
+    Args:
+        ground: Where.
+        unsettled: (columns,) int32, 0 where a column's places tell whether the whole cell is inside.
+        x: Position in cells.
+        z: Position in cells.
+        y: Height, metres.
+    """
+    column = column_of(ground, x, z)
+    if column < 0:
+        return False
+    row = int(z) * ground.size[0]
+    crossed = False
+    for c in range(column, row + ground.size[0]):
+        if unsettled[c] == 0:
+            return (place_at(ground, c, y) >= 0) != crossed
+        slot = ground.slot[c]
+        for k in range(ground.wall_start[slot], ground.wall_start[slot + 1]):
+            wall = ground.walls[k]
+            a, b = ground.corners[wall], ground.corners[ground.after[wall]]
+            if (a[1] > z) == (b[1] > z):
+                continue
+            at = a[0] + (z - a[1]) / (b[1] - a[1]) * (b[0] - a[0])
+            if at > x and c - row <= at < c - row + 1 and abs(wall_level(ground, wall, at, z) - y) <= ground.scale[4]:
+                crossed = not crossed
+    return crossed
+
+
+@numba.njit(cache=True)
+def is_inside(ground: View, x: float, z: float, y: float) -> bool:
+    """Whether a position (in cells, height in metres) is in the walkable area."""
+    return is_inside_by(ground, ground.slot, x, z, y)
+
+
+@numba.njit(cache=True)
+def first_crossing(  # noqa: C901 - one walk over cells
+    ground: View, x0: float, z0: float, y: float, x1: float, z1: float, nearest: bool
+) -> tuple[float, int, float]:
+    """The first wall on a line through the walkable area.
+
+    Args:
+        ground: Where.
+        x0: Start, in cells.
+        z0: Start, in cells.
+        y: Height at the start, metres; the walk follows the floor.
+        x1: End, in cells.
+        z1: End, in cells.
+        nearest: False where any crossing will do.
+
+    Returns:
+        Share of the line (NOWHERE if nothing is in the way), number of the wall, height at the last cell looked at.
+    """
+    dx, dz = x1 - x0, z1 - z0
+    x, z = int(np.floor(x0)), int(np.floor(z0))
+    step_x, step_z = (1 if dx > 0 else -1), (1 if dz > 0 else -1)
+    next_x = ((x + (dx > 0)) - x0) / dx if dx != 0 else np.inf
+    next_z = ((z + (dz > 0)) - z0) / dz if dz != 0 else np.inf
+    each_x = abs(1 / dx) if dx != 0 else np.inf
+    each_z = abs(1 / dz) if dz != 0 else np.inf
+    best, wall = NOWHERE, -1
+    while True:
+        leaves = min(next_x, next_z)
+        if not (0 <= x < ground.size[0] and 0 <= z < ground.size[1]):
+            return best, wall, y
+        column = z * ground.size[0] + x
+        slot = ground.slot[column]
+        for k in range(ground.wall_start[slot], ground.wall_start[slot + 1]):
+            share = crossing(ground, ground.walls[k], x0, z0, x1, z1)
+            if share < best:
+                at_x, at_z = x0 + share * dx, z0 + share * dz
+                if abs(wall_level(ground, ground.walls[k], at_x, at_z) - y) <= ground.scale[4]:
+                    best, wall = share, ground.walls[k]
+                    if not nearest:
+                        return best, wall, y
+        if best <= leaves or leaves >= 1:
+            return best, wall, y
+        place = place_at(ground, column, y)
+        if place >= 0:
+            y = float(ground.height[place])
+        if next_x < next_z:
+            x += step_x
+            next_x += each_x
+        else:
+            z += step_z
+            next_z += each_z
+
+
+@numba.njit(cache=True)
+def sees(ground: View, x0: float, z0: float, y0: float, x1: float, z1: float, y1: float) -> bool:
+    """Whether the straight line between two positions stays in the walkable area."""
+    share, _, y = first_crossing(ground, x0, z0, y0, x1, z1, False)
+    return share > 1 and abs(y - y1) <= ground.scale[4]
+
+
+@numba.njit(cache=True)
+def nearest_on(ground: View, wall: int, x: float, z: float) -> tuple[float, float, float]:
+    """The point of a wall nearest to a position, and its distance squared, in cells."""
+    a, b = ground.corners[wall], ground.corners[ground.after[wall]]
+    dx, dz = b[0] - a[0], b[1] - a[1]
+    share = min(max(((x - a[0]) * dx + (z - a[1]) * dz) / (dx * dx + dz * dz), 0.0), 1.0)
+    nx, nz = a[0] + share * dx, a[1] + share * dz
+    return nx, nz, (nx - x) ** 2 + (nz - z) ** 2
+
+
+@numba.njit(cache=True)
+def inward(ground: View, wall: int) -> tuple[float, float]:
+    """Unit vector from a wall into the walkable area."""
+    a, b = ground.corners[wall], ground.corners[ground.after[wall]]
+    dx, dz = b[0] - a[0], b[1] - a[1]
+    length = np.sqrt(dx * dx + dz * dz)
+    return dz / length, -dx / length
