@@ -30,6 +30,7 @@ class Log:
         self._board: SummaryWriter | None = None
         # Numbers of updates that are no line yet; checkpoints keep them.
         self.waiting: list[dict[str, float]] = []
+        self._lined = (0, 0.0)  # steps and seconds of the run at the last line
         self._bar: Progress | None = None
 
     def rewind(self, iteration: int) -> None:
@@ -47,6 +48,7 @@ class Log:
     @contextmanager
     def progress(self, trainer: "Trainer") -> Iterator[None]:
         """A progress bar over the updates, with rate and time left."""
+        self._lined = trainer.steps, trainer.seconds
         columns = (
             TextColumn("{task.description}"),
             BarColumn(),
@@ -59,18 +61,27 @@ class Log:
             self._task = self._bar.add_task("training", total=trainer.iterations, completed=trainer.iteration, rate="")
             yield
 
+    def gathered(self, trainer: "Trainer", left: int) -> None:
+        """Show that experience was added to a data set, with so many batches left before the next update."""
+        if self._bar is not None:
+            rate = f"{trainer.steps / trainer.seconds:.0f} steps/s, {left} batches left"
+            self._bar.update(self._task, description="gathering", rate=rate)
+
     def update(self, trainer: "Trainer", numbers: dict[str, float]) -> None:
         """Note the numbers of an update."""
         self.waiting.append(numbers)
         if self._bar is not None:
             imitating = trainer.iteration <= trainer.config.imitation.iterations
-            episodes, steps = trainer.iteration * trainer.config.batch_size / trainer.seconds, numbers["steps"]
-            rate = f"{episodes:.0f} episodes/s {episodes * steps:.0f} steps/s loss {numbers['loss']:.2f}"
+            rate = f"{trainer.steps / trainer.seconds:.0f} steps/s loss {numbers['loss']:.2f}"
             phase = "imitation" if imitating else "reinforcement"
             self._bar.update(self._task, description=phase, completed=trainer.iteration, rate=rate)
         if trainer.iteration % EVERY == 0 or trainer.iteration == trainer.iterations:
-            means = {name: sum(row[name] for row in self.waiting) / len(self.waiting) for name in numbers}
+            names = dict.fromkeys(name for row in self.waiting for name in row)
+            means = {name: _mean([row[name] for row in self.waiting if name in row]) for name in names}
             self.waiting = []
+            steps, seconds = self._lined
+            self._lined = (trainer.steps, trainer.seconds)
+            means["steps_per_second"] = (trainer.steps - steps) / max(trainer.seconds - seconds, 1e-9)
             self._write(trainer, "train", means)
 
     def scores(self, trainer: "Trainer", scores: "Scores") -> None:
@@ -94,3 +105,9 @@ class Log:
         for name, value in numbers.items():
             self._board.add_scalar(f"{group}/{name}", value, trainer.iteration)
         self._board.flush()
+
+
+def _mean(values: list[float]) -> float:
+    """Mean of the numbers that are finite; NaN of nothing."""
+    finite = [value for value in values if math.isfinite(value)]
+    return sum(finite) / len(finite) if finite else math.nan

@@ -27,6 +27,74 @@ def discounted_returns(rewards: Tensor, mask: Tensor, discount: float) -> Tensor
     return returns
 
 
+def advantages(
+    rewards: Tensor, values: Tensor, ends: Tensor, following: Tensor, discount: float, trace: float
+) -> Tensor:
+    """Generalised advantage estimates (Schulman et al. 2016, equation 16) of a chunk: (T, B).
+
+    A_t = delta_t + discount * trace * A_{t+1} with delta_t = r_t + discount * V_{t+1} - V_t, both cut at ends.
+
+    Args:
+        rewards: (T, B).
+        values: (T, B), estimated returns before each step.
+        ends: (T, B), 1.0 where the step was the last of its episode.
+        following: (B,), estimated returns after the last step of the chunk.
+        discount: Of the rewards.
+        trace: Lambda; 0 trusts the values after one step, 1 not at all.
+    """
+    found = torch.zeros_like(rewards)
+    ahead, next_value = torch.zeros_like(following), following
+    for step in range(len(rewards) - 1, -1, -1):
+        goes_on = 1 - ends[step]
+        surprise = rewards[step] + discount * next_value * goes_on - values[step]
+        found[step] = ahead = surprise + discount * trace * ahead * goes_on
+        next_value = values[step]
+    return found
+
+
+def standardised(values: Tensor) -> Tensor:
+    """Values with mean 0 and standard deviation 1; zeros where they do not vary."""
+    return (values - values.mean()) / (values.std(correction=0) + 1e-8)
+
+
+def ppo_loss(ratios: Tensor, gains: Tensor, clip: float) -> Tensor:
+    """The clipped objective of PPO (Schulman et al. 2017, equation 7), negated: mean over steps.
+
+    Args:
+        ratios: New probability of the action over the old one, with gradient.
+        gains: Advantages.
+        clip: How far ratios may leave 1.
+    """
+    return -torch.minimum(ratios * gains, ratios.clamp(1 - clip, 1 + clip) * gains).mean()
+
+
+def clipped_value_loss(values: Tensor, old: Tensor, returns: Tensor, clip: float) -> Tensor:
+    """Half of the squared error of the value head, mean over steps.
+
+    With a `clip` above 0 the worse of the error and of that with the change from `old` clipped (PPO's first code).
+    """
+    errors = (values - returns).square()
+    if clip:
+        errors = torch.maximum(errors, (old + (values - old).clamp(-clip, clip) - returns).square())
+    return 0.5 * errors.mean()
+
+
+def inflection_weights(expert: Tensor, starts: Tensor, mask: Tensor, weight: float) -> Tensor:
+    """How much each step counts in imitation, with mean 1 over the live steps (Wijmans et al. 2019, section 3.3).
+
+    Args:
+        expert: (T, B), the expert's actions.
+        starts: (T, B) bool, where an episode starts, which counts as a change.
+        mask: (T, B), 1.0 where an episode was alive.
+        weight: How many times a step counts at which the expert's action changes; 0 takes the inverse of their share.
+    """
+    changed = starts.clone()
+    changed[1:] |= expert[1:] != expert[:-1]
+    share = masked_mean(changed.float(), mask)
+    weights = torch.where(changed, weight or 1 / share.clamp(min=1e-6), 1.0)
+    return weights / masked_mean(weights, mask).clamp(min=1e-6)
+
+
 def policy_loss(log_probs: Tensor, advantages: Tensor, mask: Tensor, batch: int) -> Tensor:
     """REINFORCE with a baseline (Williams 1992; A2C, Mnih et al. 2016): the sum of -log pi(a|s) A, no gradient to A."""
     return per_episode(-log_probs * advantages.detach(), mask, batch)
@@ -37,13 +105,12 @@ def value_loss(values: Tensor, returns: Tensor, mask: Tensor, batch: int) -> Ten
     return per_episode(0.5 * (values - returns).square(), mask, batch)
 
 
-def progress_loss(estimates: Tensor, start: Tensor, distance: Tensor, mask: Tensor) -> Tensor:
-    """Squared error of the progress monitor (Ma et al. 2019, section 3.2), mean over steps.
+def progress_target(start: Tensor, distance: Tensor) -> Tensor:
+    """What the progress monitor (Ma et al. 2019, section 3.2) is to say: the share of the way that is done.
 
-    The target is (d_0 - d_t) / d_0, the share of the way that is done, within [-1, 1]; `start` is d_0 (B,) in metres.
+    (d_0 - d_t) / d_0 within [-1, 1], for `start` d_0 and `distance` d_t in metres; 0 where the goal is withheld.
     """
-    target = ((start - distance) / start.clamp(min=1e-3)).clamp(-1.0, 1.0)
-    return masked_mean((estimates - target).square(), mask)
+    return ((start - distance) / start.clamp(min=1e-3)).clamp(-1.0, 1.0).nan_to_num(0.0)
 
 
 def explained_variance(values: Tensor, returns: Tensor, mask: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Learning: imitation, then reinforcement, in one loop. Collect episodes, update, evaluate, save."""
+"""Learning: imitation, then reinforcement, in one loop. Gather experience, update, evaluate, save."""
 
 import signal
 import time
@@ -9,9 +9,8 @@ from typing import Any
 
 import torch
 from gymnasium.vector import VectorEnv
-from torch import Tensor, nn
+from torch import Tensor
 
-from agents import losses
 from agents.checkpoint import (
     Checkpoint,
     Fingerprint,
@@ -23,10 +22,14 @@ from agents.checkpoint import (
     optimizer_tensors,
     save_checkpoint,
 )
-from agents.config import LossConfig, PhaseConfig, TrainConfig
-from agents.experience import Experience, collect
+from agents.config import PhaseConfig, TrainConfig, from_json
+from agents.dagger import Dagger
+from agents.descent import Descent
+from agents.forcing import learn_episodes, learn_recording
 from agents.log import Log
 from agents.navigator import Navigator
+from agents.objective import Numbers
+from agents.ppo import Ppo, Stream
 from agents.rollout import versions
 from agents.sampler import EpisodeSampler
 from vln.errors import InputError
@@ -66,8 +69,11 @@ class Trainer:
         self._evaluate = evaluate
         self.device = next(navigator.parameters()).device
         self.average = {name: value.detach().clone() for name, value in navigator.state_dict().items()}
-        self.iteration, self.seconds, self.best = 0, 0.0, -1.0
-        self.optimizer = torch.optim.Adam(navigator.parameters(), config.imitation.learning_rate, fused=True)
+        self.iteration, self.steps, self.seconds, self.best = 0, 0, 0.0, -1.0
+        self.descent = Descent(navigator, config.imitation.learning_rate, config.gradient_clip)
+        self.dagger = Dagger(config, navigator, env, folder / "dagger")
+        self.stream = Stream(navigator, env, sampler)
+        self.ppo = Ppo(config.ppo, navigator, self.stream, self.descent)
 
     @property
     def iterations(self) -> int:
@@ -83,38 +89,62 @@ class Trainer:
         self.log.rewind(self.iteration)
         with interruptible() as interrupted, self.log.progress(self):
             while self.iteration < self.iterations:
-                started = time.monotonic()
-                numbers = self.update()
-                self.seconds += time.monotonic() - started
-                self.log.update(self, numbers)
-                if self.iteration % self.config.evaluate_every == 0 or self.iteration == self.iterations:
-                    self.evaluate()
+                left = self.batches_to_gather()
+                if left:
+                    self.gather()
+                    self.log.gathered(self, left - 1)
+                else:
+                    numbers = self.update()
+                    self.log.update(self, numbers)
+                    if self.iteration % self.config.evaluate_every == 0 or self.iteration == self.iterations:
+                        self.evaluate()
                 if interrupted():
                     self.save(LATEST)
                     self.log.say(f"stopped after iteration {self.iteration}; the same command with --resume goes on")
                     raise KeyboardInterrupt
 
+    def batches_to_gather(self) -> int:
+        """Batches of experience that a data set lacks for the next update."""
+        return self.dagger.lacks(self.iteration) if self.phase().method == "dagger" else 0
+
+    def gather(self) -> None:
+        """Add a batch of experience to the data set."""
+        with self._at_work():
+            self.steps += self.dagger.gather(self.sampler)
+
     def update(self) -> dict[str, float]:
         """One update; returns numbers to log."""
-        phase = self.phase()
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.learning_rate()
-        self.navigator.train()
-        student = torch.rand(self.config.batch_size, device=self.device) >= phase.teacher_share
-        try:
-            experience = collect(self.navigator, self.env, self.sampler.batch(self.iteration), student)
-        except FloatingPointError as error:
-            raise self._diverged(str(error)) from None
-        loss, numbers = objective(experience, phase.loss)
-        self._check_finite("loss", loss)
-        self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        norm = nn.utils.clip_grad_norm_(self.navigator.parameters(), self.config.gradient_clip)
-        self._check_finite("norm of the gradient", norm)
-        self.optimizer.step()
-        self._move_average()
+        with self._at_work():
+            self.descent.set_rate(self.learning_rate())
+            numbers = {name: float(value) for name, value in self._learn(self.phase()).items()}
+            self._move_average()
+        self.steps += int(numbers.pop("frames"))
         self.iteration += 1
-        return {name: float(value) for name, value in {**numbers, "loss": loss.detach(), "gradient_norm": norm}.items()}
+        return numbers
+
+    def _learn(self, phase: PhaseConfig) -> Numbers:
+        """Gather what the method of a phase wants for an update, and take its steps."""
+        if phase.method == "ppo":
+            return self.ppo.update(phase.loss)
+        if phase.method == "dagger":
+            return learn_recording(self.navigator, self.dagger.recall(self.iteration), phase, self.descent)
+        episodes = self.sampler.batch(self.iteration)
+        return learn_episodes(self.navigator, self.env, episodes, phase, self.descent)
+
+    @contextmanager
+    def _at_work(self) -> Iterator[None]:
+        """Within the block the clock of the run goes on, and numbers that are not finite end the run.
+
+        Raises:
+            InputError: On such numbers; they have not reached the weights.
+        """
+        started = time.monotonic()
+        try:
+            yield
+        except FloatingPointError as error:
+            fix = f"start another run --start-from {self.folder / LATEST} with a smaller learning rate"
+            raise InputError(self.folder, f"{error} at iteration {self.iteration}", fix) from None
+        self.seconds += time.monotonic() - started
 
     def phase(self) -> PhaseConfig:
         """The phase of the next update."""
@@ -127,15 +157,6 @@ class Trainer:
         first = 0 if phase is self.config.imitation else self.config.imitation.iterations
         done = (self.iteration - first) / phase.iterations
         return phase.learning_rate * (1 - (1 - phase.final_share) * done)
-
-    def _check_finite(self, name: str, value: Tensor) -> None:
-        if not bool(torch.isfinite(value)):
-            raise self._diverged(f"the {name} is {value.item()}")
-
-    def _diverged(self, problem: str) -> InputError:
-        """What to raise before numbers that are not finite reach the weights."""
-        fix = f"start another run --start-from {self.folder / LATEST} with a smaller learning rate"
-        return InputError(self.folder, f"{problem} at iteration {self.iteration}", fix)
 
     @torch.no_grad()
     def _move_average(self) -> None:
@@ -174,11 +195,14 @@ class Trainer:
         parts: Mapping[str, Mapping[str, Tensor]] = {
             "model": self.navigator.state_dict(),
             "average": self.average,
-            "optimizer": optimizer_tensors(self.optimizer),
+            "optimizer": optimizer_tensors(self.descent.optimizer),
             "random": random,
+            "stream": self.stream.tensors(),
         }
         state = {
             "iteration": self.iteration,
+            "steps": self.steps,
+            "gathered": len(self.dagger.data.shards),
             "seconds": self.seconds,
             "best": self.best,
             "waiting": self.log.waiting,
@@ -194,7 +218,8 @@ class Trainer:
         Raises:
             InputError: If it was made with another configuration or other data.
         """
-        difference = first_difference(checkpoint.state["config"], as_json(self.config))
+        saved = from_json(TrainConfig, checkpoint.state["config"], checkpoint.source)
+        difference = first_difference(as_json(saved), as_json(self.config))
         if difference:
             raise InputError(
                 checkpoint.source, f"configuration {difference}", "resume with the flags the run started with"
@@ -204,50 +229,21 @@ class Trainer:
         average = checkpoint.part("average")
         # In the order of the weights, which is how they are paired; the file has its own.
         self.average = {name: average[name].to(self.device) for name in self.navigator.state_dict()}
-        load_optimizer(self.optimizer, checkpoint.part("optimizer"))
+        load_optimizer(self.descent.optimizer, checkpoint.part("optimizer"))
         random = checkpoint.part("random")
         torch.set_rng_state(random["cpu"])
         if "cuda" in random and self.device.type == "cuda":
             torch.cuda.set_rng_state(random["cuda"], self.device)
         self.iteration, self.seconds = checkpoint.state["iteration"], checkpoint.state["seconds"]
-        self.best = checkpoint.state["best"]
+        self.best, self.steps = checkpoint.state["best"], checkpoint.state.get("steps", 0)
         self.log.waiting = list(checkpoint.state.get("waiting", []))
+        self.dagger.data.restore(checkpoint.state.get("gathered", 0))
+        self.stream.load(checkpoint.part("stream"))
 
     def start_from(self, checkpoint: Checkpoint, part: str = "average") -> None:
         """Take over the weights of another run."""
         load_model(self.navigator, checkpoint.part(part), checkpoint.source)
         self.average = {name: value.detach().clone() for name, value in self.navigator.state_dict().items()}
-
-
-def objective(experience: Experience, weights: LossConfig) -> tuple[Tensor, dict[str, Tensor]]:
-    """The loss of a batch of episodes, and its terms and other numbers to log."""
-    mask, student = experience.mask, experience.student
-    batch = len(student)
-    as_student, as_teacher = mask * student, mask * (1 - student)
-    returns = losses.discounted_returns(experience.reward, mask, weights.discount)
-    terms = {
-        "teacher": losses.per_episode(-experience.expert_log_prob, as_teacher, batch),
-        "student": losses.per_episode(-experience.expert_log_prob, as_student, batch),
-        "policy": losses.policy_loss(experience.log_prob, returns - experience.value, as_student, batch),
-        "value": losses.value_loss(experience.value, returns, as_student, batch),
-        "entropy": losses.per_episode(experience.entropy, as_student, batch),
-        "progress": losses.progress_loss(experience.progress, experience.distance[0], experience.distance, mask),
-    }
-    loss = (
-        weights.teacher * terms["teacher"]
-        + weights.student * terms["student"]
-        + weights.policy * (terms["policy"] - weights.entropy * terms["entropy"])
-        + weights.value * terms["value"]
-        + weights.progress * terms["progress"]
-    )
-    numbers = {
-        **terms,
-        "success": losses.masked_mean(experience.success, student),
-        "return": losses.masked_mean(experience.reward.sum(0), student),
-        "steps": mask.sum() / batch,
-        "explained_variance": losses.explained_variance(experience.value, returns, as_student),
-    }
-    return loss, {name: value.detach() for name, value in numbers.items()}
 
 
 @contextmanager

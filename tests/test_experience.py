@@ -8,11 +8,11 @@ import torch
 from learners import SMALL_NAVIGATOR, fresh_navigator, small_config, small_world
 from torch import Tensor
 
-from agents import experience as module
+from agents import recording as module
 from agents.config import LossConfig
 from agents.experience import Experience, collect
 from agents.navigator import Navigator
-from agents.trainer import objective
+from agents.objective import objective
 from scripts.worlds import World
 
 ACTIONS = ("panoramic", "low-level")
@@ -153,7 +153,7 @@ def test_a_policy_that_is_not_a_number_is_an_error(worlds):
 @pytest.mark.parametrize("shrink", [0.8, 1.0])
 def test_leaving_out_ended_episodes_changes_neither_experience_nor_gradient(worlds, actions, shrink, monkeypatch):
     # Without chance, since who is left out draws no random numbers.
-    monkeypatch.setattr(torch, "multinomial", lambda probs, count: probs.argmax(1, keepdim=True))
+    monkeypatch.setattr(torch, "multinomial", lambda probs, count, generator: probs.argmax(1, keepdim=True))
     weights = LossConfig(policy=1.0)
     found = {}
     for share in (shrink, -1.0):
@@ -198,6 +198,9 @@ MADE = Experience(
     entropy=torch.tensor([[0.5, 0.25], [0.125, 9.0]]),
     value=torch.tensor([[1.0, 7.0], [2.0, 9.0]]),
     progress=torch.tensor([[0.5, 0.0], [0.0, 9.0]]),
+    semantic=torch.tensor([[1.0, 2.0], [3.0, 9.0]]),
+    actions=torch.tensor([[1, 2], [0, 9]]),
+    expert=torch.tensor([[1, 2], [1, 9]]),
     reward=torch.tensor([[1.0, 5.0], [4.0, 0.0]]),
     distance=torch.tensor([[8.0, 4.0], [4.0, 0.0]]),
     mask=torch.tensor([[1.0, 1.0], [1.0, 0.0]]),
@@ -212,6 +215,7 @@ TERMS = {
     "value": 0.5 * ((RETURNS[0] - 1) ** 2 + (RETURNS[1] - 2) ** 2) / 2,
     "entropy": (0.5 + 0.125) / 2,
     "progress": (0.5**2 + 0 + 0.5**2) / 3,
+    "semantic": (1 + 2 + 3) / 3,
 }
 
 
@@ -224,7 +228,7 @@ def test_the_terms_of_the_loss_by_hand():
     assert numbers["steps"] == 1.5
 
 
-@pytest.mark.parametrize("term", ["teacher", "student", "policy", "value", "progress"])
+@pytest.mark.parametrize("term", ["teacher", "student", "policy", "value", "progress", "semantic"])
 def test_each_weight_scales_its_term(term):
     nothing = {"teacher": 0.0, "student": 0.0, "policy": 0.0, "value": 0.0, "entropy": 0.0, "progress": 0.0}
     loss, _ = objective(MADE, LossConfig(**{**nothing, term: 3.0}, discount=0.5))

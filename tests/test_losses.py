@@ -102,17 +102,13 @@ def test_explained_variance_is_one_when_perfect_zero_for_the_mean_and_none_witho
 
 
 def test_the_progress_target_is_the_share_of_the_way_that_is_done():
-    start = tensor([10.0, 4.0])
-    distance = tensor([[10.0, 4.0], [5.0, 20.0], [0.0, 99.0]])  # half way; further off than at the start
-    mask = tensor([[1.0, 1.0], [1.0, 1.0], [1.0, 0.0]])
-    targets = tensor([[0.0, 0.0], [0.5, -1.0], [1.0, 0.0]])
-    assert losses.progress_loss(targets, start, distance, mask) == 0
-    assert losses.progress_loss(targets + 0.5, start, distance, mask) == 0.25
-    assert losses.progress_loss(torch.zeros(3, 2), start, distance, mask) == (0.5**2 + 1 + 1) / 5
+    distance = tensor([[10.0, 4.0], [5.0, 20.0], [0.0, math.nan]])  # half way; further off than at the start; withheld
+    target = losses.progress_target(tensor([10.0, 4.0]), distance)
+    assert target.tolist() == [[0.0, 0.0], [0.5, -1.0], [1.0, 0.0]]
 
 
 def test_an_episode_that_starts_at_its_goal_has_finite_progress():
-    assert losses.progress_loss(torch.zeros(1, 1), torch.zeros(1), torch.zeros(1, 1), torch.ones(1, 1)) == 0
+    assert losses.progress_target(torch.zeros(1), torch.zeros(1, 1)) == 0
 
 
 # --- attention ---

@@ -66,7 +66,7 @@ def press_ctrl_c() -> None:
 def rows(folder: Path) -> list[dict[str, Any]]:
     """The log but for the clock."""
     return [
-        {name: value for name, value in row.items() if name != "seconds"}
+        {name: value for name, value in row.items() if name not in ("seconds", "steps_per_second")}
         for _, row in read_json_lines(folder / "metrics.jsonl")
     ]
 

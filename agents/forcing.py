@@ -1,0 +1,52 @@
+"""Learning from whole episodes: teacher and student forcing, A2C, and what DAgger recalls."""
+
+import numpy as np
+import torch
+from gymnasium.vector import VectorEnv
+from torch import Tensor
+
+from agents.config import PhaseConfig
+from agents.descent import Descent
+from agents.experience import collect
+from agents.navigator import Navigator
+from agents.objective import Numbers, objective, summary, targets_of, weigh
+from agents.recording import Mixture, Recording, chunks, record
+
+
+def learn_episodes(
+    navigator: Navigator, env: VectorEnv, episodes: np.ndarray, phase: PhaseConfig, descent: Descent
+) -> Numbers:
+    """Live through `episodes` (B,), in some of which the expert acts, and take a step.
+
+    Returns:
+        Numbers to log.
+    """
+    student = torch.rand(len(episodes), device=next(navigator.parameters()).device) >= phase.teacher_share
+    if phase.truncate or not bool(student.any()):
+        recording = record(env, episodes, Mixture(navigator, 1.0 - student.float()), student)
+        return learn_recording(navigator, recording, phase, descent)
+    navigator.train()
+    loss, numbers = objective(collect(navigator, env, episodes, student), phase.loss)
+    descent.add(loss)
+    return {**numbers, "loss": loss.detach(), "gradient_norm": descent.step()}
+
+
+def learn_recording(navigator: Navigator, recording: Recording, phase: PhaseConfig, descent: Descent) -> Numbers:
+    """Go through recorded episodes and take a step; returns numbers to log.
+
+    The gradients of `phase.truncate` steps at a time are computed and added up, so that only these need memory.
+    """
+    navigator.train()
+    targets = targets_of(recording, phase.loss)
+    values = torch.zeros_like(recording.reward)
+    numbers: Numbers = {}
+    for predictions, where in chunks(navigator, recording, phase.truncate):
+        loss, terms = weigh(predictions, targets.at(where), phase.loss)
+        descent.add(loss)
+        values.view(-1)[where] = predictions.value.detach()
+        numbers = _added(numbers, {**terms, "loss": loss.detach()})
+    return {**numbers, **summary(recording, values, targets), "gradient_norm": descent.step()}
+
+
+def _added(numbers: Numbers, more: dict[str, Tensor]) -> Numbers:
+    return {name: value + numbers.get(name, 0.0) for name, value in more.items()}
