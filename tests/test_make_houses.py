@@ -1,0 +1,59 @@
+"""scripts/make_houses.py: houses as files, and back."""
+
+import numpy as np
+import pytest
+from command_line import run_script
+
+from envs.glb import load_glb
+from envs.scenes import load_scene
+
+
+@pytest.fixture
+def make(tmp_path):
+    return lambda *arguments: run_script("make_houses.py", *arguments, "--out", tmp_path / "houses", cache=tmp_path)
+
+
+def test_houses_are_written_once(make, tmp_path):
+    first = make("--seeds", 3, 4, 3)
+    assert (first.code, first.errors) == (0, "")
+    assert first.output.strip().endswith("2 written, 0 were there")
+    folder = tmp_path / "houses"
+    (folder / "house-000003.semantic.txt").unlink()
+    before = {path.name: path.stat().st_mtime_ns for path in folder.glob("house-000004*")}
+    assert make("--seeds", 3, 4).output.strip().endswith("1 written, 1 were there")
+    assert before == {path.name: path.stat().st_mtime_ns for path in folder.glob("house-000004*")}
+    assert (folder / "house-000003.semantic.txt").is_file()
+
+
+def test_a_written_house_is_the_generated_one(make, tmp_path):
+    make("--seeds", 12)
+    there, back = load_scene("house-000012"), load_glb(tmp_path / "houses" / "house-000012.glb")
+    for name in ("vertices", "colours", "uv"):
+        assert np.array_equal(getattr(there, name)[there.triangles], getattr(back, name)[back.triangles])
+    assert np.array_equal(there.object_ids, back.object_ids)
+    assert (there.name, there.objects, there.rooms, there.doors) == (back.name, back.objects, back.rooms, back.doors)
+    assert there.two_sided == back.two_sided
+    pairs = set(zip(there.texture.tolist(), back.texture.tolist(), strict=True))  # those that nothing uses are left out
+    for generated, written in pairs:
+        assert (generated < 0) == (written < 0)
+        assert generated < 0 or np.array_equal(there.textures[generated], back.textures[written])
+
+
+@pytest.mark.parametrize("seed", [-1, 1_000_000])
+def test_a_seed_out_of_range_writes_nothing(make, tmp_path, seed):
+    result = make("--seeds", 0, seed)
+    assert result.code == 2
+    assert str(seed) in result.errors
+    assert "; " in result.errors
+    assert not (tmp_path / "houses").exists()
+
+
+def test_no_seed_at_all(make):
+    assert make("--seeds").code == 2
+
+
+def test_an_output_that_is_a_file(make, tmp_path):
+    (tmp_path / "houses").write_text("")
+    result = make("--seeds", 0)
+    assert result.code == 2
+    assert "houses" in result.errors
