@@ -28,9 +28,10 @@ from vln.instructions.clauses import (
 STEP = 0.1  # metres between the points of a path that are looked at
 GRAZE = 0.4  # metres inside a room that do not count as being there
 LEG = 1.0  # metres straight on that count as a direction of walking
-SKEW = np.cos(np.radians(33))  # a leg this far off the walls has no direction that "left" and "right" could follow
+SKEW = np.cos(np.radians(30))  # a leg this far off the walls has no direction that "left" and "right" could follow
 REACH = 1.6  # metres from the way to a landmark beside it
 UNCLEAR = 0.7  # metres around a doorway in which another door may be counted or not
+DOORSTEP = 1.4  # metres from the middle of a doorway that are "just inside"
 CORRIDORS = ("hallway", "entryway", "landing")
 FLAT = ("rug",)  # walked over, not past
 NamedAs = Callable[[int], Thing]
@@ -67,18 +68,36 @@ def describe(
         target: Index of the object that is the goal, -1 where it is none; it is not passed.
 
     Returns:
-        The clauses, or None where the path goes from room to room other than by a door.
+        The clauses, or None where the path goes from room to room other than by a door, or the goal is not what it is
+        said to be.
     """
     stays = find_stays(layout, resample(path))
     if stays is None:
         return None
+    if stop.place == "inside":
+        return _to_door(layout, stays, path, heading, stop, named)
+    return (*_clauses(layout, stays, heading, named, target), stop)
+
+
+def _to_door(
+    layout: Layout, stays: list[Stay], path: np.ndarray, heading: float, stop: Stop, named: NamedAs
+) -> Route | None:
+    """A route that ends just behind a door; None where it comes through no door, or another one."""
+    came = stays[-1].came
+    if came is None or float(np.linalg.norm(came.centre - np.asarray(path)[-1, [0, 2]])) > DOORSTEP:
+        return None
+    return (*_clauses(layout, stays[:-1], heading, named, -1), stop)
+
+
+def _clauses(layout: Layout, stays: list[Stay], heading: float, named: NamedAs, target: int) -> list[Clause]:
+    """What is passed in some rooms."""
     clauses: list[Clause] = []
     for stay in stays:
         clauses += _first(layout, stay, heading) if stay.came is None else _inner(layout, stay)
         way_out = clauses.pop() if clauses and isinstance(clauses[-1], Enter | Leave | Climb) else None
         clauses += _landmarks(layout, stay, named, target, first=stay.came is None)
         clauses += [way_out] if way_out else []
-    return (*clauses, stop)
+    return clauses
 
 
 def resample(path: np.ndarray) -> np.ndarray:

@@ -4,6 +4,7 @@ import hashlib
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -170,7 +171,7 @@ class TaskMaker:
         position = self._beside(thing)
         if position is None:
             return None
-        place = "front" if self._in_front(thing, position) else "by"
+        place: Literal["front", "by"] = "front" if self._in_front(thing, position) else "by"
         near = [
             other
             for other, each in enumerate(self.layout.scene.objects)
@@ -240,7 +241,7 @@ class TaskMaker:
         path[0], path[-1] = start, goal.position
         heading = round(float(self._numbers.random() * 2 - 1) * np.pi, 4)
         route = describe(self.layout, path, heading, goal.stop, self._named, goal.target)
-        if route is None or (goal.stop.place == "inside" and not _comes_in(route)):
+        if route is None:
             return None
         told = self._tell(route, goal, room)
         return Task(heading, path.round(3), self._target(goal), told) if told else None
@@ -270,9 +271,7 @@ class TaskMaker:
     def _in_style(self, route: Route, style: Style, goal: Goal, room: int) -> Told | None:
         """An instruction in a style, of the least detail that proves the goal, and of a length to be read."""
         for plan in plans(route, style, self._words, self.level.goal_only):
-            if plan[-1] == Stop("inside", room=goal.stop.room) and not _comes_in(plan):
-                continue
-            if not self._proven(plan, goal, room):
+            if (goal.stop.place == "inside" and not _comes_in(plan)) or not self._proven(plan, goal, room):
                 continue
             text = tell(plan, style, self._words)
             if WORDS[0] <= len(split_words(text)) <= self.level.words:

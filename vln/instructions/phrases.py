@@ -84,7 +84,7 @@ class Speaker:
             if pair and self.rng.random() < pairing:
                 found.append(Phrase(self._pair(pair, clause, following[0])))
                 position += 2
-            elif following and clause.form in BEFORE and self.rng.random() < opening:
+            elif following and _may_open(clause, following[0]) and self.rng.random() < opening:
                 found.append(Phrase(f"{self.say(BEFORE, clause)}, {self.say(SINGLE, following[0])}", opened=True))
                 position += 2
             else:
@@ -127,6 +127,13 @@ class Speaker:
         if clause.room:
             words += ["in", self.lexicon.room(clause.room)]
         return " ".join(words)
+
+
+def _may_open(clause: Clause, following: Clause) -> bool:
+    """Whether a clause may open the sentence of the next; "in the kitchen, stop inside" would be odd."""
+    return clause.form in BEFORE and not (
+        isinstance(clause, Enter) and isinstance(following, Stop) and not following.thing
+    )
 
 
 def without_repetition(clauses: Sequence[Clause]) -> Sequence[Clause]:
