@@ -133,9 +133,10 @@ class Navigator(nn.Module):
         if config.alignment:
             self.align = nn.Linear(embedding.shape[1], config.view, bias=False)
         if isinstance(views, (ImageViews, BlindImages)):
-            pointed = POINTED * views.side if config.alignment else 0
+            pointed = 0
+            if config.alignment:
+                pointed, self.likely = POINTED * views.side, nn.Parameter(torch.tensor(UNLIKELY))
             contexts += pointed
-            self.likely = nn.Parameter(torch.tensor(UNLIKELY))
             self.notice = nn.Linear(views.side**2 + words + pointed, KEY)
             reflex = nn.Sequential(nn.Linear(contexts, REFLEX), nn.ReLU(), nn.Linear(REFLEX, low_level_actions))
             self.act: nn.Module = reflex

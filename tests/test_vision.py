@@ -1,0 +1,273 @@
+"""Seeing images: cells, naming what they show, pointing at what is read, and learning from all of it."""
+
+import math
+from dataclasses import replace
+from itertools import product
+
+import pytest
+import torch
+from sights import CAMERA, CATEGORIES, COLOURS, NAVIGATOR, VOCABULARY, camera_navigator, glances
+from torch import Tensor
+from torch.nn import functional as F
+
+from agents.config import CameraConfig
+from agents.geometry import DIRECTION, cell_directions, directions
+from agents.navigator import Navigator, Observation, Output
+from agents.recognition import Names, naming_loss
+from agents.vision import BlindImages, ImageViews, nearness
+from vln.errors import InputError
+from vln.language import Vocabulary
+
+SIDE, CELLS = CAMERA.cells, CAMERA.cells**2
+BATCH, STEPS = 6, 3
+SWITCHES = ("panorama", "cross_modal", "alignment")
+
+
+def decide(navigator: Navigator, seen: list[Observation], actions: int = 1) -> list[Output]:
+    """Decisions of a navigator that takes `actions` each time."""
+    instruction, state = navigator.begin(seen[0]["instruction"])
+    outputs = []
+    for observation in seen:
+        outputs.append(navigator(instruction, observation, state))
+        state = navigator.chose(outputs[-1], torch.full((len(observation["instruction"]),), actions))
+    return outputs
+
+
+def walk(count: int = BATCH) -> list[Observation]:
+    """Some glances, taken for those of one episode."""
+    return [glances(count, seed)[0] for seed in range(STEPS)]
+
+
+# --- every combination ---
+
+
+@pytest.mark.parametrize("switches", list(product([True, False], repeat=3)), ids=str)
+def test_every_combination_runs_and_learns_with_every_part(switches):
+    navigator = camera_navigator(**dict(zip(SWITCHES, switches, strict=True)))
+    outputs = decide(navigator, walk())
+    assert all((output.auxiliary is not None) == navigator.config.alignment for output in outputs)
+    loss = sum((output.logits.square() + output.value[:, None] + output.progress[:, None]).sum() for output in outputs)
+    (loss + sum(output.auxiliary.sum() for output in outputs if output.auxiliary is not None)).backward()
+    unused = set() if navigator.config.panorama else {"look_content", "look_direction"}
+    for name, parameter in navigator.named_parameters():
+        used = parameter.grad is not None and bool(parameter.grad.any())
+        assert used == (name.split(".")[0] not in unused), name
+
+
+def test_outputs_have_their_shapes():
+    for output in decide(camera_navigator(), walk()):
+        assert output.logits.shape == (BATCH, 4)
+        assert output.view_attention.shape == (BATCH, CELLS)
+        assert output.auxiliary.shape == output.value.shape == output.progress.shape == (BATCH,)
+        torch.testing.assert_close(output.view_attention.sum(1), torch.ones(BATCH))
+        assert torch.equal(output.action_features[0], torch.eye(4))
+
+
+def test_without_labels_nothing_is_named():
+    seen = [{name: value for name, value in each.items() if name != "category"} for each in walk()]
+    assert all(output.auxiliary is None for output in decide(camera_navigator(), seen))
+
+
+def test_parameters_keep_their_names():
+    """A renamed parameter would make every checkpoint unreadable."""
+    navigator = camera_navigator()
+    assert {name.split(".")[0] for name, _ in navigator.named_parameters()} == {
+        *("encoder", "views", "start", "last_action", "core", "look_content", "look_direction", "read"),
+        *("ground_content", "ground_direction", "align", "likely", "notice", "act", "value", "progress"),
+    }
+    assert not any(name.startswith("names") for name in navigator.state_dict())
+
+
+# --- rows and steps ---
+
+
+def test_a_batch_equals_its_episodes_alone():
+    navigator, seen = camera_navigator().eval(), walk()
+    together = decide(navigator, seen)
+    for row in range(BATCH):
+        alone = decide(navigator, [{name: value[[row]] for name, value in each.items()} for each in seen])
+        for one, all_ in zip(alone, together, strict=True):
+            for name in ("logits", "value", "progress", "view_attention"):
+                torch.testing.assert_close(getattr(one, name)[0], getattr(all_, name)[row])
+
+
+def test_leaving_out_rows_changes_nothing_for_the_others():
+    navigator, seen, keep = camera_navigator(feature_dropout=0.5), walk(), torch.tensor([4, 1, 2])
+    navigator.eval().views.train()  # the hidden features of an episode must stay its own
+    instruction, state = navigator.begin(seen[0]["instruction"])
+    state = navigator.chose(navigator(instruction, seen[0], state), torch.ones(BATCH, dtype=torch.int64))
+    whole = navigator(instruction, seen[1], state)
+    part = navigator(instruction.rows(keep), {name: value[keep] for name, value in seen[1].items()}, state.rows(keep))
+    torch.testing.assert_close(whole.logits[keep], part.logits)
+    torch.testing.assert_close(whole.view_attention[keep], part.view_attention)
+
+
+def test_seeing_all_steps_at_once_equals_seeing_them_one_by_one():
+    navigator, seen = camera_navigator().eval(), walk()
+    together = navigator.see({name: torch.cat([each[name] for each in seen]) for name in seen[0]})
+    assert "rgb" not in together
+    assert navigator.see(together) is together
+    steps = [{name: value[step * BATCH :][:BATCH] for name, value in together.items()} for step in range(STEPS)]
+    for one, other in zip(decide(navigator, steps), decide(navigator, seen), strict=True):
+        torch.testing.assert_close(one.logits, other.logits)
+
+
+def test_the_action_taken_and_the_words_read_are_remembered():
+    navigator, seen = camera_navigator().eval(), walk()
+    one, other = decide(navigator, seen, actions=1), decide(navigator, seen, actions=2)
+    torch.testing.assert_close(one[0].logits, other[0].logits)
+    assert not torch.allclose(one[1].logits, other[1].logits)
+    instruction, _ = navigator.begin(seen[0]["instruction"])
+    unread = replace(one[0].state, read=torch.zeros_like(one[0].state.read))
+    told, untold = (navigator(instruction, seen[1], state) for state in (one[0].state, unread))
+    assert not torch.allclose(told.logits, untold.logits)
+
+
+# --- ablations ---
+
+
+@pytest.mark.parametrize("how", ["trained", "blinded"])
+def test_the_blind_agent_does_not_depend_on_images(how):
+    navigator = camera_navigator(blind=how == "trained").eval()
+    navigator.views = BlindImages(CAMERA, NAVIGATOR.view)
+    seen = walk()
+    other = [{**each, "rgb": each["rgb"].flip(0), "depth": each["depth"].flip(0)} for each in seen]
+    nothing = [{"instruction": each["instruction"]} for each in seen]
+    for one, two, none in zip(*(decide(navigator, each) for each in (seen, other, nothing)), strict=True):
+        assert torch.equal(one.logits, two.logits)
+        assert torch.equal(one.logits, none.logits)
+    sighted = camera_navigator().eval()
+    assert not torch.allclose(decide(sighted, seen)[0].logits, decide(sighted, other)[0].logits)
+
+
+# --- cells ---
+
+
+def test_directions_of_cells_are_those_of_a_right_angle_of_view():
+    cells = cell_directions(SIDE)
+    assert cells.shape == (CELLS, DIRECTION)
+    right, up = math.atan(0.75), math.atan(0.25)
+    torch.testing.assert_close(cells[SIDE + SIDE - 1], directions(torch.tensor(right), torch.tensor(up)))
+    torch.testing.assert_close(cells[2 * SIDE], directions(torch.tensor(-right), torch.tensor(-up)))
+
+
+def test_a_pixel_changes_its_cell_and_the_ones_around_it():
+    views = ImageViews(CAMERA, 8, 0.0)
+    observation = glances(1, 0)[0]
+    before = views.see(observation)
+    rgb, depth = observation["rgb"].clone(), observation["depth"].clone()
+    rgb[0, 9, 30] = 255 - rgb[0, 9, 30]  # in the cell of row 1, column 3
+    depth[0, 9, 30] = 0.1
+    after = views.see({"rgb": rgb, "depth": depth})
+    changed = (before["cells"] != after["cells"]).any(-1).view(SIDE, SIDE)
+    expected = torch.zeros(SIDE, SIDE, dtype=torch.bool)
+    expected[:3, 2:] = True
+    assert torch.equal(changed, expected)
+    assert (before["near"] != after["near"]).nonzero().tolist() == [[0, SIDE + 3]]
+    assert after["near"][0, SIDE + 3] == pytest.approx(1 / 1.1)
+
+
+def test_the_nearer_the_closer_to_one():
+    metres = torch.tensor([0.0, 0.25, 1.0, 3.0])
+    torch.testing.assert_close(nearness(metres), torch.tensor([0.0, 0.8, 0.5, 0.25]))
+
+
+@pytest.mark.parametrize(("size", "cells"), [(60, 8), (4, 4), (8, 16)])
+def test_images_that_cannot_be_cut_into_cells_are_refused(size, cells):
+    with pytest.raises(InputError, match=rf"images of {size} pixels cannot be cut into {cells} x {cells} cells"):
+        ImageViews(CameraConfig(size=size, cells=cells), 8, 0.0)
+
+
+# --- names ---
+
+
+def test_names_of_several_words_count_as_their_mean_and_unknown_ones_are_left_out():
+    vocabulary = Vocabulary.build(["the coffee table by the sofa or couch"], min_count=1)
+    names = Names([(), ["coffee table"], ["aquarium", "blue sofa"], ["sofa", "couch"]], vocabulary)
+    assert names.labels.tolist() == [1, 3, 3]
+    embedding = torch.nn.Embedding(len(vocabulary), 5)
+    with torch.no_grad():
+        embedding.weight[0] = 0.0
+    coffee, table, sofa = (embedding.weight[vocabulary.lookup[word]] for word in ("coffee", "table", "sofa"))
+    torch.testing.assert_close(names.vectors(embedding)[0], (coffee + table) / 2)
+    torch.testing.assert_close(names.vectors(embedding)[1], sofa)
+
+
+def brute_force(names: Names, image: Tensor, side: int, step: int) -> Tensor:
+    """What `Names.shown` says of all cells, one by one."""
+    found = torch.zeros(len(image), side * side, len(names.labels))
+    size = image.shape[1] // side
+    for row, cell, name in product(range(len(image)), range(side * side), range(len(names.labels))):
+        y, x = size * (cell // side), size * (cell % side)
+        pixels = image[row, y : y + size, x : x + size][step // 2 :: step, step // 2 :: step]
+        found[row, cell, name] = bool((pixels == names.labels[name]).any())
+    return found
+
+
+@pytest.mark.parametrize(("size", "step"), [(32, 2), (16, 1), (8, 1), (64, 4)])
+def test_a_cell_shows_what_its_pixels_show(size, step):
+    names = Names([(), *([colour] for colour in COLOURS)], VOCABULARY)
+    random = torch.Generator().manual_seed(0)
+    # Large patches of one label, so that most cells lack most of them.
+    image = torch.randint(0, len(CATEGORIES), (3, 4, 4), generator=random).repeat_interleave(size // 4, 1)
+    image = image.repeat_interleave(size // 4, 2).roll(1, 2).to(torch.uint8)
+    expected = brute_force(names, image, SIDE, step)
+    assert torch.equal(names.shown(image, SIDE, torch.arange(CELLS)), expected)
+    some = torch.tensor([13, 2, 7])
+    assert torch.equal(names.shown(image, SIDE, some), expected[:, some])
+
+
+def test_the_naming_loss_is_a_mean_of_cells_and_a_sum_of_names():
+    logits, shown = torch.zeros(2, 5, 3), torch.ones(2, 5, 3)
+    torch.testing.assert_close(naming_loss(logits, shown), torch.full((2,), 3 * math.log(2)))
+
+
+# --- pointing ---
+
+
+def test_what_is_read_is_pointed_at():
+    """Cells that match a word show in its column, its row, and the nearer the more."""
+    navigator = camera_navigator()
+    words = torch.randn(1, navigator.align.in_features)
+    cells = torch.zeros(1, CELLS, NAVIGATOR.view)
+    near = torch.zeros(1, CELLS)
+    with torch.no_grad():
+        there = navigator.align(words)[0]
+        cells[0, SIDE + 2] = 20 * there / there.square().sum()  # row 1, column 2
+        near[0, SIDE + 2] = 0.5
+        seen = {"cells": cells, "near": near}
+        (pointed,) = navigator._point(words, seen, navigator.views.around(cells, navigator.views.begin(1)))
+        nowhere = navigator.likely.sigmoid()
+    columns, nearer, rows = pointed[0].view(3, SIDE)
+    expected = nowhere.expand(SIDE).clone()
+    expected[2] = 1.0
+    torch.testing.assert_close(columns, expected, atol=1e-4, rtol=0)
+    torch.testing.assert_close(nearer, torch.tensor([0.0, 0.0, 0.5, 0.0]), atol=1e-4, rtol=0)
+    assert rows.argmax() == 1
+
+
+# --- learning ---
+
+
+def accuracy_after(updates: int, *, deaf: bool = False, naming: float = 0.3, blind: bool = False) -> float:
+    """Share of unseen glances that a navigator decides as the expert does, after learning from others."""
+    navigator = camera_navigator(blind=blind)
+    optimizer = torch.optim.Adam(navigator.parameters(), 3e-3)
+    for update in range(updates):
+        observation, expert = glances(64, update, deaf)
+        output = decide(navigator, [observation])[0]
+        loss = F.cross_entropy(output.logits, expert) + naming * output.auxiliary.mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    observation, expert = glances(512, updates, deaf)
+    del observation["category"]
+    return float((decide(navigator.eval(), [observation])[0].logits.argmax(1) == expert).float().mean())
+
+
+def test_eyes_and_ears_learn_together_and_naming_helps():
+    full = accuracy_after(100)
+    assert full > 0.9
+    assert accuracy_after(100, naming=0.0) < full - 0.1
+    assert accuracy_after(100, deaf=True) < full - 0.1
+    assert accuracy_after(20, blind=True) < 0.6
