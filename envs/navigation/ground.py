@@ -214,18 +214,18 @@ def _find_floors(scene: Scene, body: Body, low: np.ndarray, high: np.ndarray, si
 
 
 def _main_island(floors: Floors, islands: np.ndarray) -> int:
-    """The largest island that is mostly under a ceiling, else the largest."""
+    """The largest island under a ceiling, unless it is small beside the largest of all: a floor, not a roof or a table."""
     walkable = islands >= 0
     sizes = np.bincount(islands[walkable])
     covered = np.bincount(islands[walkable], floors.covered[walkable])
-    indoors = sizes * (covered > sizes / 2)
+    indoors = sizes * ((covered > sizes / 2) & (sizes >= sizes.max() / 4))
     return int(np.argmax(indoors if indoors.any() else sizes))
 
 
 def _arrange(floors: Floors, islands: np.ndarray, body: Body, low: np.ndarray, size: tuple[int, int]) -> View:
     """Outlines, walls by cell, and the cells they enclose."""
     width, depth = size
-    outlines = trace_outlines(floors, find_regions(floors, width, islands), width)
+    outlines = trace_outlines(floors, find_regions(floors), width)
     corners = outlines.corners.astype(np.float64)
     scale = np.array([*low, body.cell, body.height / 2], np.float64)
     walkable = floors.walkable
