@@ -6,12 +6,21 @@ continuous worlds are y-up and right-handed, heading 0 looks along -z and turnin
 
 import gymnasium
 
-IDS = {"vln/GraphPanoramic-v0": "panoramic", "vln/GraphLowLevel-v0": "low-level"}
+GRAPH_IDS = {"vln/GraphPanoramic-v0": "panoramic", "vln/GraphLowLevel-v0": "low-level"}
+HOUSES_IDS = {"vln/HousesShort-v0": "houses-short", "vln/Houses-v0": "houses", "vln/HousesLong-v0": "houses-long"}
+IDS = (*GRAPH_IDS, *HOUSES_IDS)
 
-for _name, _kind in IDS.items():
+for _name, _kind in GRAPH_IDS.items():
     gymnasium.register(
         _name,
         entry_point="envs.registry:make_graph",
         vector_entry_point="envs.registry:make_graph_vector",
         kwargs={"kind": _kind},
+    )
+for _name, _dataset in HOUSES_IDS.items():
+    gymnasium.register(
+        _name,
+        entry_point="envs.continuous.registry:make_houses",
+        vector_entry_point="envs.continuous.registry:make_houses_vector",
+        kwargs={"dataset": _dataset},
     )

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from envs.houses.dataset import VERSION, houses_split
 from gymnasium.vector import AutoresetMode
 
 from agents.agent import SamplingAgent
@@ -18,12 +17,13 @@ from envs.continuous import ACTIONS, HousesSimulator, Motion, SceneCache, Sensor
 from envs.continuous.registry import SUCCESS_DISTANCE, TIME_LIMITS
 from envs.environment import NavigationVectorEnv
 from envs.houses.categories import CATEGORIES
+from envs.houses.dataset import SPLITS, VERSION, houses_split
 from vln.continuous_metrics import score_trajectories
 from vln.episodes import Episode
 from vln.language import Vocabulary
 from vln.trajectory import Trajectory
 
-DEV = 10  # every so many-th house of training is held out by `--select dev`
+DEV = 10  # one in so many houses of training is held out by `--select dev`
 GIGABYTE = 1024**3
 
 
@@ -146,12 +146,15 @@ def open_houses_world(
 
 
 def load_houses(config: TrainConfig, split: str, cache: Path | None) -> list[Episode]:
-    """Episodes of a split; `dev` is the part of `train` in every tenth house, which `--select dev` takes out of it."""
-    training = split in ("train", "dev")
-    episodes = houses_split(
-        "train" if training else split, config.dataset, cache, config.world.houses if training else None
-    )
-    if not training or (split == "train" and config.select != "dev"):
+    """Episodes of a split; `dev` is `train` in its last houses, which `--select dev` takes out of it.
+
+    `val_seen` is in houses of training, however few they are.
+    """
+    source, houses = "train" if split == "dev" else split, config.world.houses
+    limits = {"train": houses, "val_seen": min(houses, SPLITS["val_seen"].houses)}
+    episodes = houses_split(source, config.dataset, cache, limits.get(source))
+    if source != "train" or (split == "train" and config.select != "dev"):
         return episodes
-    held_out = set(sorted({episode.scan for episode in episodes})[DEV - 1 :: DEV])
+    scans = sorted({episode.scan for episode in episodes})
+    held_out = set(scans[-max(1, len(scans) // DEV) :])
     return [episode for episode in episodes if (episode.scan in held_out) == (split == "dev")]

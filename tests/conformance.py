@@ -3,8 +3,9 @@
 New simulators join `WORLDS`, new environments `envs.IDS`.
 """
 
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import permutations
 from pathlib import Path
@@ -13,7 +14,9 @@ from typing import Any
 import numpy as np
 import torch
 from gymnasium.vector import AutoresetMode
+from small_house import places, small_episodes, small_house
 
+from envs.continuous import HousesSimulator, Motion, SceneCache, Sensors
 from envs.environment import NavigationEnv, NavigationVectorEnv
 from envs.graph import LowLevelGraph, PanoramicGraph
 from envs.simulator import Simulator
@@ -21,9 +24,10 @@ from vln.episodes import Episode, load_split
 from vln.features import ViewTable
 from vln.graph import VIEWS, load_graphs
 from vln.language import Vocabulary
+from vln.trajectory import Pose
 
+HOUSES = ("one", "two", "three")
 DISABLED = {"autoreset_mode": AutoresetMode.DISABLED}
-LONG = 60  # actions, more than an expert needs anywhere here
 
 
 @dataclass(frozen=True)
@@ -31,11 +35,16 @@ class World:
     """A simulator to be held to its promises.
 
     Attributes:
-        simulator: Makes it, by keyword `device`.
-        episodes: With goals.
+        simulator: Makes it, by keyword `device` where it can live on several.
+        episodes: Sixty with goals.
         withheld: Without.
         vocabulary: Of the instructions.
         journeys: Episodes between every ordered pair of some places, by the pair.
+        patience: Actions, more than an expert needs anywhere here.
+        moves_on: Whether a body may move some of the way when it collides.
+        on_cpu: Whether it lives on the CPU alone.
+        accuracy: Metres that distances may be off, where they are measured in a grid; the share of them that may.
+        near: Metres from the goal at which the expert stops, at most.
     """
 
     simulator: Callable[..., Simulator]
@@ -43,9 +52,14 @@ class World:
     withheld: Sequence[Episode]
     vocabulary: Vocabulary
     journeys: dict[tuple[str, str], Episode]
+    patience: int = 60
+    moves_on: bool = False
+    on_cpu: bool = False
+    accuracy: tuple[float, float] = (1e-4, 0.0)
+    near: float = 0.0
 
     def vector(self, num_envs: int, episodes: Sequence[Episode] = (), device: str = "cpu", **options: Any):
-        simulator = self.simulator(device=device)
+        simulator = self.simulator() if self.on_cpu else self.simulator(device=device)
         return NavigationVectorEnv(simulator, episodes or self.episodes, self.vocabulary, num_envs, **options)
 
     def single(self, **options: Any) -> NavigationEnv:
@@ -65,6 +79,33 @@ def graph_world(kind: type[PanoramicGraph | LowLevelGraph], features: bool, data
     return World(simulator, episodes, load_split(data, "test"), vocabulary, journeys)
 
 
+def houses_world(sliding: bool, data: Path) -> World:
+    scenes = SceneCache({name: small_house(name) for name in HOUSES}.__getitem__)
+    episodes = [episode for name in HOUSES for episode in small_episodes(name, 60 // len(HOUSES))]
+    withheld = [episode for name in HOUSES for episode in small_episodes(name, 6, withheld=True)]
+    vocabulary = Vocabulary.build((episode.instruction for episode in episodes), min_count=1)
+    standing = dict(enumerate(places(HOUSES[0], 8)))
+    journeys = {
+        (f"{here}", f"{there}"): replace(episodes[0], positions=(standing[here], standing[there]))
+        for here in standing
+        for there in standing
+    }
+    sensors = Sensors(width=16, height=12, semantic=True, category=True)
+    simulator = partial(HousesSimulator, sensors, Motion(sliding=sliding), scenes)
+    return World(
+        simulator,
+        episodes,
+        withheld,
+        vocabulary,
+        journeys,
+        patience=120,
+        moves_on=True,
+        on_cpu=True,
+        accuracy=(0.05, 0.03),
+        near=0.5,
+    )
+
+
 def random_features(graphs) -> ViewTable:
     keys = [(graph.scan, viewpoint) for graph in graphs for viewpoint in graph.viewpoints]
     dense = np.random.default_rng(0).normal(size=(len(keys), VIEWS, 4)).astype(np.float16)
@@ -75,6 +116,8 @@ WORLDS = {
     "graph": partial(graph_world, PanoramicGraph, False),
     "graph-low-level": partial(graph_world, LowLevelGraph, False),
     "graph-features": partial(graph_world, PanoramicGraph, True),
+    "houses": partial(houses_world, True),
+    "houses-blocking": partial(houses_world, False),
 }
 
 
@@ -94,6 +137,19 @@ def assert_same(here: Any, there: Any) -> None:
         np.testing.assert_array_equal(one, other)
     else:
         assert here == there
+
+
+def withhold(episode: Episode) -> Episode:
+    """The same episode without its goal."""
+    return replace(episode, path=episode.path[:1], positions=episode.positions[:1])
+
+
+def assert_at_start(pose: Pose, episode: Episode) -> None:
+    if episode.path:
+        assert pose.viewpoint == episode.start
+    else:
+        np.testing.assert_allclose(pose.position, episode.positions[0], atol=0.06)
+        assert math.cos(pose.heading - episode.heading) > 1 - 1e-9
 
 
 def random_actions(env, steps: int, seed: int = 0) -> np.ndarray:

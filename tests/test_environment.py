@@ -1,15 +1,15 @@
 """What environments promise in every world: ends of episodes, rewards, and that what they hand out is the caller's."""
 
 from copy import deepcopy
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-from conformance import DISABLED, LONG, assert_same, random_actions, row, walk
+from conformance import DISABLED, assert_same, random_actions, row, walk, withhold
 from gymnasium.vector import AutoresetMode
 
 from envs.environment import NavigationVectorEnv
-from vln.episodes import Episode
 from vln.errors import InputError
 from vln.language import EOS, PAD
 from vln.rewards import RewardConfig
@@ -68,10 +68,10 @@ def test_a_masked_reset_draws_for_the_masked_alone(world):
 
 
 def test_a_success_is_told_once_and_not_of_the_next_episode(world):
-    env = world.vector(4, max_steps=LONG)
+    env = world.vector(4, max_steps=world.patience)
     _, infos = env.reset(seed=0)
     ended, successes = np.zeros(4, dtype=bool), 0
-    for _ in range(2 * LONG):
+    for _ in range(2 * world.patience):
         _, _, terminated, _, infos = env.step(infos["expert"])
         assert (infos["success"] == (terminated & ~ended)).all()
         assert (infos["steps"][ended] == 0).all()
@@ -109,10 +109,7 @@ def test_withheld_goals_give_no_distance_no_reward_and_no_hint(world, progress):
     reward = RewardConfig(progress=progress)
     env = world.vector(len(world.withheld), world.withheld, max_steps=8, reward=reward, **DISABLED)
     results = walk(env, steps=10)
-    stripped = [
-        Episode(episode.episode_id, episode.scan, "made", episode.instruction, episode.path[:1], episode.heading)
-        for episode in world.episodes
-    ]
+    stripped = [replace(withhold(episode), split="made") for episode in world.episodes]
     results += walk(world.vector(16, stripped, max_steps=8, reward=reward))
     for *_, infos in results:
         assert np.isnan(infos["distance"]).all()
@@ -177,6 +174,8 @@ def test_tensors_are_the_arrays(world):
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_the_device_does_not_matter(world):
+    if world.on_cpu:
+        pytest.skip("lives on the CPU alone")
     here, there = walk(world.vector(6, tensors=True)), walk(world.vector(6, tensors=True, device="cuda"))
     for one, other in zip(here, there, strict=True):
         assert other[0]["viewpoint"].is_cuda
@@ -207,6 +206,12 @@ def test_other_autoreset_modes_and_no_episodes_are_errors(world):
 
 
 def test_an_episode_elsewhere_is_an_error(world):
-    lost = Episode("7_0", "atlantis", "made", "Dive.", ("a", "b"), 0.0)
-    with pytest.raises(InputError, match="episode '7_0': field 'scan' is the unknown scan 'atlantis'"):
-        world.vector(2, [lost])
+    lost = replace(world.episodes[0], episode_id="7_0", scan="atlantis")
+    with pytest.raises((InputError, KeyError), match="atlantis"):
+        world.vector(2, [lost]).reset(seed=0)
+
+
+def test_an_episode_that_says_nothing_is_an_error(world):
+    silent = replace(world.episodes[0], episode_id="7_0", instruction="  ")
+    with pytest.raises(InputError, match="episode '7_0': its instruction is empty"):
+        world.vector(2, [silent])

@@ -24,6 +24,7 @@ OFF_GROUND = 0.25  # metres that a start or a goal may be beside the walkable ar
 NO_ACTION = len(ACTIONS)  # what `previous_action` is before the first
 STOP_RADIUS = 0.25  # metres to the goal at which the expert stops
 IMAGES = ("rgb", "depth", "semantic", "category")
+NUDGE = 1e-3  # metres; less is no move
 FIX = "correct the episode, or use the scene it was made for"
 
 
@@ -49,7 +50,7 @@ class HousesSimulator:
             scenes: Where scenes come from; simulators may share it, drawn or not as their sensors need.
         """
         self.sensors, self.motion = sensors or Sensors(), motion or Motion()
-        self.scenes = scenes or SceneCache(drawn=self.sensors.draws)
+        self.scenes = SceneCache(drawn=self.sensors.draws) if scenes is None else scenes
         self.episodes: tuple[Episode, ...] = ()
         self._turn = math.radians(self.motion.turn)
         self.resize(0)
@@ -85,7 +86,7 @@ class HousesSimulator:
 
     def resize(self, batch: int) -> None:
         """Make room for `batch` bodies; all must be placed before use."""
-        self._positions = np.zeros((batch, 3), np.float32)
+        self._positions = np.zeros((batch, 3))
         self._start_headings, self._turns = np.zeros(batch), np.zeros(batch, np.int64)
         self._previous = np.full(batch, NO_ACTION)
         self._scenes: dict[int, LoadedScene] = {}
@@ -141,16 +142,19 @@ class HousesSimulator:
         collided = np.zeros(len(taken), bool)
         moved = walking
         if len(walking):
-            before = self._positions[walking]
-            grounds = [self._scenes[row].ground for row in walking]
-            after, collided[walking] = step(
-                grounds, before, self.headings[walking], self.motion.forward, self.motion.sliding
-            )
-            self._positions[walking] = after
-            moved = walking[(after != before).any(1)]
+            moved, collided[walking] = self._walk(walking)
         self._changed(np.flatnonzero(turns), moved)
         self._previous = np.where(moving.numpy(), actions.numpy(), self._previous)
         return torch.from_numpy(collided)
+
+    def _walk(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Move bodies (n,) forward; returns which of them have moved (m,), and (n,) bool which collided."""
+        grounds, before = [self._scenes[row].ground for row in rows.tolist()], self._positions[rows]
+        after, collided = step(grounds, before, self.headings[rows], self.motion.forward, self.motion.sliding)
+        # Who pushes against a wall stays where it is, to the last digit.
+        moved = np.abs(after - before).max(1) > NUDGE
+        self._positions[rows[moved]] = after[moved]
+        return rows[moved], collided
 
     def observe(self) -> dict[str, Tensor]:
         """Images, and the action taken last, 4 where none has been."""
@@ -163,7 +167,7 @@ class HousesSimulator:
         renderer, rows = self._renderer, np.flatnonzero(~self._seen)
         assert renderer is not None
         if len(rows):
-            eyes = self._positions + np.array([0, self.sensors.eye, 0], np.float32)
+            eyes = self._positions + np.array([0, self.sensors.eye, 0])
             pictures = [self._scenes[row].picture for row in range(len(eyes))]
             sensors = self.sensors
             renderer.render(pictures, eyes, self.headings, rows, semantic=sensors.semantic, category=sensors.category)
@@ -220,7 +224,7 @@ def on_ground(ground: Ground, episode: Episode, end: Literal["start", "goal"]) -
         InputError: If it is where no body can be.
     """
     place = episode.positions[0 if end == "start" else -1]
-    points, moved = ground.snap(np.array([place], np.float32))
+    points, moved = ground.snap(np.array([place]))
     if not moved[0] <= OFF_GROUND:
         x, y, z = place
         problem = f"its {end} ({x:.2f}, {y:.2f}, {z:.2f}) is outside the walkable area of scene '{episode.scan}'"
