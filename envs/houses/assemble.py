@@ -123,9 +123,7 @@ def build(assembly: Assembly) -> Mesh:
     groups = [_building(assembly.shell), *_furniture(assembly)]
     corners, uv, colours, texture, object_ids = (np.concatenate(arrays) for arrays in zip(*groups, strict=True))
     order = np.argsort(object_ids, kind="stable")
-    corners, uv, colours, texture, object_ids = (
-        array[order] for array in (corners, uv, colours, texture, object_ids)
-    )
+    corners, uv, colours, texture, object_ids = (array[order] for array in (corners, uv, colours, texture, object_ids))
     vertices = np.ascontiguousarray(corners.reshape(-1, 3), np.float32)
     first = np.arange(len(corners), dtype=np.int32)[:, None] * 4
     triangles = np.concatenate([first + [0, 1, 2], first + [0, 2, 3]], 1).reshape(-1, 3).astype(np.int32)

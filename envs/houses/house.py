@@ -51,7 +51,5 @@ def make_house(seed: int) -> Scene:
         textures=textures(),
         objects=mesh.objects,
         rooms=tuple(Room(room.category, tuple(room.inner)) for room in plan.rooms),
-        doors=tuple(
-            Door(door.segment.rooms, (door.point[0], 0.0, door.point[1]), door.width) for door in plan.doors
-        ),
+        doors=tuple(Door(door.segment.rooms, (door.point[0], 0.0, door.point[1]), door.width) for door in plan.doors),
     )

@@ -170,7 +170,9 @@ def trace(segments: list[Segment], room: int) -> list[tuple[float, float]]:
         here = after[here]
     return [
         corner
-        for before, corner, behind in zip([corners[-1], *corners[:-1]], corners, [*corners[1:], corners[0]], strict=True)
+        for before, corner, behind in zip(
+            [corners[-1], *corners[:-1]], corners, [*corners[1:], corners[0]], strict=True
+        )
         if not (before[0] == corner[0] == behind[0] or before[1] == corner[1] == behind[1])
     ]
 

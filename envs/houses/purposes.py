@@ -75,9 +75,7 @@ def assign(
     left = dict.fromkeys(EXTRAS, 0)
     for index in list(free):
         fits = [
-            name
-            for name, (low, high, _, most) in EXTRAS.items()
-            if low <= areas[index] <= high and left[name] < most
+            name for name, (low, high, _, most) in EXTRAS.items() if low <= areas[index] <= high and left[name] < most
         ]
         fits = fits or (["storage room"] if areas[index] < 9 else ["bedroom"])
         weights = np.array([EXTRAS[name][2] for name in fits])

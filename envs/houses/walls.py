@@ -160,10 +160,14 @@ def level(
     ends_z = [value for rect in rects for value in (rect[1], rect[3])]
     margin = BAND + WALL / 2
     xs = _splits(
-        [*ends_x, *(value + margin for value in ends_x), *(value - margin for value in ends_x)], min(ends_x), max(ends_x)
+        [*ends_x, *(value + margin for value in ends_x), *(value - margin for value in ends_x)],
+        min(ends_x),
+        max(ends_x),
     )
     zs = _splits(
-        [*ends_z, *(value + margin for value in ends_z), *(value - margin for value in ends_z)], min(ends_z), max(ends_z)
+        [*ends_z, *(value + margin for value in ends_z), *(value - margin for value in ends_z)],
+        min(ends_z),
+        max(ends_z),
     )
     middle_x, middle_z = (xs[1:] + xs[:-1]) / 2, (zs[1:] + zs[:-1]) / 2
     keep = np.zeros((len(middle_x), len(middle_z)), dtype=bool)
