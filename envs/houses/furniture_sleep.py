@@ -34,11 +34,11 @@ def nightstand(palette: Palette, named: tuple[str, Paint] | None = None) -> Piec
     return piece
 
 
-def bed(palette: Palette) -> Piece:
+def bed(palette: Palette, *, single: bool = False) -> Piece:
     """A bed with headboard, mattress, blanket and pillows, between nightstands where it is double."""
     name, blanket = palette.fabric()
     frame_name, frame = palette.wood()
-    double = palette.chance(0.7)
+    double = not single and palette.chance(0.7)
     width, depth = (palette.size(1.5, 1.75) if double else palette.size(0.95, 1.1)), palette.size(2.0, 2.1)
     half, head = width / 2, palette.size(0.85, 1.15)
     parts = Parts()
@@ -53,11 +53,12 @@ def bed(palette: Palette) -> Piece:
         parts.cushion((x - wide / 2, 0.48, 0.12), (x + wide / 2, 0.62, 0.52), Paint(250, 250, 246), 0.05)
     piece = Piece("bed", name, parts, width, depth, head)
     stands = (frame_name, frame) if palette.chance(0.6) else palette.colour()
-    sides = (-1, 1) if double else ((-1,) if palette.chance(0.5) else (1,))
+    sides = () if single else (-1, 1) if double else ((-1,) if palette.chance(0.5) else (1,))
     for side in sides:
         stand = nightstand(palette, stands)
         piece.put(stand, side * (half + stand.width / 2 + 0.06), 0, 0.0)
-    piece.width = width + 2 * 0.54
+    if not single:
+        piece.width = width + 2 * 0.54
     return piece
 
 

@@ -33,6 +33,11 @@ class Piece:
     members: list[tuple["Piece", "Pose"]] = field(default_factory=list)
     access: float = 0.5
 
+    @property
+    def reach(self) -> float:
+        """Height of its top with what stands on it, metres."""
+        return max([self.height, *(pose.y + member.reach for member, pose in self.members)])
+
     def put(self, piece: "Piece", x: float, y: float, z: float, yaw: float = 0.0) -> None:
         """Let a piece belong to this one, its origin at a place in this one's frame."""
         self.members.append((piece, Pose(x, y, z, yaw)))

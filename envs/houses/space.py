@@ -1,0 +1,205 @@
+"""The free floor and walls of one room while it is furnished."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy import ndimage
+
+from envs.houses.palette import Palette
+from envs.houses.piece import Footprint, Piece, Pose
+from envs.houses.plan import Plan
+from envs.houses.walls import Edge, inside
+
+CELL = 0.1  # metres, of the grid on which free floor must hang together
+BODY = 0.24  # metres that the middle of a body keeps from walls and furniture, with a margin
+GAP = 0.02  # metres between furniture and wall
+DOORWAY = 0.9  # metres kept free before a door
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A part of a wall that something covers.
+
+    Attributes:
+        edge: Index of the wall's face.
+        low: Where it starts along the edge, metres.
+        high: Where it ends.
+        bottom: Height of its lower edge.
+        top: Height of its upper edge.
+    """
+
+    edge: int
+    low: float
+    high: float
+    bottom: float
+    top: float
+
+
+def overlap(one: Footprint, two: Footprint, slack: float = 0.0) -> bool:
+    """Whether two boxes share floor."""
+    return one[0] < two[2] - slack and two[0] < one[2] - slack and one[1] < two[3] - slack and two[1] < one[3] - slack
+
+
+@dataclass
+class Space:
+    """A room being furnished.
+
+    Attributes:
+        plan: The floor plan.
+        room: Index of the room.
+        palette: Where random numbers come from.
+        edges: Faces of its walls.
+        taken: Floor that furniture stands on.
+        reserved: Floor to be kept free: before doors and before furniture.
+        covered: Parts of walls that are not free, windows and doors included.
+        entries: Points just inside each door.
+        free: (columns, rows) where the middle of a body can be.
+        origin: x, z of the first cell's middle.
+    """
+
+    plan: Plan
+    room: int
+    palette: Palette
+    edges: list[Edge] = field(init=False)
+    taken: list[Footprint] = field(default_factory=list)
+    reserved: list[Footprint] = field(default_factory=list)
+    covered: list[Stretch] = field(default_factory=list)
+    entries: list[tuple[float, float]] = field(default_factory=list)
+    free: np.ndarray = field(init=False)
+    origin: tuple[float, float] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.edges = inside(self.plan, self.room)
+        for index, edge in enumerate(self.edges):
+            for low, high, opening in edge.openings:
+                margin = 0.2 if opening.kind == "window" else 0.12
+                self.covered.append(Stretch(index, low - margin, high + margin, opening.low - 0.1, opening.high + 0.2))
+                if opening.kind == "window":
+                    continue
+                (x0, z0), (x1, z1) = edge.point(low), edge.point(high, DOORWAY)
+                self.reserved.append((min(x0, x1), min(z0, z1), max(x0, x1), max(z0, z1)))
+                self.entries.append(edge.point((low + high) / 2, 0.4))
+        self._clear_floor()
+
+    def _clear_floor(self) -> None:
+        """Mark where a body can be in the empty room."""
+        xs, zs = zip(*self.plan.rooms[self.room].inner, strict=True)
+        self.origin = (min(xs) + CELL / 2, min(zs) + CELL / 2)
+        shape = (math.ceil((max(xs) - min(xs)) / CELL), math.ceil((max(zs) - min(zs)) / CELL))
+        covered = np.zeros(shape, dtype=bool)
+        for x0, z0, x1, z1 in self.plan.rooms[self.room].rects:
+            covered[self._cells((x0, z0, x1, z1))] = True
+        self.free = covered
+        for (x0, z0), (x1, z1) in zip(
+            self.plan.rooms[self.room].inner, np.roll(self.plan.rooms[self.room].inner, -1, 0).tolist(), strict=True
+        ):
+            wall = (min(x0, x1), min(z0, z1), max(x0, x1), max(z0, z1))
+            self.free[self._cells(wall, BODY)] = False
+
+    def _cells(self, box: Footprint, margin: float = 0.0) -> tuple[slice, slice]:
+        """Cells whose middles are in a box grown by a margin."""
+        (x, z), shape = self.origin, self.free.shape if hasattr(self, "free") else (10**6, 10**6)
+        ends = []
+        for low, high, start, count in ((box[0], box[2], x, shape[0]), (box[1], box[3], z, shape[1])):
+            first = math.ceil((low - margin - start) / CELL)
+            last = math.floor((high + margin - start) / CELL) + 1
+            ends.append(slice(max(0, min(first, count)), max(0, min(last, count))))
+        return ends[0], ends[1]
+
+    def contains(self, box: Footprint) -> bool:
+        """Whether a box lies in the room."""
+        x, z = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+        rects = self.plan.rooms[self.room].rects
+        if not any(x0 < x < x1 and z0 < z < z1 for x0, z0, x1, z1 in rects):
+            return False
+        for edge in self.edges:
+            (x0, z0), (x1, z1) = edge.start, edge.point(edge.length)
+            if overlap(box, (min(x0, x1) - 1e-6, min(z0, z1) - 1e-6, max(x0, x1) + 1e-6, max(z0, z1) + 1e-6), 1e-5):
+                return False
+        return True
+
+    def walkable(self, box: Footprint, approach: tuple[float, float]) -> bool:
+        """Whether all doors and all furniture can still be reached, and a new point too, with a box put down."""
+        free = self.free.copy()
+        free[self._cells(box, BODY)] = False
+        labels, count = ndimage.label(free)
+        if count == 0:
+            return False
+        marks = set()
+        for x, z in [*self.entries, approach]:
+            column = min(max(int((x - self.origin[0]) / CELL + 0.5), 0), free.shape[0] - 1)
+            row = min(max(int((z - self.origin[1]) / CELL + 0.5), 0), free.shape[1] - 1)
+            window = labels[max(0, column - 1) : column + 2, max(0, row - 1) : row + 2]
+            marks.add(int(window.max()))
+        if len(marks) > 1 or 0 in marks:
+            return False
+        sizes = np.bincount(labels.reshape(-1))[1:]
+        return int(sizes.max()) + 5 >= int(sizes.sum())
+
+    def fits(self, piece: Piece, pose: Pose, access: float | None = None) -> bool:
+        """Whether a piece can stand at a pose, with room before it to walk up."""
+        box = pose.footprint(piece.width, piece.depth)
+        if not self.contains(box) or any(overlap(box, other, 1e-6) for other in (*self.taken, *self.reserved)):
+            return False
+        reach = piece.access if access is None else access
+        front = pose.footprint(piece.width, piece.depth, reach)
+        ahead = pose.compose(Pose(0, 0, piece.depth, 0)).footprint(piece.width, reach)
+        if reach and (not self.contains(front) or any(overlap(ahead, other, 1e-6) for other in self.taken)):
+            return False
+        x, z = pose.point(0.0, piece.depth + max(0.35, reach * 0.7))
+        return self.walkable(box, (x, z))
+
+    def stand(self, piece: Piece, pose: Pose, access: float | None = None) -> None:
+        """Take the floor and the wall behind a piece."""
+        box = pose.footprint(piece.width, piece.depth)
+        self.taken.append(box)
+        self.free[self._cells(box, BODY)] = False
+        reach = piece.access if access is None else access
+        if reach:
+            self.reserved.append(pose.compose(Pose(0, 0, piece.depth, 0)).footprint(piece.width, reach))
+        self.entries.append(pose.point(0.0, piece.depth + max(0.35, reach * 0.7)))
+        self._cover(box, piece.reach)
+
+    def _cover(self, box: Footprint, top: float) -> None:
+        """Mark the walls that a box stands close to."""
+        for index, edge in enumerate(self.edges):
+            axis = 0 if edge.direction[0] else 1
+            across = edge.start[1 - axis]
+            if not box[1 - axis] - 0.15 < across < box[3 - axis] + 0.15:
+                continue
+            ends = [(value - edge.start[axis]) * edge.direction[axis] for value in (box[axis], box[axis + 2])]
+            if max(ends) > 0 and min(ends) < edge.length:
+                self.covered.append(Stretch(index, min(ends), max(ends), 0.0, top))
+
+    def blank(self, index: int, low: float, high: float, bottom: float, top: float) -> bool:
+        """Whether a part of a wall is free."""
+        return not any(
+            other.edge == index and other.low < high and low < other.high and other.bottom < top and bottom < other.top
+            for other in self.covered
+        )
+
+    def wall_poses(self, width: float, spot: str) -> Iterable[tuple[int, float, Pose]]:
+        """Places against walls, in random order: (edge, place along it, pose).
+
+        Args:
+            width: Metres of wall needed.
+            spot: "corner", "middle" or "any".
+        """
+        rng = self.palette.rng
+        places: list[tuple[float, int, float]] = []
+        for index, edge in enumerate(self.edges):
+            low, high = width / 2 + GAP, edge.length - width / 2 - GAP
+            if high < low:
+                continue
+            ends = [low, high]
+            inner = [low + (high - low) * part for part in (*rng.random(3).tolist(), 0.5)]
+            first, second = (ends, inner) if spot != "middle" else (inner, ends)
+            places += [(rng.random(), index, along) for along in first]
+            later = 1.0 if spot != "any" else 0.0
+            places += [(rng.random() + later, index, along) for along in second]
+        for _, index, along in sorted(places):
+            edge = self.edges[index]
+            x, z = edge.point(along, GAP)
+            yield index, along, Pose(x, 0.0, z, math.atan2(*edge.normal))
