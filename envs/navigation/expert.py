@@ -5,9 +5,10 @@ from collections.abc import Sequence
 import numba
 import numpy as np
 
-from envs.navigation.fields import GOAL, UNREACHABLE, Field, Ways, locate, look_up, roads_view, ways_view
+from envs.navigation.fields import GOAL, UNREACHABLE, Field, Ways, look_up, ways_view
 from envs.navigation.moving import Standing, advance
-from envs.navigation.roads import Roads
+from envs.navigation.queries import locate
+from envs.navigation.roads import Roads, roads_view
 from envs.navigation.view import View, view
 
 STOP, FORWARD, LEFT, RIGHT = 0, 1, 2, 3

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 
-from envs.navigation.queries import floor_height, snap_one, to_cells, to_metres
+from envs.navigation.queries import locate, to_metres
 from envs.navigation.roads import Roads, bend, bends_well, length, roads_view
 from envs.navigation.view import View, address_row, float64_at, int32_at, view
-from envs.navigation.walls import is_inside, sees
+from envs.navigation.walls import sees
 
 GOAL, UNREACHABLE = -1, -2
 
@@ -123,15 +123,6 @@ def look_up(ground: View, roads: Roads, ways: Ways, x: float, z: float, y: float
     if corner == UNREACHABLE:
         far, corner = _best_corner(ground, roads, ways, x, z, y, False)
     return far, corner
-
-
-@numba.njit(cache=True)
-def locate(ground: View, point: np.ndarray) -> tuple[float, float, float]:
-    """A point in metres as a walkable position in cells, on the floor."""
-    x, z, y = to_cells(ground, point)
-    if not is_inside(ground, x, z, y):
-        return snap_one(ground, x, z, y)
-    return x, z, floor_height(ground, x, z, y)
 
 
 @numba.njit(cache=True)

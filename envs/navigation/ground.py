@@ -227,7 +227,7 @@ def _arrange(floors: Floors, islands: np.ndarray, body: Body, low: np.ndarray, s
     width, depth = size
     outlines = trace_outlines(floors, find_regions(floors), width)
     corners = outlines.corners.astype(np.float64)
-    scale = np.array([*low, body.cell, body.height / 2], np.float64)
+    scale = np.array([*low, body.cell, body.height / 2, body.climb], np.float64)
     walkable = floors.walkable
     start = np.concatenate([[0], np.cumsum(np.bincount(floors.column[walkable], minlength=width * depth))])
     traced = View(

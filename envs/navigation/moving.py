@@ -6,10 +6,9 @@ from typing import Protocol
 import numba
 import numpy as np
 
-from envs.navigation.fields import locate
-from envs.navigation.queries import floor_height, step_inside, to_metres
+from envs.navigation.queries import SKIN, floor_height, locate, step_inside, to_metres, touched_wall
 from envs.navigation.view import View, view
-from envs.navigation.walls import NOWHERE, crossing, first_crossing, is_inside, nearest_on
+from envs.navigation.walls import NOWHERE, column_of, crossing, first_crossing, is_inside, nearest_on, place_at, wall_level
 
 _SHORTFALL = 1e-5  # square metres by which a step must fall short to count as a collision; habitat-sim's value
 _REACH = 0.02  # cells added to the circle in which a body slides
@@ -82,7 +81,7 @@ def _slide(  # noqa: C901 - one search along walls
         open_crossings.append(k + 1 if k % 2 else max(k - 1, 0))
         for forwards in (True, False):
             wall = crossed[k]
-            while nearest_on(ground, wall, mx, mz)[2] <= radius and n_walked < _MOST:
+            while n_walked < _MOST:
                 if not (walked[:n_walked] == wall).any():
                     walked[n_walked] = wall
                     n_walked += 1
@@ -92,22 +91,71 @@ def _slide(  # noqa: C901 - one search along walls
                     for other in range(count):
                         if crossed[other] == wall and not reached[other]:
                             open_crossings.append(other)
+                corner = ground.corners[ground.after[wall] if forwards else wall]
                 wall = ground.after[wall] if forwards else ground.before[wall]
-                if wall == crossed[k]:
+                if wall == crossed[k] or (corner[0] - mx) ** 2 + (corner[1] - mz) ** 2 > radius:
                     break
     return best_wall, bx, bz
+
+
+@numba.njit(cache=True)
+def _island(ground: View, x: float, z: float, y: float) -> int:
+    """The island of a walkable position."""
+    column = column_of(ground, x, z)
+    place = place_at(ground, column, y) if column >= 0 else -1
+    return ground.island[place] if place >= 0 else -1
+
+
+@numba.njit(cache=True)
+def _aims_elsewhere(ground: View, x: float, z: float, y: float, island: int, reach: float) -> bool:  # noqa: C901
+    """Whether the walkable place nearest to where a body wants to go is on another island.
+
+    Args:
+        ground: Where.
+        x: Where it wants to go, in cells.
+        z: The same.
+        y: Height of its feet, metres.
+        island: The body's island.
+        reach: How far places are looked at, in cells.
+    """
+    cell, best, nearest = ground.scale[3], (reach * ground.scale[3]) ** 2, island
+    column = column_of(ground, x, z)
+    if column >= 0:
+        for i in range(ground.start[column], ground.start[column + 1]):
+            off = max(abs(float(ground.height[i]) - y) - ground.scale[5], 0.0) ** 2
+            if off < best and is_inside(ground, x, z, float(ground.height[i])):
+                best, nearest = off, ground.island[i]
+    for cz in range(max(int(np.floor(z - reach)), 0), min(int(np.floor(z + reach)), ground.size[1] - 1) + 1):
+        for cx in range(max(int(np.floor(x - reach)), 0), min(int(np.floor(x + reach)), ground.size[0] - 1) + 1):
+            slot = ground.slot[cz * ground.size[0] + cx]
+            for k in range(ground.wall_start[slot], ground.wall_start[slot + 1]):
+                px, pz, off = nearest_on(ground, ground.walls[k], x, z)
+                level = wall_level(ground, ground.walls[k], px, pz)
+                off = off * cell * cell + (level - y) ** 2
+                if off < best:
+                    best, nearest = off, _island(ground, px, pz, level)
+    return nearest != island
 
 
 @numba.njit(cache=True)
 def advance(  # noqa: PLR0913 - positions are three numbers
     ground: View, x: float, z: float, y: float, dx: float, dz: float, sliding: bool
 ) -> tuple[float, float, float, bool]:
-    """Move from a walkable position by (dx, dz), in cells; returns x, z, height and whether it fell short."""
+    """Move from a walkable position by (dx, dz), in cells; returns x, z, height and whether it fell short.
+
+    Two habits of habitat-sim are kept, so that its recordings are reproduced: a body that would go to another island
+    does not move at all, and one that does not slide stays for good at the wall it has touched.
+    """
+    if not sliding and touched_wall(ground, x, z, y, 2.5 * SKIN) >= 0:
+        return x, z, y, True
     share, wall, level = first_crossing(ground, x, z, y, x + dx, z + dz, True)
     if share > 1:
         end = floor_height(ground, x + dx, z + dz, level)
         if is_inside(ground, x + dx, z + dz, end):
             return x + dx, z + dz, end, False
+        return x, z, y, True
+    asked = dx * dx + dz * dz
+    if _aims_elsewhere(ground, x + dx, z + dz, level, _island(ground, x, z, y), np.sqrt(asked)):
         return x, z, y, True
     ex, ez = x + share * dx, z + share * dz
     if sliding:
@@ -118,9 +166,8 @@ def advance(  # noqa: PLR0913 - positions are three numbers
     found, ex, ez = step_inside(ground, wall, ex, ez, level)
     if not found:
         return x, z, y, True
-    moved = ((ex - x) ** 2 + (ez - z) ** 2) * ground.scale[3] ** 2
-    asked = (dx * dx + dz * dz) * ground.scale[3] ** 2
-    return ex, ez, floor_height(ground, ex, ez, level), moved + _SHORTFALL < asked
+    short = asked - (ex - x) ** 2 - (ez - z) ** 2 > _SHORTFALL / ground.scale[3] ** 2
+    return ex, ez, floor_height(ground, ex, ez, level), short
 
 
 @numba.njit(cache=True)

@@ -32,19 +32,39 @@ def floor_height(ground: View, x: float, z: float, y: float) -> float:
 
 
 @numba.njit(cache=True)
+def touched_wall(ground: View, x: float, z: float, y: float, within: float) -> int:
+    """The nearest wall of the same floor within some cells (less than one) of a position, -1 if there is none."""
+    best, result = within * within, -1
+    for cz in range(max(int(np.floor(z - within)), 0), min(int(np.floor(z + within)), ground.size[1] - 1) + 1):
+        for cx in range(max(int(np.floor(x - within)), 0), min(int(np.floor(x + within)), ground.size[0] - 1) + 1):
+            slot = ground.slot[cz * ground.size[0] + cx]
+            for k in range(ground.wall_start[slot], ground.wall_start[slot + 1]):
+                wall = ground.walls[k]
+                _, _, off = nearest_on(ground, wall, x, z)
+                if off < best and abs(wall_level(ground, wall, x, z) - y) <= ground.scale[4]:
+                    best, result = off, wall
+    return result
+
+
+@numba.njit(cache=True)
 def step_inside(ground: View, wall: int, x: float, z: float, y: float) -> tuple[bool, float, float]:
     """A point on a wall, moved into the walkable area by a skin; False if there is no room for it."""
     nx, nz = inward(ground, wall)
-    if is_inside(ground, x + nx * SKIN, z + nz * SKIN, y):
-        return True, x + nx * SKIN, z + nz * SKIN
-    for other in (ground.before[wall], ground.after[wall]):
-        ox, oz = inward(ground, other)
-        corner = ground.corners[wall] if other == ground.before[wall] else ground.corners[other]
-        length = max(np.sqrt((nx + ox) ** 2 + (nz + oz) ** 2), 1e-6)
-        cx, cz = corner[0] + (nx + ox) / length * 2 * SKIN, corner[1] + (nz + oz) / length * 2 * SKIN
-        if (corner[0] - x) ** 2 + (corner[1] - z) ** 2 < (20 * SKIN) ** 2 and is_inside(ground, cx, cz, y):
+    straight_x, straight_z = x + nx * SKIN, z + nz * SKIN
+    fits = is_inside(ground, straight_x, straight_z, y)
+    if fits and touched_wall(ground, straight_x, straight_z, y, SKIN / 2) < 0:
+        return True, straight_x, straight_z
+    for second in (np.int64(wall), np.int64(ground.after[wall])):
+        corner = ground.corners[second]
+        if (corner[0] - x) ** 2 + (corner[1] - z) ** 2 > (20 * SKIN) ** 2:
+            continue
+        ax, az = inward(ground, ground.before[second])
+        bx, bz = inward(ground, second)
+        size = max(np.sqrt((ax + bx) ** 2 + (az + bz) ** 2), 1e-6)
+        cx, cz = corner[0] + (ax + bx) / size * 1.5 * SKIN, corner[1] + (az + bz) / size * 1.5 * SKIN
+        if is_inside(ground, cx, cz, y):
             return True, cx, cz
-    return False, x, z
+    return fits, straight_x, straight_z
 
 
 @numba.njit(cache=True)
@@ -69,6 +89,21 @@ def snap_one(ground: View, x: float, z: float, y: float) -> tuple[float, float, 
             if found:
                 best, bx, bz, by = off, ix, iz, floor_height(ground, ix, iz, level)
     return bx, bz, by
+
+
+@numba.njit(cache=True)
+def locate(ground: View, point: np.ndarray) -> tuple[float, float, float]:
+    """A point in metres as a walkable position in cells, on the floor, not on a wall."""
+    x, z, y = to_cells(ground, point)
+    if not is_inside(ground, x, z, y):
+        return snap_one(ground, x, z, y)
+    wall = touched_wall(ground, x, z, y, SKIN / 2)
+    if wall >= 0:
+        px, pz, _ = nearest_on(ground, wall, x, z)
+        found, px, pz = step_inside(ground, wall, px, pz, y)
+        if found:
+            x, z = px, pz
+    return x, z, floor_height(ground, x, z, y)
 
 
 @numba.njit(cache=True)

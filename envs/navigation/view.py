@@ -18,7 +18,7 @@ class View(NamedTuple):
     """A ground's arrays. Positions along x and z are in cells from its lowest corner, heights in metres from there.
 
     Attributes:
-        scale: (5,) float64: lowest x, y, z in metres, side of a cell, how far heights may differ on one floor.
+        scale: (6,) float64 metres: lowest x, y, z, side of a cell, how far heights may differ on one floor, the highest step.
         size: (2,) int64: columns along x, along z.
         start: (columns + 1,) int32, first place of each column.
         height: (N,) float32 of each place that the walkable area touches.
