@@ -201,11 +201,11 @@ class Furnisher:
                 for side, along in ((-1, low - 0.02), (1, high + 0.02)):
                     if not 0.28 < along < edge.length - 0.28:
                         continue
-                    piece = furniture_other.curtain(palette, side, opening.low - 0.2, opening.high + 0.12, named)
+                    piece = furniture_other.curtain(palette, side, opening.low + 0.05, opening.high + 0.12, named)
                     x, z = edge.point(along)
                     self.place(piece, Pose(x, 0.0, z, math.atan2(*edge.normal)))
                 self.space.covered.append(
-                    Stretch(index, low - 0.32, high + 0.32, opening.low - 0.25, opening.high + 0.2)
+                    Stretch(index, low - 0.32, high + 0.32, opening.low + 0.05, opening.high + 0.2)
                 )
 
     def radiators(self) -> None:

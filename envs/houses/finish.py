@@ -14,6 +14,15 @@ WET = ("bathroom", "laundry room")
 SKY = Paint(255, 255, 255, TEXTURE["outside"])
 
 
+MUTED = 0.4  # how much of a floor's colour gives way to grey, so that things on it stand out
+
+
+def _muted(paint: Paint) -> Paint:
+    """A duller, lighter paint."""
+    red, green, blue = (channel * (1 - MUTED) + 176 * MUTED for channel in paint[:3])
+    return Paint(red, green, blue, paint.texture, paint.scale)
+
+
 def _floor(palette: Palette, category: str) -> Named:
     """What a floor is laid with."""
     if category in {"garage", "storage room"} and palette.chance(0.7):
@@ -22,14 +31,14 @@ def _floor(palette: Palette, category: str) -> Named:
     if category in {*WET, "kitchen"} or (category == "entryway" and palette.chance(0.6)):
         name, paint = palette.colour("white", "grey", "beige", "black", "blue", "green", "beige", "white")
         pattern = palette.one("tiles", "tiles", "checker", "marble")
-        return name, paint.textured(TEXTURE[pattern], palette.size(0.6, 1.2))
+        return name, _muted(paint).textured(TEXTURE[pattern], palette.size(0.6, 1.2))
     soft = category in {"bedroom", "kids room", "nursery", "library", "music room"}
     if soft and palette.chance(0.5):
         name, paint = palette.colour("grey", "beige", "blue", "green", "red", "brown", "purple")
-        return name, paint.textured(TEXTURE["carpet"], 1.0)
+        return name, _muted(paint).textured(TEXTURE["carpet"], 1.0)
     if category == "gym":
         name, paint = palette.colour("black", "grey", "blue", "red")
-        return name, paint.textured(TEXTURE["leather"], 1.0)
+        return name, _muted(paint).textured(TEXTURE["leather"], 1.0)
     name, paint = palette.wood()
     return name, paint.textured(TEXTURE[palette.one("planks", "planks", "parquet")], palette.size(1.0, 1.4))
 
@@ -46,7 +55,7 @@ def _walls(palette: Palette, category: str) -> Named:
         name, paint = palette.wall("yellow", "green", "blue", "pink", "purple", "turquoise", "orange")
         return name, paint.textured(TEXTURE[palette.one("dots", "stripes", "plaster")], 1.0)
     name, paint = palette.wall()
-    pattern = palette.one("plaster", "plaster", "plaster", "stripes", "damask", "dots")
+    pattern = palette.one(*["plaster"] * 5, "stripes", "damask", "dots")
     return name, paint.textured(TEXTURE[pattern], palette.size(0.8, 1.4))
 
 

@@ -1,6 +1,7 @@
 """Furniture of kitchens, bathrooms and laundry rooms."""
 
 from envs.houses.furniture_common import fronts
+from envs.houses.furniture_living import stool
 from envs.houses.palette import VIVID, Palette
 from envs.houses.parts import Paint, Parts
 from envs.houses.piece import Piece
@@ -105,8 +106,6 @@ def wall_cabinet(palette: Palette, width: float, named: tuple[str, Paint]) -> Pi
 
 def island(palette: Palette, named: tuple[str, Paint], top: Paint) -> Piece:
     """A free-standing counter with stools before it."""
-    from envs.houses.furniture_living import stool
-
     width = palette.size(1.2, 1.7)
     piece = counter(palette, width, named, top)
     seats = 2
@@ -162,7 +161,6 @@ def shower(palette: Palette) -> Piece:
         parts.box((left, 0.1, 0.02), (left + 0.02, high, side), glass)
         parts.box((left - 0.0, 0.1, side - 0.03), (left + 0.02, high, side), palette.metal)
     parts.box((-half, high, 0), (half, high + 0.03, side), palette.metal)
-    parts.box((-half + 0.02, 0.1, side - 0.03), (-half + side * 0.5, high, side - 0.015), glass.shaded(1.05))
     parts.tube((0, 1.0, 0.04), 0.95, 0.015, palette.metal)
     parts.tube((0, 1.9, 0.12), 0.03, 0.1, palette.metal, sides=12)
     return Piece("shower", "blue", parts, side, side, high + 0.03)

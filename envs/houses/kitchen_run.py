@@ -4,8 +4,8 @@ import math
 
 from envs.houses import furniture_kitchen as kitchen
 from envs.houses.arrange import Furnisher
-from envs.houses.palette import Palette
-from envs.houses.parts import Parts
+from envs.houses.palette import Named, Palette
+from envs.houses.parts import Paint, Parts
 from envs.houses.piece import Piece, Pose
 from envs.houses.space import GAP, Space, Stretch
 
@@ -44,18 +44,21 @@ def _widths(palette: Palette, length: float) -> list[tuple[str, float]]:
 
 
 def kitchen_run(furnisher: Furnisher) -> None:
-    """Fit out the longest free wall of a kitchen; a shorter second row where another wall is free."""
+    """Fit out a free wall of a kitchen, the longest if possible; where none is long enough, its units stand apart."""
     palette, space = furnisher.space.palette, furnisher.space
     named, top = palette.painted_wood(), kitchen.worktop(palette)
     for length, index, start, _ in _free(space):
-        run = min(length, LONGEST)
-        shift = 0.0 if palette.chance(0.5) else length - run
-        for _ in range(10):
+        for attempt in range(10):
+            longest = min(length, LONGEST)
+            run = longest if attempt < 4 else SHORTEST + (longest - SHORTEST) * palette.rng.random()
+            shift = (length - run) * palette.index(2)
             row = _widths(palette, run)
-            if _fits_windows(space, index, start + shift, row) and _build(
-                furnisher, index, start + shift, row, named, top
-            ):
+            if not _fits_windows(space, index, start + shift, row):
+                continue
+            if _build(furnisher, index, start + shift, row, named, top):
                 return
+    for kind, width in (("fridge", 0.78), ("stove", 0.6), ("sink", 0.8), ("counter", 1.0), ("counter", 0.6)):
+        furnisher.against_wall(_unit(palette, kind, width, named, top), "corner")
 
 
 def _fits_windows(space: Space, index: int, start: float, row: list[tuple[str, float]]) -> bool:
@@ -69,7 +72,7 @@ def _fits_windows(space: Space, index: int, start: float, row: list[tuple[str, f
 
 
 def _build(
-    furnisher: Furnisher, index: int, start: float, row: list[tuple[str, float]], named: tuple, top: object
+    furnisher: Furnisher, index: int, start: float, row: list[tuple[str, float]], named: Named, top: Paint
 ) -> bool:
     """Put a row down as one group."""
     palette, space = furnisher.space.palette, furnisher.space
@@ -94,7 +97,7 @@ def _build(
     return True
 
 
-def _unit(palette: Palette, kind: str, width: float, named: tuple, top: object) -> Piece:
+def _unit(palette: Palette, kind: str, width: float, named: Named, top: Paint) -> Piece:
     """One unit of a row."""
     if kind == "stove":
         return kitchen.stove(palette)
@@ -103,7 +106,7 @@ def _unit(palette: Palette, kind: str, width: float, named: tuple, top: object) 
     return (kitchen.kitchen_sink if kind == "sink" else kitchen.counter)(palette, width, named, top)
 
 
-def _cabinet(furnisher: Furnisher, index: int, along: float, width: float, named: tuple) -> None:
+def _cabinet(furnisher: Furnisher, index: int, along: float, width: float, named: Named) -> None:
     """A cabinet on the wall above a unit, if no window is there."""
     space = furnisher.space
     low, high = CABINET

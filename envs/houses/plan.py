@@ -279,20 +279,21 @@ def _windows(rng: np.random.Generator, plan: Plan) -> None:
     """Windows in outer walls."""
     taken = [opening.segment for opening in plan.openings]
     for segment in plan.segments:
-        if -1 not in segment.rooms or segment.length < 1.5 or segment in taken:
+        if -1 not in segment.rooms or segment.length < 1.7 or segment in taken:
             continue
         category = plan.rooms[max(segment.rooms)].category
         if category == "storage room" or (category == "garage" and rng.random() < 0.6):
             continue
         high = {"bathroom": (1.35, 1.95), "kitchen": (1.15, 2.05)}.get(category, (0.9, 2.05))
-        widest = 0.8 if category == "bathroom" else 1.8
-        count = 1 if segment.length < 3.4 else 2
+        widest = 0.9 if category == "bathroom" else 1.9
+        count = 1 if segment.length < 4.4 or category == "bathroom" else 2
         part = segment.length / count
         for index in range(count):
-            if index and rng.random() < 0.3:
+            if rng.random() < (0.15, 0.4)[index]:
                 continue
-            width = round(min(part - 0.8, 0.7 + rng.random() * (widest - 0.7)), 2)
-            middle = segment.low + part * (index + 0.5) + (rng.random() - 0.5) * min(0.6, part - 0.6 - width)
+            width = round(min(part - 0.8, 0.8 + rng.random() * (widest - 0.8)), 2)
+            slack = max(0.0, part - 0.9 - width)
+            middle = segment.low + part * (index + 0.5) + (rng.random() - 0.5) * slack
             plan.openings.append(Opening("window", segment, round(middle, 3), width, *high))
 
 

@@ -14,6 +14,7 @@ from envs.houses.walls import Edge, inside
 
 CELL = 0.1  # metres, of the grid on which free floor must hang together
 BODY = 0.24  # metres that the middle of a body keeps from walls and furniture, with a margin
+POCKET = 10  # cells that may be cut off from the rest of a room
 GAP = 0.02  # metres between furniture and wall
 DOORWAY = 0.9  # metres kept free before a door
 
@@ -74,8 +75,8 @@ class Space:
         self.edges = inside(self.plan, self.room)
         for index, edge in enumerate(self.edges):
             for low, high, opening in edge.openings:
-                margin = 0.2 if opening.kind == "window" else 0.12
-                self.covered.append(Stretch(index, low - margin, high + margin, opening.low - 0.1, opening.high + 0.2))
+                margin = 0.15 if opening.kind == "window" else 0.12
+                self.covered.append(Stretch(index, low - margin, high + margin, opening.low + 0.05, opening.high + 0.2))
                 if opening.kind == "window":
                     continue
                 (x0, z0), (x1, z1) = edge.point(low), edge.point(high, DOORWAY)
@@ -136,7 +137,7 @@ class Space:
         if len(marks) > 1 or 0 in marks:
             return False
         sizes = np.bincount(labels.reshape(-1))[1:]
-        return int(sizes.max()) + 5 >= int(sizes.sum())
+        return int(sizes.max()) + POCKET >= int(sizes.sum())
 
     def fits(self, piece: Piece, pose: Pose, access: float | None = None) -> bool:
         """Whether a piece can stand at a pose, with room before it to walk up."""

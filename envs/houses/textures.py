@@ -131,7 +131,7 @@ def _concrete(rng: np.random.Generator) -> np.ndarray:
 def _stripes(rng: np.random.Generator) -> np.ndarray:
     """Upright stripes of wallpaper."""
     x, _ = _grid()
-    return np.where(x * 8 // SIZE % 2 == 0, 0.97, 0.86) + 0.02 * _noise(rng, 32)
+    return np.where(x * 8 // SIZE % 2 == 0, 0.97, 0.9) + 0.02 * _noise(rng, 32)
 
 
 def _dots(rng: np.random.Generator) -> np.ndarray:
@@ -139,7 +139,7 @@ def _dots(rng: np.random.Generator) -> np.ndarray:
     row = y // (SIZE // 8)
     across = (x + row % 2 * (SIZE // 16)) % (SIZE // 8) - SIZE // 16
     down = y % (SIZE // 8) - SIZE // 16
-    return np.where(across**2 + down**2 < 14, 0.78, 0.96) + 0.02 * _noise(rng, 32)
+    return np.where(across**2 + down**2 < 10, 0.86, 0.96) + 0.02 * _noise(rng, 32)
 
 
 def _damask(rng: np.random.Generator) -> np.ndarray:
@@ -147,7 +147,7 @@ def _damask(rng: np.random.Generator) -> np.ndarray:
     x, y = _grid()
     step = SIZE // 4
     diamond = np.abs(x % step - step / 2) + np.abs(y % step - step / 2)
-    return np.where(np.abs(diamond - step / 3) < 2.5, 0.82, 0.95) + 0.03 * _noise(rng, 32)
+    return np.where(np.abs(diamond - step / 3) < 2.0, 0.88, 0.95) + 0.03 * _noise(rng, 32)
 
 
 def _rug_bands(rng: np.random.Generator) -> np.ndarray:

@@ -179,7 +179,7 @@ def level(
     x, z = patch[..., 0], patch[..., 1]
     corners = np.stack([x, np.full(x.shape, y), z], 2)
     light = corner(_to_outline(x, z, inner)) * facing(np.array([0.0, -1.0 if ceiling else 1.0, 0.0]))
-    light = light * (1.35 if ceiling else 0.96)
+    light = light * (1.44 if ceiling else 0.97)
     shell.add(corners, patch, light, paint, object_id)
 
 
