@@ -94,6 +94,10 @@ class Layout:
         """A door of a room, seen from the room behind it."""
         return next(back for back in self.exits[way.room] if back.door == way.door and back.room == room)
 
+    def size(self, room: int) -> np.ndarray:
+        """(2,) float64, metres along x and z of a room's box."""
+        return np.ptp(self._outlines[room], axis=0)
+
     def middle(self, room: int) -> np.ndarray:
         """(2,) float64, x and z of the middle of a room's box."""
         outline = self._outlines[room]
@@ -104,7 +108,7 @@ class Layout:
         outline = self._outlines[room]
         ends = np.roll(outline, -1, axis=0)
         area = abs(float((outline[:, 0] * ends[:, 1] - ends[:, 0] * outline[:, 1]).sum())) / 2
-        return area > 0.95 * float(np.ptp(outline, axis=0).prod())
+        return area > 0.95 * float(self.size(room).prod())
 
     def exit(self, room: int, into: int, near: np.ndarray) -> Exit | None:
         """The door between two rooms that is nearest to a point (x, z), seen from the first."""

@@ -29,6 +29,7 @@ STEP = 0.1  # metres between the points of a path that are looked at
 GRAZE = 0.4  # metres inside a room that do not count as being there
 LEG = 1.0  # metres straight on that count as a direction of walking
 SKEW = np.cos(np.radians(30))  # a leg this far off the walls has no direction that "left" and "right" could follow
+NARROW = 2.4  # metres across a corridor, in which one can only walk along
 REACH = 1.6  # metres from the way to a landmark beside it
 UNCLEAR = 0.7  # metres around a doorway in which another door may be counted or not
 DOORSTEP = 1.4  # metres from the middle of a doorway that are "just inside"
@@ -167,7 +168,7 @@ def _first(layout: Layout, stay: Stay, heading: float) -> list[Clause]:
 def _inner(layout: Layout, stay: Stay) -> list[Clause]:
     """Turns in a room one has entered, how it is crossed, and the door it is left by."""
     assert stay.came is not None
-    legs = _legs(stay.points)
+    legs = _along(layout, stay) or _legs(stay.points)
     travel, found = -stay.came.outward, list[Clause]()
     clear = legs is not None
     for leg in legs or ():
@@ -210,6 +211,20 @@ def _ordinal(layout: Layout, stay: Stay, goes: Exit, side: str, travel: np.ndarr
     doors = layout.doors_on(stay.room, side, travel, start)
     place = next((place for place, exit_ in enumerate(doors, start=1) if exit_.door == goes.door), 0)
     return place if place < len(ORDINALS) else 0
+
+
+def _along(layout: Layout, stay: Stay) -> list[np.ndarray] | None:
+    """The one direction of walking in a corridor, however a path cuts its corners; None elsewhere."""
+    size = layout.size(stay.room)
+    if not layout.rectangular(stay.room) or size.min() > NARROW or size.max() < 1.5 * size.min():
+        return None
+    axis = int(size.argmax())
+    moved = float(stay.points[-1, 2 * axis] - stay.points[0, 2 * axis])
+    if abs(moved) < LEG:
+        return None
+    leg = np.zeros(2)
+    leg[axis] = np.sign(moved)
+    return [leg]
 
 
 def _legs(points: np.ndarray) -> list[np.ndarray] | None:

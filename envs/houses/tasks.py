@@ -14,7 +14,7 @@ from envs.houses.route import FLAT, describe
 from envs.houses.verify import BESIDE, goals
 from envs.navigation import Body, Field, Ground, build_ground
 from envs.scene import Scene, SceneObject
-from vln.instructions.clauses import Clause, Enter, Leave, Route, Stop, Thing
+from vln.instructions.clauses import Clause, Enter, Leave, Pass, Route, Stop, Thing
 from vln.instructions.plans import plans
 from vln.instructions.styles import HELD_OUT, STYLES, Style, tell
 from vln.language import split_words
@@ -25,7 +25,8 @@ APART = 3.0  # metres from the goal beyond which other things make the choice of
 DISTRACTORS = 3  # how many of them there must be
 ROOM_GOALS = 0.15  # how often the goal is a room
 HELD_OUT_SHARE = 0.25  # of the instructions in unseen houses are in the held-out style
-STARTS = 400  # points of a house that starts are drawn from
+STARTS = 160  # points of a house that starts are drawn from
+SIMILAR = 10  # starts of about the same distance to choose from
 TRIES = 12  # goals looked at per path wanted
 REACH = 0.9  # metres from where one stops to the thing one stops at
 NOT_GOALS = (*FLAT, "painting", "clock", "mirror")  # what one walks on, or what hangs where one cannot stand before it
@@ -235,7 +236,9 @@ class TaskMaker:
         fit = np.flatnonzero((away > self.level.shortest) & (away < self.level.longest))
         if not len(fit) or not self._has_distractors(goal):
             return None
-        number = int(fit[self._draw(len(fit))])
+        wanted = away[fit].min() + self._numbers.random() * float(np.ptp(away[fit]))
+        nearest = fit[np.argsort(np.abs(away[fit] - wanted), kind="stable")[:SIMILAR]]
+        number = int(nearest[self._draw(len(nearest))])
         start, room = self._starts[number].round(3), int(self._rooms[number])
         path = np.asarray(self.ground.shortest_path(start, goal.position), dtype=np.float64)
         path[0], path[-1] = start, goal.position
@@ -273,9 +276,10 @@ class TaskMaker:
         for plan in plans(route, style, self._words, self.level.goal_only):
             if (goal.stop.place == "inside" and not _comes_in(plan)) or not self._proven(plan, goal, room):
                 continue
-            text = tell(plan, style, self._words)
-            if WORDS[0] <= len(split_words(text)) <= self.level.words:
-                return Told(text, style.name, plan)
+            for shorter in (plan, plan, tuple(clause for clause in plan if not isinstance(clause, Pass))):
+                text = tell(shorter, style, self._words)
+                if WORDS[0] <= len(split_words(text)) <= self.level.words:
+                    return Told(text, style.name, shorter)
         return None
 
     def _proven(self, plan: Route, goal: Goal, room: int) -> bool:
