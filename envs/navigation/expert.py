@@ -8,23 +8,30 @@ import numpy as np
 from envs.navigation.fields import GOAL, UNREACHABLE, Field, Ways, look_up, ways_view
 from envs.navigation.moving import Standing, advance
 from envs.navigation.queries import locate
-from envs.navigation.roads import Roads, roads_view
+from envs.navigation.roads import Roads, length, roads_view
 from envs.navigation.view import View, view
+from envs.navigation.walls import sees
 
 STOP, FORWARD, LEFT, RIGHT = 0, 1, 2, 3
 _GOOD = 0.9  # progress per step, as a share of its length, that needs no better
 _TURN_COST = 0.03  # the same for each turn away from the straight line to the next corner
-_TIE = 0.01  # share of a turn within which two headings are as good
+_COLLISION_COST = 0.5  # the same for touching a wall
+_PATIENCE = 0.85  # share of a turn by which a heading may be off: turning later often saves turning back
 
 
 @numba.njit(cache=True)
 def _progress(  # noqa: PLR0913 - positions are three numbers
-    ground: View, roads: Roads, ways: Ways, x: float, z: float, y: float, heading: float, forward: float, far: float
+    ground: View, roads: Roads, ways: Ways, x: float, z: float, y: float, heading: float, forward: float, far: float, corner: int
 ) -> float:
-    """How much nearer a step comes to the goal without sliding, as a share of its length."""
+    """How much nearer a step comes to the goal without sliding, as a share of its length, less the cost of collision."""
     cells = forward / ground.scale[3]
-    nx, nz, ny, _ = advance(ground, x, z, y, -np.sin(heading) * cells, -np.cos(heading) * cells, False)
-    return (far - look_up(ground, roads, ways, nx, nz, ny)[0]) / forward
+    nx, nz, ny, collided = advance(ground, x, z, y, -np.sin(heading) * cells, -np.cos(heading) * cells, False)
+    at = ways.goal if corner == GOAL else roads.at[corner]
+    if sees(ground, nx, nz, ny, at[0], at[1], at[2]):
+        left = length(ground, nx, nz, ny, at[0], at[1], at[2]) + (0.0 if corner == GOAL else ways.far[corner])
+    else:
+        left = look_up(ground, roads, ways, nx, nz, ny)[0]
+    return (far - left) / forward - (_COLLISION_COST if collided else 0.0)
 
 
 @numba.njit(cache=True)
@@ -38,12 +45,13 @@ def _choose(  # noqa: PLR0913 - positions are three numbers
     at = ways.goal if corner == GOAL else roads.at[corner]
     wanted = np.arctan2(-(at[0] - x), -(at[1] - z))
     error = (wanted - heading + np.pi) % (2 * np.pi) - np.pi
-    # Headings are judged relative to the straight line, so that turning does not change the judgement.
-    straight = int(np.sign(error) * max(np.ceil(abs(error) / turn - 0.5 - _TIE), 0.0))
+    # Headings are compared with one that is the same before and after a turn towards it: no turning back and forth.
+    straight = int(np.sign(error) * np.floor(abs(error) / turn + 1 - _PATIENCE))
     best, turns = -np.inf, straight
     for n in range(int(np.pi / turn) + 1):
-        for k in ((straight + n, straight - n) if n else (straight, straight)):
-            score = _progress(ground, roads, ways, x, z, y, heading + k * turn, forward, far) - n * _TURN_COST
+        for side in (1, -1):
+            k = straight + side * n
+            score = _progress(ground, roads, ways, x, z, y, heading + k * turn, forward, far, corner) - n * _TURN_COST
             if score > best + 1e-9:
                 best, turns = score, k
             if n == 0:

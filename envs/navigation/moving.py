@@ -143,11 +143,8 @@ def advance(  # noqa: PLR0913 - positions are three numbers
 ) -> tuple[float, float, float, bool]:
     """Move from a walkable position by (dx, dz), in cells; returns x, z, height and whether it fell short.
 
-    Two habits of habitat-sim are kept, so that its recordings are reproduced: a body that would go to another island
-    does not move at all, and one that does not slide stays for good at the wall it has touched.
+    As in habitat-sim, a body that would go to another island does not move at all.
     """
-    if not sliding and touched_wall(ground, x, z, y, 2.5 * SKIN) >= 0:
-        return x, z, y, True
     share, wall, level = first_crossing(ground, x, z, y, x + dx, z + dz, True)
     if share > 1:
         end = floor_height(ground, x + dx, z + dz, level)
@@ -181,6 +178,10 @@ def _advance_each(
             continue
         ground = view(rows[i])
         x, z, y = locate(ground, positions[i])
+        if not sliding and touched_wall(ground, x, z, y, 2.5 * SKIN) >= 0:
+            # As recorded from habitat-sim: a body that does not slide never leaves the wall that it has touched.
+            collided[i] = True
+            continue
         far = lengths[i] / ground.scale[3]
         x, z, y, collided[i] = advance(ground, x, z, y, -np.sin(headings[i]) * far, -np.cos(headings[i]) * far, sliding)
         result[i, 0], result[i, 1], result[i, 2] = to_metres(ground, x, z, y)
