@@ -195,7 +195,10 @@ class Stream:
                 actions = self._actions[-left].long()
                 observation, _, _, _, infos = self._env.step(actions_for(self._env, actions))
         self._see(observation, infos)
-        memory = {name[6:]: value.to(self._device) for name, value in tensors.items() if name.startswith("state.")}
+        # Clones, since products of tensors that lie elsewhere than at whole cache lines round differently.
+        memory = {
+            name[6:]: value.to(self._device).clone() for name, value in tensors.items() if name.startswith("state.")
+        }
         self._state = replace(self._navigator.begin(self._observation["instruction"])[1], **memory)
         self._start, self.running = start, True
 

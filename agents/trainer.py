@@ -230,15 +230,15 @@ class Trainer:
         # In the order of the weights, which is how they are paired; the file has its own.
         self.average = {name: average[name].to(self.device) for name in self.navigator.state_dict()}
         load_optimizer(self.descent.optimizer, checkpoint.part("optimizer"))
-        random = checkpoint.part("random")
-        torch.set_rng_state(random["cpu"])
-        if "cuda" in random and self.device.type == "cuda":
-            torch.cuda.set_rng_state(random["cuda"], self.device)
         self.iteration, self.seconds = checkpoint.state["iteration"], checkpoint.state["seconds"]
         self.best, self.steps = checkpoint.state["best"], checkpoint.state.get("steps", 0)
         self.log.waiting = list(checkpoint.state.get("waiting", []))
         self.dagger.data.restore(checkpoint.state.get("gathered", 0))
         self.stream.load(checkpoint.part("stream"))
+        random = checkpoint.part("random")  # last, so that nothing draws from it before the next update
+        torch.set_rng_state(random["cpu"])
+        if "cuda" in random and self.device.type == "cuda":
+            torch.cuda.set_rng_state(random["cuda"], self.device)
 
     def start_from(self, checkpoint: Checkpoint, part: str = "average") -> None:
         """Take over the weights of another run."""
