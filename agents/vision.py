@@ -60,9 +60,10 @@ class _Mix(nn.Module):
         self.around = nn.Conv2d(channels, channels, 3, padding=1, groups=channels)
         self.across = nn.Linear(channels, channels)
 
-    def forward(self, cells: Tensor) -> Tensor:
-        """Cells (B, side, side, channels) to the same."""
-        around = self.around(cells.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+    def forward(self, cells: Tensor, side: int) -> Tensor:
+        """Cells (B * side * side, channels) to the same."""
+        grid = cells.view(-1, side, side, cells.shape[1])
+        around = self.around(grid.permute(0, 3, 1, 2)).permute(0, 2, 3, 1).reshape(cells.shape)
         return cells + F.relu(self.across(around), inplace=True)
 
 
@@ -98,20 +99,32 @@ class ImageViews(FeatureDropout):
     def see(self, images: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Cells of `rgb` (B, H, W, 3) uint8 and `depth` (B, H, W, 1) metres along the view axis, 0 = nothing there."""
         near = nearness(images["depth"])
-        pixels = torch.cat([images["rgb"].float().mul_(1 / 127.5).sub_(1.0), near], -1)
         # No patch overlaps another: all is products of matrices, several times as fast as convolutions that do.
-        x = F.relu(self.stem(self._parts(pixels)), inplace=True)
-        x = F.relu(self.join(x.flatten(-2)), inplace=True)
+        # Rows of two dimensions throughout, since what is done in place to a view of them costs copies of all.
+        x = F.relu(self.stem(self._patches(images["rgb"], near)), inplace=True)
+        x = F.relu(self.join(x.view(-1, self.join.in_features)), inplace=True)
         for mix in self.mix:
-            x = mix(x)
+            x = mix(x, self.side)
         nearest = F.max_pool2d(near[..., 0][:, None], PARTS * self.patch)
-        return {"cells": self.embed(x).flatten(1, 2), "near": nearest.flatten(1)}
+        return {"cells": self.embed(x).view(len(near), self.side**2, -1), "near": nearest.flatten(1)}
 
-    def _parts(self, pixels: Tensor) -> Tensor:
-        """Pixels (B, H, W, PIXEL) by cell and part of it, (B, side, side, PARTS * PARTS, PIXEL * patch * patch)."""
-        grid = (self.side, PARTS, self.patch)
-        cut = pixels.view(len(pixels), *grid, *grid, PIXEL)
-        return cut.permute(0, 1, 4, 2, 5, 3, 6, 7).reshape(len(pixels), self.side, self.side, PARTS**2, -1)
+    def _patches(self, rgb: Tensor, near: Tensor) -> Tensor:
+        """Images as rows of numbers, one for each part of each cell of each image.
+
+        The images are (B, H, W, 3) uint8 and (B, H, W, 1) from 0 to 1.
+        """
+        shape = (len(rgb), self.side, self.side, PARTS, PARTS, self.patch)
+        patches = near.new_empty(*shape, PIXEL * self.patch)
+        colours, nearness = patches[..., : 3 * self.patch], patches[..., 3 * self.patch :]
+        torch.add(near.new_tensor(-1.0), self._cut(rgb), alpha=2 / 255, out=colours)  # from -1 to 1, in one go
+        nearness.copy_(self._cut(near))
+        return patches.view(-1, self.stem.in_features)
+
+    def _cut(self, image: Tensor) -> Tensor:
+        """An image (B, H, W, C) by cell, part and row of pixels: (B, side, side, PARTS, PARTS, patch, patch * C)."""
+        rows = (self.side, PARTS, self.patch)
+        cut = image.view(len(image), *rows, self.side, PARTS, self.patch * image.shape[3])
+        return cut.permute(0, 1, 4, 2, 5, 3, 6)
 
     def around(self, here: Tensor, glance: Glance) -> Panorama:
         """The cells `here`."""
