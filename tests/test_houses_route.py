@@ -103,6 +103,17 @@ def test_landmarks_are_on_their_side():
     assert passed == [Pass(Thing("plant", "green"), "left"), Pass(Thing("bench", "red"), "right")]
 
 
+def test_landmarks_are_told_in_their_room():
+    objects = [thing("green plant", HALLWAY, 7, 0.3), thing("white desk", EAST_BEDROOM, 9, -1.5)]
+    route = told([(3, 4), (3, 1.1), (10, 0.9), (10, -3)], NORTH, objects)
+    plant, door, desk = (
+        Pass(Thing("plant", "green"), "left"),
+        Enter("bedroom", "left", 2),
+        Pass(Thing("desk", "white"), "left"),
+    )
+    assert route[-4:] == (plant, door, desk, STOP)
+
+
 def test_landmarks_alike_are_counted():
     objects = [thing("blue chair", HALLWAY, x, 0.3) for x in (4.5, 5.5)]
     route = told([(3, 4), (3, 1.1), (10, 0.9), (10, -1)], NORTH, objects)

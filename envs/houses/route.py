@@ -94,10 +94,10 @@ def _clauses(layout: Layout, stays: list[Stay], heading: float, named: NamedAs, 
     """What is passed in some rooms."""
     clauses: list[Clause] = []
     for stay in stays:
-        clauses += _first(layout, stay, heading) if stay.came is None else _inner(layout, stay)
-        way_out = clauses.pop() if clauses and isinstance(clauses[-1], Enter | Leave | Climb) else None
-        clauses += _landmarks(layout, stay, named, target, first=stay.came is None)
-        clauses += [way_out] if way_out else []
+        said = _first(layout, stay, heading) if stay.came is None else _inner(layout, stay)
+        beside = _landmarks(layout, stay, named, target, first=stay.came is None)
+        before = len(said) - (stay.goes is not None)  # the last one goes through the door
+        clauses += [*said[:before], *beside, *said[before:]]
     return clauses
 
 

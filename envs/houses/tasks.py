@@ -181,7 +181,7 @@ class TaskMaker:
             and each.category != thing.category
             and each.category in LANDMARKS
             and each.category not in FLAT
-            and gap(thing, each) < BESIDE - 0.1
+            and 0 < gap(thing, each) < BESIDE - 0.1
         ]
         beside = self._named(near[self._draw(len(near))]) if near else None
         stop = Stop(place, self._named(number), self.layout.category(thing.room), beside)
