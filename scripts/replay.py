@@ -4,6 +4,8 @@
     python scripts/replay.py runs/*/eval/val_unseen.jsonl --episode 4332_1 --out figures --format png gif mp4
     python scripts/replay.py submission.json --split val_unseen --random 3 --floor all --out figures
 
+    python scripts/replay.py runs/houses/eval/val_unseen.jsonl --best 1 --out figures --format png gif
+
 A file holds the trajectories of one agent (.jsonl), or is a submission of the R2R evaluator (.json, with --split).
 Path A is the demonstration; B, C, ... are the agents in the order of their files. Without a choice of episodes, five at
 random.
@@ -26,13 +28,14 @@ from vln.errors import InputError
 from vln.files import writable_folder
 from vln.graph import load_graphs
 from vln.metrics import METRICS
-from vln.replay.animation import frames, save_gif, save_mp4
+from vln.replay.animation import frames, pace, save_gif, save_mp4
+from vln.replay.episode import Replay
 from vln.replay.figure import View, check_view, save_png
 from vln.replay.moves import describe_step
-from vln.replay.select import Replay, Selection, make_runs, replay_episodes
+from vln.replay.select import Run, Selection, is_continuous, make_runs, replay_episodes
 from vln.replay.submitted import to_trajectories
 from vln.replay.terminal import render_episode
-from vln.rooms import load_rooms
+from vln.rooms import Room, load_rooms
 from vln.submission import check_submission, read_submission
 from vln.trajectory import Trajectory, read_trajectories
 
@@ -53,6 +56,9 @@ def main(
     format: tuple[Format, ...] = (),
     split: str | None = None,
     dataset: str = "r2r",
+    scene: Path | None = None,
+    up: str | None = None,
+    scale: float | None = None,
     json: bool = False,
 ) -> None:
     """Replay episodes.
@@ -70,14 +76,17 @@ def main(
         format: Any of png, gif and mp4; png if absent.
         split: Split of the submissions.
         dataset: Data set of the submissions: r2r, r4r or fgr2r.
+        scene: File of the scene of trajectories in a mesh, if it has moved.
+        up: Axis of that file that points up, as it was recorded.
+        scale: Metres per unit of that file, as it was recorded.
         json: Print a row an episode and agent as JSON instead of the steps.
     """
-    folder, selection = find_data(data), choose(episode, worst, best, random, seed)
+    selection = choose(episode, worst, best, random, seed)
     if format and out is None:
         raise InputError("--format", "there is no folder to write to", "add --out FOLDER")
-    trajectories = [(file, load(file, folder, split, dataset)) for file in files]
-    replays = replay_episodes(make_runs(trajectories), folder / "connectivity", selection)
-    view = View(load_rooms(folder), floor)
+    runs = make_runs([(file, load(file, data, split, dataset)) for file in files])
+    replays, rooms = replay_runs(runs, data, selection, scene, up, scale)
+    view = View(rooms, floor)
     for replay in replays:
         check_view(replay, view)
     if out is not None:
@@ -106,7 +115,24 @@ def choose(episodes: tuple[str, ...], worst: int | None, best: int | None, rando
     return Selection(episodes, worst or 0, best or 0, random or 0, seed)
 
 
-def load(file: Path, data: Path, split: str | None, dataset: str) -> list[Trajectory]:
+def replay_runs(
+    runs: Sequence[Run], data: Path | None, selection: Selection, scene: Path | None, up: str | None, scale: float | None
+) -> tuple[Sequence[Replay], dict[str, dict[str, Room]]]:
+    """The selected episodes of runs on graphs or in continuous worlds, and the rooms of Matterport's buildings.
+
+    Raises:
+        InputError: As `replay_episodes` and `replay_houses`, or if data or a scene is missing.
+    """
+    if any(is_continuous(trajectory) for run in runs for trajectory in run.trajectories.values()):
+        # Compiled code and torch take seconds to load, which graphs do without.
+        from scripts.house_replay import SceneFile, house_replays
+
+        return house_replays(runs, selection, SceneFile(scene, up, scale)), {}
+    folder = find_data(data)
+    return replay_episodes(runs, folder / "connectivity", selection), load_rooms(folder)
+
+
+def load(file: Path, folder: Path | None, split: str | None, dataset: str) -> list[Trajectory]:
     """The trajectories of a file, or of a submission.
 
     Raises:
@@ -116,6 +142,7 @@ def load(file: Path, data: Path, split: str | None, dataset: str) -> list[Trajec
         return read_trajectories(file)
     if split is None:
         raise InputError(file, "a submission does not tell its split", "add --split, e.g. --split val_unseen")
+    data = find_data(folder)
     episodes, predictions = load_split(data, split, dataset), read_submission(file)
     graphs = load_graphs(data / "connectivity", sorted({episode.scan for episode in episodes}))
     check_submission(file, predictions, episodes, graphs, allow_missing=True)
@@ -140,9 +167,9 @@ def _write(replay: Replay, view: View, out: Path, formats: Sequence[Format]) -> 
         if kind == "png":
             save_png(replay, view, path)
         elif kind == "gif":
-            save_gif(pictures, path)
+            save_gif(pictures, path, pace(replay))
         else:
-            save_mp4(pictures, path)
+            save_mp4(pictures, path, pace(replay))
         yield path
 
 

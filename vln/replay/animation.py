@@ -13,17 +13,18 @@ from PIL import Image
 from scipy.spatial import cKDTree
 
 from vln.files import replacing
-from vln.replay import style
+from vln.replay import column, style
 from vln.replay.figure import Scene, View, draw_episode
-from vln.replay.map import candidates, pointer
+from vln.replay.map import pointer
 from vln.replay.moves import chosen_probability, describe_step
 from vln.replay.reading import shown_words, word_weights
-from vln.replay.select import Replay
+from vln.replay.episode import HouseReplay, Replay
 from vln.trajectory import Step
 
 DPI = 120
 SECONDS = 0.7  # a frame
-PAUSE = 3  # frames the first and the last picture stay
+BRISK = 0.2  # the same where steps are short and many
+PAUSE = 2.1  # seconds the first and the last picture stay
 STRONGEST = 0.55  # opacity of the most attended word
 MP4_RATE = 5  # frames a second; players stumble over fewer
 COMMON = 120  # of the 256 colours of a GIF
@@ -40,29 +41,34 @@ def frames(replay: Replay, view: View) -> list[np.ndarray]:
     return [film.picture(moment) for moment in range(steps + 1)]
 
 
-def save_gif(pictures: Sequence[np.ndarray], path: Path) -> None:
-    """Write pictures as an animated GIF that repeats, whole or not at all."""
+def pace(replay: Replay) -> float:
+    """Seconds that a frame of an episode stays."""
+    return BRISK if isinstance(replay, HouseReplay) else SECONDS
+
+
+def save_gif(pictures: Sequence[np.ndarray], path: Path, pace: float = SECONDS) -> None:
+    """Write pictures as an animated GIF that repeats, whole or not at all; `pace` in seconds a picture."""
     images = _indexed(pictures)
-    durations = [int(1000 * seconds) for seconds in _seconds(len(images))]
+    durations = [int(1000 * seconds) for seconds in _seconds(len(images), pace)]
     with replacing(path) as temporary:
         images[0].save(temporary, "GIF", save_all=True, append_images=images[1:], duration=durations, loop=0)
 
 
-def save_mp4(pictures: Sequence[np.ndarray], path: Path) -> None:
-    """Write pictures as H.264 video, whole or not at all."""
+def save_mp4(pictures: Sequence[np.ndarray], path: Path, pace: float = SECONDS) -> None:
+    """Write pictures as H.264 video, whole or not at all; `pace` in seconds a picture."""
     height, width, _ = pictures[0].shape
     with replacing(path) as temporary:
         writer = imageio_ffmpeg.write_frames(str(temporary), (width, height), fps=MP4_RATE, macro_block_size=2)
         writer.send(None)
-        for picture, seconds in zip(pictures, _seconds(len(pictures)), strict=True):
+        for picture, seconds in zip(pictures, _seconds(len(pictures), pace), strict=True):
             for _ in range(round(MP4_RATE * seconds)):
                 writer.send(np.ascontiguousarray(picture))
         writer.close()
 
 
-def _seconds(count: int) -> list[float]:
+def _seconds(count: int, pace: float) -> list[float]:
     """How long each picture stays."""
-    return [SECONDS * (PAUSE if number in (0, count - 1) else 1) for number in range(count)]
+    return [PAUSE if number in (0, count - 1) else pace for number in range(count)]
 
 
 def _indexed(pictures: Sequence[np.ndarray]) -> list[Image.Image]:
@@ -112,7 +118,8 @@ class _Film:
 
     def _moving(self) -> list[Artist]:
         trails = (artist for agent in self._scene.trails for panel in agent for step in panel for artist in step)
-        return [*trails, *(text for pair in self._scene.status for text in pair)]
+        moving = self._scene.moving
+        return [*trails, *(text for pair in moving.status for text in pair), *moving.views]
 
     def picture(self, moment: int) -> np.ndarray:
         """The state after `moment` steps; call with 0, 1, 2, ..."""
@@ -124,10 +131,7 @@ class _Film:
         self._still = self._canvas.copy_from_bbox(self._scene.figure.bbox)
         self._show_choices(taken)
         self._show_agents(moment)
-        for agent, texts in enumerate(self._scene.status):
-            for text, line in zip(texts, status(self._replay, agent, moment), strict=True):
-                text.set_text(line)
-            _draw(texts)
+        self._tell(moment)
         picture = np.array(self._canvas.buffer_rgba())[..., :3]
         for agent, step in taken.items():
             self._light_words(picture, agent, step)
@@ -141,7 +145,7 @@ class _Film:
 
     def _show_choices(self, taken: dict[int, Step]) -> None:
         for panel in self._scene.panels:
-            _draw_once(disc for agent, step in taken.items() for disc in candidates(panel, step, agent))
+            _draw_once(disc for agent, step in taken.items() for disc in panel.site.choices(panel, step, agent))
 
     def _show_agents(self, moment: int) -> None:
         """The agents that are on their way; the others are letters."""
@@ -150,6 +154,16 @@ class _Film:
             if moment < len(trajectory.steps):
                 for panel in self._scene.panels:
                     _draw_once(pointer(panel, trajectory.poses[moment], agent, count))
+
+    def _tell(self, moment: int) -> None:
+        """What each agent has done, and what it sees."""
+        for agent, texts in enumerate(self._scene.moving.status):
+            for text, line in zip(texts, status(self._replay, agent, moment), strict=True):
+                text.set_text(line)
+            _draw(texts)
+        if isinstance(self._replay, HouseReplay):
+            column.show_views(self._replay, self._scene.moving, moment)
+            _draw(self._scene.moving.views)
 
     def _light_words(self, picture: np.ndarray, agent: int, step: Step) -> None:
         weights = word_weights(self._replay.trajectories[agent], step, self._words)
@@ -169,7 +183,7 @@ def status(replay: Replay, agent: int, moment: int) -> tuple[str, str]:
     """What an agent has just done after so many steps of the episode, and how far from the goal that leaves it."""
     trajectory = replay.trajectories[agent]
     reached = min(moment, len(trajectory.steps))
-    distance = replay.to_goal(trajectory.poses[reached])
+    distance = replay.to_goal(agent, reached)
     left = "" if distance is None else f"{distance:.1f} m to goal"
     if moment == 0:
         return "at the start", left

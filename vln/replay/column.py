@@ -1,18 +1,21 @@
 """The text beside a map: instruction, who is who with scores, signs and, in animations, what each agent does."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from matplotlib.axes import Axes
+from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
-from matplotlib.patches import Circle
+from matplotlib.patches import Circle, Rectangle
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
-from vln.metrics import THRESHOLD
 from vln.replay import style
-from vln.replay.select import Replay
+from vln.replay.episode import HouseReplay, Replay
+from vln.replay.plan import Views
 
 WIDTH = 236.0  # points
 SIZE = 8.5
@@ -22,10 +25,26 @@ BAND = 1.3  # height of what lights a word up, in sizes
 GAP = 9.0  # between blocks
 COLUMNS = ("NE", "SR", "SPL", "nDTW")
 CELL = 31.0
+VIEW_GAP = 8.0
+DARK = 8.0  # metres at which depth is darkest
+DARKEST = (18, 24, 48)
 SWATCH = 24.0
 
 
 Bands = dict[int, list[Bbox]]  # agent to a box a word, in points of the column
+
+
+@dataclass(frozen=True)
+class Moving:
+    """What changes from frame to frame.
+
+    Attributes:
+        status: Two lines of text an agent.
+        views: What each agent sees: colours and, where there is room, depth.
+    """
+
+    status: list[tuple[Text, Text]] = field(default_factory=list)
+    views: list[AxesImage] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -55,7 +74,7 @@ def title_block(replay: Replay) -> Block:
 
     def draw(axes: Axes, y: float) -> None:
         _text(axes, 0, y + 10, f"Episode {first.episode_id}", size=10.5, weight="bold")
-        _text(axes, 0, y + 22, f"{first.dataset} {first.split} · building {first.scan}", size=SMALL, color=style.FAINT)
+        _text(axes, 0, y + 22, f"{first.dataset} {first.split} · {replay.building}", size=SMALL, color=style.FAINT)
 
     return Block(23, draw)
 
@@ -88,7 +107,7 @@ def instruction_block(words: Sequence[str], readers: Sequence[int], dpi: float, 
 def legend_block(replay: Replay) -> Block:
     """Which line is whose, and the scores of each."""
     row = 15.0
-    scored = replay.goal is not None
+    scored = not replay.withheld
 
     def draw(axes: Axes, y: float) -> None:
         for number, name in enumerate(COLUMNS if scored else ()):
@@ -126,15 +145,18 @@ def signs_block(replay: Replay, several_floors: bool, animated: bool) -> Block:
     signs: list[tuple[str, dict[str, Any]]] = [
         ("start and heading", {"marker": "o", "ms": 5.5, "mfc": "white", "mec": ink, "mew": 1.3}),
     ]
-    if replay.goal is not None:
+    if isinstance(replay, HouseReplay):
+        signs.extend(_house_signs(replay))
+    elif not replay.withheld:
         near = {"marker": "o", "ms": 4.2, "mfc": style.GOAL, "mec": ink, "mew": 0.5}
         signs.append(("goal", {"marker": "*", "ms": 10, "mfc": style.GOAL, "mec": ink, "mew": 0.7}))
-        signs.append((f"success: walk to goal < {THRESHOLD:g} m", near))
-        signs.append((f"{THRESHOLD:g} m around goal", {}))
+        signs.append((f"success: walk to goal < {replay.radius:g} m", near))
+        signs.append((f"{replay.radius:g} m around goal", {}))
     if several_floors:
         signs.append(("path goes on upstairs", {"marker": "^", "ms": 6, "mfc": style.FAINT, "mec": "white"}))
         signs.append(("path goes on downstairs", {"marker": "v", "ms": 6, "mfc": style.FAINT, "mec": "white"}))
-    if animated and any(step.probabilities for each in replay.trajectories for step in each.steps):
+    graph = not isinstance(replay, HouseReplay)
+    if animated and graph and any(step.probabilities for each in replay.trajectories for step in each.steps):
         disc = {"marker": "o", "ms": 9, "mfc": style.AGENTS[0], "mew": 0, "alpha": style.CANDIDATE_ALPHA}
         signs.append(("area: probability of a move", disc))
     rows = (len(signs) + 1) // 2
@@ -148,12 +170,24 @@ def signs_block(replay: Replay, several_floors: bool, animated: bool) -> Block:
     return Block(rows * 13, draw)
 
 
-def status_block(replay: Replay, onto: list[tuple[Text, Text]]) -> Block:
+def _house_signs(replay: HouseReplay) -> list[tuple[str, dict[str, Any]]]:
+    """The signs of maps of continuous worlds."""
+    if replay.withheld:
+        return []
+    goal = {"marker": "*", "ms": 10, "mfc": style.GOAL, "mec": style.INK, "mew": 0.7}
+    signs: list[tuple[str, dict[str, Any]]] = [("goal", goal)]
+    if replay.target:
+        thing = {"marker": "s", "ms": 7, "mfc": "none", "mec": style.TARGET, "mew": 2.2}
+        signs.append((f"what to find: {replay.target.name}", thing))
+    return [*signs, (f"success: stop < {replay.radius:g} m from goal", {})]
+
+
+def status_block(replay: Replay, moving: Moving) -> Block:
     """Two lines an agent, filled in frame by frame.
 
     Args:
         replay: The episode.
-        onto: Filled with the two texts of each agent when the block is drawn.
+        moving: Its texts are filled in when the block is drawn.
     """
     row = 25.0
 
@@ -163,9 +197,57 @@ def status_block(replay: Replay, onto: list[tuple[Text, Text]]) -> Block:
             colour = style.AGENTS[agent]
             _text(axes, 0, top + 8, style.LETTERS[agent], size=SIZE, color=colour, weight="bold")
             first = _text(axes, 12, top + 8, "", size=SIZE)
-            onto.append((first, _text(axes, 12, top + 18.5, "", size=SMALL, color=style.FAINT)))
+            moving.status.append((first, _text(axes, 12, top + 18.5, "", size=SMALL, color=style.FAINT)))
 
     return Block(row * len(replay.agents), draw)
+
+
+def views_block(replay: HouseReplay, moving: Moving) -> Block:
+    """What each agent sees: of a single one with depth beside it, of several two a row.
+
+    Args:
+        replay: The episode.
+        moving: Its views are filled in when the block is drawn.
+    """
+    count = len(replay.agents)
+    side = (WIDTH - VIEW_GAP) / 2
+    rows = (count + 1) // 2
+
+    def draw(axes: Axes, y: float) -> None:
+        for agent in range(count):
+            left, top = (agent % 2) * (side + VIEW_GAP), y + (agent // 2) * (side + VIEW_GAP)
+            moving.views.append(_view(axes, left, top, side, replay.views[agent].rgb[0], style.AGENTS[agent]))
+            if count > 1:
+                badge = {"size": 7, "weight": "bold", "color": "white", "ha": "center", "va": "center_baseline"}
+                box = {"boxstyle": "round,pad=0.25", "fc": style.AGENTS[agent], "ec": "white", "lw": 0.8}
+                text = _text(axes, left + 9, top + 9, style.LETTERS[agent], bbox=box, zorder=5, **badge)
+                moving.views.append(text)
+        if count == 1:
+            moving.views.append(_view(axes, side + VIEW_GAP, y, side, near_is_light(replay.views[0], 0), style.RULE))
+
+    return Block(rows * (side + VIEW_GAP) - VIEW_GAP, draw)
+
+
+def show_views(replay: HouseReplay, moving: Moving, moment: int) -> None:
+    """Set the views to what the agents see after so many steps, or saw last."""
+    single = len(replay.agents) == 1
+    for agent, views in enumerate(replay.views):
+        moving.views[agent if single else 2 * agent].set_data(views.rgb[min(moment, len(views.rgb) - 1)])
+    if single:
+        moving.views[1].set_data(near_is_light(replay.views[0], min(moment, len(replay.views[0].rgb) - 1)))
+
+
+def near_is_light(views: Views, moment: int) -> np.ndarray:
+    """(H, W, 3) uint8 picture of depth, white at the camera and dark blue at `DARK` metres and beyond."""
+    depth = views.depth[moment]
+    share = np.where(depth > 0, np.clip(1 - depth / DARK, 0, 1), 0.0)[..., None]
+    return (np.array(DARKEST) + share * (255 - np.array(DARKEST))).astype(np.uint8)
+
+
+def _view(axes: Axes, left: float, top: float, side: float, picture: np.ndarray, edge: str) -> AxesImage:
+    axes.add_patch(Rectangle((left, top), side, side, fill=False, ec=edge, lw=1.6, zorder=4))
+    extent = (left, left + side, top + side, top)
+    return axes.imshow(picture, extent=extent, aspect="auto", interpolation="antialiased", zorder=3)
 
 
 def _right(number: int) -> float:

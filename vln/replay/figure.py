@@ -12,17 +12,16 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.text import Text
 
 from vln.errors import InputError
 from vln.files import replacing
-from vln.floors import Floors, find_floors
-from vln.metrics import THRESHOLD
-from vln.replay import column, style
+from vln.replay import column, strip, style
+from vln.replay.building import Building
 from vln.replay.layout import GUTTER, TITLE, Grid, Window, arrange, frame, scale_bar
-from vln.replay.map import Building, Panel, draw_building, draw_demonstration, draw_start, draw_target, draw_trail
+from vln.replay.house_map import HouseMap
+from vln.replay.map import Panel, Site, draw_demonstration, draw_site, draw_start, draw_trail
 from vln.replay.reading import readers, shown_words
-from vln.replay.select import Replay
+from vln.replay.episode import GraphReplay, HouseReplay, Replay
 from vln.rooms import Room
 
 EDGE = 0.16  # inches around everything
@@ -40,7 +39,7 @@ class Scene:
         trails: For each agent and panel, what each of its poses adds.
         text: The column of text, in points with y downwards.
         bands: Where in it each agent's attention lights up each word; empty in a still figure.
-        status: Two lines of text an agent; empty in a still figure.
+        moving: Texts and views that change; empty in a still figure.
     """
 
     figure: Figure
@@ -48,7 +47,7 @@ class Scene:
     trails: list[list[list[list[Artist]]]]
     text: Axes
     bands: column.Bands
-    status: list[tuple[Text, Text]]
+    moving: column.Moving
 
 
 @dataclass(frozen=True)
@@ -77,22 +76,34 @@ def draw_episode(replay: Replay, view: View, animated: bool = False, dpi: float 
     Raises:
         InputError: If the building has no such storey.
     """
-    graph = replay.graph
-    building = Building(graph, find_floors(graph.positions[:, 2]), view.rooms.get(graph.scan, {}))
-    shown, points = _floors_shown(replay, building.floors, view), _points(replay)
+    site = _site(replay, view)
+    shown, points = _floors_shown(replay, view), _points(replay)
     whole = view.floors == "all"
-    window = frame(graph.positions[:, :2] if whole else _seen(replay, points), graph.positions[:, :2])
+    window = frame(site.extent if whole else _seen(replay, points), site.extent)
     grid = arrange(len(shown), window)
     bands: column.Bands = {}
-    status: list[tuple[Text, Text]] = []
-    several_floors = len(set(building.floors.of(points[:, 2]).tolist())) > 1
-    blocks = _column(replay, dpi, bands, status if animated else None, several_floors)
+    moving = column.Moving() if animated else None
+    several_floors = len(set(site.floors.of(points[:, 2]).tolist())) > 1
+    blocks = _column(replay, dpi, bands, moving, several_floors)
     height = max(grid.height + FOOT, column.stack_height(blocks) / style.POINTS)
-    figure = _page(grid, height, dpi)
-    panels = _panels(figure, grid, window, building, shown)
-    text = _write_column(figure, blocks)
+    strips = strip.plan_strips(replay, _width(grid)) if isinstance(replay, HouseReplay) and not animated else []
+    below = sum(each.height for each in strips)
+    figure = _page(grid, height + below, dpi)
+    panels = _panels(figure, grid, window, site, shown)
+    text = _write_column(figure, blocks, height)
     _draw_scale(figure, panels[-1])
-    return Scene(figure, panels, _draw_maps(replay, panels, points), text, bands, status)
+    trails = _draw_maps(replay, panels, points)
+    for number, each in enumerate(strips):
+        strip.draw_strip(figure, panels, each, EDGE, EDGE + sum(lower.height for lower in strips[number + 1 :]))
+    return Scene(figure, panels, trails, text, bands, moving or column.Moving())
+
+
+def _site(replay: Replay, view: View) -> Site:
+    """What maps of an episode show."""
+    if isinstance(replay, HouseReplay):
+        return HouseMap(replay)
+    assert isinstance(replay, GraphReplay)
+    return Building(replay, replay.floors, view.rooms.get(replay.graph.scan, {}))
 
 
 def check_view(replay: Replay, view: View) -> None:
@@ -101,7 +112,7 @@ def check_view(replay: Replay, view: View) -> None:
     Raises:
         InputError: If it does not.
     """
-    _floors_shown(replay, find_floors(replay.graph.positions[:, 2]), view)
+    _floors_shown(replay, view)
 
 
 def save_png(replay: Replay, view: View, path: Path) -> None:
@@ -117,25 +128,22 @@ def save_png(replay: Replay, view: View, path: Path) -> None:
 
 def _points(replay: Replay) -> np.ndarray:
     """(N, 3) all positions of the demonstration and the agents."""
-    graph = replay.graph
-    reference = [graph.positions[graph.index[viewpoint]] for viewpoint in replay.reference]
-    return np.array([*reference, *(pose.position for each in replay.trajectories for pose in each.poses)])
+    return np.array([*replay.demonstration, *(pose.position for each in replay.trajectories for pose in each.poses)])
 
 
 def _seen(replay: Replay, points: np.ndarray) -> np.ndarray:
     """(N, 2) positions the window must hold: what happened and the circle around the goal."""
-    if replay.goal is None:
+    if replay.withheld:
         return points[:, :2]
-    goal = replay.graph.positions[replay.graph.index[replay.goal], :2]
-    circle = THRESHOLD * 0.9 * np.array([[1, 0], [-1, 0], [0, 1], [0, -1]])
-    return np.concatenate([points[:, :2], goal + circle])
+    circle = replay.radius * 0.9 * np.array([[1, 0], [-1, 0], [0, 1], [0, -1]])
+    return np.concatenate([points[:, :2], replay.demonstration[-1, :2] + circle])
 
 
 def _avoid(replay: Replay, points: np.ndarray) -> np.ndarray:
     """(N, 2) positions along all paths, half a metre apart or less."""
     parts = [points[:, :2]]
     paths = [
-        replay.graph.positions[[replay.graph.index[viewpoint] for viewpoint in replay.reference], :2],
+        replay.demonstration[:, :2],
         *(np.array([pose.position[:2] for pose in each.poses]) for each in replay.trajectories),
     ]
     for path in paths:
@@ -143,13 +151,14 @@ def _avoid(replay: Replay, points: np.ndarray) -> np.ndarray:
     return np.unique(np.concatenate(parts).round(2), axis=0)
 
 
-def _floors_shown(replay: Replay, floors: Floors, view: View) -> list[int]:
+def _floors_shown(replay: Replay, view: View) -> list[int]:
+    floors = replay.floors
     if view.floors == "all":
         return list(range(floors.count))
     if view.floors == "touched":
         return sorted(set(floors.of(_points(replay)[:, 2]).tolist()))
     if not view.floors.isdecimal() or not 1 <= int(view.floors) <= floors.count:
-        problem = f"building '{replay.graph.scan}' of episode '{replay.episode_id}' has no floor '{view.floors}'"
+        problem = f"building '{replay.trajectories[0].scan}' of episode '{replay.episode_id}' has no floor '{view.floors}'"
         raise InputError("--floor", problem, f"give a number from 1 to {floors.count}, 'all' or 'touched'")
     return [int(view.floors) - 1]
 
@@ -157,40 +166,45 @@ def _floors_shown(replay: Replay, floors: Floors, view: View) -> list[int]:
 def _draw_maps(replay: Replay, panels: Sequence[Panel], points: np.ndarray) -> list[list[list[list[Artist]]]]:
     """Draw everything on the maps; returns the trails, by agent, panel and pose."""
     for panel in panels:
-        draw_building(panel, _avoid(replay, points))
-        if replay.goal is not None:
-            draw_target(panel, replay.goal)
-            draw_demonstration(panel, replay.reference)
+        draw_site(panel, _avoid(replay, points))
+        if not replay.withheld:
+            draw_demonstration(panel, replay.demonstration)
         draw_start(panel, replay.trajectories[0].start)
     return [
-        [draw_trail(panel, trajectory, agent) for panel in panels]
+        [draw_trail(panel, trajectory, agent, len(replay.agents)) for panel in panels]
         for agent, trajectory in enumerate(replay.trajectories)
     ]
 
 
 def _column(
-    replay: Replay, dpi: float, bands: column.Bands, status: list[tuple[Text, Text]] | None, several_floors: bool
+    replay: Replay, dpi: float, bands: column.Bands, moving: column.Moving | None, several_floors: bool
 ) -> list[column.Block]:
-    attended = replay.trajectories if status is not None else ()
+    attended = replay.trajectories if moving else ()
     text = shown_words(attended) if attended else replay.trajectories[0].instruction.split()
     blocks = [
         column.title_block(replay),
         column.instruction_block(text, readers(attended), dpi, bands),
         column.legend_block(replay),
     ]
-    if status is not None:
-        blocks.append(column.status_block(replay, status))
-    return [*blocks, column.signs_block(replay, several_floors, status is not None)]
+    if moving:
+        blocks.append(column.status_block(replay, moving))
+        if isinstance(replay, HouseReplay):
+            blocks.append(column.views_block(replay, moving))
+    return [*blocks, column.signs_block(replay, several_floors, moving is not None)]
+
+
+def _width(grid: Grid) -> float:
+    """Inches of maps and column."""
+    return grid.width + BETWEEN + column.WIDTH / style.POINTS
 
 
 def _page(grid: Grid, height: float, dpi: float) -> Figure:
-    width = EDGE + grid.width + BETWEEN + column.WIDTH / style.POINTS + EDGE
-    figure = Figure(figsize=(width, height + 2 * EDGE), dpi=dpi, facecolor="white")
+    figure = Figure(figsize=(_width(grid) + 2 * EDGE, height + 2 * EDGE), dpi=dpi, facecolor="white")
     FigureCanvasAgg(figure)
     return figure
 
 
-def _panels(figure: Figure, grid: Grid, window: Window, building: Building, shown: Sequence[int]) -> list[Panel]:
+def _panels(figure: Figure, grid: Grid, window: Window, site: Site, shown: Sequence[int]) -> list[Panel]:
     """Panels from the upper left; the uppermost storey first where they are stacked, the lowest where side by side."""
     width, height = figure.get_size_inches()
     panel_width, panel_height = window.width * grid.scale, window.height * grid.scale
@@ -199,16 +213,17 @@ def _panels(figure: Figure, grid: Grid, window: Window, building: Building, show
         left = EDGE + (number % grid.columns) * (panel_width + GUTTER)
         bottom = height - EDGE - (number // grid.columns + 1) * (panel_height + TITLE)
         axes = figure.add_axes((left / width, bottom / height, panel_width / width, panel_height / height))
-        title = f"Floor {floor + 1} of {building.floors.count}" if building.floors.count > 1 else "Floor plan"
+        title = f"Floor {floor + 1} of {site.floors.count}" if site.floors.count > 1 else "Floor plan"
         axes.set_title(title, loc="left", fontsize=8, pad=3.5, color=style.FAINT, family=style.FONT)
-        panels.append(Panel(axes, building, floor, window, grid.scale * style.POINTS))
+        panels.append(Panel(axes, site, floor, window, grid.scale * style.POINTS))
     return panels
 
 
-def _write_column(figure: Figure, blocks: Sequence[column.Block]) -> Axes:
+def _write_column(figure: Figure, blocks: Sequence[column.Block], tall: float) -> Axes:
+    """The column beside the maps, `tall` inches high."""
     width, height = figure.get_size_inches()
-    left, tall = width - EDGE - column.WIDTH / style.POINTS, height - 2 * EDGE
-    axes = figure.add_axes((left / width, EDGE / height, column.WIDTH / style.POINTS / width, tall / height))
+    left, bottom = width - EDGE - column.WIDTH / style.POINTS, height - EDGE - tall
+    axes = figure.add_axes((left / width, bottom / height, column.WIDTH / style.POINTS / width, tall / height))
     axes.set(xlim=(0, column.WIDTH), ylim=(tall * style.POINTS, 0))
     axes.axis("off")
     column.stack(axes, blocks)

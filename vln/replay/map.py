@@ -1,59 +1,62 @@
-"""One storey of a building from above: ground, graph, demonstration, start, target and the paths of agents."""
+"""One storey from above: demonstration, start, goal and the paths of agents, over what its site draws."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
 from matplotlib.lines import Line2D
 from matplotlib.markers import MarkerStyle
-from matplotlib.patches import Circle, FancyArrowPatch
+from matplotlib.patches import Circle, FancyArrowPatch, Wedge
 from matplotlib.path import Path as Shape
 from matplotlib.patheffects import withStroke
 from matplotlib.text import Text
 from matplotlib.transforms import Affine2D
 
 from vln.floors import Floors
-from vln.graph import NavigationGraph
-from vln.metrics import THRESHOLD
 from vln.replay import style
 from vln.replay.lanes import lane
 from vln.replay.layout import Window
 from vln.replay.moves import moved
-from vln.replay.space import NAME_SIZE, paint_ground, place_names
-from vln.rooms import Room
+from vln.replay.space import NAME_SIZE, Name
 from vln.trajectory import Pose, Step, Trajectory
 
 BADGE = 10.0  # points from an end to its letter
-CANDIDATE = 24.0  # points, diameter of a viewpoint of probability 1
 ABREAST = 7.0  # points between agents at one place
 RAY = 8.0  # points, length of a glance to the side
+CARRIES = 16.0  # points, the shortest step that carries an arrow head
+MARKS = 46.0  # points between arrow heads along a path of short steps
+SEEN = 45.0  # degrees to each side that a body sees
+FAR = 30.0  # points, as far as its cone of view is drawn
 HALO = [withStroke(linewidth=1.8, foreground=(1, 1, 1, 0.75))]
 POINTER = Shape([(0, 1), (0.75, -0.85), (0, -0.45), (-0.75, -0.85), (0, 1)], closed=True)
 
 
-@dataclass(frozen=True)
-class Building:
-    """What is known about a building.
+class Site(Protocol):
+    """Where an episode takes place, as maps show it."""
 
-    Attributes:
-        graph: Where one can walk.
-        floors: Its storeys.
-        rooms: Viewpoint to room, empty where rooms are unknown.
-    """
+    @property
+    def floors(self) -> Floors:
+        """Its storeys."""
 
-    graph: NavigationGraph
-    floors: Floors
-    rooms: Mapping[str, Room]
+    @property
+    def extent(self) -> np.ndarray:
+        """(N, 2) positions that it covers."""
 
-    def rows_of(self, floor: int) -> np.ndarray:
-        """Rows in the graph of the viewpoints of a storey."""
-        return np.flatnonzero(self.floors.of(self.graph.positions[:, 2]) == floor)
+    def draw(self, panel: "Panel", avoid: np.ndarray) -> None:
+        """Draw a storey and the goal.
+
+        Args:
+            panel: The storey.
+            avoid: (N, 2) positions in metres that text stays clear of.
+        """
+
+    def choices(self, panel: "Panel", step: Step, agent: int) -> list[Artist]:
+        """The places an agent could choose from, by their probabilities."""
 
 
 @dataclass(frozen=True)
@@ -62,68 +65,51 @@ class Panel:
 
     Attributes:
         axes: In metres, of equal aspect by its size.
-        building: The building.
+        site: The place.
         floor: The storey, from 0.
         window: The part shown.
         scale: Points a metre.
     """
 
     axes: Axes
-    building: Building
+    site: Site
     floor: int
     window: Window
     scale: float
 
     def shows(self, z: float) -> bool:
         """Whether a height is on this storey."""
-        return bool(self.building.floors.of(z) == self.floor)
+        return bool(self.site.floors.of(z) == self.floor)
 
 
-def draw_building(panel: Panel, avoid: np.ndarray) -> None:
-    """Ground, rooms and navigation graph.
-
-    Args:
-        panel: The storey.
-        avoid: (N, 2) positions in metres that names of rooms stay clear of.
-    """
-    axes, window, graph = panel.axes, panel.window, panel.building.graph
+def draw_site(panel: Panel, avoid: np.ndarray) -> None:
+    """The place, with a frame around it; `avoid` (N, 2) are positions in metres that text stays clear of."""
+    axes, window = panel.axes, panel.window
     axes.set(xlim=(window.left, window.right), ylim=(window.bottom, window.top), xticks=[], yticks=[])
     for spine in axes.spines.values():
         spine.set(color=style.RULE, linewidth=0.8)
-    rows = panel.building.rows_of(panel.floor)
-    ground = paint_ground(graph, rows, panel.building.rooms, window)
-    extent = (window.left, window.right, window.bottom, window.top)
-    axes.imshow(ground.tint, extent=extent, origin="lower", aspect="auto", interpolation="bilinear", zorder=0)
-    pairs = rows[np.argwhere(np.triu(graph.adjacency[np.ix_(rows, rows)]))]
-    axes.add_collection(LineCollection(graph.positions[pairs][..., :2], colors=style.EDGE, linewidths=0.6, zorder=1))
-    axes.plot(*graph.positions[rows, :2].T, "o", ms=2.2, color=style.VIEWPOINT, zorder=1.1)
-    for name in place_names(ground, graph, panel.building.rooms, avoid, panel.scale):
-        axes.text(
-            name.x,
-            name.y,
-            name.text,
-            size=NAME_SIZE,
-            color=style.ROOM_NAME,
-            ha="center",
-            va="center",
-            zorder=1.5,
-            path_effects=HALO,
-        )
+    panel.site.draw(panel, avoid)
 
 
-def draw_target(panel: Panel, goal: str) -> None:
-    """The target, the circle of success around it and the viewpoints that succeed."""
-    graph = panel.building.graph
-    x, y, z = graph.positions[graph.index[goal]]
-    near = graph.distances[graph.index[goal]] < THRESHOLD
-    inside = [row for row in np.flatnonzero(near) if panel.shows(graph.positions[row, 2])]
-    panel.axes.plot(
-        *graph.positions[inside, :2].T, "o", ms=4.2, mfc=style.GOAL, mec=style.INK, mew=0.5, ls="", zorder=2.2
-    )
-    if not panel.shows(z):
-        return
-    panel.axes.add_patch(Circle((x, y), THRESHOLD, zorder=2, **style.CIRCLE))
-    panel.axes.plot([x], [y], marker="*", ms=13, mfc=style.GOAL, mec=style.INK, mew=0.8, zorder=6)
+def write_names(panel: Panel, names: Sequence[Name], **look: Any) -> None:
+    """Write the names of rooms or things."""
+    usual = {"size": NAME_SIZE, "color": style.ROOM_NAME, "zorder": 1.5, "path_effects": HALO}
+    for name in names:
+        panel.axes.text(name.x, name.y, name.text, ha="center", va="center", **{**usual, **look})
+
+
+def draw_circle(panel: Panel, goal: tuple[float, float, float], radius: float) -> None:
+    """The circle of success around a goal."""
+    x, y, z = goal
+    if panel.shows(z):
+        panel.axes.add_patch(Circle((x, y), radius, zorder=2, **style.CIRCLE))
+
+
+def draw_goal(panel: Panel, goal: tuple[float, float, float]) -> None:
+    """The goal itself."""
+    x, y, z = goal
+    if panel.shows(z):
+        panel.axes.plot([x], [y], marker="*", ms=13, mfc=style.GOAL, mec=style.INK, mew=0.8, zorder=6)
 
 
 def draw_start(panel: Panel, start: Pose) -> None:
@@ -134,31 +120,34 @@ def draw_start(panel: Panel, start: Pose) -> None:
         panel.axes.plot([x], [y], "o", ms=6.5, mfc="white", mec=style.INK, mew=1.5, zorder=6)
 
 
-def draw_demonstration(panel: Panel, reference: tuple[str, ...]) -> None:
-    """Path A."""
-    points = np.array([panel.building.graph.positions[panel.building.graph.index[each]] for each in reference])
-    for artist in _pieces(panel, points, 0.0, style.DEMONSTRATION, style.BAND, 3):
+def draw_demonstration(panel: Panel, points: np.ndarray) -> None:
+    """Path A, from its places (N, 3)."""
+    for artist in (each for step in _steps(panel, points, 0.0, style.DEMONSTRATION, style.BAND, 3) for each in step):
         panel.axes.add_artist(artist)
 
 
-def draw_trail(panel: Panel, trajectory: Trajectory, agent: int) -> list[list[Artist]]:
+def draw_trail(panel: Panel, trajectory: Trajectory, agent: int, agents: int) -> list[list[Artist]]:
     """What each pose of a trajectory adds to the map.
 
     Args:
         panel: The storey.
         trajectory: What the agent did.
         agent: Which of the agents, from 0: its colour, lane and letter.
+        agents: How many there are.
 
     Returns:
         T + 1 lists, the first for the start pose.
     """
     points = np.array([pose.position for pose in trajectory.poses])
-    colour, offset = style.AGENTS[agent], (agent + 0.5) * style.LANE / panel.scale
+    # Paths in continuous worlds seldom lie on one another, and near walls a lane to the side would be in the wall.
+    smooth = not trajectory.start.viewpoint
+    place = agent - (agents - 1) / 2 if smooth else agent + 0.5
+    colour, offset = style.AGENTS[agent], place * style.LANE / panel.scale
     trail: list[list[Artist]] = [[]]
-    pieces = _steps(panel, points, offset, colour, style.LINE, 4)
+    pieces = _steps(panel, points, offset, colour, style.LINE, 4, _marked(points, panel.scale, smooth))
     for (before, after), drawn in zip(pairwise(trajectory.poses), pieces, strict=True):
         looked = not moved(before, after) and before.heading != after.heading and panel.shows(after.position[2])
-        trail.append([*drawn, *([_ray(panel, after, colour)] if looked else [])])
+        trail.append([*drawn, *([_ray(panel, after, colour)] if looked and not smooth else [])])
     trail[-1].extend(_badge(panel, trajectory.poses[-1], agent))
     for artist in (each for step in trail for each in step):
         panel.axes.add_artist(artist)
@@ -178,37 +167,14 @@ def pointer(panel: Panel, pose: Pose, agent: int, agents: int) -> list[Artist]:
     return [line]
 
 
-def candidates(panel: Panel, step: Step, agent: int) -> list[Artist]:
-    """The viewpoints an agent could choose from, as discs of the area of their probabilities."""
-    graph = panel.building.graph
-    discs: list[Artist] = []
-    for choice, chance in zip(step.choices, step.probabilities, strict=True):
-        if choice not in graph.index or not panel.shows(graph.positions[graph.index[choice], 2]):
-            continue
-        x, y, _ = graph.positions[graph.index[choice]]
-        colour = style.AGENTS[agent]
-        discs.append(
-            Line2D(
-                [x],
-                [y],
-                marker="o",
-                ms=CANDIDATE * math.sqrt(chance),
-                mfc=colour,
-                mew=0,
-                alpha=style.CANDIDATE_ALPHA,
-                zorder=3,
-            )
-        )
-        panel.axes.add_artist(discs[-1])
-    return discs
-
-
-def _pieces(panel: Panel, points: np.ndarray, offset: float, colour: str, width: float, order: float) -> list[Artist]:
-    return [artist for step in _steps(panel, points, offset, colour, width, order) for artist in step]
-
-
 def _steps(
-    panel: Panel, points: np.ndarray, offset: float, colour: str, width: float, order: float
+    panel: Panel,
+    points: np.ndarray,
+    offset: float,
+    colour: str,
+    width: float,
+    order: float,
+    marked: Collection[int] = (),
 ) -> list[list[Artist]]:
     """Lines of each step of a path on this storey; steps to another storey are dashed, with a marker."""
     on = [panel.shows(z) for z in points[:, 2]]
@@ -222,10 +188,10 @@ def _steps(
         steps.append([_line(piece, colour, width, order, dashed=leaves)])
         if leaves:
             elsewhere = points[step + 1 if on[step] else step, 2]
-            upwards = bool(panel.building.floors.of(elsewhere) > panel.floor)
+            upwards = bool(panel.site.floors.of(elsewhere) > panel.floor)
             steps[-1].append(_stairs(piece, upwards, colour, order))
-        elif width < style.BAND:
-            steps[-1].extend(_direction(panel, piece, colour, order))
+        elif step in marked:
+            steps[-1].append(_direction(piece, colour, order))
     return steps
 
 
@@ -243,14 +209,21 @@ def _stairs(piece: np.ndarray, upwards: bool, colour: str, order: float) -> Line
     )
 
 
-def _direction(panel: Panel, piece: np.ndarray, colour: str, order: float) -> list[Artist]:
-    """A small arrow head in the middle of a piece long enough to carry it."""
+def _marked(points: np.ndarray, scale: float, smooth: bool) -> set[int]:
+    """The steps that carry an arrow head: long ones, and of short ones some at even distances."""
+    lengths = np.linalg.norm(np.diff(points[:, :2], axis=0), axis=1) * scale
+    if not smooth:
+        return set(np.flatnonzero(lengths >= CARRIES).tolist())
+    passed = np.floor(np.concatenate([[0.0], np.cumsum(lengths)]) / MARKS + 0.5)
+    return set(np.flatnonzero(np.diff(passed) > 0).tolist())
+
+
+def _direction(piece: np.ndarray, colour: str, order: float) -> Line2D:
+    """A small arrow head in the middle of a piece."""
     start, end = _longest(piece)
-    if np.hypot(*(end - start)) * panel.scale < 16:
-        return []
     x, y = (start + end) / 2
     marker = MarkerStyle(POINTER, transform=Affine2D().rotate(-math.atan2(end[0] - start[0], end[1] - start[1])))
-    return [Line2D([x], [y], marker=marker, ms=6, mfc=colour, mec=colour, mew=0.4, ls="", zorder=order + 0.5)]
+    return Line2D([x], [y], marker=marker, ms=6, mfc=colour, mec=colour, mew=0.4, ls="", zorder=order + 0.5)
 
 
 def _longest(piece: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from vln import continuous_metrics
 from vln.episodes import Episode
 from vln.graph import NavigationGraph
 from vln.metrics import score_paths
@@ -40,6 +41,20 @@ def score_trajectories(
     columns = score_paths(graphs, [episode_of(trajectory) for trajectory in scored], paths)
     rows = iter(range(len(scored)))
     return [None if episode_of(trajectory).goal is None else _row(columns, next(rows)) for trajectory in trajectories]
+
+
+def score_houses(trajectories: Sequence[Trajectory], radius: float) -> list[Scores | None]:
+    """All metrics of each trajectory in a continuous world, None where the goal is withheld.
+
+    Args:
+        trajectories: Of any scenes.
+        radius: Metres to the goal at which a stop succeeds.
+    """
+    known = [bool(trajectory.distances) and len(trajectory.reference_positions) > 1 for trajectory in trajectories]
+    scored = [trajectory for trajectory, told in zip(trajectories, known, strict=True) if told]
+    columns = continuous_metrics.score_trajectories(scored, radius) if scored else {}
+    rows = iter(range(len(scored)))
+    return [_row(columns, next(rows)) if told else None for told in known]
 
 
 def _row(columns: Mapping[str, np.ndarray], row: int) -> Scores:

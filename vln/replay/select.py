@@ -1,14 +1,16 @@
 """Which episodes to show: trajectories of several agents paired by episode, the worst, the best or some of them."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from vln.errors import InputError
 from vln.graph import NavigationGraph, load_graphs
-from vln.replay.scores import Scores, score_trajectories
-from vln.trajectory import Pose, Trajectory
+from vln.replay.episode import GraphReplay, HouseReplay
+from vln.replay.plan import FloorPlan, Views, trajectory_on_map
+from vln.replay.scores import Scores, score_houses, score_trajectories
+from vln.trajectory import Trajectory
 
 MOST = 6  # agents a figure has colours for
 REWRITE = "write the file again with scripts/evaluate.py"
@@ -30,41 +32,12 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Replay:
-    """One episode as one or more agents lived it.
+class Row:
+    """An episode of several runs: names of the agents, what each did, its scores or None where there is no goal."""
 
-    Attributes:
-        graph: The building.
-        agents: Names of the agents, one a trajectory.
-        trajectories: What each did; all share episode, start and demonstration.
-        scores: Name of a metric to its value, one a trajectory; None where the goal is withheld.
-    """
-
-    graph: NavigationGraph
     agents: tuple[str, ...]
     trajectories: tuple[Trajectory, ...]
     scores: tuple[Scores | None, ...]
-
-    @property
-    def episode_id(self) -> str:
-        """Id of the episode."""
-        return self.trajectories[0].episode_id
-
-    @property
-    def reference(self) -> tuple[str, ...]:
-        """Viewpoints of the demonstration, the start alone where the goal is withheld."""
-        return self.trajectories[0].reference
-
-    @property
-    def goal(self) -> str | None:
-        """The target viewpoint, None where it is withheld."""
-        return self.reference[-1] if len(self.reference) > 1 else None
-
-    def to_goal(self, pose: Pose) -> float | None:
-        """Geodesic metres from a pose to the target, None where it is withheld."""
-        if self.goal is None:
-            return None
-        return float(self.graph.distances[self.graph.index[pose.viewpoint], self.graph.index[self.goal]])
 
 
 @dataclass(frozen=True)
@@ -127,8 +100,13 @@ def _agent(path: Path, trajectories: Sequence[Trajectory]) -> str:
     return trajectories[0].agent
 
 
-def replay_episodes(runs: Sequence[Run], connectivity: Path, selection: Selection) -> list[Replay]:
-    """The selected episodes of the runs, in the order to show.
+def is_continuous(trajectory: Trajectory) -> bool:
+    """Whether a trajectory is of a continuous world rather than of a graph."""
+    return bool(trajectory.reference_positions)
+
+
+def replay_episodes(runs: Sequence[Run], connectivity: Path, selection: Selection) -> list[GraphReplay]:
+    """The selected episodes of the runs on navigation graphs, in the order to show.
 
     Args:
         runs: One an agent; the first decides which episodes are worst and best.
@@ -138,11 +116,61 @@ def replay_episodes(runs: Sequence[Run], connectivity: Path, selection: Selectio
     Raises:
         InputError: If an episode is unknown, or a trajectory does not fit its building or the other agents' episode.
     """
-    replays = _pair(runs, _candidates(runs, selection), connectivity)
+    episodes = _candidates(runs, selection)
+    graphs = load_graphs(connectivity, list(dict.fromkeys(runs[0].trajectories[each].scan for each in episodes)))
+
+    def score(source: Path, trajectories: Sequence[Trajectory]) -> list[Scores | None]:
+        for trajectory in trajectories:
+            _check_fits(source, trajectory, graphs[trajectory.scan])
+        return score_trajectories(trajectories, graphs)
+
+    return [
+        GraphReplay(row.agents, row.trajectories, row.scores, graphs[row.trajectories[0].scan])
+        for row in _select(runs, selection, _pair(runs, episodes, score))
+    ]
+
+
+def replay_houses(
+    runs: Sequence[Run],
+    selection: Selection,
+    radius: float,
+    look: Callable[[Trajectory], tuple[FloorPlan, Views]],
+) -> list[HouseReplay]:
+    """The selected episodes of the runs in continuous worlds, in the order to show.
+
+    Args:
+        runs: One an agent; the first decides which episodes are worst and best.
+        selection: Which episodes.
+        radius: Metres to the goal at which a stop succeeds.
+        look: Makes the plan of the place of a trajectory, and what the agent saw at each pose; asked only for what is
+            selected.
+
+    Raises:
+        InputError: If an episode is unknown, or a trajectory does not fit its place or the other agents' episode.
+    """
+
+    def score(source: Path, trajectories: Sequence[Trajectory]) -> list[Scores | None]:
+        for trajectory in trajectories:
+            _check_house(source, trajectory)
+        return score_houses(trajectories, radius)
+
+    replays = []
+    for row in _select(runs, selection, _pair(runs, _candidates(runs, selection), score)):
+        looked = [look(trajectory) for trajectory in row.trajectories]
+        for run, trajectory in zip(runs, row.trajectories, strict=True):
+            _check_hash(run.source, trajectory, looked[0][0].content_hash, f"scene '{trajectory.scan}'")
+        mapped = tuple(map(trajectory_on_map, row.trajectories))
+        views = tuple(seen for _, seen in looked)
+        replays.append(HouseReplay(row.agents, mapped, row.scores, looked[0][0], views, radius))
+    return replays
+
+
+def _select(runs: Sequence[Run], selection: Selection, rows: list[Row]) -> list[Row]:
+    """The worst or the best of the rows, or all."""
     if not (selection.worst or selection.best):
-        return replays
-    replays.sort(key=lambda replay: _rank(runs[0], replay), reverse=bool(selection.best))
-    return replays[: selection.worst or selection.best]
+        return rows
+    ranked = sorted(rows, key=lambda row: _rank(runs[0], row), reverse=bool(selection.best))
+    return ranked[: selection.worst or selection.best]
 
 
 def _candidates(runs: Sequence[Run], selection: Selection) -> list[str]:
@@ -168,50 +196,75 @@ def _check_known(runs: Sequence[Run], episodes: Sequence[str]) -> None:
                 raise InputError(run.source, problem, f"choose one of its {len(run.trajectories)}, such as {some}")
 
 
-def _rank(run: Run, replay: Replay) -> tuple[float, float, float, str]:
-    scores = replay.scores[0]
+def _rank(run: Run, row: Row) -> tuple[float, float, float, str]:
+    scores, episode_id = row.scores[0], row.trajectories[0].episode_id
     if scores is None:
-        problem = f"episode '{replay.episode_id}' has no goal to score by"
+        problem = f"episode '{episode_id}' has no goal to score by"
         raise InputError(run.source, problem, "choose episodes with --episode or --random")
-    return scores["SPL"], scores["nDTW"], -scores["NE"], replay.episode_id
+    return scores["SPL"], scores["nDTW"], -scores["NE"], episode_id
 
 
-def _pair(runs: Sequence[Run], episodes: Sequence[str], connectivity: Path) -> list[Replay]:
+def _pair(
+    runs: Sequence[Run],
+    episodes: Sequence[str],
+    score: Callable[[Path, Sequence[Trajectory]], list[Scores | None]],
+) -> list[Row]:
     """The trajectories of several runs, checked and scored, by episode."""
-    scans = dict.fromkeys(runs[0].trajectories[episode_id].scan for episode_id in episodes)
-    graphs = load_graphs(connectivity, list(scans))
     columns = []
     for run in runs:
         trajectories = [run.trajectories[episode_id] for episode_id in episodes]
         for trajectory in trajectories:
             _check_same(runs[0], run, trajectory)
-            _check_fits(run.source, trajectory, graphs[trajectory.scan])
-        columns.append(list(zip(trajectories, score_trajectories(trajectories, graphs), strict=True)))
+            _check_steps(run.source, trajectory)
+        columns.append(list(zip(trajectories, score(run.source, trajectories), strict=True)))
     names = tuple(run.agent for run in runs)
     return [
-        Replay(graphs[row[0][0].scan], names, tuple(each for each, _ in row), tuple(scores for _, scores in row))
+        Row(names, tuple(each for each, _ in row), tuple(scores for _, scores in row))
         for row in zip(*columns, strict=True)
     ]
 
 
 def _check_same(first: Run, run: Run, trajectory: Trajectory) -> None:
     expected = first.trajectories[trajectory.episode_id]
-    if (trajectory.scan, trajectory.reference) != (expected.scan, expected.reference):
+    if _task(trajectory) != _task(expected):
         problem = f"episode '{trajectory.episode_id}' has another path than in {first.source}"
         raise InputError(run.source, problem, "give trajectories of one data set")
 
 
+def _task(trajectory: Trajectory) -> tuple[object, ...]:
+    return trajectory.scan, trajectory.reference, trajectory.reference_positions
+
+
+def _check_hash(source: Path, trajectory: Trajectory, expected: str, place: str) -> None:
+    if trajectory.scan_hash != expected:
+        problem = f"field 'scan_hash' of episode '{trajectory.episode_id}' is not that of the local {place}"
+        raise InputError(source, problem, "replay it where it was recorded")
+
+
 def _check_fits(source: Path, trajectory: Trajectory, graph: NavigationGraph) -> None:
-    """Check that a trajectory fits the building and itself."""
+    """Check that a trajectory fits its building."""
     where = f"episode '{trajectory.episode_id}'"
-    if trajectory.scan_hash != graph.content_hash:
-        problem = f"field 'scan_hash' of {where} is not that of the local graph of scan '{graph.scan}'"
-        raise InputError(source, problem, "replay it on the graphs it was recorded on")
+    _check_hash(source, trajectory, graph.content_hash, f"graph of scan '{graph.scan}'")
     for name, path in (("reference", trajectory.reference), ("steps", [pose.viewpoint for pose in trajectory.poses])):
         broken = graph.first_break(path) if path else 0
         if broken is not None:
             reason = graph.explain(path, broken) if path else "it is empty"
             raise InputError(source, f"field '{name}' of {where} breaks at step {broken}: {reason}", REWRITE)
+
+
+def _check_house(source: Path, trajectory: Trajectory) -> None:
+    """Check that a trajectory is of a continuous world."""
+    where = f"episode '{trajectory.episode_id}'"
+    if not is_continuous(trajectory):
+        problem = f"{where} is on a navigation graph, others are in continuous worlds"
+        raise InputError(source, problem, "replay them one after the other")
+    if len(trajectory.distances) not in (0, len(trajectory.steps) + 1):
+        raise InputError(source, f"field 'distances' of {where} is not one a pose", REWRITE)
+
+
+def _check_steps(source: Path, trajectory: Trajectory) -> None:
+    """Check that a trajectory fits itself."""
+    where = f"episode '{trajectory.episode_id}'"
     for number, step in enumerate(trajectory.steps):
         if len(step.word_attention) not in (0, len(trajectory.words)):
             raise InputError(source, f"field 'word_attention' of step {number} of {where} is not one a word", REWRITE)

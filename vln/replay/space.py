@@ -59,7 +59,7 @@ def paint_ground(graph: NavigationGraph, rows: np.ndarray, rooms: Mapping[str, R
         rooms: Viewpoint to room; may be empty.
         window: What to paint.
     """
-    pixels = np.stack(np.meshgrid(*_pixel_centres(window)), axis=-1)
+    pixels = np.stack(np.meshgrid(*pixel_centres(window)), axis=-1)
     reached, _ = cKDTree(_along_edges(graph, rows)).query(pixels, distance_upper_bound=REACH)
     inside = np.isfinite(reached)
     owner = np.full(inside.shape, -1)
@@ -70,10 +70,10 @@ def paint_ground(graph: NavigationGraph, rows: np.ndarray, rooms: Mapping[str, R
     return Ground(window, owner, region[owner], _walls(tints[owner], region[owner], owner))
 
 
-def place_names(
+def name_rooms(
     ground: Ground, graph: NavigationGraph, rooms: Mapping[str, Room], avoid: np.ndarray, scale: float
 ) -> list[Name]:
-    """Names in their rooms, over nothing that happened nor one another; those that do not fit are left out.
+    """The names of a building's rooms.
 
     Args:
         ground: The storey.
@@ -83,39 +83,53 @@ def place_names(
         scale: Points a metre.
     """
     here = {graph.viewpoints[row] for row in np.unique(ground.viewpoint[ground.viewpoint >= 0])}
-    names = {rooms[each].region: rooms[each] for each in sorted(here) if each in rooms}
-    sizes = {region: int((ground.region == region).sum()) for region in names}
-    area = (max(ground.window.width, ground.window.height) / PIXELS) ** 2  # of a pixel
-    taken = np.array([(x, y, CLEAR / scale, CLEAR / scale) for x, y in avoid])
+    known = [rooms[each] for each in sorted(here) if each in rooms]
+    names = {room.region: room.name for room in known if room.letter not in UNNAMED}
     dots = np.array([(x, y, DOT, DOT) for x, y in graph.positions[np.unique(ground.viewpoint), :2]])
+    return place_names(ground.window, ground.region, names, avoid, dots, scale)
+
+
+def place_names(
+    window: Window, region: np.ndarray, names: Mapping[int, str], avoid: np.ndarray, blemishes: np.ndarray, scale: float
+) -> list[Name]:
+    """Names in their rooms, over nothing that happened nor one another; those that do not fit are left out.
+
+    Args:
+        window: What the pixels cover.
+        region: (H, W) int, room of each pixel, row 0 at the bottom.
+        names: Room to name.
+        avoid: (N, 2) positions in metres to stay clear of.
+        blemishes: (M, 4) x, y and half sizes in metres of what is covered only where there is no other way.
+        scale: Points a metre.
+    """
+    sizes = {room: int((region == room).sum()) for room in names}
+    area = (max(window.width, window.height) / PIXELS) ** 2  # of a pixel
+    taken = np.array([(x, y, CLEAR / scale, CLEAR / scale) for x, y in avoid]).reshape(-1, 4)
     placed = []
-    for region in sorted(names, key=lambda each: -sizes[each]):
-        room = names[region]
-        half = (text_width(room.name, NAME_SIZE) / 2 + PADDING) / scale, (NAME_SIZE / 2 + PADDING) / scale
-        if room.letter in UNNAMED or sizes[region] * area < 4 * half[0] * half[1]:
+    for room in sorted(names, key=lambda each: -sizes[each]):
+        half = (text_width(names[room], NAME_SIZE) / 2 + PADDING) / scale, (NAME_SIZE / 2 + PADDING) / scale
+        if sizes[room] * area < 4 * half[0] * half[1]:
             continue
-        # Dots of the graph are a blemish, what happened is not to be covered.
-        spot = _spot(ground, region, np.array(half), np.concatenate([taken, dots]))
-        spot = spot or _spot(ground, region, np.array(half), taken)
+        spot = _spot(window, region == room, np.array(half), np.concatenate([taken, blemishes]))
+        spot = spot or _spot(window, region == room, np.array(half), taken)
         if spot is not None:
             taken = np.concatenate([taken, [(*spot, *half)]])
-            placed.append(Name(room.name, *spot))
+            placed.append(Name(names[room], *spot))
     return placed
 
 
-def _spot(ground: Ground, region: int, half: np.ndarray, taken: np.ndarray) -> tuple[float, float] | None:
+def _spot(window: Window, room: np.ndarray, half: np.ndarray, taken: np.ndarray) -> tuple[float, float] | None:
     """The free centre nearest to the middle of a room for a text.
 
     Args:
-        ground: The storey.
-        region: The room.
+        window: What the pixels cover.
+        room: (H, W) bool, the pixels of the room.
         half: (2,) half the width and height of the text in metres.
         taken: (N, 4) x, y and half sizes of what it must not cover.
     """
-    columns, rows = _pixel_centres(ground.window)
-    y, x = np.nonzero(ground.region[::SPOTS, ::SPOTS] == region)
+    columns, rows = pixel_centres(window)
+    y, x = np.nonzero(room[::SPOTS, ::SPOTS])
     spots = np.stack([columns[::SPOTS][x], rows[::SPOTS][y]], axis=1)
-    window = ground.window
     free = ((spots - half > (window.left, window.bottom)) & (spots + half < (window.right, window.top))).all(axis=1)
     free &= (np.abs(spots[:, None] - taken[:, :2]) > half + taken[:, 2:]).any(axis=-1).all(axis=1)
     if not free.any():
@@ -124,7 +138,8 @@ def _spot(ground: Ground, region: int, half: np.ndarray, taken: np.ndarray) -> t
     return best[0], best[1]
 
 
-def _pixel_centres(window: Window) -> tuple[np.ndarray, np.ndarray]:
+def pixel_centres(window: Window) -> tuple[np.ndarray, np.ndarray]:
+    """Positions in metres of the columns and rows of pixels that cover a window."""
     size = max(window.width, window.height) / PIXELS
     return np.arange(window.left + size / 2, window.right, size), np.arange(window.bottom + size / 2, window.top, size)
 

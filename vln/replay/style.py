@@ -17,6 +17,8 @@ AGENTS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 LETTERS = "BCDEFG"
 DEMONSTRATION = "#a6a6a6"
 GOAL = "#F0E442"
+TARGET = "#f2b705"  # the outline of the thing to be found
+WALL = "#4a4a4f"
 INK = "#222222"
 FAINT = "#6b6b6b"
 RULE = "#d0d0d0"
@@ -42,6 +44,17 @@ _TINTS = {
     "#e6efd9": "p x y",  # outdoors
 }
 ROOM_TINTS = {letter: tint for tint, letters in _TINTS.items() for letter in letters.split()}
+
+
+_PURPOSES = {
+    "h": "hallway|entryway|landing",
+    "b": "bedroom|kids room|nursery",
+    "a": "bathroom|laundry room",
+    "k": "kitchen|dining room",
+    "l": "living room|library|music room",
+    "o": "office|gym|storage room|garage",
+}
+PURPOSE_TINTS = {name: ROOM_TINTS[letter] for letter, names in _PURPOSES.items() for name in names.split("|")}
 
 
 @lru_cache(maxsize=8192)

@@ -12,7 +12,7 @@ from rich.text import Text
 from vln.metrics import METRICS
 from vln.replay.moves import chosen_probability, describe_step
 from vln.replay.reading import readers, shown_words, word_weights
-from vln.replay.select import Replay
+from vln.replay.episode import Replay
 from vln.replay.style import AGENTS, LETTERS, clings, score_text
 from vln.trajectory import Trajectory
 
@@ -24,9 +24,9 @@ def render_episode(replay: Replay) -> RenderableType:
     """Everything about an episode: the instruction, the steps of each agent and the scores."""
     first = replay.trajectories[0]
     title = Text(f"Episode {replay.episode_id}", style="bold")
-    title.append(f"  {first.dataset} {first.split}, building {first.scan}", style="dim")
+    title.append(f"  {first.dataset} {first.split}, {replay.building}", style="dim")
     steps = [part for agent in range(len(replay.trajectories)) for part in _steps(replay, agent)]
-    scores = [_scores_table(replay)] if replay.goal is not None else []
+    scores = [_scores_table(replay)] if not replay.withheld else []
     return Group(title, Text(" ".join(first.instruction.split())), *steps, *scores, "")
 
 
@@ -34,7 +34,7 @@ def _steps(replay: Replay, agent: int) -> list[RenderableType]:
     """A line a step of one agent, and below it what it read; columns without content are left out."""
     trajectory = replay.trajectories[agent]
     words, reads = shown_words([trajectory]), bool(readers([trajectory]))
-    columns = [column for column in _columns(replay, trajectory) if any(column[1:])]
+    columns = [column for column in _columns(replay, agent) if any(column[1:])]
     sides = ["<" if column[0] == "action" else ">" for column in columns]
     widths = [max(map(len, column)) for column in columns]
     parts: list[RenderableType] = ["", Text(f"{LETTERS[agent]}  {replay.agents[agent]}", style=f"bold {AGENTS[agent]}")]
@@ -46,10 +46,11 @@ def _steps(replay: Replay, agent: int) -> list[RenderableType]:
     return parts
 
 
-def _columns(replay: Replay, trajectory: Trajectory) -> list[list[str]]:
+def _columns(replay: Replay, agent: int) -> list[list[str]]:
     """Columns of text, their names first, then the start, then the steps."""
+    trajectory = replay.trajectories[agent]
     chances = [chosen_probability(step) for step in trajectory.steps]
-    distances = [replay.to_goal(pose) for pose in trajectory.poses]
+    distances = [replay.to_goal(agent, moment) for moment in range(len(trajectory.poses))]
     return [
         ["step", *(str(number) for number in range(len(distances)))],
         ["action", "start", *_actions(trajectory)],

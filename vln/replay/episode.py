@@ -1,0 +1,153 @@
+"""An episode as agents lived it, on a navigation graph or in a continuous world."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+
+from vln.floors import Floors, find_floors
+from vln.graph import NavigationGraph
+from vln.metrics import THRESHOLD
+from vln.replay.plan import FloorPlan, PlanBox, Views
+from vln.replay.scores import Scores
+from vln.trajectory import Trajectory
+
+
+@dataclass(frozen=True)
+class Replay(ABC):
+    """One episode as one or more agents lived it.
+
+    Attributes:
+        agents: Names of the agents, one a trajectory.
+        trajectories: What each did, in the frame of maps; all share episode, start and demonstration.
+        scores: Name of a metric to its value, one a trajectory; None where the goal is withheld.
+    """
+
+    agents: tuple[str, ...]
+    trajectories: tuple[Trajectory, ...]
+    scores: tuple[Scores | None, ...]
+
+    @property
+    def episode_id(self) -> str:
+        """Id of the episode."""
+        return self.trajectories[0].episode_id
+
+    @property
+    @abstractmethod
+    def building(self) -> str:
+        """What figures call the place."""
+
+    @property
+    @abstractmethod
+    def radius(self) -> float:
+        """Metres to the goal at which a stop succeeds."""
+
+    @property
+    @abstractmethod
+    def floors(self) -> Floors:
+        """Storeys of the place."""
+
+    @property
+    @abstractmethod
+    def demonstration(self) -> np.ndarray:
+        """(N, 3) places of the demonstration, the start alone where the goal is withheld."""
+
+    @abstractmethod
+    def to_goal(self, agent: int, moment: int) -> float | None:
+        """Geodesic metres from an agent to the goal after so many steps, None where it is withheld."""
+
+    @property
+    def withheld(self) -> bool:
+        """Whether the goal is."""
+        return len(self.demonstration) < 2
+
+
+@dataclass(frozen=True)
+class GraphReplay(Replay):
+    """An episode on a navigation graph.
+
+    Attributes:
+        graph: The building.
+    """
+
+    graph: NavigationGraph
+
+    @property
+    def building(self) -> str:
+        """What figures call the place."""
+        return f"building {self.graph.scan}"
+
+    @property
+    def radius(self) -> float:
+        """Metres to the goal at which a stop succeeds."""
+        return THRESHOLD
+
+    @property
+    def floors(self) -> Floors:
+        """Storeys by the heights of the viewpoints."""
+        return find_floors(self.graph.positions[:, 2])
+
+    @property
+    def reference(self) -> tuple[str, ...]:
+        """Viewpoints of the demonstration, the start alone where the goal is withheld."""
+        return self.trajectories[0].reference
+
+    @property
+    def demonstration(self) -> np.ndarray:
+        """(N, 3) viewpoints of the demonstration."""
+        return self.graph.positions[[self.graph.index[viewpoint] for viewpoint in self.reference]]
+
+    def to_goal(self, agent: int, moment: int) -> float | None:
+        """Metres along the graph."""
+        if self.withheld:
+            return None
+        here, goal = self.trajectories[agent].poses[moment].viewpoint, self.reference[-1]
+        return float(self.graph.distances[self.graph.index[here], self.graph.index[goal]])
+
+
+@dataclass(frozen=True)
+class HouseReplay(Replay):
+    """An episode in a continuous world.
+
+    Attributes:
+        plan: The place from above.
+        views: What each agent saw.
+        success: Metres to the goal at which a stop succeeds.
+    """
+
+    plan: FloorPlan
+    views: tuple[Views, ...]
+    success: float
+
+    @property
+    def building(self) -> str:
+        """What figures call the place."""
+        return self.plan.name
+
+    @property
+    def radius(self) -> float:
+        """Metres to the goal at which a stop succeeds."""
+        return self.success
+
+    @property
+    def floors(self) -> Floors:
+        """Storeys of the plan."""
+        return self.plan.floors
+
+    @property
+    def demonstration(self) -> np.ndarray:
+        """(N, 3) places of the demonstration."""
+        return np.array(self.trajectories[0].reference_positions)
+
+    @property
+    def target(self) -> PlanBox | None:
+        """The thing to be reached, where it is one."""
+        if self.withheld:
+            return None
+        x, y, _ = self.trajectories[0].reference_positions[-1]
+        return self.plan.target(self.trajectories[0].target, (x, y))
+
+    def to_goal(self, agent: int, moment: int) -> float | None:
+        """Metres along the floor."""
+        distances = self.trajectories[agent].distances
+        return distances[moment] if distances and not self.withheld else None
