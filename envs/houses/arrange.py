@@ -8,7 +8,7 @@ from envs.houses import furniture_kitchen, furniture_living, furniture_other
 from envs.houses.assemble import Assembly
 from envs.houses.palette import Palette
 from envs.houses.piece import Piece, Pose
-from envs.houses.space import GAP, Space, Stretch, overlap
+from envs.houses.space import GAP, Space, Stretch
 
 Maker = Callable[[Palette], Piece]
 TRIES = 24  # places tried for a piece before it is left out
@@ -74,14 +74,14 @@ class Furnisher:
         x0, z0, x1, z1 = self._middle()
         piece = maker(palette)
         long = 0.0 if x1 - x0 > z1 - z0 else math.pi / 2
-        for part in range(8):
-            yaw = long if part < 6 else long + math.pi / 2
-            spread = 0.12 * part
+        for part in range(14):
+            yaw = long if part % 3 else long + math.pi / 2
+            spread = 0.07 * part
             x = (x0 + x1) / 2 + (palette.rng.random() - 0.5) * spread * (x1 - x0)
             z = (z0 + z1) / 2 + (palette.rng.random() - 0.5) * spread * (z1 - z0)
             pose = Pose(x, 0.0, z, yaw).compose(Pose(0.0, 0.0, -piece.depth / 2, 0.0))
             pose = pose._replace(x=round(pose.x, 3), z=round(pose.z, 3))
-            if self.stand(piece, pose, 0.3):
+            if self.stand(piece, pose, 0.0):
                 return True
         return False
 
@@ -117,18 +117,15 @@ class Furnisher:
                     break
 
     def _stand_close(self, piece: Piece, pose: Pose) -> bool:
-        """Put a piece before another, on floor that was kept free for that one."""
-        box = pose.footprint(piece.width, piece.depth)
-        kept = self.space.reserved
-        self.space.reserved = [other for other in kept if not overlap(box, other)]
-        doors = [other for other in kept[: self._door_count()] if overlap(box, other)]
-        fine = not doors and self.stand(piece, pose, 0.0)
-        self.space.reserved = kept
+        """Put a piece right before the one put down last, on the floor that was kept free for that one."""
+        space = self.space
+        kept, space.reserved = space.reserved, space.reserved[:-1]
+        entry = space.entries.pop()
+        fine = self.stand(piece, pose, 0.0)
+        space.reserved = kept
+        if not fine:
+            space.entries.append(entry)
         return fine
-
-    def _door_count(self) -> int:
-        """How many of the reserved places are before doors; they come first."""
-        return sum(opening.kind != "window" for edge in self.space.edges for _, _, opening in edge.openings)
 
     def _facing(self, screen: Pose, stand: Piece, sofa: Piece) -> Pose | None:
         """Put a sofa opposite a television, against the far wall or in the room."""
@@ -153,8 +150,7 @@ class Furnisher:
     def _exact(self, pose: Pose, near: float) -> float:
         """The distance to the wall that is crossed just before `near` metres ahead."""
         x, z = pose.point(0.0, near)
-        cos, sin = pose.turn
-        axis = 0 if abs(sin) > 0.5 else 1
+        axis = 0 if abs(pose.turn[1]) > 0.5 else 1
         ways = [
             abs(edge.start[axis] - (pose.x, pose.z)[axis])
             for edge in self.space.edges
@@ -201,7 +197,7 @@ class Furnisher:
                 for side, along in ((-1, low - 0.02), (1, high + 0.02)):
                     if not 0.28 < along < edge.length - 0.28:
                         continue
-                    piece = furniture_other.curtain(palette, side, opening.low + 0.05, opening.high + 0.12, named)
+                    piece = furniture_other.curtain(side, opening.low + 0.05, opening.high + 0.12, named)
                     x, z = edge.point(along)
                     self.place(piece, Pose(x, 0.0, z, math.atan2(*edge.normal)))
                 self.space.covered.append(
@@ -219,7 +215,7 @@ class Furnisher:
                 middle = (low + high) / 2
                 if self.space.blank(index, middle - width / 2, middle + width / 2, 0.0, 0.68):
                     x, z = edge.point(middle, GAP)
-                    piece = furniture_other.radiator(palette, width)
+                    piece = furniture_other.radiator(width)
                     self.stand(piece, Pose(x, 0.0, z, math.atan2(*edge.normal)), 0.0)
 
     def ceiling_lamp(self) -> None:

@@ -126,11 +126,10 @@ def build(assembly: Assembly) -> Mesh:
     corners, uv, colours, texture, object_ids = (array[order] for array in (corners, uv, colours, texture, object_ids))
     vertices = np.ascontiguousarray(corners.reshape(-1, 3), np.float32)
     first = np.arange(len(corners), dtype=np.int32)[:, None] * 4
-    triangles = np.concatenate([first + [0, 1, 2], first + [0, 2, 3]], 1).reshape(-1, 3).astype(np.int32)
+    triangles = (first + np.array([[0, 1, 2, 0, 2, 3]], np.int32)).reshape(-1, 3)
     # The cut corner of a cushion is a quad whose last two corners coincide: one triangle.
-    proper = np.ones((len(corners), 2), dtype=bool)
-    proper[:, 1] = (corners[:, 2] != corners[:, 3]).any(1)
-    proper = proper.reshape(-1)
+    whole = (corners[:, 2] != corners[:, 3]).any(1)
+    proper = np.stack([np.ones_like(whole), whole], 1).reshape(-1)
     return Mesh(
         vertices=vertices,
         triangles=triangles[proper],

@@ -1,5 +1,6 @@
 """Rooms as rectangles around a hallway, in whole decimetres so that walls meet exactly."""
 
+import itertools
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -55,7 +56,7 @@ def _cuts(rng: np.random.Generator, low: int, high: int, mean: int) -> list[int]
 def _row(rng: np.random.Generator, blocks: Blocks, x: tuple[int, int], z: tuple[int, int], mean: int) -> list[int]:
     """Fill a block with rooms side by side along x."""
     ends = _cuts(rng, *x, mean)
-    return [blocks.add((low, z[0], high, z[1])) for low, high in zip(ends[:-1], ends[1:], strict=True)]
+    return [blocks.add((low, z[0], high, z[1])) for low, high in itertools.pairwise(ends)]
 
 
 def _column(rng: np.random.Generator, blocks: Blocks, x: tuple[int, int], z: tuple[int, int]) -> list[int]:

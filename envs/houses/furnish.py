@@ -175,7 +175,27 @@ PICTURES: Recipe = (
     (kitchen.mirror, 0.2, ""),
 )
 CURTAINED = ("living room", "bedroom", "dining room", "kids room", "nursery", "office", "library", "music room")
+UNHEATED = ("garage", "storage room", "kitchen")
 CARPETED = {"bedroom": 0.6, "kids room": 0.8, "nursery": 0.8, "office": 0.5, "library": 0.7, "music room": 0.6}
+
+
+def _table(furnisher: Furnisher) -> bool:
+    """A table with chairs in the middle of a room, a small one where no other fits."""
+    return furnisher.centre(living.dining_table) or furnisher.centre(
+        lambda palette: living.dining_table(palette, small=True)
+    )
+
+
+def _centrepiece(furnisher: Furnisher, category: str) -> None:
+    """What a room is arranged around."""
+    if category == "kitchen":
+        kitchen_run(furnisher)
+        if furnisher.has_dining_room or not _table(furnisher):
+            furnisher.kitchen_island()
+    elif category == "dining room":
+        _table(furnisher)
+    elif category == "living room":
+        furnisher.seating()
 
 
 def _room(furnisher: Furnisher, category: str) -> None:
@@ -183,14 +203,7 @@ def _room(furnisher: Furnisher, category: str) -> None:
     palette = furnisher.space.palette
     if category in CURTAINED and palette.chance(0.6):
         furnisher.curtains()
-    if category == "kitchen":
-        kitchen_run(furnisher)
-        if furnisher.has_dining_room or not furnisher.centre(living.dining_table):
-            furnisher.kitchen_island()
-    elif category == "dining room":
-        furnisher.centre(living.dining_table)
-    elif category == "living room":
-        furnisher.seating()
+    _centrepiece(furnisher, category)
     for maker, chance, spot in FLOOR.get(category, ()):
         if palette.chance(chance) and not furnisher.against_wall(maker(palette), spot) and maker is sleep.bed:
             furnisher.against_wall(sleep.bed(palette, single=True), "any")
@@ -199,7 +212,7 @@ def _room(furnisher: Furnisher, category: str) -> None:
     for maker, chance, _ in WALLS.get(category, PICTURES):
         if palette.chance(chance):
             furnisher.hang(maker(palette))
-    if category not in {"garage", "storage room", "kitchen"} and palette.chance(0.6):
+    if category not in UNHEATED and palette.chance(0.6):
         furnisher.radiators()
     furnisher.ceiling_lamp()
 

@@ -190,7 +190,7 @@ def mirror(palette: Palette, width: float | None = None, height: float | None = 
     half = wide / 2
     parts = Parts()
     parts.box((-half, 0, 0), (half, high, 0.02), paint)
-    glass = Paint(190, 214, 226, TEXTURE["marble"], 1.0)
+    glass = Paint(196, 218, 230, TEXTURE["plaster"], 1.0)
     parts.front_panel((-half + 0.05, half - 0.05), (0.05, high - 0.05), 0.022, glass)
     for low, top in ((0.0, 0.04), (high - 0.04, high)):
         parts.box((-half, low, 0.02), (half, top, 0.035), paint)

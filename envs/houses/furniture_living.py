@@ -237,11 +237,11 @@ def chair(palette: Palette, named: Named | None = None) -> Piece:
     return Piece("chair", name, parts, width, depth, back)
 
 
-def dining_table(palette: Palette) -> Piece:
+def dining_table(palette: Palette, *, small: bool = False) -> Piece:
     """A table with chairs around it, pulled in."""
     name, paint = palette.wood() if palette.chance(0.7) else palette.colour()
     chairs = palette.painted_wood()
-    pairs = 1 + palette.index(3)
+    pairs = 1 if small else 1 + palette.index(3)
     width, depth = 0.62 * pairs + 0.22 if pairs > 1 else 0.85, palette.size(0.8, 0.95)
     reach = 0.3  # how far chairs stick out
     parts = Parts()
@@ -286,7 +286,7 @@ def sideboard(palette: Palette) -> Piece:
 
 def aquarium(palette: Palette) -> Piece:
     """A tank of fish on a stand."""
-    name, paint = palette.wood()
+    paint = palette.wood()[1]
     width, depth = palette.size(0.8, 1.1), 0.42
     parts = Parts()
     half = width / 2

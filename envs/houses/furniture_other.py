@@ -236,7 +236,7 @@ def ceiling_lamp(palette: Palette) -> Piece:
     return Piece("ceiling lamp", name, parts, 0.44, 0.44, 0.4)
 
 
-def curtain(palette: Palette, side: int, low: float, high: float, named: tuple[str, Paint]) -> Piece:
+def curtain(side: int, low: float, high: float, named: tuple[str, Paint]) -> Piece:
     """One curtain in three folds beside a window, its inner edge at x = 0, on the left (-1) or right (1)."""
     name, paint = named
     parts = Parts()
@@ -246,7 +246,7 @@ def curtain(palette: Palette, side: int, low: float, high: float, named: tuple[s
     return Piece("curtain", name, parts, 0.54, 0.1, high)
 
 
-def radiator(palette: Palette, width: float) -> Piece:
+def radiator(width: float) -> Piece:
     """A radiator for under a window."""
     parts = Parts()
     count = max(3, int(width / 0.14))

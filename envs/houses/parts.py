@@ -1,4 +1,4 @@
-"""Solid parts that furniture is put together from, described one by one and turned into triangles all at once.
+"""Solid parts that furniture is put together from, told one by one and made triangles at once.
 
 Local frame of a piece: x to its right, y up, z to its front, its back at z = 0, its middle at x = 0, the floor at y = 0.
 """
@@ -11,7 +11,8 @@ import numpy as np
 Point = tuple[float, float, float]
 Rect = tuple[float, float, float, float]
 
-# Corner c of a box has x from bit 0, y from bit 1, z from bit 2; faces +x, -x, +y, -y, +z, -z, counter-clockwise outside.
+# Corner c of a box has x from bit 0, y from bit 1, z from bit 2; faces +x, -x, +y, -y, +z, -z.
+# Faces run counter-clockwise seen from outside.
 BOX_FACES = np.array([[5, 1, 3, 7], [0, 4, 6, 2], [2, 6, 7, 3], [0, 1, 5, 4], [4, 5, 7, 6], [1, 0, 2, 3]])
 # Which local axes a texture runs along on a face whose normal is x, y or z.
 U_AXIS, V_AXIS = np.array([2, 0, 0]), np.array([1, 2, 1])
@@ -191,7 +192,7 @@ def soft_quads(rows: np.ndarray) -> Quads:
         for axis in range(3):
             for part in range(3):
                 far = index >> part & 1
-                inset = 0.0 if part == axis else (-bevel if far else bevel)
+                inset = bevel * (0 if part == axis else -1 if far else 1)
                 corner[:, 3 * index + axis, part] = (high if far else low)[:, part] + inset
     corners = corner[:, BEVEL_FACES].reshape(-1, 4, 3)
     return _flat(corners, np.repeat(np.arange(len(rows)), len(BEVEL_FACES)), rows)
@@ -227,9 +228,9 @@ def _rings(centre: np.ndarray, radius: np.ndarray, height: np.ndarray, sides: in
         lean[..., 1] = (-slope[1][:, ring] / np.maximum(slope[0][:, ring], 1e-9))[:, None]
         leans.append(np.stack([lean[:, here], lean[:, here], lean[:, there], lean[:, there]], 2))
     fan = np.array([[0, i, i + 1, i + 2] for i in range(1, sides - 1, 2)])
-    for end, order, up in ((0, fan, -1.0), (rings - 1, fan[:, ::-1], 1.0)):
+    for end, order, way in ((0, fan, -1.0), (rings - 1, fan[:, ::-1], 1.0)):
         bands.append(point[:, end][:, order])
-        leans.append(np.broadcast_to(np.array([0.0, up, 0.0]), bands[-1].shape))
+        leans.append(np.broadcast_to(np.array([0.0, way, 0.0]), bands[-1].shape))
     corners = np.concatenate(bands, 1) + centre[:, None, None]
     normals = np.concatenate(leans, 1)
     return corners, normals / np.linalg.norm(normals, axis=3, keepdims=True)

@@ -8,6 +8,7 @@ from envs.houses.blocks import Blocks, make_blocks
 from envs.houses.purposes import assign
 
 WALL = 0.1  # metres, thickness
+DOOR_HEIGHT = 2.05  # metres, of every opening
 DOOR_MARGIN = 0.22  # metres of wall left beside an opening
 OPEN = ("living room", "kitchen", "dining room")
 
@@ -194,16 +195,14 @@ def inset(corners: list[tuple[float, float]], distance: float) -> list[tuple[flo
 def _hole(rng: np.random.Generator, segment: Segment, kind: str) -> Opening:
     """An opening somewhere in a wall, most often near one of its ends."""
     width = (0.9, 0.95, 1.0)[int(rng.random() * 3)]
-    high = 2.05
     if kind == "arch":
         width = round(min(segment.length - 0.7, 1.5 + rng.random() * 1.1), 2)
-        high = 2.2
     reach = width / 2 + DOOR_MARGIN
     low, top = segment.low + reach, segment.high - reach
     place = rng.random()
     side = rng.random()
     part = min(place * 1.6, 1.0) * 0.25 if side < 0.4 else 1 - min(place * 1.6, 1.0) * 0.25 if side < 0.8 else place
-    return Opening(kind, segment, round(low + (top - low) * part, 3), width, 0.0, high)
+    return Opening(kind, segment, round(low + (top - low) * part, 3), width, 0.0, DOOR_HEIGHT)
 
 
 def _door_kind(rng: np.random.Generator, names: tuple[str, str], length: float) -> str:
@@ -255,7 +254,7 @@ def _extra(rooms: list[PlanRoom], pair: tuple[int, int]) -> float:
         return 0.8
     if names & set(OPEN) and names & {"laundry room", "office", "library", "music room"}:
         return 0.25
-    return 0.2 if names == {"bedroom", "bathroom"} or names == {"garage", "laundry room"} else 0.0
+    return 0.2 if names in ({"bedroom", "bathroom"}, {"garage", "laundry room"}) else 0.0
 
 
 def _front_door(rng: np.random.Generator, plan: Plan) -> None:
@@ -271,7 +270,7 @@ def _front_door(rng: np.random.Generator, plan: Plan) -> None:
             middle = round((segment.low + segment.high) / 2, 3)
             if segment.length > 2.4:
                 middle = round(segment.low + 0.7 + (segment.length - 1.4) * rng.random(), 3)
-            plan.openings.append(Opening("entrance", segment, middle, 0.95, 0.0, 2.05))
+            plan.openings.append(Opening("entrance", segment, middle, 0.95, 0.0, DOOR_HEIGHT))
             return
 
 

@@ -46,7 +46,7 @@ EXTRAS = {
 def assign(
     rng: np.random.Generator, blocks: Blocks, walls: Sequence[Wall], areas: list[float], rooms: Sequence[Named]
 ) -> None:
-    """Set the category of every room: one living room, kitchen, bathroom and bedroom at least where there are enough."""
+    """Set the category of every room: a living room, a kitchen and a bathroom at least."""
     roles = {"hall": "hallway", "entry": "entryway", "bath": "bathroom"}
     free: list[int] = []
     for index, space in enumerate(blocks.spaces):
@@ -73,7 +73,7 @@ def assign(
     if not hosts and free:
         take(max(free, key=lambda index: areas[index]), "bedroom")
     left = dict.fromkeys(EXTRAS, 0)
-    for index in list(free):
+    for index in tuple(free):
         fits = [
             name for name, (low, high, _, most) in EXTRAS.items() if low <= areas[index] <= high and left[name] < most
         ]

@@ -182,7 +182,7 @@ def _clock(rng: np.random.Generator) -> np.ndarray:
         along = across * np.sin(turn) - down * np.cos(turn)
         beside = np.abs(across * np.cos(turn) + down * np.sin(turn))
         dial = np.where((along > -6) & (along < length) & (beside < width), 0.1, dial)
-    return dial
+    return dial - 0.02 * rng.random((SIZE, SIZE))
 
 
 def _books(rng: np.random.Generator) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 
 from envs.houses.light import corner, facing
 from envs.houses.parts import Paint
-from envs.houses.plan import WALL, Opening, Plan, inset
+from envs.houses.plan import DOOR_HEIGHT, WALL, Opening, Plan, inset
 
 FRAME = 0.06  # metres, width of a door's frame
 HOLE = 0.04  # metres that a hole is wider than its door, hidden by the frame
@@ -109,7 +109,7 @@ def wall(shell: Shell, edge: Edge, floor: float, height: float, paint: Paint, ob
     holes = [(low - HOLE, high + HOLE, opening) for low, high, opening in edge.openings if opening.passable]
     ends = [end for low, high, _ in holes for end in (low, high)]
     u = np.array(sorted({0.0, edge.length, *(BAND, edge.length - BAND), *ends}))
-    door_top = 2.05 + HOLE
+    door_top = DOOR_HEIGHT + HOLE
     y = np.array([0.0, BAND, door_top, height])
     keep = np.ones((len(u) - 1, 3), dtype=bool)
     middle = (u[1:] + u[:-1]) / 2
