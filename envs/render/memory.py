@@ -1,18 +1,19 @@
-"""Memory inside compiled code: arrays of scenes by address, and reads that the compiler may vectorise.
+"""Memory inside compiled code: arrays of scenes by address, and reads and writes that the compiler may vectorise.
 
-Rows of a batch may be of any scenes, so kernels get addresses. LLVM vectorises a loop that looks up texels and writes colours only
-when told that what is written is never read back as a texel: `texel`, `read` and `write` say so by scoped alias metadata.
+Rows of a batch may be of any scenes, so kernels get addresses. LLVM makes vectors of a loop only when sure that what it
+writes is not what it reads: scenes never change, which `constant`, `read` and `write` say by scoped alias metadata.
 """
 
 from typing import Any
 
-from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic
+from llvmlite import ir  # type: ignore[import-untyped]
+from numba import extending, types
+
+intrinsic: Any = extending.intrinsic  # its hints are of the typing function, not of what it makes
 
 
 @intrinsic
-def pointer(_context: Any, address: types.Type) -> tuple[Any, Any]:
+def pointer(_context: Any, address: Any) -> tuple[Any, Any]:
     """An address (int64) as a pointer, for `numba.carray`."""
 
     def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
@@ -22,46 +23,61 @@ def pointer(_context: Any, address: types.Type) -> tuple[Any, Any]:
 
 
 @intrinsic
-def texel(_context: Any, address: types.Type, index: types.Type) -> tuple[Any, Any]:
-    """The uint32 at an index (int32) after an address (int64), in memory that no array here overlaps."""
+def borrowed(_context: Any, array: Any) -> tuple[Any, Any]:
+    """The same array uncounted: counting references takes longer than a small loop. The caller keeps it alive."""
 
-    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        base = builder.inttoptr(arguments[0], ir.IntType(32).as_pointer())
-        value = builder.load(builder.gep(base, [arguments[1]]))
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        result = context.make_array(signature.args[0])(context, builder, value=arguments[0])
+        result.meminfo = ir.Constant(result.meminfo.type, None)
+        return result._getvalue()
+
+    return array(array), generate
+
+
+@intrinsic
+def constant(_context: Any, array: Any, index: Any) -> tuple[Any, Any]:
+    """The element of a contiguous array (n,) at an index of at least 0; the array is of a scene."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        value = builder.load(_place(context, builder, signature, arguments))
         value.set_metadata("alias.scope", _scope(builder.module))
         return value
 
-    return types.uint32(types.int64, types.int32), generate
+    return array.dtype(array, index), generate
 
 
 @intrinsic
-def read(_context: Any, array: types.Type, index: types.Type) -> tuple[Any, Any]:
-    """The element of a contiguous array (n,) at an index of at least 0; the array holds no texels."""
+def read(_context: Any, array: Any, index: Any) -> tuple[Any, Any]:
+    """The element of a contiguous array (n,) at an index of at least 0; the array is not of a scene."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        data = context.make_array(signature.args[0])(context, builder, value=arguments[0]).data
-        value = builder.load(builder.gep(data, [arguments[1]]))
+        value = builder.load(_place(context, builder, signature, arguments))
         value.set_metadata("noalias", _scope(builder.module))
         return value
 
-    return array.dtype(array, types.int64), generate
+    return array.dtype(array, index), generate
 
 
 @intrinsic
-def write(_context: Any, array: types.Type, index: types.Type, value: types.Type) -> tuple[Any, Any]:
-    """Set the element of a contiguous array (n,) at an index of at least 0; the array holds no texels."""
+def write(_context: Any, array: Any, index: Any, _value: Any) -> tuple[Any, Any]:
+    """Set the element of a contiguous array (n,) at an index of at least 0; the array is not of a scene."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        data = context.make_array(signature.args[0])(context, builder, value=arguments[0]).data
-        stored = builder.store(arguments[2], builder.gep(data, [arguments[1]]))
+        stored = builder.store(arguments[2], _place(context, builder, signature, arguments))
         stored.set_metadata("noalias", _scope(builder.module))
         return context.get_dummy_value()
 
-    return types.void(array, types.int64, array.dtype), generate
+    return types.void(array, index, array.dtype), generate
+
+
+def _place(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    """Pointer to the element that the arguments (array, index, ...) name; negative indices do not count from the end."""
+    data = context.make_array(signature.args[0])(context, builder, value=arguments[0]).data
+    return builder.gep(data, [arguments[1]])
 
 
 def _scope(module: Any) -> Any:
-    """The scope of texels: a list of one scope, in a domain of its own."""
-    domain = module.add_metadata(["vln texel domain"])
-    scope = module.add_metadata(["vln texel scope", domain])
+    """The scope of scenes' memory: a list of one scope, in a domain of its own."""
+    domain = module.add_metadata(["vln scenes domain"])
+    scope = module.add_metadata(["vln scenes", domain])
     return module.add_metadata([scope])

@@ -1,8 +1,9 @@
 """Scenes as the renderer reads them: triangles in clusters that lie close together, in compact arrays.
 
-Triangles are sorted along a Morton curve and cut into clusters, each with its box. Large triangles (walls, floors, ceilings)
-come first, in small clusters of their own: they hide the rest. Texture coordinates and colours are affine functions of the
-position within a triangle, so a triangle stores their gradients in the world and a pixel needs nothing but its position.
+Triangles are sorted along a Morton curve and cut into clusters, each with its box. Large triangles (walls, floors,
+ceilings) come first, in small clusters of their own: they hide the rest. Texture coordinates and colours are affine
+functions of the position within a triangle, so a triangle stores their gradients in the world and a pixel needs nothing but
+its position.
 """
 
 from dataclasses import dataclass
@@ -157,7 +158,7 @@ def _boxes(corners: np.ndarray, starts: np.ndarray) -> np.ndarray:
 
 
 def _dual_basis(corners: np.ndarray, normals: np.ndarray) -> np.ndarray:
-    """(T, 2, 3): gradients, in the plane of each triangle, of functions that are 1 at its second and third corner alone."""
+    """(T, 2, 3): gradients, in each triangle's plane, of functions that are 1 at its second and third corner alone."""
     squares = (normals**2).sum(1, keepdims=True)
     first, second = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
     return np.stack([np.cross(second, normals) / squares, np.cross(normals, first) / squares], 1)

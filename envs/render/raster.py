@@ -1,154 +1,280 @@
 """Triangles into a visibility buffer: for every pixel the inverse depth and the number of the nearest triangle.
 
-Screen coordinates are in pixels, x to the right and y down; a pixel is covered where its centre is. Inverse depth is linear on
-the screen, 0 where nothing is seen. Triangles that share an edge compute it alike, so no gap opens between them.
+Screen coordinates are in pixels, x to the right and y down; a pixel is covered where its centre is. Inverse depth is linear
+on the screen, 0 where nothing is seen. Triangles that share an edge compute it alike, so no gap opens between them.
 """
+
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
 
-f32 = np.float32
+from envs.render.memory import constant, read, write
+from envs.render.packed import CLUSTER
+
+f32, i32 = np.float32, np.int32
+Number = Any  # in compiled code, of the types above; Python's hints would ask for conversions
 HALF, ONE, ZERO = f32(0.5), f32(1.0), f32(0.0)
 SLIVER = f32(1e-3)  # square pixels: below, depth is taken from a corner rather than from slopes of rounding errors
 NEAR = f32(0.02)  # metres: nothing nearer is drawn
 HIDDEN, WHOLE, CROSSING = 0, 1, 2  # what `project` says of a triangle
 
 
+class Lens(NamedTuple):
+    """What a view is projected by.
+
+    Attributes:
+        focal: Pixels, float32.
+        width: Pixels.
+        height: Pixels.
+    """
+
+    focal: Number
+    width: int
+    height: int
+
+
+class Shape(NamedTuple):
+    """Where the triangles of a scene are: arrays of `PackedScene`.
+
+    Attributes:
+        triangles: T.
+        corners: (9 T,) float32.
+        boxes: (C, 6) float32.
+        spans: (C, 2) int32.
+        large: How many clusters are of large triangles.
+        cull: Whether triangles seen from behind are hidden.
+    """
+
+    triangles: int
+    corners: np.ndarray
+    boxes: np.ndarray
+    spans: np.ndarray
+    large: int
+    cull: bool
+
+
+class Scratch(NamedTuple):
+    """What a view needs to be drawn, made once for each worker.
+
+    Attributes:
+        depths: (H * W,) float32, inverse depths, 0 where nothing is.
+        numbers: (H * W,) int32, triangles, -1 where nothing is.
+        tiles: (tiles,) float32, smallest inverse depths.
+        order: (3, clusters) int32.
+        screen: (9 CLUSTER,) float32, x, y, inverse depth of the three corners of a cluster's triangles.
+        states: (CLUSTER,) int32, HIDDEN, WHOLE or CROSSING the near plane.
+        line: (W + VECTOR,) uint32, packed colours.
+        line_depth: (W + VECTOR,) float32, metres.
+    """
+
+    depths: np.ndarray
+    numbers: np.ndarray
+    tiles: np.ndarray
+    order: np.ndarray
+    screen: np.ndarray
+    states: np.ndarray
+    line: np.ndarray
+    line_depth: np.ndarray
+
+
+class Corner(NamedTuple):
+    """A point on the screen.
+
+    Attributes:
+        x: Pixels, float32.
+        y: Pixels, float32.
+        z: Inverse depth, float32.
+    """
+
+    x: Number
+    y: Number
+    z: Number
+
+
 @njit(fastmath=True, nogil=True)
-def fill(x0, y0, z0, x1, y1, z1, x2, y2, z2, number, width, height, depths, numbers):  # type: ignore[no-untyped-def]  # noqa: C901
-    """Fill one triangle of corners (x, y, inverse depth) line by line, where it is nearer than what is there."""
-    left = max(0, int(np.ceil(max(min(x0, min(x1, x2)), -ONE) - HALF)))
-    right = min(width - 1, int(np.floor(min(max(x0, max(x1, x2)), f32(width + 1)) - HALF)))
-    top = max(0, int(np.ceil(max(min(y0, min(y1, y2)), -ONE) - HALF)))
-    bottom = min(height - 1, int(np.floor(min(max(y0, max(y1, y2)), f32(height + 1)) - HALF)))
+def fill(a: Corner, b: Corner, c: Corner, number: int, lens: Lens, scratch: Scratch) -> None:
+    """Fill one triangle line by line, where it is nearer than what is there."""
+    left = max(0, int(np.ceil(max(min(a.x, b.x, c.x), -ONE) - HALF)))
+    right = min(lens.width - 1, int(np.floor(min(max(a.x, b.x, c.x), f32(lens.width + 1)) - HALF)))
+    top = max(0, int(np.ceil(max(min(a.y, b.y, c.y), -ONE) - HALF)))
+    bottom = min(lens.height - 1, int(np.floor(min(max(a.y, b.y, c.y), f32(lens.height + 1)) - HALF)))
     if left > right or top > bottom:
         return
-    area = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
-    if abs(area) < SLIVER:
-        across, down, corner = ZERO, ZERO, min(z0, min(z1, z2))
-    else:
-        inverse = ONE / area
-        across = ((z1 - z0) * (y2 - y0) - (z2 - z0) * (y1 - y0)) * inverse
-        down = ((z2 - z0) * (x1 - x0) - (z1 - z0) * (x2 - x0)) * inverse
-        corner = z0 - across * (x0 - HALF) - down * y0
-    # From here on the corners are in order of y.
-    if y1 < y0:
-        x0, y0, x1, y1 = x1, y1, x0, y0
-    if y2 < y0:
-        x0, y0, x2, y2 = x2, y2, x0, y0
-    if y2 < y1:
-        x1, y1, x2, y2 = x2, y2, x1, y1
-    if y2 <= y0:
-        return
-    long_slope = (x2 - x0) / (y2 - y0)
-    upper_slope = (x1 - x0) / (y1 - y0) if y1 > y0 else ZERO
-    lower_slope = (x2 - x1) / (y2 - y1) if y2 > y1 else ZERO
+    across, down, corner = _slopes(a, b, c)
+    if b.y < a.y:
+        a, b = b, a
+    if c.y < a.y:
+        a, c = c, a
+    if c.y < b.y:
+        b, c = c, b
+    long_slope = _slope(a, c)
+    upper_slope = _slope(a, b)
+    lower_slope = _slope(b, c)
     for y in range(top, bottom + 1):
-        centre = f32(y) + HALF
-        first = x0 + (centre - y0) * long_slope
-        last = x0 + (centre - y0) * upper_slope if centre < y1 else x1 + (centre - y1) * lower_slope
+        centre = f32(i32(y)) + HALF
+        first = a.x + (centre - a.y) * long_slope
+        last = a.x + (centre - a.y) * upper_slope if centre < b.y else b.x + (centre - b.y) * lower_slope
         if first > last:
             first, last = last, first
         start = max(left, int(np.ceil(first - HALF)))
         stop = min(right, int(np.floor(last - HALF)))
-        line = corner + down * centre
-        base = y * width
-        for x in range(start, stop + 1):
-            z = line + across * f32(x)
-            if z > depths[base + x]:
-                depths[base + x] = z
-                numbers[base + x] = number
+        base = y * lens.width
+        _fill_line(base, start, stop + 1, corner + down * centre, across, number, scratch.depths, scratch.numbers)
 
 
 @njit(fastmath=True, nogil=True)
-def project(corners, start, stop, view, focal, width, height, cull, screen, states):  # type: ignore[no-untyped-def]
-    """Project the triangles of a cluster and tell which may cover a pixel.
+def _slopes(a: Corner, b: Corner, c: Corner) -> tuple[Number, Number, Number]:
+    """Inverse depth of a triangle: its change to the right and downwards, its value at the first pixel's left top."""
+    area = (b.x - a.x) * (c.y - a.y) - (c.x - a.x) * (b.y - a.y)
+    if abs(area) < SLIVER:
+        return ZERO, ZERO, min(a.z, b.z, c.z)
+    inverse = ONE / area
+    across = ((b.z - a.z) * (c.y - a.y) - (c.z - a.z) * (b.y - a.y)) * inverse
+    down = ((c.z - a.z) * (b.x - a.x) - (b.z - a.z) * (c.x - a.x)) * inverse
+    return across, down, a.z - across * (a.x - HALF) - down * a.y
+
+
+@njit(fastmath=True, nogil=True)
+def _slope(upper: Corner, lower: Corner) -> Number:
+    return (lower.x - upper.x) / (lower.y - upper.y) if lower.y > upper.y else ZERO
+
+
+@njit(fastmath=True, nogil=True)
+def _fill_line(
+    base: int, start: int, stop: int, z: Number, across: Number, number: int, depths: np.ndarray, numbers: np.ndarray
+) -> None:
+    for x in range(start, stop):
+        inverse, there = z + across * f32(i32(x)), read(depths, base + x)
+        # Written in any case, so that the loop has no branch and becomes one of vectors.
+        write(numbers, base + x, i32(number if inverse > there else read(numbers, base + x)))
+        write(depths, base + x, max(inverse, there))
+
+
+@njit(fastmath=True, nogil=True)
+def project(shape: Shape, start: int, stop: int, view: np.ndarray, lens: Lens, scratch: Scratch) -> None:
+    """Project the triangles of a cluster, start to stop, into `screen` and tell in `states` which may cover a pixel.
 
     Args:
-        corners: (9, T) of the scene.
-        start: First triangle.
-        stop: The first after the last.
+        shape: The scene.
+        start: First triangle of the cluster.
+        stop: The first after it.
         view: (12,) position, right, up, forward of the camera.
-        focal: Pixels.
-        width: Pixels.
-        height: Pixels.
-        cull: Whether triangles seen from behind are hidden.
-        screen: (9, CLUSTER) is filled with x, y, inverse depth of the three corners.
-        states: (CLUSTER,) is filled with HIDDEN, WHOLE or CROSSING the near plane.
+        lens: Of the camera.
+        scratch: Its `screen` and `states` are filled.
     """
-    px, py, pz = view[0], view[1], view[2]
-    rx, ry, rz, ux, uy, uz, fx, fy, fz = view[3], view[4], view[5], view[6], view[7], view[8], view[9], view[10], view[11]
-    middle_x, middle_y = f32(width) * HALF, f32(height) * HALF
-    count = stop - start
+    count, triangles, screen = stop - start, shape.triangles, scratch.screen
     for corner in range(3):
-        xs, ys, zs = corners[3 * corner, start:stop], corners[3 * corner + 1, start:stop], corners[3 * corner + 2, start:stop]
-        out_x, out_y, out_z = screen[3 * corner], screen[3 * corner + 1], screen[3 * corner + 2]
-        for i in range(count):
-            x, y, z = xs[i] - px, ys[i] - py, zs[i] - pz
-            ahead = fx * x + fy * y + fz * z
-            inverse = ONE / ahead if ahead > NEAR else ZERO
-            out_x[i] = middle_x + focal * (rx * x + ry * y + rz * z) * inverse
-            out_y[i] = middle_y - focal * (ux * x + uy * y + uz * z) * inverse
-            out_z[i] = inverse
-    x0, y0, z0, x1, y1, z1, x2, y2, z2 = (
-        screen[0], screen[1], screen[2], screen[3], screen[4], screen[5], screen[6], screen[7], screen[8],
-    )  # fmt: skip
-    last_x, last_y = f32(width) - HALF, f32(height) - HALF
+        _project_corners(
+            shape.corners, 3 * corner * triangles + start, triangles, count, view, lens, screen, 3 * corner
+        )
+    last_x, last_y = f32(lens.width) - HALF, f32(lens.height) - HALF
     for i in range(count):
-        left, right = min(x0[i], min(x1[i], x2[i])), max(x0[i], max(x1[i], x2[i]))
-        top, bottom = min(y0[i], min(y1[i], y2[i])), max(y0[i], max(y1[i], y2[i]))
-        farthest, nearest = min(z0[i], min(z1[i], z2[i])), max(z0[i], max(z1[i], z2[i]))
-        area = (x1[i] - x0[i]) * (y2[i] - y0[i]) - (x2[i] - x0[i]) * (y1[i] - y0[i])
+        x0, y0, z0 = _at(screen, 0, i), _at(screen, 1, i), _at(screen, 2, i)
+        x1, y1, z1 = _at(screen, 3, i), _at(screen, 4, i), _at(screen, 5, i)
+        x2, y2, z2 = _at(screen, 6, i), _at(screen, 7, i), _at(screen, 8, i)
+        left, right = min(x0, x1, x2), max(x0, x1, x2)
+        top, bottom = min(y0, y1, y2), max(y0, y1, y2)
+        farthest, nearest = min(z0, z1, z2), max(z0, z1, z2)
+        area = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
         shown = (right >= HALF) & (left <= last_x) & (bottom >= HALF) & (top <= last_y)
         shown &= (np.ceil(left - HALF) <= np.floor(right - HALF)) & (np.ceil(top - HALF) <= np.floor(bottom - HALF))
-        if cull:
+        if shape.cull:
             shown &= area < ZERO
         state = WHOLE if shown else HIDDEN
         if farthest <= ZERO:
             state = CROSSING if nearest > ZERO else HIDDEN
-        states[i] = state
+        write(scratch.states, i, i32(state))
 
 
 @njit(fastmath=True, nogil=True)
-def clip(corners, triangle, view, focal, width, height, cull, depths, numbers):  # type: ignore[no-untyped-def]  # noqa: C901
+def _at(screen: np.ndarray, row: int, i: int) -> Number:
+    return read(screen, row * CLUSTER + i)
+
+
+@njit(fastmath=True, nogil=True)
+def corner_of(screen: np.ndarray, corner: int, i: int) -> Corner:
+    """A corner, 0 to 2, of a triangle of a cluster, as `project` left it."""
+    return Corner(_at(screen, 3 * corner, i), _at(screen, 3 * corner + 1, i), _at(screen, 3 * corner + 2, i))
+
+
+@njit(fastmath=True, nogil=True)
+def _project_corners(
+    corners: np.ndarray, base: int, step: int, count: int, view: np.ndarray, lens: Lens, screen: np.ndarray, row: int
+) -> None:
+    """Points to x, y and inverse depth, 0 where they are not beyond the near plane, in rows of `screen` from `row` on.
+
+    Args:
+        corners: (9 T,) of a scene.
+        base: Where the first x is in it.
+        step: From x to y, from y to z.
+        count: How many points.
+        view: (12,) position, right, up, forward of the camera.
+        lens: Of the camera.
+        screen: (9 CLUSTER,).
+        row: The x go there, y and z to the next ones.
+    """
+    px, py, pz = view[0], view[1], view[2]
+    rx, ry, rz, ux, uy, uz = view[3], view[4], view[5], view[6], view[7], view[8]
+    fx, fy, fz = view[9], view[10], view[11]
+    middle_x, middle_y, focal = f32(lens.width) * HALF, f32(lens.height) * HALF, lens.focal
+    for i in range(count):
+        x = constant(corners, base + i) - px
+        y = constant(corners, base + step + i) - py
+        z = constant(corners, base + 2 * step + i) - pz
+        ahead = fx * x + fy * y + fz * z
+        inverse = ONE / ahead if ahead > NEAR else ZERO
+        write(screen, row * CLUSTER + i, middle_x + focal * (rx * x + ry * y + rz * z) * inverse)
+        write(screen, (row + 1) * CLUSTER + i, middle_y - focal * (ux * x + uy * y + uz * z) * inverse)
+        write(screen, (row + 2) * CLUSTER + i, inverse)
+
+
+@njit(fastmath=True, nogil=True)
+def clip(shape: Shape, triangle: int, view: np.ndarray, lens: Lens, scratch: Scratch) -> None:
     """Fill what lies beyond the near plane of a triangle that crosses it: a fan of one or two triangles."""
-    middle_x, middle_y = f32(width) * HALF, f32(height) * HALF
-    first_x = first_y = first_z = last_x = last_y = last_z = ZERO
+    first = last = Corner(ZERO, ZERO, ZERO)
     found = 0
     for corner in range(3):
-        ax, ay, az = _seen(corners, triangle, corner, view)
-        bx, by, bz = _seen(corners, triangle, (corner + 1) % 3, view)
-        for part in range(2):  # the corner itself, then where its edge meets the plane
-            if part == 0:
-                if az <= NEAR:
-                    continue
-                x, y, z = ax, ay, az
-            else:
-                if (az > NEAR) == (bz > NEAR):
-                    continue
-                share = (NEAR - az) / (bz - az)
-                x, y, z = ax + share * (bx - ax), ay + share * (by - ay), NEAR
-            inverse = ONE / z
-            x, y = middle_x + focal * x * inverse, middle_y - focal * y * inverse
-            if found == 0:
-                first_x, first_y, first_z = x, y, inverse
-            elif found >= 2:
-                area = (last_x - first_x) * (y - first_y) - (x - first_x) * (last_y - first_y)
-                if not cull or area < ZERO:
-                    fill(
-                        first_x, first_y, first_z, last_x, last_y, last_z, x, y, inverse,
-                        triangle, width, height, depths, numbers,
-                    )  # fmt: skip
-            last_x, last_y, last_z = x, y, inverse
+        ax, ay, az = _seen(shape, triangle, corner, view)
+        bx, by, bz = _seen(shape, triangle, (corner + 1) % 3, view)
+        if az > NEAR:
+            point = _on_screen(ax, ay, az, lens)
+            _fan(found, first, last, point, shape.cull, triangle, lens, scratch)
+            first, last = point if found == 0 else first, point
+            found += 1
+        if (az > NEAR) != (bz > NEAR):  # the edge to the next corner meets the plane
+            share = (NEAR - az) / (bz - az)
+            point = _on_screen(ax + share * (bx - ax), ay + share * (by - ay), NEAR, lens)
+            _fan(found, first, last, point, shape.cull, triangle, lens, scratch)
+            first, last = point if found == 0 else first, point
             found += 1
 
 
 @njit(fastmath=True, nogil=True)
-def _seen(corners, triangle, corner, view):  # type: ignore[no-untyped-def]
+def _fan(
+    found: int, first: Corner, last: Corner, point: Corner, cull: bool, triangle: int, lens: Lens, scratch: Scratch
+) -> None:
+    """Fill the triangle of the first, the last and a new point, where there are these three."""
+    area = (last.x - first.x) * (point.y - first.y) - (point.x - first.x) * (last.y - first.y)
+    if found >= 2 and (not cull or area < ZERO):
+        fill(first, last, point, triangle, lens, scratch)
+
+
+@njit(fastmath=True, nogil=True)
+def _on_screen(x: Number, y: Number, z: Number, lens: Lens) -> Corner:
+    inverse = ONE / z
+    return Corner(
+        f32(lens.width) * HALF + lens.focal * x * inverse, f32(lens.height) * HALF - lens.focal * y * inverse, inverse
+    )
+
+
+@njit(fastmath=True, nogil=True)
+def _seen(shape: Shape, triangle: int, corner: int, view: np.ndarray) -> tuple[Number, Number, Number]:
     """A corner in the camera's frame: right, up, forward."""
-    x = corners[3 * corner, triangle] - view[0]
-    y = corners[3 * corner + 1, triangle] - view[1]
-    z = corners[3 * corner + 2, triangle] - view[2]
+    place, step = 3 * corner * shape.triangles + triangle, shape.triangles
+    x = shape.corners[place] - view[0]
+    y = shape.corners[place + step] - view[1]
+    z = shape.corners[place + 2 * step] - view[2]
     return (
         view[3] * x + view[4] * y + view[5] * z,
         view[6] * x + view[7] * y + view[8] * z,

@@ -5,68 +5,15 @@ from math import radians
 
 import numba
 import numpy as np
-from numba import carray, njit, prange
 
 from envs.render import packed as layout
 from envs.render.camera import Camera, axes
-from envs.render.memory import pointer
+from envs.render.draw import Images, draw
 from envs.render.packed import CLUSTER, PackedScene
-from envs.render.shade import VECTOR, label, shade
-from envs.render.visibility import TILE, find_visible
+from envs.render.raster import Lens, Scratch
+from envs.render.shade import VECTOR, Wanted
+from envs.render.visibility import TILE
 from vln.errors import InputError
-
-
-@njit(parallel=True, fastmath=True, nogil=True, cache=True)
-def draw(  # type: ignore[no-untyped-def]
-    rows, workers, scenes, views, focal,
-    depths, numbers, tiles, order, screen, states, line, line_depth, rgb, depth, semantic, category, with_semantic, with_category,
-):  # fmt: skip
-    """Draw rows of a batch. Every worker has scratch of its own; which worker draws a row does not show.
-
-    Args:
-        rows: (R,) int64, rows to draw.
-        workers: How many share them.
-        scenes: (B, 16) int64, `PackedScene.address` of each row.
-        views: (B, 12) float32, position, right, up, forward of each row.
-        focal: Pixels, float32.
-        depths: (workers, H * W) float32 scratch.
-        numbers: (workers, H * W) int32 scratch.
-        tiles: (workers, tiles) float32 scratch.
-        order: (workers, 3, clusters) int32 scratch.
-        screen: (workers, 9, CLUSTER) float32 scratch.
-        states: (workers, CLUSTER) int32 scratch.
-        line: (workers, W + VECTOR) uint32 scratch.
-        line_depth: (workers, W + VECTOR) float32 scratch.
-        rgb: (B, H, W, 3) uint8.
-        depth: (B, H, W, 1) float32.
-        semantic: (B, H, W) int32.
-        category: (B, H, W) uint8.
-        with_semantic: Whether to draw object ids.
-        with_category: Whether to draw categories.
-    """
-    height, width = rgb.shape[1], rgb.shape[2]
-    for worker in prange(workers):
-        for i in range(worker, len(rows), workers):
-            row = rows[i]
-            at, view = scenes[row], views[row]
-            corners = carray(pointer(at[layout.CORNERS]), (9, at[layout.TRIANGLES]), np.float32)
-            boxes = carray(pointer(at[layout.BOXES]), (at[layout.CLUSTERS], 6), np.float32)
-            spans = carray(pointer(at[layout.SPANS]), (at[layout.CLUSTERS], 2), np.int32)
-            surfaces = carray(pointer(at[layout.SURFACES]), (at[layout.TRIANGLES], 4), np.int32)
-            mappings = carray(pointer(at[layout.MAPPINGS]), (at[layout.MAPPED], 16), np.float32)
-            gradients = carray(pointer(at[layout.GRADIENTS]), (at[layout.GRADED], 12), np.float32)
-            textures = carray(pointer(at[layout.TEXTURES]), (at[layout.IMAGES], 4), np.int64)
-            categories = carray(pointer(at[layout.CATEGORIES]), (at[layout.OBJECTS],), np.uint8)
-            find_visible(
-                boxes, spans, corners, at[layout.LARGE_CLUSTERS], at[layout.CULL] != 0, view, focal, width, height,
-                depths[worker], numbers[worker], tiles[worker], order[worker], screen[worker], states[worker],
-            )  # fmt: skip
-            shade(
-                surfaces, mappings, gradients, textures, view, focal,
-                depths[worker], numbers[worker], line[worker], line_depth[worker], rgb[row], depth[row],
-            )  # fmt: skip
-            if with_semantic or with_category:
-                label(surfaces, categories, numbers[worker], semantic[row], category[row], with_semantic, with_category)
 
 
 class Renderer:
@@ -98,8 +45,7 @@ class Renderer:
         self._rows = np.arange(batch)
         self._views = np.zeros((batch, 12), np.float32)
         self._addresses = np.zeros((batch, 16), np.int64)
-        self._scratch: tuple[np.ndarray, ...] = ()
-        self._room = (0, 0)
+        self._scratch: Scratch | None = None
 
     def render(
         self,
@@ -123,35 +69,34 @@ class Renderer:
             pitches: (B,) radians above the horizon; the camera's if absent.
         """
         rows = self._rows if rows is None else np.asarray(rows, np.int64)
-        for row in rows:
+        for row in rows.tolist():
             self._addresses[row] = scenes[row].address
         pitch = radians(self.camera.pitch) if pitches is None else pitches[rows]
         self._views[rows, :3] = positions[rows]
         self._views[rows, 3:] = axes(headings[rows], pitch).reshape(-1, 9)
         workers = max(1, min(numba.get_num_threads(), len(rows)))
         clusters = int(self._addresses[rows, layout.CLUSTERS].max(initial=1))
-        draw(
-            rows, workers, self._addresses, self._views, np.float32(self.camera.focal), *self._space(workers, clusters),
-            self.rgb, self.depth, self.semantic, self.category, semantic, category,
-        )  # fmt: skip
+        lens = Lens(np.float32(self.camera.focal), self.camera.width, self.camera.height)
+        images = Images(self.rgb, self.depth, self.semantic, self.category)
+        scratch = self._space(workers, clusters)
+        draw(rows, workers, self._addresses, self._views, lens, scratch, images, Wanted(semantic, category))
 
-    def _space(self, workers: int, clusters: int) -> tuple[np.ndarray, ...]:
+    def _space(self, workers: int, clusters: int) -> Scratch:
         """Scratch for so many workers and clusters: grows, never shrinks."""
-        if workers > self._room[0] or clusters > self._room[1]:
-            workers, clusters = max(workers, self._room[0]), max(clusters, 2 * self._room[1])
+        if self._scratch is None or workers > len(self._scratch.order) or clusters > self._scratch.order.shape[2]:
             height, width = self.camera.height, self.camera.width
             tiles = -(-height // TILE) * -(-width // TILE)
-            self._scratch = (
-                np.zeros((workers, height * width), np.float32),
-                np.zeros((workers, height * width), np.int32),
-                np.zeros((workers, tiles), np.float32),
-                np.zeros((workers, 3, clusters), np.int32),
-                np.zeros((workers, 9, CLUSTER), np.float32),
-                np.zeros((workers, CLUSTER), np.int32),
-                np.zeros((workers, width + VECTOR), np.uint32),
-                np.zeros((workers, width + VECTOR), np.float32),
+            workers = max(workers, numba.get_num_threads())
+            self._scratch = Scratch(
+                depths=np.zeros((workers, height * width), np.float32),
+                numbers=np.zeros((workers, height * width), np.int32),
+                tiles=np.zeros((workers, tiles), np.float32),
+                order=np.zeros((workers, 3, 2 * clusters), np.int32),
+                screen=np.zeros((workers, 9 * CLUSTER), np.float32),
+                states=np.zeros((workers, CLUSTER), np.int32),
+                line=np.zeros((workers, width + VECTOR), np.uint32),
+                line_depth=np.zeros((workers, width + VECTOR), np.float32),
             )
-            self._room = (workers, clusters)
         return self._scratch
 
 

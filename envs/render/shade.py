@@ -1,15 +1,18 @@
 """The visibility buffer into images: depth, colours, object ids, categories.
 
-A line is shaded in runs of pixels of one triangle. Along a run, texture coordinates and colours are linear in x times the depth.
-Runs are rounded up to whole vectors: what is too much is overwritten by the next run, or is beyond the line.
+A line is shaded in runs of pixels of one triangle. Along a run, texture coordinates and colours are linear in x times the
+depth. Runs are rounded up to whole vectors: what is too much is overwritten by the next run, or is beyond the line.
 """
+
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
+from numba.np.numpy_support import carray
 
-from envs.render.memory import read, texel, write
+from envs.render.memory import constant, pointer, read, write
 from envs.render.packed import COLOUR, GRADIENT, IMAGE, OBJECT, PLANE, TEXELS, TEXTURE, U, V
-from envs.render.raster import HALF, ONE, ZERO, f32
+from envs.render.raster import HALF, ONE, ZERO, Lens, Number, Scratch, f32, i32
 from envs.render.textures import HEADER
 
 VECTOR = 8  # pixels
@@ -17,39 +20,66 @@ FIXED = 8  # bits after the point in texture coordinates
 BYTE = np.uint32(0xFF)
 RED_BLUE, GREEN = np.uint32(0xFF00FF), np.uint32(0x00FF00)
 WHITE = f32(255)
-i32, u32 = np.int32, np.uint32
+u32 = np.uint32
+
+Ray = tuple[Number, Number, Number]
+Along = tuple[Number, Number, Number]  # a, b, c of (a + b x) z + c at pixel x and depth z
+
+
+class Wanted(NamedTuple):
+    """Images to draw besides colours and depth.
+
+    Attributes:
+        semantic: Object ids.
+        category: Categories.
+    """
+
+    semantic: bool
+    category: bool
+
+
+class Looks(NamedTuple):
+    """What the triangles of a scene look like: arrays of `PackedScene`.
+
+    Attributes:
+        surfaces: (T, 4) int32.
+        mappings: (M, 16) float32.
+        gradients: (G, 12) float32.
+        textures: (textures, 4) int64.
+        categories: (objects + 1,) uint8.
+    """
+
+    surfaces: np.ndarray
+    mappings: np.ndarray
+    gradients: np.ndarray
+    textures: np.ndarray
+    categories: np.ndarray
 
 
 @njit(fastmath=True, nogil=True)
-def shade(  # type: ignore[no-untyped-def]
-    surfaces, mappings, gradients, textures, view, focal, depths, numbers, line, line_depth, rgb, depth
-):
+def shade(looks: Looks, view: np.ndarray, lens: Lens, scratch: Scratch, rgb: np.ndarray, depth: np.ndarray) -> None:
     """Colours and depth of one view from its visibility buffer.
 
     Args:
-        surfaces: (T, 4) of the scene.
-        mappings: (M, 16) of the scene.
-        gradients: (G, 12) of the scene.
-        textures: (textures, 4) of the scene.
+        looks: Of the scene.
         view: (12,) position, right, up, forward of the camera.
-        focal: Pixels.
-        depths: (H * W,) inverse depths.
-        numbers: (H * W,) triangles.
-        line: (W + VECTOR,) uint32 scratch.
-        line_depth: (W + VECTOR,) float32 scratch.
+        lens: Of the camera.
+        scratch: With `depths` and `numbers` of the view.
         rgb: (H, W, 3) uint8 is filled.
         depth: (H, W, 1) float32 is filled, metres.
     """
-    height, width = rgb.shape[0], rgb.shape[1]
-    pixel = ONE / focal
-    ray = np.empty(3, np.float32)  # at depth 1, of pixel 0 of a line
+    width, pixel = lens.width, ONE / lens.focal
     across = (HALF - f32(width) * HALF) * pixel
-    for y in range(height):
-        seen = numbers[y * width : (y + 1) * width]
-        _depths(depths[y * width : (y + 1) * width], line_depth, depth[y])
-        up = (f32(height) * HALF - f32(y) - HALF) * pixel
-        for axis in range(3):
-            ray[axis] = view[9 + axis] + across * view[3 + axis] + up * view[6 + axis]
+    line = scratch.line
+    for y in range(lens.height):
+        seen = scratch.numbers[y * width : (y + 1) * width]
+        _depths(scratch.depths[y * width : (y + 1) * width], scratch.line_depth, depth[y])
+        up = (f32(lens.height) * HALF - f32(y) - HALF) * pixel
+        ray = (  # at depth 1, of pixel 0 of the line
+            view[9] + across * view[3] + up * view[6],
+            view[10] + across * view[4] + up * view[7],
+            view[11] + across * view[5] + up * view[8],
+        )
         start = 0
         while start < width:
             triangle = seen[start]
@@ -59,15 +89,13 @@ def shade(  # type: ignore[no-untyped-def]
             if triangle < 0:
                 _plain(line, start, stop, u32(0))
             else:
-                _run(
-                    surfaces[triangle], mappings, gradients, textures, view, pixel, ray, start, stop, line, line_depth
-                )
+                _run(triangle, looks, view, pixel, ray, start, stop, line, scratch.line_depth)
             start = stop
         _unpack(line, rgb[y])
 
 
 @njit(fastmath=True, nogil=True)
-def _depths(inverse, line_depth, depth):  # type: ignore[no-untyped-def]
+def _depths(inverse: np.ndarray, line_depth: np.ndarray, depth: np.ndarray) -> None:
     for x in range(len(inverse)):
         z = inverse[x]
         metres = ONE / z if z > ZERO else ZERO
@@ -76,7 +104,7 @@ def _depths(inverse, line_depth, depth):  # type: ignore[no-untyped-def]
 
 
 @njit(fastmath=True, nogil=True)
-def _unpack(line, rgb):  # type: ignore[no-untyped-def]
+def _unpack(line: np.ndarray, rgb: np.ndarray) -> None:
     for x in range(len(rgb)):
         colour = line[x]
         rgb[x, 0] = np.uint8(colour & BYTE)
@@ -85,10 +113,12 @@ def _unpack(line, rgb):  # type: ignore[no-untyped-def]
 
 
 @njit(fastmath=True, nogil=True)
-def _run(  # type: ignore[no-untyped-def]
-    surface, mappings, gradients, textures, view, pixel, ray, start, stop, line, line_depth
-):
+def _run(
+    triangle: int, looks: Looks, view: np.ndarray, pixel: Number, ray: Ray, start: int, stop: int,
+    line: np.ndarray, line_depth: np.ndarray,
+) -> None:  # fmt: skip
     """Colours of a run of pixels of one triangle."""
+    surface = looks.surfaces[triangle]
     packed, gradient, mapping = u32(surface[COLOUR]), surface[GRADIENT], surface[TEXTURE]
     if gradient < 0 and mapping < 0:
         _plain(line, start, stop, packed)
@@ -97,24 +127,24 @@ def _run(  # type: ignore[no-untyped-def]
     red, green, blue = f32(packed & BYTE), f32((packed >> u32(8)) & BYTE), f32((packed >> u32(16)) & BYTE)
     colours = (ZERO, ZERO, red), (ZERO, ZERO, green), (ZERO, ZERO, blue)
     if gradient >= 0:
-        row = gradients[gradient]
+        row = looks.gradients[gradient]
         colours = _along(row, 0, view, pixel, ray), _along(row, 4, view, pixel, ray), _along(row, 8, view, pixel, ray)
     if mapping < 0:
         _graded(line, line_depth, start, stop, colours)
         return
-    row = mappings[mapping]
+    row = looks.mappings[mapping]
     plane = row[PLANE] * view[0] + row[PLANE + 1] * view[1] + row[PLANE + 2] * view[2] - row[PLANE + 3]
     # A pixel at depth z covers pixel^2 z^3 / (distance of the plane) square metres.
     texels = row[TEXELS] * pixel * pixel / max(abs(plane), f32(1e-6))
     _textured(
-        line, line_depth, start, stop, colours, textures[int(row[IMAGE])], texels,
+        line, line_depth, start, stop, colours, looks.textures[int(row[IMAGE])], texels,
         _along(row, U, view, pixel, ray), _along(row, V, view, pixel, ray),
     )  # fmt: skip
 
 
 @njit(fastmath=True, nogil=True)
-def _along(row, column, view, pixel, ray):  # type: ignore[no-untyped-def]
-    """A function affine in the world along a line of pixels: (a + b x) z + c at pixel x and depth z; returns a, b, c."""
+def _along(row: np.ndarray, column: int, view: np.ndarray, pixel: Number, ray: Ray) -> Along:
+    """A function affine in the world along a line of pixels: (a + b x) z + c at pixel x and depth z."""
     x, y, z = row[column], row[column + 1], row[column + 2]
     at = x * ray[0] + y * ray[1] + z * ray[2]
     step = (x * view[3] + y * view[4] + z * view[5]) * pixel
@@ -122,23 +152,25 @@ def _along(row, column, view, pixel, ray):  # type: ignore[no-untyped-def]
 
 
 @njit(fastmath=True, nogil=True)
-def _plain(line, start, stop, colour):  # type: ignore[no-untyped-def]
+def _plain(line: np.ndarray, start: int, stop: int, colour: Number) -> None:
     for x in range(start, stop):
         line[x] = colour
 
 
 @njit(fastmath=True, nogil=True)
-def _shade_of(along, x, z):  # type: ignore[no-untyped-def]
+def _shade_of(along: Along, x: Number, z: Number) -> Number:
     return min(max((along[0] + along[1] * x) * z + along[2], ZERO), WHITE)
 
 
 @njit(fastmath=True, nogil=True)
-def _packed(red, green, blue):  # type: ignore[no-untyped-def]
+def _packed(red: Number, green: Number, blue: Number) -> Number:
     return u32(i32(red + HALF)) | u32(u32(i32(green + HALF)) << u32(8)) | u32(u32(i32(blue + HALF)) << u32(16))
 
 
 @njit(fastmath=True, nogil=True)
-def _graded(line, line_depth, start, stop, colours):  # type: ignore[no-untyped-def]
+def _graded(
+    line: np.ndarray, line_depth: np.ndarray, start: int, stop: int, colours: tuple[Along, Along, Along]
+) -> None:
     for i in range(start, stop):
         x, z = f32(i32(i)), read(line_depth, i)
         write(
@@ -149,9 +181,13 @@ def _graded(line, line_depth, start, stop, colours):  # type: ignore[no-untyped-
 
 
 @njit(fastmath=True, nogil=True)
-def _textured(line, line_depth, start, stop, colours, texture, texels, along_u, along_v):  # type: ignore[no-untyped-def]
+def _textured(
+    line: np.ndarray, line_depth: np.ndarray, start: int, stop: int, colours: tuple[Along, Along, Along],
+    texture: np.ndarray, texels: Number, along_u: Along, along_v: Along,
+) -> None:  # fmt: skip
     """Colours times the bilinear mean of four texels of the mipmap whose texels are as large as the pixels."""
-    address, width_bits, height_bits = texture[0], i32(texture[2]), i32(texture[3])
+    words = carray(pointer(texture[0]), (texture[1],), np.uint32)
+    width_bits, height_bits = i32(texture[2]), i32(texture[3])
     part = ONE / WHITE
     for i in range(start, stop):
         x, z = f32(i32(i)), read(line_depth, i)
@@ -165,12 +201,12 @@ def _textured(line, line_depth, start, stop, colours, texture, texels, along_u, 
         mask_x, mask_y = i32(i32(i32(1) << wide) - 1), i32(i32(i32(1) << high) - 1)
         column, row = i32(u >> i32(FIXED)), i32(v >> i32(FIXED))
         left, right = i32(column & mask_x), i32(i32(column + 1) & mask_x)
-        first = i32(texel(address, level))
+        first = i32(constant(words, level))
         top = i32(first + i32(i32(row & mask_y) << wide))
         bottom = i32(first + i32(i32(i32(row + 1) & mask_y) << wide))
         across, down = u32(u & i32(255)), u32(v & i32(255))
-        upper = _between(texel(address, i32(top + left)), texel(address, i32(top + right)), across)
-        lower = _between(texel(address, i32(bottom + left)), texel(address, i32(bottom + right)), across)
+        upper = _between(constant(words, i32(top + left)), constant(words, i32(top + right)), across)
+        lower = _between(constant(words, i32(bottom + left)), constant(words, i32(bottom + right)), across)
         mean = u32(_between(upper, lower, down))
         red, green, blue = i32(mean & BYTE), i32(u32(mean >> u32(8)) & BYTE), i32(u32(mean >> u32(16)) & BYTE)
         colour = _packed(
@@ -182,7 +218,7 @@ def _textured(line, line_depth, start, stop, colours, texture, texels, along_u, 
 
 
 @njit(fastmath=True, nogil=True)
-def _between(first, second, share):  # type: ignore[no-untyped-def]
+def _between(first: Number, second: Number, share: Number) -> Number:
     """Mean of two packed colours, share / 256 of the second; red and blue are computed as one number."""
     rest = u32(u32(256) - share)
     odd = u32(u32(u32(first & RED_BLUE) * rest) + u32(u32(second & RED_BLUE) * share))
@@ -191,14 +227,14 @@ def _between(first, second, share):  # type: ignore[no-untyped-def]
 
 
 @njit(fastmath=True, nogil=True)
-def label(surfaces, categories, numbers, semantic, category, with_semantic, with_category):  # type: ignore[no-untyped-def]
-    """Object ids (H, W) and categories (H, W) of one view; pixels without a surface are 0."""
+def label(looks: Looks, numbers: np.ndarray, semantic: np.ndarray, category: np.ndarray, wanted: Wanted) -> None:
+    """Object ids (H, W) and categories (H, W) of one view, as wanted; pixels without a surface are 0."""
     height, width = semantic.shape
     for y in range(height):
         for x in range(width):
             triangle = numbers[y * width + x]
-            item = surfaces[triangle, OBJECT] if triangle >= 0 else i32(0)
-            if with_semantic:
+            item = looks.surfaces[triangle, OBJECT] if triangle >= 0 else i32(0)
+            if wanted.semantic:
                 semantic[y, x] = item
-            if with_category:
-                category[y, x] = categories[item] if triangle >= 0 else np.uint8(0)
+            if wanted.category:
+                category[y, x] = looks.categories[item] if triangle >= 0 else np.uint8(0)

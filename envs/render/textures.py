@@ -1,4 +1,4 @@
-"""Textures as the renderer reads them: one array of packed texels with all mipmaps, shared by all scenes that use it."""
+"""Textures as the renderer reads them: one array of packed texels with all mipmaps, shared by the scenes with it."""
 
 import hashlib
 from dataclasses import dataclass

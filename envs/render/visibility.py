@@ -3,7 +3,24 @@
 import numpy as np
 from numba import njit
 
-from envs.render.raster import CROSSING, HALF, HIDDEN, NEAR, ONE, WHOLE, ZERO, clip, f32, fill, project
+from envs.render.memory import read, write
+from envs.render.raster import (
+    CROSSING,
+    HALF,
+    NEAR,
+    ONE,
+    WHOLE,
+    ZERO,
+    Lens,
+    Number,
+    Scratch,
+    Shape,
+    clip,
+    corner_of,
+    f32,
+    fill,
+    project,
+)
 
 TILE = 8  # pixels a side: what hides is asked of tiles
 BUCKETS = 64  # of distance, for sorting
@@ -13,118 +30,114 @@ FAR = f32(1e9)
 
 
 @njit(fastmath=True, nogil=True)
-def find_visible(  # type: ignore[no-untyped-def]
-    boxes, spans, corners, large, cull, view, focal, width, height, depths, numbers, tiles, order, screen, states
-):
-    """Fill the visibility buffer of one view.
+def find_visible(shape: Shape, view: np.ndarray, lens: Lens, scratch: Scratch) -> None:
+    """Fill the visibility buffer of one view: the large triangles first, then what they do not hide.
 
     Args:
-        boxes: (C, 6) of the scene.
-        spans: (C, 2) of the scene.
-        corners: (9, T) of the scene.
-        large: How many clusters are of large triangles.
-        cull: Whether triangles seen from behind are hidden.
+        shape: The scene.
         view: (12,) position, right, up, forward of the camera.
-        focal: Pixels.
-        width: Pixels.
-        height: Pixels.
-        depths: (H * W,) is filled with inverse depths, 0 where nothing is.
-        numbers: (H * W,) is filled with triangles, -1 where nothing is.
-        tiles: (tiles,) scratch.
-        order: (3, at least C) int32 scratch.
-        screen: (9, CLUSTER) scratch.
-        states: (CLUSTER,) scratch.
+        lens: Of the camera.
+        scratch: Its `depths` and `numbers` are filled.
     """
-    depths[:] = ZERO
-    numbers[:] = -1
-    ahead = _in_frustum(boxes, 0, large, view, focal, width, height, order)
-    for i in range(ahead):
-        cluster = order[1, i]
-        _draw(cluster, spans, corners, cull, view, focal, width, height, depths, numbers, screen, states)
-    ahead = _in_frustum(boxes, large, len(boxes), view, focal, width, height, order)
+    scratch.depths[:] = ZERO
+    scratch.numbers[:] = -1
+    for i in range(_in_frustum(shape.boxes, 0, shape.large, view, lens, scratch.order)):
+        _draw(scratch.order[1, i], shape, view, lens, scratch)
     drawn = REFRESH
-    for i in range(ahead):
-        cluster = order[1, i]
+    for i in range(_in_frustum(shape.boxes, shape.large, len(shape.boxes), view, lens, scratch.order)):
+        cluster = scratch.order[1, i]
         if drawn >= REFRESH:
-            _farthest(depths, tiles, width, height)
+            _farthest(lens, scratch)
             drawn = 0
-        if _behind(boxes, cluster, view, focal, width, height, tiles):
-            continue
-        drawn += 1
-        _draw(cluster, spans, corners, cull, view, focal, width, height, depths, numbers, screen, states)
+        if not _behind(shape.boxes[cluster], view, lens, scratch.tiles):
+            _draw(cluster, shape, view, lens, scratch)
+            drawn += 1
 
 
 @njit(fastmath=True, nogil=True)
-def _draw(cluster, spans, corners, cull, view, focal, width, height, depths, numbers, screen, states):  # type: ignore[no-untyped-def]
-    start, stop = spans[cluster, 0], spans[cluster, 1]
-    project(corners, start, stop, view, focal, width, height, cull, screen, states)
+def _draw(cluster: int, shape: Shape, view: np.ndarray, lens: Lens, scratch: Scratch) -> None:
+    start, stop = shape.spans[cluster, 0], shape.spans[cluster, 1]
+    project(shape, start, stop, view, lens, scratch)
+    screen = scratch.screen
     for i in range(stop - start):
-        if states[i] == HIDDEN:
-            continue
-        if states[i] == WHOLE:
-            fill(
-                screen[0, i], screen[1, i], screen[2, i], screen[3, i], screen[4, i], screen[5, i],
-                screen[6, i], screen[7, i], screen[8, i], start + i, width, height, depths, numbers,
-            )  # fmt: skip
-        elif states[i] == CROSSING:
-            clip(corners, start + i, view, focal, width, height, cull, depths, numbers)
+        if scratch.states[i] == WHOLE:
+            a, b, c = corner_of(screen, 0, i), corner_of(screen, 1, i), corner_of(screen, 2, i)
+            fill(a, b, c, start + i, lens, scratch)
+        elif scratch.states[i] == CROSSING:
+            clip(shape, start + i, view, lens, scratch)
 
 
 @njit(fastmath=True, nogil=True)
-def _in_frustum(boxes, start, stop, view, focal, width, height, order):  # type: ignore[no-untyped-def]
-    """Number of clusters of a range whose box meets the view's pyramid; they stand in order[1], near ones first."""
-    wide, high = f32(width) * HALF / focal, f32(height) * HALF / focal
-    rx, ry, rz, ux, uy, uz, fx, fy, fz = view[3], view[4], view[5], view[6], view[7], view[8], view[9], view[10], view[11]
-    # Normals of the sides, outwards.
-    ax, ay, az, bx, by, bz = rx - wide * fx, ry - wide * fy, rz - wide * fz, -rx - wide * fx, -ry - wide * fy, -rz - wide * fz
-    cx, cy, cz, dx, dy, dz = ux - high * fx, uy - high * fy, uz - high * fz, -ux - high * fx, -uy - high * fy, -uz - high * fz
+def _in_frustum(boxes: np.ndarray, start: int, stop: int, view: np.ndarray, lens: Lens, order: np.ndarray) -> int:
+    """Number of clusters, of start to stop, whose box meets the view's pyramid; put in order[1], near ones first."""
+    sides = _sides(view, lens)
     counts = np.zeros(BUCKETS + 1, np.int32)
     buckets, found = order[0], order[2]
     number = 0
     for cluster in range(start, stop):
         box = boxes[cluster]
-        x, y, z = (box[0] + box[3]) * HALF - view[0], (box[1] + box[4]) * HALF - view[1], (box[2] + box[5]) * HALF - view[2]
-        ex, ey, ez = (box[3] - box[0]) * HALF, (box[4] - box[1]) * HALF, (box[5] - box[2]) * HALF
-        middle, reach = fx * x + fy * y + fz * z, abs(fx) * ex + abs(fy) * ey + abs(fz) * ez
-        if (
-            middle + reach < NEAR
-            or ax * x + ay * y + az * z > abs(ax) * ex + abs(ay) * ey + abs(az) * ez
-            or bx * x + by * y + bz * z > abs(bx) * ex + abs(by) * ey + abs(bz) * ez
-            or cx * x + cy * y + cz * z > abs(cx) * ex + abs(cy) * ey + abs(cz) * ez
-            or dx * x + dy * y + dz * z > abs(dx) * ex + abs(dy) * ey + abs(dz) * ez
-        ):
-            continue
-        bucket = int(min(max(middle - reach, ZERO) * PER_METRE, f32(BUCKETS - 1)))
-        buckets[number], found[number] = bucket, cluster
-        counts[bucket + 1] += 1
-        number += 1
+        x, y, z = (
+            (box[0] + box[3]) * HALF - view[0],
+            (box[1] + box[4]) * HALF - view[1],
+            (box[2] + box[5]) * HALF - view[2],
+        )
+        wide, high, deep = (box[3] - box[0]) * HALF, (box[4] - box[1]) * HALF, (box[5] - box[2]) * HALF
+        middle = view[9] * x + view[10] * y + view[11] * z
+        reach = abs(view[9]) * wide + abs(view[10]) * high + abs(view[11]) * deep
+        outside = middle + reach < NEAR
+        for side in sides:
+            distance = side[0] * x + side[1] * y + side[2] * z
+            outside |= distance > abs(side[0]) * wide + abs(side[1]) * high + abs(side[2]) * deep
+        if not outside:
+            bucket = int(min(max(middle - reach, ZERO) * PER_METRE, f32(BUCKETS - 1)))
+            buckets[number], found[number] = bucket, cluster
+            counts[bucket + 1] += 1
+            number += 1
     for bucket in range(BUCKETS):
         counts[bucket + 1] += counts[bucket]
     for i in range(number):
-        bucket = buckets[i]
-        order[1, counts[bucket]] = found[i]
-        counts[bucket] += 1
+        order[1, counts[buckets[i]]] = found[i]
+        counts[buckets[i]] += 1
     return number
 
 
 @njit(fastmath=True, nogil=True)
-def _farthest(depths, tiles, width, height):  # type: ignore[no-untyped-def]
-    """Fill tiles with the smallest inverse depth in each."""
-    columns = (width + TILE - 1) // TILE
-    for row in range((height + TILE - 1) // TILE):
-        for column in range(columns):
-            least = FAR
-            for y in range(row * TILE, min(height, row * TILE + TILE)):
-                for x in range(column * TILE, min(width, column * TILE + TILE)):
-                    least = min(least, depths[y * width + x])
-            tiles[row * columns + column] = least
+def _sides(view: np.ndarray, lens: Lens) -> tuple[tuple[Number, Number, Number], ...]:
+    """Normals, outwards, of the right, left, upper and lower side of the view's pyramid."""
+    wide, high = f32(lens.width) * HALF / lens.focal, f32(lens.height) * HALF / lens.focal
+    right, up = (view[3], view[4], view[5]), (view[6], view[7], view[8])
+    ahead_wide = (view[9] * wide, view[10] * wide, view[11] * wide)
+    ahead_high = (view[9] * high, view[10] * high, view[11] * high)
+    return (
+        (right[0] - ahead_wide[0], right[1] - ahead_wide[1], right[2] - ahead_wide[2]),
+        (-right[0] - ahead_wide[0], -right[1] - ahead_wide[1], -right[2] - ahead_wide[2]),
+        (up[0] - ahead_high[0], up[1] - ahead_high[1], up[2] - ahead_high[2]),
+        (-up[0] - ahead_high[0], -up[1] - ahead_high[1], -up[2] - ahead_high[2]),
+    )
 
 
 @njit(fastmath=True, nogil=True)
-def _behind(boxes, cluster, view, focal, width, height, tiles):  # type: ignore[no-untyped-def]
-    """Whether all tiles that a cluster's box touches are nearer than it."""
-    box = boxes[cluster]
-    middle_x, middle_y = f32(width) * HALF, f32(height) * HALF
+def _farthest(lens: Lens, scratch: Scratch) -> None:
+    """Fill `tiles` with the smallest inverse depth in each; `line_depth` holds those of a tile's columns in between."""
+    width, least = lens.width, scratch.line_depth
+    columns = (width + TILE - 1) // TILE
+    for top in range(0, lens.height, TILE):
+        least[:] = FAR
+        for y in range(top, min(lens.height, top + TILE)):
+            base = y * width
+            for x in range(width):
+                write(least, x, min(read(least, x), read(scratch.depths, base + x)))
+        for column in range(columns):
+            smallest = FAR
+            for x in range(column * TILE, column * TILE + TILE):
+                smallest = min(smallest, least[x])
+            scratch.tiles[top // TILE * columns + column] = smallest
+
+
+@njit(fastmath=True, nogil=True)
+def _behind(box: np.ndarray, view: np.ndarray, lens: Lens, tiles: np.ndarray) -> bool:
+    """Whether all tiles that a box touches are nearer than it."""
+    middle_x, middle_y = f32(lens.width) * HALF, f32(lens.height) * HALF
     left = top = nearest = FAR
     right = bottom = -FAR
     for corner in range(8):
@@ -133,19 +146,21 @@ def _behind(boxes, cluster, view, focal, width, height, tiles):  # type: ignore[
         z = (box[5] if corner & 4 else box[2]) - view[2]
         ahead = view[9] * x + view[10] * y + view[11] * z
         nearest = min(nearest, ahead)
-        scale = focal / max(ahead, NEAR)
+        scale = lens.focal / max(ahead, NEAR)
         across = middle_x + (view[3] * x + view[4] * y + view[5] * z) * scale
         down = middle_y - (view[6] * x + view[7] * y + view[8] * z) * scale
         left, right, top, bottom = min(left, across), max(right, across), min(top, down), max(bottom, down)
     if nearest <= NEAR:
         return False
-    last_x, last_y = f32(width - 1), f32(height - 1)
-    first_column, last_column = int(min(max(left, ZERO), last_x)) // TILE, int(min(max(right, ZERO), last_x)) // TILE
-    first_row, last_row = int(min(max(top, ZERO), last_y)) // TILE, int(min(max(bottom, ZERO), last_y)) // TILE
-    columns = (width + TILE - 1) // TILE
+    columns = (lens.width + TILE - 1) // TILE
     inverse = ONE / nearest
-    for row in range(first_row, last_row + 1):
-        for column in range(first_column, last_column + 1):
+    for row in range(_tile(top, lens.height), _tile(bottom, lens.height) + 1):
+        for column in range(_tile(left, lens.width), _tile(right, lens.width) + 1):
             if tiles[row * columns + column] < inverse:
                 return False
     return True
+
+
+@njit(fastmath=True, nogil=True)
+def _tile(pixels: Number, size: int) -> int:
+    return int(min(max(pixels, ZERO), f32(size - 1))) // TILE

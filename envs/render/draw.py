@@ -1,0 +1,113 @@
+"""The compiled entry of the renderer: all views of a batch, shared out between the cores."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+from zlib import crc32
+
+import numpy as np
+from numba import njit, prange
+from numba.np.numpy_support import carray
+
+from envs.render import packed as layout
+from envs.render.memory import borrowed, pointer
+from envs.render.raster import Lens, Scratch, Shape
+from envs.render.shade import Looks, Wanted, label, shade
+from envs.render.visibility import find_visible
+
+
+class Images(NamedTuple):
+    """What is drawn.
+
+    Attributes:
+        rgb: (B, H, W, 3) uint8.
+        depth: (B, H, W, 1) float32, metres.
+        semantic: (B, H, W) int32.
+        category: (B, H, W) uint8.
+    """
+
+    rgb: np.ndarray
+    depth: np.ndarray
+    semantic: np.ndarray
+    category: np.ndarray
+
+
+@njit(fastmath=True, nogil=True)
+def _scene(address: np.ndarray) -> tuple[Shape, Looks]:
+    """The arrays of a scene from `PackedScene.address`."""
+    triangles, clusters = address[layout.TRIANGLES], address[layout.CLUSTERS]
+    shape = Shape(
+        triangles,
+        carray(pointer(address[layout.CORNERS]), (9 * triangles,), np.float32),
+        carray(pointer(address[layout.BOXES]), (clusters, 6), np.float32),
+        carray(pointer(address[layout.SPANS]), (clusters, 2), np.int32),
+        address[layout.LARGE_CLUSTERS],
+        address[layout.CULL] != 0,
+    )
+    looks = Looks(
+        carray(pointer(address[layout.SURFACES]), (triangles, 4), np.int32),
+        carray(pointer(address[layout.MAPPINGS]), (address[layout.MAPPED], 16), np.float32),
+        carray(pointer(address[layout.GRADIENTS]), (address[layout.GRADED], 12), np.float32),
+        carray(pointer(address[layout.TEXTURES]), (address[layout.IMAGES], 4), np.int64),
+        carray(pointer(address[layout.CATEGORIES]), (address[layout.OBJECTS],), np.uint8),
+    )
+    return shape, looks
+
+
+def _compiled(version: int) -> Any:
+    """The kernel, compiled at its first call and cached on disk.
+
+    Numba notices changes of this file only; the version, a variable of the closure, is part of the cache's key, so that
+    changes of the files it calls are noticed too.
+    """
+
+    @njit(parallel=True, fastmath=True, nogil=True, cache=True)
+    def draw(
+        rows: np.ndarray,
+        workers: int,
+        scenes: np.ndarray,
+        views: np.ndarray,
+        lens: Lens,
+        scratch: Scratch,
+        images: Images,
+        wanted: Wanted,
+    ) -> int:
+        """Draw rows of a batch. Every worker has scratch of its own; which worker draws a row does not show.
+
+        Args:
+            rows: (R,) int64, rows to draw.
+            workers: How many share them.
+            scenes: (B, 16) int64, `PackedScene.address` of each row.
+            views: (B, 12) float32, position, right, up, forward of each row.
+            lens: Of all rows.
+            scratch: Arrays with a first axis of workers.
+            images: To draw into.
+            wanted: Images to draw besides colours and depth.
+
+        Returns:
+            The version it was compiled from.
+        """
+        for worker in prange(workers):
+            mine = Scratch(
+                borrowed(scratch.depths[worker]), borrowed(scratch.numbers[worker]), borrowed(scratch.tiles[worker]),
+                borrowed(scratch.order[worker]), borrowed(scratch.screen[worker]), borrowed(scratch.states[worker]),
+                borrowed(scratch.line[worker]), borrowed(scratch.line_depth[worker]),
+            )  # fmt: skip
+            for i in range(worker, len(rows), workers):
+                row = rows[i]
+                shape, looks = _scene(scenes[row])
+                view = borrowed(views[row])
+                find_visible(shape, view, lens, mine)
+                shade(looks, view, lens, mine, borrowed(images.rgb[row]), borrowed(images.depth[row]))
+                if wanted.semantic or wanted.category:
+                    label(looks, mine.numbers, images.semantic[row], images.category[row], wanted)
+        return version
+
+    return draw
+
+
+def _version() -> int:
+    """A number that changes with the sources of the renderer."""
+    return crc32(b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py"))))
+
+
+draw = _compiled(_version())
