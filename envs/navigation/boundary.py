@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from envs.navigation.floors import STEPS, Floors
+from envs.navigation.floors import Floors
 
 _ERROR = 1.3  # the furthest an outline may be from the cells it simplifies, in cells; Recast's usual value
 _RISE = 0.2  # the furthest its height may be from the floor's, metres
@@ -29,7 +29,9 @@ class Outlines(NamedTuple):
 
 
 @numba.njit(cache=True)
-def _trace(floors: Floors, regions: np.ndarray, width: int, place: int, side: int, seen: np.ndarray, points: np.ndarray) -> int:
+def _trace(
+    floors: Floors, regions: np.ndarray, width: int, place: int, side: int, seen: np.ndarray, points: np.ndarray
+) -> int:
     """Follow an outline from one side of a place; returns the number of points.
 
     Each point is the end of one side of a cell: x, z, place, and whether the region changes there.
@@ -114,7 +116,7 @@ def _next_kept(keep: np.ndarray, i: int) -> int:
 @numba.njit(cache=True)
 def _refine(points: np.ndarray, keep: np.ndarray) -> None:
     """Mark more points until every point is within the error of the lines between marked ones."""
-    first = np.argmax(keep)
+    first = int(np.argmax(keep))
     a = first
     while True:
         b = _next_kept(keep, a)
@@ -131,7 +133,7 @@ def _refine(points: np.ndarray, keep: np.ndarray) -> None:
 def _follow_rises(points: np.ndarray, heights: np.ndarray, keep: np.ndarray) -> None:
     """Mark points where a straight wall runs along stairs, so that heights along it are the floor's."""
     count = len(points)
-    first = np.argmax(keep)
+    first = int(np.argmax(keep))
     a = first
     while True:
         b = _next_kept(keep, a)

@@ -6,10 +6,10 @@ import numba
 import numpy as np
 
 from envs.navigation.fields import GOAL, UNREACHABLE, Field, Ways, look_up, ways_view
-from envs.navigation.moving import Standing, advance
+from envs.navigation.moving import advance
 from envs.navigation.queries import locate
 from envs.navigation.roads import Roads, length, roads_view
-from envs.navigation.view import View, view
+from envs.navigation.view import Addressed, View, view
 from envs.navigation.walls import sees
 
 STOP, FORWARD, LEFT, RIGHT = 0, 1, 2, 3
@@ -20,10 +20,19 @@ _PATIENCE = 0.85  # share of a turn by which a heading may be off: turning later
 
 
 @numba.njit(cache=True)
-def _progress(  # noqa: PLR0913 - positions are three numbers
-    ground: View, roads: Roads, ways: Ways, x: float, z: float, y: float, heading: float, forward: float, far: float, corner: int
+def _progress(
+    ground: View,
+    roads: Roads,
+    ways: Ways,
+    x: float,
+    z: float,
+    y: float,
+    heading: float,
+    forward: float,
+    far: float,
+    corner: int,
 ) -> float:
-    """How much nearer a step comes to the goal without sliding, as a share of its length, less the cost of collision."""
+    """How much nearer a step comes to the goal without sliding, as a share of its length; collisions count against."""
     cells = forward / ground.scale[3]
     nx, nz, ny, collided = advance(ground, x, z, y, -np.sin(heading) * cells, -np.cos(heading) * cells, False)
     at = ways.goal if corner == GOAL else roads.at[corner]
@@ -35,8 +44,17 @@ def _progress(  # noqa: PLR0913 - positions are three numbers
 
 
 @numba.njit(cache=True)
-def _choose(  # noqa: PLR0913 - positions are three numbers
-    ground: View, roads: Roads, ways: Ways, x: float, z: float, y: float, heading: float, forward: float, turn: float, stop: float
+def _choose(
+    ground: View,
+    roads: Roads,
+    ways: Ways,
+    x: float,
+    z: float,
+    y: float,
+    heading: float,
+    forward: float,
+    turn: float,
+    stop: float,
 ) -> int:
     """The action of one body."""
     far, corner = look_up(ground, roads, ways, x, z, y)
@@ -65,7 +83,13 @@ def _choose(  # noqa: PLR0913 - positions are three numbers
 
 @numba.njit(cache=True)
 def _choose_each(
-    ground_rows: np.ndarray, rows: np.ndarray, positions: np.ndarray, headings: np.ndarray, forward: float, turn: float, stop: float
+    ground_rows: np.ndarray,
+    rows: np.ndarray,
+    positions: np.ndarray,
+    headings: np.ndarray,
+    forward: float,
+    turn: float,
+    stop: float,
 ) -> np.ndarray:
     """The action of each body."""
     result = np.empty(len(positions), np.int64)
@@ -77,7 +101,7 @@ def _choose_each(
 
 
 def expert(
-    grounds: Sequence[Standing],
+    grounds: Sequence[Addressed],
     fields: Sequence[Field],
     positions: np.ndarray,
     headings: np.ndarray,

@@ -1,16 +1,16 @@
 """Distances to one goal from anywhere, along shortest walkable paths, and those paths."""
 
 import heapq
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, NamedTuple
 
 import numba
 import numpy as np
 
 from envs.navigation.queries import locate, to_metres
-from envs.navigation.roads import Roads, bend, bends_well, length, roads_view
-from envs.navigation.view import View, address_row, float64_at, int32_at, view
+from envs.navigation.roads import RoadMap, Roads, bend, bends_well, length, roads_view
+from envs.navigation.view import Addressed, View, array_at, float64_at, int32_at, view
 from envs.navigation.walls import sees
 
 GOAL, UNREACHABLE = -1, -2
@@ -36,10 +36,10 @@ class Ways(NamedTuple):
 def ways_view(row: np.ndarray) -> Ways:
     """The arrays behind the second part of a field's row."""
     return Ways(
-        numba.carray(float64_at(row[10]), row[11]),
-        numba.carray(float64_at(row[12]), row[13]),
-        numba.carray(int32_at(row[14]), row[15]),
-        numba.carray(float64_at(row[16]), (row[17], 3)),
+        array_at(float64_at(row[10]), row[11]),
+        array_at(float64_at(row[12]), row[13]),
+        array_at(int32_at(row[14]), row[15]),
+        array_at(float64_at(row[16]), (row[17], 3)),
     )
 
 
@@ -48,7 +48,7 @@ def _find_ways(ground: View, roads: Roads, goal: np.ndarray) -> Ways:
     """Shortest ways from every corner to a goal (x, z in cells, height in metres): Dijkstra's algorithm."""
     n = len(roads.at)
     far, onward, ahead = np.full(n, np.inf), np.full(n, UNREACHABLE, np.int32), np.zeros((n, 3))
-    queue = [(0.0, 0)][:0]
+    queue: list[tuple[float, int]] = [(0.0, 0)][:0]
     for i in range(n):
         at = roads.at[i]
         dx, dz = goal[0] - at[0], goal[1] - at[1]
@@ -57,13 +57,13 @@ def _find_ways(ground: View, roads: Roads, goal: np.ndarray) -> Ways:
             continue
         if sees(ground, at[0], at[1], at[2], goal[0], goal[1], goal[2]):
             far[i], onward[i] = length(ground, at[0], at[1], at[2], goal[0], goal[1], goal[2]), GOAL
-            heapq.heappush(queue, (far[i], i))
+            heapq.heappush(queue, (float(far[i]), i))
     while len(queue):
         here, i = heapq.heappop(queue)
         if here > far[i]:
             continue
         for k in range(roads.start[i], roads.start[i + 1]):
-            j = np.int64(roads.ends[k])
+            j: int = np.int64(roads.ends[k])
             if here + roads.lengths[k] < far[j]:
                 far[j], onward[j] = here + roads.lengths[k], i
                 heapq.heappush(queue, (far[j], j))
@@ -77,9 +77,7 @@ def _find_ways(ground: View, roads: Roads, goal: np.ndarray) -> Ways:
 
 
 @numba.njit(cache=True)
-def _promise(  # noqa: PLR0913 - a position is three numbers
-    ground: View, roads: Roads, ways: Ways, i: int, x: float, z: float, y: float, strict: bool
-) -> float:
+def _promise(ground: View, roads: Roads, ways: Ways, i: int, x: float, z: float, y: float, strict: bool) -> float:
     """Metres to the goal by way of corner `i` if it is in sight, infinite if no shortest path bends there like that."""
     if ways.onward[i] == UNREACHABLE:
         return np.inf
@@ -96,14 +94,16 @@ def _promise(  # noqa: PLR0913 - a position is three numbers
 
 
 @numba.njit(cache=True)
-def _best_corner(ground: View, roads: Roads, ways: Ways, x: float, z: float, y: float, strict: bool) -> tuple[float, int]:
+def _best_corner(
+    ground: View, roads: Roads, ways: Ways, x: float, z: float, y: float, strict: bool
+) -> tuple[float, int]:
     """Metres to the goal by the best corner in sight, and which it is; infinite and UNREACHABLE if there is none."""
     n = len(roads.at)
     promises = np.empty(n)
     for i in range(n):
         promises[i] = _promise(ground, roads, ways, i, x, z, y, strict)
     while n > 0:
-        best = np.argmin(promises)
+        best = int(np.argmin(promises))
         if promises[best] == np.inf:
             break
         at = roads.at[best]
@@ -176,27 +176,25 @@ def _measure_each(ground_rows: np.ndarray, rows: np.ndarray, points: np.ndarray)
 
 
 @dataclass(frozen=True, eq=False)
-class Field:
+class Field(Addressed):
     """Distances to a goal.
 
     Attributes:
         goal: (3,) float64 metres, on the floor.
-        ground_row: The ground's row for compiled code.
+        ground: The ground, by what compiled code needs of it.
         roads: The ground's corners.
         ways: How to get to the goal from each.
-        owner: Keeps the ground's arrays alive.
     """
 
     goal: np.ndarray
-    ground_row: np.ndarray
+    ground: Addressed
     roads: Roads
     ways: Ways
-    owner: object
 
-    @cached_property
-    def row(self) -> np.ndarray:
-        """(18,) int64 for compiled code: `roads_view`, `ways_view`."""
-        return address_row((*self.roads, *self.ways))
+    @property
+    def addressed(self) -> tuple[np.ndarray, ...]:
+        """The arrays of `Roads`, then those of `Ways`."""
+        return (*self.roads, *self.ways)
 
     def distance(self, points: Any) -> np.ndarray:
         """Metres to the goal along the shortest walkable path.
@@ -208,20 +206,19 @@ class Field:
             (n,) or () float64, infinite where there is no path.
         """
         points = np.asarray(points, np.float64)
-        return _measure(self.ground_row, self.row, np.atleast_2d(points)).reshape(points.shape[:-1])
+        return _measure(self.ground.row, self.row, np.atleast_2d(points)).reshape(points.shape[:-1])
 
     def path(self, start: Any) -> np.ndarray:
         """(k, 3) float64 corners of the shortest path from a point to the goal, metres; (0, 3) where there is none."""
-        return _lead(self.ground_row, self.row, np.asarray(start, np.float64))
+        return _lead(self.ground.row, self.row, np.asarray(start, np.float64))
 
 
-def build_field(ground_row: np.ndarray, roads: Roads, goal: np.ndarray, owner: object) -> Field:
-    """Distances to a goal in metres on the ground behind a row."""
-    ways = _prepare(ground_row, address_row(roads), np.asarray(goal, np.float64))
-    return Field(np.asarray(goal, np.float64), ground_row, roads, ways, owner)
+def build_field(ground: Addressed, road_map: RoadMap, goal: np.ndarray) -> Field:
+    """Distances to a goal in metres."""
+    return Field(goal, ground, road_map.roads, _prepare(ground.row, road_map.row, goal))
 
 
-def distances(fields: list[Field], positions: np.ndarray) -> np.ndarray:
+def distances(fields: Sequence[Field], positions: np.ndarray) -> np.ndarray:
     """Metres to each body's goal.
 
     Args:
@@ -231,6 +228,6 @@ def distances(fields: list[Field], positions: np.ndarray) -> np.ndarray:
     Returns:
         (B,) float32, infinite where there is no path.
     """
-    ground_rows = np.stack([one.ground_row for one in fields])
-    rows = np.stack([one.row for one in fields])
+    ground_rows = np.stack([field.ground.row for field in fields])
+    rows = np.stack([field.row for field in fields])
     return _measure_each(ground_rows, rows, np.asarray(positions, np.float64))

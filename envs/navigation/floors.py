@@ -52,9 +52,7 @@ def _ceiling(columns: Columns, i: int, column: int) -> int:
 
 
 @numba.njit(cache=True)
-def _is_ledge(  # noqa: C901 - neighbours and their gaps
-    columns: Columns, i: int, column: int, size: tuple[int, int], tall: int, climb: int
-) -> bool:
+def _is_ledge(columns: Columns, i: int, column: int, size: tuple[int, int], tall: int, climb: int) -> bool:
     """Whether a span drops further than a step to a neighbour, or lies on a slope that is too steep."""
     width, depth = size
     floor, ceiling = columns.high[i], _ceiling(columns, i, column)
@@ -85,7 +83,9 @@ def _standing_places(columns: Columns, size: tuple[int, int], tall: int, climb: 
         for i in range(columns.start[column], columns.start[column + 1]):
             if not columns.flat[i]:
                 continue
-            if _ceiling(columns, i, column) - columns.high[i] <= tall or _is_ledge(columns, i, column, size, tall, climb):
+            if _ceiling(columns, i, column) - columns.high[i] <= tall or _is_ledge(
+                columns, i, column, size, tall, climb
+            ):
                 result[i] = False
     return result
 
@@ -177,7 +177,7 @@ def erode(floors: Floors, radius: int) -> None:
 
 @numba.njit(cache=True)
 def find_islands(floors: Floors, smallest: int) -> np.ndarray:
-    """(N,) int32 number of each place's connected area, -1 where not walkable; areas below `smallest` cells are dropped."""
+    """(N,) int32 number of each place's connected area, -1 where not walkable; drops areas below `smallest` cells."""
     island = np.full(len(floors.level), -1, np.int32)
     queue = np.empty(len(island), np.int32)
     count = 0

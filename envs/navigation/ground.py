@@ -14,8 +14,8 @@ from envs.navigation.boundary import trace_outlines
 from envs.navigation.fields import Field, build_field
 from envs.navigation.floors import Floors, erode, find_floors, find_islands
 from envs.navigation.regions import find_regions
-from envs.navigation.roads import Roads, build_roads
-from envs.navigation.view import View, address_row
+from envs.navigation.roads import RoadMap
+from envs.navigation.view import Addressed, View
 from envs.navigation.voxels import voxelise
 from envs.navigation.walls import index_walls
 from envs.scene import Scene
@@ -27,7 +27,7 @@ _GOALS_KEPT = 64
 
 
 @dataclass(eq=False)
-class Ground:
+class Ground(Addressed):
     """The walkable area of a scene for one body. Positions are of the feet: x, y, z in metres.
 
     Attributes:
@@ -43,20 +43,20 @@ class Ground:
     main_island: int
     _fields: OrderedDict[tuple[float, ...], Field] = field(default_factory=OrderedDict, repr=False)
 
-    @cached_property
-    def row(self) -> np.ndarray:
-        """(24,) int64, for compiled code: see `view`."""
-        return address_row(self.arrays)
+    @property
+    def addressed(self) -> tuple[np.ndarray, ...]:
+        """What `view` reads."""
+        return self.arrays
 
     @cached_property
-    def roads(self) -> Roads:
+    def road_map(self) -> RoadMap:
         """The corners of the walkable area and which of them see one another."""
-        return build_roads(self.row)
+        return RoadMap(self.row)
 
     @property
     def nbytes(self) -> int:
         """Bytes of memory, without cached distance fields."""
-        return sum(array.nbytes for array in (*self.arrays, *self.roads))
+        return sum(array.nbytes for array in (*self.arrays, *self.road_map.roads))
 
     @property
     def is_navigable(self) -> bool:
@@ -154,7 +154,7 @@ class Ground:
         if key in self._fields:
             self._fields.move_to_end(key)
             return self._fields[key]
-        result = self._fields[key] = build_field(self.row, self.roads, goal, self)
+        result = self._fields[key] = build_field(self, self.road_map, goal)
         if len(self._fields) > _GOALS_KEPT:
             self._fields.popitem(last=False)
         return result
@@ -194,9 +194,7 @@ def build_ground(scene: Scene, body: Body) -> Ground:
             f"it has no walkable floor of {_SMALLEST_ISLAND:.0f} square metre for a body {body.height} m high",
             "check its up axis (--up) and that its units are metres",
         )
-    return Ground(
-        scene.name, body, _arrange(floors, islands, body, low, (width, depth)), _main_island(floors, islands)
-    )
+    return Ground(scene.name, body, _arrange(floors, islands, body, low, (width, depth)), _main_island(floors, islands))
 
 
 def _find_floors(scene: Scene, body: Body, low: np.ndarray, high: np.ndarray, size: tuple[int, int]) -> Floors:
@@ -214,7 +212,7 @@ def _find_floors(scene: Scene, body: Body, low: np.ndarray, high: np.ndarray, si
 
 
 def _main_island(floors: Floors, islands: np.ndarray) -> int:
-    """The largest island under a ceiling, unless it is small beside the largest of all: a floor, not a roof or a table."""
+    """The largest island under a ceiling unless it is small beside the largest of all: a floor, no roof or table."""
     walkable = islands >= 0
     sizes = np.bincount(islands[walkable])
     covered = np.bincount(islands[walkable], floors.covered[walkable])

@@ -1,26 +1,26 @@
 """How bodies move: forward steps that slide along walls or stop at them."""
 
 from collections.abc import Sequence
-from typing import Protocol
 
 import numba
 import numpy as np
 
 from envs.navigation.queries import SKIN, floor_height, locate, step_inside, to_metres, touched_wall
-from envs.navigation.view import View, view
-from envs.navigation.walls import NOWHERE, column_of, crossing, first_crossing, is_inside, nearest_on, place_at, wall_level
+from envs.navigation.view import Addressed, View, view
+from envs.navigation.walls import (
+    NOWHERE,
+    column_of,
+    crossing,
+    first_crossing,
+    is_inside,
+    nearest_on,
+    place_at,
+    wall_level,
+)
 
 _SHORTFALL = 1e-5  # square metres by which a step must fall short to count as a collision; habitat-sim's value
 _REACH = 0.02  # cells added to the circle in which a body slides
 _MOST = 64  # walls looked at in one step
-
-
-class Standing(Protocol):
-    """Anything with a row for compiled code: a ground."""
-
-    @property
-    def row(self) -> np.ndarray:
-        """Addresses of its arrays."""
 
 
 @numba.njit(cache=True)
@@ -50,9 +50,7 @@ def _all_crossings(ground: View, x0: float, z0: float, y: float, x1: float, z1: 
 
 
 @numba.njit(cache=True)
-def _slide(  # noqa: C901 - one search along walls
-    ground: View, x0: float, z0: float, y: float, x1: float, z1: float
-) -> tuple[int, float, float]:
+def _slide(ground: View, x0: float, z0: float, y: float, x1: float, z1: float) -> tuple[int, float, float]:
     """Where a body that wants to go past a wall ends up: the reachable point nearest to where it wants to go.
 
     Reachable is what hangs together within the circle over the line from start to end. Its edge is found by walking
@@ -88,9 +86,7 @@ def _slide(  # noqa: C901 - one search along walls
                     px, pz, off = nearest_on(ground, wall, x1, z1)
                     if off < best:
                         best, best_wall, bx, bz = off, wall, px, pz
-                    for other in range(count):
-                        if crossed[other] == wall and not reached[other]:
-                            open_crossings.append(other)
+                    open_crossings.extend([k for k in range(count) if crossed[k] == wall and not reached[k]])
                 corner = ground.corners[ground.after[wall] if forwards else wall]
                 wall = ground.after[wall] if forwards else ground.before[wall]
                 if wall == crossed[k] or (corner[0] - mx) ** 2 + (corner[1] - mz) ** 2 > radius:
@@ -107,7 +103,7 @@ def _island(ground: View, x: float, z: float, y: float) -> int:
 
 
 @numba.njit(cache=True)
-def _aims_elsewhere(ground: View, x: float, z: float, y: float, island: int, reach: float) -> bool:  # noqa: C901
+def _aims_elsewhere(ground: View, x: float, z: float, y: float, island: int, reach: float) -> bool:
     """Whether the walkable place nearest to where a body wants to go is on another island.
 
     Args:
@@ -138,7 +134,7 @@ def _aims_elsewhere(ground: View, x: float, z: float, y: float, island: int, rea
 
 
 @numba.njit(cache=True)
-def advance(  # noqa: PLR0913 - positions are three numbers
+def advance(
     ground: View, x: float, z: float, y: float, dx: float, dz: float, sliding: bool
 ) -> tuple[float, float, float, bool]:
     """Move from a walkable position by (dx, dz), in cells; returns x, z, height and whether it fell short.
@@ -189,7 +185,11 @@ def _advance_each(
 
 
 def step(
-    grounds: Sequence[Standing], positions: np.ndarray, headings: np.ndarray, distance: float | np.ndarray, sliding: bool
+    grounds: Sequence[Addressed],
+    positions: np.ndarray,
+    headings: np.ndarray,
+    distance: float | np.ndarray,
+    sliding: bool,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Move bodies forward, each on its own ground.
 

@@ -6,7 +6,9 @@ import numpy as np
 from envs.navigation.view import View, view
 from envs.navigation.walls import column_of, inward, is_inside, nearest_on, place_at, wall_level
 
-SKIN = 2e-3  # cells: how far inside a wall a body that touches it is kept (0.1 mm), so that rounding cannot put it outside
+SKIN = (
+    2e-3  # cells: how far inside a wall a body that touches it is kept (0.1 mm), so that rounding cannot put it outside
+)
 
 
 @numba.njit(cache=True)
@@ -54,7 +56,8 @@ def step_inside(ground: View, wall: int, x: float, z: float, y: float) -> tuple[
     fits = is_inside(ground, straight_x, straight_z, y)
     if fits and touched_wall(ground, straight_x, straight_z, y, SKIN / 2) < 0:
         return True, straight_x, straight_z
-    for second in (np.int64(wall), np.int64(ground.after[wall])):
+    for k in range(2):
+        second = wall if k == 0 else ground.after[wall]
         corner = ground.corners[second]
         if (corner[0] - x) ** 2 + (corner[1] - z) ** 2 > (20 * SKIN) ** 2:
             continue
@@ -168,7 +171,11 @@ def top_view(row: np.ndarray, island: int, height: float) -> np.ndarray:
         x, z = column % width, column // width
         for i in range(ground.start[column], ground.start[column + 1]):
             level = float(ground.height[i])
-            wanted = ground.island[i] == island if np.isnan(height) else abs(level + ground.scale[1] - height) <= ground.scale[4]
+            wanted = (
+                ground.island[i] == island
+                if np.isnan(height)
+                else abs(level + ground.scale[1] - height) <= ground.scale[4]
+            )
             if wanted and is_inside(ground, x + 0.5, z + 0.5, level):
                 result[z, x] = True
     return result

@@ -33,7 +33,9 @@ def _blur(links: np.ndarray, far: np.ndarray) -> np.ndarray:
 
 
 @numba.njit(cache=True)
-def _expand(links: np.ndarray, regions: np.ndarray, away: np.ndarray, stack: list[int], most: int) -> None:
+def _expand(  # noqa: C901 - rings of a flood
+    links: np.ndarray, regions: np.ndarray, away: np.ndarray, stack: list[int], most: int
+) -> None:
     """Grow regions into the places of a stack, ring by ring; `most` rings, 0 for as many as it takes.
 
     Places that were given a region become -1 in the stack.
@@ -80,8 +82,10 @@ def _other_region_near(links: np.ndarray, regions: np.ndarray, i: int, region: i
 
 
 @numba.njit(cache=True)
-def _flood(links: np.ndarray, far: np.ndarray, regions: np.ndarray, away: np.ndarray, seed: int, level: int, region: int) -> bool:
-    """Found a region at a place: all places around that are as far from edges. False where another region is too near."""
+def _flood(
+    links: np.ndarray, far: np.ndarray, regions: np.ndarray, away: np.ndarray, seed: int, level: int, region: int
+) -> bool:
+    """Found a region at a place: all around that is as far from edges. False where another region is too near."""
     stack = [seed]
     regions[seed], away[seed] = region, 0
     least = max(level - 2, 0)
@@ -101,7 +105,9 @@ def _flood(links: np.ndarray, far: np.ndarray, regions: np.ndarray, away: np.nda
 
 
 @numba.njit(cache=True)
-def _watershed(links: np.ndarray, walkable: np.ndarray) -> np.ndarray:
+def _watershed(  # noqa: C901 - levels in batches
+    links: np.ndarray, walkable: np.ndarray
+) -> np.ndarray:
     """(N,) int32 region of each place from 1 on, 0 where not walkable."""
     far = chamfer(links, walkable)
     level = 0

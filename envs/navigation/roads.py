@@ -6,7 +6,7 @@ import numba
 import numpy as np
 
 from envs.navigation.queries import floor_height
-from envs.navigation.view import View, float32_at, float64_at, int32_at, view
+from envs.navigation.view import Addressed, View, array_at, float32_at, float64_at, int32_at, view
 from envs.navigation.walls import inward, is_inside, sees
 
 _MARGIN = 0.02  # cells between a corner and where paths pass it (1 mm at 0.05 m), so that lines along walls stay clear
@@ -33,13 +33,13 @@ class Roads(NamedTuple):
 
 @numba.njit(cache=True)
 def roads_view(row: np.ndarray) -> Roads:
-    """The arrays behind a row of `address_row(roads)`."""
+    """The arrays behind a row that starts with those of `Roads`."""
     return Roads(
-        numba.carray(float64_at(row[0]), (row[1], 3)),
-        numba.carray(float64_at(row[2]), (row[3], 6)),
-        numba.carray(int32_at(row[4]), row[5]),
-        numba.carray(int32_at(row[6]), row[7]),
-        numba.carray(float32_at(row[8]), row[9]),
+        array_at(float64_at(row[0]), (row[1], 3)),
+        array_at(float64_at(row[2]), (row[3], 6)),
+        array_at(int32_at(row[4]), row[5]),
+        array_at(int32_at(row[6]), row[7]),
+        array_at(float32_at(row[8]), row[9]),
     )
 
 
@@ -61,7 +61,7 @@ def bend(sides: np.ndarray, dx: float, dz: float, reach: float) -> int:
         reach: Length of the line in cells: how far along the walls to look.
 
     Returns:
-        1 or -1, the sign of the cross product with the line after the bend; 2 for either; 0 if the line runs into a wall.
+        1 or -1, the sign of the cross product with the line after the bend; 2 for either; 0 where a wall is in the way.
     """
     one = (dx * sides[1] - dz * sides[0]) * min(sides[2], reach)
     two = (dx * sides[4] - dz * sides[3]) * min(sides[5], reach)
@@ -101,6 +101,18 @@ def _corner(ground: View, wall: int, at: np.ndarray, sides: np.ndarray) -> bool:
     return is_inside(ground, at[0], at[1], at[2])
 
 
+class RoadMap(Addressed):
+    """The corners and lines of a ground."""
+
+    def __init__(self, ground_row: np.ndarray) -> None:
+        self.roads = build_roads(ground_row)
+
+    @property
+    def addressed(self) -> tuple[np.ndarray, ...]:
+        """The arrays of `Roads`."""
+        return self.roads
+
+
 @numba.njit(cache=True)
 def build_roads(row: np.ndarray) -> Roads:
     """Corners and lines of the ground behind a row."""
@@ -117,7 +129,11 @@ def build_roads(row: np.ndarray) -> Roads:
         for j in range(i):
             dx, dz = at[j, 0] - at[i, 0], at[j, 1] - at[i, 1]
             far = np.sqrt(dx * dx + dz * dz)
-            if far < 1e-9 or bend(sides[i], dx / far, dz / far, far) == 0 or bend(sides[j], dx / far, dz / far, far) == 0:
+            if (
+                far < 1e-9
+                or bend(sides[i], dx / far, dz / far, far) == 0
+                or bend(sides[j], dx / far, dz / far, far) == 0
+            ):
                 continue
             if sees(ground, at[i, 0], at[i, 1], at[i, 2], at[j, 0], at[j, 1], at[j, 2]):
                 pairs.append((i, j))

@@ -5,7 +5,7 @@ work itself, so a ground's addresses travel as one row, and the arrays are made 
 keeps the grounds alive meanwhile.
 """
 
-from collections.abc import Callable
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numba
@@ -18,7 +18,7 @@ class View(NamedTuple):
     """A ground's arrays. Positions along x and z are in cells from its lowest corner, heights in metres from there.
 
     Attributes:
-        scale: (6,) float64 metres: lowest x, y, z, side of a cell, how far heights may differ on one floor, the highest step.
+        scale: (6,) float64 metres: lowest x, y, z, side of a cell, how much heights on one floor may differ, highest step.
         size: (2,) int64: columns along x, along z.
         start: (columns + 1,) int32, first place of each column.
         height: (N,) float32 of each place that the walkable area touches.
@@ -46,22 +46,40 @@ class View(NamedTuple):
     walls: np.ndarray
 
 
-def address_row(arrays: tuple[np.ndarray, ...]) -> np.ndarray:
-    """(2K,) int64: address and length of each array, as `view` reads them."""
-    return np.array([number for array in arrays for number in (array.ctypes.data, len(array))], np.int64)
+class Addressed:
+    """Something whose arrays compiled code reaches through a row of addresses."""
+
+    @property
+    def addressed(self) -> tuple[np.ndarray, ...]:
+        """The arrays, in the order in which compiled code reads them."""
+        raise NotImplementedError
+
+    @cached_property
+    def row(self) -> np.ndarray:
+        """(2K,) int64: address and length of each array. Valid while this object lives."""
+        if not all(array.flags.c_contiguous for array in self.addressed):
+            raise ValueError("compiled code reads contiguous arrays")
+        return np.array([number for array in self.addressed for number in (array.ctypes.data, len(array))], np.int64)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the row: copies have addresses of their own."""
+        return {name: value for name, value in self.__dict__.items() if name != "row"}
 
 
-def _pointer_maker(kind: types.Type) -> Callable[[int], Any]:
+array_at = numba.carray  # type: ignore[attr-defined]
+
+
+def _pointer_maker(kind: types.Type) -> Any:
     """A function for compiled code: address to pointer."""
 
-    @intrinsic  # type: ignore[misc]
+    @intrinsic
     def pointer(_context: Any, address: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             return builder.inttoptr(arguments[0], context.get_value_type(signature.return_type))
 
-        return types.CPointer(kind)(address), generate
+        return types.CPointer(kind)(address), generate  # type: ignore[no-untyped-call]
 
-    return pointer  # type: ignore[no-any-return]
+    return pointer
 
 
 float64_at = _pointer_maker(types.float64)
@@ -72,18 +90,18 @@ int32_at = _pointer_maker(types.int32)
 
 @numba.njit(cache=True)
 def view(row: np.ndarray) -> View:
-    """The arrays behind a row of `address_row`."""
+    """The arrays behind a ground's row."""
     return View(
-        numba.carray(float64_at(row[0]), row[1]),
-        numba.carray(int64_at(row[2]), row[3]),
-        numba.carray(int32_at(row[4]), row[5]),
-        numba.carray(float32_at(row[6]), row[7]),
-        numba.carray(int32_at(row[8]), row[9]),
-        numba.carray(float64_at(row[10]), (row[11], 2)),
-        numba.carray(float32_at(row[12]), row[13]),
-        numba.carray(int32_at(row[14]), row[15]),
-        numba.carray(int32_at(row[16]), row[17]),
-        numba.carray(int32_at(row[18]), row[19]),
-        numba.carray(int32_at(row[20]), row[21]),
-        numba.carray(int32_at(row[22]), row[23]),
+        array_at(float64_at(row[0]), row[1]),
+        array_at(int64_at(row[2]), row[3]),
+        array_at(int32_at(row[4]), row[5]),
+        array_at(float32_at(row[6]), row[7]),
+        array_at(int32_at(row[8]), row[9]),
+        array_at(float64_at(row[10]), (row[11], 2)),
+        array_at(float32_at(row[12]), row[13]),
+        array_at(int32_at(row[14]), row[15]),
+        array_at(int32_at(row[16]), row[17]),
+        array_at(int32_at(row[18]), row[19]),
+        array_at(int32_at(row[20]), row[21]),
+        array_at(int32_at(row[22]), row[23]),
     )

@@ -31,7 +31,9 @@ class Columns(NamedTuple):
 
 
 @numba.njit(cache=True)
-def _split(polygon: np.ndarray, count: int, axis: int, at: float, below: np.ndarray, above: np.ndarray) -> tuple[int, int]:
+def _split(
+    polygon: np.ndarray, count: int, axis: int, at: np.float32, below: np.ndarray, above: np.ndarray
+) -> tuple[int, int]:
     """Cut a convex polygon by the plane `axis = at`; returns the numbers of corners of both parts."""
     n_below, n_above = 0, 0
     j = count - 1
@@ -120,8 +122,14 @@ def _gather(first: np.ndarray, spans: np.ndarray, tops: np.ndarray) -> Columns:
 
 
 @numba.njit(cache=True)
-def voxelise(  # noqa: C901 - one pass over rows and cells
-    vertices: np.ndarray, triangles: np.ndarray, low: np.ndarray, high: np.ndarray, size: tuple[int, int], cell: float, climb: int
+def voxelise(
+    vertices: np.ndarray,
+    triangles: np.ndarray,
+    low: np.ndarray,
+    high: np.ndarray,
+    size: tuple[int, int],
+    cell: float,
+    climb: int,
 ) -> Columns:
     """Columns of solid spans of a mesh.
 

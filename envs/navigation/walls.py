@@ -28,7 +28,9 @@ def _cells_of(ax: float, az: float, bx: float, bz: float, width: int, depth: int
 
 
 @numba.njit(cache=True)
-def index_walls(corners: np.ndarray, after: np.ndarray, width: int, depth: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def index_walls(
+    corners: np.ndarray, after: np.ndarray, width: int, depth: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Table from columns to the walls that touch them: `slot`, `wall_start`, `walls` of `View`."""
     most, none = 0, np.empty(0, np.int32)
     for s in range(len(corners)):
@@ -146,7 +148,7 @@ def is_inside(ground: View, x: float, z: float, y: float) -> bool:
 
 
 @numba.njit(cache=True)
-def first_crossing(  # noqa: C901 - one walk over cells
+def first_crossing(
     ground: View, x0: float, z0: float, y: float, x1: float, z1: float, nearest: bool
 ) -> tuple[float, int, float]:
     """The first wall on a line through the walkable area.
