@@ -63,7 +63,7 @@ def _find_ways(ground: View, roads: Roads, goal: np.ndarray) -> Ways:
         if here > far[i]:
             continue
         for k in range(roads.start[i], roads.start[i + 1]):
-            j: int = np.int64(roads.ends[k])
+            j: Any = np.int64(roads.ends[k])
             if here + roads.lengths[k] < far[j]:
                 far[j], onward[j] = here + roads.lengths[k], i
                 heapq.heappush(queue, (far[j], j))

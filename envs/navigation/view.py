@@ -18,7 +18,7 @@ class View(NamedTuple):
     """A ground's arrays. Positions along x and z are in cells from its lowest corner, heights in metres from there.
 
     Attributes:
-        scale: (6,) float64 metres: lowest x, y, z, side of a cell, how much heights on one floor may differ, highest step.
+        scale: (6,) float64 metres: lowest x, y, z, side of a cell, how much a floor's heights may differ, highest step.
         size: (2,) int64: columns along x, along z.
         start: (columns + 1,) int32, first place of each column.
         height: (N,) float32 of each place that the walkable area touches.
