@@ -16,6 +16,7 @@ from matplotlib.transforms import Bbox
 from vln.replay import style
 from vln.replay.episode import HouseReplay, Replay
 from vln.replay.plan import Views
+from vln.replay.strip import FEW, caption, shown_moments
 
 WIDTH = 236.0  # points
 SIZE = 8.5
@@ -26,6 +27,8 @@ GAP = 9.0  # between blocks
 COLUMNS = ("NE", "SR", "SPL", "nDTW")
 CELL = 31.0
 VIEW_GAP = 8.0
+SEEN_GAP = 5.0
+SEEN_CAPTION = 14.0
 DARK = 8.0  # metres at which depth is darkest
 DARKEST = (18, 24, 48)
 SWATCH = 24.0
@@ -44,7 +47,7 @@ class Moving:
     """
 
     status: list[tuple[Text, Text]] = field(default_factory=list)
-    views: list[AxesImage] = field(default_factory=list)
+    views: list[Any] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -228,6 +231,31 @@ def views_block(replay: HouseReplay, moving: Moving) -> Block:
     return Block(rows * (side + VIEW_GAP) - VIEW_GAP, draw)
 
 
+def seen_block(replay: HouseReplay) -> Block:
+    """What each agent saw at some places, with the numbers these have on the map."""
+    moments = shown_moments(replay)
+    side = (WIDTH - (FEW - 1) * SEEN_GAP) / FEW
+    row = side + SEEN_CAPTION
+    places = [(agent, number, moment) for agent, each in enumerate(moments) for number, moment in enumerate(each)]
+
+    def draw(axes: Axes, y: float) -> None:
+        for agent, number, moment in places:
+            before = sum(map(_rows, moments[:agent])) + number // FEW
+            left, top = (number % FEW) * (side + SEEN_GAP), y + before * row
+            _view(axes, left, top, side, replay.views[agent].rgb[moment], style.RULE, width=0.6)
+            name = f"{style.LETTERS[agent] if len(moments) > 1 else ''}{number + 1}"
+            colour, width = style.AGENTS[agent], style.text_width(name, 6.6) + 4
+            _text(axes, left, top + side + 8, name, size=6.6, color=colour, weight="bold")
+            _text(axes, left + width, top + side + 8, caption(replay, agent, moment), size=6.2, color=style.FAINT)
+
+    return Block(sum(map(_rows, moments)) * row, draw)
+
+
+def _rows(moments: Sequence[int]) -> int:
+    """Rows of so many views."""
+    return -(-len(moments) // FEW)
+
+
 def show_views(replay: HouseReplay, moving: Moving, moment: int) -> None:
     """Set the views to what the agents see after so many steps, or saw last."""
     single = len(replay.agents) == 1
@@ -244,8 +272,8 @@ def near_is_light(views: Views, moment: int) -> np.ndarray:
     return (np.array(DARKEST) + share * (255 - np.array(DARKEST))).astype(np.uint8)
 
 
-def _view(axes: Axes, left: float, top: float, side: float, picture: np.ndarray, edge: str) -> AxesImage:
-    axes.add_patch(Rectangle((left, top), side, side, fill=False, ec=edge, lw=1.6, zorder=4))
+def _view(axes: Axes, left: float, top: float, side: float, picture: np.ndarray, edge: str, width: float = 1.6) -> AxesImage:
+    axes.add_patch(Rectangle((left, top), side, side, fill=False, ec=edge, lw=width, zorder=4))
     extent = (left, left + side, top + side, top)
     return axes.imshow(picture, extent=extent, aspect="auto", interpolation="antialiased", zorder=3)
 

@@ -26,6 +26,7 @@ from vln.rooms import Room
 
 EDGE = 0.16  # inches around everything
 BETWEEN = 0.22  # inches between maps and text
+OVERSEEN = 18.0  # metres of a house that is shown whole
 FOOT = 0.22  # inches below the maps, for the scale bar
 
 
@@ -79,23 +80,31 @@ def draw_episode(replay: Replay, view: View, animated: bool = False, dpi: float 
     site = _site(replay, view)
     shown, points = _floors_shown(replay, view), _points(replay)
     whole = view.floors == "all"
-    window = frame(site.extent if whole else _seen(replay, points), site.extent)
+    window = _window(replay, site, points, whole)
     grid = arrange(len(shown), window)
     bands: column.Bands = {}
     moving = column.Moving() if animated else None
     several_floors = len(set(site.floors.of(points[:, 2]).tolist())) > 1
     blocks = _column(replay, dpi, bands, moving, several_floors)
     height = max(grid.height + FOOT, column.stack_height(blocks) / style.POINTS)
-    strips = strip.plan_strips(replay, _width(grid)) if isinstance(replay, HouseReplay) and not animated else []
-    below = sum(each.height for each in strips)
-    figure = _page(grid, height + below, dpi)
+    figure = _page(grid, height, dpi)
     panels = _panels(figure, grid, window, site, shown)
-    text = _write_column(figure, blocks, height)
+    text = _write_column(figure, blocks)
     _draw_scale(figure, panels[-1])
     trails = _draw_maps(replay, panels, points)
-    for number, each in enumerate(strips):
-        strip.draw_strip(figure, panels, each, EDGE, EDGE + sum(lower.height for lower in strips[number + 1 :]))
+    if isinstance(replay, HouseReplay) and not animated:
+        for panel in panels:
+            strip.draw_numbers(panel, replay, strip.shown_moments(replay))
     return Scene(figure, panels, trails, text, bands, moving or column.Moving())
+
+
+def _window(replay: Replay, site: Site, points: np.ndarray, whole: bool) -> Window:
+    """What maps show: what happened and some way around it, or all where it is asked for or small."""
+    if isinstance(replay, HouseReplay):
+        everything = replay.plan.window
+        if whole or max(everything.width, everything.height) <= OVERSEEN:
+            return everything
+    return frame(site.extent if whole else _seen(replay, points), site.extent)
 
 
 def _site(replay: Replay, view: View) -> Site:
@@ -188,18 +197,15 @@ def _column(
     ]
     if moving:
         blocks.append(column.status_block(replay, moving))
-        if isinstance(replay, HouseReplay):
-            blocks.append(column.views_block(replay, moving))
+    if isinstance(replay, HouseReplay):
+        views = column.views_block(replay, moving) if moving else column.seen_block(replay)
+        return [*blocks, column.signs_block(replay, several_floors, moving is not None), views]
     return [*blocks, column.signs_block(replay, several_floors, moving is not None)]
 
 
-def _width(grid: Grid) -> float:
-    """Inches of maps and column."""
-    return grid.width + BETWEEN + column.WIDTH / style.POINTS
-
-
 def _page(grid: Grid, height: float, dpi: float) -> Figure:
-    figure = Figure(figsize=(_width(grid) + 2 * EDGE, height + 2 * EDGE), dpi=dpi, facecolor="white")
+    width = EDGE + grid.width + BETWEEN + column.WIDTH / style.POINTS + EDGE
+    figure = Figure(figsize=(width, height + 2 * EDGE), dpi=dpi, facecolor="white")
     FigureCanvasAgg(figure)
     return figure
 
@@ -219,11 +225,10 @@ def _panels(figure: Figure, grid: Grid, window: Window, site: Site, shown: Seque
     return panels
 
 
-def _write_column(figure: Figure, blocks: Sequence[column.Block], tall: float) -> Axes:
-    """The column beside the maps, `tall` inches high."""
+def _write_column(figure: Figure, blocks: Sequence[column.Block]) -> Axes:
     width, height = figure.get_size_inches()
-    left, bottom = width - EDGE - column.WIDTH / style.POINTS, height - EDGE - tall
-    axes = figure.add_axes((left / width, bottom / height, column.WIDTH / style.POINTS / width, tall / height))
+    left, tall = width - EDGE - column.WIDTH / style.POINTS, height - 2 * EDGE
+    axes = figure.add_axes((left / width, EDGE / height, column.WIDTH / style.POINTS / width, tall / height))
     axes.set(xlim=(0, column.WIDTH), ylim=(tall * style.POINTS, 0))
     axes.axis("off")
     column.stack(axes, blocks)

@@ -13,15 +13,17 @@ from vln.replay.episode import HouseReplay
 from vln.replay.layout import Window
 from vln.replay.map import Panel, draw_circle, draw_goal, write_names
 from vln.replay.plan import PlanBox, PlanDoor
-from vln.replay.space import Name, pixel_centres, place_names
+from vln.replay.space import NAME_SIZE, Name, pixel_centres, place_names
 from vln.trajectory import Step
 
 WALL = 0.12  # metres of wall drawn around each room
-DOORWAY = 0.30  # metres of wall that an opening goes through
+DOORWAY = 0.5  # metres of wall that an opening goes through at most
 LABEL = 4.6  # points, size of the names of things
 LEAST = 3.0  # points; smaller things are left out
+SPOTS = 7  # places tried along each side of a thing for its name
+CLEAR = 4.0  # points between names and paths
 SPILL = 0.35  # metres that the name of a thing may be wider than it
-PALE = 0.30  # how far colours of things are faded
+PALE = 0.5  # how far colours of things are faded
 FADED = 0.45  # how far the picture of a bare mesh is faded
 
 
@@ -62,8 +64,9 @@ class HouseMap:
         boxes = [box for box in plan.boxes if box.storey == panel.floor and min(box.size) * panel.scale >= LEAST]
         for box in boxes:
             panel.axes.add_patch(_thing(box))
-        self._name_rooms(panel, avoid, boxes)
-        write_names(panel, _labels(boxes, panel), size=LABEL, color=style.INK, zorder=1.4)
+        names = self._name_rooms(panel, avoid, boxes)
+        write_names(panel, names, weight="bold")
+        write_names(panel, _labels(boxes, panel, names, avoid), size=LABEL, color=style.INK, zorder=1.4)
         self._draw_target(panel)
 
     def choices(self, panel: Panel, step: Step, agent: int) -> list[Artist]:
@@ -90,17 +93,19 @@ class HouseMap:
             tint = style.PURPOSE_TINTS.get(room.name, style.FLOOR_SPACE)
             panel.axes.add_patch(Polygon(room.polygon, fc=tint, ec="none", zorder=0.3))
 
-    def _name_rooms(self, panel: Panel, avoid: np.ndarray, boxes: list[PlanBox]) -> None:
+    def _name_rooms(self, panel: Panel, avoid: np.ndarray, boxes: list[PlanBox]) -> list[Name]:
         rooms = [room for room in self.replay.plan.rooms if room.storey == panel.floor]
         columns, rows = pixel_centres(panel.window)
         places = np.stack(np.meshgrid(columns, rows), axis=-1).reshape(-1, 2)
         region = np.full(len(places), -1)
         for number, room in enumerate(rooms):
-            region[Shape(room.polygon).contains_points(places)] = number
+            half = np.array([style.text_width(room.name, NAME_SIZE) / 2 / panel.scale, 0])
+            shape = Shape(room.polygon)
+            region[shape.contains_points(places - half) & shape.contains_points(places + half)] = number
         names = {number: room.name for number, room in enumerate(rooms)}
         furniture = np.array([(*box.centre, box.size[0] / 2, box.size[1] / 2) for box in boxes]).reshape(-1, 4)
         region = region.reshape(len(rows), len(columns))
-        write_names(panel, place_names(panel.window, region, names, avoid, furniture, panel.scale), weight="bold")
+        return place_names(panel.window, region, names, avoid, furniture, panel.scale)
 
     def _draw_target(self, panel: Panel) -> None:
         if self.replay.withheld:
@@ -119,7 +124,7 @@ def _opening(door: PlanDoor) -> Polygon:
     along = np.array(door.along) * door.width / 2
     across = np.array([-door.along[1], door.along[0]]) * DOORWAY / 2
     corners = np.array(door.centre) + [along + across, along - across, -along - across, across - along]
-    return Polygon(corners, fc=style.FLOOR_SPACE, ec="none", zorder=0.4)
+    return Polygon(corners, fc=style.FLOOR_SPACE, ec="none", zorder=0.25)
 
 
 def _thing(box: PlanBox) -> FancyBboxPatch:
@@ -139,22 +144,45 @@ def _thing(box: PlanBox) -> FancyBboxPatch:
     )
 
 
-def _labels(boxes: list[PlanBox], panel: Panel) -> list[Name]:
-    """Names of things that have room for them, the large ones first; none lies over another."""
-    placed: list[tuple[float, float, float, float]] = []
+def _labels(boxes: list[PlanBox], panel: Panel, rooms: list[Name], avoid: np.ndarray) -> list[Name]:
+    """Names of things that have room for them, the large ones first, over nothing that lies on them nor one another."""
+    scale = panel.scale
+    taken = [(x, y, CLEAR / scale, CLEAR / scale) for x, y in avoid.tolist()]
+    taken += [(each.x, each.y, *_half(each.text, NAME_SIZE, scale)) for each in rooms]
     names = []
     for box in sorted(boxes, key=lambda each: -each.size[0] * each.size[1]):
-        x, y = box.centre
-        half = style.text_width(box.category, LABEL) / 2 / panel.scale, LABEL / 2 / panel.scale
-        if not _inside(x, y, half, panel.window) or half[1] * 2 > box.size[1] or half[0] * 2 > box.size[0] + SPILL:
-            continue
-        if all(abs(x - a) > half[0] + c or abs(y - b) > half[1] + d for a, b, c, d in placed):
-            placed.append((x, y, *half))
-            names.append(Name(box.category, x, y))
+        half = _half(box.category, LABEL, scale)
+        above = boxes[boxes.index(box) + 1 :]
+        covered = np.array([*taken, *((*each.centre, each.size[0] / 2, each.size[1] / 2) for each in above)])
+        spot = _spot(box, half, covered.reshape(-1, 4), panel.window)
+        if spot is not None:
+            taken.append((*spot, *half))
+            names.append(Name(box.category, *spot))
     return names
 
 
-def _inside(x: float, y: float, half: tuple[float, float], window: Window) -> bool:
-    return (
-        window.left + half[0] < x < window.right - half[0] and window.bottom + half[1] < y < window.top - half[1]
-    )
+def _half(text: str, size: float, scale: float) -> tuple[float, float]:
+    """Half the width and the height of a text in metres."""
+    return style.text_width(text, size) / 2 / scale, size / 2 / scale
+
+
+def _spot(box: PlanBox, half: tuple[float, float], taken: np.ndarray, window: Window) -> tuple[float, float] | None:
+    """The free centre for a name within a thing nearest to its middle.
+
+    Args:
+        box: The thing.
+        half: Half the width and height of the name in metres.
+        taken: (N, 4) x, y and half sizes of what it must not cover.
+        window: What the map shows.
+    """
+    slack = np.array(box.size) / 2 - half + [SPILL / 2, 0]
+    if (slack < 0).any():
+        return None
+    steps = np.stack(np.meshgrid(*2 * [np.linspace(-1, 1, SPOTS)]), axis=-1).reshape(-1, 2)
+    spots = np.array(box.centre) + steps * np.maximum(slack - [SPILL / 2, 0], 0)
+    free = (spots - half > (window.left, window.bottom)).all(1) & (spots + half < (window.right, window.top)).all(1)
+    free &= (np.abs(spots[:, None] - taken[:, :2]) > half + taken[:, 2:]).any(-1).all(1)
+    if not free.any():
+        return None
+    x, y = min(spots[free].tolist(), key=lambda spot: float(np.hypot(*np.subtract(spot, box.centre))))
+    return x, y

@@ -1,10 +1,10 @@
-"""What an agent saw on its way: a row of views below a map, numbered where they were seen."""
+"""What agents saw on their way: views beside a map, numbered where they were seen."""
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from itertools import pairwise
 
-from matplotlib.figure import Figure
+import numpy as np
 
 from vln.replay import style
 from vln.replay.episode import HouseReplay
@@ -12,57 +12,42 @@ from vln.replay.map import Panel
 from vln.replay.moves import moved, turn_between
 from vln.trajectory import Trajectory
 
-COUNT = 7  # views
-GAP = 0.07  # inches between views
-CAPTION = 0.17  # inches below views
-ABOVE = 0.1  # inches above each row
+MANY, FEW = 6, 3  # views of a single agent, of each of several
 TURNED = math.radians(25)  # a smaller turn shows nothing new
+ASIDE = 11.0  # points from a place to its number
+DIRECTIONS = 16  # in which a number may stand
+
+Moments = tuple[tuple[int, ...], ...]
 
 
-@dataclass(frozen=True)
-class Strip:
-    """A row of views.
+def shown_moments(replay: HouseReplay) -> Moments:
+    """For each agent after how many steps its views are shown; several share their start, so it is left out."""
+    if len(replay.trajectories) == 1:
+        return (key_moments(replay.trajectories[0], MANY),)
+    return tuple(key_moments(each, FEW + 1)[-FEW:] for each in replay.trajectories)
 
-    Attributes:
-        replay: The episode.
-        agent: Whose views.
-        moments: After how many steps each was seen.
-        side: Inches of a view.
+
+def key_moments(trajectory: Trajectory, count: int) -> tuple[int, ...]:
+    """The start, the end, what came into view by the largest turns, and where nothing was seen for longest.
+
+    Args:
+        trajectory: What the agent did.
+        count: How many moments at most, 2 or more.
     """
-
-    replay: HouseReplay
-    agent: int
-    moments: tuple[int, ...]
-    side: float
-
-    @property
-    def height(self) -> float:
-        """Inches of the row."""
-        return ABOVE + self.side + CAPTION
-
-
-def plan_strips(replay: HouseReplay, width: float) -> list[Strip]:
-    """A row an agent over a width in inches."""
-    side = (width - (COUNT - 1) * GAP) / COUNT
-    return [Strip(replay, agent, key_moments(each), side) for agent, each in enumerate(replay.trajectories)]
-
-
-def key_moments(trajectory: Trajectory, count: int = COUNT) -> tuple[int, ...]:
-    """The start, the end, what came into view by the largest turns, and where nothing was seen for longest."""
     last = len(trajectory.steps)
     turns = sorted(_turns(trajectory), key=lambda turn: -abs(turn[1]))
     chosen = {0, last} | {moment for moment, angle in turns[: count - 2] if abs(angle) > TURNED}
     while len(chosen) < min(count, last + 1):
-        ordered = sorted(chosen)
-        start, end = max(zip(ordered, ordered[1:], strict=False), key=lambda gap: gap[1] - gap[0])
+        start, end = max(pairwise(sorted(chosen)), key=lambda gap: gap[1] - gap[0])
         chosen.add((start + end) // 2)
     return tuple(sorted(chosen))
 
 
 def _turns(trajectory: Trajectory) -> list[tuple[int, float]]:
     """Where turns on the spot end, after so many steps, and their angles."""
-    poses, found, angle = trajectory.poses, [], 0.0
-    for moment, (before, after) in enumerate(zip(poses, poses[1:], strict=False), start=1):
+    found: list[tuple[int, float]] = []
+    angle = 0.0
+    for moment, (before, after) in enumerate(pairwise(trajectory.poses), start=1):
         if moved(before, after):
             found.append((moment - 1, angle))
             angle = 0.0
@@ -71,47 +56,44 @@ def _turns(trajectory: Trajectory) -> list[tuple[int, float]]:
     return [(moment, angle) for moment, angle in found if angle]
 
 
-def draw_strip(figure: Figure, panels: Sequence[Panel], strip: Strip, left: float, bottom: float) -> None:
-    """Draw a row with its lower left corner there, in inches, and its numbers on the maps."""
-    width, height = figure.get_size_inches()
-    replay, colour = strip.replay, style.AGENTS[strip.agent]
-    prefix = style.LETTERS[strip.agent] if len(replay.agents) > 1 else ""
-    for number, moment in enumerate(strip.moments):
-        x, y = left + number * (strip.side + GAP), bottom + CAPTION
-        axes = figure.add_axes((x / width, y / height, strip.side / width, strip.side / height), xticks=[], yticks=[])
-        axes.imshow(replay.views[strip.agent].rgb[moment], interpolation="antialiased", aspect="auto")
-        for spine in axes.spines.values():
-            spine.set(color=style.RULE, linewidth=0.6)
-        name = f"{prefix}{number + 1}"
-        look = {"fontsize": 7, "family": style.FONT, "va": "center"}
-        figure.text(x / width, (y - 0.09) / height, name, color=colour, weight="bold", **look)
-        told = style.shorten(_caption(strip, moment), 6.6, (strip.side - 0.17) * style.POINTS)
-        aside = x + 0.07 + 0.075 * len(name)
-        figure.text(aside / width, (y - 0.09) / height, told, color=style.FAINT, **{**look, "fontsize": 6.6})
-        _number(panels, strip, moment, name)
-
-
-def _caption(strip: Strip, moment: int) -> str:
-    trajectory = strip.replay.trajectories[strip.agent]
+def caption(replay: HouseReplay, agent: int, moment: int) -> str:
+    """What to say of a view."""
+    trajectory, distance = replay.trajectories[agent], replay.to_goal(agent, moment)
     if moment == 0:
         return "start"
-    distance = strip.replay.to_goal(strip.agent, moment)
-    left = "" if distance is None else f"{distance:.1f} m to goal"
     if moment == len(trajectory.steps):
-        ended = "stop" if trajectory.steps[-1].choice == "stop" else "out of time"
-        return f"{ended}, {left}" if left else ended
-    return left or f"step {moment}"
+        return "stop" if trajectory.steps[-1].choice == "stop" else "out of time"
+    return f"step {moment}" if distance is None else f"{distance:.1f} m to goal"
 
 
-def _number(panels: Sequence[Panel], strip: Strip, moment: int, name: str) -> None:
-    """The number of a view where it was seen; start and end have signs of their own."""
-    trajectory = strip.replay.trajectories[strip.agent]
-    if moment in (0, len(trajectory.steps)):
-        return
-    colour = style.AGENTS[strip.agent]
-    x, y, z = trajectory.poses[moment].position
-    for panel in panels:
-        if panel.shows(z):
-            panel.axes.plot([x], [y], "o", ms=7.5, mfc="white", mec=colour, mew=1.0, zorder=6.2)
-            look = {"size": 5.2, "weight": "bold", "color": colour, "ha": "center", "va": "center_baseline"}
-            panel.axes.text(x, y, name.lstrip("BCDEFG"), family=style.FONT, zorder=6.3, **look)
+def draw_numbers(panel: Panel, replay: HouseReplay, moments: Moments) -> None:
+    """The numbers of views beside where they were seen, where there is room for them."""
+    paths = [pose.position for each in replay.trajectories for pose in each.poses if panel.shows(pose.position[2])]
+    taken = [np.array(place[:2]) for place in paths[::2]]
+    taken += [np.array(each.poses[end].position[:2]) for each in replay.trajectories for end in (0, -1)]
+    for agent, chosen in enumerate(moments):
+        for number, moment in enumerate(chosen, start=1):
+            trajectory = replay.trajectories[agent]
+            x, y, z = trajectory.poses[moment].position
+            # The end has a letter of its own.
+            if panel.shows(z) and moment < len(trajectory.steps):
+                spot = _free(np.array([x, y]), taken, ASIDE / panel.scale)
+                taken.append(spot)
+                _write_number(panel, (x, y), spot, str(number), style.AGENTS[agent])
+
+
+def _free(place: np.ndarray, taken: Sequence[np.ndarray], reach: float) -> np.ndarray:
+    """The place around another that is farthest from what is taken."""
+    angles = np.arange(DIRECTIONS) * 2 * math.pi / DIRECTIONS
+    spots = place + reach * np.stack([np.cos(angles), np.sin(angles)], 1)
+    apart = np.linalg.norm(spots[:, None] - np.array(taken), axis=-1).min(1)
+    return np.array(spots[int(np.argmax(apart))])
+
+
+def _write_number(panel: Panel, place: tuple[float, float], spot: np.ndarray, number: str, colour: str) -> None:
+    axes, (x, y) = panel.axes, spot
+    axes.plot([place[0], x], [place[1], y], color=colour, lw=0.7, zorder=6.1)
+    axes.plot(*place, "o", ms=2.6, mfc="white", mec=colour, mew=0.8, zorder=6.2)
+    axes.plot([x], [y], "o", ms=7.6, mfc="white", mec=colour, mew=0.9, zorder=6.3)
+    look = {"size": 5.4, "weight": "bold", "color": colour, "ha": "center", "va": "center_baseline"}
+    axes.text(x, y, number, family=style.FONT, zorder=6.4, **look)
