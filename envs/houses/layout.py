@@ -38,6 +38,11 @@ class Layout:
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
         self._outlines = [np.asarray(room.polygon, dtype=np.float64) for room in scene.rooms]
+        # The edges of all rooms in one row: points are looked up in one go.
+        self._begins = np.concatenate(self._outlines)
+        self._ends = np.concatenate([np.roll(outline, -1, axis=0) for outline in self._outlines])
+        self._firsts = np.cumsum([0, *(len(outline) for outline in self._outlines[:-1])])
+        self._floors = np.array([room.floor for room in scene.rooms])
         self.exits = [self._exits(room) for room in range(len(scene.rooms))]
 
     @cached_property
@@ -58,11 +63,10 @@ class Layout:
         Returns:
             (n,) int64, -1 in walls, doorways, on stairs between storeys, and outside.
         """
-        found = np.full(len(points), -1, dtype=np.int64)
-        for number, room in enumerate(self.scene.rooms):
-            level = np.abs(points[:, 1] - room.floor) < 1.0
-            found[level & _inside(points[:, [0, 2]], self._outlines[number])] = number
-        return found
+        crossed = _crossed(points[:, [0, 2]], self._begins, self._ends)
+        inside = np.add.reduceat(crossed.astype(np.int64), self._firsts, axis=1) % 2 == 1
+        inside &= np.abs(points[:, 1:2] - self._floors) < 1.0
+        return np.where(inside.any(1), inside.argmax(1), -1)
 
     def wall_behind(self, thing: SceneObject, direction: np.ndarray) -> bool:
         """Whether an object stands with its back to a wall of its room, seen against a direction (x, z)."""
@@ -147,12 +151,15 @@ def _apart(first: SceneObject, second: SceneObject, axis: int) -> float:
 
 def _inside(points: np.ndarray, outline: np.ndarray) -> np.ndarray:
     """(n,) bool, whether points (n, 2) are in a polygon (k, 2): a ray from there crosses an odd number of its edges."""
+    return _crossed(points, outline, np.roll(outline, -1, axis=0)).sum(1) % 2 == 1
+
+
+def _crossed(points: np.ndarray, begins: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """(n, k) bool, whether rays from points (n, 2) towards larger x cross edges from `begins` to `ends`, (k, 2)."""
     x, z = points[:, :1], points[:, 1:]
-    ends = np.roll(outline, -1, axis=0)
-    spans = (outline[:, 1] > z) != (ends[:, 1] > z)
-    rise = np.where(ends[:, 1] == outline[:, 1], 1.0, ends[:, 1] - outline[:, 1])
-    crossing = outline[:, 0] + (z - outline[:, 1]) / rise * (ends[:, 0] - outline[:, 0])
-    return (spans & (x < crossing)).sum(1) % 2 == 1
+    spans = (begins[:, 1] > z) != (ends[:, 1] > z)
+    rise = np.where(ends[:, 1] == begins[:, 1], 1.0, ends[:, 1] - begins[:, 1])
+    return spans & (x < begins[:, 0] + (z - begins[:, 1]) / rise * (ends[:, 0] - begins[:, 0]))
 
 
 def _outward(outline: np.ndarray, point: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ from envs.houses.categories import LANDMARKS
 from envs.houses.layout import Layout, box_distance, gap
 from envs.houses.route import FLAT, describe
 from envs.houses.verify import BESIDE, goals
-from envs.navigation import Body, Field, Ground, build_ground
+from envs.navigation import Body, Ground, build_ground
 from envs.scene import Scene, SceneObject
 from vln.instructions.clauses import Clause, Enter, Leave, Pass, Route, Stop, Thing
 from vln.instructions.plans import plans
@@ -25,8 +25,9 @@ APART = 3.0  # metres from the goal beyond which other things make the choice of
 DISTRACTORS = 3  # how many of them there must be
 ROOM_GOALS = 0.15  # how often the goal is a room
 HELD_OUT_SHARE = 0.25  # of the instructions in unseen houses are in the held-out style
-STARTS = 160  # points of a house that starts are drawn from
-SIMILAR = 10  # starts of about the same distance to choose from
+STARTS = 400  # points of a house that starts are drawn from
+LOOKED_AT = 80  # of them, for each goal
+SIMILAR = 5  # starts of about the same distance to choose from
 TRIES = 12  # goals looked at per path wanted
 REACH = 0.9  # metres from where one stops to the thing one stops at
 NOT_GOALS = (*FLAT, "painting", "clock", "mirror")  # what one walks on, or what hangs where one cannot stand before it
@@ -124,10 +125,8 @@ class TaskMaker:
         self.ground: Ground = build_ground(scene, BODY)
         self._numbers = np.random.default_rng(seed)
         self._words = random.Random(repr(tuple(seed)))
-        starts = np.asarray(self.ground.sample(self._numbers, STARTS), dtype=np.float64)
-        self._rooms = self.layout.rooms_at(starts)
-        self._starts = starts[self._rooms >= 0]
-        self._rooms = self._rooms[self._rooms >= 0]
+        starts = np.asarray(self.ground.sample(self._numbers, STARTS), dtype=np.float64).round(3)
+        self._starts = starts[self.layout.rooms_at(starts) >= 0]
         self._targets = self._candidates()
 
     def tasks(self, count: int) -> Iterator[Task]:
@@ -231,23 +230,31 @@ class TaskMaker:
 
     def _task(self, goal: Goal) -> Task | None:
         """A way to a goal with its instructions; None where nothing proves unique."""
-        field: Field = self.ground.field(goal.position)
-        away = np.asarray(field.distance(self._starts))
-        fit = np.flatnonzero((away > self.level.shortest) & (away < self.level.longest))
-        if not len(fit) or not self._has_distractors(goal):
+        start = self._start(goal)
+        if start is None or not self._has_distractors(goal):
             return None
-        wanted = away[fit].min() + self._numbers.random() * float(np.ptp(away[fit]))
-        nearest = fit[np.argsort(np.abs(away[fit] - wanted), kind="stable")[:SIMILAR]]
-        number = int(nearest[self._draw(len(nearest))])
-        start, room = self._starts[number].round(3), int(self._rooms[number])
         path = np.asarray(self.ground.shortest_path(start, goal.position), dtype=np.float64)
         path[0], path[-1] = start, goal.position
+        room = int(self.layout.rooms_at(start[None])[0])
         heading = round(float(self._numbers.random() * 2 - 1) * np.pi, 4)
         route = describe(self.layout, path, heading, goal.stop, self._named, goal.target)
         if route is None:
             return None
         told = self._tell(route, goal, room)
         return Task(heading, path.round(3), self._target(goal), told) if told else None
+
+    def _start(self, goal: Goal) -> np.ndarray | None:
+        """(3,) a start, every distance of the level as likely as the house allows; None where there is none."""
+        straight = np.linalg.norm(self._starts - goal.position, axis=1)
+        near = self._starts[straight < self.level.longest]
+        near = np.roll(near, self._draw(len(near)), axis=0)[:LOOKED_AT]
+        away = np.asarray(self.ground.field(goal.position).distance(near))
+        fit = np.flatnonzero((away > self.level.shortest) & (away < self.level.longest))
+        if not len(fit):
+            return None
+        wanted = away[fit].min() + self._numbers.random() * float(np.ptp(away[fit]))
+        nearest = fit[np.argsort(np.abs(away[fit] - wanted), kind="stable")[:SIMILAR]]
+        return near[nearest[self._draw(len(nearest))]]
 
     def _has_distractors(self, goal: Goal) -> bool:
         """Whether there is enough else to stop at, as far from the goal as to fail and as near as the start may be."""

@@ -111,7 +111,7 @@ class Speaker:
         if thing:
             slots |= {"thing": self.lexicon.the(thing), "some": self.lexicon.some(thing)}
         if isinstance(clause, Leave) and clause.into:
-            slots["into"] = self.lexicon.room(clause.into)
+            slots["into"] = self.lexicon.room(clause.into, other=clause.into == clause.room)
         if isinstance(clause, Enter):
             slots["nth"] = ORDINALS[clause.ordinal]
         if isinstance(clause, Stop) and clause.thing:

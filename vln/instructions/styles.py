@@ -148,6 +148,8 @@ def _sequence(speaker: Speaker, route: Route) -> str:
 
 def _numbered(speaker: Speaker, route: Route) -> str:
     sentences = _group(speaker, _orders(speaker, route, pairing=0.4, opening=0.1), most=1)
+    if len(sentences) == 1:
+        return join(sentences)
     return " ".join(f"{number}. {join([text])}" for number, text in enumerate(sentences, start=1))
 
 

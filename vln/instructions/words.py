@@ -108,9 +108,9 @@ class Lexicon:
         """What things of a category are called."""
         return self._name("thing", category, NOUNS)
 
-    def room(self, category: str) -> str:
-        """What a room is called, with its article."""
-        return f"the {self._name('room', category, ROOMS)}"
+    def room(self, category: str, other: bool = False) -> str:
+        """What a room is called, with its article; another one than just spoken of by the same name if `other`."""
+        return f"the {'other ' if other else ''}{self._name('room', category, ROOMS)}"
 
     def the(self, thing: Thing) -> str:
         """A thing that is known: "the red sofa"."""
