@@ -6,6 +6,7 @@ import re
 import weakref
 from dataclasses import replace
 
+import numba
 import numpy as np
 import pytest
 import torch
@@ -165,6 +166,19 @@ def test_a_blind_body_goes_the_same_way_without_anything_drawn(scenes):
         assert torch.equal(everyone(blind, action), everyone(seeing, action))
     assert blind.poses() == seeing.poses()
     assert torch.equal(blind.expert(), seeing.expert())
+
+
+def test_threads_do_not_matter(scenes):
+    several = numba.get_num_threads()
+    seen = []
+    for threads in (1, several):
+        numba.set_num_threads(threads)
+        simulator = placed(scenes)
+        for action in (FORWARD, LEFT, FORWARD):
+            everyone(simulator, action)
+        seen.append({**simulator.observe(), "expert": simulator.expert(), "distance": simulator.distance()})
+    numba.set_num_threads(several)
+    assert all(torch.equal(seen[0][name], seen[1][name]) for name in seen[0])
 
 
 def test_only_what_is_asked_for_is_observed(scenes):

@@ -2,8 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, fields, is_dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -31,6 +30,11 @@ class LoadedScene:
     content_hash: str
     ground: Ground
     packed: PackedScene | None
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory, without textures, which houses share."""
+        return self.ground.nbytes + (self.packed.nbytes if self.packed else 0)
 
     @property
     def picture(self) -> PackedScene:
@@ -78,7 +82,7 @@ class SceneCache:
             return self._kept[name][0]
         loaded = self._make(self._load(name))
         self._hashes[name] = loaded.content_hash
-        size = array_bytes(loaded)
+        size = loaded.nbytes
         self._kept[name] = loaded, size
         self.bytes += size
         while self.bytes > self.memory and len(self._kept) > 1:
@@ -98,14 +102,3 @@ class SceneCache:
 def categories(scene: Scene) -> np.ndarray:
     """(1 + objects,) uint8, index into `CATEGORIES` of each object id; 0 where there is none."""
     return np.array([0, *(INDICES.get(each.category, 0) for each in scene.objects)], dtype=np.uint8)
-
-
-def array_bytes(value: Any) -> int:
-    """Bytes of the arrays in nested dataclasses and tuples."""
-    if isinstance(value, np.ndarray):
-        return int(value.nbytes)
-    if isinstance(value, (tuple, list)):
-        return sum(map(array_bytes, value))
-    if is_dataclass(value):
-        return sum(array_bytes(getattr(value, field.name)) for field in fields(value))
-    return 0

@@ -32,6 +32,23 @@ class HousesSimulator:
     """Stop, forward and turns in generated houses, or in any mesh.
 
     Scenes are loaded when a body is first placed in them. Only bodies that have moved are drawn anew.
+
+    ## Actions
+    | number | action  | what it does, unless `Motion` says otherwise                                      |
+    |--------|---------|-----------------------------------------------------------------------------------|
+    | 0      | stop    | ends the episode                                                                  |
+    | 1      | forward | 0.25 m ahead; along what is in the way, with `collided` set, where there is some  |
+    | 2      | left    | turns by 15 degrees                                                               |
+    | 3      | right   | turns by 15 degrees                                                               |
+
+    ## Observation
+    Those of the images that `Sensors` asks for, taken 1.25 m above the feet, 90 degrees wide and level:
+    - `rgb`: (H, W, 3) uint8.
+    - `depth`: (H, W, 1) float32, metres along the view axis, 0 where nothing is.
+    - `semantic`: (H, W) int32, ids of objects: 1 + their index in the scene's `objects`, 0 for everything else.
+    - `category`: (H, W) uint8, indices into `envs.houses.categories.CATEGORIES`.
+
+    And `previous_action`: the action taken last, 4 where none has been.
     """
 
     name = "houses"
