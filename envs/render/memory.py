@@ -71,7 +71,7 @@ def write(_context: Any, array: Any, index: Any, _value: Any) -> tuple[Any, Any]
 
 
 def _place(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-    """Pointer to the element that the arguments (array, index, ...) name; negative indices do not count from the end."""
+    """Pointer to the element that (array, index, ...) name; negative indices do not count from the end."""
     data = context.make_array(signature.args[0])(context, builder, value=arguments[0]).data
     return builder.gep(data, [arguments[1]])
 

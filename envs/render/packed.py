@@ -2,8 +2,8 @@
 
 Triangles are sorted along a Morton curve and cut into clusters, each with its box. Large triangles (walls, floors,
 ceilings) come first, in small clusters of their own: they hide the rest. Texture coordinates and colours are affine
-functions of the position within a triangle, so a triangle stores their gradients in the world and a pixel needs nothing but
-its position.
+functions of the position within a triangle, so a triangle stores their gradients in the world and a pixel needs
+nothing but its position.
 """
 
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ import numpy as np
 
 from envs.render.textures import Texture, shared_texture
 from envs.scene import Scene
+from vln.errors import InputError
 
 CLUSTER = 64  # triangles that are culled together
 LARGE_CLUSTER = 8
@@ -92,7 +93,7 @@ def pack(scene: Scene, categories: np.ndarray | None = None) -> PackedScene:
         categories: (objects + 1,) uint8, an index for each object id, for category images; zeros if absent.
 
     Raises:
-        InputError: A side of a texture is no power of two.
+        InputError: A side of a texture is no power of two, or categories are missing.
     """
     textures = tuple(shared_texture(image, scene.name) for image in scene.textures)
     corners = scene.vertices[scene.triangles].astype(np.float64)
@@ -110,13 +111,17 @@ def pack(scene: Scene, categories: np.ndarray | None = None) -> PackedScene:
     surfaces[:, COLOUR] = np.rint(colours.mean(1)).astype(np.int32) @ (1, 1 << 8, 1 << 16)
     varying = np.flatnonzero((colours != colours[:, :1]).any((1, 2)))
     surfaces[varying, GRADIENT] = np.arange(len(varying))
+    ids = int(scene.object_ids.max(initial=len(scene.objects))) + 1
     if categories is None:
-        categories = np.zeros(len(scene.objects) + 1, np.uint8)
+        categories = np.zeros(ids, np.uint8)
+    elif len(categories) < ids:
+        problem = f"{len(categories)} categories for {ids} object ids"
+        raise InputError(scene.name, problem, "give one for each, 0 included")
     return PackedScene(
         name=scene.name,
         corners=np.ascontiguousarray(corners.reshape(-1, 9).T, np.float32),
         boxes=_boxes(corners, starts),
-        spans=np.stack([starts, np.append(starts[1:], len(order))], 1).astype(np.int32),
+        spans=np.stack([starts, np.append(starts, len(order))[1:]], 1).astype(np.int32),
         large=large,
         surfaces=surfaces,
         mappings=_mappings(scene, textures, order[textured], basis[textured], corners[textured]),

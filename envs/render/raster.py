@@ -1,7 +1,7 @@
 """Triangles into a visibility buffer: for every pixel the inverse depth and the number of the nearest triangle.
 
-Screen coordinates are in pixels, x to the right and y down; a pixel is covered where its centre is. Inverse depth is linear
-on the screen, 0 where nothing is seen. Triangles that share an edge compute it alike, so no gap opens between them.
+Screen coordinates are in pixels, x to the right and y down; a pixel is covered where its centre is. Inverse depth is
+linear on the screen, 0 where nothing is seen. Triangles that share an edge compute it alike: no gap opens between them.
 """
 
 from typing import Any, NamedTuple

@@ -1,7 +1,7 @@
 """The visibility buffer into images: depth, colours, object ids, categories.
 
-A line is shaded in runs of pixels of one triangle. Along a run, texture coordinates and colours are linear in x times the
-depth. Runs are rounded up to whole vectors: what is too much is overwritten by the next run, or is beyond the line.
+A line is shaded in runs of pixels of one triangle. Along a run, texture coordinates and colours are linear in x, times
+the depth. Runs are rounded up to whole vectors: what is too much is overwritten by the next run, or is beyond the line.
 """
 
 from typing import NamedTuple
