@@ -8,7 +8,7 @@ import numpy as np
 
 from envs.navigation.floors import Floors
 from envs.navigation.view import View
-from envs.navigation.walls import is_inside_by, place_at, wall_level
+from envs.navigation.walls import is_in_front, nearest_on, place_at, wall_level
 
 _NEAR = 2  # cells from a wall within which the traced cells are not trusted
 
@@ -64,14 +64,27 @@ def _floor_heights(ground: View, floors: Floors, column: int, heights: np.ndarra
 
 
 @numba.njit(cache=True)
-def _covers(ground: View, unsettled: np.ndarray, column: int, y: float) -> bool:
+def _covers(ground: View, column: int, y: float) -> bool:
     """Whether the walkable area at height `y` touches a column near walls."""
     x, z = column % ground.size[0] + 0.5, column // ground.size[0] + 0.5
-    slot = ground.slot[column]
-    for k in range(ground.wall_start[slot], ground.wall_start[slot + 1]):
-        if abs(wall_level(ground, ground.walls[k], x, z) - y) <= ground.scale[4]:
-            return True
-    return is_inside_by(ground, unsettled, x, z, y)
+    best, result = float(_NEAR * _NEAR), place_at(ground, column, y) >= 0
+    for oz in range(max(int(z) - _NEAR, 0), min(int(z) + _NEAR, ground.size[1] - 1) + 1):
+        for ox in range(max(int(x) - _NEAR, 0), min(int(x) + _NEAR, ground.size[0] - 1) + 1):
+            slot = ground.slot[oz * ground.size[0] + ox]
+            for k in range(ground.wall_start[slot], ground.wall_start[slot + 1]):
+                wall = ground.walls[k]
+                px, pz, off = nearest_on(ground, wall, x, z)
+                if off >= best or abs(wall_level(ground, wall, px, pz) - y) > ground.scale[4]:
+                    continue
+                a, b = ground.corners[wall], ground.corners[ground.after[wall]]
+                along = abs(b[0] - a[0]) > abs(b[1] - a[1])
+                share = (px - a[0]) / (b[0] - a[0]) if along else (pz - a[1]) / (b[1] - a[1])
+                best, result = off, is_in_front(ground, wall, share, x, z)
+    if ground.slot[column]:
+        for k in range(ground.wall_start[ground.slot[column]], ground.wall_start[ground.slot[column] + 1]):
+            if abs(wall_level(ground, ground.walls[k], x, z) - y) <= ground.scale[4]:
+                return True
+    return result
 
 
 @numba.njit(cache=True)
@@ -101,7 +114,7 @@ def cover(ground: View, floors: Floors) -> tuple[np.ndarray, np.ndarray, np.ndar
                 known = used - first >= 4
                 for k in range(first, used):
                     known = known or abs(height[k] - y) <= ground.scale[4]
-                if known or not _covers(ground, unsettled, c, y):
+                if known or not _covers(ground, c, y):
                     continue
                 number = island_near(ground, c, y)
                 if number >= 0:

@@ -38,7 +38,7 @@ def _all_crossings(ground: View, x0: float, z0: float, y: float, x1: float, z1: 
                 share = crossing(ground, wall, x0, z0, x1, z1)
                 if share == NOWHERE or count == len(walls) or (walls[:count] == wall).any():
                     continue
-                if abs(float(ground.wall_height[wall]) - y) > 2 * ground.scale[4]:
+                if abs(wall_level(ground, wall, x0 + share * (x1 - x0), z0 + share * (z1 - z0)) - y) > ground.scale[4]:
                     continue
                 at = count
                 while at > 0 and shares[at - 1] > share:

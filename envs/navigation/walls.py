@@ -6,12 +6,13 @@ import numpy as np
 from envs.navigation.view import View
 
 NOWHERE = 2.0  # a share of a line that is beyond its end
+_TOUCH = 1e-6  # cells: how near a wall must come to a cell to touch it
 
 
 @numba.njit(cache=True)
 def _cells_of(ax: float, az: float, bx: float, bz: float, width: int, depth: int, cells: np.ndarray) -> int:
     """Columns that a wall touches, borders included; returns their number (with `cells` empty, only counts)."""
-    count, margin = 0, 1e-6
+    count, margin = 0, _TOUCH
     z_first, z_last = int(np.floor(min(az, bz) - margin)), int(np.floor(max(az, bz) + margin))
     for z in range(max(z_first, 0), min(z_last, depth - 1) + 1):
         low, high = min(ax, bx), max(ax, bx)
@@ -109,42 +110,76 @@ def crossing(ground: View, wall: int, x0: float, z0: float, x1: float, z1: float
 
 
 @numba.njit(cache=True)
-def is_inside_by(ground: View, unsettled: np.ndarray, x: float, z: float, y: float) -> bool:
-    """Whether a position (in cells, height in metres) is in the walkable area.
+def inward(ground: View, wall: int) -> tuple[float, float]:
+    """Unit vector from a wall into the walkable area."""
+    a, b = ground.corners[wall], ground.corners[ground.after[wall]]
+    dx, dz = b[0] - a[0], b[1] - a[1]
+    length = np.sqrt(dx * dx + dz * dz)
+    return dz / length, -dx / length
 
-    Looks along +x, counting walls up to the first cell that is inside or outside as a whole.
 
-    Args:
-        ground: Where.
-        unsettled: (columns,) int32, 0 where a column's places tell whether the whole cell is inside.
-        x: Position in cells.
-        z: Position in cells.
-        y: Height, metres.
+@numba.njit(cache=True)
+def nearest_on(ground: View, wall: int, x: float, z: float) -> tuple[float, float, float]:
+    """The point of a wall nearest to a position, and its distance squared, in cells."""
+    a, b = ground.corners[wall], ground.corners[ground.after[wall]]
+    dx, dz = b[0] - a[0], b[1] - a[1]
+    share = min(max(((x - a[0]) * dx + (z - a[1]) * dz) / (dx * dx + dz * dz), 0.0), 1.0)
+    nx, nz = a[0] + share * dx, a[1] + share * dz
+    return nx, nz, (nx - x) ** 2 + (nz - z) ** 2
+
+
+@numba.njit(cache=True)
+def is_in_front(ground: View, wall: int, share: float, x: float, z: float) -> bool:
+    """Whether a position is on the walkable side of a wall, given the wall's point nearest to it as a share.
+
+    At a corner both walls count, so that the answer holds all around it.
     """
-    column = column_of(ground, x, z)
-    if column < 0:
-        return False
-    row = int(z) * ground.size[0]
-    crossed = False
-    for c in range(column, row + ground.size[0]):
-        if unsettled[c] == 0:
-            return (place_at(ground, c, y) >= 0) != crossed
-        slot = ground.slot[c]
-        for k in range(ground.wall_start[slot], ground.wall_start[slot + 1]):
-            wall = ground.walls[k]
-            a, b = ground.corners[wall], ground.corners[ground.after[wall]]
-            if (a[1] > z) == (b[1] > z):
-                continue
-            at = a[0] + (z - a[1]) / (b[1] - a[1]) * (b[0] - a[0])
-            if at > x and c - row <= at < c - row + 1 and abs(wall_level(ground, wall, at, z) - y) <= ground.scale[4]:
-                crossed = not crossed
-    return crossed
+    a, b = ground.corners[wall], ground.corners[ground.after[wall]]
+    nx, nz = inward(ground, wall)
+    if share <= 0 or share >= 1:
+        ox, oz = inward(ground, ground.before[wall] if share <= 0 else ground.after[wall])
+        nx, nz = nx + ox, nz + oz
+    return (x - a[0] - share * (b[0] - a[0])) * nx + (z - a[1] - share * (b[1] - a[1])) * nz >= 0
+
+
+@numba.njit(cache=True)
+def _within_cell(start: float, change: float, cell: int) -> tuple[float, float]:
+    """The shares of a wall, along one axis, that are in a cell."""
+    if change == 0:
+        return (0.0, 1.0) if cell - _TOUCH <= start <= cell + 1 + _TOUCH else (1.0, 0.0)
+    one, two = (cell - _TOUCH - start) / change, (cell + 1 + _TOUCH - start) / change
+    return max(min(one, two), 0.0), min(max(one, two), 1.0)
 
 
 @numba.njit(cache=True)
 def is_inside(ground: View, x: float, z: float, y: float) -> bool:
-    """Whether a position (in cells, height in metres) is in the walkable area."""
-    return is_inside_by(ground, ground.slot, x, z, y)
+    """Whether a position (in cells, height in metres) is in the walkable area.
+
+    A cell that no wall touches is inside or outside as a whole. Else the nearest point of a wall within the cell tells.
+    """
+    column = column_of(ground, x, z)
+    if column < 0:
+        return False
+    slot = ground.slot[column]
+    best, result, touched = np.inf, False, False
+    for k in range(ground.wall_start[slot], ground.wall_start[slot + 1]):
+        wall = ground.walls[k]
+        a, b = ground.corners[wall], ground.corners[ground.after[wall]]
+        dx, dz = b[0] - a[0], b[1] - a[1]
+        low_x, high_x = _within_cell(a[0], dx, int(x))
+        low_z, high_z = _within_cell(a[1], dz, int(z))
+        low, high = max(low_x, low_z), min(high_x, high_z)
+        if low > high:
+            continue
+        share = min(max(((x - a[0]) * dx + (z - a[1]) * dz) / (dx * dx + dz * dz), low), high)
+        level = ground.wall_height[wall] + share * (ground.wall_height[ground.after[wall]] - ground.wall_height[wall])
+        if abs(level - y) > ground.scale[4]:
+            continue
+        touched = True
+        off = (a[0] + share * dx - x) ** 2 + (a[1] + share * dz - z) ** 2
+        if off < best:
+            best, result = off, is_in_front(ground, wall, share, x, z)
+    return result if touched else place_at(ground, column, y) >= 0
 
 
 @numba.njit(cache=True)
@@ -205,22 +240,3 @@ def sees(ground: View, x0: float, z0: float, y0: float, x1: float, z1: float, y1
     """Whether the straight line between two positions stays in the walkable area."""
     share, _, y = first_crossing(ground, x0, z0, y0, x1, z1, False)
     return share > 1 and abs(y - y1) <= ground.scale[4]
-
-
-@numba.njit(cache=True)
-def nearest_on(ground: View, wall: int, x: float, z: float) -> tuple[float, float, float]:
-    """The point of a wall nearest to a position, and its distance squared, in cells."""
-    a, b = ground.corners[wall], ground.corners[ground.after[wall]]
-    dx, dz = b[0] - a[0], b[1] - a[1]
-    share = min(max(((x - a[0]) * dx + (z - a[1]) * dz) / (dx * dx + dz * dz), 0.0), 1.0)
-    nx, nz = a[0] + share * dx, a[1] + share * dz
-    return nx, nz, (nx - x) ** 2 + (nz - z) ** 2
-
-
-@numba.njit(cache=True)
-def inward(ground: View, wall: int) -> tuple[float, float]:
-    """Unit vector from a wall into the walkable area."""
-    a, b = ground.corners[wall], ground.corners[ground.after[wall]]
-    dx, dz = b[0] - a[0], b[1] - a[1]
-    length = np.sqrt(dx * dx + dz * dz)
-    return dz / length, -dx / length
