@@ -11,7 +11,7 @@ import trimesh
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from envs.houses import SEEDS, house_name, make_house
+from envs.houses import SEEDS, house_name, make_house, storeys_of
 from envs.houses.categories import CATEGORIES, COLOURS, LANDMARKS, ROOM_CATEGORIES, STRUCTURE
 from envs.houses.parts import Paint, Parts, ball_quads, box_quads, face_normals, soft_quads, tube_quads
 from envs.houses.plan import make_plan
@@ -56,7 +56,9 @@ def test_sizes(scene):
     assert 4 <= len(scene.rooms) <= 18
     assert (high - low)[[0, 2]].max() <= 14
     assert (high - low)[[0, 2]].min() >= 7.5
-    assert 5_000 <= len(scene.triangles) <= 20_000
+    storeys = len({room.storey for room in scene.rooms})
+    assert storeys == storeys_of(int(scene.name.removeprefix("house-")))
+    assert 5_000 <= len(scene.triangles) <= (15_000 if storeys == 1 else 22_000)
     assert 50 <= len(scene.objects) <= 400
 
 
@@ -139,10 +141,11 @@ def rays(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(0)
     starts = []
     for door in scene.doors:
-        for room in door.rooms:
+        level = scene.rooms[door.rooms[0]].storey == scene.rooms[door.rooms[1]].storey
+        for room in door.rooms if level else ():
             for dx, dz in ((0.5, 0), (-0.5, 0), (0, 0.5), (0, -0.5)):
                 x, z = door.centre[0] + dx, door.centre[2] + dz
-                if inside(scene.rooms[room].polygon, x, z):
+                if all(inside(scene.rooms[room].polygon, x + a, z + b) for a in (-0.1, 0.1) for b in (-0.1, 0.1)):
                     starts.append((x, door.centre[1] + 1.25, z))
     origins = np.repeat(np.array(starts), 200, 0)
     directions = rng.normal(size=origins.shape)
@@ -156,6 +159,17 @@ def test_a_camera_sees_front_faces_alone(scene):
     assert len(ray) == len(origins), "some ray leaves the house"
     towards = (mesh.face_normals[triangle] * directions[ray]).sum(1)
     assert (towards < 1e-6).mean() > 0.9999, scene.objects[scene.object_ids[triangle[towards.argmax()]] - 1]
+
+
+def test_some_houses_have_stairs():
+    assert 150 < sum(storeys_of(seed) == 2 for seed in range(1000)) < 250
+    scene = next(house(seed) for seed in SAMPLE if storeys_of(seed) == 2)
+    stairs = [door for door in scene.doors if scene.rooms[door.rooms[0]].storey != scene.rooms[door.rooms[1]].storey]
+    assert [[scene.rooms[room].category for room in door.rooms] for door in stairs] == [["stairwell", "landing"]]
+    assert {room.floor for room in scene.rooms if room.storey == 0} == {0.0}
+    (floor,) = {room.floor for room in scene.rooms if room.storey == 1}
+    assert 2.6 < floor < 2.9
+    assert sum(item.category == "stairs" for item in scene.objects) == 1
 
 
 def test_one_can_walk_from_every_door_to_every_other():

@@ -1,5 +1,5 @@
 """Houses made up from a seed: floor plans, walls, furniture, textures and light."""
 
-from envs.houses.house import SEEDS, VERSION, house_name, make_house
+from envs.houses.house import SEEDS, VERSION, house_name, make_house, storeys_of
 
-__all__ = ["SEEDS", "VERSION", "house_name", "make_house"]
+__all__ = ["SEEDS", "VERSION", "house_name", "make_house", "storeys_of"]

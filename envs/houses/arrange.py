@@ -24,6 +24,7 @@ class Furnisher:
         height: Of the ceiling, metres.
         has_dining_room: Whether the house has one.
         floor: Height of the floor, metres.
+        first: Index of the storey's first room among the rooms of the house.
     """
 
     assembly: Assembly
@@ -31,11 +32,12 @@ class Furnisher:
     height: float
     has_dining_room: bool = False
     floor: float = 0.0
+    first: int = 0
 
     def place(self, piece: Piece, pose: Pose) -> None:
         """Put a piece into the house at a pose above the room's floor."""
         lifted = pose._replace(y=pose.y + self.floor)
-        self.assembly.place(piece, lifted, self.space.room, self.floor)
+        self.assembly.place(piece, lifted, self.first + self.space.room, self.floor)
 
     def stand(self, piece: Piece, pose: Pose, access: float | None = None) -> bool:
         """Put a piece on the floor if it fits."""

@@ -9,6 +9,7 @@ IntRect = tuple[int, int, int, int]
 """x0, z0, x1, z1 in decimetres, between the middles of walls."""
 
 SMALLEST = 20  # a room's width
+STAIRS = (23, 40)  # width and smallest depth of a room with stairs
 
 
 @dataclass
@@ -17,7 +18,7 @@ class Space:
 
     Attributes:
         rects: Rectangles it is made of, that touch.
-        role: "hall", "entry", "bath" (inside another room) or "" for any other.
+        role: "hall", "entry", "bath" (inside another room), "stairs" or "" for any other.
         host: Index of the room that a bath is inside, -1 for others.
     """
 
@@ -104,6 +105,22 @@ def _carve_bath(rng: np.random.Generator, blocks: Blocks, index: int, hall: IntR
     blocks.add((bath[0], min(far, inner), bath[1], max(far, inner)), role="bath", host=index)
 
 
+def _add_stairs(rng: np.random.Generator, blocks: Blocks, rooms: list[int], hall: IntRect) -> None:
+    """Cut a room for stairs off a wide one that lies along the hallway."""
+    width, depth = STAIRS
+    for index in rooms:
+        space = blocks.spaces[index]
+        x0, z0, x1, z1 = space.rects[0]
+        fits = len(space.rects) == 1 and z1 == hall[1] and z1 - z0 >= depth and x1 <= hall[2]
+        if not fits or x1 - x0 < width + SMALLEST + 4:
+            continue
+        left = rng.random() < 0.5
+        cut = x0 + width if left else x1 - width
+        space.rects = [(cut, z0, x1, z1) if left else (x0, z0, cut, z1)]
+        blocks.add((x0, z0, cut, z1) if left else (cut, z0, x1, z1), role="stairs")
+        return
+
+
 def _south(
     rng: np.random.Generator, blocks: Blocks, hall: IntRect, x: tuple[int, int], depth: int, mean: int
 ) -> list[int]:
@@ -124,10 +141,11 @@ def _south(
     return [*west, *east]
 
 
-def make_blocks(rng: np.random.Generator) -> Blocks:
+def make_blocks(rng: np.random.Generator, *, stairs: bool = False) -> Blocks:
     """Draw the rooms of a house about 9 to 13 m wide and deep.
 
     A hallway runs through the house or ends at a room; rooms lie along both sides. The outline is a rectangle or an L.
+    Where stairs are asked for, one of the rooms is theirs if any has the space.
     """
     blocks = Blocks()
     length, north, south = draw(rng, 92, 130), draw(rng, 34, 48), draw(rng, 34, 48)
@@ -147,7 +165,9 @@ def make_blocks(rng: np.random.Generator) -> Blocks:
         branched = len(blocks.spaces[0].rects) > 1
         taker = above if branched or rng.random() < 0.5 else below
         _cap(rng, blocks, taker, hall, length)
-    if hall_end >= 80 and rng.random() < 0.3:
+    if stairs:
+        _add_stairs(rng, blocks, above, hall)
+    elif hall_end >= 80 and rng.random() < 0.3:
         depth = draw(rng, 18, 24)
         blocks.spaces[0].rects[0] = (depth, hall[1], hall_end, hall[3])
         blocks.add((0, hall[1], depth, hall[3]), role="entry")

@@ -99,6 +99,7 @@ ROOM_CATEGORIES = (
     "music room",
     "entryway",
     "landing",
+    "stairwell",
 )
 
 Rgb = tuple[int, int, int]

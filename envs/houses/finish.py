@@ -6,7 +6,8 @@ from envs.houses.assemble import Assembly
 from envs.houses.palette import Named, Palette
 from envs.houses.parts import Paint, Parts
 from envs.houses.piece import Piece, Pose
-from envs.houses.plan import WALL, Opening, Plan
+from envs.houses.plan import WALL, Opening
+from envs.houses.storey import Storey
 from envs.houses.textures import TEXTURE
 from envs.houses.walls import FRAME, Edge, inside, level, outside, skirting, wall
 
@@ -45,6 +46,8 @@ def _floor(palette: Palette, category: str) -> Named:
 
 def _walls(palette: Palette, category: str) -> Named:
     """What walls are covered with."""
+    if category in {"stairwell", "landing"}:
+        return palette.stair_walls
     if category in WET and palette.chance(0.7):
         name, paint = palette.wall("white", "blue", "green", "beige", "grey", "turquoise", "pink")
         return name, paint.textured(TEXTURE[palette.one("tiles", "subway")], palette.size(0.5, 0.8))
@@ -86,7 +89,7 @@ def _leaf(parts: Parts, palette: Palette, x: float, z: float, along: int, paint:
     slab(width - 0.1, width - 0.05, 1.0, 1.05, thick + 0.05, palette.metal)
 
 
-def _doorway(assembly: Assembly, palette: Palette, opening: Opening, room: int) -> None:
+def _doorway(assembly: Assembly, palette: Palette, opening: Opening, storey: Storey) -> None:
     """The frame of a door or the lining of a wide gap."""
     if opening.kind == "arch":
         parts, name = _frame(opening.width, opening.high, WALL / 2 + 0.006, palette.trim, FRAME), "white"
@@ -95,7 +98,8 @@ def _doorway(assembly: Assembly, palette: Palette, opening: Opening, room: int) 
         parts = _frame(opening.width, opening.high, WALL / 2 + 0.02, paint, FRAME)
     (x, z), yaw = opening.point, 0.0 if opening.segment.along == 0 else math.pi / 2
     piece = Piece("door", name, parts, opening.width, WALL, opening.high)
-    assembly.add_parts(piece, Pose(x, 0.0, z, yaw), assembly.name("door", name, room))
+    object_id = assembly.name("door", name, storey.first + max(opening.segment.rooms))
+    assembly.add_parts(piece, Pose(x, storey.floor, z, yaw), object_id, storey.floor)
 
 
 def _entrance(palette: Palette, opening: Opening) -> Parts:
@@ -105,11 +109,15 @@ def _entrance(palette: Palette, opening: Opening) -> Parts:
     return parts
 
 
-def _window(palette: Palette, opening: Opening) -> Parts:
-    """A window seen from one side: frame, bars, sill, and what is outside."""
+def _window(palette: Palette, opening: Opening, *, plain: bool) -> Parts:
+    """A window seen from one side: frame, bars, sill, and what is outside; a plain one is a frame and a pane."""
     parts = Parts()
     half, low, high = opening.width / 2, opening.low, opening.high
     trim = palette.trim
+    if plain:
+        parts.box((-half - 0.06, low - 0.06, -0.01), (half + 0.06, high + 0.06, 0.02), trim)
+        parts.front_panel((-half, half), (low, high), 0.024, SKY)
+        return parts
     parts.front_panel((-half, half), (low, high), 0.008, SKY)
     for left, right in ((-half - 0.06, -half), (half, half + 0.06)):
         parts.box((left, low - 0.06, -0.01), (right, high + 0.06, 0.035), trim)
@@ -122,46 +130,60 @@ def _window(palette: Palette, opening: Opening) -> Parts:
     return parts
 
 
-def _on_edge(assembly: Assembly, palette: Palette, edge: Edge, room: int) -> None:
+def _on_edge(assembly: Assembly, palette: Palette, edge: Edge, storey: Storey) -> None:
     """Windows and the front door on one face of wall."""
     for low, high, opening in edge.openings:
         if opening.passable:
             continue
         window = opening.kind == "window"
-        parts = _window(palette, opening) if window else _entrance(palette, opening)
+        parts = _window(palette, opening, plain=edge.room < 0) if window else _entrance(palette, opening)
         colour = "white" if window else palette.front_door[0]
         x, z = edge.point((low + high) / 2)
-        pose = Pose(x, 0.0, z, math.atan2(*edge.normal))
+        pose = Pose(x, storey.floor, z, math.atan2(*edge.normal))
+        room = edge.room if edge.room < 0 else storey.first + edge.room
         piece = Piece(opening.kind, colour, parts, opening.width, 0.1, opening.high)
         object_id = assembly.name("window" if window else "door", colour, room)
-        assembly.add_parts(piece, pose, object_id)
+        assembly.add_parts(piece, pose, object_id, storey.floor)
 
 
-def finish(assembly: Assembly, plan: Plan, palette: Palette, height: float) -> None:
-    """Enter floors, walls, ceilings, doors and windows; the first three of room r have the ids 3 r + 1 to 3 r + 3."""
-    white, ceiling = palette.colour("white")
-    ceiling = ceiling.textured(TEXTURE["plaster"], 1.5)
-    for index, room in enumerate(plan.rooms):
-        (floor_name, floor_paint), (wall_name, wall_paint) = (
-            _floor(palette, room.category),
-            _walls(palette, room.category),
-        )
-        floor_id = assembly.name("floor", floor_name, index)
-        wall_id = assembly.name("wall", wall_name, index)
-        ceiling_id = assembly.name("ceiling", white, index)
-        level(assembly.shell, plan, index, 0.0, floor_paint, floor_id, ceiling=False)
-        level(assembly.shell, plan, index, height, ceiling, ceiling_id, ceiling=True)
-        for edge in inside(plan, index):
-            wall(assembly.shell, edge, 0.0, height, wall_paint, wall_id)
-            skirting(assembly.shell, edge, 0.0, palette.trim, wall_id)
-    facade_name, facade = palette.wall()
-    facade = facade.textured(TEXTURE[palette.one("brick", "plaster", "brick")], 2.0)
-    facade_id = assembly.name("wall", facade_name, -1)
-    for edge in outside(plan):
-        wall(assembly.shell, edge, 0.0, height, facade, facade_id)
-        _on_edge(assembly, palette, edge, -1)
-    for index in range(len(plan.rooms)):
-        for edge in inside(plan, index):
-            _on_edge(assembly, palette, edge, index)
-    for opening in plan.doors:
-        _doorway(assembly, palette, opening, max(opening.segment.rooms))
+def _surfaces(assembly: Assembly, storey: Storey, palette: Palette, index: int, ceiling: Named) -> None:
+    """Floor, walls and ceiling of a room."""
+    category, inner, shell = storey.plan.rooms[index].category, storey.plan.rooms[index].inner, assembly.shell
+    (floor_name, floor_paint), (wall_name, wall_paint) = _floor(palette, category), _walls(palette, category)
+    room = storey.first + index
+    floor_id = assembly.name("floor", floor_name, room)
+    wall_id = assembly.name("wall", wall_name, room)
+    ceiling_id = assembly.name("ceiling", ceiling[0], room)
+    low, high = (storey.level_rects(index, ceiling=upper) for upper in (False, True))
+    level(shell, low, inner, storey.floor, floor_paint, floor_id, ceiling=False)
+    level(shell, high, inner, storey.floor + storey.height, ceiling[1], ceiling_id, ceiling=True)
+    for edge in inside(storey.plan, index):
+        wall(shell, edge, storey.floor, storey.wall_height(index), wall_paint, wall_id)
+        if not storey.is_well(index):
+            skirting(shell, edge, storey.floor, palette.trim, wall_id)
+        _on_edge(assembly, palette, edge, storey)
+
+
+def facade(palette: Palette) -> Named:
+    """What the outside is covered with."""
+    name, paint = palette.wall()
+    return name, paint.textured(TEXTURE[palette.one("brick", "plaster", "brick")], 2.0)
+
+
+def finish(assembly: Assembly, storey: Storey, palette: Palette, cover: Named) -> None:
+    """Enter floors, walls, ceilings, doors and windows of a storey; `cover` is what the outside is covered with."""
+    name, paint = palette.colour("white")
+    ceiling = (name, paint.textured(TEXTURE["plaster"], 1.5))
+    for index in range(len(storey.plan.rooms)):
+        _surfaces(assembly, storey, palette, index, ceiling)
+    cover_id = assembly.name("wall", cover[0], -1)
+    # The outside of a lower storey goes up to the floor above.
+    height = storey.stairwell.rise if storey.stairwell and storey.level == 0 else storey.height
+    for edge in outside(storey.plan):
+        wall(assembly.shell, edge, storey.floor, height, cover[1], cover_id)
+        _on_edge(assembly, palette, edge, storey)
+    for opening in storey.plan.doors:
+        _doorway(assembly, palette, opening, storey)
+    if storey.stairwell and storey.level == 0:
+        room = storey.first + storey.stairwell.room
+        assembly.place(storey.stairwell.build(palette), storey.stairwell.pose, room)

@@ -10,9 +10,10 @@ from envs.houses.arrange import Furnisher
 from envs.houses.assemble import Assembly
 from envs.houses.kitchen_run import kitchen_run
 from envs.houses.palette import Palette
-from envs.houses.piece import Piece
-from envs.houses.plan import Plan
+from envs.houses.piece import Piece, Pose
 from envs.houses.space import Space
+from envs.houses.stairs import Stairwell
+from envs.houses.storey import Storey
 
 Maker = Callable[[Palette], Piece]
 Recipe = tuple[tuple[Maker, float, str], ...]
@@ -217,8 +218,20 @@ def _room(furnisher: Furnisher, category: str) -> None:
     furnisher.ceiling_lamp()
 
 
-def furnish(assembly: Assembly, plan: Plan, palette: Palette, height: float) -> None:
-    """Furnish every room."""
-    dining = any(room.category == "dining room" for room in plan.rooms)
-    for index, room in enumerate(plan.rooms):
-        _room(Furnisher(assembly, Space(plan, index, palette), height, dining), room.category)
+def _landing_lamp(furnisher: Furnisher, stairwell: Stairwell) -> None:
+    """A lamp above the landing of the upper storey."""
+    x0, z0, x1, z1 = stairwell.strip(0.0)
+    lamp = other.ceiling_lamp(furnisher.space.palette)
+    furnisher.place(lamp, Pose((x0 + x1) / 2, furnisher.height, (z0 + z1) / 2, 0.0))
+
+
+def furnish(assembly: Assembly, storey: Storey, palette: Palette) -> None:
+    """Furnish every room of a storey."""
+    dining = any(room.category == "dining room" for room in storey.plan.rooms)
+    for index, room in enumerate(storey.plan.rooms):
+        space = Space(storey.plan, index, palette)
+        furnisher = Furnisher(assembly, space, storey.height, dining, storey.floor, storey.first)
+        if not storey.is_well(index):
+            _room(furnisher, room.category)
+        elif storey.stairwell and storey.level == 1:
+            _landing_lamp(furnisher, storey.stairwell)

@@ -230,9 +230,9 @@ def ceiling_lamp(palette: Palette) -> Piece:
     """A lamp that hangs from the ceiling, which is at y = 0."""
     name, paint = palette.colour("white", "yellow", "beige", "red", "black", "blue")
     parts = Parts()
-    parts.tube((0, -0.2, 0), 0.2, 0.012, palette.dark)
+    parts.box((-0.01, -0.2, -0.01), (0.01, 0, 0.01), palette.dark)
     parts.tube((0, -0.36, 0), 0.18, 0.22, paint, top=0.1, sides=12)
-    parts.ball((0, -0.36, 0), (0.08, 0.07, 0.08), Paint(255, 250, 220))
+    parts.tube((0, -0.39, 0), 0.03, 0.06, Paint(255, 250, 220), top=0.09)
     return Piece("ceiling lamp", name, parts, 0.44, 0.44, 0.4)
 
 

@@ -3,17 +3,21 @@
 import numpy as np
 
 from envs.houses.assemble import Assembly, build
-from envs.houses.finish import finish
+from envs.houses.finish import facade, finish
 from envs.houses.furnish import furnish
 from envs.houses.palette import Palette
-from envs.houses.plan import make_plan
+from envs.houses.plan import make_plan, make_plans
+from envs.houses.stairs import SLAB, find_stairwell
+from envs.houses.storey import Storey
 from envs.houses.textures import textures
 from envs.scene import Door, Room, Scene
 from vln.errors import InputError
 
-VERSION = 1
+VERSION = 2
 """Stands for what a seed means; raised whenever the same seed gives another house."""
 SEEDS = 1_000_000
+TWO_STOREYS = 0.2
+"""Share of houses with stairs."""
 
 
 def house_name(seed: int) -> str:
@@ -33,12 +37,12 @@ def make_house(seed: int) -> Scene:
     if not 0 <= seed < SEEDS:
         raise InputError(f"house {seed}", f"the seed is not in 0..{SEEDS - 1}", "choose one that is")
     rng = np.random.default_rng([VERSION, seed])
-    plan = make_plan(rng)
-    palette = Palette(rng)
+    storeys, palette = _storeys(rng, two=storeys_of(seed) == 2)
     assembly = Assembly()
-    height = palette.size(2.5, 2.8)
-    finish(assembly, plan, palette, height)
-    furnish(assembly, plan, palette, height)
+    cover = facade(palette)
+    for storey in storeys:
+        finish(assembly, storey, palette, cover)
+        furnish(assembly, storey, palette)
     mesh = build(assembly)
     return Scene(
         name=house_name(seed),
@@ -50,6 +54,53 @@ def make_house(seed: int) -> Scene:
         object_ids=mesh.object_ids,
         textures=textures(),
         objects=mesh.objects,
-        rooms=tuple(Room(room.category, tuple(room.inner)) for room in plan.rooms),
-        doors=tuple(Door(door.segment.rooms, (door.point[0], 0.0, door.point[1]), door.width) for door in plan.doors),
+        rooms=tuple(room for storey in storeys for room in _rooms(storey)),
+        doors=tuple(door for storey in storeys for door in _doors(storey)),
     )
+
+
+def storeys_of(seed: int) -> int:
+    """How many storeys the house of a seed has, 1 or 2, without building it."""
+    return 2 if np.random.default_rng([VERSION, seed, 1]).random() < TWO_STOREYS else 1
+
+
+def _storeys(rng: np.random.Generator, *, two: bool) -> tuple[list[Storey], Palette]:
+    """The plans of a house at their heights, and its colours."""
+    if not two:
+        plan = make_plan(rng)
+        palette = Palette(rng)
+        return [Storey(plan, 0.0, palette.size(2.5, 2.8))], palette
+    lower, upper, room = make_plans(rng)
+    palette = Palette(rng)
+    height = palette.size(2.5, 2.65)
+    rise = round(height + SLAB, 3)
+    stairwell = find_stairwell(lower, room, rise)
+    return [
+        Storey(lower, 0.0, height, 0, 0, stairwell),
+        Storey(upper, rise, height, len(lower.rooms), 1, stairwell),
+    ], palette
+
+
+def _rooms(storey: Storey) -> list[Room]:
+    """The rooms of a storey."""
+    return [
+        Room(room.category, tuple(storey.outline(index)), storey.floor, storey.level)
+        for index, room in enumerate(storey.plan.rooms)
+    ]
+
+
+def _doors(storey: Storey) -> list[Door]:
+    """What joins the rooms of a storey, and the stairs up."""
+    first = storey.first
+    doors = [
+        Door(
+            (first + door.segment.rooms[0], first + door.segment.rooms[1]),
+            (door.point[0], storey.floor, door.point[1]),
+            door.width,
+        )
+        for door in storey.plan.doors
+    ]
+    if storey.stairwell and storey.level == 0:
+        room = storey.stairwell.room
+        doors.append(Door((room, len(storey.plan.rooms) + room), storey.stairwell.half_way, 1.0))
+    return doors

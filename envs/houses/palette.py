@@ -50,6 +50,8 @@ class Palette:
         self.trim = self.paint("white") if self.chance(0.75) else self.wood()[1]
         self.door = self.wood() if self.chance(0.6) else self.colour("white")
         self.front_door = self.colour("red", "green", "blue", "brown", "black", "yellow", "turquoise")
+        name, paint = self.wall()
+        self.stair_walls: Named = name, paint.textured(TEXTURE["plaster"], 1.2)
         self.metal = Paint(176, 178, 182)
         self.dark = Paint(48, 48, 52)
 

@@ -1,6 +1,7 @@
-"""Solid parts that furniture is put together from, told one by one and made triangles at once.
+"""Solid parts of furniture, told one by one and made triangles at once.
 
-Local frame of a piece: x to its right, y up, z to its front, its back at z = 0, its middle at x = 0, the floor at y = 0.
+Local frame of a piece: x to its right, y up, z to its front. Its back is at z = 0, its middle at x = 0, the floor at
+y = 0.
 """
 
 from dataclasses import dataclass, field

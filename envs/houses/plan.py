@@ -207,6 +207,8 @@ def _hole(rng: np.random.Generator, segment: Segment, kind: str) -> Opening:
 
 def _door_kind(rng: np.random.Generator, names: tuple[str, str], length: float) -> str:
     """Whether rooms are joined by a door or a wide gap."""
+    if "stairwell" in names or "landing" in names:
+        return "arch"
     public = {*OPEN, "hallway", "entryway"}
     wide = all(name in public for name in names) and length > 2.3
     return "arch" if wide and rng.random() < 0.65 else "door"
@@ -229,6 +231,7 @@ def _doors(rng: np.random.Generator, blocks: Blocks, plan: Plan) -> bool:
             return 0
         return 1 if "living room" in names or "entryway" in names else 2 if names[0] in OPEN or names[1] in OPEN else 3
 
+    baths |= {index: 0 for index, space in enumerate(blocks.spaces) if space.role == "stairs"}
     allowed = [pair for pair in by_pair if all(baths.get(a, b) == b for a, b in (pair, pair[::-1]))]
     group = list(range(len(rooms)))
     chosen: list[tuple[int, int]] = []
@@ -281,7 +284,7 @@ def _windows(rng: np.random.Generator, plan: Plan) -> None:
         if -1 not in segment.rooms or segment.length < 1.7 or segment in taken:
             continue
         category = plan.rooms[max(segment.rooms)].category
-        if category == "storage room" or (category == "garage" and rng.random() < 0.6):
+        if category in {"storage room", "stairwell"} or (category == "garage" and rng.random() < 0.6):
             continue
         high = {"bathroom": (1.35, 1.95), "kitchen": (1.15, 2.05)}.get(category, (0.9, 2.05))
         widest = 0.9 if category == "bathroom" else 1.9
@@ -296,21 +299,48 @@ def _windows(rng: np.random.Generator, plan: Plan) -> None:
             plan.openings.append(Opening("window", segment, round(middle, 3), width, *high))
 
 
+def _with_purposes(rng: np.random.Generator, blocks: Blocks, storey: int | None) -> Plan | None:
+    """A plan of some rooms; None where not all can be reached.
+
+    Args:
+        rng: Where choices come from.
+        blocks: The rooms.
+        storey: Which one it is of two storeys, None where there is one.
+    """
+    segments = _Cells(blocks).segments()
+    rooms = []
+    for index, space in enumerate(blocks.spaces):
+        polygon = trace(segments, index)
+        rects = [(x0 / 10, z0 / 10, x1 / 10, z1 / 10) for x0, z0, x1, z1 in space.rects]
+        rooms.append(PlanRoom("", rects, polygon, inset(polygon, WALL / 2)))
+    plan = Plan(rooms, segments, trace(segments, -1))
+    assign(rng, blocks, segments, [room.area for room in rooms], rooms, upper=storey == 1)
+    if not _doors(rng, blocks, plan):
+        return None
+    if storey != 1:
+        _front_door(rng, plan)
+    _windows(rng, plan)
+    return plan
+
+
 def make_plan(rng: np.random.Generator) -> Plan:
-    """Draw layouts until one can be walked through; every other one can."""
+    """Draw rooms of a house of one storey until one can walk through all of them."""
     while True:
         blocks = make_blocks(rng)
         if len(blocks.spaces) > 9 or sum(not space.role for space in blocks.spaces) < 4:
             continue
-        segments = _Cells(blocks).segments()
-        rooms = []
-        for index, space in enumerate(blocks.spaces):
-            polygon = trace(segments, index)
-            rects = [(x0 / 10, z0 / 10, x1 / 10, z1 / 10) for x0, z0, x1, z1 in space.rects]
-            rooms.append(PlanRoom("", rects, polygon, inset(polygon, WALL / 2)))
-        plan = Plan(rooms, segments, trace(segments, -1))
-        assign(rng, blocks, plan.segments, [room.area for room in rooms], rooms)
-        if _doors(rng, blocks, plan):
-            _front_door(rng, plan)
-            _windows(rng, plan)
+        plan = _with_purposes(rng, blocks, None)
+        if plan:
             return plan
+
+
+def make_plans(rng: np.random.Generator) -> tuple[Plan, Plan, int]:
+    """Draw two storeys with the same walls and the index of the room, on both, that has the stairs."""
+    while True:
+        blocks = make_blocks(rng, stairs=True)
+        stairs = [index for index, space in enumerate(blocks.spaces) if space.role == "stairs"]
+        if not stairs or len(blocks.spaces) > 7 or sum(not space.role for space in blocks.spaces) < 4:
+            continue
+        lower, upper = _with_purposes(rng, blocks, 0), _with_purposes(rng, blocks, 1)
+        if lower and upper:
+            return lower, upper, stairs[0]

@@ -41,13 +41,22 @@ EXTRAS = {
     "music room": (11.0, 26.0, 1.1, 1),
     "bathroom": (4.5, 9.0, 1.0, 1),
 }
+GROUND = ("dining room", "garage")
+"""What is never on an upper storey."""
 
 
 def assign(
-    rng: np.random.Generator, blocks: Blocks, walls: Sequence[Wall], areas: list[float], rooms: Sequence[Named]
+    rng: np.random.Generator,
+    blocks: Blocks,
+    walls: Sequence[Wall],
+    areas: list[float],
+    rooms: Sequence[Named],
+    *,
+    upper: bool = False,
 ) -> None:
-    """Set the category of every room: a living room, a kitchen and a bathroom at least."""
-    roles = {"hall": "hallway", "entry": "entryway", "bath": "bathroom"}
+    """Set the category of every room: a living room, a kitchen and a bathroom at least; upstairs a bathroom."""
+    stairs = "landing" if upper else "stairwell"
+    roles = {"hall": "hallway", "entry": "entryway", "bath": "bathroom", "stairs": stairs}
     free: list[int] = []
     for index, space in enumerate(blocks.spaces):
         rooms[index].category = roles.get(space.role, "")
@@ -59,23 +68,27 @@ def assign(
         free.remove(index)
         rooms[index].category = category
 
-    by_area = sorted(free, key=lambda index: -areas[index])
-    living = next((index for index in by_area if index not in hosts), by_area[0])
-    take(living, "living room")
     if not hosts or rng.random() < 0.4:
-        take(min(free, key=lambda index: (index in hosts, areas[index])), "bathroom")
-    for index in [host for host in hosts if host in free][: len(free) - 1]:
+        living = max(free, key=lambda index: (index not in hosts, areas[index]))
+        take(min(free, key=lambda index: (index in hosts, index == living, areas[index])), "bathroom")
+    if not upper:
+        living = max(free, key=lambda index: (index not in hosts, areas[index]))
+        take(living, "living room")
+    for index in [host for host in hosts if host in free][: len(free) - (0 if upper else 1)]:
         take(index, "bedroom")
-    beside = [
-        index for index in free if any({index, living} == set(wall.rooms) and wall.length >= 1.5 for wall in walls)
-    ]
-    take(max(beside or free, key=lambda index: (areas[index] >= 7, index in beside, rng.random())), "kitchen")
+    if not upper:
+        beside = [
+            index for index in free if any({index, living} == set(wall.rooms) and wall.length >= 1.5 for wall in walls)
+        ]
+        take(max(beside or free, key=lambda index: (areas[index] >= 7, index in beside, rng.random())), "kitchen")
     if not hosts and free:
         take(max(free, key=lambda index: areas[index]), "bedroom")
     left = dict.fromkeys(EXTRAS, 0)
     for index in tuple(free):
         fits = [
-            name for name, (low, high, _, most) in EXTRAS.items() if low <= areas[index] <= high and left[name] < most
+            name
+            for name, (low, high, _, most) in EXTRAS.items()
+            if low <= areas[index] <= high and left[name] < most and not (upper and name in GROUND)
         ]
         fits = fits or (["storage room"] if areas[index] < 9 else ["bedroom"])
         weights = np.array([EXTRAS[name][2] for name in fits])

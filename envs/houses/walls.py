@@ -11,6 +11,7 @@ from envs.houses.plan import DOOR_HEIGHT, WALL, Opening, Plan, inset
 FRAME = 0.06  # metres, width of a door's frame
 HOLE = 0.04  # metres that a hole is wider than its door, hidden by the frame
 BAND = 0.35  # metres from a corner to where it is fully light
+CLOSE = 0.02  # metres between which no two cuts of a face lie
 SKIRTING = (0.08, 0.012)  # height and depth, metres
 
 
@@ -100,7 +101,7 @@ def _patches(u: np.ndarray, v: np.ndarray, keep: np.ndarray) -> np.ndarray:
 
 def _splits(values: list[float], low: float, high: float) -> np.ndarray:
     """Distinct places between two ends, in order."""
-    inside = [value for value in values if low + 0.02 < value < high - 0.02]
+    inside = [value for value in values if low + CLOSE < value < high - CLOSE]
     return np.array(sorted({low, high, *(round(value, 4) for value in inside)}))
 
 
@@ -108,7 +109,9 @@ def wall(shell: Shell, edge: Edge, floor: float, height: float, paint: Paint, ob
     """One face of wall with holes for doors; the same levels split every wall, so that corners leave no gap."""
     holes = [(low - HOLE, high + HOLE, opening) for low, high, opening in edge.openings if opening.passable]
     ends = [end for low, high, _ in holes for end in (low, high)]
-    u = np.array(sorted({0.0, edge.length, *(BAND, edge.length - BAND), *ends}))
+    fixed = {0.0, edge.length, *ends}
+    bands = [at for at in (BAND, edge.length - BAND) if 0 < at < edge.length]
+    u = np.array(sorted(fixed | {at for at in bands if min(abs(at - end) for end in fixed) > CLOSE}))
     door_top = DOOR_HEIGHT + HOLE
     y = np.array([0.0, BAND, door_top, height])
     keep = np.ones((len(u) - 1, 3), dtype=bool)
@@ -146,16 +149,15 @@ def skirting(shell: Shell, edge: Edge, floor: float, paint: Paint, object_id: in
 
 def level(
     shell: Shell,
-    plan: Plan,
-    room: int,
+    rects: list[tuple[float, float, float, float]],
+    inner: list[tuple[float, float]],
     y: float,
     paint: Paint,
     object_id: int,
     *,
     ceiling: bool,
 ) -> None:
-    """The floor or the ceiling of a room, up to the middle of its walls."""
-    rects, inner = plan.rooms[room].rects, plan.rooms[room].inner
+    """A floor or a ceiling over rectangles; the faces of the walls around are at `inner`."""
     ends_x = [value for rect in rects for value in (rect[0], rect[2])]
     ends_z = [value for rect in rects for value in (rect[1], rect[3])]
     margin = BAND + WALL / 2
