@@ -114,6 +114,17 @@ def test_landmarks_are_told_in_their_room():
     assert route[-4:] == (plant, door, desk, STOP)
 
 
+def test_landmarks_come_before_the_far_side_of_the_room():
+    objects = [thing("white desk", KITCHEN, 8, 3)]
+    route = told([(3, 5), (3, 4), (9, 4), (9, 1)], EAST, objects, stop=Stop("middle", room="hallway"))
+    assert route.index(Pass(Thing("desk", "white"), "left")) < route.index(Cross("kitchen"))
+
+
+def test_zigzags_around_furniture_are_not_told():
+    route = told([(3, 1), (3, 3.5), (5, 3.5), (5, 5.5)], SOUTH, stop=Stop("middle", room="living room"))
+    assert not any(isinstance(clause, Turn) for clause in route)
+
+
 def test_landmarks_alike_are_counted():
     objects = [thing("blue chair", HALLWAY, x, 0.3) for x in (4.5, 5.5)]
     route = told([(3, 4), (3, 1.1), (10, 0.9), (10, -1)], NORTH, objects)

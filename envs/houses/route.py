@@ -96,7 +96,8 @@ def _clauses(layout: Layout, stays: list[Stay], heading: float, named: NamedAs, 
     for stay in stays:
         said = _first(layout, stay, heading) if stay.came is None else _inner(layout, stay)
         beside = _landmarks(layout, stay, named, target, first=stay.came is None)
-        before = len(said) - (stay.goes is not None)  # the last one goes through the door
+        # What stands beside the way comes before its end: the far side of the room, and the door.
+        before = next((place for place, clause in enumerate(said) if _ends(clause)), len(said))
         clauses += [*said[:before], *beside, *said[before:]]
     return clauses
 
@@ -148,6 +149,11 @@ def _runs(rooms: np.ndarray) -> list[tuple[int, int, int]]:
     return [(room, begin, end) for room, begin, end in merged]
 
 
+def _ends(clause: Clause) -> bool:
+    """Whether nothing more of a room is passed after a clause."""
+    return isinstance(clause, Leave | Enter | Climb | Cross) or (isinstance(clause, Along) and clause.end)
+
+
 def _first(layout: Layout, stay: Stay, heading: float) -> list[Clause]:
     """Facing the way, and leaving the room of the start."""
     ahead = stay.points[min(len(stay.points) - 1, int(1.0 / STEP))] - stay.points[0]
@@ -178,11 +184,11 @@ def _inner(layout: Layout, stay: Stay) -> list[Clause]:
             travel = leg
         elif travel @ leg < 0:
             clear = False
-    if not clear:
-        found = []
+    category = layout.category(stay.room)
+    if not clear or (len(found) > 1 and category not in CORRIDORS):  # around furniture
+        clear, found = False, []
     if stay.goes is None:
         return found
-    category = layout.category(stay.room)
     side = layout.side(stay.goes, travel) if clear else ""
     if category in CORRIDORS and clear and len(stay.points) * STEP > 2.0:
         found.append(Along(category, end=side == "ahead"))
