@@ -92,7 +92,7 @@ def _turn(vectors: np.ndarray, cos: np.ndarray, sin: np.ndarray) -> np.ndarray:
     return np.stack([cos * x + sin * z, y, cos * z - sin * x], -1)
 
 
-Faces = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+Faces = tuple[np.ndarray, ...]
 
 
 def _furniture(assembly: Assembly) -> list[Faces]:
@@ -106,7 +106,9 @@ def _furniture(assembly: Assembly) -> list[Faces]:
         corners = _turn(quads.corners, cos, sin) + pose[:, None, 2:5]
         light = facing(_turn(quads.normals, cos, sin)) * corner(corners[..., 1] - pose[:, 5:6])
         colours = light[..., None] * quads.paint[:, None, :3]
-        faces.append((corners, quads.uv, colours, quads.paint[:, 3].astype(np.int32), pose[:, 6].astype(np.int32)))
+        face = (corners, quads.uv, colours, quads.paint[:, 3].astype(np.int32), pose[:, 6].astype(np.int32))
+        lifted = corners[..., 1].max(1) > pose[:, 5] + 1e-6  # no underside that lies on the floor is ever seen
+        faces.append(tuple(array[lifted] for array in face))
     return faces
 
 

@@ -150,7 +150,7 @@ def _flat(corners: np.ndarray, row: np.ndarray, rows: np.ndarray) -> Quads:
 
 
 def box_quads(rows: np.ndarray) -> Quads:
-    """Faces of boxes and tapers, without undersides that lie on the floor."""
+    """Faces of boxes and tapers."""
     corner = np.empty((len(rows), 8, 3))
     for index in range(8):
         level = 4 if index & 2 else 0
@@ -159,9 +159,7 @@ def box_quads(rows: np.ndarray) -> Quads:
         corner[:, index, 2] = rows[:, level + (3 if index & 4 else 1)]
     corners = corner[:, BOX_FACES].reshape(-1, 4, 3)
     row = np.repeat(np.arange(len(rows)), 6)
-    underside = np.tile(np.arange(6) == 3, len(rows))
-    keep = ~(underside & (corners[:, 0, 1] < 1e-6))
-    return _flat(corners[keep], row[keep], rows)
+    return _flat(corners, row, rows)
 
 
 def _bevel_faces() -> np.ndarray:
