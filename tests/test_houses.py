@@ -179,6 +179,7 @@ def test_one_can_walk_from_every_door_to_every_other():
         snapped, moved = ground.snap(np.array([door.centre for door in scene.doors], np.float32))
         assert moved.max() < 0.2, scene.name
         assert len(set(ground.island(snapped).tolist())) == 1, scene.name
+        assert np.isfinite(ground.field(snapped[0]).distance(snapped)).all(), scene.name
 
 
 @settings(max_examples=40, deadline=None)
