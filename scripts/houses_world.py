@@ -20,6 +20,7 @@ from envs.houses.categories import CATEGORIES
 from envs.houses.dataset import SPLITS, VERSION, houses_split
 from vln.continuous_metrics import score_trajectories
 from vln.episodes import Episode
+from vln.features.cache import cache_folder
 from vln.language import Vocabulary
 from vln.trajectory import Trajectory
 
@@ -131,12 +132,13 @@ def open_houses_world(
         folder: Where word vectors are, if they are wanted.
         splits: Names of the splits.
         vocabulary: Of the instructions.
-        cache: Folder of the generated data sets.
+        cache: Folder of caches, in whose `houses/` the data sets are; `$VLN_CACHE` or `cache/` if absent.
 
     Raises:
         InputError: If a split is unknown, or the data set in the folder is of another version.
     """
-    episodes = {split: load_houses(config, split, cache) for split in splits}
+    generated = cache_folder(cache) / "houses"
+    episodes = {split: load_houses(config, split, generated) for split in splits}
     if vocabulary is None:
         sentences = [episode.instruction for episode in episodes["train"]]
         vocabulary = Vocabulary.build(sentences, config.language.min_count, config.language.unit)
@@ -145,14 +147,14 @@ def open_houses_world(
     return HousesWorld(config, folder or Path("data"), episodes, vocabulary, scenes)
 
 
-def load_houses(config: TrainConfig, split: str, cache: Path | None) -> list[Episode]:
+def load_houses(config: TrainConfig, split: str, folder: Path) -> list[Episode]:
     """Episodes of a split; `dev` is `train` in its last houses, which `--select dev` takes out of it.
 
     `val_seen` is in houses of training, however few they are.
     """
     source, houses = "train" if split == "dev" else split, config.world.houses
     limits = {"train": houses, "val_seen": min(houses, SPLITS["val_seen"].houses)}
-    episodes = houses_split(source, config.dataset, cache, limits.get(source))
+    episodes = houses_split(source, config.dataset, folder, limits.get(source))
     if source != "train" or (split == "train" and config.select != "dev"):
         return episodes
     scans = sorted({episode.scan for episode in episodes})

@@ -1,0 +1,183 @@
+"""Generated houses through the scripts' wiring: splits, agents without learning, trajectories, the command line."""
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+from unittest.mock import patch
+
+import numpy as np
+import pytest
+from command_line import run_script
+
+from agents.agent import SamplingAgent, ShortestPathAgent
+from agents.config import CameraConfig, HousesConfig, LanguageConfig, NavigatorConfig, TrainConfig
+from agents.rollout import rollout
+from envs.continuous import ACTIONS
+from envs.continuous.scenes import BODY
+from envs.houses import dataset, tasks
+from envs.scenes import load_scene
+from scripts.houses_world import HousesWorld
+from scripts.worlds import open_world
+from vln.metrics import METRICS
+from vln.trajectory import read_trajectories, write_trajectories
+
+CONFIG = TrainConfig(
+    dataset="houses-short",
+    max_steps=60,
+    world=HousesConfig(houses=2),
+    language=LanguageConfig(min_count=1, word_vectors=False, embedding=16, hidden=8),
+    navigator=NavigatorConfig(hidden=16, view=16, camera=CameraConfig(size=32, cells=4, channels=8)),
+)
+FLAGS = (
+    *("--world.houses", 2, "--max-steps", 12, "--batch-size", 4, "--imitation.iterations", 2, "--evaluate-every", 2),
+    *("--language.min-count", 1, "--language.no-word-vectors", "--language.embedding", 16, "--language.hidden", 8),
+    *("--navigator.hidden", 16, "--navigator.view", 16, "--navigator.camera.size", 16, "--navigator.camera.cells", 4),
+)
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory) -> Path:
+    """Where data sets are kept."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def houses(cache) -> HousesWorld:
+    return open_world(CONFIG, None, ("train", "val_seen", "test"), cache=cache)
+
+
+@pytest.fixture(scope="module")
+def expert(houses):
+    """What the expert does on the training split."""
+    return rollout(
+        ShortestPathAgent(), houses.environment("train", 16, record=True, blind=True), dataset="houses-short"
+    )
+
+
+def test_the_body_of_the_data_sets_is_the_simulators():
+    assert tasks.BODY == BODY
+
+
+def test_the_expert_succeeds_everywhere(houses, expert):
+    scores = houses.scores("train", expert)
+    assert set(scores) == set(METRICS)
+    assert (scores["SR"] == 1).all()
+    assert scores["SPL"].mean() > 0.9
+    assert scores["nDTW"].mean() > 0.8
+
+
+def test_the_random_agent_takes_actions_as_often_as_the_expert(houses, expert):
+    agent, env = houses.random("train", 32, expert)
+    lived = rollout(agent, env, dataset="houses-short")
+    shares = [
+        np.bincount([step.action for each in lives for step in each.steps], minlength=4) for lives in (expert, lived)
+    ]
+    np.testing.assert_allclose(*(share / share.sum() for share in shares), atol=0.08)
+    assert houses.scores("train", lived)["SR"].mean() < 0.5
+    assert [each.steps for each in lived] == [each.steps for each in rollout(agent, env)]
+    assert {step.choice for each in lived for step in each.steps} <= set(ACTIONS)
+
+
+def test_trajectories_tell_places_distances_and_targets(houses, expert, tmp_path):
+    for episode, lived in zip(houses.splits["train"], expert, strict=True):
+        assert (lived.scan, lived.scan_hash) == (episode.scan, load_scene(episode.scan).content_hash)
+        assert (lived.reference, lived.reference_positions) == ((), episode.positions)
+        assert (lived.simulator, lived.target) == ("houses", episode.target)
+        assert len(lived.distances) == len(lived.steps) + 1 == len(lived.poses)
+        assert lived.distances[-1] < 0.5
+        assert math.dist(lived.start.position, episode.positions[0]) < 0.3
+    write_trajectories(tmp_path / "lived.jsonl", expert)
+    assert read_trajectories(tmp_path / "lived.jsonl") == expert
+
+
+def test_withheld_goals_leave_no_distances(houses):
+    env = houses.environment("test", 4, record=True, blind=True)
+    env.episodes = env.episodes[:4]
+    lived = rollout(SamplingAgent(np.array([0.5, 0.5, 0, 0])), env)
+    assert all(each.distances == () and len(each.reference_positions) == 1 for each in lived)
+
+
+def test_what_environments_of_a_world_sense(houses):
+    seeing = houses.environment("train", 2)
+    assert set(seeing.single_observation_space) == {"rgb", "depth", "previous_action", "instruction"}
+    assert seeing.single_observation_space["rgb"].shape == (32, 32, 3)
+    assert set(houses.environment("train", 2, blind=True).single_observation_space) == {
+        "previous_action",
+        "instruction",
+    }
+    blind = replace(houses, config=replace(CONFIG, ablate="vision"))
+    assert "rgb" not in set(blind.environment("train", 2).single_observation_space)
+    named = replace(CONFIG.imitation, loss=replace(CONFIG.imitation.loss, semantic=0.5))
+    naming = replace(houses, config=replace(CONFIG, imitation=named))
+    assert "category" in set(naming.environment("train", 2).single_observation_space)
+    assert "category" not in set(naming.environment("train", 2, record=True).single_observation_space)
+    deaf = houses.environment("train", 2, silent=True)
+    assert deaf.reset(seed=0)[1]["instruction"].tolist() == ["", ""]
+
+
+def test_dev_is_taken_out_of_training(cache, houses):
+    config = replace(CONFIG, select="dev")
+    world = open_world(config, None, ("train", "dev"), vocabulary=houses.vocabulary, cache=cache)
+    parts = {name: {episode.scan for episode in episodes} for name, episodes in world.splits.items()}
+    assert (len(parts["train"]), len(parts["dev"])) == (1, 1)
+    assert parts["train"] | parts["dev"] == {episode.scan for episode in houses.splits["train"]}
+    assert {episode.scan for episode in houses.splits["val_seen"]} <= parts["train"] | parts["dev"]
+
+
+# --- the command line ---
+
+
+@pytest.fixture(scope="module")
+def run(cache):
+    """Runs a script, with two houses of each kind."""
+
+    def run(script: str, *arguments: object):
+        few = {name: replace(split, houses=2) for name, split in dataset.SPLITS.items()}
+        with patch.dict(dataset.SPLITS, few):
+            return run_script(script, *arguments, cache=cache)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def trained(run, tmp_path_factory) -> Path:
+    """The folder of a small agent that has learnt for a moment."""
+    folder = tmp_path_factory.mktemp("runs") / "small"
+    result = run("train.py", "r2r-demo", "--out", folder, "--dataset", "houses-short", *FLAGS)
+    assert result.code == 0, result.errors
+    return folder
+
+
+@pytest.mark.parametrize("ablate", ["nothing", "vision", "language"])
+def test_evaluation_writes_trajectories_and_scores(run, trained, ablate):
+    result = run("evaluate.py", trained, "--split", "val_seen", "--ablate", ablate, "--json")
+    assert result.code == 0, result.errors
+    rows = json.loads(result.output)
+    suffix = {"nothing": "", "vision": ".blind", "language": ".deaf"}[ablate]
+    assert list(rows) == [f"small{suffix}", "shortest path", "random"]
+    assert rows["shortest path"]["SR"] == 1
+    lived = read_trajectories(trained / "eval" / f"val_seen{suffix}.jsonl")
+    assert len(lived) == rows["random"]["n"]
+    assert all(each.distances for each in lived)
+    assert not (trained / "eval" / f"val_seen{suffix}.json").exists()
+
+
+def test_evaluation_of_withheld_goals_leaves_trajectories(run, trained):
+    result = run("evaluate.py", trained, "--split", "test", "--json")
+    assert (result.code, result.output) == (0, "{}\n"), result.errors
+    assert not read_trajectories(trained / "eval" / "test.jsonl")[0].distances
+
+
+def test_what_cannot_be_is_told(run, trained, tmp_path):
+    result = run("evaluate.py", trained, "--split", "nowhere")
+    assert (result.code, "split: 'nowhere' of 'houses-short' is not known" in result.errors) == (2, True)
+    train = ("train.py", "r2r-demo", "--out", tmp_path / "run", "--dataset", "houses", *FLAGS)
+    for flags, problem in (
+        (("--world.turn", 0), "a turn of 0.0 degrees"),
+        (("--world.houses", 900_000), "houses: 900000 is out of range"),
+        (("--navigator.camera.size", 0), "--navigator.camera.size: 0 is out of range"),
+    ):
+        result = run(*train, *flags)
+        assert (result.code, problem in result.errors) == (2, True), result.errors
+        assert not (tmp_path / "run").exists()
