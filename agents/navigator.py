@@ -203,7 +203,7 @@ class Navigator(nn.Module):
             reading,
             looked,
             State(core, hidden, state.last_action, visited, read, state.glance),
-            self._name(observation),
+            self.naming(observation),
         )
 
     def _around(self, observation: Observation) -> Tensor:
@@ -233,7 +233,7 @@ class Navigator(nn.Module):
         grid, near = likely.view(-1, side, side), observation["near"].view(-1, side, side)
         return [torch.cat([grid.amax(1), (grid * near).amax(1), grid.amax(2)], 1)]
 
-    def _name(self, observation: Observation) -> Tensor | None:
+    def naming(self, observation: Observation) -> Tensor | None:
         """(B,) loss of naming what some of the cells show, if there are labels to learn it from."""
         kinds = [kind for kind in self.names if kind in observation] if self.config.alignment else []
         if not kinds:

@@ -1,6 +1,7 @@
 """The loss of whole episodes: imitation, policy gradient, critic, progress monitor, in the proportions of a phase."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from torch import Tensor
 
@@ -36,8 +37,9 @@ class Targets:
 
     def at(self, where: Tensor) -> "Targets":
         """The targets at flattened positions (n,)."""
-        parts = (self.returns, self.progress, self.weight, self.mask, self.student)
-        return Targets(*(part.flatten()[where] for part in parts), self.batch, self.steps)
+        names = ("returns", "progress", "weight", "mask", "student")
+        parts: dict[str, Any] = {name: getattr(self, name).flatten()[where] for name in names}
+        return replace(self, **parts)
 
 
 def targets_of(steps: Steps, weights: LossConfig) -> Targets:

@@ -5,7 +5,7 @@ backpropagation through time. The agent acts and learns without dropout, so that
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -19,7 +19,18 @@ from agents.descent import Descent
 from agents.language import Instruction
 from agents.navigator import Navigator, Observation, State, as_tensors
 from agents.objective import Numbers
-from agents.recording import Packing, actions_for, carried, frames_at, judge, pack, sample, unroll, without_dropout
+from agents.recording import (
+    Packing,
+    actions_for,
+    carried,
+    frames_at,
+    judge,
+    pack,
+    sample,
+    unlabelled,
+    unroll,
+    without_dropout,
+)
 from agents.sampler import EpisodeSampler
 
 BATCH_AT = {"core": 2}  # the dimension of a state's tensors that counts bodies, where it is not the first
@@ -116,13 +127,13 @@ class Stream:
         for _ in range(steps):
             frames.append(self._observation)
             lived.append(self._step())
-        output = self._navigator(self._instruction, self._observation, self._state)
+        output = self._navigator(self._instruction, unlabelled(self._navigator, self._observation), self._state)
         stacked = {name: torch.stack([step[name] for step in lived]) for name in lived[0]}
         return Chunk(frames=frames, following=output.value, state=state, **stacked)
 
     def _step(self) -> dict[str, Tensor]:
         """Act once; (B,) each."""
-        output = self._navigator(self._instruction, self._observation, self._state)
+        output = self._navigator(self._instruction, unlabelled(self._navigator, self._observation), self._state)
         actions, before = sample(output.logits), self._infos
         judged = judge(output, actions, before["expert"])
         observation, reward, terminated, truncated, infos = self._env.step(actions_for(self._env, actions))
@@ -196,7 +207,7 @@ class Stream:
                 observation, _, _, _, infos = self._env.step(actions_for(self._env, actions))
         self._see(observation, infos)
         # Clones, since products of tensors that lie elsewhere than at whole cache lines round differently.
-        memory = {
+        memory: dict[str, Any] = {
             name[6:]: value.to(self._device).clone() for name, value in tensors.items() if name.startswith("state.")
         }
         self._state = replace(self._navigator.begin(self._observation["instruction"])[1], **memory)
@@ -205,14 +216,12 @@ class Stream:
 
 def replaced(state: State, new: State, rows: Tensor) -> State:
     """A state with those of the batch rows `rows` (n,) replaced by `new`, of n bodies."""
-    return replace(
-        state,
-        **{
-            each.name: _put(getattr(state, each.name), getattr(new, each.name), rows, BATCH_AT.get(each.name, 0))
-            for each in fields(State)
-            if isinstance(getattr(state, each.name), Tensor)
-        },
-    )
+    tensors: dict[str, Any] = {
+        name: _put(value, getattr(new, name), rows, BATCH_AT.get(name, 0))
+        for name, value in vars(state).items()
+        if isinstance(value, Tensor)
+    }
+    return replace(state, **tensors)
 
 
 def _put(values: Tensor, new: Tensor, rows: Tensor, dimension: int) -> Tensor:

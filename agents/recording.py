@@ -76,15 +76,19 @@ def judge(output: Output, actions: Tensor, expert: Tensor) -> Predictions:
     if bool(log_probs.isnan().any()):
         raise FloatingPointError("a probability of the policy is nan")
     entropy = -(log_probs.exp() * log_probs.masked_fill(log_probs == -torch.inf, 0.0)).sum(-1)
-    chosen = (log_probs.gather(1, each[:, None])[:, 0] for each in (expert, actions))
-    auxiliary = getattr(output, "auxiliary", None)
-    semantic = torch.zeros_like(output.value) if auxiliary is None else auxiliary
-    return Predictions(*chosen, entropy, output.value, output.progress, semantic)
+    right, chosen = (log_probs.gather(1, each[:, None])[:, 0] for each in (expert, actions))
+    semantic = torch.zeros_like(output.value) if output.auxiliary is None else output.auxiliary
+    return Predictions(right, chosen, entropy, output.value, output.progress, semantic)
 
 
 def stack(parts: list[Predictions], join: Callable[[list[Tensor]], Tensor]) -> dict[str, Tensor]:
     """The fields of all parts, joined."""
     return {each.name: join([getattr(part, each.name) for part in parts]) for each in fields(Predictions)}
+
+
+def unlabelled(navigator: Navigator, observation: Observation) -> Observation:
+    """An observation without the labels of its images, from which to act costs less."""
+    return {name: value for name, value in observation.items() if name not in navigator.names}
 
 
 def shrink(rows: Tensor, alive: Tensor, instruction: Instruction, state: State) -> tuple[Tensor, Instruction, State]:
@@ -148,9 +152,11 @@ def record(env: VectorEnv, episodes: np.ndarray, act: Act, student: Tensor, *, k
         observation = as_tensors(observation, device)
         alive = alive & ~(torch.as_tensor(terminated, device=device) | torch.as_tensor(truncated, device=device))
         everyone = everyone and bool(alive.all())
-        steps.append((actions, expert, torch.as_tensor(reward, device=device), distance, before.float()))
+        step = {"actions": actions, "expert": expert, "distance": distance, "mask": before.float()}
+        steps.append({**step, "reward": torch.as_tensor(reward, device=device)})
     success = torch.as_tensor(infos["success"], device=device).float()
-    return Recording(*(torch.stack(each) for each in zip(*steps, strict=True)), student.float(), success, frames)
+    stacked = {name: torch.stack([step[name] for step in steps]) for name in steps[0]}
+    return Recording(**stacked, student=student.float(), success=success, frames=frames)
 
 
 class Follower:
@@ -187,7 +193,8 @@ class Mixture:
             rows = torch.arange(len(alive), device=alive.device)
             self._memory = rows, *self._navigator.begin(observation["instruction"])
         rows, instruction, state = shrink(self._memory[0], alive, *self._memory[1:])
-        output = self._navigator(instruction, {name: value[rows] for name, value in observation.items()}, state)
+        seen = unlabelled(self._navigator, observation)
+        output = self._navigator(instruction, {name: value[rows] for name, value in seen.items()}, state)
         teaching = torch.rand(len(alive), device=alive.device, generator=self._random) < self._share
         actions = torch.where(teaching, expert, expert.index_copy(0, rows, sample(output.logits, self._random)))
         self._memory = rows, instruction, self._navigator.chose(output, actions[rows])
@@ -277,8 +284,8 @@ def unroll(
     Returns:
         Predictions (N,), and the state of the sizes[-1] pieces that are left.
     """
-    if hasattr(navigator, "see"):
-        frames = navigator.see(frames)
+    frames = navigator.see(frames)
+    named, frames = navigator.naming(frames), unlabelled(navigator, frames)
     (instruction, state), done, parts = memory, 0, []
     rows = torch.arange(sizes[0], device=steps[0].device)
     for size in sizes:
@@ -290,13 +297,14 @@ def unroll(
         parts.append(judge(output, actions, expert))
         state = navigator.chose(output, actions)
         done += size
-    return Predictions(**stack(parts, torch.cat)), state
+    predictions = Predictions(**stack(parts, torch.cat))
+    return (predictions if named is None else replace(predictions, semantic=named)), state
 
 
 def carried(begun: State, before: State) -> State:
     """The state `before` without its gradients, for a piece that goes on; what steps share is that of `begun`."""
     tensors = {name: value.detach() for name, value in vars(before).items() if isinstance(value, Tensor)}
-    return replace(begun, **tensors)
+    return replace(begun, **tensors)  # type: ignore[arg-type]
 
 
 def chunks(navigator: Navigator, recording: Recording, truncate: int) -> Iterator[tuple[Predictions, Tensor]]:

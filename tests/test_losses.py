@@ -98,6 +98,108 @@ def test_explained_variance_is_one_when_perfect_zero_for_the_mean_and_none_witho
     assert math.isnan(losses.explained_variance(returns, returns, torch.zeros_like(mask)))
 
 
+# --- proximal policy optimisation ---
+
+
+def test_advantages_by_hand():
+    """An episode of two steps and the first step of the next; discount and trace one half."""
+    rewards, values = tensor([[1.0], [2.0], [3.0]]), tensor([[4.0], [6.0], [8.0]])
+    found = losses.advantages(rewards, values, tensor([[0.0], [1.0], [0.0]]), tensor([10.0]), 0.5, 0.5)
+    last, second = 3 + 0.5 * 10 - 8, 2 - 6
+    assert found[:, 0].tolist() == [1 + 0.5 * 6 - 4 + 0.25 * second, second, last]
+
+
+CHUNKS = st.lists(st.tuples(st.integers(-4, 4), st.integers(-4, 4), st.booleans()), min_size=1, max_size=8)
+
+
+@given(CHUNKS, st.integers(-4, 4), st.sampled_from([0.0, 0.5, 1.0]))
+def test_trace_one_trusts_no_value_but_the_last_and_trace_zero_the_next(steps, following, discount):
+    rewards, values, ends = (tensor(column, dtype=torch.float32)[:, None] for column in zip(*steps, strict=True))
+    last = tensor([float(following)])
+    found = [losses.advantages(rewards, values, ends, last, discount, trace) for trace in (1.0, 0.0)]
+    returns, after = last, last
+    for step in range(len(steps) - 1, -1, -1):
+        goes_on = 1 - ends[step]
+        returns = rewards[step] + discount * returns * goes_on
+        torch.testing.assert_close(found[0][step], returns - values[step])
+        torch.testing.assert_close(found[1][step], rewards[step] + discount * after * goes_on - values[step])
+        after = values[step]
+
+
+@given(st.lists(st.integers(-4, 4), min_size=1, max_size=6), st.sampled_from([0.0, 0.5, 1.0]))
+def test_advantages_of_a_whole_episode_are_its_returns_less_the_values(rewards, discount):
+    column = tensor(rewards, dtype=torch.float32)[:, None]
+    ends, values = torch.zeros_like(column), torch.arange(len(rewards), dtype=torch.float32)[:, None]
+    ends[-1] = 1
+    found = losses.advantages(column, values, ends, tensor([99.0]), discount, 1.0)
+    returns = losses.discounted_returns(column, torch.ones_like(column), discount)
+    torch.testing.assert_close(found, returns - values)
+
+
+def test_what_lies_beyond_an_end_does_not_matter():
+    rewards, values = torch.ones(3, 1), torch.ones(3, 1)
+    ends = tensor([[0.0], [1.0], [0.0]])
+    one, other = (losses.advantages(rewards, values, ends, tensor([after]), 0.9, 0.9) for after in (1.0, 7.0))
+    assert torch.equal(one[:2], other[:2])
+    assert one[2] != other[2]
+
+
+def test_standardised_values_have_mean_zero_and_deviation_one():
+    assert losses.standardised(tensor([1.0, 3.0])).tolist() == pytest.approx([-1.0, 1.0])
+    assert losses.standardised(tensor([2.0, 2.0])).tolist() == [0.0, 0.0]
+
+
+def test_the_clipped_objective_by_hand():
+    ratios, gains = tensor([1.5, 0.5, 1.5, 0.5, 1.1]), tensor([1.0, 1.0, -1.0, -1.0, 2.0])
+    kept = (1.2 + 0.5 - 1.5 - 0.8 + 2.2) / 5
+    assert float(losses.ppo_loss(ratios, gains, 0.2)) == pytest.approx(-kept)
+
+
+def test_a_ratio_that_went_far_enough_has_no_gradient():
+    ratios = tensor([1.5, 0.5, 1.5, 0.5, 1.1], requires_grad=True)
+    losses.ppo_loss(ratios, tensor([1.0, 1.0, -1.0, -1.0, 2.0]), 0.2).backward()
+    assert (-ratios.grad * 5).tolist() == pytest.approx([0.0, 1.0, -1.0, 0.0, 2.0])
+
+
+def test_values_are_clipped_around_the_old_ones_if_they_are():
+    values, old, returns = tensor([3.0, 1.5]), tensor([1.0, 1.0]), tensor([3.0, 1.0])
+    assert float(losses.clipped_value_loss(values, old, returns, 0.0)) == 0.5 * 0.25 / 2
+    # The first may count as 1.5 at most, which is 1.5 from the return; the second may go where it went.
+    assert float(losses.clipped_value_loss(values, old, returns, 0.5)) == pytest.approx(0.5 * (1.5**2 + 0.25) / 2)
+
+
+# --- inflections ---
+
+EXPERT = tensor([[1, 1], [1, 2], [3, 9]])
+STARTS = tensor([[True, True], [False, False], [False, False]])
+
+
+def test_a_step_counts_more_where_the_expert_changes_its_mind():
+    mask = tensor([[1.0, 1.0], [1.0, 1.0], [1.0, 0.0]])
+    found = losses.inflection_weights(EXPERT, STARTS, mask, 3.0)
+    mean = (3 + 1 + 3 + 3 + 3) / 5
+    expected = tensor([[3.0, 3.0], [1.0, 3.0], [3.0, 3.0]]) / mean
+    torch.testing.assert_close(found * mask, expected * mask)
+
+
+def test_without_a_weight_of_its_own_every_step_counts_once():
+    assert losses.inflection_weights(EXPERT, STARTS, torch.ones(3, 2), 1.0).tolist() == [[1.0, 1.0]] * 3
+
+
+def test_the_weight_can_be_the_inverse_of_the_share():
+    found = losses.inflection_weights(EXPERT, STARTS, torch.ones(3, 2), 0.0)
+    torch.testing.assert_close(found[0, 0] / found[1, 0], tensor(6 / 5))
+
+
+@given(st.lists(st.lists(st.integers(0, 3), min_size=3, max_size=3), min_size=1, max_size=6), st.integers(0, 5))
+def test_weights_have_mean_one(expert, weight):
+    actions, mask = tensor(expert), torch.ones(len(expert), 3)
+    starts = torch.zeros_like(actions, dtype=torch.bool)
+    starts[0] = True
+    found = losses.inflection_weights(actions, starts, mask, float(weight))
+    torch.testing.assert_close(losses.masked_mean(found, mask), tensor(1.0))
+
+
 # --- progress ---
 
 
