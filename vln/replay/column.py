@@ -29,7 +29,7 @@ CELL = 31.0
 VIEW_GAP = 8.0
 SEEN_GAP = 5.0
 SEEN_CAPTION = 14.0
-DARK = 8.0  # metres at which depth is darkest
+DARK = 6.0  # metres at which depth is darkest
 DARKEST = (18, 24, 48)
 SWATCH = 24.0
 
@@ -182,7 +182,7 @@ def _house_signs(replay: HouseReplay) -> list[tuple[str, dict[str, Any]]]:
     if replay.target:
         thing = {"marker": "s", "ms": 7, "mfc": "none", "mec": style.TARGET, "mew": 2.2}
         signs.append((f"what to find: {replay.target.name}", thing))
-    return [*signs, (f"success: stop < {replay.radius:g} m from goal", {})]
+    return [*signs, (f"success: within {replay.radius:g} m", {})]
 
 
 def status_block(replay: Replay, moving: Moving) -> Block:

@@ -22,7 +22,7 @@ LABEL = 4.6  # points, size of the names of things
 LEAST = 3.0  # points; smaller things are left out
 SPOTS = 7  # places tried along each side of a thing for its name
 CLEAR = 4.0  # points between names and paths
-SPILL = 0.35  # metres that the name of a thing may be wider than it
+SPILL = 0.15  # metres that the name of a thing may be wider than it
 PALE = 0.5  # how far colours of things are faded
 FADED = 0.45  # how far the picture of a bare mesh is faded
 

@@ -162,9 +162,15 @@ def pointer(panel: Panel, pose: Pose, agent: int, agents: int) -> list[Artist]:
     aside = (agent - (agents - 1) / 2) * ABREAST / panel.scale
     x = pose.position[0] + aside * math.cos(pose.heading)
     y = pose.position[1] - aside * math.sin(pose.heading)
-    line = Line2D([x], [y], marker=marker, ms=12, mfc=style.AGENTS[agent], mec="white", mew=0.9, zorder=8 + agent)
-    panel.axes.add_artist(line)
-    return [line]
+    colour, order = style.AGENTS[agent], 8 + agent
+    drawn: list[Artist] = [Line2D([x], [y], marker=marker, ms=12, mfc=colour, mec="white", mew=0.9, zorder=order)]
+    if not pose.viewpoint:
+        ahead = 90 - math.degrees(pose.heading)
+        look = {"fc": colour, "ec": "none", "alpha": style.CANDIDATE_ALPHA / 2, "zorder": order - 0.5}
+        drawn.insert(0, Wedge((x, y), FAR / panel.scale, ahead - SEEN, ahead + SEEN, **look))
+    for artist in drawn:
+        panel.axes.add_artist(artist)
+    return drawn
 
 
 def _steps(

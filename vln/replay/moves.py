@@ -2,7 +2,7 @@
 
 import math
 
-from vln.trajectory import Pose, Step
+from vln.trajectory import Pose, Step, Trajectory
 
 AHEAD = math.radians(15)  # a smaller turn is not worth telling
 CLIMB = 0.3  # metres: smaller differences in height are the tripod's
@@ -33,6 +33,8 @@ def describe_step(before: Pose, step: Step) -> str:
     """
     if step.choice == "stop":
         return "stop"
+    if not step.pose.viewpoint and step.choice == "forward":
+        return _walk(before, step)
     if moved(before, step.pose):
         return _travel(before, step.pose)
     if step.collided:
@@ -50,6 +52,35 @@ def chosen_probability(step: Step) -> float | None:
     """Probability the agent gave the action it took, None if it recorded none."""
     chances = dict(zip(step.choices, step.probabilities, strict=True))
     return chances.get(step.choice)
+
+
+def group_steps(trajectory: Trajectory) -> list[tuple[int, int]]:
+    """Runs of steps of one kind, as (first, behind the last); each step of its own on a graph."""
+    steps = trajectory.steps
+    if trajectory.start.viewpoint:
+        return [(number, number + 1) for number in range(len(steps))]
+    kinds = [(step.choice, step.collided) for step in steps]
+    starts = [number for number, kind in enumerate(kinds) if not number or kinds[number - 1] != kind]
+    return list(zip(starts, [*starts[1:], len(steps)], strict=True))
+
+
+def describe_group(trajectory: Trajectory, first: int, behind: int) -> str:
+    """A run of steps of one kind: "forward x 6, 1.5 m", "turn left 45°"."""
+    poses, step = trajectory.poses, trajectory.steps[first]
+    if behind == first + 1:
+        return describe_step(poses[first], step)
+    if step.choice == "forward":
+        metres = sum(math.dist(poses[n].position, poses[n + 1].position) for n in range(first, behind))
+        return f"forward x {behind - first}, {'blocked, ' if step.collided else ''}{metres:.1f} m"
+    turned = sum(turn_between(poses[n].heading, poses[n + 1].heading) for n in range(first, behind))
+    return f"turn {_side(turned)} {_degrees(turned)}"
+
+
+def _walk(before: Pose, step: Step) -> str:
+    """One of many short steps in a continuous world, which may slide along something."""
+    if not step.collided:
+        return "forward"
+    return "forward, sliding" if moved(before, step.pose) else "blocked"
 
 
 def _travel(before: Pose, after: Pose) -> str:

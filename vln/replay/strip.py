@@ -14,6 +14,7 @@ from vln.trajectory import Trajectory
 
 MANY, FEW = 6, 3  # views of a single agent, of each of several
 TURNED = math.radians(25)  # a smaller turn shows nothing new
+NEAR = 0.4  # of the distance between views that one may be off to show what a turn brought into view
 ASIDE = 11.0  # points from a place to its number
 DIRECTIONS = 16  # in which a number may stand
 
@@ -28,32 +29,36 @@ def shown_moments(replay: HouseReplay) -> Moments:
 
 
 def key_moments(trajectory: Trajectory, count: int) -> tuple[int, ...]:
-    """The start, the end, what came into view by the largest turns, and where nothing was seen for longest.
+    """The start, the end, and places about evenly along the way, where something came into view by a turn if possible.
 
     Args:
         trajectory: What the agent did.
         count: How many moments at most, 2 or more.
     """
-    last = len(trajectory.steps)
-    turns = sorted(_turns(trajectory), key=lambda turn: -abs(turn[1]))
-    chosen = {0, last} | {moment for moment, angle in turns[: count - 2] if abs(angle) > TURNED}
-    while len(chosen) < min(count, last + 1):
-        start, end = max(pairwise(sorted(chosen)), key=lambda gap: gap[1] - gap[0])
-        chosen.add((start + end) // 2)
+    places = np.array([pose.position for pose in trajectory.poses])
+    way = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(places, axis=0), axis=1))])
+    turned = _turned(trajectory)
+    spacing = way[-1] / (count - 1)
+    chosen = {0, len(trajectory.steps)}
+    for number in range(1, count - 1):
+        late = np.abs(way - number * spacing)
+        near = np.flatnonzero(late <= NEAR * spacing)
+        best = near[int(np.argmax(turned[near]))] if len(near) else 0
+        chosen.add(int(best if turned[best] > TURNED else len(late) - 1 - np.argmin(late[::-1])))
     return tuple(sorted(chosen))
 
 
-def _turns(trajectory: Trajectory) -> list[tuple[int, float]]:
-    """Where turns on the spot end, after so many steps, and their angles."""
-    found: list[tuple[int, float]] = []
+def _turned(trajectory: Trajectory) -> np.ndarray:
+    """(T + 1,) radians turned on the spot before each pose, 0 where the turn goes on."""
+    poses, angles = trajectory.poses, np.zeros(len(trajectory.poses))
     angle = 0.0
-    for moment, (before, after) in enumerate(pairwise(trajectory.poses), start=1):
+    for moment, (before, after) in enumerate(pairwise(poses)):
         if moved(before, after):
-            found.append((moment - 1, angle))
+            angles[moment] = abs(angle)
             angle = 0.0
         else:
             angle += turn_between(before.heading, after.heading)
-    return [(moment, angle) for moment, angle in found if angle]
+    return angles
 
 
 def caption(replay: HouseReplay, agent: int, moment: int) -> str:

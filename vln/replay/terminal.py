@@ -10,13 +10,16 @@ from rich.table import Table
 from rich.text import Text
 
 from vln.metrics import METRICS
-from vln.replay.moves import chosen_probability, describe_step
+from vln.replay.episode import HouseReplay, Replay
+from vln.replay.halfblocks import Pictures, shrink
+from vln.replay.minimap import Mark, mini_map
+from vln.replay.moves import chosen_probability, describe_group, group_steps
 from vln.replay.reading import readers, shown_words, word_weights
-from vln.replay.episode import Replay
-from vln.replay.style import AGENTS, LETTERS, clings, score_text
-from vln.trajectory import Trajectory
+from vln.replay.style import AGENTS, DEMONSTRATION, LETTERS, clings, score_text
+from vln.trajectory import Step, Trajectory
 
 IN_METRES = ("TL", "NE")
+MAP, VIEW = 44, 36  # columns of the map and of a view
 NOTABLE = 0.15  # share of the strongest weight from which a word is coloured
 
 
@@ -26,8 +29,23 @@ def render_episode(replay: Replay) -> RenderableType:
     title = Text(f"Episode {replay.episode_id}", style="bold")
     title.append(f"  {first.dataset} {first.split}, {replay.building}", style="dim")
     steps = [part for agent in range(len(replay.trajectories)) for part in _steps(replay, agent)]
+    pictures = [Pictures(_pictures(replay))] if isinstance(replay, HouseReplay) else []
     scores = [_scores_table(replay)] if not replay.withheld else []
-    return Group(title, Text(" ".join(first.instruction.split())), *steps, *scores, "")
+    return Group(title, Text(" ".join(first.instruction.split())), *pictures, *steps, *scores, "")
+
+
+def _pictures(replay: HouseReplay) -> list[tuple[str, np.ndarray]]:
+    """Captions and pictures: the map with all paths, what is seen at the start, and what each agent saw last."""
+    poses = [np.array([pose.position for pose in each.poses]) for each in replay.trajectories]
+    ways = [Mark(replay.demonstration, DEMONSTRATION)]
+    ends = [each.poses[-1] for each in replay.trajectories]
+    ways += [Mark(*each) for each in zip(poses, AGENTS, ends, strict=False)]
+    goal = None if replay.withheld else (float(replay.demonstration[-1, 0]), float(replay.demonstration[-1, 1]))
+    storey = int(replay.floors.of(replay.trajectories[0].start.position[2]))
+    plan = mini_map(replay.plan, storey, MAP, MAP, ways, goal)
+    names = [f"{LETTERS[number]} saw last" for number in range(len(poses))]
+    last = [shrink(views.rgb[-1], VIEW, VIEW) for views in replay.views]
+    return [("map", plan), ("seen at the start", shrink(replay.views[0].rgb[0], VIEW, VIEW)), *zip(names, last, strict=True)]
 
 
 def _steps(replay: Replay, agent: int) -> list[RenderableType]:
@@ -38,29 +56,32 @@ def _steps(replay: Replay, agent: int) -> list[RenderableType]:
     sides = ["<" if column[0] == "action" else ">" for column in columns]
     widths = [max(map(len, column)) for column in columns]
     parts: list[RenderableType] = ["", Text(f"{LETTERS[agent]}  {replay.agents[agent]}", style=f"bold {AGENTS[agent]}")]
+    groups = group_steps(trajectory)
     for number, cells in enumerate(zip(*columns, strict=True)):
         padded = [f"{cell:{side}{width}}" for cell, side, width in zip(cells, sides, widths, strict=True)]
         parts.append(Text("  ".join(padded).rstrip(), style="dim" if not number else ""))
         if reads and number > 1:
-            parts.append(Padding(_attention(trajectory, number - 2, words), (0, 0, 0, widths[0] + 2)))
+            parts.append(Padding(_attention(trajectory, groups[number - 2][0], words), (0, 0, 0, widths[0] + 2)))
     return parts
 
 
 def _columns(replay: Replay, agent: int) -> list[list[str]]:
-    """Columns of text, their names first, then the start, then the steps."""
+    """Columns of text, their names first, then the start, then the steps or runs of them."""
     trajectory = replay.trajectories[agent]
-    chances = [chosen_probability(step) for step in trajectory.steps]
-    distances = [replay.to_goal(agent, moment) for moment in range(len(trajectory.poses))]
+    groups = group_steps(trajectory)
+    distances = [replay.to_goal(agent, moment) for moment in (0, *(behind for _, behind in groups))]
     return [
-        ["step", *(str(number) for number in range(len(distances)))],
-        ["action", "start", *_actions(trajectory)],
-        ["p", "", *("" if chance is None else f"{chance:.2f}" for chance in chances)],
+        ["step", "0", *(str(behind) for _, behind in groups)],
+        ["action", "start", *(describe_group(trajectory, *group) for group in groups)],
+        ["p", "", *(_chance(trajectory.steps[slice(*group)]) for group in groups)],
         ["to goal", *("" if distance is None else f"{distance:.1f} m" for distance in distances)],
     ]
 
 
-def _actions(trajectory: Trajectory) -> list[str]:
-    return [describe_step(before, step) for before, step in zip(trajectory.poses, trajectory.steps, strict=False)]
+def _chance(steps: Sequence[Step]) -> str:
+    """The mean probability of steps, empty where none was recorded."""
+    chances = [chance for chance in map(chosen_probability, steps) if chance is not None]
+    return f"{sum(chances) / len(chances):.2f}" if chances else ""
 
 
 def _attention(trajectory: Trajectory, number: int, words: Sequence[str]) -> Text:
