@@ -1,15 +1,17 @@
-"""Evaluate a trained agent: its scores beside simple agents and published ones, trajectories, a submission file.
+"""Evaluate trained agents: their scores beside simple agents and published ones, trajectories, a submission file.
 
 python scripts/evaluate.py runs/navigator --split val_unseen
+python scripts/evaluate.py runs/full runs/blind runs/deaf                       # one table
 python scripts/evaluate.py runs/navigator --split val_seen --ablate language    # with the instructions hidden
 python scripts/evaluate.py runs/navigator --split test                          # no goals: trajectories and submission
 python scripts/evaluate.py runs/navigator --checkpoint latest --json
 
 Writes `eval/<split>.jsonl` (trajectories, for replay.py and score.py), `eval/<split>.json` (R2R submission) and
-`eval/<split>.scores.json` into the run's folder; with `--ablate` the names end in `.blind` or `.deaf`.
+`eval/<split>.scores.json` into each run's folder; with `--ablate` the names end in `.blind` or `.deaf`.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,6 +31,7 @@ from agents.vision import BlindImages
 from envs.environment import NavigationVectorEnv
 from scripts.common import command, show
 from scripts.worlds import EVALUATION_BATCH, World, open_world, usable_device
+from vln.errors import InputError
 from vln.files import read_text, writable_folder, write_json
 from vln.language import Vocabulary, check_readable
 from vln.metrics import METRICS, mean_scores
@@ -42,8 +45,23 @@ PERCENT = tuple(name for name in METRICS if name not in ("TL", "NE"))
 Rows = dict[str, dict[str, Any]]
 
 
+@dataclass(frozen=True)
+class Trained:
+    """A trained agent and the world it learnt in.
+
+    Attributes:
+        run: Folder of the run.
+        agent: The agent.
+        world: Episodes and environments, as the run's configuration wants them.
+    """
+
+    run: Path
+    agent: NavigatorAgent
+    world: World
+
+
 def main(
-    run: Positional[Path],
+    runs: Positional[tuple[Path, ...]],
     split: str = "val_unseen",
     data: Path | None = None,
     checkpoint: Literal["best", "latest"] = "best",
@@ -53,10 +71,10 @@ def main(
     device: str = "cpu",
     json: bool = False,
 ) -> None:
-    """Evaluate a trained agent.
+    """Evaluate trained agents.
 
     Args:
-        run: Folder of a training run.
+        runs: Folders of training runs on one data set.
         split: Split to evaluate on.
         data: Data folder; default $VLN_DATA, then ../shared/data.
         checkpoint: The best one by SPL on the selecting split, or the latest.
@@ -66,25 +84,71 @@ def main(
         device: Device of the agent.
         json: Print JSON instead of a table.
     """
+    trained = [open_run(run, split, data, checkpoint, ablate == "vision", decoding, device) for run in check_runs(runs)]
+    first = trained[0].world
+    for each in trained[1:]:
+        if each.world.config.dataset != first.config.dataset:
+            problem = f"learnt on '{each.world.config.dataset}', the first run on '{first.config.dataset}'"
+            raise InputError(each.run, problem, "evaluate runs on one data set at a time")
+    rows: Rows = {}
+    for each in trained:
+        lived = record_run(each, split, ablate, seed)
+        if not first.splits[split][0].withheld:
+            rows[f"{each.run.name}{SUFFIX[ablate]}"] = scores(each.world, split, lived)
+    if not rows:
+        Console(stderr=True).print(f"the goals of split '{split}' are withheld: no scores", highlight=False)
+        if json:
+            print("{}")
+        return
+    rows |= simple_rows(first, split, seed)
+    for each in trained:
+        write_json(each.run / "eval" / f"{split}{SUFFIX[ablate]}.scores.json", rows)
+    show(table(rows, first.config.dataset, split), rows, json)
+
+
+def check_runs(runs: Sequence[Path]) -> Sequence[Path]:
+    """The runs, which must have different names to be told apart in a table.
+
+    Raises:
+        InputError: If two share one, or there is none.
+    """
+    names = [run.resolve().name for run in runs]
+    if not runs or len(set(names)) < len(names):
+        raise InputError("runs", f"{', '.join(names) or 'none'} given", "give run folders of different names")
+    return runs
+
+
+def open_run(
+    run: Path,
+    split: str,
+    data: Path | None,
+    checkpoint: str,
+    blind: bool,
+    decoding: Literal["greedy", "sample"],
+    device: str,
+) -> Trained:
+    """The agent of a run's checkpoint and its world.
+
+    Raises:
+        InputError: If the run or its data are missing or do not fit, or an instruction has no word that it knows.
+    """
     found = load_checkpoint(run / f"{checkpoint}.safetensors")
     config = from_json(TrainConfig, found.state["config"], found.source)
     vocabulary = Vocabulary.from_json(read_text(run / "vocabulary.json"), run / "vocabulary.json")
     world = open_world(config, data, [split], vocabulary)
     for episode in world.splits[split]:
         check_readable(episode.instruction, vocabulary, f"episode '{episode.episode_id}'")
-    agent = load_agent(found, world, ablate == "vision", decoding, usable_device(device))
+    return Trained(run, load_agent(found, world, blind, decoding, usable_device(device)), world)
+
+
+def record_run(trained: Trained, split: str, ablate: str, seed: int) -> list[Trajectory]:
+    """Let an agent live through a split, and write down what it did."""
+    world = trained.world
     env = world.environment(split, EVALUATION_BATCH, record=True, silent=ablate == "language", blind=ablate == "vision")
-    name = writable_folder(run / "eval") / f"{split}{SUFFIX[ablate]}"
-    lived = live(agent, env, world, seed)
-    write(name, lived, submit=config.dataset not in HOUSES)
-    if env.episodes[0].withheld:
-        Console(stderr=True).print(f"the goals of split '{split}' are withheld: no scores", highlight=False)
-        if json:
-            print("{}")
-        return
-    rows = score_rows(world, split, {f"{run.name}{SUFFIX[ablate]}": lived}, seed)
-    write_json(name.with_name(f"{name.name}.scores.json"), rows)
-    show(table(rows, config.dataset, split), rows, json)
+    lived = live(trained.agent, env, world, seed)
+    name = writable_folder(trained.run / "eval") / f"{split}{SUFFIX[ablate]}"
+    write(name, lived, submit=world.config.dataset not in HOUSES)
+    return lived
 
 
 def write(name: Path, trajectories: Sequence[Trajectory], submit: bool) -> None:
@@ -129,13 +193,12 @@ def live(agent: Agent, env: NavigationVectorEnv, world: World, seed: int) -> lis
         )
 
 
-def score_rows(world: World, split: str, trajectories: dict[str, list[Trajectory]], seed: int) -> Rows:
-    """Metrics of each agent, with those of the agents that need no learning; SR and SPL with their 95 % intervals."""
+def simple_rows(world: World, split: str, seed: int) -> Rows:
+    """Metrics of the agents that need no learning."""
     env = world.environment(split, EVALUATION_BATCH, record=True, blind=True, max_steps=world.patience)
     expert = live(ShortestPathAgent(), env, world, seed)
     random = live(*world.random(split, EVALUATION_BATCH, expert), world, seed)
-    everyone = {**trajectories, "shortest path": expert, "random": random}
-    return {name: scores(world, split, lived) for name, lived in everyone.items()}
+    return {"shortest path": scores(world, split, expert), "random": scores(world, split, random)}
 
 
 def scores(world: World, split: str, trajectories: Sequence[Trajectory]) -> dict[str, Any]:
