@@ -9,7 +9,7 @@ import numba
 import numpy as np
 
 from envs.navigation.queries import locate, to_metres
-from envs.navigation.roads import RoadMap, Roads, bend, bends_well, length, roads_view
+from envs.navigation.roads import SLACK, RoadMap, Roads, bend, length, roads_view
 from envs.navigation.view import Addressed, View, array_at, float64_at, int32_at, view
 from envs.navigation.walls import sees
 
@@ -23,13 +23,13 @@ class Ways(NamedTuple):
         goal: (3,) float64 x, z in cells and height in metres.
         far: (n,) float64 metres from each corner to the goal, infinite where there is no way.
         onward: (n,) int32 the next corner; GOAL or UNREACHABLE.
-        ahead: (n, 3) float64 unit vector (x, z) to there, and its distance in cells.
+        gates: (9, n) float64: what directions shortest paths come from to each corner; see `_add_gates`.
     """
 
     goal: np.ndarray
     far: np.ndarray
     onward: np.ndarray
-    ahead: np.ndarray
+    gates: np.ndarray
 
 
 @numba.njit(cache=True)
@@ -39,7 +39,7 @@ def ways_view(row: np.ndarray) -> Ways:
         array_at(float64_at(row[10]), row[11]),
         array_at(float64_at(row[12]), row[13]),
         array_at(int32_at(row[14]), row[15]),
-        array_at(float64_at(row[16]), (row[17], 3)),
+        array_at(float64_at(row[16]), (row[17], row[13])),
     )
 
 
@@ -47,7 +47,7 @@ def ways_view(row: np.ndarray) -> Ways:
 def _find_ways(ground: View, roads: Roads, goal: np.ndarray) -> Ways:
     """Shortest ways from every corner to a goal (x, z in cells, height in metres): Dijkstra's algorithm."""
     n = len(roads.at)
-    far, onward, ahead = np.full(n, np.inf), np.full(n, UNREACHABLE, np.int32), np.zeros((n, 3))
+    far, onward, gates = np.full(n, np.inf), np.full(n, UNREACHABLE, np.int32), np.zeros((9, n))
     queue: list[tuple[float, int]] = [(0.0, 0)][:0]
     for i in range(n):
         at = roads.at[i]
@@ -69,28 +69,47 @@ def _find_ways(ground: View, roads: Roads, goal: np.ndarray) -> Ways:
                 heapq.heappush(queue, (far[j], j))
     for i in range(n):
         if onward[i] != UNREACHABLE:
-            to = goal if onward[i] == GOAL else roads.at[onward[i]]
-            dx, dz = to[0] - roads.at[i, 0], to[1] - roads.at[i, 1]
-            flat = max(np.sqrt(dx * dx + dz * dz), 1e-9)
-            ahead[i, 0], ahead[i, 1], ahead[i, 2] = dx / flat, dz / flat, flat
-    return Ways(goal, far, onward, ahead)
+            _add_gates(roads, i, goal if onward[i] == GOAL else roads.at[onward[i]], gates)
+    return Ways(goal, far, onward, gates)
 
 
 @numba.njit(cache=True)
-def _promise(ground: View, roads: Roads, ways: Ways, i: int, x: float, z: float, y: float, strict: bool) -> float:
-    """Metres to the goal by way of corner `i` if it is in sight, infinite if no shortest path bends there like that."""
-    if ways.onward[i] == UNREACHABLE:
-        return np.inf
-    at = roads.at[i]
-    dx, dz = at[0] - x, at[1] - z
-    flat = np.sqrt(dx * dx + dz * dz)
-    if strict and flat > 1e-9:
-        dx, dz = dx / flat, dz / flat
-        side = bend(roads.sides[i], dx, dz, flat)
-        ahead = ways.ahead[i]
-        if side == 0 or not bends_well(side, dx, dz, ahead[0], ahead[1], min(flat, ahead[2])):
-            return np.inf
-    return length(ground, x, z, y, at[0], at[1], at[2]) + ways.far[i]
+def _add_gates(roads: Roads, i: int, to: np.ndarray, gates: np.ndarray) -> None:
+    """Three lines through a corner that shortest paths come from in front of: along both walls, and straight on.
+
+    For each, a vector (x, z) and the inverse of how far it holds. A path that comes along (dx, dz) is in front if the
+    scalar product is not negative. No vector is in front of everything.
+    """
+    dx, dz = to[0] - roads.at[i, 0], to[1] - roads.at[i, 1]
+    flat = max(np.sqrt(dx * dx + dz * dz), 1e-9)
+    sides = roads.sides[i]
+    side = bend(sides, dx / flat, dz / flat, flat)
+    if abs(side) != 1:
+        return
+    for k in range(3):
+        x, z, reach = (sides[0], sides[1], sides[2]) if k == 0 else (sides[3], sides[4], sides[5])
+        if k == 2:
+            x, z, reach = dx / flat, dz / flat, flat
+        gates[3 * k, i], gates[3 * k + 1, i], gates[3 * k + 2, i] = side * z, -side * x, 1 / reach
+
+
+@numba.njit(cache=True)
+def _promises(ground: View, roads: Roads, ways: Ways, x: float, z: float, y: float, strict: bool) -> np.ndarray:
+    """(n,) metres to the goal by way of each corner if it were in sight, infinite if no shortest path bends there.
+
+    Written without branches, so that it is compiled to few instructions per corner.
+    """
+    result = np.empty(len(roads.at))
+    cell, gates = ground.scale[3] ** 2, ways.gates
+    slack = SLACK if strict else np.inf
+    for i in range(len(result)):
+        dx, dz, dy = roads.at[i, 0] - x, roads.at[i, 1] - z, roads.at[i, 2] - y
+        size = abs(dx) + abs(dz)
+        fits = dx * gates[0, i] + dz * gates[1, i] >= -slack * max(size * gates[2, i], 1.0)
+        fits &= dx * gates[3, i] + dz * gates[4, i] >= -slack * max(size * gates[5, i], 1.0)
+        fits &= dx * gates[6, i] + dz * gates[7, i] >= -slack * max(size * gates[8, i], 1.0)
+        result[i] = np.sqrt((dx * dx + dz * dz) * cell + dy * dy) + ways.far[i] if fits else np.inf
+    return result
 
 
 @numba.njit(cache=True)
@@ -98,11 +117,8 @@ def _best_corner(
     ground: View, roads: Roads, ways: Ways, x: float, z: float, y: float, strict: bool
 ) -> tuple[float, int]:
     """Metres to the goal by the best corner in sight, and which it is; infinite and UNREACHABLE if there is none."""
-    n = len(roads.at)
-    promises = np.empty(n)
-    for i in range(n):
-        promises[i] = _promise(ground, roads, ways, i, x, z, y, strict)
-    while n > 0:
+    promises = _promises(ground, roads, ways, x, z, y, strict)
+    while len(promises) > 0:
         best = int(np.argmin(promises))
         if promises[best] == np.inf:
             break

@@ -10,7 +10,7 @@ from envs.navigation.view import Addressed, View, array_at, float32_at, float64_
 from envs.navigation.walls import inward, is_inside, sees
 
 _MARGIN = 0.02  # cells between a corner and where paths pass it (1 mm at 0.05 m), so that lines along walls stay clear
-_SLACK = 0.06  # cells by which a path may seem to bend the wrong way: thrice the margin
+SLACK = 0.06  # cells by which a path may seem to bend the wrong way: thrice the margin
 
 
 class Roads(NamedTuple):
@@ -65,16 +65,10 @@ def bend(sides: np.ndarray, dx: float, dz: float, reach: float) -> int:
     """
     one = (dx * sides[1] - dz * sides[0]) * min(sides[2], reach)
     two = (dx * sides[4] - dz * sides[3]) * min(sides[5], reach)
-    positive, negative = min(one, two) >= -_SLACK, max(one, two) <= _SLACK
+    positive, negative = min(one, two) >= -SLACK, max(one, two) <= SLACK
     if positive and negative:
         return 2
     return 1 if positive else (-1 if negative else 0)
-
-
-@numba.njit(cache=True)
-def bends_well(side: int, dx: float, dz: float, ox: float, oz: float, reach: float) -> bool:
-    """Whether going on along the unit vector (ox, oz) after (dx, dz) wraps around a corner on the given side."""
-    return side == 2 or side * (dx * oz - dz * ox) * reach >= -_SLACK
 
 
 @numba.njit(cache=True)
