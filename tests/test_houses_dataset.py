@@ -24,7 +24,7 @@ from vln.instructions.clauses import Pass, Stop, Thing
 from vln.instructions.styles import HELD_OUT
 from vln.language import split_words
 
-HOUSES = 4
+HOUSES = 3
 
 
 @pytest.fixture(scope="module")

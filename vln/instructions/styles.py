@@ -10,6 +10,8 @@ from vln.instructions.patterns import APPROACH, PLACES, TERSE
 from vln.instructions.phrases import Phrase, Speaker, gerund, imperative, without_repetition
 from vln.instructions.words import pick
 
+AFTER = 0.3  # how often one of two things to do is told as what comes before the other
+
 
 @dataclass(frozen=True)
 class Style:
@@ -65,13 +67,20 @@ def _group(speaker: Speaker, phrases: Sequence[Phrase], most: int) -> list[str]:
             if phrase.opened:
                 break
             group.append(phrase)
-        sentences.append(_sentence(speaker, [imperative(phrase.text) for phrase in group]))
+        sentences.append(_sentence(speaker, group))
         position += len(group)
     return sentences
 
 
-def _sentence(speaker: Speaker, parts: list[str]) -> str:
-    """Orders as one sentence."""
+def _sentence(speaker: Speaker, group: Sequence[Phrase]) -> str:
+    """Things to do as one sentence."""
+    if len(group) == 2 and not group[0].opened and speaker.rng.random() < AFTER:
+        return f"after {gerund(group[0].text)}, {imperative(group[1].text)}"
+    return _listed(speaker, [imperative(phrase.text) for phrase in group])
+
+
+def _listed(speaker: Speaker, parts: list[str]) -> str:
+    """One, two and three."""
     if len(parts) == 1:
         return parts[0]
     last = speaker.fill("[ and|, then| and then|, and|, and then]")
@@ -126,8 +135,11 @@ def _chatty(speaker: Speaker, route: Route) -> str:
     if len(route) == 1:
         return join([speaker.fill(f"[okay, |so, |]{end.removeprefix('then ')}")])
     phrases = speaker.phrases(route[:-1], 0.4, 0.0)
-    begin = speaker.fill("[okay, |so, |][you want to|you need to|you have to|start here and|please] ")
-    sentences = [begin + imperative(phrases[0].text)]
+    if speaker.rng.random() < 0.3:
+        sentences = [speaker.fill("[okay, |so, |]start by ") + gerund(phrases[0].text)]
+    else:
+        begin = speaker.fill("[okay, |so, |][you want to|you need to|you have to|please] ")
+        sentences = [begin + imperative(phrases[0].text)]
     links = ["then you", "now you", "after that you", "and then you", "next you will", "from there you"]
     for phrase in phrases[1:]:
         link = pick(speaker.rng, links)
@@ -159,11 +171,11 @@ def _backwards(speaker: Speaker, route: Route) -> str:
     if len(route) == 1:
         return join([speaker.fill(f"{place} is where you [should|have to|need to] [stop|wait|end up]")])
     means = [gerund(phrase.text) for phrase in speaker.phrases(route[:-1], 0.3, 0.0)]
-    way = _sentence(speaker, means) if len(means) > 1 else means[0]
+    way = _listed(speaker, means)
     ends = (
         f"{place} is where you [should|have to|need to] [stop|wait], and you get there by {way}",
         f"you [should|will] end up {place} by {way}",
-        f"by {way}, you [should|will] [get to|come to|reach] the place {place} where you [stop|wait]",
+        f"by {way}, you [should|will] [get to|come to|reach] your goal {place}",
     )
     return join([speaker.fill(pick(speaker.rng, ends))])
 
