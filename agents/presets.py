@@ -1,6 +1,17 @@
 """Presets: functions that return a full configuration and say what it costs and gives."""
 
-from agents.config import LossConfig, NavigatorConfig, PhaseConfig, TrainConfig
+from agents.config import (
+    CameraConfig,
+    DaggerConfig,
+    HousesConfig,
+    LanguageConfig,
+    LossConfig,
+    NavigatorConfig,
+    PhaseConfig,
+    PpoConfig,
+    TrainConfig,
+)
+from vln.rewards import RewardConfig
 
 
 def r2r_seq2seq() -> TrainConfig:
@@ -36,9 +47,71 @@ def r2r_demo() -> TrainConfig:
     )
 
 
+def houses_demo() -> TrainConfig:
+    """A short run in generated houses, to see an agent learn that walks by what its camera shows: DAgger, then PPO.
+
+    `python scripts/train.py houses-demo --out runs/houses-demo`; its full length has not been measured.
+    """
+    return TrainConfig(
+        dataset="houses-short",
+        max_steps=60,
+        language=LanguageConfig(min_count=2, max_length=60, word_vectors=False, embedding=64, hidden=64),
+        navigator=NavigatorConfig(
+            view=64, dropout=0.1, feature_dropout=0.0, camera=CameraConfig(channels=32, layers=1)
+        ),
+        world=HousesConfig(houses=100),
+        reward=RewardConfig("metres", progress_weight=1.0, success=2.5, failure=-1.0),
+        imitation=_dagger(300, 1e-3),
+        dagger=DaggerConfig(rounds=5, episodes=640, expert_decay=0.5),
+        reinforcement=_ppo(50, 3e-4),
+        evaluate_every=150,
+        average=0.98,
+    )
+
+
+def houses() -> TrainConfig:
+    """The navigator in generated houses, on ways through several rooms: DAgger, then PPO.
+
+    `python scripts/train.py houses --out runs/houses`; its full length has not been measured.
+    """
+    return TrainConfig(
+        dataset="houses",
+        max_steps=150,
+        language=LanguageConfig(min_count=3, word_vectors=False, embedding=128, hidden=128),
+        navigator=NavigatorConfig(hidden=512, dropout=0.2, feature_dropout=0.1),
+        reward=RewardConfig("metres", progress_weight=1.0, success=2.5, failure=-1.0),
+        imitation=_dagger(1500, 5e-4),
+        dagger=DaggerConfig(rounds=8, episodes=2560, expert_decay=0.6),
+        reinforcement=_ppo(500, 1e-4),
+        ppo=PpoConfig(steps=48),
+        evaluate_every=250,
+        average=0.99,
+    )
+
+
+def _dagger(iterations: int, learning_rate: float) -> PhaseConfig:
+    """Imitation of the expert wherever expert and agent got to; the critic learns along."""
+    weights = LossConfig(teacher=0.0, student=1.0, value=0.05, discount=0.97, inflection=2.0, semantic=0.3)
+    return PhaseConfig(iterations, learning_rate, 1.0, weights, method="dagger", truncate=32)
+
+
+def _ppo(iterations: int, learning_rate: float) -> PhaseConfig:
+    """PPO with a share of imitation mixed in; its terms are means over steps."""
+    weights = LossConfig(
+        teacher=0.0, student=0.05, policy=1.0, value=0.5, progress=0.1, discount=0.97, inflection=2.0, semantic=0.05
+    )
+    return PhaseConfig(iterations, learning_rate, 0.0, weights, method="ppo")
+
+
 def _reinforcement(iterations: int) -> PhaseConfig:
     """A2C with a share of teacher forcing mixed in."""
     return PhaseConfig(iterations, 3e-4, 0.25, LossConfig(teacher=1.0, student=0.0, policy=1.0))
 
 
-PRESETS = {"r2r-seq2seq": r2r_seq2seq, "r2r-navigator": r2r_navigator, "r2r-demo": r2r_demo}
+PRESETS = {
+    "r2r-seq2seq": r2r_seq2seq,
+    "r2r-navigator": r2r_navigator,
+    "r2r-demo": r2r_demo,
+    "houses-demo": houses_demo,
+    "houses": houses,
+}

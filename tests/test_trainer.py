@@ -331,9 +331,10 @@ def test_imitation_learns_ten_episodes_by_heart(small_data, tmp_path):
     trainer = fresh(few(small_data, config), tmp_path, ())
     history = [trainer.update() for _ in range(30)]
     assert history[0]["success"] < 0.5
-    assert mean(history[-3:], "success") == 1.0
-    assert mean(history[-3:], "loss") < 0.2 * history[0]["loss"]
-    assert mean(history[-3:], "progress") < history[0]["progress"]
+    assert mean(history[-5:], "success") > 0.8  # of sampled actions, of which a rare one may still be wrong
+    assert mean(history[-5:], "teacher") < 0.1 * history[0]["teacher"]
+    assert mean(history[-5:], "loss") < 0.2 * history[0]["loss"]
+    assert mean(history[-5:], "progress") < history[0]["progress"]
 
 
 def test_the_sequence_to_sequence_agent_learns_low_level_actions(small_data, tmp_path):
