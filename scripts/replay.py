@@ -116,7 +116,12 @@ def choose(episodes: tuple[str, ...], worst: int | None, best: int | None, rando
 
 
 def replay_runs(
-    runs: Sequence[Run], data: Path | None, selection: Selection, scene: Path | None, up: str | None, scale: float | None
+    runs: Sequence[Run],
+    data: Path | None,
+    selection: Selection,
+    scene: Path | None,
+    up: str | None,
+    scale: float | None,
 ) -> tuple[Sequence[Replay], dict[str, dict[str, Room]]]:
     """The selected episodes of runs on graphs or in continuous worlds, and the rooms of Matterport's buildings.
 

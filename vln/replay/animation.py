@@ -14,11 +14,11 @@ from scipy.spatial import cKDTree
 
 from vln.files import replacing
 from vln.replay import column, style
+from vln.replay.episode import HouseReplay, Replay
 from vln.replay.figure import Scene, View, draw_episode
 from vln.replay.map import pointer
 from vln.replay.moves import chosen_probability, describe_step
 from vln.replay.reading import shown_words, word_weights
-from vln.replay.episode import HouseReplay, Replay
 from vln.trajectory import Step
 
 DPI = 120

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.artist import Artist
@@ -53,7 +54,7 @@ class Building:
         extent = (window.left, window.right, window.bottom, window.top)
         panel.axes.imshow(ground.tint, extent=extent, origin="lower", aspect="auto", interpolation="bilinear", zorder=0)
         pairs = graph.positions[rows[np.argwhere(np.triu(graph.adjacency[np.ix_(rows, rows)]))]][..., :2]
-        panel.axes.add_collection(LineCollection(pairs, colors=style.EDGE, linewidths=0.6, zorder=1))
+        panel.axes.add_collection(LineCollection(list(pairs), colors=style.EDGE, linewidths=0.6, zorder=1))
         panel.axes.plot(*graph.positions[rows, :2].T, "o", ms=2.2, color=style.VIEWPOINT, zorder=1.1)
         write_names(panel, name_rooms(ground, graph, self.rooms, avoid, panel.scale))
         if not self.replay.withheld:
@@ -80,7 +81,7 @@ class Building:
             if choice not in graph.index or not panel.shows(graph.positions[graph.index[choice], 2]):
                 continue
             x, y, _ = graph.positions[graph.index[choice]]
-            look = {"mfc": style.AGENTS[agent], "mew": 0, "alpha": style.CANDIDATE_ALPHA, "zorder": 3}
+            look: dict[str, Any] = {"mfc": style.AGENTS[agent], "mew": 0, "alpha": style.CANDIDATE_ALPHA, "zorder": 3}
             discs.append(Line2D([x], [y], marker="o", ms=CANDIDATE * math.sqrt(chance), **look))
             panel.axes.add_artist(discs[-1])
         return discs

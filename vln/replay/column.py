@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-
 from matplotlib.axes import Axes
 from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
@@ -272,7 +271,9 @@ def near_is_light(views: Views, moment: int) -> np.ndarray:
     return (np.array(DARKEST) + share * (255 - np.array(DARKEST))).astype(np.uint8)
 
 
-def _view(axes: Axes, left: float, top: float, side: float, picture: np.ndarray, edge: str, width: float = 1.6) -> AxesImage:
+def _view(
+    axes: Axes, left: float, top: float, side: float, picture: np.ndarray, edge: str, width: float = 1.6
+) -> AxesImage:
     axes.add_patch(Rectangle((left, top), side, side, fill=False, ec=edge, lw=width, zorder=4))
     extent = (left, left + side, top + side, top)
     return axes.imshow(picture, extent=extent, aspect="auto", interpolation="antialiased", zorder=3)

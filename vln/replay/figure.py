@@ -17,11 +17,11 @@ from vln.errors import InputError
 from vln.files import replacing
 from vln.replay import column, strip, style
 from vln.replay.building import Building
-from vln.replay.layout import GUTTER, TITLE, Grid, Window, arrange, frame, scale_bar
+from vln.replay.episode import GraphReplay, HouseReplay, Replay
 from vln.replay.house_map import HouseMap
+from vln.replay.layout import GUTTER, TITLE, Grid, Window, arrange, frame, scale_bar
 from vln.replay.map import Panel, Site, draw_demonstration, draw_site, draw_start, draw_trail
 from vln.replay.reading import readers, shown_words
-from vln.replay.episode import GraphReplay, HouseReplay, Replay
 from vln.rooms import Room
 
 EDGE = 0.16  # inches around everything
@@ -167,7 +167,9 @@ def _floors_shown(replay: Replay, view: View) -> list[int]:
     if view.floors == "touched":
         return sorted(set(floors.of(_points(replay)[:, 2]).tolist()))
     if not view.floors.isdecimal() or not 1 <= int(view.floors) <= floors.count:
-        problem = f"building '{replay.trajectories[0].scan}' of episode '{replay.episode_id}' has no floor '{view.floors}'"
+        problem = (
+            f"building '{replay.trajectories[0].scan}' of episode '{replay.episode_id}' has no floor '{view.floors}'"
+        )
         raise InputError("--floor", problem, f"give a number from 1 to {floors.count}, 'all' or 'touched'")
     return [int(view.floors) - 1]
 

@@ -1,6 +1,7 @@
 """A house from above: rooms, walls, doors, furniture and goal; of a bare mesh what is seen from above."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.artist import Artist
@@ -87,7 +88,13 @@ class HouseMap:
         rooms = [room for room in self.replay.plan.rooms if room.storey == panel.floor]
         width = 2 * WALL * panel.scale
         for room in rooms:
-            look = {"fc": style.WALL, "ec": style.WALL, "lw": width, "joinstyle": "miter", "zorder": 0.2}
+            look: dict[str, Any] = {
+                "fc": style.WALL,
+                "ec": style.WALL,
+                "lw": width,
+                "joinstyle": "miter",
+                "zorder": 0.2,
+            }
             panel.axes.add_patch(Polygon(room.polygon, **look))
         for room in rooms:
             tint = style.PURPOSE_TINTS.get(room.name, style.FLOOR_SPACE)
@@ -104,15 +111,15 @@ class HouseMap:
             region[shape.contains_points(places - half) & shape.contains_points(places + half)] = number
         names = {number: room.name for number, room in enumerate(rooms)}
         furniture = np.array([(*box.centre, box.size[0] / 2, box.size[1] / 2) for box in boxes]).reshape(-1, 4)
-        region = region.reshape(len(rows), len(columns))
-        return place_names(panel.window, region, names, avoid, furniture, panel.scale)
+        pixels = region.reshape(len(rows), len(columns))
+        return place_names(panel.window, pixels, names, avoid, furniture, panel.scale)
 
     def _draw_target(self, panel: Panel) -> None:
         if self.replay.withheld:
             return
         target = self.replay.target
         if target and target.storey == panel.floor:
-            look = {"fill": False, "ec": style.TARGET, "lw": 2.2, "zorder": 2.1, "joinstyle": "round"}
+            look: dict[str, Any] = {"fill": False, "ec": style.TARGET, "lw": 2.2, "zorder": 2.1, "joinstyle": "round"}
             panel.axes.add_patch(Rectangle(target.low, *target.size, **look))
         x, y, z = self.replay.demonstration[-1].tolist()
         draw_circle(panel, (x, y, z), self.replay.radius)
@@ -123,7 +130,7 @@ def _opening(door: PlanDoor) -> Polygon:
     """The floor that goes on through a wall."""
     along = np.array(door.along) * door.width / 2
     across = np.array([-door.along[1], door.along[0]]) * DOORWAY / 2
-    corners = np.array(door.centre) + [along + across, along - across, -along - across, across - along]
+    corners = np.array(door.centre) + np.array([along + across, along - across, -along - across, across - along])
     return Polygon(corners, fc=style.FLOOR_SPACE, ec="none", zorder=0.25)
 
 
@@ -151,14 +158,24 @@ def _labels(boxes: list[PlanBox], panel: Panel, rooms: list[Name], avoid: np.nda
     taken += [(each.x, each.y, *_half(each.text, NAME_SIZE, scale)) for each in rooms]
     names = []
     for box in sorted(boxes, key=lambda each: -each.size[0] * each.size[1]):
-        half = _half(box.category, LABEL, scale)
+        text, half = _fitted(box, scale)
         above = boxes[boxes.index(box) + 1 :]
         covered = np.array([*taken, *((*each.centre, each.size[0] / 2, each.size[1] / 2) for each in above)])
         spot = _spot(box, half, covered.reshape(-1, 4), panel.window)
         if spot is not None:
             taken.append((*spot, *half))
-            names.append(Name(box.category, *spot))
+            names.append(Name(text, *spot))
     return names
+
+
+def _fitted(box: PlanBox, scale: float) -> tuple[str, tuple[float, float]]:
+    """The name of a thing, in two lines where one is too long, and half its width and height in metres."""
+    half = _half(box.category, LABEL, scale)
+    first, _, second = box.category.rpartition(" ")
+    if not first or half[0] * 2 <= box.size[0]:
+        return box.category, half
+    longer = max(first, second, key=len)
+    return f"{first}\n{second}", (_half(longer, LABEL, scale)[0], LABEL * 1.1 / scale)
 
 
 def _half(text: str, size: float, scale: float) -> tuple[float, float]:

@@ -166,7 +166,7 @@ def pointer(panel: Panel, pose: Pose, agent: int, agents: int) -> list[Artist]:
     drawn: list[Artist] = [Line2D([x], [y], marker=marker, ms=12, mfc=colour, mec="white", mew=0.9, zorder=order)]
     if not pose.viewpoint:
         ahead = 90 - math.degrees(pose.heading)
-        look = {"fc": colour, "ec": "none", "alpha": style.CANDIDATE_ALPHA / 2, "zorder": order - 0.5}
+        look: dict[str, Any] = {"fc": colour, "ec": "none", "alpha": style.CANDIDATE_ALPHA / 2, "zorder": order - 0.5}
         drawn.insert(0, Wedge((x, y), FAR / panel.scale, ahead - SEEN, ahead + SEEN, **look))
     for artist in drawn:
         panel.axes.add_artist(artist)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -100,5 +101,5 @@ def _write_number(panel: Panel, place: tuple[float, float], spot: np.ndarray, nu
     axes.plot([place[0], x], [place[1], y], color=colour, lw=0.7, zorder=6.1)
     axes.plot(*place, "o", ms=2.6, mfc="white", mec=colour, mew=0.8, zorder=6.2)
     axes.plot([x], [y], "o", ms=7.6, mfc="white", mec=colour, mew=0.9, zorder=6.3)
-    look = {"size": 5.4, "weight": "bold", "color": colour, "ha": "center", "va": "center_baseline"}
+    look: dict[str, Any] = {"size": 5.4, "weight": "bold", "color": colour, "ha": "center", "va": "center_baseline"}
     axes.text(x, y, number, family=style.FONT, zorder=6.4, **look)

@@ -45,7 +45,11 @@ def _pictures(replay: HouseReplay) -> list[tuple[str, np.ndarray]]:
     plan = mini_map(replay.plan, storey, MAP, MAP, ways, goal)
     names = [f"{LETTERS[number]} saw last" for number in range(len(poses))]
     last = [shrink(views.rgb[-1], VIEW, VIEW) for views in replay.views]
-    return [("map", plan), ("seen at the start", shrink(replay.views[0].rgb[0], VIEW, VIEW)), *zip(names, last, strict=True)]
+    return [
+        ("map", plan),
+        ("seen at the start", shrink(replay.views[0].rgb[0], VIEW, VIEW)),
+        *zip(names, last, strict=True),
+    ]
 
 
 def _steps(replay: Replay, agent: int) -> list[RenderableType]:

@@ -1,0 +1,170 @@
+"""What `play.py` lets people do: episodes of the data sets, of any house, or a walk in any scene."""
+
+import itertools
+import math
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from envs.continuous import SceneCache
+from envs.houses import make_house
+from envs.houses.dataset import SPLITS, houses_split
+from envs.houses.house import house_name
+from envs.houses.tasks import LEVELS, TaskMaker
+from envs.scene import Scene
+from envs.scenes import load_scene
+from scripts.floorplan import floor_plan
+from vln.data import cache_folder
+from vln.episodes import Episode
+from vln.errors import InputError
+from vln.replay.plan import FloorPlan
+
+ROAM = "Walk around."  # what one is told where nothing is asked
+TASKS = 12  # of a house
+UNSEEN = SPLITS["val_unseen"]
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a person asked for; None where it does not matter.
+
+    Attributes:
+        house: Number of a generated house.
+        scene: A file of a scene instead.
+        dataset: How far the goals of episodes are.
+        split: A split to take episodes from.
+        episode: Id of an episode of it.
+        start: Where to start, metres.
+        heading: Degrees to the left of -z, for a start of one's own.
+        instruction: What to do.
+    """
+
+    house: int | None = None
+    scene: Path | None = None
+    dataset: str = "houses-short"
+    split: str | None = None
+    episode: str | None = None
+    start: tuple[float, float, float] | None = None
+    heading: float = 0.0
+    instruction: str | None = None
+
+    def __post_init__(self) -> None:
+        """Check that the parts fit together.
+
+        Raises:
+            InputError: If they do not.
+        """
+        given = [flag for flag in ("house", "scene", "split", "episode") if getattr(self, flag) is not None]
+        if len(given) > 1 and given != ["split", "episode"]:
+            problem = "both say where to be"
+            raise InputError(f"--{given[0]} and --{given[1]}", problem, "give one of them")
+        if self.dataset not in LEVELS:
+            raise InputError("--dataset", f"'{self.dataset}' is not known", f"use one of {', '.join(LEVELS)}")
+        if self.instruction is not None and not self.instruction.strip():
+            raise InputError("--instruction", "is empty", "give a sentence")
+        if not math.isfinite(self.heading):
+            raise InputError("--heading", f"is {self.heading}", "give degrees")
+
+
+@dataclass
+class Places:
+    """Scenes by name, as they are walked in and as they are drawn, each made once.
+
+    Attributes:
+        up: Axis that points up in files.
+        scale: Metres per unit in files.
+    """
+
+    up: str | None = None
+    scale: float | None = None
+    _scenes: dict[str, Scene] = field(default_factory=dict)
+    _plans: dict[str, FloorPlan] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.cache = SceneCache(self.scene)
+
+    def scene(self, name: str) -> Scene:
+        """A scene.
+
+        Raises:
+            InputError: If it cannot be loaded.
+        """
+        if name not in self._scenes:
+            self._scenes[name] = load_scene(name, self.up, self.scale)
+        return self._scenes[name]
+
+    def plan(self, name: str) -> FloorPlan:
+        """A scene from above."""
+        if name not in self._plans:
+            self._plans[name] = floor_plan(self.scene(name), self.cache.get(name).ground)
+        return self._plans[name]
+
+
+def challenges(wish: Wish, places: Places, chance: random.Random) -> Iterator[Episode]:
+    """Episodes as a person wishes, one after the other.
+
+    Raises:
+        InputError: If there is none, or a start is outside the walkable area.
+    """
+    if wish.split is not None or wish.episode is not None:
+        return _of_split(wish, chance)
+    if wish.scene is not None or wish.start is not None or wish.instruction is not None:
+        return _walks(wish, places, chance)
+    return _of_houses(wish, chance)
+
+
+def _of_split(wish: Wish, chance: random.Random) -> Iterator[Episode]:
+    """The episode asked for, or those of a split in any order."""
+    split = wish.split or "val_unseen"
+    episodes = houses_split(split, wish.dataset, cache_folder(None) / "houses")
+    if wish.episode is None:
+        return iter(chance.sample(episodes, len(episodes)))
+    found = [episode for episode in episodes if episode.episode_id == wish.episode]
+    if not found:
+        some = ", ".join(episode.episode_id for episode in episodes[:3])
+        problem = f"'{wish.episode}' is not in '{split}' of '{wish.dataset}'"
+        raise InputError("--episode", problem, f"choose one of its {len(episodes)}, such as {some}")
+    return iter(found)
+
+
+def _of_houses(wish: Wish, chance: random.Random) -> Iterator[Episode]:
+    """Episodes of a house, or one of each of endless houses that no agent has trained in."""
+    if wish.house is not None:
+        yield from house_episodes(wish.house, wish.dataset, chance)
+        return
+    while True:
+        house = UNSEEN.first + chance.randrange(UNSEEN.room)
+        yield from itertools.islice(house_episodes(house, wish.dataset, chance), 1)
+
+
+def house_episodes(house: int, dataset: str, chance: random.Random) -> Iterator[Episode]:
+    """Some episodes of a house that are in no data set.
+
+    Raises:
+        InputError: If there is no such house.
+    """
+    maker = TaskMaker(make_house(house), LEVELS[dataset], True, (chance.randrange(2**31), house))
+    for number, task in enumerate(maker.tasks(TASKS)):
+        places = tuple((x, y, z) for x, y, z in task.positions.tolist())
+        told = chance.choice(task.told).text
+        name = house_name(house)
+        yield Episode(f"{house}-play{number}_0", name, "play", told, (), task.heading, (), places, task.target)
+
+
+def _walks(wish: Wish, places: Places, chance: random.Random) -> Iterator[Episode]:
+    """Walks in a scene without a goal to measure by, from the start asked for or from anywhere."""
+    house = UNSEEN.first + chance.randrange(UNSEEN.room) if wish.house is None else wish.house
+    scan = house_name(house) if wish.scene is None else str(wish.scene)
+    ground = places.cache.get(scan).ground
+    random_numbers = np.random.default_rng(chance.randrange(2**31))
+    for number in itertools.count():
+        if wish.start is None:
+            place, heading = ground.sample(random_numbers, 1)[0], random_numbers.uniform(0, 2 * math.pi)
+        else:
+            place, heading = ground.require(wish.start, "start"), math.radians(wish.heading)
+        x, y, z = place.tolist()
+        told = wish.instruction or ROAM
+        yield Episode(f"walk-{number}", scan, "play", told, (), heading, (), ((x, y, z),))

@@ -1,0 +1,186 @@
+"""Walk through a house by keyboard, following an instruction, or watch a trained agent follow yours.
+
+    python scripts/play.py                                          # a house and an instruction at random
+    python scripts/play.py --house 123
+    python scripts/play.py --dataset houses-short --split val_unseen --episode 800000-0_0
+    python scripts/play.py --scene my.glb --start 1 0 -2 --heading 90
+    python scripts/play.py --scene my.glb --agent runs/houses-demo --instruction "leave the bedroom" --out try.jsonl
+    python scripts/replay.py try.jsonl --out figures                # draws what --out has kept
+
+Keys: w or up forward, a and d or left and right turn, space or enter stop, h distance to the goal, m map, n next, q quit.
+"""
+
+import dataclasses
+import random
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+
+from gymnasium.vector import AutoresetMode
+from rich.console import Console
+
+from agents.agent import Agent
+from agents.checkpoint import load_checkpoint
+from agents.config import HOUSES, TrainConfig, from_json
+from agents.rollout import rollout
+from envs.continuous import HousesSimulator, Sensors
+from envs.continuous.registry import SUCCESS_DISTANCE
+from envs.environment import NavigationVectorEnv
+from scripts.challenges import ROAM, Places, Wish, challenges
+from scripts.common import command
+from scripts.evaluate import load_agent
+from scripts.houses_world import HousesWorld, open_houses_world
+from scripts.keys import Keys, Script, keyboard
+from scripts.playing import Left, Player, Screen, Watched, ask, view_camera
+from vln.episodes import Episode
+from vln.errors import InputError
+from vln.files import read_text, writable_folder
+from vln.language import Vocabulary, check_readable
+from vln.replay.scores import score_houses
+from vln.trajectory import Trajectory, write_trajectories
+
+PATIENCE = 2000  # steps of a person
+
+
+@dataclasses.dataclass(frozen=True)
+class Trained:
+    """A trained agent, its name and the world it learnt in."""
+
+    name: str
+    agent: Agent
+    world: HousesWorld
+
+
+def main(
+    house: int | None = None,
+    scene: Path | None = None,
+    up: str | None = None,
+    scale: float | None = None,
+    dataset: str = "houses-short",
+    split: str | None = None,
+    episode: str | None = None,
+    start: tuple[float, float, float] | None = None,
+    heading: float = 0.0,
+    instruction: str | None = None,
+    agent: Path | None = None,
+    size: int | None = None,
+    keys: str | None = None,
+    seed: int | None = None,
+    out: Path | None = None,
+) -> None:
+    """Walk through a house by keyboard, or watch a trained agent.
+
+    Args:
+        house: Number of a generated house, 0 to 999999; one at random if absent.
+        scene: A GLB or glTF file instead.
+        up: Axis of the file that points up; as its stage_config says if absent.
+        scale: Metres per unit of the file; as its stage_config says if absent.
+        dataset: How far the goals of episodes are: houses-short, houses or houses-long.
+        split: Take episodes from this split of the data set.
+        episode: Id of an episode of the split, val_unseen if no split is given.
+        start: Where to start, x y z in metres, with y up; somewhere if absent.
+        heading: Where to look at a start of your own, degrees to the left of -z.
+        instruction: What to do; there is no goal to measure by then.
+        agent: Folder of a training run whose agent acts instead of you.
+        size: Pixels across of the view; as many as fit if absent.
+        keys: Keys to press instead of reading the keyboard, such as "wwad ".
+        seed: Of everything that is at random.
+        out: File (.jsonl) to keep the trajectories in, for replay.py.
+    """
+    wish = Wish(house, scene, dataset, split, episode, start, heading, instruction)
+    chance, console, places = random.Random(seed), Console(), Places(up, scale)
+    camera = view_camera(console, size, Sensors())
+    if out is not None:
+        writable_folder(out.parent)
+    trained = None if agent is None else open_agent(agent, places)
+    lived: list[Trajectory] = []
+    with open_keys(keys, wanted=agent is None) as pressed:
+        for met in challenges(wish, places, chance):
+            with Screen(console, met, places.plan(met.scan), places.cache.get(met.scan), camera) as screen:
+                key, trajectory = watch(trained, met, screen) if trained else walk(pressed, met, places, screen)
+            if trajectory is not None:
+                lived.append(trajectory)
+                console.print(result(trajectory), highlight=False)
+                key = "q" if trained else ask(pressed, console, ("n", "q"))
+            if key == "q":
+                break
+    if out is not None and lived:
+        write_trajectories(out, lived)
+        console.print(f"wrote {out}", highlight=False, soft_wrap=True)
+
+
+def open_keys(keys: str | None, wanted: bool) -> AbstractContextManager[Keys]:
+    """The keys given, or those of a person where they are wanted.
+
+    Raises:
+        InputError: If there is no keyboard to read.
+    """
+    return nullcontext(Script(keys or "")) if keys is not None or not wanted else keyboard()
+
+
+def open_agent(run: Path, places: Places) -> Trained:
+    """The agent of a run, ready to see other places.
+
+    Raises:
+        InputError: If there is no such run, or it learnt on navigation graphs.
+    """
+    found = load_checkpoint(run / "best.safetensors")
+    config = from_json(TrainConfig, found.state["config"], found.source)
+    if config.dataset not in HOUSES:
+        problem = f"its agent learnt on the graphs of '{config.dataset}'"
+        raise InputError(run, problem, "give a run on houses; replay.py shows what agents did on graphs")
+    vocabulary = Vocabulary.from_json(read_text(run / "vocabulary.json"), run / "vocabulary.json")
+    world = dataclasses.replace(open_houses_world(config, None, [], vocabulary), scenes=places.cache)
+    return Trained(run.resolve().name, load_agent(found, world, False, "greedy", "cpu"), world)
+
+
+def watch(trained: Trained, episode: Episode, screen: Screen) -> tuple[str, Trajectory]:
+    """Let an agent live an episode.
+
+    Raises:
+        InputError: If it knows no word of the instruction, or there is none.
+    """
+    if episode.instruction == ROAM:
+        raise InputError("--instruction", "the agent is told nothing", "give a sentence that it is to follow")
+    check_readable(episode.instruction, trained.world.vocabulary, "--instruction")
+    world = dataclasses.replace(trained.world, splits={episode.split: [episode]})
+    agent = Watched(trained.agent, trained.name, screen)
+    env = world.environment(episode.split, 1, record=True)
+    return "q", rollout(agent, env, dataset=world.config.dataset, attention=True)[0]
+
+
+def walk(keys: Keys, episode: Episode, places: Places, screen: Screen) -> tuple[str, Trajectory | None]:
+    """Let a person live an episode; tells the key with which it was left instead, if it was."""
+    # What a person sees is drawn by the screen, so that it can be larger than what agents see.
+    simulator = HousesSimulator(Sensors(rgb=False, depth=False), scenes=places.cache)
+    env = NavigationVectorEnv(
+        simulator,
+        [episode],
+        Vocabulary.build([episode.instruction], 1),
+        1,
+        max_steps=PATIENCE,
+        max_length=len(episode.instruction.split()) + 1,
+        success_distance=SUCCESS_DISTANCE,
+        autoreset_mode=AutoresetMode.DISABLED,
+        record=True,
+    )
+    try:
+        return "", rollout(Player(keys, screen), env, dataset="play")[0]
+    except Left as left:
+        return left.key, None
+
+
+def result(trajectory: Trajectory) -> str:
+    """How an episode went, in a sentence."""
+    scores = score_houses([trajectory], SUCCESS_DISTANCE)[0]
+    steps = f"{len(trajectory.steps)} steps"
+    stopped = trajectory.steps[-1].choice == "stop"
+    end = "stopped" if stopped else "ran out of time"
+    if scores is None:
+        return f"{end} after {steps}; there is no goal to measure by"
+    outcome = "success" if scores["SR"] else "no success"
+    place = f"{scores['NE']:.1f} m from the goal" + (f" ({trajectory.target})" if trajectory.target else "")
+    return f"{outcome}: {end} {place} after {steps} and {scores['TL']:.1f} m, SPL {scores['SPL']:.2f}"
+
+
+if __name__ == "__main__":
+    command(main)
