@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numba
 import numpy as np
 
-from envs.navigation.fields import GOAL, UNREACHABLE, Field, Ways, look_up, ways_view
+from envs.navigation.fields import GOAL, UNREACHABLE, Field, Ways, look_up, passes_gates, ways_view
 from envs.navigation.moving import advance
 from envs.navigation.queries import locate
 from envs.navigation.roads import Roads, length, roads_view
@@ -15,7 +15,8 @@ from envs.navigation.walls import sees
 STOP, FORWARD, LEFT, RIGHT = 0, 1, 2, 3
 _GOOD = 0.9  # progress per step, as a share of its length, that needs no better
 _TURN_COST = 0.03  # the same for each turn away from the straight line to the next corner
-_COLLISION_COST = 1.5  # the same for touching a wall
+_LITTLE = 0.1  # progress below which a step is as bad as one that touches a wall
+_LAST_RESORT = 2.0  # what such steps cost: they are only compared with one another
 _PATIENCE = 0.85  # share of a turn by which a heading may be off: turning later often saves turning back
 
 
@@ -32,15 +33,19 @@ def _progress(
     far: float,
     corner: int,
 ) -> float:
-    """How much nearer a step comes to the goal without sliding, as a share of its length; collisions count against."""
-    cells = forward / ground.scale[3]
-    nx, nz, ny, collided = advance(ground, x, z, y, -np.sin(heading) * cells, -np.cos(heading) * cells, False)
+    """How much nearer a step comes to the goal, as a share of its length, less a cost if it touches a wall."""
+    dx, dz = -np.sin(heading) * forward / ground.scale[3], -np.cos(heading) * forward / ground.scale[3]
+    nx, nz, ny, collided = advance(ground, x, z, y, dx, dz, False)
+    if collided:
+        nx, nz, ny, _ = advance(ground, x, z, y, dx, dz, True)
     at = ways.goal if corner == GOAL else roads.at[corner]
-    if sees(ground, nx, nz, ny, at[0], at[1], at[2]):
+    onward = corner == GOAL or passes_gates(ways.gates, corner, at[0] - nx, at[1] - nz, 0.0)
+    if onward and sees(ground, nx, nz, ny, at[0], at[1], at[2]):
         left = length(ground, nx, nz, ny, at[0], at[1], at[2]) + (0.0 if corner == GOAL else ways.far[corner])
     else:
         left = look_up(ground, roads, ways, nx, nz, ny)[0]
-    return (far - left) / forward - (_COLLISION_COST if collided else 0.0)
+    progress = (far - left) / forward
+    return progress - _LAST_RESORT if collided or progress < _LITTLE else progress
 
 
 @numba.njit(cache=True)

@@ -94,6 +94,16 @@ def _add_gates(roads: Roads, i: int, to: np.ndarray, gates: np.ndarray) -> None:
 
 
 @numba.njit(cache=True)
+def passes_gates(gates: np.ndarray, i: int, dx: float, dz: float, slack: float) -> bool:
+    """Whether a shortest path may come to corner `i` along (dx, dz), in cells, and bend there."""
+    size = abs(dx) + abs(dz)
+    fits = dx * gates[0, i] + dz * gates[1, i] >= -slack * max(size * gates[2, i], 1.0)
+    fits &= dx * gates[3, i] + dz * gates[4, i] >= -slack * max(size * gates[5, i], 1.0)
+    fits &= dx * gates[6, i] + dz * gates[7, i] >= -slack * max(size * gates[8, i], 1.0)
+    return fits
+
+
+@numba.njit(cache=True)
 def _promises(ground: View, roads: Roads, ways: Ways, x: float, z: float, y: float, strict: bool) -> np.ndarray:
     """(n,) metres to the goal by way of each corner if it were in sight, infinite if no shortest path bends there.
 
@@ -104,10 +114,7 @@ def _promises(ground: View, roads: Roads, ways: Ways, x: float, z: float, y: flo
     slack = SLACK if strict else np.inf
     for i in range(len(result)):
         dx, dz, dy = roads.at[i, 0] - x, roads.at[i, 1] - z, roads.at[i, 2] - y
-        size = abs(dx) + abs(dz)
-        fits = dx * gates[0, i] + dz * gates[1, i] >= -slack * max(size * gates[2, i], 1.0)
-        fits &= dx * gates[3, i] + dz * gates[4, i] >= -slack * max(size * gates[5, i], 1.0)
-        fits &= dx * gates[6, i] + dz * gates[7, i] >= -slack * max(size * gates[8, i], 1.0)
+        fits = passes_gates(gates, i, dx, dz, slack)
         result[i] = np.sqrt((dx * dx + dz * dz) * cell + dy * dy) + ways.far[i] if fits else np.inf
     return result
 
