@@ -69,7 +69,7 @@ def see(scene: PackedScene, poses: list[Pose], side: int = SIDE, sensors: Sensor
     depth = np.zeros((len(poses), side, side), np.float32)
     count = min(BATCH, len(poses))
     renderer = Renderer(Camera(side, side, sensors.hfov), count)
-    places = np.array([pose.position for pose in poses]) + [0, sensors.eye, 0]
+    places = np.array([pose.position for pose in poses]) + np.array([0, sensors.eye, 0])
     headings = np.array([pose.heading for pose in poses])
     for first in range(0, len(poses), count):
         rows = np.minimum(np.arange(first, first + count), len(poses) - 1)

@@ -7,7 +7,8 @@
     python scripts/play.py --scene my.glb --agent runs/houses-demo --instruction "leave the bedroom" --out try.jsonl
     python scripts/replay.py try.jsonl --out figures                # draws what --out has kept
 
-Keys: w or up forward, a and d or left and right turn, space or enter stop, h distance to the goal, m map, n next, q quit.
+Keys: w or up forward, a and d or left and right turn, space or enter stop, h distance to the goal, m map, n next
+episode, q quit.
 """
 
 import dataclasses

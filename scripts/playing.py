@@ -114,7 +114,7 @@ class Screen:
         return Group(title, instruction, Text(), pictures, Text(status), Text(keys, style="dim"))
 
     def _view(self, pose: Pose) -> np.ndarray:
-        eye = np.array([pose.position]) + [0, Sensors().eye, 0]
+        eye = np.array([pose.position]) + np.array([0, Sensors().eye, 0])
         self._renderer.render([self.scene.picture], eye, np.array([pose.heading]))
         return self._renderer.rgb[0]
 

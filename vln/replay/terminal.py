@@ -19,7 +19,8 @@ from vln.replay.style import AGENTS, DEMONSTRATION, LETTERS, clings, score_text
 from vln.trajectory import Step, Trajectory
 
 IN_METRES = ("TL", "NE")
-MAP, VIEW = 44, 36  # columns of the map and of a view
+MAP, VIEW = 52, 36  # columns of the map and of a view
+WORDS, STRONG = 4, 0.4  # words of a line, and the share of the strongest weight each needs
 NOTABLE = 0.15  # share of the strongest weight from which a word is coloured
 
 
@@ -55,9 +56,11 @@ def _pictures(replay: HouseReplay) -> list[tuple[str, np.ndarray]]:
 def _steps(replay: Replay, agent: int) -> list[RenderableType]:
     """A line a step of one agent, and below it what it read; columns without content are left out."""
     trajectory = replay.trajectories[agent]
-    words, reads = shown_words([trajectory]), bool(readers([trajectory]))
+    words = shown_words([trajectory])
+    # The many steps of continuous worlds have their strongest words in a column.
+    reads = bool(readers([trajectory])) and bool(trajectory.start.viewpoint)
     columns = [column for column in _columns(replay, agent) if any(column[1:])]
-    sides = ["<" if column[0] == "action" else ">" for column in columns]
+    sides = ["<" if column[0] in ("action", "reads") else ">" for column in columns]
     widths = [max(map(len, column)) for column in columns]
     parts: list[RenderableType] = ["", Text(f"{LETTERS[agent]}  {replay.agents[agent]}", style=f"bold {AGENTS[agent]}")]
     groups = group_steps(trajectory)
@@ -79,7 +82,18 @@ def _columns(replay: Replay, agent: int) -> list[list[str]]:
         ["action", "start", *(describe_group(trajectory, *group) for group in groups)],
         ["p", "", *(_chance(trajectory.steps[slice(*group)]) for group in groups)],
         ["to goal", *("" if distance is None else f"{distance:.1f} m" for distance in distances)],
+        ["reads", "", *(_strongest(trajectory, first) for first, _ in groups)],
     ]
+
+
+def _strongest(trajectory: Trajectory, number: int) -> str:
+    """The words attended to most before a step of a continuous world, in their order."""
+    words = shown_words([trajectory])
+    weights = word_weights(trajectory, trajectory.steps[number], words)
+    if weights is None or trajectory.start.viewpoint:
+        return ""
+    most = np.sort(np.argsort(-weights)[:WORDS])
+    return " ".join(words[place] for place in most if weights[place] >= STRONG * weights.max())
 
 
 def _chance(steps: Sequence[Step]) -> str:
