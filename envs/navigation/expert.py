@@ -15,7 +15,7 @@ from envs.navigation.walls import sees
 STOP, FORWARD, LEFT, RIGHT = 0, 1, 2, 3
 _GOOD = 0.9  # progress per step, as a share of its length, that needs no better
 _TURN_COST = 0.03  # the same for each turn away from the straight line to the next corner
-_LITTLE = 0.1  # progress below which a step is as bad as one that touches a wall
+_LITTLE = -0.1  # progress below which a step is as bad as one that touches a wall
 _LAST_RESORT = 2.0  # what such steps cost: they are only compared with one another
 _PATIENCE = 0.85  # share of a turn by which a heading may be off: turning later often saves turning back
 
