@@ -286,17 +286,17 @@ def unroll(
     """
     frames = navigator.see(frames)
     named, frames = navigator.naming(frames), unlabelled(navigator, frames)
-    (instruction, state), done, parts = memory, 0, []
+    # Cut in one go: the gradient of a slice is as large as what it was cut from.
+    cut = {name: value.split(sizes) for name, value in frames.items()}
+    (instruction, state), parts = memory, []
     rows = torch.arange(sizes[0], device=steps[0].device)
-    for size in sizes:
-        if size < len(rows):
-            rows = rows[:size]
+    for step, (actions, expert) in enumerate(zip(*(each.split(sizes) for each in steps), strict=True)):
+        if len(actions) < len(rows):
+            rows = rows[: len(actions)]
             instruction, state = instruction.rows(rows), state.rows(rows)
-        output = navigator(instruction, {name: value[done : done + size] for name, value in frames.items()}, state)
-        actions, expert = (each[done : done + size] for each in steps)
+        output = navigator(instruction, {name: pieces[step] for name, pieces in cut.items()}, state)
         parts.append(judge(output, actions, expert))
         state = navigator.chose(output, actions)
-        done += size
     predictions = Predictions(**stack(parts, torch.cat))
     return (predictions if named is None else replace(predictions, semantic=named)), state
 
