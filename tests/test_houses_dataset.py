@@ -77,7 +77,9 @@ def test_ways_are_as_long_as_the_level_says(level):
             length = maker.ground.field(task.positions[-1]).distance(task.positions[0])
             assert LEVELS[level].shortest - 0.05 < length < LEVELS[level].longest + 0.05
             walked = np.linalg.norm(np.diff(task.positions, axis=0), axis=1).sum()
-            assert walked == pytest.approx(length, rel=0.02, abs=0.05)
+            # Corners are joined by straight lines, also where stairs begin or end between them.
+            stairs = np.ptp(task.positions[:, 1]) > 0.5
+            assert walked == pytest.approx(length, rel=0.07 if stairs else 0.02, abs=0.05)
 
 
 def test_ways_stay_on_walkable_ground(folder):
