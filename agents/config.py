@@ -162,10 +162,10 @@ class PhaseConfig:
     """Weights of the terms of the loss."""
     final_share: float = 0.1
     """Share of the step size that is left at the end of the phase; it falls linearly."""
-    method: Literal["episodes", "dagger", "ppo"] = later("episodes")
+    method: Literal["episodes", "dagger", "ppo", "naming"] = later("episodes")
     """How experience is gathered. `episodes`: whole episodes by expert and agent, each learnt from once (teacher and
-    student forcing, A2C). `dagger`: an aggregated data set (`student` weighs its loss). `ppo`: chunks by the agent
-    (`student` weighs imitation of the expert there; the terms are means over steps)."""
+    student forcing, A2C). `dagger`: an aggregated data set (`teacher` weighs its loss). `ppo`: chunks by the agent
+    (`student` weighs imitation where it acts; the terms are means over steps). `naming`: see `perception`."""
     truncate: int = later(0)
     """Steps after which gradients stop flowing back through time, to bound memory; 0 is never. Not for `ppo`."""
 
@@ -214,12 +214,17 @@ class TrainConfig:
     """Reward of reinforcement."""
     world: HousesConfig = field(default_factory=HousesConfig, metadata={"later": True})
     """The houses."""
+    perception: PhaseConfig = field(
+        default_factory=lambda: PhaseConfig(0, 2e-3, 0.5, method="naming"), metadata={"later": True}
+    )
+    """Phase before all others, for worlds with labelled images: a body wanders about, following the expert in a share
+    of the steps (`teacher_share`), and its eyes learn to name what they see, one step an update."""
     imitation: PhaseConfig = field(default_factory=lambda: PhaseConfig(6000, 1e-3, 0.5))
-    """First phase."""
+    """First phase of acting."""
     reinforcement: PhaseConfig = field(
         default_factory=lambda: PhaseConfig(0, 3e-4, 0.25, LossConfig(teacher=1.0, student=0.0, policy=1.0))
     )
-    """Second phase."""
+    """Second phase of acting."""
     dagger: DaggerConfig = field(default_factory=DaggerConfig, metadata={"later": True})
     """Phases with method dagger."""
     ppo: PpoConfig = field(default_factory=PpoConfig, metadata={"later": True})

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 EVERY = 20  # updates whose numbers are averaged into one line of the log
 
+PHASES = ("perception", "imitation", "reinforcement")
+
 
 class Log:
     """Numbers of a run, in `metrics.jsonl` and `tensorboard/` of its folder and on the screen."""
@@ -71,10 +73,8 @@ class Log:
         """Note the numbers of an update."""
         self.waiting.append(numbers)
         if self._bar is not None:
-            imitating = trainer.iteration <= trainer.config.imitation.iterations
             rate = f"{trainer.steps / trainer.seconds:.0f} steps/s loss {numbers['loss']:.2f}"
-            phase = "imitation" if imitating else "reinforcement"
-            self._bar.update(self._task, description=phase, completed=trainer.iteration, rate=rate)
+            self._bar.update(self._task, description=PHASES[trainer.place[0]], completed=trainer.iteration, rate=rate)
         if trainer.iteration % EVERY == 0 or trainer.iteration == trainer.iterations:
             names = dict.fromkeys(name for row in self.waiting for name in row)
             means = {name: _mean([row[name] for row in self.waiting if name in row]) for name in names}

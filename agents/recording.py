@@ -127,7 +127,15 @@ class Recording(Steps):
 
 
 @torch.no_grad()
-def record(env: VectorEnv, episodes: np.ndarray, act: Act, student: Tensor, *, keep_frames: bool = True) -> Recording:
+def record(
+    env: VectorEnv,
+    episodes: np.ndarray,
+    act: Act,
+    student: Tensor,
+    *,
+    keep_frames: bool = True,
+    steps: int | None = None,
+) -> Recording:
     """Live through `episodes` (B,) and write down everything.
 
     Args:
@@ -136,13 +144,15 @@ def record(env: VectorEnv, episodes: np.ndarray, act: Act, student: Tensor, *, k
         act: Called with observation, infos and who is alive (B,) bool; gives actions (B,), whatever for the others.
         student: (B,) for whom to note that the agent acted.
         keep_frames: Keep the observations.
+        steps: Steps after which to leave off; None lives to the end.
     """
     device = student.device
     observation, infos = env.reset(options={"episodes": episodes})
     observation = as_tensors(observation, device)
     alive = torch.ones(len(student), dtype=torch.bool, device=device)
-    everyone, steps, frames = True, [], []
-    while bool(alive.any()):
+    everyone, frames = True, []
+    lived: list[dict[str, Tensor]] = []
+    while bool(alive.any()) and len(lived) != steps:
         actions = act(observation, infos, alive)
         if keep_frames:
             frames.append(observation if everyone else {name: value[alive] for name, value in observation.items()})
@@ -153,9 +163,9 @@ def record(env: VectorEnv, episodes: np.ndarray, act: Act, student: Tensor, *, k
         alive = alive & ~(torch.as_tensor(terminated, device=device) | torch.as_tensor(truncated, device=device))
         everyone = everyone and bool(alive.all())
         step = {"actions": actions, "expert": expert, "distance": distance, "mask": before.float()}
-        steps.append({**step, "reward": torch.as_tensor(reward, device=device)})
+        lived.append({**step, "reward": torch.as_tensor(reward, device=device)})
     success = torch.as_tensor(infos["success"], device=device).float()
-    stacked = {name: torch.stack([step[name] for step in steps]) for name in steps[0]}
+    stacked = {name: torch.stack([step[name] for step in lived]) for name in lived[0]}
     return Recording(**stacked, student=student.float(), success=success, frames=frames)
 
 
@@ -287,10 +297,10 @@ def unroll(
     frames = navigator.see(frames)
     named, frames = navigator.naming(frames), unlabelled(navigator, frames)
     # Cut in one go: the gradient of a slice is as large as what it was cut from.
-    cut = {name: value.split(sizes) for name, value in frames.items()}
+    cut = {name: torch.split(value, sizes) for name, value in frames.items()}
     (instruction, state), parts = memory, []
     rows = torch.arange(sizes[0], device=steps[0].device)
-    for step, (actions, expert) in enumerate(zip(*(each.split(sizes) for each in steps), strict=True)):
+    for step, (actions, expert) in enumerate(zip(*(torch.split(each, sizes) for each in steps), strict=True)):
         if len(actions) < len(rows):
             rows = rows[: len(actions)]
             instruction, state = instruction.rows(rows), state.rows(rows)

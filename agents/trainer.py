@@ -27,6 +27,7 @@ from agents.dagger import Dagger
 from agents.descent import Descent
 from agents.forcing import learn_episodes, learn_recording
 from agents.log import Log
+from agents.naming import learn_names
 from agents.navigator import Navigator
 from agents.objective import Numbers
 from agents.ppo import Ppo, Stream
@@ -78,7 +79,21 @@ class Trainer:
     @property
     def iterations(self) -> int:
         """Updates of the whole run."""
-        return self.config.imitation.iterations + self.config.reinforcement.iterations
+        return sum(phase.iterations for phase in self.phases)
+
+    @property
+    def phases(self) -> tuple[PhaseConfig, ...]:
+        """The phases, in order."""
+        return self.config.perception, self.config.imitation, self.config.reinforcement
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Number of the phase of the next update, and of that update in it."""
+        number, left = 0, self.iteration
+        while left >= self.phases[number].iterations and number < len(self.phases) - 1:
+            left -= self.phases[number].iterations
+            number += 1
+        return number, left
 
     def train(self) -> None:
         """Learn until the end of the last phase.
@@ -105,7 +120,7 @@ class Trainer:
 
     def batches_to_gather(self) -> int:
         """Batches of experience that a data set lacks for the next update."""
-        return self.dagger.lacks(self.iteration) if self.phase().method == "dagger" else 0
+        return self.dagger.lacks(self.place[1]) if self.phase().method == "dagger" else 0
 
     def gather(self) -> None:
         """Add a batch of experience to the data set."""
@@ -127,8 +142,10 @@ class Trainer:
         if phase.method == "ppo":
             return self.ppo.update(phase.loss)
         if phase.method == "dagger":
-            return learn_recording(self.navigator, self.dagger.recall(self.iteration), phase, self.descent)
+            return learn_recording(self.navigator, self.dagger.recall(self.place[1]), phase, self.descent)
         episodes = self.sampler.batch(self.iteration)
+        if phase.method == "naming":
+            return learn_names(self.navigator, self.env, episodes, phase, self.descent)
         return learn_episodes(self.navigator, self.env, episodes, phase, self.descent)
 
     @contextmanager
@@ -148,14 +165,12 @@ class Trainer:
 
     def phase(self) -> PhaseConfig:
         """The phase of the next update."""
-        imitating = self.iteration < self.config.imitation.iterations
-        return self.config.imitation if imitating else self.config.reinforcement
+        return self.phases[self.place[0]]
 
     def learning_rate(self) -> float:
         """The step size of the next update."""
         phase = self.phase()
-        first = 0 if phase is self.config.imitation else self.config.imitation.iterations
-        done = (self.iteration - first) / phase.iterations
+        done = self.place[1] / phase.iterations
         return phase.learning_rate * (1 - (1 - phase.final_share) * done)
 
     @torch.no_grad()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from envs.houses.categories import CATEGORIES
+from envs.houses.categories import CATEGORIES, COLOURS, STRUCTURE
 from envs.navigation import Body, Ground, build_ground
 from envs.render import PackedScene, pack
 from envs.scene import Scene
@@ -15,6 +15,7 @@ from envs.scenes import load_scene
 BODY = Body(radius=0.15)
 MEMORY = 2 * 1024**3  # bytes
 INDICES = {category: index for index, category in enumerate(CATEGORIES)}
+COLOUR_NAMES = ("nothing", *COLOURS)  # what the numbers of a colour image are for
 
 
 @dataclass(frozen=True)
@@ -25,11 +26,13 @@ class LoadedScene:
         content_hash: Of the scene.
         ground: Where bodies can be.
         packed: What is drawn; None where nothing is to be.
+        colours: (1 + objects,) uint8, index into `COLOUR_NAMES` of each object id.
     """
 
     content_hash: str
     ground: Ground
     packed: PackedScene | None
+    colours: np.ndarray
 
     @property
     def nbytes(self) -> int:
@@ -96,9 +99,15 @@ class SceneCache:
 
     def _make(self, scene: Scene) -> LoadedScene:
         packed = pack(scene, categories(scene)) if self.drawn else None
-        return LoadedScene(scene.content_hash, build_ground(scene, self.body), packed)
+        return LoadedScene(scene.content_hash, build_ground(scene, self.body), packed, colours(scene))
 
 
 def categories(scene: Scene) -> np.ndarray:
     """(1 + objects,) uint8, index into `CATEGORIES` of each object id; 0 where there is none."""
     return np.array([0, *(INDICES.get(each.category, 0) for each in scene.objects)], dtype=np.uint8)
+
+
+def colours(scene: Scene) -> np.ndarray:
+    """(1 + objects,) uint8, index into `COLOUR_NAMES` of each object id; 0 for what is not furniture."""
+    names = ("" if each.category in STRUCTURE else each.colour for each in scene.objects)
+    return np.array([0, *(COLOUR_NAMES.index(name) if name in COLOURS else 0 for name in names)], dtype=np.uint8)

@@ -23,6 +23,7 @@ class Sensors:
         depth: Whether metres along the view axis are.
         semantic: Whether ids of objects are.
         category: Whether categories of objects are, as indices into `envs.houses.categories.CATEGORIES`.
+        colour: Whether names of the colours of furniture are, as indices into `COLOUR_NAMES`.
     """
 
     width: int = 64
@@ -33,6 +34,7 @@ class Sensors:
     depth: bool = True
     semantic: bool = False
     category: bool = False
+    colour: bool = False
 
     def __post_init__(self) -> None:
         """Check the numbers.
@@ -52,7 +54,7 @@ class Sensors:
     @property
     def draws(self) -> bool:
         """Whether anything is to be drawn."""
-        return self.rgb or self.depth or self.semantic or self.category
+        return self.rgb or self.depth or self.semantic or self.category or self.colour
 
 
 @dataclass(frozen=True)

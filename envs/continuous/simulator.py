@@ -9,7 +9,7 @@ import torch
 from gymnasium import spaces
 from torch import Tensor
 
-from envs.continuous.scenes import LoadedScene, SceneCache
+from envs.continuous.scenes import COLOUR_NAMES, LoadedScene, SceneCache
 from envs.continuous.settings import ACTIONS, FORWARD, LEFT, RIGHT, STOP, Motion, Sensors
 from envs.houses.categories import CATEGORIES
 from envs.navigation import Field, Ground, distances, expert, step
@@ -23,7 +23,7 @@ FAR = 1000.0  # metres, beyond anything seen
 OFF_GROUND = 0.25  # metres that a start or a goal may be beside the walkable area
 NO_ACTION = len(ACTIONS)  # what `previous_action` is before the first
 STOP_RADIUS = 0.25  # metres to the goal at which the expert stops
-IMAGES = ("rgb", "depth", "semantic", "category")
+IMAGES = ("rgb", "depth", "semantic", "category", "colour")
 NUDGE = 1e-3  # metres; less is no move
 FIX = "correct the episode, or use the scene it was made for"
 
@@ -81,6 +81,7 @@ class HousesSimulator:
             "depth": spaces.Box(0.0, FAR, (*size, 1), np.float32),
             "semantic": spaces.Box(0, 2**31 - 1, size, np.int32),
             "category": spaces.Box(0, len(CATEGORIES) - 1, size, np.uint8),
+            "colour": spaces.Box(0, len(COLOUR_NAMES) - 1, size, np.uint8),
         }
         images = {name: space for name, space in sensed.items() if getattr(self.sensors, name)}
         return spaces.Dict({**images, "previous_action": spaces.Discrete(NO_ACTION + 1)})
@@ -112,6 +113,7 @@ class HousesSimulator:
         self._distance, self._expert = np.full(batch, np.nan, np.float32), np.full(batch, STOP)
         self._seen, self._measured, self._advised = (np.zeros(batch, bool) for _ in range(3))
         self._renderer = Renderer(self.sensors.camera, batch) if self.sensors.draws and batch else None
+        self._colours = np.zeros((batch, self.sensors.height, self.sensors.width), np.uint8)
 
     def place(self, rows: Tensor, episodes: Tensor) -> None:
         """Put the bodies `rows` (n,) at the starts of the loaded `episodes` (n,).
@@ -187,9 +189,14 @@ class HousesSimulator:
             eyes = self._positions + np.array([0, self.sensors.eye, 0])
             pictures = [self._scenes[row].picture for row in range(len(eyes))]
             sensors = self.sensors
-            renderer.render(pictures, eyes, self.headings, rows, semantic=sensors.semantic, category=sensors.category)
+            numbered = sensors.semantic or sensors.colour
+            renderer.render(pictures, eyes, self.headings, rows, semantic=numbered, category=sensors.category)
+            if sensors.colour:
+                for row in rows.tolist():
+                    self._colours[row] = self._scenes[row].colours[renderer.semantic[row]]
             self._seen[rows] = True
-        images = {name: getattr(renderer, name) for name in IMAGES if getattr(self.sensors, name)}
+        drawn = {"colour": self._colours, **{name: getattr(renderer, name) for name in IMAGES[:-1]}}
+        images = {name: drawn[name] for name in IMAGES if getattr(self.sensors, name)}
         return {name: torch.from_numpy(image.copy()) for name, image in images.items()}
 
     def _known(self, mask: np.ndarray) -> tuple[np.ndarray, list[Field]]:
