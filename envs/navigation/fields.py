@@ -9,8 +9,8 @@ import numba
 import numpy as np
 
 from envs.navigation.queries import locate, to_metres
-from envs.navigation.roads import SLACK, RoadMap, Roads, bend, length, roads_view
-from envs.navigation.view import Addressed, View, array_at, float64_at, int32_at, view
+from envs.navigation.roads import RISE, SLACK, RoadMap, Roads, bend, length, roads_view
+from envs.navigation.view import Addressed, View, array_at, float32_at, float64_at, int32_at, view
 from envs.navigation.walls import sees
 
 GOAL, UNREACHABLE = -1, -2
@@ -23,7 +23,7 @@ class Ways(NamedTuple):
         goal: (3,) float64 x, z in cells and height in metres.
         far: (n,) float64 metres from each corner to the goal, infinite where there is no way.
         onward: (n,) int32 the next corner; GOAL or UNREACHABLE.
-        gates: (9, n) float64: what directions shortest paths come from to each corner; see `_add_gates`.
+        gates: (9, n) float32: what directions shortest paths come from to each corner; see `_add_gates`.
     """
 
     goal: np.ndarray
@@ -39,7 +39,7 @@ def ways_view(row: np.ndarray) -> Ways:
         array_at(float64_at(row[10]), row[11]),
         array_at(float64_at(row[12]), row[13]),
         array_at(int32_at(row[14]), row[15]),
-        array_at(float64_at(row[16]), (row[17], row[13])),
+        array_at(float32_at(row[16]), (row[17], row[13])),
     )
 
 
@@ -47,7 +47,7 @@ def ways_view(row: np.ndarray) -> Ways:
 def _find_ways(ground: View, roads: Roads, goal: np.ndarray) -> Ways:
     """Shortest ways from every corner to a goal (x, z in cells, height in metres): Dijkstra's algorithm."""
     n = len(roads.at)
-    far, onward, gates = np.full(n, np.inf), np.full(n, UNREACHABLE, np.int32), np.zeros((9, n))
+    far, onward, gates = np.full(n, np.inf), np.full(n, UNREACHABLE, np.int32), np.zeros((9, n), np.float32)
     queue: list[tuple[float, int]] = [(0.0, 0)][:0]
     for i in range(n):
         at = roads.at[i]
@@ -110,12 +110,12 @@ def _promises(ground: View, roads: Roads, ways: Ways, x: float, z: float, y: flo
     Written without branches, so that it is compiled to few instructions per corner.
     """
     result = np.empty(len(roads.at))
-    cell, gates = ground.scale[3] ** 2, ways.gates
+    cell, gates = ground.scale[3], ways.gates
     slack = SLACK if strict else np.inf
     for i in range(len(result)):
         dx, dz, dy = roads.at[i, 0] - x, roads.at[i, 1] - z, roads.at[i, 2] - y
         fits = passes_gates(gates, i, dx, dz, slack)
-        result[i] = np.sqrt((dx * dx + dz * dz) * cell + dy * dy) + ways.far[i] if fits else np.inf
+        result[i] = np.sqrt(dx * dx + dz * dz) * cell + RISE * abs(dy) + ways.far[i] if fits else np.inf
     return result
 
 

@@ -23,7 +23,7 @@ from vln.errors import InputError
 
 _SMALLEST_ISLAND = 1.0  # square metres; smaller islands are tops of furniture and the like
 _MOST_COLUMNS = 40_000_000  # a square of 316 m at 0.05 m
-_GOALS_KEPT = 64
+_GOALS_KEPT = 32
 
 
 @dataclass(eq=False)
@@ -39,7 +39,7 @@ class Ground(Addressed):
 
     name: str
     body: Body
-    arrays: View
+    arrays: View = field(repr=False)
     main_island: int
     _fields: OrderedDict[tuple[float, ...], Field] = field(default_factory=OrderedDict, repr=False)
 
@@ -144,7 +144,7 @@ class Ground(Addressed):
         return queries.top_view(self.row, self.main_island, np.nan if height is None else height)
 
     def field(self, goal: Any) -> Field:
-        """Distances to a goal along the shortest walkable paths; the last 64 goals are kept.
+        """Distances to a goal along the shortest walkable paths; the last 32 goals are kept.
 
         Args:
             goal: (3,) metres; the nearest walkable place is meant.

@@ -10,6 +10,7 @@ from envs.navigation.view import Addressed, View, array_at, float32_at, float64_
 from envs.navigation.walls import inward, is_inside, sees
 
 _MARGIN = 0.02  # cells between a corner and where paths pass it (1 mm at 0.05 m), so that lines along walls stay clear
+RISE = 2**0.5 - 1  # metres of way that a metre of height adds
 SLACK = 0.06  # cells by which a path may seem to bend the wrong way: thrice the margin
 
 
@@ -45,9 +46,12 @@ def roads_view(row: np.ndarray) -> Roads:
 
 @numba.njit(cache=True)
 def length(ground: View, x0: float, z0: float, y0: float, x1: float, z1: float, y1: float) -> float:
-    """Metres of a straight line between positions in cells and metres of height."""
-    cell = ground.scale[3]
-    return np.sqrt(((x1 - x0) ** 2 + (z1 - z0) ** 2) * cell * cell + (y1 - y0) ** 2)
+    """Metres of a line over the floor between positions in cells and metres of height.
+
+    Stairs rise along a part of a line only. So that lengths add up however a line is divided, a rise counts for itself,
+    with the share that makes a slope of 45 degrees, the steepest, as long as it is.
+    """
+    return np.sqrt((x1 - x0) ** 2 + (z1 - z0) ** 2) * ground.scale[3] + RISE * abs(y1 - y0)
 
 
 @numba.njit(cache=True)
