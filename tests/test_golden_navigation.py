@@ -75,11 +75,11 @@ def test_expert(recorded, sliding):
 
 
 def test_topdown(recorded):
-    """The recording asks at the corners of cells and counts what is within 1 cm; inside they agree."""
+    """The recording asks at the corners of cells: those of a cell in its area are all in it."""
     folder, ground = recorded
     recording = np.load(folder / "topdown.npz")
-    navigable = recording["navigable"]
-    ours = ground.topdown(float(recording["height"]))[: navigable.shape[0], : navigable.shape[1]]
-    assert (ours == navigable).mean() > 0.95
-    inner = navigable[:-1, :-1] & navigable[1:, :-1] & navigable[:-1, 1:] & navigable[1:, 1:]
-    assert (inner == ours[:-1, :-1]).mean() > 0.985
+    corners = recording["navigable"]
+    theirs = corners[:-1, :-1] & corners[1:, :-1] & corners[:-1, 1:] & corners[1:, 1:]
+    shape = tuple(slice(size) for size in theirs.shape)
+    assert ground.topdown(float(recording["height"]))[shape][theirs].mean() > 0.99
+    assert theirs[ground.topdown()[shape]].mean() > 0.98
