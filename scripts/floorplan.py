@@ -20,7 +20,7 @@ MARGIN = 0.25  # metres around a scene
 CUT = 1.9  # metres above the floor at which a scene is cut open to look in from above
 PIXELS = 900  # of a picture from above, on its longer side
 AWAY = 30.0  # times the extent: from so far above there is hardly any perspective
-HIDDEN = {"painting", "clock", "mirror"}  # things on walls are nothing from above
+SHOWN = {*LANDMARKS, "stairs"} - {"painting", "clock", "mirror"}  # things on walls are nothing from above
 SAMPLE = 400  # places that tell the storeys of a bare mesh
 BATCH = 16  # views drawn at a time
 SIDE = 256  # pixels of a view
@@ -115,7 +115,7 @@ def _along(place: Corner, outline: tuple[Corner, ...]) -> Corner:
 
 def _boxes(scene: Scene, floors: Floors) -> Iterator[PlanBox]:
     for number, thing in enumerate(scene.objects, start=1):
-        if thing.category in LANDMARKS and thing.category not in HIDDEN:
+        if thing.category in SHOWN:
             (x0, y0, z0), (x1, y1, z1) = thing.low, thing.high
             storey = scene.rooms[thing.room].storey if thing.room >= 0 else int(floors.of(y0))
             name = f"{thing.colour} {thing.category}".strip()

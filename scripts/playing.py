@@ -33,7 +33,7 @@ SHORT_HELP = "? for help"
 PACE = 0.12  # seconds an agent's step is shown
 AROUND = 9  # lines that are not the view
 LEAST, MOST = 16, 160  # pixels across
-MAP = 40  # columns of the map
+MAP = 48  # columns of the map
 
 
 class Left(Exception):  # noqa: N818 - leaving an episode is no error

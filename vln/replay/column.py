@@ -76,7 +76,8 @@ def title_block(replay: Replay) -> Block:
 
     def draw(axes: Axes, y: float) -> None:
         _text(axes, 0, y + 10, f"Episode {first.episode_id}", size=10.5, weight="bold")
-        _text(axes, 0, y + 22, f"{first.dataset} {first.split} · {replay.building}", size=SMALL, color=style.FAINT)
+        source = " ".join(dict.fromkeys((first.dataset, first.split)))
+        _text(axes, 0, y + 22, f"{source} · {replay.building}", size=SMALL, color=style.FAINT)
 
     return Block(23, draw)
 

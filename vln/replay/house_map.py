@@ -26,6 +26,7 @@ CLEAR = 4.0  # points between names and paths
 SPILL = 0.15  # metres that the name of a thing may be wider than it
 PALE = 0.5  # how far colours of things are faded
 FADED = 0.45  # how far the picture of a bare mesh is faded
+BLOCKED = 0.86  # how much darker it is where a body cannot be
 
 
 @dataclass(frozen=True)
@@ -80,9 +81,13 @@ class HouseMap:
             return
         picture = self.replay.plan.pictures[panel.floor]
         image = 255 - (1 - FADED) * (255 - picture.image.astype(float))
+        blocked = ~picture.walkable & (picture.image < 255).any(-1)
+        image *= np.where(blocked, BLOCKED, 1.0)[..., None]
         window = picture.window
         extent = (window.left, window.right, window.bottom, window.top)
         panel.axes.imshow(image.astype(np.uint8), extent=extent, aspect="auto", interpolation="antialiased", zorder=0)
+        look: dict[str, Any] = {"colors": style.WALL, "linewidths": 0.7, "zorder": 0.5}
+        panel.axes.contour(picture.walkable.astype(float), [0.5], extent=extent, origin="upper", **look)
 
     def _draw_rooms(self, panel: Panel) -> None:
         rooms = [room for room in self.replay.plan.rooms if room.storey == panel.floor]
