@@ -81,7 +81,7 @@ def test_next_and_quit(play, tmp_path):
     out = tmp_path / "lived.jsonl"
     result = play("--house", 7, "--seed", 1, "--keys", "wn  n q", "--out", out)
     assert result.code == 0, result.errors
-    assert len(read_trajectories(out)) == 1
+    assert len({each.episode_id for each in read_trajectories(out)}) == 2
 
 
 def test_the_same_seed_is_the_same_episode(play, tmp_path):
