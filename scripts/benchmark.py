@@ -189,14 +189,17 @@ def train(
     config = PRESETS[preset]()
     if phase == "reinforcement":
         config = replace(config, imitation=replace(config.imitation, iterations=0))
+    config = replace(config, dagger=replace(config.dagger, episodes=config.batch_size))  # as many as it takes
     use_threads(threads)
     world = open_world(config, data, ("train",))
     with TemporaryDirectory() as folder:
         trainer = build_trainer(world, Path(folder), device, ())
-        parts = [
-            time_update(trainer) for _ in track(range(WARM_UP + updates), transient=True, console=Console(stderr=True))
-        ]
-    parts = parts[WARM_UP:]
+        while trainer.batches_to_gather():
+            trainer.gather()
+        for _ in range(WARM_UP):
+            trainer.update()
+        before = trainer.steps
+        parts = [time_update(trainer) for _ in track(range(updates), transient=True, console=Console(stderr=True))]
     seconds = {name: median(part.get(name, 0.0) for part in parts) for name in parts[-1]}
     rows = {
         "preset": preset,
@@ -204,6 +207,7 @@ def train(
         "threads": torch.get_num_threads(),
         "batch_size": config.batch_size,
         "episodes_per_second": config.batch_size / seconds["update"],
+        "steps_per_second": (trainer.steps - before) / sum(part["update"] for part in parts),
         "memory_GB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
         "seconds": seconds,
     }
@@ -215,10 +219,12 @@ def time_update(trainer: Trainer) -> dict[str, float]:
     seconds: dict[str, float] = defaultdict(float)
     parts = (
         (trainer.navigator, "begin", "read instructions"),
+        (trainer.navigator, "see", "see images at once"),
         (trainer.navigator, "forward", "decide"),
+        (trainer.env, "reset", "environment"),
         (trainer.env, "step", "environment"),
         (torch.Tensor, "backward", "backward"),
-        (trainer.optimizer, "step", "optimiser"),
+        (trainer.descent.optimizer, "step", "optimiser"),
     )
     with ExitStack() as watches:
         for owner, method, part in parts:
@@ -246,10 +252,8 @@ def _watched(owner: Any, method: str, part: str, seconds: dict[str, float]) -> I
 
 
 def _train_table(rows: Mapping[str, Any]) -> Table:
-    rate, memory = rows["episodes_per_second"], rows["memory_GB"]
-    title = (
-        f"{rows['preset']}, {rows['phase']}, {rows['threads']} threads: {rate:.0f} episodes/s, {memory:.1f} GB at most"
-    )
+    rates = f"{rows['episodes_per_second']:.0f} episodes/s, {rows['steps_per_second']:.0f} steps/s"
+    title = f"{rows['preset']}, {rows['phase']}, {rows['threads']} threads: {rates}, {rows['memory_GB']:.1f} GB at most"
     table = Table("part", title=title)
     for column in ("ms an update", "share"):
         table.add_column(column, justify="right")
