@@ -23,6 +23,7 @@ from vln.replay.halfblocks import picture_text
 from vln.replay.minimap import Mark, mini_map
 from vln.replay.plan import FloorPlan, pose_on_map
 from vln.replay.style import AGENTS
+from vln.replay.terminal import attention_text
 from vln.trajectory import Pose
 
 MOVES = {"w": FORWARD, "a": LEFT, "d": RIGHT, " ": STOP, ENTER: STOP}
@@ -181,11 +182,19 @@ class Watched:
         action, chances = int(decision.actions[0]), decision.probabilities
         chance = "" if chances is None else f" (probability {chances[0][action]:.2f})"
         status = f"{tell(infos, self._steps, hint=True)}   next: {ACTIONS[action]}{chance}"
-        self._screen.show(infos["poses"][0], status)
+        self._screen.show(infos["poses"][0], status, self._reading(decision))
         self._steps += 1
         if self._screen.console.is_terminal:
             time.sleep(self._pace)
         return decision
+
+    def _reading(self, decision: Decision) -> Text | None:
+        """The words the agent reads, lit up by its attention."""
+        if self.vocabulary is None or decision.word_attention is None:
+            return None
+        weights = decision.word_attention[0]
+        words = self.vocabulary.words(self._screen.episode.instruction, len(weights))
+        return attention_text(words, weights[: len(words)]) if self.vocabulary.unit == "word" else None
 
 
 def tell(infos: dict[str, Any], steps: int, hint: bool) -> str:

@@ -199,7 +199,7 @@ def test_a_frame_a_step(replay):
 @given(st.text("flr", max_size=40), st.integers(2, 7))
 def test_key_moments_begin_and_end(actions, count):
     trajectory = trajectory_on_map(walk(episode_across(), actions + "s"))
-    moments = key_moments(trajectory, count)
+    moments = key_moments(trajectory, np.arange(len(actions) + 2), count)
     assert (moments[0], moments[-1]) == (0, len(trajectory.steps))
     assert len(moments) <= count
     assert sorted(set(moments)) == list(moments)
@@ -260,7 +260,7 @@ def test_pictures_in_characters():
 def test_small_map_shows_path_and_goal():
     plan = floor_plan(small_house(HOUSE))
     way = np.array([[1.0, -1.0, 0.0], [7.0, -1.0, 0.0]])
-    picture = mini_map(plan, 0, 60, 60, [Mark(way, AGENTS[1])], (7.0, -4.0))
+    picture = mini_map(plan, 0, 60, 60, [Mark(way, AGENTS[1])], np.array([7.0, -4.0, 0.0]))
     assert max(picture.shape[:2]) == 60
     assert (np.abs(picture / 255 - to_rgb(AGENTS[1])).max(-1) < 0.05).any()
     assert (np.abs(picture / 255 - to_rgb(GOAL)).max(-1) < 0.2).any()

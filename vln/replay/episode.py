@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vln.continuous_metrics import resample
 from vln.floors import Floors, find_floors
 from vln.graph import NavigationGraph
 from vln.metrics import THRESHOLD
@@ -136,8 +137,9 @@ class HouseReplay(Replay):
 
     @property
     def demonstration(self) -> np.ndarray:
-        """(N, 3) places of the demonstration."""
-        return np.array(self.trajectories[0].reference_positions)
+        """(N, 3) places along the demonstration, close together, so that stairs are a part of it."""
+        places = np.array(self.trajectories[0].reference_positions)
+        return resample(places) if len(places) > 1 else places
 
     @property
     def target(self) -> PlanBox | None:

@@ -35,7 +35,7 @@ class Mark:
 
 
 def mini_map(
-    plan: FloorPlan, storey: int, width: int, height: int, marks: Sequence[Mark], goal: Corner | None = None
+    plan: FloorPlan, storey: int, width: int, height: int, marks: Sequence[Mark], goal: np.ndarray | None = None
 ) -> np.ndarray:
     """A storey from above.
 
@@ -45,7 +45,7 @@ def mini_map(
         width: Most columns.
         height: Most rows.
         marks: Paths, the last on top.
-        goal: Where to go, if it is to be shown.
+        goal: (3,) where to go, if it is to be shown.
 
     Returns:
         (H, W, 3) uint8.
@@ -58,8 +58,8 @@ def mini_map(
     for mark in marks:
         shown = [(x, y) for x, y, z in mark.places.tolist() if plan.floors.of(z) == storey]
         sheet.line(shown, mark.colour)
-    if goal:
-        sheet.dot(goal, style.GOAL, 2.2)
+    if goal is not None and plan.floors.of(goal[2]) == storey:
+        sheet.dot((float(goal[0]), float(goal[1])), style.GOAL, 3.0)
     for mark in marks:
         if mark.pose and plan.floors.of(mark.pose.position[2]) == storey:
             sheet.body(mark.pose, mark.colour)

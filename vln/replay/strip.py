@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -10,12 +9,12 @@ import numpy as np
 from vln.replay import style
 from vln.replay.episode import HouseReplay
 from vln.replay.map import Panel
-from vln.replay.moves import moved, turn_between
+from vln.replay.plan import Views
 from vln.trajectory import Trajectory
 
 MANY, FEW = 6, 3  # views of a single agent, of each of several
-TURNED = math.radians(25)  # a smaller turn shows nothing new
-NEAR = 0.4  # of the distance between views that one may be off to show what a turn brought into view
+FAR = 6.0  # metres beyond which seeing farther is no better
+NEAR = 0.4  # of the distance between views that one may be off to show more
 ASIDE = 11.0  # points from a place to its number
 DIRECTIONS = 16  # in which a number may stand
 
@@ -24,42 +23,34 @@ Moments = tuple[tuple[int, ...], ...]
 
 def shown_moments(replay: HouseReplay) -> Moments:
     """For each agent after how many steps its views are shown; several share their start, so it is left out."""
-    if len(replay.trajectories) == 1:
-        return (key_moments(replay.trajectories[0], MANY),)
-    return tuple(key_moments(each, FEW + 1)[-FEW:] for each in replay.trajectories)
+    lived = list(zip(replay.trajectories, map(openness, replay.views), strict=True))
+    if len(lived) == 1:
+        return (key_moments(*lived[0], MANY),)
+    return tuple(key_moments(trajectory, seen, FEW + 1)[-FEW:] for trajectory, seen in lived)
 
 
-def key_moments(trajectory: Trajectory, count: int) -> tuple[int, ...]:
-    """The start, the end, and places about evenly along the way, where something came into view by a turn if possible.
+def openness(views: Views) -> np.ndarray:
+    """(T + 1,) metres seen on average, up to `FAR`: a wall before the nose shows little."""
+    return np.asarray(np.minimum(views.depth, FAR).mean(axis=(1, 2)))
+
+
+def key_moments(trajectory: Trajectory, seen: np.ndarray, count: int) -> tuple[int, ...]:
+    """The start, the end, and places about evenly along the way, there where most was seen.
 
     Args:
         trajectory: What the agent did.
+        seen: (T + 1,) how much was seen at each pose.
         count: How many moments at most, 2 or more.
     """
     places = np.array([pose.position for pose in trajectory.poses])
     way = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(places, axis=0), axis=1))])
-    turned = _turned(trajectory)
     spacing = way[-1] / (count - 1)
     chosen = {0, len(trajectory.steps)}
     for number in range(1, count - 1):
         late = np.abs(way - number * spacing)
-        near = np.flatnonzero(late <= NEAR * spacing)
-        best = near[int(np.argmax(turned[near]))] if len(near) else 0
-        chosen.add(int(best if turned[best] > TURNED else len(late) - 1 - np.argmin(late[::-1])))
+        near = np.flatnonzero(late <= max(NEAR * spacing, float(late.min())))
+        chosen.add(int(near[np.argmax(seen[near])]))
     return tuple(sorted(chosen))
-
-
-def _turned(trajectory: Trajectory) -> np.ndarray:
-    """(T + 1,) radians turned on the spot before each pose, 0 where the turn goes on."""
-    poses, angles = trajectory.poses, np.zeros(len(trajectory.poses))
-    angle = 0.0
-    for moment, (before, after) in enumerate(pairwise(poses)):
-        if moved(before, after):
-            angles[moment] = abs(angle)
-            angle = 0.0
-        else:
-            angle += turn_between(before.heading, after.heading)
-    return angles
 
 
 def caption(replay: HouseReplay, agent: int, moment: int) -> str:

@@ -41,13 +41,14 @@ def _pictures(replay: HouseReplay) -> list[tuple[str, np.ndarray]]:
     ways = [Mark(replay.demonstration, DEMONSTRATION)]
     ends = [each.poses[-1] for each in replay.trajectories]
     ways += [Mark(*each) for each in zip(poses, AGENTS, ends, strict=False)]
-    goal = None if replay.withheld else (float(replay.demonstration[-1, 0]), float(replay.demonstration[-1, 1]))
-    storey = int(replay.floors.of(replay.trajectories[0].start.position[2]))
-    plan = mini_map(replay.plan, storey, MAP, MAP, ways, goal)
+    goal = None if replay.withheld else replay.demonstration[-1]
+    touched = np.unique(replay.floors.of(np.concatenate(poses)[:, 2])).tolist()
+    maps = [mini_map(replay.plan, storey, MAP, MAP, ways, goal) for storey in touched]
+    titles = ["map"] if len(maps) == 1 else [f"floor {storey + 1}" for storey in touched]
     names = [f"{LETTERS[number]} saw last" for number in range(len(poses))]
     last = [shrink(views.rgb[-1], VIEW, VIEW) for views in replay.views]
     return [
-        ("map", plan),
+        *zip(titles, maps, strict=True),
         ("seen at the start", shrink(replay.views[0].rgb[0], VIEW, VIEW)),
         *zip(names, last, strict=True),
     ]
@@ -93,7 +94,8 @@ def _strongest(trajectory: Trajectory, number: int) -> str:
     if weights is None or trajectory.start.viewpoint:
         return ""
     most = np.sort(np.argsort(-weights)[:WORDS])
-    return " ".join(words[place] for place in most if weights[place] >= STRONG * weights.max())
+    strong = [place for place in most if weights[place] >= STRONG * weights.max()]
+    return " ".join(words[place] for place in strong if any(letter.isalpha() for letter in words[place]))
 
 
 def _chance(steps: Sequence[Step]) -> str:
@@ -103,11 +105,18 @@ def _chance(steps: Sequence[Step]) -> str:
 
 
 def _attention(trajectory: Trajectory, number: int, words: Sequence[str]) -> Text:
-    """The instruction, words the brighter the more they are attended to, the strongest in brackets."""
     weights = word_weights(trajectory, trajectory.steps[number], words)
+    return Text() if weights is None else attention_text(words, weights)
+
+
+def attention_text(words: Sequence[str], weights: np.ndarray) -> Text:
+    """Words, the brighter the more they are attended to, the strongest in brackets.
+
+    Args:
+        words: W of them.
+        weights: (W,) attention.
+    """
     text = Text()
-    if weights is None:
-        return text
     shares = weights / max(float(weights.max()), np.finfo(np.float64).tiny)
     for place, (word, share) in enumerate(zip(words, shares, strict=True)):
         # Brackets are for terminals and files without colours.
