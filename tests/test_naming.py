@@ -1,0 +1,86 @@
+"""Learning to name what a wandering body sees."""
+
+import numpy as np
+import pytest
+import torch
+from gymnasium.vector import AutoresetMode
+from small_house import small_episodes, small_house
+
+from agents.config import CameraConfig, LanguageConfig, NavigatorConfig, PhaseConfig, TrainConfig
+from agents.descent import Descent
+from agents.factory import build_camera_navigator
+from agents.naming import STEPS, STOP, Wanderer, learn_names
+from envs.continuous import ACTIONS, HousesSimulator, SceneCache, Sensors
+from envs.continuous.scenes import COLOUR_NAMES
+from envs.environment import NavigationVectorEnv
+from envs.houses.categories import CATEGORIES
+from vln.errors import InputError
+from vln.language import Vocabulary
+
+EPISODES = small_episodes("one", 8)
+VOCABULARY = Vocabulary.build(["go to the red sofa near the wall on the floor"], 1)
+LABELS = {"category": CATEGORIES, "colour": COLOUR_NAMES}
+PHASE = PhaseConfig(1, 5e-3, 0.5, method="naming")
+CONFIG = TrainConfig(
+    language=LanguageConfig(min_count=1, word_vectors=False, embedding=16, hidden=8),
+    navigator=NavigatorConfig(
+        hidden=16, view=16, dropout=0.0, feature_dropout=0.0, camera=CameraConfig(size=32, cells=4, channels=16)
+    ),
+)
+
+
+def environment(**labels: bool) -> NavigationVectorEnv:
+    simulator = HousesSimulator(Sensors(32, 32, **labels), scenes=SceneCache(small_house))
+    mode = AutoresetMode.DISABLED
+    return NavigationVectorEnv(simulator, EPISODES, VOCABULARY, len(EPISODES), autoreset_mode=mode, tensors=True)
+
+
+def navigator():
+    torch.manual_seed(0)
+    return build_camera_navigator(CONFIG, VOCABULARY, LABELS, None, len(ACTIONS))
+
+
+def test_names_of_categories_and_colours_are_learnt():
+    learner, env = navigator(), environment(category=True, colour=True)
+    descent = Descent(learner, PHASE.learning_rate, 5.0)
+    everyone = np.arange(len(EPISODES))
+    losses = [float(learn_names(learner, env, everyone, PHASE, descent)["semantic"]) for _ in range(60)]
+    assert np.mean(losses[-10:]) < 0.5 * np.mean(losses[:5])
+
+
+def test_acting_is_not_touched_by_it():
+    learner = navigator()
+    before = {name: value.clone() for name, value in learner.state_dict().items()}
+    env = environment(category=True)
+    numbers = learn_names(learner, env, np.arange(len(EPISODES)), PHASE, Descent(learner, 1e-2, 5.0))
+    changed = {name.split(".")[0] for name, value in learner.state_dict().items() if not value.equal(before[name])}
+    assert "views" in changed
+    assert changed.isdisjoint({"core", "act", "value", "progress", "read"})
+    assert int(numbers["frames"]) == STEPS * len(EPISODES)
+
+
+def test_a_world_without_labels_is_named():
+    learner = navigator()
+    with pytest.raises(InputError, match="perception.iterations: there are no labelled images"):
+        learn_names(learner, environment(), np.arange(len(EPISODES)), PHASE, Descent(learner, 1e-2, 5.0))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_a_wanderer_never_stops(share):
+    torch.manual_seed(0)
+    expert = torch.tensor([STOP, 1, 2, 3] * 50)
+    actions = Wanderer(len(ACTIONS), share)({}, {"expert": expert}, torch.ones(200, dtype=torch.bool))
+    assert STOP not in actions
+    agree = (actions == expert)[expert != STOP].float().mean()
+    assert agree == pytest.approx(share + (1 - share) / 3, abs=0.12)
+
+
+def test_colours_are_those_of_furniture():
+    env = environment(category=True, colour=True, semantic=True)
+    env.reset(options={"episodes": np.arange(len(EPISODES))})
+    left = torch.full((len(EPISODES),), ACTIONS.index("left"))
+    turning = [env.step(left)[0] for _ in range(24)]
+    colour, semantic = (torch.cat([each[name] for each in turning]) for name in ("colour", "semantic"))
+    assert (semantic == 1).any()
+    assert set(colour[semantic == 1].tolist()) == {COLOUR_NAMES.index("red")}
+    assert set(colour[semantic != 1].tolist()) == {0}
