@@ -45,6 +45,7 @@ class World:
         on_cpu: Whether it lives on the CPU alone.
         accuracy: Metres that distances may be off, where they are measured in a grid; the share of them that may.
         near: Metres from the goal at which the expert stops, at most.
+        sure: Share of the goals that the expert reaches; it plans for bodies that slide, others may be held by a post.
     """
 
     simulator: Callable[..., Simulator]
@@ -57,6 +58,7 @@ class World:
     on_cpu: bool = False
     accuracy: tuple[float, float] = (1e-4, 0.0)
     near: float = 0.0
+    sure: float = 1.0
 
     def vector(self, num_envs: int, episodes: Sequence[Episode] = (), device: str = "cpu", **options: Any):
         simulator = self.simulator() if self.on_cpu else self.simulator(device=device)
@@ -103,6 +105,7 @@ def houses_world(sliding: bool, data: Path) -> World:
         on_cpu=True,
         accuracy=(0.05, 0.03),
         near=0.5,
+        sure=1.0 if sliding else 0.95,
     )
 
 
