@@ -1,6 +1,6 @@
 # Commands of the project; `make` alone lists them.
 #   make install PYTHON=python3.12    use another Python (3.11 or newer)
-#   make demo DATA=dir                use Room-to-Room from there
+#   make demo-r2r DATA=dir            use Room-to-Room from there
 #   make test ARGS="-k graph -x"      pass arguments to pytest
 
 PYTHON ?= python3
@@ -10,20 +10,31 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 DEMO := runs/demo
 DATA_FLAG := $(if $(DATA),--data "$(DATA)")
 
+# A run that goes on where an interrupted one stopped: $(call train,PRESET,FOLDER,FLAGS)
+train = $(BIN)/python scripts/train.py $(1) --out $(2) $(3) $(if $(wildcard $(2)/latest.safetensors),--resume)
+
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo test lint format clean
+.PHONY: help install install-dev demo demo-r2r test lint format clean
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(VENV)/.installed ## make .venv with the tested versions and the package itself
 
 install-dev: $(VENV)/.installed-dev ## the same and the tools of test and lint
 
-demo: install ## train a small agent on Room-to-Room, evaluate it, draw what it did
-	$(BIN)/python scripts/train.py r2r-demo --out $(DEMO) $(DATA_FLAG) $(if $(wildcard $(DEMO)/latest.safetensors),--resume)
-	$(BIN)/python scripts/evaluate.py $(DEMO) --split val_unseen $(DATA_FLAG)
-	$(BIN)/python scripts/replay.py $(DEMO)/eval/val_unseen.jsonl --random 4 --out $(DEMO)/replay --format png gif $(DATA_FLAG)
+demo: install ## generate houses, train, compare with blind and deaf agents, draw what they did
+	$(call train,houses-demo,$(DEMO)/full)
+	$(call train,houses-demo,$(DEMO)/deaf,--ablate language)
+	$(call train,houses-demo,$(DEMO)/blind,--ablate vision --perception.iterations 0)
+	$(BIN)/python scripts/evaluate.py $(DEMO)/full $(DEMO)/blind $(DEMO)/deaf --split val_unseen
+	$(BIN)/python scripts/replay.py $(DEMO)/full/eval/val_unseen.jsonl --best 2 --out $(DEMO)/replay --format png gif
+	$(BIN)/python scripts/replay.py $(DEMO)/full/eval/val_unseen.jsonl --random 2 --out $(DEMO)/replay --format png gif
+
+demo-r2r: install ## train a small agent on Room-to-Room, evaluate it, draw what it did
+	$(call train,r2r-demo,$(DEMO)/r2r,$(DATA_FLAG))
+	$(BIN)/python scripts/evaluate.py $(DEMO)/r2r --split val_unseen $(DATA_FLAG)
+	$(BIN)/python scripts/replay.py $(DEMO)/r2r/eval/val_unseen.jsonl --random 4 --out $(DEMO)/replay-r2r --format png gif $(DATA_FLAG)
 
 test: install-dev ## run the tests (slow ones: ARGS="-m slow")
 	$(if $(DATA),VLN_DATA="$(DATA)") $(BIN)/python -m pytest $(ARGS)
