@@ -275,7 +275,7 @@ def near_is_light(views: Views, moment: int) -> np.ndarray:
 def _view(
     axes: Axes, left: float, top: float, side: float, picture: np.ndarray, edge: str, width: float = 1.6
 ) -> AxesImage:
-    axes.add_patch(Rectangle((left, top), side, side, fill=False, ec=edge, lw=width, zorder=4))
+    axes.add_patch(Rectangle((left, top), side, side, fill=False, ec=edge, lw=width, zorder=4, clip_on=False))
     extent = (left, left + side, top + side, top)
     return axes.imshow(picture, extent=extent, aspect="auto", interpolation="antialiased", zorder=3)
 
