@@ -9,7 +9,7 @@ from numba import njit, prange
 from numba.np.numpy_support import carray
 
 from envs.render import packed as layout
-from envs.render.memory import borrowed, pointer
+from envs.render.memory import borrowed, inlined, pointer
 from envs.render.raster import Lens, Scratch, Shape
 from envs.render.shade import Looks, Wanted, label, shade
 from envs.render.visibility import find_visible
@@ -31,7 +31,7 @@ class Images(NamedTuple):
     category: np.ndarray
 
 
-@njit(fastmath=True, nogil=True)
+@inlined
 def _scene(address: np.ndarray) -> tuple[Shape, Looks]:
     """The arrays of a scene from `PackedScene.address`."""
     triangles, clusters = address[layout.TRIANGLES], address[layout.CLUSTERS]
@@ -91,6 +91,7 @@ def _compiled(version: int) -> Any:
                 borrowed(scratch.depths[worker]), borrowed(scratch.numbers[worker]), borrowed(scratch.tiles[worker]),
                 borrowed(scratch.order[worker]), borrowed(scratch.screen[worker]), borrowed(scratch.states[worker]),
                 borrowed(scratch.line[worker]), borrowed(scratch.line_depth[worker]),
+                borrowed(scratch.setups[worker]), borrowed(scratch.owners[worker]),
             )  # fmt: skip
             for i in range(worker, len(rows), workers):
                 row = rows[i]

@@ -7,9 +7,13 @@ writes is not what it reads: scenes never change, which `constant`, `read` and `
 from typing import Any
 
 from llvmlite import ir  # type: ignore[import-untyped]
-from numba import extending, types
+from numba import extending, njit, types
 
 intrinsic: Any = extending.intrinsic  # its hints are of the typing function, not of what it makes
+
+compiled: Any = njit(fastmath=True, nogil=True)
+# An array is seven arguments or more, so calls with arrays cost more than what small functions do.
+inlined: Any = njit(fastmath=True, nogil=True, forceinline=True)
 
 
 @intrinsic

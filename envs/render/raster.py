@@ -7,9 +7,8 @@ linear on the screen, 0 where nothing is seen. Triangles that share an edge comp
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 
-from envs.render.memory import constant, read, write
+from envs.render.memory import compiled, constant, inlined, read, write
 from envs.render.packed import CLUSTER
 
 f32, i32 = np.float32, np.int32
@@ -17,6 +16,7 @@ Number = Any  # in compiled code, of the types above; Python's hints would ask f
 HALF, ONE, ZERO = f32(0.5), f32(1.0), f32(0.0)
 SLIVER = f32(1e-3)  # square pixels: below, depth is taken from a corner rather than from slopes of rounding errors
 NEAR = f32(0.02)  # metres: nothing nearer is drawn
+VECTOR = 8  # pixels
 HIDDEN, WHOLE, CROSSING = 0, 1, 2  # what `project` says of a triangle
 
 
@@ -58,14 +58,16 @@ class Scratch(NamedTuple):
     """What a view needs to be drawn, made once for each worker.
 
     Attributes:
-        depths: (H * W,) float32, inverse depths, 0 where nothing is.
-        numbers: (H * W,) int32, triangles, -1 where nothing is.
+        depths: (H * W + VECTOR,) float32, inverse depths, 0 where nothing is.
+        numbers: (H * W + VECTOR,) int32, triangles, -1 where nothing is.
         tiles: (tiles,) float32, smallest inverse depths.
         order: (3, clusters) int32.
         screen: (9 CLUSTER,) float32, x, y, inverse depth of the three corners of a cluster's triangles.
         states: (CLUSTER,) int32, HIDDEN, WHOLE or CROSSING the near plane.
         line: (W + VECTOR,) uint32, packed colours.
         line_depth: (W + VECTOR,) float32, metres.
+        setups: (SETUPS, 24) float32, of triangles, as `shade` computes them.
+        owners: (SETUPS, 4) int32, which triangle each is of, and how it is coloured.
     """
 
     depths: np.ndarray
@@ -76,6 +78,15 @@ class Scratch(NamedTuple):
     states: np.ndarray
     line: np.ndarray
     line_depth: np.ndarray
+    setups: np.ndarray
+    owners: np.ndarray
+
+
+class Buffer(NamedTuple):
+    """The two arrays of `Scratch` that triangles are filled into."""
+
+    depths: np.ndarray
+    numbers: np.ndarray
 
 
 class Corner(NamedTuple):
@@ -92,8 +103,8 @@ class Corner(NamedTuple):
     z: Number
 
 
-@njit(fastmath=True, nogil=True)
-def fill(a: Corner, b: Corner, c: Corner, number: int, lens: Lens, scratch: Scratch) -> None:
+@compiled
+def fill(a: Corner, b: Corner, c: Corner, number: int, lens: Lens, buffer: Buffer) -> None:
     """Fill one triangle line by line, where it is nearer than what is there."""
     left = max(0, int(np.ceil(max(min(a.x, b.x, c.x), -ONE) - HALF)))
     right = min(lens.width - 1, int(np.floor(min(max(a.x, b.x, c.x), f32(lens.width + 1)) - HALF)))
@@ -120,10 +131,10 @@ def fill(a: Corner, b: Corner, c: Corner, number: int, lens: Lens, scratch: Scra
         start = max(left, int(np.ceil(first - HALF)))
         stop = min(right, int(np.floor(last - HALF)))
         base = y * lens.width
-        _fill_line(base, start, stop + 1, corner + down * centre, across, number, scratch.depths, scratch.numbers)
+        _fill_line(base, start, stop + 1, corner + down * centre, across, number, buffer.depths, buffer.numbers)
 
 
-@njit(fastmath=True, nogil=True)
+@inlined
 def _slopes(a: Corner, b: Corner, c: Corner) -> tuple[Number, Number, Number]:
     """Inverse depth of a triangle: its change to the right and downwards, its value at the first pixel's left top."""
     area = (b.x - a.x) * (c.y - a.y) - (c.x - a.x) * (b.y - a.y)
@@ -135,23 +146,27 @@ def _slopes(a: Corner, b: Corner, c: Corner) -> tuple[Number, Number, Number]:
     return across, down, a.z - across * (a.x - HALF) - down * a.y
 
 
-@njit(fastmath=True, nogil=True)
+@inlined
 def _slope(upper: Corner, lower: Corner) -> Number:
     return (lower.x - upper.x) / (lower.y - upper.y) if lower.y > upper.y else ZERO
 
 
-@njit(fastmath=True, nogil=True)
+@inlined
 def _fill_line(
     base: int, start: int, stop: int, z: Number, across: Number, number: int, depths: np.ndarray, numbers: np.ndarray
 ) -> None:
-    for x in range(start, stop):
+    """Fill pixels start to stop of the line that starts at `base`.
+
+    What is not nearer is written again as it was, in whole vectors, so that the loop has no branches and no remainder.
+    """
+    for x in range(start, start + ((stop - start + VECTOR - 1) & -VECTOR)):
         inverse, there = z + across * f32(i32(x)), read(depths, base + x)
-        # Written in any case, so that the loop has no branch and becomes one of vectors.
-        write(numbers, base + x, i32(number if inverse > there else read(numbers, base + x)))
-        write(depths, base + x, max(inverse, there))
+        nearer = (inverse > there) & (i32(x) < i32(stop))
+        write(numbers, base + x, i32(number if nearer else read(numbers, base + x)))
+        write(depths, base + x, inverse if nearer else there)
 
 
-@njit(fastmath=True, nogil=True)
+@inlined
 def project(shape: Shape, start: int, stop: int, view: np.ndarray, lens: Lens, scratch: Scratch) -> None:
     """Project the triangles of a cluster, start to stop, into `screen` and tell in `states` which may cover a pixel.
 
@@ -187,18 +202,18 @@ def project(shape: Shape, start: int, stop: int, view: np.ndarray, lens: Lens, s
         write(scratch.states, i, i32(state))
 
 
-@njit(fastmath=True, nogil=True)
+@inlined
 def _at(screen: np.ndarray, row: int, i: int) -> Number:
     return read(screen, row * CLUSTER + i)
 
 
-@njit(fastmath=True, nogil=True)
+@inlined
 def corner_of(screen: np.ndarray, corner: int, i: int) -> Corner:
     """A corner, 0 to 2, of a triangle of a cluster, as `project` left it."""
     return Corner(_at(screen, 3 * corner, i), _at(screen, 3 * corner + 1, i), _at(screen, 3 * corner + 2, i))
 
 
-@njit(fastmath=True, nogil=True)
+@inlined
 def _project_corners(
     corners: np.ndarray, base: int, step: int, count: int, view: np.ndarray, lens: Lens, screen: np.ndarray, row: int
 ) -> None:
@@ -229,8 +244,8 @@ def _project_corners(
         write(screen, (row + 2) * CLUSTER + i, inverse)
 
 
-@njit(fastmath=True, nogil=True)
-def clip(shape: Shape, triangle: int, view: np.ndarray, lens: Lens, scratch: Scratch) -> None:
+@compiled
+def clip(shape: Shape, triangle: int, view: np.ndarray, lens: Lens, buffer: Buffer) -> None:
     """Fill what lies beyond the near plane of a triangle that crosses it: a fan of one or two triangles."""
     first = last = Corner(ZERO, ZERO, ZERO)
     found = 0
@@ -239,28 +254,28 @@ def clip(shape: Shape, triangle: int, view: np.ndarray, lens: Lens, scratch: Scr
         bx, by, bz = _seen(shape, triangle, (corner + 1) % 3, view)
         if az > NEAR:
             point = _on_screen(ax, ay, az, lens)
-            _fan(found, first, last, point, shape.cull, triangle, lens, scratch)
+            _fan(found, first, last, point, shape.cull, triangle, lens, buffer)
             first, last = point if found == 0 else first, point
             found += 1
         if (az > NEAR) != (bz > NEAR):  # the edge to the next corner meets the plane
             share = (NEAR - az) / (bz - az)
             point = _on_screen(ax + share * (bx - ax), ay + share * (by - ay), NEAR, lens)
-            _fan(found, first, last, point, shape.cull, triangle, lens, scratch)
+            _fan(found, first, last, point, shape.cull, triangle, lens, buffer)
             first, last = point if found == 0 else first, point
             found += 1
 
 
-@njit(fastmath=True, nogil=True)
+@compiled
 def _fan(
-    found: int, first: Corner, last: Corner, point: Corner, cull: bool, triangle: int, lens: Lens, scratch: Scratch
+    found: int, first: Corner, last: Corner, point: Corner, cull: bool, triangle: int, lens: Lens, buffer: Buffer
 ) -> None:
     """Fill the triangle of the first, the last and a new point, where there are these three."""
     area = (last.x - first.x) * (point.y - first.y) - (point.x - first.x) * (last.y - first.y)
     if found >= 2 and (not cull or area < ZERO):
-        fill(first, last, point, triangle, lens, scratch)
+        fill(first, last, point, triangle, lens, buffer)
 
 
-@njit(fastmath=True, nogil=True)
+@inlined
 def _on_screen(x: Number, y: Number, z: Number, lens: Lens) -> Corner:
     inverse = ONE / z
     return Corner(
@@ -268,7 +283,7 @@ def _on_screen(x: Number, y: Number, z: Number, lens: Lens) -> Corner:
     )
 
 
-@njit(fastmath=True, nogil=True)
+@inlined
 def _seen(shape: Shape, triangle: int, corner: int, view: np.ndarray) -> tuple[Number, Number, Number]:
     """A corner in the camera's frame: right, up, forward."""
     place, step = 3 * corner * shape.triangles + triangle, shape.triangles

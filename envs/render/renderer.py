@@ -10,8 +10,8 @@ from envs.render import packed as layout
 from envs.render.camera import Camera, axes
 from envs.render.draw import Images, draw
 from envs.render.packed import CLUSTER, PackedScene
-from envs.render.raster import Lens, Scratch
-from envs.render.shade import VECTOR, Wanted
+from envs.render.raster import VECTOR, Lens, Scratch
+from envs.render.shade import SETUPS, Wanted
 from envs.render.visibility import TILE
 from vln.errors import InputError
 
@@ -88,14 +88,16 @@ class Renderer:
             tiles = -(-height // TILE) * -(-width // TILE)
             workers = max(workers, numba.get_num_threads())
             self._scratch = Scratch(
-                depths=np.zeros((workers, height * width), np.float32),
-                numbers=np.zeros((workers, height * width), np.int32),
+                depths=np.zeros((workers, height * width + VECTOR), np.float32),
+                numbers=np.zeros((workers, height * width + VECTOR), np.int32),
                 tiles=np.zeros((workers, tiles), np.float32),
                 order=np.zeros((workers, 3, 2 * clusters), np.int32),
                 screen=np.zeros((workers, 9 * CLUSTER), np.float32),
                 states=np.zeros((workers, CLUSTER), np.int32),
                 line=np.zeros((workers, width + VECTOR), np.uint32),
                 line_depth=np.zeros((workers, width + VECTOR), np.float32),
+                setups=np.zeros((workers, SETUPS, 24), np.float32),
+                owners=np.zeros((workers, SETUPS, 4), np.int32),
             )
         return self._scratch
 

@@ -7,23 +7,25 @@ the depth. Runs are rounded up to whole vectors: what is too much is overwritten
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numba.np.numpy_support import carray
 
-from envs.render.memory import constant, pointer, read, write
+from envs.render.memory import compiled, constant, inlined, pointer, read, write
 from envs.render.packed import COLOUR, GRADIENT, IMAGE, OBJECT, PLANE, TEXELS, TEXTURE, U, V
-from envs.render.raster import HALF, ONE, ZERO, Lens, Number, Scratch, f32, i32
+from envs.render.raster import HALF, ONE, VECTOR, ZERO, Lens, Number, Scratch, f32, i32
 from envs.render.textures import HEADER
 
-VECTOR = 8  # pixels
+SETUPS = 256  # triangles whose setups are remembered
+RED, GREEN, BLUE, AREA = 8, 12, 16, 20  # columns of a setup, after U and V
+OWNER, PLAIN, PICTURE = 0, 1, 2  # columns of an owner: triangle, its colour or -1, its texture or -1
+PART = 16  # pixels that share a level of the mipmap
 FIXED = 8  # bits after the point in texture coordinates
 BYTE = np.uint32(0xFF)
-RED_BLUE, GREEN = np.uint32(0xFF00FF), np.uint32(0x00FF00)
+RED_AND_BLUE, GREEN_ALONE = np.uint32(0xFF00FF), np.uint32(0x00FF00)
 WHITE = f32(255)
 u32 = np.uint32
 
-Ray = tuple[Number, Number, Number]
 Along = tuple[Number, Number, Number]  # a, b, c of (a + b x) z + c at pixel x and depth z
+Colours = tuple[Along, Along, Along]
 
 
 class Wanted(NamedTuple):
@@ -56,7 +58,7 @@ class Looks(NamedTuple):
     categories: np.ndarray
 
 
-@njit(fastmath=True, nogil=True)
+@compiled
 def shade(looks: Looks, view: np.ndarray, lens: Lens, scratch: Scratch, rgb: np.ndarray, depth: np.ndarray) -> None:
     """Colours and depth of one view from its visibility buffer.
 
@@ -68,18 +70,11 @@ def shade(looks: Looks, view: np.ndarray, lens: Lens, scratch: Scratch, rgb: np.
         rgb: (H, W, 3) uint8 is filled.
         depth: (H, W, 1) float32 is filled, metres.
     """
-    width, pixel = lens.width, ONE / lens.focal
-    across = (HALF - f32(width) * HALF) * pixel
-    line = scratch.line
+    width, line = lens.width, scratch.line
+    scratch.owners[:, OWNER] = -1
     for y in range(lens.height):
         seen = scratch.numbers[y * width : (y + 1) * width]
         _depths(scratch.depths[y * width : (y + 1) * width], scratch.line_depth, depth[y])
-        up = (f32(lens.height) * HALF - f32(y) - HALF) * pixel
-        ray = (  # at depth 1, of pixel 0 of the line
-            view[9] + across * view[3] + up * view[6],
-            view[10] + across * view[4] + up * view[7],
-            view[11] + across * view[5] + up * view[8],
-        )
         start = 0
         while start < width:
             triangle = seen[start]
@@ -89,12 +84,12 @@ def shade(looks: Looks, view: np.ndarray, lens: Lens, scratch: Scratch, rgb: np.
             if triangle < 0:
                 _plain(line, start, stop, u32(0))
             else:
-                _run(triangle, looks, view, pixel, ray, start, stop, line, scratch.line_depth)
+                _run(triangle, looks, view, lens, scratch, y, start, stop)
             start = stop
         _unpack(line, rgb[y])
 
 
-@njit(fastmath=True, nogil=True)
+@inlined
 def _depths(inverse: np.ndarray, line_depth: np.ndarray, depth: np.ndarray) -> None:
     for x in range(len(inverse)):
         z = inverse[x]
@@ -103,7 +98,7 @@ def _depths(inverse: np.ndarray, line_depth: np.ndarray, depth: np.ndarray) -> N
         depth[x, 0] = metres
 
 
-@njit(fastmath=True, nogil=True)
+@inlined
 def _unpack(line: np.ndarray, rgb: np.ndarray) -> None:
     for x in range(len(rgb)):
         colour = line[x]
@@ -112,121 +107,150 @@ def _unpack(line: np.ndarray, rgb: np.ndarray) -> None:
         rgb[x, 2] = np.uint8((colour >> u32(16)) & BYTE)
 
 
-@njit(fastmath=True, nogil=True)
+@inlined
 def _run(
-    triangle: int, looks: Looks, view: np.ndarray, pixel: Number, ray: Ray, start: int, stop: int,
-    line: np.ndarray, line_depth: np.ndarray,
-) -> None:  # fmt: skip
+    triangle: int, looks: Looks, view: np.ndarray, lens: Lens, scratch: Scratch, y: int, start: int, stop: int
+) -> None:
     """Colours of a run of pixels of one triangle."""
+    place = triangle & (SETUPS - 1)
+    setup, owner = scratch.setups[place], scratch.owners[place]
+    if owner[OWNER] != triangle:
+        _set_up(triangle, looks, view, lens, setup, owner)
+    if owner[PLAIN] >= 0:
+        _plain(scratch.line, start, stop, u32(owner[PLAIN]))
+        return
+    line, line_depth, down = scratch.line, scratch.line_depth, f32(i32(y))
+    colours = _along(setup, RED, down), _along(setup, GREEN, down), _along(setup, BLUE, down)
+    if owner[PICTURE] < 0:
+        _graded(line, line_depth, start, start + ((stop - start + VECTOR - 1) & -VECTOR), colours)
+        return
+    texture, along_u, along_v = looks.textures[owner[PICTURE]], _along(setup, U, down), _along(setup, V, down)
+    while start < stop:
+        part = min(start + PART, start + ((stop - start + VECTOR - 1) & -VECTOR))
+        middle = line_depth[min((start + part) // 2, stop - 1)]
+        texels = setup[AREA] * middle * middle * middle
+        _textured(line, line_depth, start, part, colours, texture, texels, along_u, along_v)
+        start = part
+
+
+@compiled
+def _set_up(triangle: int, looks: Looks, view: np.ndarray, lens: Lens, setup: np.ndarray, owner: np.ndarray) -> None:
+    """Fill the setup (24,) of a triangle of a view, and its owner (4,): what is the same for all of its runs.
+
+    Texture coordinates and colours are (a + b x + c y) z + d at pixel (x, y) and depth z, four numbers from a column.
+    Colours go to 255, or to 1 where they are to be multiplied by texels.
+    """
     surface = looks.surfaces[triangle]
     packed, gradient, mapping = u32(surface[COLOUR]), surface[GRADIENT], surface[TEXTURE]
+    owner[OWNER], owner[PLAIN], owner[PICTURE] = triangle, -1, -1
     if gradient < 0 and mapping < 0:
-        _plain(line, start, stop, packed)
+        owner[PLAIN] = surface[COLOUR]
         return
-    stop = start + ((stop - start + VECTOR - 1) & -VECTOR)
-    red, green, blue = f32(packed & BYTE), f32((packed >> u32(8)) & BYTE), f32((packed >> u32(16)) & BYTE)
-    colours = (ZERO, ZERO, red), (ZERO, ZERO, green), (ZERO, ZERO, blue)
-    if gradient >= 0:
-        row = looks.gradients[gradient]
-        colours = _along(row, 0, view, pixel, ray), _along(row, 4, view, pixel, ray), _along(row, 8, view, pixel, ray)
-    if mapping < 0:
-        _graded(line, line_depth, start, stop, colours)
-        return
-    row = looks.mappings[mapping]
-    plane = row[PLANE] * view[0] + row[PLANE + 1] * view[1] + row[PLANE + 2] * view[2] - row[PLANE + 3]
-    # A pixel at depth z covers pixel^2 z^3 / (distance of the plane) square metres.
-    texels = row[TEXELS] * pixel * pixel / max(abs(plane), f32(1e-6))
-    _textured(
-        line, line_depth, start, stop, colours, looks.textures[int(row[IMAGE])], texels,
-        _along(row, U, view, pixel, ray), _along(row, V, view, pixel, ray),
-    )  # fmt: skip
+    for channel in range(3):
+        column = RED + 4 * channel
+        if gradient >= 0:
+            _on_pixels(looks.gradients[gradient], 4 * channel, view, lens, setup, column)
+        else:
+            setup[column] = setup[column + 1] = setup[column + 2] = ZERO
+            setup[column + 3] = f32((packed >> u32(8 * channel)) & BYTE)
+    if mapping >= 0:
+        row = looks.mappings[mapping]
+        setup[RED : RED + 12] /= WHITE
+        _on_pixels(row, U, view, lens, setup, U)
+        _on_pixels(row, V, view, lens, setup, V)
+        plane = row[PLANE] * view[0] + row[PLANE + 1] * view[1] + row[PLANE + 2] * view[2] - row[PLANE + 3]
+        # A pixel at depth z covers z^3 / (focal^2 distance of the plane) square metres.
+        setup[AREA] = row[TEXELS] / (lens.focal * lens.focal * max(abs(plane), f32(1e-6)))
+        owner[PICTURE] = int(row[IMAGE])
 
 
-@njit(fastmath=True, nogil=True)
-def _along(row: np.ndarray, column: int, view: np.ndarray, pixel: Number, ray: Ray) -> Along:
-    """A function affine in the world along a line of pixels: (a + b x) z + c at pixel x and depth z."""
-    x, y, z = row[column], row[column + 1], row[column + 2]
-    at = x * ray[0] + y * ray[1] + z * ray[2]
-    step = (x * view[3] + y * view[4] + z * view[5]) * pixel
-    return at, step, x * view[0] + y * view[1] + z * view[2] + row[column + 3]
+@inlined
+def _on_pixels(row: np.ndarray, source: int, view: np.ndarray, lens: Lens, setup: np.ndarray, target: int) -> None:
+    """A function that is affine in the world, on the pixels of a view."""
+    x, y, z, pixel = row[source], row[source + 1], row[source + 2], ONE / lens.focal
+    right = (x * view[3] + y * view[4] + z * view[5]) * pixel
+    up = (x * view[6] + y * view[7] + z * view[8]) * pixel
+    ahead = x * view[9] + y * view[10] + z * view[11]
+    setup[target] = ahead - right * (f32(lens.width) * HALF - HALF) + up * (f32(lens.height) * HALF - HALF)
+    setup[target + 1] = right
+    setup[target + 2] = -up
+    setup[target + 3] = x * view[0] + y * view[1] + z * view[2] + row[source + 3]
 
 
-@njit(fastmath=True, nogil=True)
+@inlined
+def _along(setup: np.ndarray, column: int, y: Number) -> Along:
+    """One of the functions on a line of pixels."""
+    return setup[column] + setup[column + 2] * y, setup[column + 1], setup[column + 3]
+
+
+@inlined
 def _plain(line: np.ndarray, start: int, stop: int, colour: Number) -> None:
     for x in range(start, stop):
         line[x] = colour
 
 
-@njit(fastmath=True, nogil=True)
-def _shade_of(along: Along, x: Number, z: Number) -> Number:
-    return min(max((along[0] + along[1] * x) * z + along[2], ZERO), WHITE)
+@inlined
+def _shade_of(along: Along, x: Number, z: Number, most: Number) -> Number:
+    return min(max((along[0] + along[1] * x) * z + along[2], ZERO), most)
 
 
-@njit(fastmath=True, nogil=True)
+@inlined
 def _packed(red: Number, green: Number, blue: Number) -> Number:
     return u32(i32(red + HALF)) | u32(u32(i32(green + HALF)) << u32(8)) | u32(u32(i32(blue + HALF)) << u32(16))
 
 
-@njit(fastmath=True, nogil=True)
-def _graded(
-    line: np.ndarray, line_depth: np.ndarray, start: int, stop: int, colours: tuple[Along, Along, Along]
-) -> None:
+@inlined
+def _graded(line: np.ndarray, line_depth: np.ndarray, start: int, stop: int, colours: Colours) -> None:
     for i in range(start, stop):
         x, z = f32(i32(i)), read(line_depth, i)
-        write(
-            line,
-            i,
-            u32(_packed(_shade_of(colours[0], x, z), _shade_of(colours[1], x, z), _shade_of(colours[2], x, z))),
-        )
+        red, green = _shade_of(colours[0], x, z, WHITE), _shade_of(colours[1], x, z, WHITE)
+        write(line, i, u32(_packed(red, green, _shade_of(colours[2], x, z, WHITE))))
 
 
-@njit(fastmath=True, nogil=True)
+@inlined
 def _textured(
-    line: np.ndarray, line_depth: np.ndarray, start: int, stop: int, colours: tuple[Along, Along, Along],
+    line: np.ndarray, line_depth: np.ndarray, start: int, stop: int, colours: Colours,
     texture: np.ndarray, texels: Number, along_u: Along, along_v: Along,
 ) -> None:  # fmt: skip
     """Colours times the bilinear mean of four texels of the mipmap whose texels are as large as the pixels."""
     words = carray(pointer(texture[0]), (texture[1],), np.uint32)
-    width_bits, height_bits = i32(texture[2]), i32(texture[3])
-    part = ONE / WHITE
+    # Half the logarithm of the number of texels in a pixel, rounded: from the exponent of the floating-point number.
+    doubled = int(f32(texels).view(np.int32) >> 23) - 126
+    level = min(max(doubled, 0) >> 1, HEADER - 1)
+    wide, high = i32(max(texture[2] - level, 0)), i32(max(texture[3] - level, 0))
+    first, mask_x, mask_y = i32(words[level]), i32((1 << wide) - 1), i32((1 << high) - 1)
+    scale_u, scale_v = f32(i32(1 << (wide + FIXED))), f32(i32(1 << (high + FIXED)))
+    u0, u1, u2 = along_u[0] * scale_u, along_u[1] * scale_u, along_u[2] * scale_u - f32(1 << (FIXED - 1))
+    v0, v1, v2 = along_v[0] * scale_v, along_v[1] * scale_v, along_v[2] * scale_v - f32(1 << (FIXED - 1))
     for i in range(start, stop):
         x, z = f32(i32(i)), read(line_depth, i)
-        # Half the logarithm of the number of texels, rounded: from the exponent of the floating-point number.
-        level = i32(i32(f32(texels * z * z * z).view(np.int32) >> i32(23)) - i32(126)) >> i32(1)
-        level = min(max(i32(level), i32(0)), i32(HEADER - 1))
-        wide, high = max(i32(width_bits - level), i32(0)), max(i32(height_bits - level), i32(0))
-        u = ((along_u[0] + along_u[1] * x) * z + along_u[2]) * f32(i32(i32(1) << i32(wide + FIXED)))
-        v = ((along_v[0] + along_v[1] * x) * z + along_v[2]) * f32(i32(i32(1) << i32(high + FIXED)))
-        u, v = i32(i32(u) - i32(1 << (FIXED - 1))), i32(i32(v) - i32(1 << (FIXED - 1)))
-        mask_x, mask_y = i32(i32(i32(1) << wide) - 1), i32(i32(i32(1) << high) - 1)
+        u, v = i32((u0 + u1 * x) * z + u2), i32((v0 + v1 * x) * z + v2)
         column, row = i32(u >> i32(FIXED)), i32(v >> i32(FIXED))
-        left, right = i32(column & mask_x), i32(i32(column + 1) & mask_x)
-        first = i32(constant(words, level))
-        top = i32(first + i32(i32(row & mask_y) << wide))
-        bottom = i32(first + i32(i32(i32(row + 1) & mask_y) << wide))
+        left, right = i32(first + i32(column & mask_x)), i32(first + i32(i32(column + 1) & mask_x))
+        top, bottom = i32(i32(row & mask_y) << wide), i32(i32(i32(row + 1) & mask_y) << wide)
         across, down = u32(u & i32(255)), u32(v & i32(255))
         upper = _between(constant(words, i32(top + left)), constant(words, i32(top + right)), across)
         lower = _between(constant(words, i32(bottom + left)), constant(words, i32(bottom + right)), across)
         mean = u32(_between(upper, lower, down))
         red, green, blue = i32(mean & BYTE), i32(u32(mean >> u32(8)) & BYTE), i32(u32(mean >> u32(16)) & BYTE)
         colour = _packed(
-            f32(red) * part * _shade_of(colours[0], x, z),
-            f32(green) * part * _shade_of(colours[1], x, z),
-            f32(blue) * part * _shade_of(colours[2], x, z),
+            f32(red) * _shade_of(colours[0], x, z, ONE),
+            f32(green) * _shade_of(colours[1], x, z, ONE),
+            f32(blue) * _shade_of(colours[2], x, z, ONE),
         )
         write(line, i, u32(colour))
 
 
-@njit(fastmath=True, nogil=True)
+@inlined
 def _between(first: Number, second: Number, share: Number) -> Number:
     """Mean of two packed colours, share / 256 of the second; red and blue are computed as one number."""
     rest = u32(u32(256) - share)
-    odd = u32(u32(u32(first & RED_BLUE) * rest) + u32(u32(second & RED_BLUE) * share))
+    odd = u32(u32(u32(first & RED_AND_BLUE) * rest) + u32(u32(second & RED_AND_BLUE) * share))
     even = u32(u32(u32(u32(first >> u32(8)) & BYTE) * rest) + u32(u32(u32(second >> u32(8)) & BYTE) * share))
-    return u32(u32(odd >> u32(8)) & RED_BLUE) | u32(even & GREEN)
+    return u32(u32(odd >> u32(8)) & RED_AND_BLUE) | u32(even & GREEN_ALONE)
 
 
-@njit(fastmath=True, nogil=True)
+@inlined
 def label(looks: Looks, numbers: np.ndarray, semantic: np.ndarray, category: np.ndarray, wanted: Wanted) -> None:
     """Object ids (H, W) and categories (H, W) of one view, as wanted; pixels without a surface are 0."""
     height, width = semantic.shape

@@ -1,9 +1,8 @@
 """Which clusters of a scene a view needs, in which order: in the frustum, not hidden, near ones first."""
 
 import numpy as np
-from numba import njit
 
-from envs.render.memory import read, write
+from envs.render.memory import compiled, inlined, read, write
 from envs.render.raster import (
     CROSSING,
     HALF,
@@ -11,6 +10,7 @@ from envs.render.raster import (
     ONE,
     WHOLE,
     ZERO,
+    Buffer,
     Lens,
     Number,
     Scratch,
@@ -25,11 +25,11 @@ from envs.render.raster import (
 TILE = 8  # pixels a side: what hides is asked of tiles
 BUCKETS = 64  # of distance, for sorting
 PER_METRE = f32(4.0)  # buckets
-REFRESH = 16  # clusters drawn between two looks at the tiles
+REFRESH = 32  # triangles filled between two looks at the tiles
 FAR = f32(1e9)
 
 
-@njit(fastmath=True, nogil=True)
+@compiled
 def find_visible(shape: Shape, view: np.ndarray, lens: Lens, scratch: Scratch) -> None:
     """Fill the visibility buffer of one view: the large triangles first, then what they do not hide.
 
@@ -41,33 +41,47 @@ def find_visible(shape: Shape, view: np.ndarray, lens: Lens, scratch: Scratch) -
     """
     scratch.depths[:] = ZERO
     scratch.numbers[:] = -1
-    for i in range(_in_frustum(shape.boxes, 0, shape.large, view, lens, scratch.order)):
-        _draw(scratch.order[1, i], shape, view, lens, scratch)
-    drawn = REFRESH
-    for i in range(_in_frustum(shape.boxes, shape.large, len(shape.boxes), view, lens, scratch.order)):
+    scratch.tiles[:] = ZERO
+    _draw_clusters(0, shape.large, shape, view, lens, scratch)
+    _farthest(lens, scratch)
+    _draw_clusters(shape.large, len(shape.boxes), shape, view, lens, scratch)
+
+
+@inlined
+def _draw_clusters(start: int, stop: int, shape: Shape, view: np.ndarray, lens: Lens, scratch: Scratch) -> None:
+    """Draw clusters of a range, near ones first, as far as they are not behind what is there."""
+    filled = 0
+    for i in range(_in_frustum(shape.boxes, start, stop, view, lens, scratch.order)):
         cluster = scratch.order[1, i]
-        if drawn >= REFRESH:
-            _farthest(lens, scratch)
-            drawn = 0
         if not _behind(shape.boxes[cluster], view, lens, scratch.tiles):
-            _draw(cluster, shape, view, lens, scratch)
-            drawn += 1
+            filled += _draw(cluster, shape, view, lens, scratch)
+            if filled >= REFRESH:
+                _farthest(lens, scratch)
+                filled = 0
 
 
-@njit(fastmath=True, nogil=True)
-def _draw(cluster: int, shape: Shape, view: np.ndarray, lens: Lens, scratch: Scratch) -> None:
+@inlined
+def _draw(cluster: int, shape: Shape, view: np.ndarray, lens: Lens, scratch: Scratch) -> int:
+    """Draw the triangles of a cluster that are not behind what is there; returns their number."""
     start, stop = shape.spans[cluster, 0], shape.spans[cluster, 1]
     project(shape, start, stop, view, lens, scratch)
-    screen = scratch.screen
+    screen, filled = scratch.screen, 0
+    buffer = Buffer(scratch.depths, scratch.numbers)
     for i in range(stop - start):
         if scratch.states[i] == WHOLE:
             a, b, c = corner_of(screen, 0, i), corner_of(screen, 1, i), corner_of(screen, 2, i)
-            fill(a, b, c, start + i, lens, scratch)
+            left, right = min(a.x, b.x, c.x), max(a.x, b.x, c.x)
+            top, bottom = min(a.y, b.y, c.y), max(a.y, b.y, c.y)
+            if not _covered(left, right, top, bottom, max(a.z, b.z, c.z), lens, scratch.tiles):
+                fill(a, b, c, start + i, lens, buffer)
+                filled += 1
         elif scratch.states[i] == CROSSING:
-            clip(shape, start + i, view, lens, scratch)
+            clip(shape, start + i, view, lens, buffer)
+            filled += 1
+    return filled
 
 
-@njit(fastmath=True, nogil=True)
+@inlined
 def _in_frustum(boxes: np.ndarray, start: int, stop: int, view: np.ndarray, lens: Lens, order: np.ndarray) -> int:
     """Number of clusters, of start to stop, whose box meets the view's pyramid; put in order[1], near ones first."""
     sides = _sides(view, lens)
@@ -101,7 +115,7 @@ def _in_frustum(boxes: np.ndarray, start: int, stop: int, view: np.ndarray, lens
     return number
 
 
-@njit(fastmath=True, nogil=True)
+@inlined
 def _sides(view: np.ndarray, lens: Lens) -> tuple[tuple[Number, Number, Number], ...]:
     """Normals, outwards, of the right, left, upper and lower side of the view's pyramid."""
     wide, high = f32(lens.width) * HALF / lens.focal, f32(lens.height) * HALF / lens.focal
@@ -116,7 +130,7 @@ def _sides(view: np.ndarray, lens: Lens) -> tuple[tuple[Number, Number, Number],
     )
 
 
-@njit(fastmath=True, nogil=True)
+@compiled
 def _farthest(lens: Lens, scratch: Scratch) -> None:
     """Fill `tiles` with the smallest inverse depth in each; `line_depth` holds those of a tile's columns in between."""
     width, least = lens.width, scratch.line_depth
@@ -126,7 +140,8 @@ def _farthest(lens: Lens, scratch: Scratch) -> None:
         for y in range(top, min(lens.height, top + TILE)):
             base = y * width
             for x in range(width):
-                write(least, x, min(read(least, x), read(scratch.depths, base + x)))
+                here, there = read(least, x), read(scratch.depths, base + x)
+                write(least, x, min(there, here))
         for column in range(columns):
             smallest = FAR
             for x in range(column * TILE, column * TILE + TILE):
@@ -134,7 +149,7 @@ def _farthest(lens: Lens, scratch: Scratch) -> None:
             scratch.tiles[top // TILE * columns + column] = smallest
 
 
-@njit(fastmath=True, nogil=True)
+@inlined
 def _behind(box: np.ndarray, view: np.ndarray, lens: Lens, tiles: np.ndarray) -> bool:
     """Whether all tiles that a box touches are nearer than it."""
     middle_x, middle_y = f32(lens.width) * HALF, f32(lens.height) * HALF
@@ -152,8 +167,15 @@ def _behind(box: np.ndarray, view: np.ndarray, lens: Lens, tiles: np.ndarray) ->
         left, right, top, bottom = min(left, across), max(right, across), min(top, down), max(bottom, down)
     if nearest <= NEAR:
         return False
+    return _covered(left, right, top, bottom, ONE / nearest, lens, tiles)
+
+
+@inlined
+def _covered(
+    left: Number, right: Number, top: Number, bottom: Number, inverse: Number, lens: Lens, tiles: np.ndarray
+) -> bool:
+    """Whether all tiles that a rectangle of the screen touches are nearer than an inverse depth."""
     columns = (lens.width + TILE - 1) // TILE
-    inverse = ONE / nearest
     for row in range(_tile(top, lens.height), _tile(bottom, lens.height) + 1):
         for column in range(_tile(left, lens.width), _tile(right, lens.width) + 1):
             if tiles[row * columns + column] < inverse:
@@ -161,6 +183,6 @@ def _behind(box: np.ndarray, view: np.ndarray, lens: Lens, tiles: np.ndarray) ->
     return True
 
 
-@njit(fastmath=True, nogil=True)
+@inlined
 def _tile(pixels: Number, size: int) -> int:
     return int(min(max(pixels, ZERO), f32(size - 1))) // TILE
