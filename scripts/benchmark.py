@@ -5,6 +5,7 @@ python scripts/benchmark.py metrics --repeats 21 --json
 python scripts/benchmark.py graph
 python scripts/benchmark.py graph --threads 1 --batches 1 64 1024
 python scripts/benchmark.py train --preset r2r-navigator
+python scripts/benchmark.py sim
 """
 
 import resource
@@ -17,7 +18,6 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 from time import perf_counter
-from timeit import timeit
 from typing import Any, Literal, TypeVar
 from unittest.mock import patch
 
@@ -32,9 +32,11 @@ from agents.trainer import Trainer
 from agents.views import word_weights
 from envs.environment import NavigationVectorEnv
 from envs.graph import PanoramicGraph
+from scripts.benchmark_sim import sim
 from scripts.common import commands, show
 from scripts.reference_metrics import distance_dictionaries, score_all
 from scripts.score import load_task, read_walks
+from scripts.timing import time_in_turns
 from scripts.train import build_trainer, use_threads
 from scripts.worlds import open_world
 from vln.data import find_data
@@ -263,15 +265,6 @@ def _train_table(rows: Mapping[str, Any]) -> Table:
     return table
 
 
-def time_in_turns(runs: Mapping[Key, Callable[[], Any]], repeats: int) -> dict[Key, float]:
-    """Median seconds of each function, run in turns so that a busy moment of the machine falls on all of them."""
-    seconds: dict[Key, list[float]] = {name: [] for name in runs}
-    for _ in track(range(repeats), description="timing", transient=True, console=Console(stderr=True)):
-        for name, run in runs.items():
-            seconds[name].append(timeit(run, number=1))
-    return {name: median(taken) for name, taken in seconds.items()}
-
-
 def _compare(runs: Mapping[str, Callable[[], dict[str, np.ndarray]]], repeats: int) -> list[dict[str, Any]]:
     """Time and result of each implementation against the first."""
     results = {name: run() for name, run in runs.items()}
@@ -302,4 +295,4 @@ def _metrics_table(rows: Sequence[Mapping[str, Any]], episodes: int, repeats: in
 
 
 if __name__ == "__main__":
-    commands({"metrics": metrics, "graph": graph, "train": train})
+    commands({"metrics": metrics, "graph": graph, "train": train, "sim": sim})

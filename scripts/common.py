@@ -7,8 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import tyro
-from rich.console import Console
-from rich.table import Table
+from rich.console import Console, RenderableType
 from tyro.extras import subcommand_cli_from_dict
 
 from vln.errors import InputError
@@ -42,7 +41,7 @@ def commands(mains: Mapping[str, Callable[..., None]]) -> None:
         subcommand_cli_from_dict(dict(mains), config=(tyro.conf.OmitArgPrefixes,))
 
 
-def show(table: Table, rows: Any, as_json: bool) -> None:
+def show(table: RenderableType, rows: Any, as_json: bool) -> None:
     """Print `rows` as JSON, or the table drawn from them."""
     if as_json:
         print(json.dumps(rows, indent=2))

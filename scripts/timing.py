@@ -1,0 +1,20 @@
+"""Timing functions against each other."""
+
+from collections.abc import Callable, Hashable, Mapping
+from statistics import median
+from timeit import timeit
+from typing import Any, TypeVar
+
+from rich.console import Console
+from rich.progress import track
+
+Key = TypeVar("Key", bound=Hashable)
+
+
+def time_in_turns(runs: Mapping[Key, Callable[[], Any]], repeats: int) -> dict[Key, float]:
+    """Median seconds of each function, run in turns so that a busy moment of the machine falls on all of them."""
+    seconds: dict[Key, list[float]] = {name: [] for name in runs}
+    for _ in track(range(repeats), description="timing", transient=True, console=Console(stderr=True)):
+        for name, run in runs.items():
+            seconds[name].append(timeit(run, number=1))
+    return {name: median(taken) for name, taken in seconds.items()}
