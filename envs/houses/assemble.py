@@ -11,6 +11,7 @@ from envs.houses.walls import Shell
 from envs.scene import SceneObject
 
 Row = tuple[float, ...]
+NOISE = 1e-9  # texture coordinates below this are zeros that sines and cosines missed; files cannot keep them
 
 
 @dataclass
@@ -136,7 +137,7 @@ def build(assembly: Assembly) -> Mesh:
         vertices=vertices,
         triangles=triangles[proper],
         colours=np.rint(np.clip(colours.reshape(-1, 3), 0, 255)).astype(np.uint8),
-        uv=np.ascontiguousarray(uv.reshape(-1, 2), np.float32),
+        uv=np.ascontiguousarray(np.where(np.abs(uv) < NOISE, 0.0, uv).reshape(-1, 2), np.float32),
         texture=np.repeat(texture, 2)[proper],
         object_ids=np.repeat(object_ids, 2)[proper],
         objects=_objects(assembly, vertices, object_ids),
