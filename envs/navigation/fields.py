@@ -9,11 +9,12 @@ import numba
 import numpy as np
 
 from envs.navigation.queries import locate, to_metres
-from envs.navigation.roads import RISE, SLACK, RoadMap, Roads, bend, length, roads_view
+from envs.navigation.roads import SLACK, RoadMap, Roads, bend, length, roads_view
 from envs.navigation.view import Addressed, View, array_at, float32_at, float64_at, int32_at, view
 from envs.navigation.walls import sees
 
 GOAL, UNREACHABLE = -1, -2
+_RISE = 2**0.5 - 1  # what a metre of height adds, so that a slope of 45 degrees, the steepest, is as long as it is
 
 
 class Ways(NamedTuple):
@@ -21,7 +22,7 @@ class Ways(NamedTuple):
 
     Attributes:
         goal: (3,) float64 x, z in cells and height in metres.
-        far: (n,) float64 metres from each corner to the goal, infinite where there is no way.
+        far: (n,) float64 metres from each corner to the goal, seen from above; infinite where there is no way.
         onward: (n,) int32 the next corner; GOAL or UNREACHABLE.
         gates: (9, n) float32: what directions shortest paths come from to each corner; see `_add_gates`.
     """
@@ -56,7 +57,7 @@ def _find_ways(ground: View, roads: Roads, goal: np.ndarray) -> Ways:
         if bend(roads.sides[i], dx / flat, dz / flat, flat) == 0:
             continue
         if sees(ground, at[0], at[1], at[2], goal[0], goal[1], goal[2]):
-            far[i], onward[i] = length(ground, at[0], at[1], at[2], goal[0], goal[1], goal[2]), GOAL
+            far[i], onward[i] = length(ground, at[0], at[1], goal[0], goal[1]), GOAL
             heapq.heappush(queue, (float(far[i]), i))
     while len(queue):
         here, i = heapq.heappop(queue)
@@ -104,7 +105,7 @@ def passes_gates(gates: np.ndarray, i: int, dx: float, dz: float, slack: float) 
 
 
 @numba.njit(cache=True)
-def _promises(ground: View, roads: Roads, ways: Ways, x: float, z: float, y: float, strict: bool) -> np.ndarray:
+def _promises(ground: View, roads: Roads, ways: Ways, x: float, z: float, strict: bool) -> np.ndarray:
     """(n,) metres to the goal by way of each corner if it were in sight, infinite if no shortest path bends there.
 
     Written without branches, so that it is compiled to few instructions per corner.
@@ -113,9 +114,9 @@ def _promises(ground: View, roads: Roads, ways: Ways, x: float, z: float, y: flo
     cell, gates = ground.scale[3], ways.gates
     slack = SLACK if strict else np.inf
     for i in range(len(result)):
-        dx, dz, dy = roads.at[i, 0] - x, roads.at[i, 1] - z, roads.at[i, 2] - y
+        dx, dz = roads.at[i, 0] - x, roads.at[i, 1] - z
         fits = passes_gates(gates, i, dx, dz, slack)
-        result[i] = np.sqrt(dx * dx + dz * dz) * cell + RISE * abs(dy) + ways.far[i] if fits else np.inf
+        result[i] = np.sqrt(dx * dx + dz * dz) * cell + ways.far[i] if fits else np.inf
     return result
 
 
@@ -124,7 +125,7 @@ def _best_corner(
     ground: View, roads: Roads, ways: Ways, x: float, z: float, y: float, strict: bool
 ) -> tuple[float, int]:
     """Metres to the goal by the best corner in sight, and which it is; infinite and UNREACHABLE if there is none."""
-    promises = _promises(ground, roads, ways, x, z, y, strict)
+    promises = _promises(ground, roads, ways, x, z, strict)
     while len(promises) > 0:
         best = int(np.argmin(promises))
         if promises[best] == np.inf:
@@ -137,15 +138,25 @@ def _best_corner(
 
 
 @numba.njit(cache=True)
+def rise(ways: Ways, y: float) -> float:
+    """Metres that the difference in height to the goal adds to the way there.
+
+    Ways are measured from above and heights apart: both are metrics, so that their sum is one too, and stairs count
+    wherever the corners are.
+    """
+    return _RISE * abs(y - ways.goal[2])
+
+
+@numba.njit(cache=True)
 def look_up(ground: View, roads: Roads, ways: Ways, x: float, z: float, y: float) -> tuple[float, int]:
     """Metres to the goal from a walkable position, and the corner (or GOAL) that the path leads to first."""
     goal = ways.goal
     if sees(ground, x, z, y, goal[0], goal[1], goal[2]):
-        return length(ground, x, z, y, goal[0], goal[1], goal[2]), GOAL
+        return length(ground, x, z, goal[0], goal[1]) + rise(ways, y), GOAL
     far, corner = _best_corner(ground, roads, ways, x, z, y, True)
     if corner == UNREACHABLE:
         far, corner = _best_corner(ground, roads, ways, x, z, y, False)
-    return far, corner
+    return far + rise(ways, y), corner
 
 
 @numba.njit(cache=True)

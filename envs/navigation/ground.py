@@ -82,7 +82,7 @@ class Ground(Addressed):
         return snapped.reshape(points.shape), moved.reshape(points.shape[:-1])
 
     def contains(self, points: Any) -> np.ndarray:
-        """(n,) or () bool: whether points are over walkable floor, within half the body's height above or below it."""
+        """(n,) or () bool: whether points are on walkable floor, up to about two steps above or below it."""
         points = np.asarray(points, np.float64)
         return queries.contain_points(self.row, np.atleast_2d(points)).reshape(points.shape[:-1])
 
@@ -225,7 +225,7 @@ def _arrange(floors: Floors, islands: np.ndarray, body: Body, low: np.ndarray, s
     width, depth = size
     outlines = trace_outlines(floors, find_regions(floors), width)
     corners = outlines.corners.astype(np.float64)
-    scale = np.array([*low, body.cell, body.height / 2, body.climb], np.float64)
+    scale = np.array([*low, body.cell, min(2 * body.climb + body.cell, body.height / 2), body.climb], np.float64)
     walkable = floors.walkable
     start = np.concatenate([[0], np.cumsum(np.bincount(floors.column[walkable], minlength=width * depth))])
     traced = View(

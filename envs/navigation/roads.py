@@ -10,7 +10,6 @@ from envs.navigation.view import Addressed, View, array_at, float32_at, float64_
 from envs.navigation.walls import inward, is_inside, sees
 
 _MARGIN = 0.02  # cells between a corner and where paths pass it (1 mm at 0.05 m), so that lines along walls stay clear
-RISE = 2**0.5 - 1  # metres of way that a metre of height adds
 SLACK = 0.06  # cells by which a path may seem to bend the wrong way: thrice the margin
 
 
@@ -22,7 +21,7 @@ class Roads(NamedTuple):
         sides: (n, 6) float64, for both walls of a corner: unit vector along it (x, z) and its length in cells.
         start: (n + 1,) int32, where each corner's lines start in `ends`.
         ends: (M,) int32, the corners at their other ends.
-        lengths: (M,) float32 metres.
+        lengths: (M,) float32 metres, seen from above.
     """
 
     at: np.ndarray
@@ -45,13 +44,9 @@ def roads_view(row: np.ndarray) -> Roads:
 
 
 @numba.njit(cache=True)
-def length(ground: View, x0: float, z0: float, y0: float, x1: float, z1: float, y1: float) -> float:
-    """Metres of a line over the floor between positions in cells and metres of height.
-
-    Stairs rise along a part of a line only. So that lengths add up however a line is divided, a rise counts for itself,
-    with the share that makes a slope of 45 degrees, the steepest, as long as it is.
-    """
-    return np.sqrt((x1 - x0) ** 2 + (z1 - z0) ** 2) * ground.scale[3] + RISE * abs(y1 - y0)
+def length(ground: View, x0: float, z0: float, x1: float, z1: float) -> float:
+    """Metres between positions in cells, seen from above."""
+    return np.sqrt((x1 - x0) ** 2 + (z1 - z0) ** 2) * ground.scale[3]
 
 
 @numba.njit(cache=True)
@@ -141,7 +136,7 @@ def build_roads(row: np.ndarray) -> Roads:
     filled = start.copy()
     ends, lengths = np.empty(start[-1], np.int32), np.empty(start[-1], np.float32)
     for i, j in pairs:
-        far = length(ground, at[i, 0], at[i, 1], at[i, 2], at[j, 0], at[j, 1], at[j, 2])
+        far = length(ground, at[i, 0], at[i, 1], at[j, 0], at[j, 1])
         ends[filled[i]], lengths[filled[i]] = j, far
         ends[filled[j]], lengths[filled[j]] = i, far
         filled[i] += 1
