@@ -19,6 +19,7 @@ CLUSTER = 64  # triangles that are culled together
 LARGE_CLUSTER = 8
 LARGE = 1.5  # metres: a triangle of this extent is large
 MORTON_BITS = 10
+UNIFORM = 2  # of 255: corners whose colours differ by less are drawn in their mean
 
 # Columns of `PackedScene.surfaces`.
 TEXTURE, COLOUR, GRADIENT, OBJECT = range(4)
@@ -109,7 +110,7 @@ def pack(scene: Scene, categories: np.ndarray | None = None) -> PackedScene:
     surfaces[textured, TEXTURE] = np.arange(len(textured))
     colours = scene.colours[scene.triangles[order]].astype(np.float64)
     surfaces[:, COLOUR] = np.rint(colours.mean(1)).astype(np.int32) @ (1, 1 << 8, 1 << 16)
-    varying = np.flatnonzero((colours != colours[:, :1]).any((1, 2)))
+    varying = np.flatnonzero((np.ptp(colours, axis=1) > UNIFORM).any(1))
     surfaces[varying, GRADIENT] = np.arange(len(varying))
     ids = int(scene.object_ids.max(initial=len(scene.objects))) + 1
     if categories is None:

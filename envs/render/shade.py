@@ -133,7 +133,7 @@ def _run(
         start = part
 
 
-@compiled
+@inlined
 def _set_up(triangle: int, looks: Looks, view: np.ndarray, lens: Lens, setup: np.ndarray, owner: np.ndarray) -> None:
     """Fill the setup (24,) of a triangle of a view, and its owner (4,): what is the same for all of its runs.
 

@@ -25,7 +25,8 @@ from envs.render.raster import (
 TILE = 8  # pixels a side: what hides is asked of tiles
 BUCKETS = 64  # of distance, for sorting
 PER_METRE = f32(4.0)  # buckets
-REFRESH = 32  # triangles filled between two looks at the tiles
+REFRESH = 32  # triangles filled before the first look at the tiles; each next time as many, and a share more
+SHARE = 4
 FAR = f32(1e9)
 
 
@@ -50,14 +51,14 @@ def find_visible(shape: Shape, view: np.ndarray, lens: Lens, scratch: Scratch) -
 @inlined
 def _draw_clusters(start: int, stop: int, shape: Shape, view: np.ndarray, lens: Lens, scratch: Scratch) -> None:
     """Draw clusters of a range, near ones first, as far as they are not behind what is there."""
-    filled = 0
+    filled, patience = 0, REFRESH
     for i in range(_in_frustum(shape.boxes, start, stop, view, lens, scratch.order)):
         cluster = scratch.order[1, i]
         if not _behind(shape.boxes[cluster], view, lens, scratch.tiles):
             filled += _draw(cluster, shape, view, lens, scratch)
-            if filled >= REFRESH:
+            if filled >= patience:
                 _farthest(lens, scratch)
-                filled = 0
+                filled, patience = 0, patience + patience // SHARE
 
 
 @inlined
