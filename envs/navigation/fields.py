@@ -160,17 +160,6 @@ def look_up(ground: View, roads: Roads, ways: Ways, x: float, z: float, y: float
 
 
 @numba.njit(cache=True)
-def _measure(ground_row: np.ndarray, row: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """(n,) metres from (n, 3) points."""
-    ground, roads, ways = view(ground_row), roads_view(row), ways_view(row)
-    result = np.empty(len(points))
-    for i in range(len(points)):
-        x, z, y = locate(ground, points[i])
-        result[i] = look_up(ground, roads, ways, x, z, y)[0]
-    return result
-
-
-@numba.njit(cache=True)
 def _lead(ground_row: np.ndarray, row: np.ndarray, point: np.ndarray) -> np.ndarray:
     """(k, 3) corners of the shortest path from a point."""
     ground, roads, ways = view(ground_row), roads_view(row), ways_view(row)
@@ -200,8 +189,8 @@ def _prepare(ground_row: np.ndarray, roads_row: np.ndarray, goal: np.ndarray) ->
 
 @numba.njit(cache=True)
 def _measure_each(ground_rows: np.ndarray, rows: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """(B,) float32 metres from (B, 3) points, each with a goal of its own."""
-    result = np.empty(len(points), np.float32)
+    """(B,) float64 metres from (B, 3) points, each with a goal of its own."""
+    result = np.empty(len(points))
     for i in range(len(points)):
         ground = view(ground_rows[i])
         x, z, y = locate(ground, points[i])
@@ -240,7 +229,9 @@ class Field(Addressed):
             (n,) or () float64, infinite where there is no path.
         """
         points = np.asarray(points, np.float64)
-        return _measure(self.ground.row, self.row, np.atleast_2d(points)).reshape(points.shape[:-1])
+        flat = points.reshape(-1, 3)
+        rows = (np.tile(row, (len(flat), 1)) for row in (self.ground.row, self.row))
+        return _measure_each(*rows, flat).reshape(points.shape[:-1])
 
     def path(self, start: Any) -> np.ndarray:
         """(k, 3) float64 corners of the shortest path from a point to the goal, metres; (0, 3) where there is none."""
@@ -264,4 +255,4 @@ def distances(fields: Sequence[Field], positions: np.ndarray) -> np.ndarray:
     """
     ground_rows = np.stack([field.ground.row for field in fields])
     rows = np.stack([field.row for field in fields])
-    return _measure_each(ground_rows, rows, np.asarray(positions, np.float64))
+    return _measure_each(ground_rows, rows, np.asarray(positions, np.float64)).astype(np.float32)

@@ -16,7 +16,7 @@ from envs.navigation.floors import Floors, erode, find_floors, find_islands
 from envs.navigation.regions import find_regions
 from envs.navigation.roads import RoadMap
 from envs.navigation.view import Addressed, View
-from envs.navigation.voxels import voxelise
+from envs.navigation.voxels import is_flat, voxelise
 from envs.navigation.walls import index_walls
 from envs.scene import Scene
 from vln.errors import InputError
@@ -203,9 +203,8 @@ def _find_floors(scene: Scene, body: Body, low: np.ndarray, high: np.ndarray, si
     tall = int(np.ceil(np.float32(body.height) / cell))
     climb = int(np.floor(np.float32(body.climb) / cell))
     radius = int(np.ceil(np.float32(body.radius) / cell))
-    vertices = np.ascontiguousarray(scene.vertices, np.float32)
-    triangles = np.ascontiguousarray(scene.triangles, np.int32)
-    columns = voxelise(vertices, triangles, low, high, size, body.cell, climb)
+    corners = np.ascontiguousarray(scene.vertices[scene.triangles], np.float32)
+    columns = voxelise(corners, is_flat(corners), low, high, size, body.cell, climb)
     floors = find_floors(columns, size, tall, climb)
     erode(floors, radius)
     return floors

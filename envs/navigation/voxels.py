@@ -61,6 +61,15 @@ def _split(
 
 
 @numba.njit(cache=True)
+def _extent(polygon: np.ndarray, count: int, axis: int) -> tuple[np.float32, np.float32]:
+    """The lowest and the highest coordinate of a polygon's corners along an axis."""
+    low, high = polygon[0, axis], polygon[0, axis]
+    for i in range(1, count):
+        low, high = min(low, polygon[i, axis]), max(high, polygon[i, axis])
+    return low, high
+
+
+@numba.njit(cache=True)
 def _insert(spans: np.ndarray, tops: np.ndarray, first: np.ndarray, column: int, new: int, climb: int) -> None:
     """Put span `new` into its column's list, merged with those that it touches.
 
@@ -121,10 +130,16 @@ def _gather(first: np.ndarray, spans: np.ndarray, tops: np.ndarray) -> Columns:
     return Columns(start, low, high, flat, top)
 
 
+def is_flat(corners: np.ndarray) -> np.ndarray:
+    """(T,) bool, which triangles (T, 3, 3), counter-clockwise seen from outside, face up within 45 degrees."""
+    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    return normals[:, 1] > np.sqrt((normals * normals).sum(1) * np.float32(0.5))
+
+
 @numba.njit(cache=True)
 def voxelise(
-    vertices: np.ndarray,
-    triangles: np.ndarray,
+    corners: np.ndarray,
+    flat: np.ndarray,
     low: np.ndarray,
     high: np.ndarray,
     size: tuple[int, int],
@@ -134,8 +149,8 @@ def voxelise(
     """Columns of solid spans of a mesh.
 
     Args:
-        vertices: (V, 3) float32.
-        triangles: (T, 3) int32, counter-clockwise seen from outside.
+        corners: (T, 3, 3) float32 corners of its triangles.
+        flat: (T,) bool, which can be stood on; see `is_flat`.
         low: (3,) float32, the mesh's lowest coordinates, the grid's origin.
         high: (3,) float32, the highest.
         size: Cells along x and along z.
@@ -151,37 +166,36 @@ def voxelise(
     used = 0
     rest, spare = np.empty((12, 3), np.float32), np.empty((12, 3), np.float32)
     row, row_spare, part = np.empty((12, 3), np.float32), np.empty((12, 3), np.float32), np.empty((12, 3), np.float32)
-    for t in range(len(triangles)):
-        a, b, c = vertices[triangles[t, 0]], vertices[triangles[t, 1]], vertices[triangles[t, 2]]
-        normal = np.cross(b - a, c - a)
-        flat = normal[1] > np.sqrt((normal * normal).sum()) * np.float32(np.sqrt(0.5))
-        rest[0], rest[1], rest[2] = a, b, c
+    for t in range(len(corners)):
+        for k in range(3):
+            for axis in range(3):
+                rest[k, axis] = corners[t, k, axis]
         n_rest = 3
-        z_first = int((min(a[2], b[2], c[2]) - low[2]) * per_metre)
-        z_last = int((max(a[2], b[2], c[2]) - low[2]) * per_metre)
+        first_z, last_z = _extent(rest, 3, 2)
+        z_first, z_last = int((first_z - low[2]) * per_metre), int((last_z - low[2]) * per_metre)
         for z in range(min(max(z_first, 0), depth - 1), min(max(z_last, 0), depth - 1) + 1):
             edge = np.float32(np.float32(low[2] + np.float32(z) * side) + side)
             n_row, n_rest = _split(rest, n_rest, 2, edge, row, spare)
             rest, spare = spare, rest
             if n_row < 3:
                 continue
-            x_first = int((row[:n_row, 0].min() - low[0]) * per_metre)
-            x_last = int((row[:n_row, 0].max() - low[0]) * per_metre)
+            first_x, last_x = _extent(row, n_row, 0)
+            x_first, x_last = int((first_x - low[0]) * per_metre), int((last_x - low[0]) * per_metre)
             for x in range(min(max(x_first, 0), width - 1), min(max(x_last, 0), width - 1) + 1):
                 edge = np.float32(np.float32(low[0] + np.float32(x) * side) + side)
                 n_part, n_row = _split(row, n_row, 0, edge, part, row_spare)
                 row, row_spare = row_spare, row
                 if n_part < 3:
                     continue
-                bottom = max(part[:n_part, 1].min() - low[1], np.float32(0))
-                top = min(part[:n_part, 1].max() - low[1], high[1] - low[1])
+                bottom, top = _extent(part, n_part, 1)
+                bottom, top = max(bottom - low[1], np.float32(0)), min(top - low[1], high[1] - low[1])
                 if used == len(tops):
                     grown, grown_tops = np.empty((2 * used, 4), np.int32), np.empty(2 * used, np.float32)
                     grown[:used], grown_tops[:used] = spans, tops
                     spans, tops = grown, grown_tops
                 spans[used, 0] = int(np.floor(bottom * per_metre))
                 spans[used, 1] = max(int(np.ceil(top * per_metre)), spans[used, 0] + 1)
-                spans[used, 2] = flat
+                spans[used, 2] = flat[t]
                 tops[used] = top
                 _insert(spans, tops, first, z * width + x, used, climb)
                 used += 1
