@@ -230,8 +230,8 @@ class Field(Addressed):
         """
         points = np.asarray(points, np.float64)
         flat = points.reshape(-1, 3)
-        rows = (np.tile(row, (len(flat), 1)) for row in (self.ground.row, self.row))
-        return _measure_each(*rows, flat).reshape(points.shape[:-1])
+        grounds, fields = (np.tile(row, (len(flat), 1)) for row in (self.ground.row, self.row))
+        return _measure_each(grounds, fields, flat).reshape(points.shape[:-1])
 
     def path(self, start: Any) -> np.ndarray:
         """(k, 3) float64 corners of the shortest path from a point to the goal, metres; (0, 3) where there is none."""
