@@ -229,6 +229,8 @@ class TrainConfig:
     """Phases with method dagger."""
     ppo: PpoConfig = field(default_factory=PpoConfig, metadata={"later": True})
     """Phases with method ppo."""
+    optimizer: Literal["adam", "muon"] = later("adam")
+    """What takes the steps: Adam, or Muon (Jordan et al. 2024) for matrices and Adam for all else."""
     gradient_clip: float = 5.0
     """Largest norm of the gradient."""
     average: float = 0.999

@@ -2,20 +2,29 @@
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Adam, Optimizer
+
+from agents.muon import Muon, matrices_of
 
 
 class Descent:
-    """Adam on the weights of a network."""
+    """Adam on the weights of a network, or Muon on its matrices and Adam on the rest."""
 
-    def __init__(self, network: nn.Module, learning_rate: float, clip: float) -> None:
+    def __init__(self, network: nn.Module, learning_rate: float, clip: float, muon: bool = False) -> None:
         """Start; `clip` is the largest norm of the gradient."""
         self.network, self.clip = network, clip
-        self.optimizer = torch.optim.Adam(network.parameters(), learning_rate, fused=True)
+        matrices = matrices_of(network) if muon else []
+        special = {id(matrix) for matrix in matrices}
+        rest = [weight for weight in network.parameters() if id(weight) not in special]
+        self.optimizers: dict[str, Optimizer] = {"optimizer": Adam(rest, learning_rate, fused=True)}
+        if matrices:
+            self.optimizers["muon"] = Muon(matrices, learning_rate)
 
     def set_rate(self, learning_rate: float) -> None:
         """Change the step size."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate
+        for optimizer in self.optimizers.values():
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate
 
     def add(self, loss: Tensor) -> None:
         """Add the gradient of a loss to what the next step is taken along.
@@ -34,8 +43,9 @@ class Descent:
         """
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.clip)
         _check_finite("norm of the gradient", norm)
-        self.optimizer.step()
-        self.optimizer.zero_grad()
+        for optimizer in self.optimizers.values():
+            optimizer.step()
+            optimizer.zero_grad()
         return norm
 
 

@@ -8,7 +8,6 @@ from torch import Tensor
 
 from agents.config import TrainConfig
 from agents.navigator import Navigator
-from agents.recognition import Names
 from agents.views import build_views
 from agents.vision import BlindImages, ImageViews
 from vln.errors import InputError
@@ -51,14 +50,18 @@ def build_navigator(
 
 
 def build_camera_navigator(
-    config: TrainConfig, vocabulary: Vocabulary, labels: Mapping[str, Sequence[str]], word_vectors: Path, actions: int
+    config: TrainConfig,
+    vocabulary: Vocabulary,
+    labels: Mapping[str, int],
+    word_vectors: Path,
+    actions: int,
 ) -> Navigator:
     """A navigator of a continuous world with fresh weights, which come from torch's global random generator.
 
     Args:
         config: What to build.
         vocabulary: Of the instructions.
-        labels: What the labels of the pixels are called, by observation, e.g. "category"; index 0 is nothing.
+        labels: How many labels pixels may have, by observation, e.g. "category"; 0 is none.
         word_vectors: Folder with GloVe vectors, for `config.language.word_vectors`.
         actions: Number of actions.
 
@@ -71,12 +74,9 @@ def build_camera_navigator(
         views = BlindImages(settings.camera, settings.view)
     else:
         views = ImageViews(settings.camera, settings.view, settings.feature_dropout)
-    names = {}
-    if language.unit == "word":
-        names = {kind: Names([(), *([name] for name in found[1:])], vocabulary) for kind, found in labels.items()}
     vectors = word_vectors if language.word_vectors and language.unit == "word" else None
     start = embedding(vocabulary.symbols, language.embedding, vectors)
-    return Navigator(settings, language, start, views, actions, names)
+    return Navigator(settings, language, start, views, actions, labels)
 
 
 def embedding(symbols: Sequence[str], width: int, word_vectors: Path | None) -> Tensor:

@@ -20,16 +20,19 @@ class Instruction:
         words: (B, L, E), embeddings of the tokens.
         mask: (B, L) bool, True at tokens.
         summary: (B, C), final state.
+        goal: (B, C), context of the words that name the goal; None where nobody asks for it.
     """
 
     context: Tensor
     words: Tensor
     mask: Tensor
     summary: Tensor
+    goal: Tensor | None = None
 
     def rows(self, keep: Tensor) -> "Instruction":
         """The instructions of the batch rows `keep` (n,)."""
-        return Instruction(self.context[keep], self.words[keep], self.mask[keep], self.summary[keep])
+        goal = None if self.goal is None else self.goal[keep]
+        return Instruction(self.context[keep], self.words[keep], self.mask[keep], self.summary[keep], goal)
 
 
 class InstructionEncoder(nn.Module):

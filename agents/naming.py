@@ -18,7 +18,9 @@ from agents.objective import Numbers
 from agents.recording import record
 from vln.errors import InputError
 
-STEPS = 8  # of a walk
+STEPS = 16  # of a walk
+EPOCHS = 2  # times that its frames are learnt from; seeing them costs as much
+FRAMES = 64  # of a step of the optimiser: more steps of fewer frames see better than fewer of more
 STOP = 0  # in every continuous world
 
 
@@ -40,7 +42,7 @@ class Wanderer:
 def learn_names(
     navigator: Navigator, env: VectorEnv, episodes: np.ndarray, phase: PhaseConfig, descent: Descent
 ) -> Numbers:
-    """Wander from the starts of `episodes` (B,), and take a step towards naming what was seen.
+    """Wander from the starts of `episodes` (B,), and take steps towards naming what was seen.
 
     Returns:
         Numbers to log.
@@ -51,11 +53,27 @@ def learn_names(
     wanderer = Wanderer(navigator.low_level_actions, phase.teacher_share)
     student = torch.zeros(len(episodes), device=next(navigator.parameters()).device)
     frames = record(env, episodes, wanderer, student, steps=STEPS).frames
+    seen = {name: torch.cat([frame[name] for frame in frames]) for name in frames[0]}
     navigator.train()
-    loss = navigator.naming(navigator.see({name: torch.cat([frame[name] for frame in frames]) for name in frames[0]}))
+    count = len(seen["instruction"])
+    order = torch.cat([torch.randperm(count, device=student.device) for _ in range(EPOCHS)])
+    losses, norms = zip(
+        *(
+            _learn({name: value[part] for name, value in seen.items()}, navigator, descent)
+            for part in torch.split(order, FRAMES)
+        ),
+        strict=True,
+    )
+    loss = torch.stack(losses).mean()
+    numbers = {"semantic": loss, "loss": loss, "frames": torch.tensor(count)}
+    return {**numbers, "gradient_norm": torch.stack(norms).mean()}
+
+
+def _learn(frames: Observation, navigator: Navigator, descent: Descent) -> tuple[Tensor, Tensor]:
+    """Take a step towards naming what frames show; returns the loss and the norm of the gradient."""
+    loss = navigator.naming(navigator.see(frames))
     if loss is None:
         problem = "there are no labelled images to learn from, or the navigator matches no words with them"
         raise InputError("--perception.iterations", problem, "set it to 0")
     descent.add(loss.mean())
-    numbers = {"semantic": loss.detach().mean(), "loss": loss.detach().mean(), "frames": torch.tensor(len(loss))}
-    return {**numbers, "gradient_norm": descent.step()}
+    return loss.detach().mean(), descent.step()

@@ -16,11 +16,12 @@ from agents.attention import attend, compare, masked_softmax
 from agents.config import LanguageConfig, NavigatorConfig
 from agents.geometry import DIRECTION, cell_directions, directions, facing, view_centres
 from agents.language import Instruction, InstructionEncoder
-from agents.recognition import Names, naming_loss
+from agents.recognition import labels_shown, naming_loss, pointing_loss
 from agents.recurrent import RecurrentCore
 from agents.views import Glance, Panorama, ViewContent
 from agents.vision import BlindImages, ImageContent, ImageViews
 from vln.graph import VIEWS
+from vln.language import EOS
 
 GEOMETRY = DIRECTION + 3  # a candidate: direction, metres, whether it is the stop slot, whether it was visited
 KEY = 64
@@ -40,7 +41,7 @@ class State:
         hidden: (B, hidden), its top layer after dropout.
         last_action: (B, GEOMETRY or actions), features of the action taken last, zeros at the start.
         visited: (B, T) int64, viewpoint rows visited, -1 where there is none.
-        read: (B, C + E), context and words read last, zeros at the start; for agents with a camera, else (B, 0).
+        read: (B, C), context read last, zeros at the start; for agents with a camera, else (B, 0).
         glance: What the views share between steps.
     """
 
@@ -101,7 +102,7 @@ class Navigator(nn.Module):
         embedding: Tensor,
         views: ViewContent | ImageContent,
         low_level_actions: int = 0,
-        names: Mapping[str, Names] | None = None,
+        labels: Mapping[str, int] | None = None,
     ) -> None:
         """A navigator.
 
@@ -111,12 +112,12 @@ class Navigator(nn.Module):
             embedding: (V, E), where word vectors start.
             views: The views of the world.
             low_level_actions: Number of low-level actions; 0 scores panoramic candidates instead.
-            names: What the labels of an image are called, by the observation that has them, e.g. "category".
+            labels: How many labels an image may have, by the observation that has them, e.g. "category"; 0 is none.
         """
         super().__init__()
         self.config, self.views, self.low_level_actions = config, views, low_level_actions
         self.camera = isinstance(views, (ImageViews, BlindImages))
-        self.names = nn.ModuleDict(names or {})
+        self.labels = dict(labels or {}) if config.alignment else {}
         self.encoder = InstructionEncoder(language, embedding, config.dropout)
         words, hidden = self.encoder.width, config.hidden
         seen = config.view + DIRECTION
@@ -130,14 +131,18 @@ class Navigator(nn.Module):
         self.read = nn.Linear(hidden, words, bias=False)
         if config.cross_modal:
             self.ground_content, self.ground_direction = nn.Linear(words, config.view), nn.Linear(words, DIRECTION)
-        if config.alignment:
+        if config.alignment and not self.camera:
             self.align = nn.Linear(embedding.shape[1], config.view, bias=False)
         if isinstance(views, (ImageViews, BlindImages)):
-            pointed = 0
-            if config.alignment:
-                pointed, self.likely = POINTED * views.side, nn.Parameter(torch.tensor(UNLIKELY))
+            pointed, labelled = 0, sum(self.labels.values())
+            if labelled:
+                self.recognise = nn.Linear(config.view, labelled)
+                nn.init.constant_(self.recognise.bias, UNLIKELY)
+                self.goal, self.seek = nn.Linear(words, 1), nn.Linear(words, labelled)
+                self.likely = nn.Parameter(torch.tensor(UNLIKELY))
+                pointed = 2 * POINTED * views.side
             contexts += pointed
-            self.notice = nn.Linear(views.side**2 + words + pointed, KEY)
+            self.notice = nn.Linear(views.side**2 + words + pointed + labelled, KEY)
             reflex = nn.Sequential(nn.Linear(contexts, REFLEX), nn.ReLU(), nn.Linear(REFLEX, low_level_actions))
             self.act: nn.Module = reflex
         elif low_level_actions:
@@ -157,13 +162,22 @@ class Navigator(nn.Module):
     def begin(self, tokens: Tensor) -> tuple[Instruction, State]:
         """Read the instructions (B, L) and start."""
         instruction = self.encoder(tokens)
+        if self.labels:
+            instruction = self._seek(instruction, tokens)
         hidden = torch.tanh(self.start(instruction.summary))
         last_action = hidden.new_zeros(len(tokens), self.last_action.in_features)
         nowhere = torch.full((len(tokens), 0), -1, dtype=torch.int64, device=tokens.device)
-        read = instruction.context.shape[2] + instruction.words.shape[2] if self.camera else 0
+        read = instruction.context.shape[2] if self.camera else 0
         unread = hidden.new_zeros(len(tokens), read)
         glance = self.views.begin(len(tokens))
         return instruction, State(self.core.initial(hidden), hidden, last_action, nowhere, unread, glance)
+
+    def _seek(self, instruction: Instruction, tokens: Tensor) -> Instruction:
+        """Find the words that name the goal; the end of a sentence, which knows all of it, would shine too bright."""
+        mask = instruction.mask & (tokens[:, : instruction.mask.shape[1]] != EOS)
+        mask[:, 0] = True
+        goal = attend(masked_softmax(self.goal(instruction.context)[:, :, 0], mask), instruction.context)
+        return replace(instruction, mask=mask, goal=goal)
 
     def see(self, observation: Observation) -> Observation:
         """What is seen in images, of any number of bodies and steps; `forward` takes it in place of the images.
@@ -174,7 +188,8 @@ class Navigator(nn.Module):
             return observation
         views = cast(ImageContent, self.views)
         kept = {name: value for name, value in observation.items() if name not in ("rgb", "depth")}
-        return {**kept, **views.see(observation)}
+        seen = views.see(observation)
+        return {**kept, **seen, **({"labels": self.recognise(seen["cells"])} if self.labels else {})}
 
     def forward(self, instruction: Instruction, observation: Observation, state: State) -> Output:
         """Look, remember, read, ground, and score the actions."""
@@ -182,16 +197,18 @@ class Navigator(nn.Module):
         here = observation["cells" if self.camera else "viewpoint"]
         panorama, around = self.views.around(here, state.glance), self._around(observation)
         looked, seen = self._look(state.hidden, observation, panorama, around)
-        noticed = self._notice(state.read, observation, panorama)
+        likely = self._likely(instruction.goal, observation)
+        ahead = [self._where(each, observation) for each in likely]
+        noticed = self._notice(state.read, observation, ahead)
         top, core = self.core(torch.cat([seen, self.last_action(state.last_action), *noticed], 1), state.core)
         hidden = self.dropout(top)
         reading = masked_softmax(compare(self.read(hidden), instruction.context), instruction.mask)
         context, words = attend(reading, instruction.context), attend(reading, instruction.words)
         features = torch.cat([hidden, context, *self._ground(context, panorama, around)], 1)
-        features = torch.cat([self.dropout(features), *self._point(words, observation, panorama)], 1)
+        features = torch.cat([self.dropout(features), *self._point(context, observation), *ahead], 1)
         visited, read = state.visited, state.read
         if self.camera:
-            read = torch.cat([context, words], 1)
+            read = context
         else:
             visited = torch.cat([visited, here[:, None]], 1)
         logits, action_features = self._score(features, words, observation, visited, panorama)
@@ -203,7 +220,7 @@ class Navigator(nn.Module):
             reading,
             looked,
             State(core, hidden, state.last_action, visited, read, state.glance),
-            self.naming(observation),
+            self._recognised(likely, observation),
         )
 
     def _around(self, observation: Observation) -> Tensor:
@@ -214,39 +231,57 @@ class Navigator(nn.Module):
         relative = headings - observation["heading"][:, None]
         return directions(relative, elevations.expand_as(relative))
 
-    def _notice(self, read: Tensor, observation: Observation, panorama: Panorama) -> list[Tensor]:
-        """What a camera tells the memory besides: what is near, and where the words read last are seen (B, KEY)."""
+    def _notice(self, read: Tensor, observation: Observation, ahead: list[Tensor]) -> list[Tensor]:
+        """What a camera tells the memory besides (B, KEY).
+
+        That is what is near, what is in sight, where the words read last are seen, and where the goal is.
+        """
         if not self.camera:
             return []
-        context, words = read[:, : self.encoder.width], read[:, self.encoder.width :]
-        return [self.notice(torch.cat([observation["near"], context, *self._point(words, observation, panorama)], 1))]
+        parts = [observation["near"], read, *self._point(read, observation), *ahead]
+        if self.labels:
+            parts.append(observation["labels"].amax(1).sigmoid())
+        return [self.notice(torch.cat(parts, 1))]
 
-    def _point(self, words: Tensor, observation: Observation, panorama: Panorama) -> list[Tensor]:
-        """Where in an image what `words` (B, E) are for is seen (B, POINTED * side).
+    def _likely(self, context: Tensor | None, observation: Observation) -> list[Tensor]:
+        """(B, cells) logits of seeing what `context` (B, C) is about; none without words or labels to match.
+
+        Evidence of labels adds up: what looks red and looks like a sofa is a red sofa.
+        """
+        if context is None or not self.labels:
+            return []
+        return [compare(self.seek(context), observation["labels"]) + self.likely]
+
+    def _point(self, context: Tensor, observation: Observation) -> list[Tensor]:
+        """Where in an image what `context` (B, C) is about is seen (B, POINTED * side)."""
+        return [self._where(likely, observation) for likely in self._likely(context, observation)]
+
+    def _where(self, logits: Tensor, observation: Observation) -> Tensor:
+        """Where in an image something with `logits` (B, cells) is seen (B, POINTED * side).
 
         By column, which tells where to turn; by column and nearness, which tells when it is reached; and by row.
         """
-        if not (self.camera and self.config.alignment):
-            return []
-        likely = (panorama.match(self.align(words)) + self.likely).sigmoid()
-        side = math.isqrt(likely.shape[1])
-        grid, near = likely.view(-1, side, side), observation["near"].view(-1, side, side)
-        return [torch.cat([grid.amax(1), (grid * near).amax(1), grid.amax(2)], 1)]
+        side = math.isqrt(logits.shape[1])
+        grid, near = logits.sigmoid().view(-1, side, side), observation["near"].view(-1, side, side)
+        return torch.cat([grid.amax(1), (grid * near).amax(1), grid.amax(2)], 1)
+
+    def _recognised(self, likely: list[Tensor], observation: Observation) -> Tensor | None:
+        """(B,) losses of naming and of pointing at the goal, if there are labels to learn them from."""
+        losses = [self.naming(observation)]
+        if likely and "target" in observation:
+            losses.append(pointing_loss(likely[0], observation["target"]))
+        found = [loss for loss in losses if loss is not None]
+        return torch.stack(found).sum(0) if found else None
 
     def naming(self, observation: Observation) -> Tensor | None:
         """(B,) loss of naming what some of the cells show, if there are labels to learn it from."""
-        kinds = [kind for kind in self.names if kind in observation] if self.config.alignment else []
-        if not kinds:
+        if not self.labels or not all(kind in observation for kind in self.labels):
             return None
-        cells = observation["cells"]
-        side = math.isqrt(cells.shape[1])
-        asked = torch.randperm(cells.shape[1], device=cells.device)[: max(1, cells.shape[1] // ASKED)]
-        loss = cells.new_zeros(len(cells))
-        for kind in kinds:
-            names = cast(Names, self.names[kind])
-            logits = cells[:, asked] @ self.align(names.vectors(self.encoder.embedding)).T + self.likely
-            loss = loss + naming_loss(logits, names.shown(observation[kind], side, asked))
-        return loss
+        logits = observation["labels"]
+        side = math.isqrt(logits.shape[1])
+        asked = torch.randperm(logits.shape[1], device=logits.device)[: max(1, logits.shape[1] // ASKED)]
+        shown = [labels_shown(observation[kind], count, side, asked) for kind, count in self.labels.items()]
+        return naming_loss(logits[:, asked], torch.cat(shown, 2))
 
     def _look(
         self, hidden: Tensor, observation: Observation, panorama: Panorama, around: Tensor

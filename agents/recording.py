@@ -88,7 +88,7 @@ def stack(parts: list[Predictions], join: Callable[[list[Tensor]], Tensor]) -> d
 
 def unlabelled(navigator: Navigator, observation: Observation) -> Observation:
     """An observation without the labels of its images, from which to act costs less."""
-    return {name: value for name, value in observation.items() if name not in navigator.names}
+    return {name: value for name, value in observation.items() if name not in navigator.labels}
 
 
 def shrink(rows: Tensor, alive: Tensor, instruction: Instruction, state: State) -> tuple[Tensor, Instruction, State]:
@@ -308,7 +308,7 @@ def unroll(
         parts.append(judge(output, actions, expert))
         state = navigator.chose(output, actions)
     predictions = Predictions(**stack(parts, torch.cat))
-    return (predictions if named is None else replace(predictions, semantic=named)), state
+    return (predictions if named is None else replace(predictions, semantic=predictions.semantic + named)), state
 
 
 def carried(begun: State, before: State) -> State:

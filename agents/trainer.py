@@ -71,7 +71,8 @@ class Trainer:
         self.device = next(navigator.parameters()).device
         self.average = {name: value.detach().clone() for name, value in navigator.state_dict().items()}
         self.iteration, self.steps, self.seconds, self.best = 0, 0, 0.0, -1.0
-        self.descent = Descent(navigator, config.imitation.learning_rate, config.gradient_clip)
+        muon = config.optimizer == "muon"
+        self.descent = Descent(navigator, config.imitation.learning_rate, config.gradient_clip, muon)
         self.dagger = Dagger(config, navigator, env, folder / "dagger")
         self.stream = Stream(navigator, env, sampler)
         self.ppo = Ppo(config.ppo, navigator, self.stream, self.descent)
@@ -210,7 +211,7 @@ class Trainer:
         parts: Mapping[str, Mapping[str, Tensor]] = {
             "model": self.navigator.state_dict(),
             "average": self.average,
-            "optimizer": optimizer_tensors(self.descent.optimizer),
+            **{name: optimizer_tensors(each) for name, each in self.descent.optimizers.items()},
             "random": random,
             "stream": self.stream.tensors(),
         }
@@ -244,7 +245,8 @@ class Trainer:
         average = checkpoint.part("average")
         # In the order of the weights, which is how they are paired; the file has its own.
         self.average = {name: average[name].to(self.device) for name in self.navigator.state_dict()}
-        load_optimizer(self.descent.optimizer, checkpoint.part("optimizer"))
+        for name, optimizer in self.descent.optimizers.items():
+            load_optimizer(optimizer, checkpoint.part(name))
         self.iteration, self.seconds = checkpoint.state["iteration"], checkpoint.state["seconds"]
         self.best, self.steps = checkpoint.state["best"], checkpoint.state.get("steps", 0)
         self.log.waiting = list(checkpoint.state.get("waiting", []))

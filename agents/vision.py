@@ -17,6 +17,7 @@ from agents.views import FeatureDropout, Glance, Panorama
 from vln.errors import InputError
 
 PIXEL = 4  # red, green, blue, nearness
+WIDE = 2  # times as many numbers between the layers of a mix
 PARTS = 2  # rows and columns of parts of a cell, which are looked at alike
 
 
@@ -50,21 +51,22 @@ class _Cells:
 
 
 class _Mix(nn.Module):
-    """Adds to each cell something of those around it: a convolution by channel, then one of the channels.
+    """Adds to each cell something of those around it: a convolution by channel, then two layers of each cell.
 
-    Together they cost a third of a full convolution on a CPU.
+    Together they cost less than half of a full convolution on a CPU, and the wide layer between them names more things
+    aright than wider cells do.
     """
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.around = nn.Conv2d(channels, channels, 3, padding=1, groups=channels)
-        self.across = nn.Linear(channels, channels)
+        self.widen, self.narrow = nn.Linear(channels, WIDE * channels), nn.Linear(WIDE * channels, channels)
 
     def forward(self, cells: Tensor, side: int) -> Tensor:
         """Cells (B * side * side, channels) to the same."""
         grid = cells.view(-1, side, side, cells.shape[1])
         around = self.around(grid.permute(0, 3, 1, 2)).permute(0, 2, 3, 1).reshape(cells.shape)
-        return cells + F.relu(self.across(around), inplace=True)
+        return cells + self.narrow(F.relu(self.widen(around), inplace=True))
 
 
 class ImageViews(FeatureDropout):

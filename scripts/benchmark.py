@@ -226,7 +226,7 @@ def time_update(trainer: Trainer) -> dict[str, float]:
         (trainer.env, "reset", "environment"),
         (trainer.env, "step", "environment"),
         (torch.Tensor, "backward", "backward"),
-        (trainer.descent.optimizer, "step", "optimiser"),
+        *((optimizer, "step", "optimiser") for optimizer in trainer.descent.optimizers.values()),
     )
     with ExitStack() as watches:
         for owner, method, part in parts:

@@ -92,13 +92,13 @@ class HousesWorld:
         learns = config.perception.iterations or config.imitation.loss.semantic or config.reinforcement.loss.semantic
         named = named and sees and bool(learns)
         size = config.navigator.camera.size
-        sensors = Sensors(size, size, rgb=sees, depth=sees, category=named, colour=named)
+        sensors = Sensors(size, size, rgb=sees, depth=sees, category=named, colour=named, target=named)
         motion = Motion(config.world.forward, config.world.turn, config.world.sliding)
         return HousesSimulator(sensors, motion, self.scenes)
 
     def navigator(self) -> Navigator:
         """A navigator with fresh weights."""
-        labels = {"category": CATEGORIES, "colour": COLOUR_NAMES}
+        labels = {"category": len(CATEGORIES), "colour": len(COLOUR_NAMES)}
         return build_camera_navigator(self.config, self.vocabulary, labels, self.folder / "glove", len(ACTIONS))
 
     def random(

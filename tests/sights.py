@@ -5,7 +5,6 @@ from torch import Tensor
 
 from agents.config import CameraConfig, LanguageConfig, NavigatorConfig
 from agents.navigator import Navigator, Observation
-from agents.recognition import Names
 from agents.vision import BlindImages, ImageViews
 from vln.language import Vocabulary
 
@@ -24,9 +23,8 @@ def camera_navigator(seed: int = 0, blind: bool = False, **changes) -> Navigator
     torch.manual_seed(seed)
     config = NavigatorConfig(**{**vars(NAVIGATOR), **changes})
     views = BlindImages(config.camera, config.view) if blind else ImageViews(config.camera, config.view, 0.0)
-    names = {"category": Names([(), *([colour] for colour in COLOURS)], VOCABULARY)}
     embedding = torch.randn(len(VOCABULARY), LANGUAGE.embedding) * 0.4
-    return Navigator(config, LANGUAGE, embedding, views, 4, names)
+    return Navigator(config, LANGUAGE, embedding, views, 4, {"category": len(CATEGORIES)})
 
 
 def glances(count: int, seed: int, deaf: bool = False) -> tuple[Observation, Tensor]:
@@ -61,4 +59,6 @@ def glances(count: int, seed: int, deaf: bool = False) -> tuple[Observation, Ten
     colours = [list(COLOURS)[index] for index in shown[rows, named].tolist()]
     sentences = ["" if deaf else f"go to the {colour} box" for colour in colours]
     tokens = torch.from_numpy(VOCABULARY.encode_batch(sentences, LANGUAGE.max_length)[0])
-    return {"rgb": rgb, "depth": depth, "category": category, "instruction": tokens}, expert
+    target = (category == 1 + shown[rows, named].to(torch.uint8)[:, None, None]).to(torch.uint8)
+    images = {"rgb": rgb, "depth": depth, "category": category, "target": target}
+    return {**images, "instruction": tokens}, expert

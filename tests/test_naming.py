@@ -1,5 +1,7 @@
 """Learning to name what a wandering body sees."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -19,7 +21,7 @@ from vln.language import Vocabulary
 
 EPISODES = small_episodes("one", 8)
 VOCABULARY = Vocabulary.build(["go to the red sofa near the wall on the floor"], 1)
-LABELS = {"category": CATEGORIES, "colour": COLOUR_NAMES}
+LABELS = {"category": len(CATEGORIES), "colour": len(COLOUR_NAMES)}
 PHASE = PhaseConfig(1, 5e-3, 0.5, method="naming")
 CONFIG = TrainConfig(
     language=LanguageConfig(min_count=1, word_vectors=False, embedding=16, hidden=8),
@@ -29,10 +31,10 @@ CONFIG = TrainConfig(
 )
 
 
-def environment(**labels: bool) -> NavigationVectorEnv:
+def environment(episodes=EPISODES, **labels: bool) -> NavigationVectorEnv:
     simulator = HousesSimulator(Sensors(32, 32, **labels), scenes=SceneCache(small_house))
     mode = AutoresetMode.DISABLED
-    return NavigationVectorEnv(simulator, EPISODES, VOCABULARY, len(EPISODES), autoreset_mode=mode, tensors=True)
+    return NavigationVectorEnv(simulator, episodes, VOCABULARY, len(EPISODES), autoreset_mode=mode, tensors=True)
 
 
 def navigator():
@@ -51,7 +53,7 @@ def test_names_of_categories_and_colours_are_learnt():
 def test_acting_is_not_touched_by_it():
     learner = navigator()
     before = {name: value.clone() for name, value in learner.state_dict().items()}
-    env = environment(category=True)
+    env = environment(category=True, colour=True)
     numbers = learn_names(learner, env, np.arange(len(EPISODES)), PHASE, Descent(learner, 1e-2, 5.0))
     changed = {name.split(".")[0] for name, value in learner.state_dict().items() if not value.equal(before[name])}
     assert "views" in changed
@@ -84,3 +86,14 @@ def test_colours_are_those_of_furniture():
     assert (semantic == 1).any()
     assert set(colour[semantic == 1].tolist()) == {COLOUR_NAMES.index("red")}
     assert set(colour[semantic != 1].tolist()) == {0}
+
+
+def test_the_target_is_what_is_called_so():
+    episodes = [replace(each, target="red sofa") for each in EPISODES]
+    env = environment(episodes, semantic=True, target=True)
+    env.reset(options={"episodes": np.arange(len(EPISODES))})
+    left = torch.full((len(EPISODES),), ACTIONS.index("left"))
+    turning = [env.step(left)[0] for _ in range(24)]
+    target, semantic = (torch.cat([each[name] for each in turning]) for name in ("target", "semantic"))
+    assert (target == 1).any()
+    assert torch.equal(target == 1, semantic == 1)

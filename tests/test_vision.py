@@ -6,17 +6,17 @@ from itertools import product
 
 import pytest
 import torch
-from sights import CAMERA, CATEGORIES, COLOURS, NAVIGATOR, VOCABULARY, camera_navigator, glances
+from sights import CAMERA, CATEGORIES, NAVIGATOR, camera_navigator, glances
 from torch import Tensor
 from torch.nn import functional as F
 
 from agents.config import CameraConfig
 from agents.geometry import DIRECTION, cell_directions, directions
 from agents.navigator import Navigator, Observation, Output
-from agents.recognition import Names, naming_loss
+from agents.recognition import labels_shown, naming_loss, pointing_loss
 from agents.vision import BlindImages, ImageViews, nearness
 from vln.errors import InputError
-from vln.language import Vocabulary
+from vln.language import EOS
 
 SIDE, CELLS = CAMERA.cells, CAMERA.cells**2
 BATCH, STEPS = 6, 3
@@ -64,7 +64,7 @@ def test_outputs_have_their_shapes():
 
 
 def test_without_labels_nothing_is_named():
-    seen = [{name: value for name, value in each.items() if name != "category"} for each in walk()]
+    seen = [{name: value for name, value in each.items() if name not in ("category", "target")} for each in walk()]
     assert all(output.auxiliary is None for output in decide(camera_navigator(), seen))
 
 
@@ -73,9 +73,9 @@ def test_parameters_keep_their_names():
     navigator = camera_navigator()
     assert {name.split(".")[0] for name, _ in navigator.named_parameters()} == {
         *("encoder", "views", "start", "last_action", "core", "look_content", "look_direction", "read"),
-        *("ground_content", "ground_direction", "align", "likely", "notice", "act", "value", "progress"),
+        *("ground_content", "ground_direction", "notice", "act", "value", "progress"),
+        *("recognise", "goal", "seek", "likely"),
     }
-    assert not any(name.startswith("names") for name in navigator.state_dict())
 
 
 # --- rows and steps ---
@@ -178,46 +178,33 @@ def test_images_that_cannot_be_cut_into_cells_are_refused(size, cells):
         ImageViews(CameraConfig(size=size, cells=cells), 8, 0.0)
 
 
-# --- names ---
+# --- labels ---
 
 
-def test_names_of_several_words_count_as_their_mean_and_unknown_ones_are_left_out():
-    vocabulary = Vocabulary.build(["the coffee table by the sofa or couch"], min_count=1)
-    names = Names([(), ["coffee table"], ["aquarium", "blue sofa"], ["sofa", "couch"]], vocabulary)
-    assert names.labels.tolist() == [1, 3, 3]
-    embedding = torch.nn.Embedding(len(vocabulary), 5)
-    with torch.no_grad():
-        embedding.weight[0] = 0.0
-    coffee, table, sofa = (embedding.weight[vocabulary.lookup[word]] for word in ("coffee", "table", "sofa"))
-    torch.testing.assert_close(names.vectors(embedding)[0], (coffee + table) / 2)
-    torch.testing.assert_close(names.vectors(embedding)[1], sofa)
-
-
-def brute_force(names: Names, image: Tensor, side: int, step: int) -> Tensor:
-    """What `Names.shown` says of all cells, one by one."""
-    found = torch.zeros(len(image), side * side, len(names.labels))
+def brute_force(image: Tensor, side: int, step: int) -> Tensor:
+    """What `labels_shown` says of all cells, one by one."""
+    found = torch.zeros(len(image), side * side, len(CATEGORIES))
     size = image.shape[1] // side
-    for row, cell, name in product(range(len(image)), range(side * side), range(len(names.labels))):
+    for row, cell, label in product(range(len(image)), range(side * side), range(1, len(CATEGORIES))):
         y, x = size * (cell // side), size * (cell % side)
         pixels = image[row, y : y + size, x : x + size][step // 2 :: step, step // 2 :: step]
-        found[row, cell, name] = bool((pixels == names.labels[name]).any())
+        found[row, cell, label] = bool((pixels == label).any())
     return found
 
 
 @pytest.mark.parametrize(("size", "step"), [(32, 2), (16, 1), (8, 1), (64, 4)])
 def test_a_cell_shows_what_its_pixels_show(size, step):
-    names = Names([(), *([colour] for colour in COLOURS)], VOCABULARY)
     random = torch.Generator().manual_seed(0)
     # Large patches of one label, so that most cells lack most of them.
     image = torch.randint(0, len(CATEGORIES), (3, 4, 4), generator=random).repeat_interleave(size // 4, 1)
     image = image.repeat_interleave(size // 4, 2).roll(1, 2).to(torch.uint8)
-    expected = brute_force(names, image, SIDE, step)
-    assert torch.equal(names.shown(image, SIDE, torch.arange(CELLS)), expected)
+    expected = brute_force(image, SIDE, step)
+    assert torch.equal(labels_shown(image, len(CATEGORIES), SIDE, torch.arange(CELLS)), expected)
     some = torch.tensor([13, 2, 7])
-    assert torch.equal(names.shown(image, SIDE, some), expected[:, some])
+    assert torch.equal(labels_shown(image, len(CATEGORIES), SIDE, some), expected[:, some])
 
 
-def test_the_naming_loss_is_a_mean_of_cells_and_a_sum_of_names():
+def test_the_naming_loss_is_a_mean_of_cells_and_a_sum_of_labels():
     logits, shown = torch.zeros(2, 5, 3), torch.ones(2, 5, 3)
     torch.testing.assert_close(naming_loss(logits, shown), torch.full((2,), 3 * math.log(2)))
 
@@ -226,17 +213,15 @@ def test_the_naming_loss_is_a_mean_of_cells_and_a_sum_of_names():
 
 
 def test_what_is_read_is_pointed_at():
-    """Cells that match a word show in its column, its row, and the nearer the more."""
+    """Cells that show what a word is for show in its column, its row, and the nearer the more."""
     navigator = camera_navigator()
-    words = torch.randn(1, navigator.align.in_features)
-    cells = torch.zeros(1, CELLS, NAVIGATOR.view)
-    near = torch.zeros(1, CELLS)
+    context = torch.randn(1, navigator.seek.in_features)
+    labels, near = torch.zeros(1, CELLS, len(CATEGORIES)), torch.zeros(1, CELLS)
     with torch.no_grad():
-        there = navigator.align(words)[0]
-        cells[0, SIDE + 2] = 20 * there / there.square().sum()  # row 1, column 2
+        sought = navigator.seek(context)[0]
+        labels[0, SIDE + 2] = 20 * sought / sought.square().sum()  # row 1, column 2
         near[0, SIDE + 2] = 0.5
-        seen = {"cells": cells, "near": near}
-        (pointed,) = navigator._point(words, seen, navigator.views.around(cells, navigator.views.begin(1)))
+        (pointed,) = navigator._point(context, {"labels": labels, "near": near})
         nowhere = navigator.likely.sigmoid()
     columns, nearer, rows = pointed[0].view(3, SIDE)
     expected = nowhere.expand(SIDE).clone()
@@ -244,6 +229,25 @@ def test_what_is_read_is_pointed_at():
     torch.testing.assert_close(columns, expected, atol=1e-4, rtol=0)
     torch.testing.assert_close(nearer, torch.tensor([0.0, 0.0, 0.5, 0.0]), atol=1e-4, rtol=0)
     assert rows.argmax() == 1
+
+
+def test_the_pointing_loss_is_least_where_the_goal_is():
+    target = torch.zeros(1, 8, 8, dtype=torch.uint8)
+    target[0, 3, 6] = 1  # a single pixel, in row 1 and column 3 of 4 x 4 cells
+    right = torch.full((1, SIDE, SIDE), -9.0)
+    right[0, 1, 3] = 9.0
+    assert pointing_loss(right.flatten(1), target) < 0.01
+    for wrong in (right.roll(1, 1), right.roll(1, 2), -right):
+        assert pointing_loss(wrong.flatten(1), target) > 1
+
+
+def test_the_end_of_a_sentence_is_not_attended_to():
+    navigator = camera_navigator().eval()
+    tokens = glances(BATCH, 0)[0]["instruction"]
+    (output,) = decide(navigator, [glances(BATCH, 0)[0]])
+    ends = tokens == EOS
+    assert ends.any(1).all()
+    assert not output.word_attention[ends[:, : output.word_attention.shape[1]]].any()
 
 
 # --- learning ---
@@ -261,7 +265,7 @@ def accuracy_after(updates: int, *, deaf: bool = False, naming: float = 0.3, bli
         loss.backward()
         optimizer.step()
     observation, expert = glances(512, updates, deaf)
-    del observation["category"]
+    del observation["category"], observation["target"]
     return float((decide(navigator.eval(), [observation])[0].logits.argmax(1) == expert).float().mean())
 
 

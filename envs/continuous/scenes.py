@@ -27,12 +27,14 @@ class LoadedScene:
         ground: Where bodies can be.
         packed: What is drawn; None where nothing is to be.
         colours: (1 + objects,) uint8, index into `COLOUR_NAMES` of each object id.
+        names: What each object id is called, "red sofa"; "" for 0.
     """
 
     content_hash: str
     ground: Ground
     packed: PackedScene | None
     colours: np.ndarray
+    names: np.ndarray
 
     @property
     def nbytes(self) -> int:
@@ -99,7 +101,7 @@ class SceneCache:
 
     def _make(self, scene: Scene) -> LoadedScene:
         packed = pack(scene, categories(scene)) if self.drawn else None
-        return LoadedScene(scene.content_hash, build_ground(scene, self.body), packed, colours(scene))
+        return LoadedScene(scene.content_hash, build_ground(scene, self.body), packed, colours(scene), names(scene))
 
 
 def categories(scene: Scene) -> np.ndarray:
@@ -109,5 +111,10 @@ def categories(scene: Scene) -> np.ndarray:
 
 def colours(scene: Scene) -> np.ndarray:
     """(1 + objects,) uint8, index into `COLOUR_NAMES` of each object id; 0 for what is not furniture."""
-    names = ("" if each.category in STRUCTURE else each.colour for each in scene.objects)
-    return np.array([0, *(COLOUR_NAMES.index(name) if name in COLOURS else 0 for name in names)], dtype=np.uint8)
+    named = ("" if each.category in STRUCTURE else each.colour for each in scene.objects)
+    return np.array([0, *(COLOUR_NAMES.index(name) if name in COLOURS else 0 for name in named)], dtype=np.uint8)
+
+
+def names(scene: Scene) -> np.ndarray:
+    """(1 + objects,) str, what each object id is called: colour and category; "" for 0."""
+    return np.array(["", *(f"{each.colour} {each.category}".strip() for each in scene.objects)])

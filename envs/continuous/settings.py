@@ -24,6 +24,7 @@ class Sensors:
         semantic: Whether ids of objects are.
         category: Whether categories of objects are, as indices into `envs.houses.categories.CATEGORIES`.
         colour: Whether names of the colours of furniture are, as indices into `COLOUR_NAMES`.
+        target: Whether things called as the goal is are shown, as 1 where they are and 0 elsewhere.
     """
 
     width: int = 64
@@ -35,6 +36,7 @@ class Sensors:
     semantic: bool = False
     category: bool = False
     colour: bool = False
+    target: bool = False
 
     def __post_init__(self) -> None:
         """Check the numbers.
@@ -54,7 +56,7 @@ class Sensors:
     @property
     def draws(self) -> bool:
         """Whether anything is to be drawn."""
-        return self.rgb or self.depth or self.semantic or self.category or self.colour
+        return self.rgb or self.depth or self.semantic or self.category or self.colour or self.target
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,8 @@ FAR = 1000.0  # metres, beyond anything seen
 OFF_GROUND = 0.25  # metres that a start or a goal may be beside the walkable area
 NO_ACTION = len(ACTIONS)  # what `previous_action` is before the first
 STOP_RADIUS = 0.25  # metres to the goal at which the expert stops
-IMAGES = ("rgb", "depth", "semantic", "category", "colour")
+IMAGES = ("rgb", "depth", "semantic", "category", "colour", "target")
+LABELS = ("colour", "target")  # images that are looked up by the ids of objects
 NUDGE = 1e-3  # metres; less is no move
 FIX = "correct the episode, or use the scene it was made for"
 
@@ -47,6 +48,8 @@ class HousesSimulator:
     - `depth`: (H, W, 1) float32, metres along the view axis, 0 where nothing is.
     - `semantic`: (H, W) int32, ids of objects: 1 + their index in the scene's `objects`, 0 for everything else.
     - `category`: (H, W) uint8, indices into `envs.houses.categories.CATEGORIES`.
+    - `colour`: (H, W) uint8, indices into `envs.continuous.scenes.COLOUR_NAMES`, of furniture.
+    - `target`: (H, W) uint8, 1 where something is seen that is called as the episode's `target` is.
 
     And `previous_action`: the action taken last, 4 where none has been.
     """
@@ -82,6 +85,7 @@ class HousesSimulator:
             "semantic": spaces.Box(0, 2**31 - 1, size, np.int32),
             "category": spaces.Box(0, len(CATEGORIES) - 1, size, np.uint8),
             "colour": spaces.Box(0, len(COLOUR_NAMES) - 1, size, np.uint8),
+            "target": spaces.Box(0, 1, size, np.uint8),
         }
         images = {name: space for name, space in sensed.items() if getattr(self.sensors, name)}
         return spaces.Dict({**images, "previous_action": spaces.Discrete(NO_ACTION + 1)})
@@ -113,7 +117,10 @@ class HousesSimulator:
         self._distance, self._expert = np.full(batch, np.nan, np.float32), np.full(batch, STOP)
         self._seen, self._measured, self._advised = (np.zeros(batch, bool) for _ in range(3))
         self._renderer = Renderer(self.sensors.camera, batch) if self.sensors.draws and batch else None
-        self._colours = np.zeros((batch, self.sensors.height, self.sensors.width), np.uint8)
+        size = (batch, self.sensors.height, self.sensors.width)
+        # What is looked up by the ids of objects: in tables of each body's, and what came of it.
+        self._labels: dict[int, dict[str, np.ndarray]] = {}
+        self._labelled = {name: np.zeros(size, np.uint8) for name in LABELS if getattr(self.sensors, name)}
 
     def place(self, rows: Tensor, episodes: Tensor) -> None:
         """Put the bodies `rows` (n,) at the starts of the loaded `episodes` (n,).
@@ -129,6 +136,7 @@ class HousesSimulator:
             if not episode.withheld:
                 self._fields[row] = scene.ground.field(on_ground(scene.ground, episode, "goal"))
             self._start_headings[row] = episode.heading
+            self._labels[row] = {"colour": scene.colours, "target": (scene.names == episode.target).astype(np.uint8)}
         changed = rows.numpy()
         self._turns[changed], self._previous[changed] = 0, NO_ACTION
         self._changed(changed, moved=changed)
@@ -189,13 +197,13 @@ class HousesSimulator:
             eyes = self._positions + np.array([0, self.sensors.eye, 0])
             pictures = [self._scenes[row].picture for row in range(len(eyes))]
             sensors = self.sensors
-            numbered = sensors.semantic or sensors.colour
+            numbered = sensors.semantic or bool(self._labelled)
             renderer.render(pictures, eyes, self.headings, rows, semantic=numbered, category=sensors.category)
-            if sensors.colour:
+            for name, labelled in self._labelled.items():
                 for row in rows.tolist():
-                    self._colours[row] = self._scenes[row].colours[renderer.semantic[row]]
+                    np.take(self._labels[row][name], renderer.semantic[row], out=labelled[row])
             self._seen[rows] = True
-        drawn = {"colour": self._colours, **{name: getattr(renderer, name) for name in IMAGES[:-1]}}
+        drawn = {name: getattr(renderer, name) for name in IMAGES if name not in LABELS} | self._labelled
         images = {name: drawn[name] for name in IMAGES if getattr(self.sensors, name)}
         return {name: torch.from_numpy(image.copy()) for name, image in images.items()}
 

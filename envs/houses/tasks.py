@@ -42,16 +42,18 @@ class Level:
         longest: Metres of the longest.
         goal_only: How often an instruction names nothing but the goal, where that is enough.
         words: Most tokens of an instruction.
+        one_room: Whether the goal is a thing in the room where the way starts.
     """
 
     shortest: float
     longest: float
     goal_only: float
     words: int = WORDS[1]
+    one_room: bool = False
 
 
 LEVELS = {
-    "houses-short": Level(2.0, 5.0, goal_only=0.5),
+    "houses-short": Level(2.0, 5.0, goal_only=0.5, one_room=True),
     "houses": Level(4.0, 10.0, goal_only=0.1),
     "houses-long": Level(9.0, 20.0, goal_only=0.05, words=56),
 }
@@ -127,6 +129,8 @@ class TaskMaker:
         self._words = random.Random(repr(tuple(seed)))
         starts = np.asarray(self.ground.sample(self._numbers, STARTS), dtype=np.float64).round(3)
         self._starts = starts[self.layout.rooms_at(starts) >= 0]
+        self._start_rooms = self.layout.rooms_at(self._starts)
+        self._room_goals = 0.0 if level.one_room else ROOM_GOALS
         self._targets = self._candidates()
 
     def tasks(self, count: int) -> Iterator[Task]:
@@ -135,7 +139,7 @@ class TaskMaker:
         for _ in range(count * TRIES):
             if made == count or not len(self._starts):
                 return
-            goal = self._room_goal() if self._numbers.random() < ROOM_GOALS else self._thing_goal()
+            goal = self._room_goal() if self._numbers.random() < self._room_goals else self._thing_goal()
             task = self._task(goal) if goal else None
             if task:
                 made += 1
@@ -246,7 +250,7 @@ class TaskMaker:
     def _start(self, goal: Goal) -> np.ndarray | None:
         """(3,) a start, every distance of the level as likely as the house allows; None where there is none."""
         straight = np.linalg.norm(self._starts - goal.position, axis=1)
-        near = self._starts[straight < self.level.longest]
+        near = self._starts[(straight < self.level.longest) & self._beginnings(goal)]
         near = np.roll(near, self._draw(len(near)), axis=0)[:LOOKED_AT]
         away = np.asarray(self.ground.field(goal.position).distance(near))
         fit = np.flatnonzero((away > self.level.shortest) & (away < self.level.longest))
@@ -255,6 +259,12 @@ class TaskMaker:
         wanted = away[fit].min() + self._numbers.random() * float(np.ptp(away[fit]))
         nearest = fit[np.argsort(np.abs(away[fit] - wanted), kind="stable")[:SIMILAR]]
         return near[nearest[self._draw(len(nearest))]]
+
+    def _beginnings(self, goal: Goal) -> np.ndarray:
+        """(STARTS,) bool, which starts are in a room that a way to a goal may start in."""
+        if not self.level.one_room:
+            return np.ones(len(self._starts), bool)
+        return self._start_rooms == self.layout.rooms_at(goal.position[None])[0]
 
     def _has_distractors(self, goal: Goal) -> bool:
         """Whether there is enough else to stop at, as far from the goal as to fail and as near as the start may be."""
