@@ -245,11 +245,13 @@ def _replaced_words(instruction: Instruction, new: Instruction, rows: Tensor) ->
         values, others = (F.pad(each, (*padding, 0, length - each.shape[1])) for each in (values, others))
         return values.index_copy(0, rows, others)
 
+    goal = instruction.goal
     return Instruction(
         put(instruction.context, new.context),
         put(instruction.words, new.words),
         put(instruction.mask, new.mask),
         instruction.summary.index_copy(0, rows, new.summary),
+        goal if goal is None or new.goal is None else goal.index_copy(0, rows, new.goal),
     )
 
 

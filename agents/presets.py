@@ -1,5 +1,7 @@
 """Presets: functions that return a full configuration and say what it costs and gives."""
 
+from dataclasses import replace
+
 from agents.config import (
     CameraConfig,
     DaggerConfig,
@@ -8,7 +10,6 @@ from agents.config import (
     LossConfig,
     NavigatorConfig,
     PhaseConfig,
-    PpoConfig,
     TrainConfig,
 )
 from vln.rewards import RewardConfig
@@ -53,49 +54,56 @@ def houses_demo() -> TrainConfig:
     Its eyes learn to name things, then it imitates the expert (DAgger), then it is reinforced (PPO).
     `python scripts/train.py houses-demo --out runs/houses-demo`; the README tells what came of it.
     """
-    return TrainConfig(
+    return replace(
+        _houses(),
         dataset="houses-short",
         max_steps=32,
-        batch_size=32,
-        language=LanguageConfig(min_count=2, max_length=60, word_vectors=False, embedding=128),
-        navigator=NavigatorConfig(
-            view=64, dropout=0.1, feature_dropout=0.0, camera=CameraConfig(channels=64, layers=2)
-        ),
         world=HousesConfig(houses=100, forward=0.5, turn=22.5),
-        reward=RewardConfig("metres", progress_weight=1.0, success=2.5, failure=-1.0),
-        perception=PhaseConfig(400, 2e-3, 0.5, method="naming"),
-        imitation=_dagger(1200, 1.5e-3),
-        dagger=DaggerConfig(rounds=6, episodes=960, expert_decay=0.6),
-        reinforcement=_ppo(40, 3e-4),
-        evaluate_every=820,
+        perception=PhaseConfig(120, 2e-2, 0.5, method="naming"),
+        imitation=_dagger(400, 1e-2),
+        dagger=DaggerConfig(rounds=5, episodes=960, expert_decay=0.6),
+        reinforcement=_ppo(40, 3e-3),
+        evaluate_every=280,
         average=0.98,
     )
 
 
 def houses() -> TrainConfig:
-    """The navigator in generated houses, on ways through several rooms: DAgger, then PPO.
+    """The navigator in generated houses, on ways through several rooms: the same phases, longer.
 
-    `python scripts/train.py houses --out runs/houses`; its full length has not been measured.
+    `python scripts/train.py houses --out runs/houses`; the README tells what came of it.
     """
-    return TrainConfig(
+    return replace(
+        _houses(),
         dataset="houses",
-        max_steps=150,
-        language=LanguageConfig(min_count=3, word_vectors=False, embedding=128, hidden=128),
-        navigator=NavigatorConfig(hidden=512, dropout=0.2, feature_dropout=0.1),
-        reward=RewardConfig("metres", progress_weight=1.0, success=2.5, failure=-1.0),
-        imitation=_dagger(1500, 5e-4),
-        dagger=DaggerConfig(rounds=8, episodes=2560, expert_decay=0.6),
-        reinforcement=_ppo(500, 1e-4),
-        ppo=PpoConfig(steps=48),
-        evaluate_every=250,
+        max_steps=80,
+        world=HousesConfig(houses=300, forward=0.5, turn=22.5),
+        perception=PhaseConfig(250, 2e-2, 0.5, method="naming"),
+        imitation=_dagger(2000, 1e-2),
+        dagger=DaggerConfig(rounds=8, episodes=1440, expert_decay=0.6),
+        reinforcement=_ppo(300, 3e-3),
+        evaluate_every=750,
         average=0.99,
+    )
+
+
+def _houses() -> TrainConfig:
+    """What agents in houses have in common."""
+    return TrainConfig(
+        batch_size=32,
+        language=LanguageConfig(min_count=2, max_length=60, word_vectors=False, embedding=128),
+        navigator=NavigatorConfig(
+            view=64, dropout=0.1, feature_dropout=0.0, camera=CameraConfig(channels=64, layers=2)
+        ),
+        reward=RewardConfig("metres", progress_weight=1.0, success=2.5, failure=-1.0),
+        optimizer="muon",
     )
 
 
 def _dagger(iterations: int, learning_rate: float) -> PhaseConfig:
     """Imitation of the expert wherever expert and agent got to; the critic learns along."""
-    weights = LossConfig(teacher=0.0, student=1.0, value=0.05, discount=0.97, inflection=2.0, semantic=0.3)
-    return PhaseConfig(iterations, learning_rate, 1.0, weights, method="dagger", truncate=32)
+    weights = LossConfig(teacher=0.0, student=1.0, value=0.05, discount=0.97, inflection=2.0, semantic=2.0)
+    return PhaseConfig(iterations, learning_rate, 1.0, weights, method="dagger", truncate=40)
 
 
 def _ppo(iterations: int, learning_rate: float) -> PhaseConfig:
