@@ -8,6 +8,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 DEMO := runs/demo
+# The agents to compare with in the demo imitate as long as the full one, and are not reinforced.
+DEAF := --threads 1 --ablate language --reinforcement.iterations 0
+BLIND := --threads 1 --ablate vision --perception.iterations 0 --reinforcement.iterations 0
 DATA_FLAG := $(if $(DATA),--data "$(DATA)")
 
 # A run that goes on where an interrupted one stopped: $(call train,PRESET,FOLDER,FLAGS)
@@ -24,9 +27,13 @@ install: $(VENV)/.installed ## make .venv with the tested versions and the packa
 install-dev: $(VENV)/.installed-dev ## the same and the tools of test and lint
 
 demo: install ## generate houses, train, compare with blind and deaf agents, draw what they did
-	$(call train,houses-demo,$(DEMO)/full)
-	$(call train,houses-demo,$(DEMO)/deaf,--ablate language)
-	$(call train,houses-demo,$(DEMO)/blind,--ablate vision --perception.iterations 0)
+	$(BIN)/python scripts/make_episodes.py --dataset houses-short --houses 100
+	@mkdir -p $(DEMO)
+	@echo "A deaf and a blind agent learn to compare with, meanwhile: $(DEMO)/others.log"
+	{ $(call train,houses-demo,$(DEMO)/deaf,$(DEAF)) && $(call train,houses-demo,$(DEMO)/blind,$(BLIND)); } \
+		> $(DEMO)/others.log 2>&1 & others=$$!; \
+	$(call train,houses-demo,$(DEMO)/full,--threads 1) || { kill -INT $$others; exit 1; }; \
+	wait $$others || { cat $(DEMO)/others.log; exit 1; }
 	$(BIN)/python scripts/evaluate.py $(DEMO)/full $(DEMO)/blind $(DEMO)/deaf --split val_unseen
 	$(BIN)/python scripts/replay.py $(DEMO)/full/eval/val_unseen.jsonl --best 2 --out $(DEMO)/replay --format png gif
 	$(BIN)/python scripts/replay.py $(DEMO)/full/eval/val_unseen.jsonl --random 2 --out $(DEMO)/replay --format png gif

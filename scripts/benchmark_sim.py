@@ -61,8 +61,6 @@ def sim(
         json: Print JSON instead of tables.
     """
     use_threads(threads)
-    if threads:
-        numba.set_num_threads(min(threads, numba.get_num_threads()))
     sights = list(_sights(kinds, houses, triangles))
     rows = [row for sight in sights for row in _time_views(sight, sizes, batches, repeats)]
     steps = _time_steps(sizes, batches, houses, repeats) if "environment" in kinds else []

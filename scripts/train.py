@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+import numba
 import torch
 import tyro
 
@@ -44,7 +45,7 @@ class Arguments:
         resume: Go on from the run's latest checkpoint.
         start_from: Checkpoint of another run whose weights to start from.
         device: Device to learn on, "cpu" or "cuda".
-        threads: CPU threads; 0 leaves the choice to torch.
+        threads: CPU threads; 0 takes one for each core.
     """
 
     config: Annotated[TrainConfig, tyro.conf.arg(name="")]
@@ -78,9 +79,10 @@ def main(arguments: Arguments) -> None:
 
 
 def use_threads(threads: int) -> None:
-    """Set torch up for the CPU; 0 leaves the number of threads to it."""
+    """Set torch and compiled code up for the CPU; 0 leaves the number of threads to them."""
     if threads:
         torch.set_num_threads(threads)
+        numba.set_num_threads(min(threads, numba.get_num_threads()))
     torch.set_flush_denormal(True)  # vanishing numbers of Adam would slow matrix products down many times
 
 

@@ -1,0 +1,62 @@
+"""Make a data set of generated houses and show what it asks for.
+
+    python scripts/make_episodes.py --dataset houses-short --houses 100
+    python scripts/make_episodes.py --dataset houses-long --splits val_unseen --examples 20
+
+Training and evaluation make what they lack themselves, in `cache/houses`; this makes it beforehand.
+"""
+
+import random
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from envs.houses.dataset import SPLITS, houses_split
+from scripts.common import command, show
+from vln.episodes import Episode
+from vln.language import split_words
+
+
+def main(
+    dataset: str = "houses-short",
+    splits: tuple[str, ...] = ("train", "val_seen", "val_unseen"),
+    houses: int | None = None,
+    folder: Path | None = None,
+    examples: int = 5,
+    json: bool = False,
+) -> None:
+    """Make a data set of generated houses and show what it asks for.
+
+    Args:
+        dataset: houses-short, houses or houses-long.
+        splits: What to make of it.
+        houses: Houses of the training split, from the first; the data set's own number if not given.
+        folder: Where it is kept; `cache/houses` if not given.
+        examples: Instructions of each split to show.
+        json: Print JSON.
+    """
+    rows, table = [], Table("split", "houses", "episodes", "words", "instructions", title=dataset)
+    limits = {"train": houses, "val_seen": houses and min(houses, SPLITS["val_seen"].houses)}
+    for split in splits:
+        row = describe(houses_split(split, dataset, folder, limits.get(split)), split, examples)
+        rows.append(row)
+        sentences = "\n".join(row["instructions"])
+        table.add_row(split, str(row["houses"]), str(row["episodes"]), f"{row['words']:.1f}", sentences)
+    show(table, rows, json)
+
+
+def describe(episodes: list[Episode], split: str, examples: int) -> dict[str, Any]:
+    """Counts, and some instructions."""
+    drawn = random.Random(0).sample(episodes, min(examples, len(episodes)))
+    return {
+        "split": split,
+        "houses": len({episode.scan for episode in episodes}),
+        "episodes": len(episodes),
+        "words": sum(len(split_words(episode.instruction)) for episode in episodes) / len(episodes),
+        "instructions": [episode.instruction for episode in drawn],
+    }
+
+
+if __name__ == "__main__":
+    command(main)
