@@ -18,7 +18,7 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 from time import perf_counter
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 from unittest.mock import patch
 
 import numpy as np
@@ -164,11 +164,14 @@ def _graph_table(rows: Sequence[Mapping[str, Any]], steps: int, repeats: int) ->
 
 
 WARM_UP = 5
+HOUSES = 20  # all of which are loaded when the clock starts
+Phase = Literal["perception", "imitation", "reinforcement"]
+PHASES = get_args(Phase)
 
 
 def train(
     preset: str = "r2r-navigator",
-    phase: Literal["imitation", "reinforcement"] = "imitation",
+    phase: Phase = "imitation",
     data: Path | None = None,
     updates: int = 60,
     threads: int = 0,
@@ -189,8 +192,9 @@ def train(
     if preset not in PRESETS:
         raise InputError("--preset", f"'{preset}' is not known", f"use one of {', '.join(PRESETS)}")
     config = PRESETS[preset]()
-    if phase == "reinforcement":
-        config = replace(config, imitation=replace(config.imitation, iterations=0))
+    earlier = PHASES[: PHASES.index(phase)]
+    config = replace(config, **{name: replace(getattr(config, name), iterations=0) for name in earlier})
+    config = replace(config, world=replace(config.world, houses=HOUSES))
     config = replace(config, dagger=replace(config.dagger, episodes=config.batch_size))  # as many as it takes
     use_threads(threads)
     world = open_world(config, data, ("train",))

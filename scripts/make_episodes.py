@@ -15,6 +15,7 @@ from rich.table import Table
 from envs.houses.dataset import SPLITS, houses_split
 from scripts.common import command, show
 from vln.episodes import Episode
+from vln.features.cache import cache_folder
 from vln.language import split_words
 
 
@@ -32,11 +33,12 @@ def main(
         dataset: houses-short, houses or houses-long.
         splits: What to make of it.
         houses: Houses of the training split, from the first; the data set's own number if not given.
-        folder: Where it is kept; `cache/houses` if not given.
+        folder: Where it is kept; `houses/` in `$VLN_CACHE` or `cache/` if not given.
         examples: Instructions of each split to show.
         json: Print JSON.
     """
     rows, table = [], Table("split", "houses", "episodes", "words", "instructions", title=dataset)
+    folder = folder or cache_folder() / "houses"
     limits = {"train": houses, "val_seen": houses and min(houses, SPLITS["val_seen"].houses)}
     for split in splits:
         row = describe(houses_split(split, dataset, folder, limits.get(split)), split, examples)

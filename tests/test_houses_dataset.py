@@ -181,6 +181,16 @@ def test_every_instruction_has_one_goal(level):
                     assert tasks.box_distance(thing, task.positions[-1:, [0, 2]])[0] < tasks.REACH
 
 
+@pytest.mark.parametrize("level", LEVELS)
+def test_short_ways_stay_in_one_room(level):
+    across = []
+    for maker in makers(level, count=3):
+        for task in maker.tasks(8):
+            start, end = maker.layout.rooms_at(task.positions[[0, -1]])
+            across.append(start != end)
+    assert any(across) == (level != "houses-short")
+
+
 def test_others_of_the_same_name_in_reach_of_the_goal_are_told_apart():
     for maker in makers("houses-short", count=4):
         for task in maker.tasks(10):

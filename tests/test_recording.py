@@ -130,7 +130,7 @@ def test_going_through_it_again_equals_living_with_gradients(worlds, actions, mo
     descent = Idle(navigator, 0.0, 1.0)
     again = learn_recording(navigator, found, PhaseConfig(1, 1e-3, 0.5, weights), descent)
     gradients = descent.gradients
-    descent.optimizer.zero_grad()
+    descent.network.zero_grad()
     experience = collect(navigator, worlds[actions].environment("train", BATCH), EPISODES, STUDENT)
     loss, numbers = objective(experience, weights)
     loss.backward()
@@ -146,7 +146,7 @@ def test_truncation_cuts_gradients_and_changes_nothing_else(worlds, actions, tru
     descent, weights = Idle(navigator, 0.0, 1.0), LossConfig(policy=1.0)
     whole_numbers = learn_recording(navigator, found, PhaseConfig(1, 1e-3, 0.5, weights), descent)
     uncut = descent.gradients
-    descent.optimizer.zero_grad()
+    descent.network.zero_grad()
     numbers = learn_recording(navigator, found, PhaseConfig(1, 1e-3, 0.5, weights, truncate=truncate), descent)
     torch.testing.assert_close(numbers, whole_numbers, equal_nan=True)
     same = [
