@@ -189,23 +189,37 @@ class Navigator(nn.Module):
         views = cast(ImageContent, self.views)
         kept = {name: value for name, value in observation.items() if name not in ("rgb", "depth")}
         seen = views.see(observation)
-        return {**kept, **seen, **({"labels": self.recognise(seen["cells"])} if self.labels else {})}
+        if self.labels:
+            seen["labels"] = self.recognise(seen["cells"])
+            seen["shown"] = seen["labels"].amax(1).sigmoid()
+        return {**kept, **seen}
+
+    def aim(self, goal: Tensor | None, observation: Observation) -> Observation:
+        """Where the goal is seen in what has been seen, for any number of bodies and steps with goals (N, C).
+
+        Adds `ahead` (N, POINTED * side), and where there is a `target` to learn from `astray` (N,), a loss.
+        """
+        if goal is None or not self.labels or "ahead" in observation:
+            return observation
+        likely = self._likely(goal, observation)
+        found = {"ahead": self._where(likely, observation)}
+        if "target" in observation:
+            found["astray"] = pointing_loss(likely, observation["target"])
+        return {**observation, **found}
 
     def forward(self, instruction: Instruction, observation: Observation, state: State) -> Output:
         """Look, remember, read, ground, and score the actions."""
-        observation = self.see(observation)
+        observation = self.aim(instruction.goal, self.see(observation))
         here = observation["cells" if self.camera else "viewpoint"]
         panorama, around = self.views.around(here, state.glance), self._around(observation)
         looked, seen = self._look(state.hidden, observation, panorama, around)
-        likely = self._likely(instruction.goal, observation)
-        ahead = [self._where(each, observation) for each in likely]
-        noticed = self._notice(state.read, observation, ahead)
+        noticed = self._notice(state.read, observation)
         top, core = self.core(torch.cat([seen, self.last_action(state.last_action), *noticed], 1), state.core)
         hidden = self.dropout(top)
         reading = masked_softmax(compare(self.read(hidden), instruction.context), instruction.mask)
         context, words = attend(reading, instruction.context), attend(reading, instruction.words)
         features = torch.cat([hidden, context, *self._ground(context, panorama, around)], 1)
-        features = torch.cat([self.dropout(features), *self._point(context, observation), *ahead], 1)
+        features = torch.cat([self.dropout(features), *self._point(context, observation)], 1)
         visited, read = state.visited, state.read
         if self.camera:
             read = context
@@ -220,7 +234,7 @@ class Navigator(nn.Module):
             reading,
             looked,
             State(core, hidden, state.last_action, visited, read, state.glance),
-            self._recognised(likely, observation),
+            self.recognised(observation),
         )
 
     def _around(self, observation: Observation) -> Tensor:
@@ -231,30 +245,25 @@ class Navigator(nn.Module):
         relative = headings - observation["heading"][:, None]
         return directions(relative, elevations.expand_as(relative))
 
-    def _notice(self, read: Tensor, observation: Observation, ahead: list[Tensor]) -> list[Tensor]:
-        """What a camera tells the memory besides (B, KEY).
-
-        That is what is near, what is in sight, where the words read last are seen, and where the goal is.
-        """
+    def _notice(self, read: Tensor, observation: Observation) -> list[Tensor]:
+        """What a camera tells the memory besides: what is near, what is in sight, and where (B, KEY)."""
         if not self.camera:
             return []
-        parts = [observation["near"], read, *self._point(read, observation), *ahead]
-        if self.labels:
-            parts.append(observation["labels"].amax(1).sigmoid())
-        return [self.notice(torch.cat(parts, 1))]
+        shown = [observation["shown"]] if self.labels else []
+        return [self.notice(torch.cat([observation["near"], read, *shown, *self._point(read, observation)], 1))]
 
-    def _likely(self, context: Tensor | None, observation: Observation) -> list[Tensor]:
-        """(B, cells) logits of seeing what `context` (B, C) is about; none without words or labels to match.
+    def _point(self, context: Tensor, observation: Observation) -> list[Tensor]:
+        """Where in an image the goal is seen, and what `context` (B, C) is about (B, POINTED * side)."""
+        if not self.labels:
+            return []
+        return [observation["ahead"], self._where(self._likely(context, observation), observation)]
+
+    def _likely(self, context: Tensor, observation: Observation) -> Tensor:
+        """(B, cells) logits of seeing what `context` (B, C) is about.
 
         Evidence of labels adds up: what looks red and looks like a sofa is a red sofa.
         """
-        if context is None or not self.labels:
-            return []
-        return [compare(self.seek(context), observation["labels"]) + self.likely]
-
-    def _point(self, context: Tensor, observation: Observation) -> list[Tensor]:
-        """Where in an image what `context` (B, C) is about is seen (B, POINTED * side)."""
-        return [self._where(likely, observation) for likely in self._likely(context, observation)]
+        return compare(self.seek(context), observation["labels"]) + self.likely
 
     def _where(self, logits: Tensor, observation: Observation) -> Tensor:
         """Where in an image something with `logits` (B, cells) is seen (B, POINTED * side).
@@ -265,13 +274,11 @@ class Navigator(nn.Module):
         grid, near = logits.sigmoid().view(-1, side, side), observation["near"].view(-1, side, side)
         return torch.cat([grid.amax(1), (grid * near).amax(1), grid.amax(2)], 1)
 
-    def _recognised(self, likely: list[Tensor], observation: Observation) -> Tensor | None:
-        """(B,) losses of naming and of pointing at the goal, if there are labels to learn them from."""
-        losses = [self.naming(observation)]
-        if likely and "target" in observation:
-            losses.append(pointing_loss(likely[0], observation["target"]))
-        found = [loss for loss in losses if loss is not None]
-        return torch.stack(found).sum(0) if found else None
+    def recognised(self, observation: Observation) -> Tensor | None:
+        """(B,) losses of naming what is seen and of pointing at the goal, if there are labels to learn them from."""
+        found = [self.naming(observation), observation.get("astray")]
+        losses = [loss for loss in found if loss is not None]
+        return torch.stack(losses).sum(0) if losses else None
 
     def naming(self, observation: Observation) -> Tensor | None:
         """(B,) loss of naming what some of the cells show, if there are labels to learn it from."""

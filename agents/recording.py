@@ -88,7 +88,7 @@ def stack(parts: list[Predictions], join: Callable[[list[Tensor]], Tensor]) -> d
 
 def unlabelled(navigator: Navigator, observation: Observation) -> Observation:
     """An observation without the labels of its images, from which to act costs less."""
-    return {name: value for name, value in observation.items() if name not in navigator.labels}
+    return {name: value for name, value in observation.items() if name not in (*navigator.labels, "target", "astray")}
 
 
 def shrink(rows: Tensor, alive: Tensor, instruction: Instruction, state: State) -> tuple[Tensor, Instruction, State]:
@@ -294,11 +294,14 @@ def unroll(
     Returns:
         Predictions (N,), and the state of the sizes[-1] pieces that are left.
     """
-    frames = navigator.see(frames)
-    named, frames = navigator.naming(frames), unlabelled(navigator, frames)
+    instruction, state = memory
+    rows = torch.cat([torch.arange(size, device=steps[0].device) for size in sizes])
+    goals = None if instruction.goal is None else instruction.goal[rows]
+    frames = navigator.aim(goals, navigator.see(frames))
+    recognised, frames = navigator.recognised(frames), unlabelled(navigator, frames)
     # Cut in one go: the gradient of a slice is as large as what it was cut from.
     cut = {name: torch.split(value, sizes) for name, value in frames.items()}
-    (instruction, state), parts = memory, []
+    parts = []
     rows = torch.arange(sizes[0], device=steps[0].device)
     for step, (actions, expert) in enumerate(zip(*(torch.split(each, sizes) for each in steps), strict=True)):
         if len(actions) < len(rows):
@@ -308,7 +311,7 @@ def unroll(
         parts.append(judge(output, actions, expert))
         state = navigator.chose(output, actions)
     predictions = Predictions(**stack(parts, torch.cat))
-    return (predictions if named is None else replace(predictions, semantic=predictions.semantic + named)), state
+    return (predictions if recognised is None else replace(predictions, semantic=recognised)), state
 
 
 def carried(begun: State, before: State) -> State:
