@@ -63,7 +63,7 @@ def houses_demo() -> TrainConfig:
         imitation=_dagger(240, 1e-2),
         dagger=DaggerConfig(rounds=4, episodes=960, expert_decay=0.6),
         reinforcement=_ppo(12, 3e-3),
-        evaluate_every=400,
+        evaluate_every=340,
         average=0.98,
     )
 
