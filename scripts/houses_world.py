@@ -15,7 +15,7 @@ from agents.factory import build_camera_navigator
 from agents.navigator import Navigator
 from envs.continuous import ACTIONS, HousesSimulator, Motion, SceneCache, Sensors
 from envs.continuous.registry import SUCCESS_DISTANCE, TIME_LIMITS
-from envs.continuous.scenes import COLOUR_NAMES
+from envs.continuous.scenes import COLOUR_NAMES, ROOM_NAMES
 from envs.environment import NavigationVectorEnv
 from envs.houses.categories import CATEGORIES
 from envs.houses.dataset import SPLITS, VERSION, houses_split
@@ -92,13 +92,13 @@ class HousesWorld:
         learns = config.perception.iterations or config.imitation.loss.semantic or config.reinforcement.loss.semantic
         named = named and sees and bool(learns)
         size = config.navigator.camera.size
-        sensors = Sensors(size, size, rgb=sees, depth=sees, category=named, colour=named, target=named)
+        sensors = Sensors(size, size, rgb=sees, depth=sees, category=named, colour=named, room=named, target=named)
         motion = Motion(config.world.forward, config.world.turn, config.world.sliding)
         return HousesSimulator(sensors, motion, self.scenes)
 
     def navigator(self) -> Navigator:
         """A navigator with fresh weights."""
-        labels = {"category": len(CATEGORIES), "colour": len(COLOUR_NAMES)}
+        labels = {"category": len(CATEGORIES), "colour": len(COLOUR_NAMES), "room": len(ROOM_NAMES)}
         return build_camera_navigator(self.config, self.vocabulary, labels, self.folder / "glove", len(ACTIONS))
 
     def random(

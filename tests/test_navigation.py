@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from envs.houses import make_house
 from envs.navigation import Body, build_ground, step
 from tests.rooms import boxes, room, two_floors, two_rooms
 from vln.errors import InputError
@@ -152,3 +153,13 @@ def test_the_same_scene_gives_the_same_ground():
     one, other = (build_ground(two_floors(), BODY) for _ in range(2))
     assert all((a == b).all() for a, b in zip(one.arrays, other.arrays, strict=True))
     assert one.nbytes < 2_000_000
+
+
+def test_a_pocket_behind_the_narrowest_of_gaps_is_not_cut_off():
+    """In this house a body slipped in beside a bed through a gap of millimetres, where it could see no corner."""
+    ground = build_ground(make_house(5), Body(radius=0.15))
+    field = ground.field(np.array([4.58, 0.0, 8.106]))
+    pocket, outside = np.array([1.8301, 0.014, 7.7632]), np.array([1.918, 0.014, 6.93])
+    assert ground.contains(pocket[None]).all()
+    assert field.distance(outside) < field.distance(pocket) < field.distance(outside) + 1
+    assert len(field.path(pocket)) >= 3

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from envs.houses.categories import CATEGORIES, COLOURS, STRUCTURE
+from envs.houses.categories import CATEGORIES, COLOURS, ROOM_CATEGORIES, STRUCTURE
 from envs.navigation import Body, Ground, build_ground
 from envs.render import PackedScene, pack
 from envs.scene import Scene
@@ -16,6 +16,7 @@ BODY = Body(radius=0.15)
 MEMORY = 2 * 1024**3  # bytes
 INDICES = {category: index for index, category in enumerate(CATEGORIES)}
 COLOUR_NAMES = ("nothing", *COLOURS)  # what the numbers of a colour image are for
+ROOM_NAMES = ("nowhere", *ROOM_CATEGORIES)  # what the numbers of a room image are for
 
 
 @dataclass(frozen=True)
@@ -27,14 +28,21 @@ class LoadedScene:
         ground: Where bodies can be.
         packed: What is drawn; None where nothing is to be.
         colours: (1 + objects,) uint8, index into `COLOUR_NAMES` of each object id.
-        names: What each object id is called, "red sofa"; "" for 0.
+        rooms: (1 + objects,) uint8, index into `ROOM_NAMES` of the room that each object id is in.
+        names: (1 + objects,) str, what each object id is called, "red sofa"; "" for 0.
     """
 
     content_hash: str
     ground: Ground
     packed: PackedScene | None
     colours: np.ndarray
+    rooms: np.ndarray
     names: np.ndarray
+
+    def called(self, name: str) -> np.ndarray:
+        """(1 + objects,) uint8, 1 for the ids of objects that are called so, or are in a room that is."""
+        in_room = ROOM_NAMES.index(name) if name in ROOM_CATEGORIES else len(ROOM_NAMES)
+        return ((self.names == name) | (self.rooms == in_room)).astype(np.uint8)
 
     @property
     def nbytes(self) -> int:
@@ -101,7 +109,8 @@ class SceneCache:
 
     def _make(self, scene: Scene) -> LoadedScene:
         packed = pack(scene, categories(scene)) if self.drawn else None
-        return LoadedScene(scene.content_hash, build_ground(scene, self.body), packed, colours(scene), names(scene))
+        ground = build_ground(scene, self.body)
+        return LoadedScene(scene.content_hash, ground, packed, colours(scene), rooms(scene), names(scene))
 
 
 def categories(scene: Scene) -> np.ndarray:
@@ -113,6 +122,12 @@ def colours(scene: Scene) -> np.ndarray:
     """(1 + objects,) uint8, index into `COLOUR_NAMES` of each object id; 0 for what is not furniture."""
     named = ("" if each.category in STRUCTURE else each.colour for each in scene.objects)
     return np.array([0, *(COLOUR_NAMES.index(name) if name in COLOURS else 0 for name in named)], dtype=np.uint8)
+
+
+def rooms(scene: Scene) -> np.ndarray:
+    """(1 + objects,) uint8, index into `ROOM_NAMES` of the room that each object id is in; 0 where there is none."""
+    of_rooms = [ROOM_NAMES.index(room.category) if room.category in ROOM_CATEGORIES else 0 for room in scene.rooms]
+    return np.array([0, *(of_rooms[each.room] if each.room >= 0 else 0 for each in scene.objects)], dtype=np.uint8)
 
 
 def names(scene: Scene) -> np.ndarray:

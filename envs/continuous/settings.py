@@ -24,7 +24,8 @@ class Sensors:
         semantic: Whether ids of objects are.
         category: Whether categories of objects are, as indices into `envs.houses.categories.CATEGORIES`.
         colour: Whether names of the colours of furniture are, as indices into `COLOUR_NAMES`.
-        target: Whether things called as the goal is are shown, as 1 where they are and 0 elsewhere.
+        room: Whether categories of the rooms that things are in are, as indices into `ROOM_NAMES`.
+        target: Whether what is called as the goal is shown, things or rooms, as 1 where it is and 0 elsewhere.
     """
 
     width: int = 64
@@ -36,6 +37,7 @@ class Sensors:
     semantic: bool = False
     category: bool = False
     colour: bool = False
+    room: bool = False
     target: bool = False
 
     def __post_init__(self) -> None:
@@ -56,7 +58,7 @@ class Sensors:
     @property
     def draws(self) -> bool:
         """Whether anything is to be drawn."""
-        return self.rgb or self.depth or self.semantic or self.category or self.colour or self.target
+        return self.rgb or self.depth or self.semantic or self.category or self.colour or self.room or self.target
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import torch
 from gymnasium import spaces
 from torch import Tensor
 
-from envs.continuous.scenes import COLOUR_NAMES, LoadedScene, SceneCache
+from envs.continuous.scenes import COLOUR_NAMES, ROOM_NAMES, LoadedScene, SceneCache
 from envs.continuous.settings import ACTIONS, FORWARD, LEFT, RIGHT, STOP, Motion, Sensors
 from envs.houses.categories import CATEGORIES
 from envs.navigation import Field, Ground, distances, expert, step
@@ -23,8 +23,8 @@ FAR = 1000.0  # metres, beyond anything seen
 OFF_GROUND = 0.25  # metres that a start or a goal may be beside the walkable area
 NO_ACTION = len(ACTIONS)  # what `previous_action` is before the first
 STOP_RADIUS = 0.25  # metres to the goal at which the expert stops
-IMAGES = ("rgb", "depth", "semantic", "category", "colour", "target")
-LABELS = ("colour", "target")  # images that are looked up by the ids of objects
+IMAGES = ("rgb", "depth", "semantic", "category", "colour", "room", "target")
+LABELS = ("colour", "room", "target")  # images that are looked up by the ids of objects
 NUDGE = 1e-3  # metres; less is no move
 FIX = "correct the episode, or use the scene it was made for"
 
@@ -49,7 +49,8 @@ class HousesSimulator:
     - `semantic`: (H, W) int32, ids of objects: 1 + their index in the scene's `objects`, 0 for everything else.
     - `category`: (H, W) uint8, indices into `envs.houses.categories.CATEGORIES`.
     - `colour`: (H, W) uint8, indices into `envs.continuous.scenes.COLOUR_NAMES`, of furniture.
-    - `target`: (H, W) uint8, 1 where something is seen that is called as the episode's `target` is.
+    - `room`: (H, W) uint8, indices into `envs.continuous.scenes.ROOM_NAMES`, of the room that things are in.
+    - `target`: (H, W) uint8, 1 where a thing or a room is seen that is called as the episode's `target` is.
 
     And `previous_action`: the action taken last, 4 where none has been.
     """
@@ -85,6 +86,7 @@ class HousesSimulator:
             "semantic": spaces.Box(0, 2**31 - 1, size, np.int32),
             "category": spaces.Box(0, len(CATEGORIES) - 1, size, np.uint8),
             "colour": spaces.Box(0, len(COLOUR_NAMES) - 1, size, np.uint8),
+            "room": spaces.Box(0, len(ROOM_NAMES) - 1, size, np.uint8),
             "target": spaces.Box(0, 1, size, np.uint8),
         }
         images = {name: space for name, space in sensed.items() if getattr(self.sensors, name)}
@@ -136,7 +138,11 @@ class HousesSimulator:
             if not episode.withheld:
                 self._fields[row] = scene.ground.field(on_ground(scene.ground, episode, "goal"))
             self._start_headings[row] = episode.heading
-            self._labels[row] = {"colour": scene.colours, "target": (scene.names == episode.target).astype(np.uint8)}
+            self._labels[row] = {
+                "colour": scene.colours,
+                "room": scene.rooms,
+                "target": scene.called(episode.target),
+            }
         changed = rows.numpy()
         self._turns[changed], self._previous[changed] = 0, NO_ACTION
         self._changed(changed, moved=changed)

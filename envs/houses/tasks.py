@@ -22,6 +22,7 @@ from vln.language import split_words
 BODY = Body(radius=0.15)  # the simulator's
 WORDS = (6, 40)  # tokens of an instruction, punctuation included
 APART = 3.0  # metres from the goal beyond which other things make the choice of the goal matter
+APART_IN_ROOM = 2.5  # the same of things in the room of the goal
 DISTRACTORS = 3  # how many of them there must be
 ROOM_GOALS = 0.15  # how often the goal is a room
 HELD_OUT_SHARE = 0.25  # of the instructions in unseen houses are in the held-out style
@@ -268,11 +269,14 @@ class TaskMaker:
 
     def _has_distractors(self, goal: Goal) -> bool:
         """Whether there is enough else to stop at, as far from the goal as to fail and as near as the start may be."""
-        objects = self.layout.scene.objects
-        others = [thing for numbers in self._targets.values() for number in numbers for thing in [objects[number]]]
+        objects, one_room = self.layout.scene.objects, self.level.one_room
+        room = int(self.layout.rooms_at(goal.position[None])[0])
+        others = [objects[number] for numbers in self._targets.values() for number in numbers]
+        others = [thing for thing in others if not one_room or thing.room == room]
         points = np.array([thing.centre for thing in others]).reshape(-1, 3)
         away = np.linalg.norm(points[:, [0, 2]] - goal.position[[0, 2]], axis=1)
-        return int(((away > APART) & (away < self.level.longest)).sum()) >= DISTRACTORS
+        near = (away > (APART_IN_ROOM if one_room else APART)) & (away < self.level.longest)
+        return int(near.sum()) >= DISTRACTORS
 
     def _tell(self, route: Route, goal: Goal, room: int) -> tuple[Told, ...]:
         """One to three instructions, each in its own style."""

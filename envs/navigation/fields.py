@@ -11,7 +11,7 @@ import numpy as np
 from envs.navigation.queries import locate, to_metres
 from envs.navigation.roads import SLACK, RoadMap, Roads, bend, length, roads_view
 from envs.navigation.view import Addressed, View, array_at, float32_at, float64_at, int32_at, view
-from envs.navigation.walls import sees
+from envs.navigation.walls import column_of, place_at, sees
 
 GOAL, UNREACHABLE = -1, -2
 _RISE = 2**0.5 - 1  # what a metre of height adds, so that a slope of 45 degrees, the steepest, is as long as it is
@@ -156,7 +156,30 @@ def look_up(ground: View, roads: Roads, ways: Ways, x: float, z: float, y: float
     far, corner = _best_corner(ground, roads, ways, x, z, y, True)
     if corner == UNREACHABLE:
         far, corner = _best_corner(ground, roads, ways, x, z, y, False)
+    if corner == UNREACHABLE and _island(ground, x, z, y) == _island(ground, goal[0], goal[1], goal[2]):
+        far, corner = _nearest_corner(ground, roads, ways, x, z)
     return far + rise(ways, y), corner
+
+
+@numba.njit(cache=True)
+def _island(ground: View, x: float, z: float, y: float) -> int:
+    """The island of a walkable position."""
+    place = place_at(ground, column_of(ground, x, z), y)
+    return int(ground.island[place]) if place >= 0 else -1
+
+
+@numba.njit(cache=True)
+def _nearest_corner(ground: View, roads: Roads, ways: Ways, x: float, z: float) -> tuple[float, int]:
+    """Metres to the goal by the nearest corner that leads there, in sight or not, and which it is.
+
+    For pockets behind a gap that is as narrow as the skin of walls: a body may slip in where no corner looks in.
+    """
+    best, far, corner = np.inf, np.inf, UNREACHABLE
+    for i in range(len(roads.at)):
+        off = length(ground, x, z, roads.at[i, 0], roads.at[i, 1])
+        if ways.far[i] < np.inf and off < best:
+            best, far, corner = off, off + ways.far[i], i
+    return far, corner
 
 
 @numba.njit(cache=True)
