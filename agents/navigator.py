@@ -16,7 +16,7 @@ from agents.attention import attend, compare, masked_softmax
 from agents.config import LanguageConfig, NavigatorConfig
 from agents.geometry import DIRECTION, cell_directions, directions, facing, view_centres
 from agents.language import Instruction, InstructionEncoder
-from agents.recognition import labels_shown, naming_loss, pointing_loss
+from agents.recognition import label_weights, labels_shown, naming_loss, pointing_loss
 from agents.recurrent import RecurrentCore
 from agents.views import Glance, Panorama, ViewContent
 from agents.vision import BlindImages, ImageContent, ImageViews
@@ -94,6 +94,7 @@ class Navigator(nn.Module):
 
     views: ViewContent | ImageContent
     view_centres: Tensor
+    label_weights: Tensor
 
     def __init__(
         self,
@@ -138,6 +139,7 @@ class Navigator(nn.Module):
             if labelled:
                 self.recognise = nn.Linear(config.view, labelled)
                 nn.init.constant_(self.recognise.bias, UNLIKELY)
+                self.register_buffer("label_weights", label_weights(self.labels), persistent=False)
                 self.goal, self.seek = nn.Linear(words, 1), nn.Linear(words, labelled)
                 self.likely = nn.Parameter(torch.tensor(UNLIKELY))
                 pointed = 2 * POINTED * views.side
@@ -288,7 +290,7 @@ class Navigator(nn.Module):
         side = math.isqrt(logits.shape[1])
         asked = torch.randperm(logits.shape[1], device=logits.device)[: max(1, logits.shape[1] // ASKED)]
         shown = [labels_shown(observation[kind], count, side, asked) for kind, count in self.labels.items()]
-        return naming_loss(logits[:, asked], torch.cat(shown, 2))
+        return naming_loss(logits[:, asked], torch.cat(shown, 2), self.label_weights)
 
     def _look(
         self, hidden: Tensor, observation: Observation, panorama: Panorama, around: Tensor

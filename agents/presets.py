@@ -78,11 +78,11 @@ def houses() -> TrainConfig:
         dataset="houses",
         max_steps=80,
         world=HousesConfig(houses=300, forward=0.5, turn=22.5),
-        perception=PhaseConfig(250, 2e-2, 0.5, method="naming"),
+        perception=PhaseConfig(200, 2e-2, 0.5, method="naming"),
         imitation=_dagger(1100, 1e-2),
         dagger=DaggerConfig(rounds=6, episodes=1440, expert_decay=0.6),
         reinforcement=_ppo(120, 2e-3),
-        evaluate_every=675,
+        evaluate_every=650,
         average=0.99,
     )
 

@@ -4,12 +4,14 @@ What is learnt here is what the words of an instruction are looked for by.
 """
 
 import math
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 SAMPLES = 4  # rows and columns of pixels in a cell that are asked for their label
+WEIGHTS = {"room": 0.25}  # walls of rooms look alike: what can hardly be told must not drown what can
 
 
 def labels_shown(image: Tensor, count: int, side: int, cells: Tensor) -> Tensor:
@@ -33,9 +35,14 @@ def labels_shown(image: Tensor, count: int, side: int, cells: Tensor) -> Tensor:
     return shown
 
 
-def naming_loss(logits: Tensor, shown: Tensor) -> Tensor:
-    """(B,) cross-entropy of whether cells show labels, (B, N, M) each: mean of cells, sum of labels."""
-    return F.binary_cross_entropy_with_logits(logits, shown, reduction="none").sum(2).mean(1)
+def label_weights(labels: Mapping[str, int]) -> Tensor:
+    """(M,) what each label of several kinds of images counts in the loss, from how many there are of each kind."""
+    return torch.cat([torch.full((count,), WEIGHTS.get(kind, 1.0)) for kind, count in labels.items()])
+
+
+def naming_loss(logits: Tensor, shown: Tensor, weights: Tensor) -> Tensor:
+    """(B,) cross-entropy of whether cells show labels, (B, N, M) each: mean of cells, weighted (M,) sum of labels."""
+    return F.binary_cross_entropy_with_logits(logits, shown, reduction="none").mean(1) @ weights
 
 
 def pointing_loss(logits: Tensor, target: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from agents.config import CameraConfig
 from agents.geometry import DIRECTION, cell_directions, directions
 from agents.navigator import Navigator, Observation, Output
-from agents.recognition import labels_shown, naming_loss, pointing_loss
+from agents.recognition import label_weights, labels_shown, naming_loss, pointing_loss
 from agents.vision import BlindImages, ImageViews, nearness
 from vln.errors import InputError
 from vln.language import EOS
@@ -204,9 +204,13 @@ def test_a_cell_shows_what_its_pixels_show(size, step):
     assert torch.equal(labels_shown(image, len(CATEGORIES), SIDE, some), expected[:, some])
 
 
-def test_the_naming_loss_is_a_mean_of_cells_and_a_sum_of_labels():
+def test_the_naming_loss_is_a_mean_of_cells_and_a_weighted_sum_of_labels():
     logits, shown = torch.zeros(2, 5, 3), torch.ones(2, 5, 3)
-    torch.testing.assert_close(naming_loss(logits, shown), torch.full((2,), 3 * math.log(2)))
+    weights = label_weights({"colour": 2, "room": 1})
+    assert 0 < weights[2] < weights[0] == weights[1] == 1
+    torch.testing.assert_close(
+        naming_loss(logits, shown, weights), torch.full((2,), float(weights.sum()) * math.log(2))
+    )
 
 
 # --- pointing ---
