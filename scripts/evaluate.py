@@ -30,7 +30,8 @@ from agents.views import BlindViews
 from agents.vision import BlindImages
 from envs.environment import NavigationVectorEnv
 from scripts.common import command, show
-from scripts.worlds import EVALUATION_BATCH, World, open_world, usable_device
+from scripts.world import World
+from scripts.worlds import EVALUATION_BATCH, open_world, usable_device
 from vln.errors import InputError
 from vln.files import read_text, writable_folder, write_json
 from vln.language import Vocabulary, check_readable

@@ -1,6 +1,5 @@
 """Navigation graphs and their data sets, as a configuration wants them."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,13 +8,13 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 
 from agents.agent import RandomAgent
-from agents.checkpoint import Fingerprint
 from agents.config import TrainConfig
 from agents.factory import build_navigator
 from agents.navigator import Navigator
 from envs.environment import NavigationVectorEnv
 from envs.graph import LOW_LEVEL_ACTIONS, LowLevelGraph, PanoramicGraph
 from envs.registry import GRAPH_SIMULATORS
+from scripts.world import World, vocabulary_of
 from vln.data import find_data, split_file
 from vln.episodes import Episode, check_episodes, load_episodes
 from vln.errors import InputError
@@ -31,69 +30,38 @@ PATIENCE = 100  # actions, enough for any episode
 
 
 @dataclass(frozen=True)
-class GraphWorld:
-    """What a configuration needs of navigation graphs; see `scripts.worlds.World`.
+class GraphWorld(World):
+    """Navigation graphs.
 
     Attributes:
-        config: The configuration.
         data: The data folder.
-        splits: Episodes by name of the split.
         graphs: Buildings of all splits.
-        vocabulary: Of the instructions.
         table: What views look like.
     """
 
-    config: TrainConfig
     data: Path
-    splits: Mapping[str, Sequence[Episode]]
     graphs: Mapping[str, NavigationGraph]
-    vocabulary: Vocabulary
     table: ViewTable
 
     @property
-    def fingerprint(self) -> Fingerprint:
-        """What a checkpoint remembers of the data."""
-        words = hashlib.sha256(self.vocabulary.to_json().encode()).hexdigest()
-        return Fingerprint(words, self.table.source_hash)
+    def content(self) -> str:
+        """Hash of what views look like."""
+        return self.table.source_hash
 
     @property
     def patience(self) -> int:
         """Actions enough for agents that need no learning."""
         return PATIENCE
 
-    def simulator(self, device: str = "cpu") -> PanoramicGraph | LowLevelGraph:
-        """A simulator of all the buildings; the agent has its own table of what views look like."""
+    def simulator(
+        self, *, blind: bool = False, named: bool = False, device: str = "cpu"
+    ) -> PanoramicGraph | LowLevelGraph:
+        """A simulator of all the buildings.
+
+        The agent has its own table of what views look like, so that there is nothing to hide from a blind one.
+        """
         simulator = GRAPH_SIMULATORS[self.config.actions]
         return simulator(list(self.graphs.values()), expert=self.config.expert, device=device)
-
-    def environment(
-        self,
-        split: str,
-        num_envs: int,
-        *,
-        record: bool = False,
-        silent: bool = False,
-        blind: bool = False,
-        max_steps: int | None = None,
-        device: str = "cpu",
-    ) -> NavigationVectorEnv:
-        """Episodes of a split; with `record`, as `agents.rollout.rollout` wants them; `silent` hides instructions.
-
-        The content of views is the agent's own, so that there is nothing to hide from a blind one.
-        """
-        return NavigationVectorEnv(
-            self.simulator(device),
-            self.splits[split],
-            self.vocabulary,
-            num_envs,
-            max_steps=max_steps or self.config.max_steps,
-            max_length=self.config.language.max_length,
-            reward=self.config.reward,
-            autoreset_mode=AutoresetMode.DISABLED,
-            record=record,
-            tensors=not record,
-            silent=silent or self.config.ablate == "language",
-        )
 
     def navigator(self) -> Navigator:
         """A navigator with fresh weights."""
@@ -122,11 +90,6 @@ class GraphWorld:
         paths = [[pose.viewpoint for pose in trajectory.poses] for trajectory in trajectories]
         return score_paths(self.graphs, self.splits[split], paths)
 
-    def lengths(self, split: str) -> np.ndarray:
-        """(N,) tokens of the instructions of a split."""
-        instructions = [episode.instruction for episode in self.splits[split]]
-        return self.vocabulary.encode_batch(instructions, self.config.language.max_length)[1]
-
 
 def open_graph_world(
     config: TrainConfig,
@@ -146,13 +109,10 @@ def open_graph_world(
     graphs = load_graphs(data / "connectivity", scans)
     for split, found in episodes.items():
         check_episodes(source_of(config, data, split), found, graphs)
-    if vocabulary is None:
-        language = config.language
-        sentences = [episode.instruction for episode in episodes["train"]]
-        vocabulary = Vocabulary.build(sentences, language.min_count, language.unit)
+    vocabulary = vocabulary or vocabulary_of(config, episodes)
     blind = config.ablate == "vision"
     table = blind_table() if blind else open_features(config.features, data, cache, feature_size=config.feature_size)
-    return GraphWorld(config, data, episodes, graphs, vocabulary, table)
+    return GraphWorld(config, episodes, vocabulary, data, graphs, table)
 
 
 def source_of(config: TrainConfig, data: Path, split: str) -> Path:

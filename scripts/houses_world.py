@@ -1,15 +1,12 @@
 """Generated houses and their data sets, as a configuration wants them."""
 
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from gymnasium.vector import AutoresetMode
 
 from agents.agent import SamplingAgent
-from agents.checkpoint import Fingerprint
 from agents.config import TrainConfig
 from agents.factory import build_camera_navigator
 from agents.navigator import Navigator
@@ -19,6 +16,7 @@ from envs.continuous.scenes import COLOUR_NAMES, ROOM_NAMES
 from envs.environment import NavigationVectorEnv
 from envs.houses.categories import CATEGORIES
 from envs.houses.dataset import SPLITS, VERSION, houses_split
+from scripts.world import World, vocabulary_of
 from vln.continuous_metrics import score_trajectories
 from vln.episodes import Episode
 from vln.features.cache import cache_folder
@@ -30,63 +28,31 @@ GIGABYTE = 1024**3
 
 
 @dataclass(frozen=True)
-class HousesWorld:
-    """What a configuration needs of generated houses; see `scripts.worlds.World`.
+class HousesWorld(World):
+    """Generated houses.
 
     Attributes:
-        config: The configuration.
         folder: Where word vectors are, if they are wanted.
-        splits: Episodes by name of the split.
-        vocabulary: Of the instructions.
         scenes: The houses that are loaded, shared by all environments.
     """
 
-    config: TrainConfig
     folder: Path
-    splits: Mapping[str, Sequence[Episode]]
-    vocabulary: Vocabulary
     scenes: SceneCache
 
+    rules = {"success_distance": SUCCESS_DISTANCE}  # noqa: RUF012
+
     @property
-    def fingerprint(self) -> Fingerprint:
-        """What a checkpoint remembers of the data."""
-        words = hashlib.sha256(self.vocabulary.to_json().encode()).hexdigest()
-        return Fingerprint(words, f"{self.config.dataset} {VERSION}")
+    def content(self) -> str:
+        """The data set and its version."""
+        return f"{self.config.dataset} {VERSION}"
 
     @property
     def patience(self) -> int:
         """Actions enough for agents that need no learning."""
         return TIME_LIMITS[self.config.dataset]
 
-    def environment(
-        self,
-        split: str,
-        num_envs: int,
-        *,
-        record: bool = False,
-        silent: bool = False,
-        blind: bool = False,
-        max_steps: int | None = None,
-        device: str = "cpu",
-    ) -> NavigationVectorEnv:
-        """Episodes of a split; houses live on the CPU, whatever the device."""
-        return NavigationVectorEnv(
-            self.simulator(blind=blind, named=not record),
-            self.splits[split],
-            self.vocabulary,
-            num_envs,
-            max_steps=max_steps or self.config.max_steps,
-            max_length=self.config.language.max_length,
-            reward=self.config.reward,
-            success_distance=SUCCESS_DISTANCE,
-            autoreset_mode=AutoresetMode.DISABLED,
-            record=record,
-            tensors=not record,
-            silent=silent or self.config.ablate == "language",
-        )
-
-    def simulator(self, blind: bool, named: bool) -> HousesSimulator:
-        """A simulator; a blind one draws nothing, and categories are drawn for those that learn to name them."""
+    def simulator(self, *, blind: bool = False, named: bool = False, device: str = "cpu") -> HousesSimulator:
+        """A simulator, which lives on the CPU, whatever the device; a blind one draws nothing."""
         config = self.config
         sees = not blind and config.ablate != "vision"
         learns = config.perception.iterations or config.imitation.loss.semantic or config.reinforcement.loss.semantic
@@ -114,11 +80,6 @@ class HousesWorld:
         """Metrics of each episode of a split."""
         return score_trajectories(trajectories, SUCCESS_DISTANCE)
 
-    def lengths(self, split: str) -> np.ndarray:
-        """(N,) tokens of the instructions of a split."""
-        instructions = [episode.instruction for episode in self.splits[split]]
-        return self.vocabulary.encode_batch(instructions, self.config.language.max_length)[1]
-
 
 def open_houses_world(
     config: TrainConfig,
@@ -141,12 +102,10 @@ def open_houses_world(
     """
     generated = cache_folder(cache) / "houses"
     episodes = {split: load_houses(config, split, generated) for split in splits}
-    if vocabulary is None:
-        sentences = [episode.instruction for episode in episodes["train"]]
-        vocabulary = Vocabulary.build(sentences, config.language.min_count, config.language.unit)
+    vocabulary = vocabulary or vocabulary_of(config, episodes)
     memory = int(config.world.memory * GIGABYTE)
     scenes = SceneCache(drawn=config.ablate != "vision", memory=memory)
-    return HousesWorld(config, folder or Path("data"), episodes, vocabulary, scenes)
+    return HousesWorld(config, episodes, vocabulary, folder or Path("data"), scenes)
 
 
 def load_houses(config: TrainConfig, split: str, folder: Path) -> list[Episode]:

@@ -26,7 +26,8 @@ from agents.sampler import EpisodeSampler
 from agents.trainer import LATEST, Scores, Trainer
 from envs.environment import NavigationVectorEnv
 from scripts.common import friendly_exit
-from scripts.worlds import EVALUATION_BATCH, World, open_world, usable_device
+from scripts.world import World
+from scripts.worlds import EVALUATION_BATCH, open_world, usable_device
 from vln.errors import InputError
 from vln.files import writable_folder, write_json, write_text
 from vln.metrics import mean_scores

@@ -13,7 +13,7 @@ from agents.config import LossConfig
 from agents.experience import Experience, collect
 from agents.navigator import Navigator
 from agents.objective import objective
-from scripts.worlds import World
+from scripts.world import World
 
 ACTIONS = ("panoramic", "low-level")
 BATCH, MAX_STEPS = 8, 24

@@ -57,7 +57,7 @@ def run(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "untrained"
     folder.mkdir()
     vocabulary = Vocabulary.build(["go to the red sofa and stop"], 1)
-    world = HousesWorld(CONFIG, folder, {}, vocabulary, SceneCache(small_house))
+    world = HousesWorld(CONFIG, {}, vocabulary, folder, SceneCache(small_house))
     state = {"config": as_json(CONFIG), "fingerprint": as_json(world.fingerprint)}
     save_checkpoint(folder / "best.safetensors", {"average": world.navigator().state_dict()}, state)
     (folder / "vocabulary.json").write_text(vocabulary.to_json())

@@ -13,7 +13,7 @@ from agents.experience import collect
 from agents.forcing import learn_recording
 from agents.objective import objective
 from agents.recording import Follower, Mixture, frames_at, pack, record, whole
-from scripts.worlds import World
+from scripts.world import World
 
 BATCH, MAX_STEPS = 8, 24
 EPISODES = np.array([3, 17, 40, 41, 66, 80, 101, 118])

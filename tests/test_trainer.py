@@ -16,7 +16,7 @@ from agents.checkpoint import load_checkpoint
 from agents.config import LossConfig, PhaseConfig, TrainConfig
 from agents.trainer import BEST, LATEST, Trainer, interruptible
 from scripts.train import build_trainer
-from scripts.worlds import World
+from scripts.world import World
 from vln.errors import InputError
 from vln.files import read_json_lines
 from vln.language import Vocabulary

@@ -1,0 +1,123 @@
+"""What training and evaluation need of the data, whatever world they are of."""
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from gymnasium.vector import AutoresetMode
+
+from agents.agent import Agent
+from agents.checkpoint import Fingerprint
+from agents.config import TrainConfig
+from agents.navigator import Navigator
+from envs.environment import NavigationVectorEnv
+from envs.simulator import Simulator
+from vln.episodes import Episode
+from vln.language import Vocabulary
+from vln.trajectory import Trajectory
+
+
+@dataclass(frozen=True)
+class World(ABC):
+    """What a configuration needs of the data.
+
+    Attributes:
+        config: The configuration.
+        splits: Episodes by name of the split.
+        vocabulary: Of the instructions.
+    """
+
+    config: TrainConfig
+    splits: Mapping[str, Sequence[Episode]]
+    vocabulary: Vocabulary
+
+    rules: ClassVar[Mapping[str, Any]] = {}
+    """Options of its environments that are other than usual."""
+
+    @property
+    @abstractmethod
+    def content(self) -> str:
+        """What tells what there is to see from what there is in other versions, e.g. a hash."""
+
+    @property
+    @abstractmethod
+    def patience(self) -> int:
+        """Actions enough for agents that need no learning."""
+
+    @abstractmethod
+    def simulator(self, *, blind: bool = False, named: bool = False, device: str = "cpu") -> Simulator:
+        """A simulator.
+
+        Args:
+            blind: Give nothing to see.
+            named: Show what things are called as well, if the agent learns from that.
+            device: Where it lives, if it can live elsewhere than on the CPU.
+        """
+
+    @abstractmethod
+    def navigator(self) -> Navigator:
+        """A navigator with fresh weights."""
+
+    @abstractmethod
+    def random(self, split: str, num_envs: int, expert: Sequence[Trajectory]) -> tuple[Agent, NavigationVectorEnv]:
+        """The random agent and its environment; `expert` is what the expert did on the split."""
+
+    @abstractmethod
+    def scores(self, split: str, trajectories: Sequence[Trajectory]) -> dict[str, np.ndarray]:
+        """A (B,) array for each name of `vln.metrics.METRICS`."""
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """What a checkpoint remembers of the data."""
+        return Fingerprint(hashlib.sha256(self.vocabulary.to_json().encode()).hexdigest(), self.content)
+
+    def environment(
+        self,
+        split: str,
+        num_envs: int,
+        *,
+        record: bool = False,
+        silent: bool = False,
+        blind: bool = False,
+        max_steps: int | None = None,
+        device: str = "cpu",
+    ) -> NavigationVectorEnv:
+        """Episodes of a split, autoreset DISABLED.
+
+        Args:
+            split: The split.
+            num_envs: Episodes at a time.
+            record: Give numpy arrays, poses and choices, as `agents.rollout.rollout` wants them.
+            silent: Hide the instructions.
+            blind: Give nothing to see.
+            max_steps: Actions of an episode, those of the configuration if absent.
+            device: Where the world lives, if it can live elsewhere than on the CPU.
+        """
+        return NavigationVectorEnv(
+            self.simulator(blind=blind, named=not record, device=device),
+            self.splits[split],
+            self.vocabulary,
+            num_envs,
+            max_steps=max_steps or self.config.max_steps,
+            max_length=self.config.language.max_length,
+            reward=self.config.reward,
+            autoreset_mode=AutoresetMode.DISABLED,
+            record=record,
+            tensors=not record,
+            silent=silent or self.config.ablate == "language",
+            **self.rules,
+        )
+
+    def lengths(self, split: str) -> np.ndarray:
+        """(N,) tokens of the instructions of a split."""
+        instructions = [episode.instruction for episode in self.splits[split]]
+        return self.vocabulary.encode_batch(instructions, self.config.language.max_length)[1]
+
+
+def vocabulary_of(config: TrainConfig, episodes: Mapping[str, Sequence[Episode]]) -> Vocabulary:
+    """The vocabulary of the training instructions."""
+    sentences = [episode.instruction for episode in episodes["train"]]
+    return Vocabulary.build(sentences, config.language.min_count, config.language.unit)
