@@ -192,8 +192,9 @@ class Navigator(nn.Module):
         kept = {name: value for name, value in observation.items() if name not in ("rgb", "depth")}
         seen = views.see(observation)
         if self.labels:
-            seen["labels"] = self.recognise(seen["cells"])
-            seen["shown"] = seen["labels"].amax(1).sigmoid()
+            with torch.no_grad():  # it is naming that teaches what things look like
+                seen["evidence"] = self.recognise(seen["cells"])
+                seen["shown"] = seen["evidence"].amax(1).sigmoid()
         return {**kept, **seen}
 
     def aim(self, goal: Tensor | None, observation: Observation) -> Observation:
@@ -265,7 +266,7 @@ class Navigator(nn.Module):
 
         Evidence of labels adds up: what looks red and looks like a sofa is a red sofa.
         """
-        return compare(self.seek(context), observation["labels"]) + self.likely
+        return compare(self.seek(context), observation["evidence"]) + self.likely
 
     def _where(self, logits: Tensor, observation: Observation) -> Tensor:
         """Where in an image something with `logits` (B, cells) is seen (B, POINTED * side).
@@ -286,11 +287,11 @@ class Navigator(nn.Module):
         """(B,) loss of naming what some of the cells show, if there are labels to learn it from."""
         if not self.labels or not all(kind in observation for kind in self.labels):
             return None
-        logits = observation["labels"]
-        side = math.isqrt(logits.shape[1])
-        asked = torch.randperm(logits.shape[1], device=logits.device)[: max(1, logits.shape[1] // ASKED)]
+        cells = observation["cells"]
+        side = math.isqrt(cells.shape[1])
+        asked = torch.randperm(cells.shape[1], device=cells.device)[: max(1, cells.shape[1] // ASKED)]
         shown = [labels_shown(observation[kind], count, side, asked) for kind, count in self.labels.items()]
-        return naming_loss(logits[:, asked], torch.cat(shown, 2), self.label_weights)
+        return naming_loss(self.recognise(cells[:, asked]), torch.cat(shown, 2), self.label_weights)
 
     def _look(
         self, hidden: Tensor, observation: Observation, panorama: Panorama, around: Tensor

@@ -13,9 +13,10 @@ from agents.descent import Descent
 from agents.factory import build_camera_navigator
 from agents.naming import STEPS, STOP, Wanderer, learn_names
 from envs.continuous import ACTIONS, HousesSimulator, SceneCache, Sensors
-from envs.continuous.scenes import COLOUR_NAMES
+from envs.continuous.scenes import COLOUR_NAMES, ROOM_NAMES
 from envs.environment import NavigationVectorEnv
 from envs.houses.categories import CATEGORIES
+from envs.scene import Room
 from vln.errors import InputError
 from vln.language import Vocabulary
 
@@ -97,3 +98,18 @@ def test_the_target_is_what_is_called_so():
     target, semantic = (torch.cat([each[name] for each in turning]) for name in ("target", "semantic"))
     assert (target == 1).any()
     assert torch.equal(target == 1, semantic == 1)
+
+
+def test_rooms_are_those_that_things_are_in_and_may_be_the_target():
+    scene = replace(small_house("one"), rooms=(Room("kitchen", ((0, 0), (1, 0), (1, 1))),))
+    scene = replace(scene, objects=tuple(replace(each, room=0) for each in scene.objects))
+    loaded = SceneCache(lambda name: scene).get("one")
+    assert {ROOM_NAMES[room] for room in loaded.rooms[1:]} == {"kitchen"}
+    assert loaded.rooms[0] == 0
+    assert loaded.called("kitchen").tolist() == [0] + [1] * len(scene.objects)
+    assert loaded.called("red sofa").tolist() == [0, *(each.category == "sofa" for each in scene.objects)]
+    assert not loaded.called("bathroom").any()
+    env = environment(room=True, semantic=True)
+    observation, _ = env.reset(options={"episodes": np.arange(len(EPISODES))})
+    nowhere = SceneCache(small_house).get("one").rooms
+    assert torch.equal(observation["room"].long(), torch.from_numpy(nowhere)[observation["semantic"].long()].long())

@@ -225,9 +225,9 @@ def test_what_is_read_is_pointed_at():
         sought = navigator.seek(context)[0]
         labels[0, SIDE + 2] = 20 * sought / sought.square().sum()  # row 1, column 2
         near[0, SIDE + 2] = 0.5
-        seen = navigator.aim(torch.randn_like(context), {"labels": labels, "near": near})
+        seen = navigator.aim(torch.randn_like(context), {"evidence": labels, "near": near})
         ahead, pointed = navigator._point(context, seen)
-        torch.testing.assert_close(navigator.aim(context, {"labels": labels, "near": near})["ahead"], pointed)
+        torch.testing.assert_close(navigator.aim(context, {"evidence": labels, "near": near})["ahead"], pointed)
         nowhere = navigator.likely.sigmoid()
     assert not torch.equal(ahead, pointed)
     columns, nearer, rows = pointed[0].view(3, SIDE)
