@@ -64,6 +64,8 @@ clean: ## remove build leftovers and tool caches; runs/, cache/ and .venv/ stay
 $(VENV)/.installed: requirements.txt pyproject.toml | $(BIN)/python
 	$(PIP) install -r requirements.txt
 	$(PIP) install --no-deps -e .
+	@echo "compiling the simulator, once"
+	$(BIN)/python -m envs.warm
 	@touch $@
 
 $(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed

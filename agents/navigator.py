@@ -26,7 +26,7 @@ from vln.language import EOS
 GEOMETRY = DIRECTION + 3  # a candidate: direction, metres, whether it is the stop slot, whether it was visited
 KEY = 64
 REFLEX = 128  # width of the layer before low-level actions
-POINTED = 3  # numbers per row or column of cells that tell where what was read is seen, see `Navigator._point`
+POINTED = 3  # numbers per row or column of cells that tell where something is seen, see `Navigator._where`
 ASKED = 4  # one in so many cells is asked what it shows
 UNLIKELY = -3.0  # logit of a cell showing what a word is for, before anything is learnt
 Observation = dict[str, Tensor]

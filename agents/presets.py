@@ -59,11 +59,11 @@ def houses_demo() -> TrainConfig:
         dataset="houses-short",
         max_steps=32,
         world=HousesConfig(houses=100, forward=0.5, turn=22.5),
-        perception=PhaseConfig(100, 2e-2, 0.5, method="naming"),
-        imitation=_dagger(240, 1e-2),
+        perception=PhaseConfig(90, 2e-2, 0.5, method="naming"),
+        imitation=_dagger(200, 1e-2),
         dagger=DaggerConfig(rounds=4, episodes=960, expert_decay=0.6),
         reinforcement=_ppo(12, 3e-3),
-        evaluate_every=340,
+        evaluate_every=400,
         average=0.98,
     )
 
