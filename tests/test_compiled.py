@@ -1,6 +1,9 @@
 """Compiled code on disk goes when any source of its folder changes, and only then."""
 
+import pytest
+
 from envs.compiled import STAMP, forget_stale
+from envs.warm import warm_navigation, warm_renderer
 
 
 def test_kept_code_goes_when_a_source_changes(tmp_path):
@@ -24,3 +27,8 @@ def test_a_folder_that_cannot_be_written_to_is_left_alone(tmp_path):
     (tmp_path / "__pycache__").write_text("a file where the folder would be")
     forget_stale(tmp_path)
     assert (tmp_path / "__pycache__").read_text().startswith("a file")
+
+
+@pytest.mark.parametrize("part", [warm_navigation, warm_renderer])
+def test_what_is_compiled_beforehand_runs(part):
+    part()
