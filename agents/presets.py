@@ -52,7 +52,8 @@ def houses_demo() -> TrainConfig:
     """A short run in generated houses, to see an agent learn that walks by what its camera shows.
 
     Its eyes learn to name things, then it imitates the expert (DAgger), then it is reinforced (PPO).
-    `python scripts/train.py houses-demo --out runs/houses-demo`; the README tells what came of it.
+    `python scripts/train.py houses-demo --threads 1 --out runs/houses-demo`: 8.1 minutes on a CPU core, val_unseen
+    SR 71.4 and SPL 66.8 (seed 0).
     """
     return replace(
         _houses(),
@@ -71,7 +72,7 @@ def houses_demo() -> TrainConfig:
 def houses() -> TrainConfig:
     """The navigator in generated houses, on ways through several rooms: the same phases, longer.
 
-    `python scripts/train.py houses --out runs/houses`; the README tells what came of it.
+    `python scripts/train.py houses --threads 1 --out runs/houses`; its full length has not been measured.
     """
     return replace(
         _houses(),
@@ -79,10 +80,10 @@ def houses() -> TrainConfig:
         max_steps=80,
         world=HousesConfig(houses=300, forward=0.5, turn=22.5),
         perception=PhaseConfig(200, 2e-2, 0.5, method="naming"),
-        imitation=_dagger(1100, 1e-2),
-        dagger=DaggerConfig(rounds=6, episodes=1440, expert_decay=0.6),
-        reinforcement=_ppo(120, 2e-3),
-        evaluate_every=650,
+        imitation=_dagger(2000, 1e-2),
+        dagger=DaggerConfig(rounds=8, episodes=1440, expert_decay=0.6),
+        reinforcement=_ppo(200, 2e-3),
+        evaluate_every=550,
         average=0.99,
     )
 
