@@ -58,5 +58,5 @@ def test_a_network_learns():
         loss = (network(x) - y).square().mean()
         descent.add(loss)
         descent.step()
-        losses.append(float(loss))
+        losses.append(float(loss.detach()))
     assert losses[-1] < 0.1 * losses[0]
