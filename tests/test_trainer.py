@@ -74,23 +74,30 @@ def rows(folder: Path) -> list[dict[str, Any]]:
 # --- resuming ---
 
 
+@pytest.fixture(scope="module", params=["adam", "muon"])
+def optimised(request, world) -> World:
+    """The world of runs with an optimiser."""
+    return replace(world, config=replace(CONFIG, optimizer=request.param))
+
+
 @pytest.fixture(scope="module")
-def whole(world, tmp_path_factory) -> Path:
+def whole(optimised, tmp_path_factory) -> Path:
     """The folder of an uninterrupted run."""
     folder = tmp_path_factory.mktemp("whole")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(log, "EVERY", 3)
-        fresh(world, folder).train()
+        fresh(optimised, folder).train()
     return folder
 
 
 # 1 is before the first evaluation, 2 and 5 are inside a line of the log, 4 is an evaluation, 6 the end of imitation, 7
 # and 10 are inside reinforcement.
 @pytest.mark.parametrize("stops", [[2], [6], [1, 4, 5, 7, 10]], ids=str)
-def test_an_interrupted_run_ends_bit_for_bit_like_the_uninterrupted_one(world, whole, tmp_path, monkeypatch, stops):
+def test_an_interrupted_run_ends_bit_for_bit_like_the_uninterrupted_one(optimised, whole, tmp_path, monkeypatch, stops):
     monkeypatch.setattr(log, "EVERY", 3)
+    parts = {"model", "average", "optimizer", "random", *({"muon"} if optimised.config.optimizer == "muon" else ())}
     for stop in [*stops, None]:
-        trainer = fresh(world, tmp_path)
+        trainer = fresh(optimised, tmp_path)
         if stop != stops[0]:
             trainer.resume(load_checkpoint(tmp_path / LATEST))
         if stop is None:
@@ -104,7 +111,7 @@ def test_an_interrupted_run_ends_bit_for_bit_like_the_uninterrupted_one(world, w
     for name in (LATEST, BEST):
         one, other = load_checkpoint(tmp_path / name), load_checkpoint(whole / name)
         assert one.tensors.keys() == other.tensors.keys()
-        assert {part.split(".")[0] for part in one.tensors} == {"model", "average", "optimizer", "random"}
+        assert {part.split(".")[0] for part in one.tensors} == parts
         for tensor, value in one.tensors.items():
             assert torch.equal(value, other.tensors[tensor]), tensor
         assert {**one.state, "seconds": 0} == {**other.state, "seconds": 0}
@@ -138,9 +145,9 @@ def test_a_line_of_the_log_is_the_mean_of_its_updates(world, tmp_path, monkeypat
     assert means == pytest.approx([sum(line) / len(line) for line in lines], abs=1e-5)
 
 
-def test_a_killed_run_goes_on_from_its_last_evaluation_with_a_clean_log(world, whole, tmp_path, monkeypatch):
+def test_a_killed_run_goes_on_from_its_last_evaluation_with_a_clean_log(optimised, whole, tmp_path, monkeypatch):
     monkeypatch.setattr(log, "EVERY", 3)
-    trainer = fresh(world, tmp_path)
+    trainer = fresh(optimised, tmp_path)
 
     def die() -> None:
         raise MemoryError
@@ -151,42 +158,42 @@ def test_a_killed_run_goes_on_from_its_last_evaluation_with_a_clean_log(world, w
     assert rows(tmp_path)[-1]["iteration"] == 6
     with (tmp_path / "metrics.jsonl").open("a") as file:
         file.write('{"iteration": 7, "gro')  # the power went in the middle of a line
-    trainer = fresh(world, tmp_path)
+    trainer = fresh(optimised, tmp_path)
     trainer.resume(load_checkpoint(tmp_path / LATEST))
     assert trainer.iteration == 4
     trainer.train()
     assert rows(tmp_path) == rows(whole)
 
 
-def test_a_finished_run_resumes_to_nothing(world, whole, tmp_path):
+def test_a_finished_run_resumes_to_nothing(optimised, whole, tmp_path):
     for path in whole.glob("*.*"):
         (tmp_path / path.name).write_bytes(path.read_bytes())
-    trainer = fresh(world, tmp_path)
+    trainer = fresh(optimised, tmp_path)
     trainer.resume(load_checkpoint(tmp_path / LATEST))
     trainer.train()
     assert (tmp_path / LATEST).read_bytes() == (whole / LATEST).read_bytes()
     assert rows(tmp_path) == rows(whole)
 
 
-def test_another_configuration_is_named(world, whole, tmp_path):
-    other = replace(world, config=replace(CONFIG, imitation=PhaseConfig(6, 5e-3, 0.5)))
+def test_another_configuration_is_named(optimised, whole, tmp_path):
+    other = replace(optimised, config=replace(CONFIG, imitation=PhaseConfig(6, 5e-3, 0.5)))
     problem = "configuration field 'imitation.learning_rate' is 0.01, not 0.005; resume with the flags the run started"
     with pytest.raises(InputError, match=problem):
         fresh(other, tmp_path).resume(load_checkpoint(whole / LATEST))
 
 
 @pytest.mark.parametrize("field", ["vocabulary", "features"])
-def test_other_data_are_named(world, whole, tmp_path, field):
+def test_other_data_are_named(optimised, whole, tmp_path, field):
     changes = {
-        "vocabulary": {"vocabulary": Vocabulary(tuple(dict.fromkeys([*world.vocabulary.symbols[:-1], "other"])))},
-        "features": {"table": replace(world.table, source_hash="other")},
+        "vocabulary": {"vocabulary": Vocabulary(tuple(dict.fromkeys([*optimised.vocabulary.symbols[:-1], "other"])))},
+        "features": {"table": replace(optimised.table, source_hash="other")},
     }
     with pytest.raises(InputError, match=rf"{LATEST}: hash field '{field}' is '\w+', not .*; use the data"):
-        fresh(replace(world, **changes[field]), tmp_path).resume(load_checkpoint(whole / LATEST))
+        fresh(replace(optimised, **changes[field]), tmp_path).resume(load_checkpoint(whole / LATEST))
 
 
-def test_weights_of_another_architecture_are_named_and_change_nothing(world, whole, tmp_path):
-    wide = replace(world, config=replace(CONFIG, navigator=replace(CONFIG.navigator, hidden=20)))
+def test_weights_of_another_architecture_are_named_and_change_nothing(optimised, whole, tmp_path):
+    wide = replace(optimised, config=replace(CONFIG, navigator=replace(CONFIG.navigator, hidden=20)))
     trainer = fresh(wide, tmp_path)
     before = {name: value.clone() for name, value in trainer.navigator.state_dict().items()}
     with pytest.raises(InputError, match=r"tensor 'choose_content.weight' has shape \(12, 52\), but .*: another"):
@@ -194,8 +201,8 @@ def test_weights_of_another_architecture_are_named_and_change_nothing(world, who
     assert all(torch.equal(value, before[name]) for name, value in trainer.navigator.state_dict().items())
 
 
-def test_another_run_starts_from_the_averaged_weights(world, whole, tmp_path):
-    trainer, checkpoint = fresh(world, tmp_path), load_checkpoint(whole / BEST)
+def test_another_run_starts_from_the_averaged_weights(optimised, whole, tmp_path):
+    trainer, checkpoint = fresh(optimised, tmp_path), load_checkpoint(whole / BEST)
     trainer.start_from(checkpoint)
     average = checkpoint.part("average")
     assert all(torch.equal(value, average[name]) for name, value in trainer.navigator.state_dict().items())
