@@ -1,7 +1,7 @@
 """Muon (Jordan et al. 2024): momentum whose steps are made orthogonal, for the matrices of a network.
 
 All directions of a matrix move alike, not those alone in which gradients happen to be large. Small networks that see
-little learn from a quarter of the examples that Adam wants. `torch.optim.Muon` does the same in half precision, which
+little learn from fewer examples than Adam wants. `torch.optim.Muon` does the same in half precision, which
 CPUs without instructions for it do several times as slowly.
 """
 
