@@ -202,7 +202,7 @@ class Navigator(nn.Module):
 
         Adds `ahead` (N, POINTED * side), and where there is a `target` to learn from `astray` (N,), a loss.
         """
-        if goal is None or not self.labels or "ahead" in observation:
+        if goal is None or "ahead" in observation:
             return observation
         likely = self._likely(goal, observation)
         found = {"ahead": self._where(likely, observation)}
@@ -220,7 +220,7 @@ class Navigator(nn.Module):
         top, core = self.core(torch.cat([seen, self.last_action(state.last_action), *noticed], 1), state.core)
         hidden = self.dropout(top)
         reading = masked_softmax(compare(self.read(hidden), instruction.context), instruction.mask)
-        context, words = attend(reading, instruction.context), attend(reading, instruction.words)
+        context = attend(reading, instruction.context)
         features = torch.cat([hidden, context, *self._ground(context, panorama, around)], 1)
         features = torch.cat([self.dropout(features), *self._point(context, observation)], 1)
         visited, read = state.visited, state.read
@@ -228,7 +228,7 @@ class Navigator(nn.Module):
             read = context
         else:
             visited = torch.cat([visited, here[:, None]], 1)
-        logits, action_features = self._score(features, words, observation, visited, panorama)
+        logits, action_features = self._score(features, instruction, reading, observation, visited, panorama)
         return Output(
             logits,
             self.value(features.detach())[:, 0],  # the critic watches the policy, it does not shape it
@@ -323,7 +323,13 @@ class Navigator(nn.Module):
         return torch.cat([self.dropout(panorama.pool(weights)), towards], 1)
 
     def _score(
-        self, features: Tensor, words: Tensor, observation: Observation, visited: Tensor, panorama: Panorama
+        self,
+        features: Tensor,
+        instruction: Instruction,
+        reading: Tensor,
+        observation: Observation,
+        visited: Tensor,
+        panorama: Panorama,
     ) -> tuple[Tensor, Tensor]:
         """Logits (B, A) and what to remember of each action (B, A, ...)."""
         if self.low_level_actions:
@@ -336,7 +342,7 @@ class Navigator(nn.Module):
         geometry = self._geometry(observation, visited)
         query = self.choose_content(features)
         if self.config.alignment:
-            query = query + self.align(words)
+            query = query + self.align(attend(reading, instruction.words))
         views = self._blur(panorama.match(query))
         content = views.gather(1, observation["candidate_view"])
         spatial = compare(self.choose_key(features), self.candidate(geometry))

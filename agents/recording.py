@@ -295,8 +295,7 @@ def unroll(
         Predictions (N,), and the state of the sizes[-1] pieces that are left.
     """
     instruction, state = memory
-    rows = torch.cat([torch.arange(size, device=steps[0].device) for size in sizes])
-    goals = None if instruction.goal is None else instruction.goal[rows]
+    goals = None if instruction.goal is None else torch.cat([instruction.goal[:size] for size in sizes])
     frames = navigator.aim(goals, navigator.see(frames))
     recognised, frames = navigator.recognised(frames), unlabelled(navigator, frames)
     # Cut in one go: the gradient of a slice is as large as what it was cut from.

@@ -15,7 +15,7 @@ from envs.continuous.registry import SUCCESS_DISTANCE, TIME_LIMITS
 from envs.continuous.scenes import COLOUR_NAMES, ROOM_NAMES
 from envs.environment import NavigationVectorEnv
 from envs.houses.categories import CATEGORIES
-from envs.houses.dataset import SPLITS, VERSION, houses_split
+from envs.houses.dataset import VERSION, houses_for, houses_split
 from scripts.world import World, vocabulary_of
 from vln.continuous_metrics import score_trajectories
 from vln.episodes import Episode
@@ -98,8 +98,10 @@ def open_houses_world(
         cache: Folder of caches, in whose `houses/` the data sets are; `$VLN_CACHE` or `cache/` if absent.
 
     Raises:
-        InputError: If a split is unknown, or the data set in the folder is of another version.
+        InputError: If a split is unknown, the data set is of another version, or no image can be so large.
     """
+    size = config.navigator.camera.size
+    Sensors(size, size)  # an absurd size is told of before anything is made, or a network that large is asked for
     generated = cache_folder(cache) / "houses"
     episodes = {split: load_houses(config, split, generated) for split in splits}
     vocabulary = vocabulary or vocabulary_of(config, episodes)
@@ -109,13 +111,9 @@ def open_houses_world(
 
 
 def load_houses(config: TrainConfig, split: str, folder: Path) -> list[Episode]:
-    """Episodes of a split; `dev` is `train` in its last houses, which `--select dev` takes out of it.
-
-    `val_seen` is in houses of training, however few they are.
-    """
-    source, houses = "train" if split == "dev" else split, config.world.houses
-    limits = {"train": houses, "val_seen": min(houses, SPLITS["val_seen"].houses)}
-    episodes = houses_split(source, config.dataset, folder, limits.get(source))
+    """Episodes of a split; `dev` is `train` in its last houses, which `--select dev` takes out of it."""
+    source = "train" if split == "dev" else split
+    episodes = houses_split(source, config.dataset, folder, houses_for(source, config.world.houses))
     if source != "train" or (split == "train" and config.select != "dev"):
         return episodes
     scans = sorted({episode.scan for episode in episodes})

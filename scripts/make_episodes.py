@@ -12,7 +12,7 @@ from typing import Any
 
 from rich.table import Table
 
-from envs.houses.dataset import SPLITS, houses_split
+from envs.houses.dataset import houses_for, houses_split
 from scripts.common import command, show
 from vln.episodes import Episode
 from vln.features.cache import cache_folder
@@ -39,9 +39,8 @@ def main(
     """
     rows, table = [], Table("split", "houses", "episodes", "words", "instructions", title=dataset)
     folder = folder or cache_folder() / "houses"
-    limits = {"train": houses, "val_seen": houses and min(houses, SPLITS["val_seen"].houses)}
     for split in splits:
-        row = describe(houses_split(split, dataset, folder, limits.get(split)), split, examples)
+        row = describe(houses_split(split, dataset, folder, houses_for(split, houses)), split, examples)
         rows.append(row)
         sentences = "\n".join(row["instructions"])
         table.add_row(split, str(row["houses"]), str(row["episodes"]), f"{row['words']:.1f}", sentences)

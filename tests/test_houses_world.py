@@ -181,3 +181,10 @@ def test_what_cannot_be_is_told(run, trained, tmp_path):
         result = run(*train, *flags)
         assert (result.code, problem in result.errors) == (2, True), result.errors
         assert not (tmp_path / "run").exists()
+
+
+def test_an_absurd_image_size_is_one_sentence_before_anything_is_made(tmp_path):
+    flags = ("--navigator.camera.size", 100_000)
+    result = run_script("train.py", "houses-demo", "--out", tmp_path / "run", *flags, cache=tmp_path / "cache")
+    assert (result.code, "camera: an image width of 100000 pixels is not possible" in result.errors) == (2, True)
+    assert not list(tmp_path.iterdir())

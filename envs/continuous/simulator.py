@@ -138,11 +138,9 @@ class HousesSimulator:
             if not episode.withheld:
                 self._fields[row] = scene.ground.field(on_ground(scene.ground, episode, "goal"))
             self._start_headings[row] = episode.heading
-            self._labels[row] = {
-                "colour": scene.colours,
-                "room": scene.rooms,
-                "target": scene.called(episode.target),
-            }
+            if self._labelled:
+                target = scene.called(episode.target)
+                self._labels[row] = {"colour": scene.colours, "room": scene.rooms, "target": target}
         changed = rows.numpy()
         self._turns[changed], self._previous[changed] = 0, NO_ACTION
         self._changed(changed, moved=changed)

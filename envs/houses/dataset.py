@@ -64,6 +64,16 @@ SPLITS = {
 }
 
 
+def houses_for(split: str, training: int | None) -> int | None:
+    """How many houses of a split go with so many of training: `val_seen` is in houses of training, however few.
+
+    None stands for the split's own number.
+    """
+    if training is None or split not in ("train", "val_seen"):
+        return None
+    return training if split == "train" else min(training, SPLITS[split].houses)
+
+
 def houses_split(
     split: str,
     dataset: str = "houses",
