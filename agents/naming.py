@@ -19,7 +19,7 @@ from agents.recording import record
 from vln.errors import InputError
 
 STEPS = 16  # of a walk
-EPOCHS = 2  # times that its frames are learnt from; seeing them costs as much
+EPOCHS = 4  # times that its frames are learnt from; seeing them once costs as much as learning from them once
 FRAMES = 64  # of a step of the optimiser: more steps of fewer frames see better than fewer of more
 STOP = 0  # in every continuous world
 

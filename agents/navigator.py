@@ -16,7 +16,7 @@ from agents.attention import attend, compare, masked_softmax
 from agents.config import LanguageConfig, NavigatorConfig
 from agents.geometry import DIRECTION, cell_directions, directions, facing, view_centres
 from agents.language import Instruction, InstructionEncoder
-from agents.recognition import label_weights, labels_shown, naming_loss, pointing_loss
+from agents.recognition import cells_shown, label_weights, labels_shown, naming_loss, pointing_loss
 from agents.recurrent import RecurrentCore
 from agents.views import Glance, Panorama, ViewContent
 from agents.vision import BlindImages, ImageContent, ImageViews
@@ -136,12 +136,14 @@ class Navigator(nn.Module):
             self.align = nn.Linear(embedding.shape[1], config.view, bias=False)
         if isinstance(views, (ImageViews, BlindImages)):
             pointed, labelled = 0, sum(self.labels.values())
+            self._side = views.side
             if labelled:
                 self.recognise = nn.Linear(config.view, labelled)
                 nn.init.constant_(self.recognise.bias, UNLIKELY)
                 self.register_buffer("label_weights", label_weights(self.labels), persistent=False)
                 self.goal, self.seek = nn.Linear(words, 1), nn.Linear(words, labelled)
                 self.likely = nn.Parameter(torch.tensor(UNLIKELY))
+                self.onward = nn.Linear(hidden + words, config.view)
                 pointed = 2 * POINTED * views.side
             contexts += pointed
             self.notice = nn.Linear(views.side**2 + words + pointed + labelled, KEY)
@@ -200,14 +202,17 @@ class Navigator(nn.Module):
     def aim(self, goal: Tensor | None, observation: Observation) -> Observation:
         """Where the goal is seen in what has been seen, for any number of bodies and steps with goals (N, C).
 
-        Adds `ahead` (N, POINTED * side), and where there is a `target` to learn from `astray` (N,), a loss.
+        Adds `ahead` (N, POINTED * side), and what there is to learn from: `astray` (N,), a loss, where there is a
+        `target`, and `led` (N, cells), the cells that show where the way goes on, where there is a `way`.
         """
         if goal is None or "ahead" in observation:
             return observation
         likely = self._likely(goal, observation)
         found = {"ahead": self._where(likely, observation)}
         if "target" in observation:
-            found["astray"] = pointing_loss(likely, observation["target"])
+            found["astray"] = pointing_loss(likely, cells_shown(observation["target"], self._side))
+        if "way" in observation:
+            found["led"] = cells_shown(observation["way"], self._side)
         return {**observation, **found}
 
     def forward(self, instruction: Instruction, observation: Observation, state: State) -> Output:
@@ -222,7 +227,11 @@ class Navigator(nn.Module):
         reading = masked_softmax(compare(self.read(hidden), instruction.context), instruction.mask)
         context = attend(reading, instruction.context)
         features = torch.cat([hidden, context, *self._ground(context, panorama, around)], 1)
-        features = torch.cat([self.dropout(features), *self._point(context, observation)], 1)
+        features, lost = self.dropout(features), None
+        if self.labels:
+            onward = self._onward(hidden, context, observation)
+            features = torch.cat([features, observation["ahead"], self._where(onward, observation)], 1)
+            lost = pointing_loss(onward, observation["led"]) if "led" in observation else None
         visited, read = state.visited, state.read
         if self.camera:
             read = context
@@ -237,7 +246,7 @@ class Navigator(nn.Module):
             reading,
             looked,
             State(core, hidden, state.last_action, visited, read, state.glance),
-            self.recognised(observation),
+            total(lost, self.recognised(observation)),
         )
 
     def _around(self, observation: Observation) -> Tensor:
@@ -261,6 +270,11 @@ class Navigator(nn.Module):
             return []
         return [observation["ahead"], self._where(self._likely(context, observation), observation)]
 
+    def _onward(self, hidden: Tensor, context: Tensor, observation: Observation) -> Tensor:
+        """(B, cells) logits of showing where the way goes on: as the words read say, and by what cells look like."""
+        query = self.onward(torch.cat([hidden, context], 1)) / math.sqrt(self.config.view)
+        return self._likely(context, observation) + compare(query, observation["cells"])
+
     def _likely(self, context: Tensor, observation: Observation) -> Tensor:
         """(B, cells) logits of seeing what `context` (B, C) is about.
 
@@ -279,9 +293,7 @@ class Navigator(nn.Module):
 
     def recognised(self, observation: Observation) -> Tensor | None:
         """(B,) losses of naming what is seen and of pointing at the goal, if there are labels to learn them from."""
-        found = [self.naming(observation), observation.get("astray")]
-        losses = [loss for loss in found if loss is not None]
-        return torch.stack(losses).sum(0) if losses else None
+        return total(self.naming(observation), observation.get("astray"))
 
     def naming(self, observation: Observation) -> Tensor | None:
         """(B,) loss of naming what some of the cells show, if there are labels to learn it from."""
@@ -374,6 +386,12 @@ class Navigator(nn.Module):
         """The state after taking `actions` (B,)."""
         rows = torch.arange(len(actions), device=actions.device)
         return replace(output.state, last_action=output.action_features[rows, actions])
+
+
+def total(*losses: Tensor | None) -> Tensor | None:
+    """The sum of those losses that there are."""
+    found = [loss for loss in losses if loss is not None]
+    return torch.stack(found).sum(0) if found else None
 
 
 def as_tensors(observation: dict[str, Any], device: torch.device) -> Observation:

@@ -70,20 +70,22 @@ def houses_demo() -> TrainConfig:
 
 
 def houses() -> TrainConfig:
-    """The navigator in generated houses, on ways through several rooms: the same phases, longer.
+    """The navigator in generated houses, on ways through several rooms: the same phases, longer, and sharper eyes.
 
     `python scripts/train.py houses --threads 1 --out runs/houses`; its full length has not been measured.
     """
+    base = _houses()
     return replace(
-        _houses(),
+        base,
         dataset="houses",
         max_steps=80,
+        navigator=replace(base.navigator, camera=CameraConfig(channels=64, layers=4)),
         world=HousesConfig(houses=300, forward=0.5, turn=22.5),
-        perception=PhaseConfig(200, 2e-2, 0.5, method="naming"),
-        imitation=_dagger(2000, 1e-2),
-        dagger=DaggerConfig(rounds=8, episodes=1440, expert_decay=0.6),
-        reinforcement=_ppo(200, 2e-3),
-        evaluate_every=550,
+        perception=PhaseConfig(500, 2e-2, 0.5, method="naming"),
+        imitation=_dagger(1300, 1e-2),
+        dagger=DaggerConfig(rounds=6, episodes=1440, expert_decay=0.6),
+        reinforcement=_ppo(150, 1e-3),
+        evaluate_every=600,
         average=0.99,
     )
 
@@ -96,7 +98,7 @@ def _houses() -> TrainConfig:
         navigator=NavigatorConfig(
             view=64, dropout=0.1, feature_dropout=0.0, camera=CameraConfig(channels=64, layers=2)
         ),
-        reward=RewardConfig("metres", progress_weight=1.0, success=2.5, failure=-1.0),
+        reward=RewardConfig("metres", progress_weight=1.0, success=3.0, failure=-0.5),
         optimizer="muon",
     )
 
@@ -110,7 +112,7 @@ def _dagger(iterations: int, learning_rate: float) -> PhaseConfig:
 def _ppo(iterations: int, learning_rate: float) -> PhaseConfig:
     """PPO with a share of imitation mixed in; its terms are means over steps."""
     weights = LossConfig(
-        teacher=0.0, student=0.05, policy=1.0, value=0.5, progress=0.1, discount=0.97, inflection=2.0, semantic=0.05
+        teacher=0.0, student=0.2, policy=1.0, value=0.5, progress=0.1, discount=0.97, inflection=2.0, semantic=0.05
     )
     return PhaseConfig(iterations, learning_rate, 0.0, weights, method="ppo")
 

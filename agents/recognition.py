@@ -45,14 +45,21 @@ def naming_loss(logits: Tensor, shown: Tensor, weights: Tensor) -> Tensor:
     return F.binary_cross_entropy_with_logits(logits, shown, reduction="none").mean(1) @ weights
 
 
-def pointing_loss(logits: Tensor, target: Tensor) -> Tensor:
-    """(B,) cross-entropy of whether cells show the goal: sum of cells, over the number of columns.
+def cells_shown(image: Tensor, side: int) -> Tensor:
+    """Which cells show something.
 
     Args:
-        logits: (B, cells) of showing it.
-        target: (B, H, W), above 0 at the pixels that do.
+        image: (B, H, W), above 0 at the pixels that do.
+        side: Rows and columns of cells.
+
+    Returns:
+        (B, cells) float, 1 where at least one pixel does.
     """
+    size = image.shape[1] // side
+    return image.view(-1, side, size, side, size).amax((2, 4)).flatten(1).float()
+
+
+def pointing_loss(logits: Tensor, shown: Tensor) -> Tensor:
+    """(B,) cross-entropy of whether cells show what is sought, (B, cells) each: sum of cells, over their columns."""
     side = math.isqrt(logits.shape[1])
-    size = target.shape[1] // side
-    shown = target.view(-1, side, size, side, size).amax((2, 4)).flatten(1).to(logits.dtype)
     return F.binary_cross_entropy_with_logits(logits, shown, reduction="none").sum(1) / side

@@ -88,7 +88,8 @@ def stack(parts: list[Predictions], join: Callable[[list[Tensor]], Tensor]) -> d
 
 def unlabelled(navigator: Navigator, observation: Observation) -> Observation:
     """An observation without the labels of its images, from which to act costs less."""
-    return {name: value for name, value in observation.items() if name not in (*navigator.labels, "target", "astray")}
+    labels = (*navigator.labels, "target", "way", "astray")
+    return {name: value for name, value in observation.items() if name not in labels}
 
 
 def shrink(rows: Tensor, alive: Tensor, instruction: Instruction, state: State) -> tuple[Tensor, Instruction, State]:
@@ -310,7 +311,9 @@ def unroll(
         parts.append(judge(output, actions, expert))
         state = navigator.chose(output, actions)
     predictions = Predictions(**stack(parts, torch.cat))
-    return (predictions if recognised is None else replace(predictions, semantic=recognised)), state
+    if recognised is not None:
+        predictions = replace(predictions, semantic=predictions.semantic + recognised)
+    return predictions, state
 
 
 def carried(begun: State, before: State) -> State:

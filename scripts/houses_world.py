@@ -58,7 +58,8 @@ class HousesWorld(World):
         learns = config.perception.iterations or config.imitation.loss.semantic or config.reinforcement.loss.semantic
         named = named and sees and bool(learns)
         size = config.navigator.camera.size
-        sensors = Sensors(size, size, rgb=sees, depth=sees, category=named, colour=named, room=named, target=named)
+        labels = dict.fromkeys(("category", "colour", "room", "target", "way"), named)
+        sensors = Sensors(size, size, rgb=sees, depth=sees, **labels)
         motion = Motion(config.world.forward, config.world.turn, config.world.sliding)
         return HousesSimulator(sensors, motion, self.scenes)
 

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from agents.config import CameraConfig
 from agents.geometry import DIRECTION, cell_directions, directions
 from agents.navigator import Navigator, Observation, Output
-from agents.recognition import label_weights, labels_shown, naming_loss, pointing_loss
+from agents.recognition import cells_shown, label_weights, labels_shown, naming_loss, pointing_loss
 from agents.vision import BlindImages, ImageViews, nearness
 from vln.errors import InputError
 from vln.language import EOS
@@ -74,7 +74,7 @@ def test_parameters_keep_their_names():
     assert {name.split(".")[0] for name, _ in navigator.named_parameters()} == {
         *("encoder", "views", "start", "last_action", "core", "look_content", "look_direction", "read"),
         *("ground_content", "ground_direction", "notice", "act", "value", "progress"),
-        *("recognise", "goal", "seek", "likely"),
+        *("recognise", "goal", "seek", "likely", "onward"),
     }
 
 
@@ -241,11 +241,12 @@ def test_what_is_read_is_pointed_at():
 def test_the_pointing_loss_is_least_where_the_goal_is():
     target = torch.zeros(1, 8, 8, dtype=torch.uint8)
     target[0, 3, 6] = 1  # a single pixel, in row 1 and column 3 of 4 x 4 cells
+    shown = cells_shown(target, SIDE)
     right = torch.full((1, SIDE, SIDE), -9.0)
     right[0, 1, 3] = 9.0
-    assert pointing_loss(right.flatten(1), target) < 0.01
+    assert pointing_loss(right.flatten(1), shown) < 0.01
     for wrong in (right.roll(1, 1), right.roll(1, 2), -right):
-        assert pointing_loss(wrong.flatten(1), target) > 1
+        assert pointing_loss(wrong.flatten(1), shown) > 1
 
 
 def test_the_end_of_a_sentence_is_not_attended_to():
@@ -258,6 +259,28 @@ def test_the_end_of_a_sentence_is_not_attended_to():
 
 
 # --- learning ---
+
+
+def test_where_the_way_goes_on_is_learnt_from_what_is_read():
+    """One box is named, and the way goes on where the other is: which of the two is a matter of words and looks."""
+
+    def seen(count: int, seed: int) -> Observation:
+        observation, _ = glances(count, seed)
+        other = (observation["category"] > 0) & (observation["target"] == 0)
+        kept = {name: observation[name] for name in ("rgb", "depth", "instruction")}
+        return {**kept, "way": other.to(torch.uint8)}
+
+    navigator = camera_navigator()
+    optimizer = torch.optim.Adam(navigator.parameters(), 3e-3)
+    losses = []
+    for update in range(80):
+        losses.append(decide(navigator, [seen(64, update)])[0].auxiliary.mean())
+        optimizer.zero_grad()
+        losses[-1].backward()
+        optimizer.step()
+    assert torch.stack(losses[-10:]).mean() < 0.6 * torch.stack(losses[5:15]).mean()
+    without = {name: value for name, value in seen(8, 0).items() if name != "way"}
+    torch.testing.assert_close(decide(navigator.eval(), [without])[0].logits, decide(navigator, [seen(8, 0)])[0].logits)
 
 
 def accuracy_after(updates: int, *, deaf: bool = False, naming: float = 0.3, blind: bool = False) -> float:

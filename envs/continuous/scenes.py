@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from envs.houses.categories import CATEGORIES, COLOURS, ROOM_CATEGORIES, STRUCTURE
+from envs.houses.layout import Layout
 from envs.navigation import Body, Ground, build_ground
 from envs.render import PackedScene, pack
 from envs.scene import Scene
@@ -30,6 +31,8 @@ class LoadedScene:
         colours: (1 + objects,) uint8, index into `COLOUR_NAMES` of each object id.
         rooms: (1 + objects,) uint8, index into `ROOM_NAMES` of the room that each object id is in.
         names: (1 + objects,) str, what each object id is called, "red sofa"; "" for 0.
+        belongs: (1 + objects,) int16, index of the room that each object id is in, -1 where there is none.
+        layout: Its rooms and doors; None where it has none.
     """
 
     content_hash: str
@@ -38,6 +41,8 @@ class LoadedScene:
     colours: np.ndarray
     rooms: np.ndarray
     names: np.ndarray
+    belongs: np.ndarray
+    layout: Layout | None
 
     def called(self, name: str) -> np.ndarray:
         """(1 + objects,) uint8, 1 for the ids of objects that are called so, or are in a room that is."""
@@ -110,7 +115,10 @@ class SceneCache:
     def _make(self, scene: Scene) -> LoadedScene:
         packed = pack(scene, categories(scene)) if self.drawn else None
         ground = build_ground(scene, self.body)
-        return LoadedScene(scene.content_hash, ground, packed, colours(scene), rooms(scene), names(scene))
+        belongs = np.array([-1, *(each.room for each in scene.objects)], dtype=np.int16)
+        layout = Layout(scene) if scene.rooms else None
+        labels = colours(scene), rooms(scene), names(scene), belongs
+        return LoadedScene(scene.content_hash, ground, packed, *labels, layout)
 
 
 def categories(scene: Scene) -> np.ndarray:

@@ -26,6 +26,7 @@ class Sensors:
         colour: Whether names of the colours of furniture are, as indices into `COLOUR_NAMES`.
         room: Whether categories of the rooms that things are in are, as indices into `ROOM_NAMES`.
         target: Whether what is called as the goal is shown, things or rooms, as 1 where it is and 0 elsewhere.
+        way: Whether the room that comes next on the shortest way is, or in the room of the goal the `target`.
     """
 
     width: int = 64
@@ -39,6 +40,7 @@ class Sensors:
     colour: bool = False
     room: bool = False
     target: bool = False
+    way: bool = False
 
     def __post_init__(self) -> None:
         """Check the numbers.
@@ -58,7 +60,8 @@ class Sensors:
     @property
     def draws(self) -> bool:
         """Whether anything is to be drawn."""
-        return self.rgb or self.depth or self.semantic or self.category or self.colour or self.room or self.target
+        labelled = self.semantic or self.category or self.colour or self.room or self.target or self.way
+        return self.rgb or self.depth or labelled
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import torch
 from gymnasium import spaces
 from torch import Tensor
 
+from envs.continuous.guide import ARRIVED, NOWHERE, Guide
 from envs.continuous.scenes import COLOUR_NAMES, ROOM_NAMES, LoadedScene, SceneCache
 from envs.continuous.settings import ACTIONS, FORWARD, LEFT, RIGHT, STOP, Motion, Sensors
 from envs.houses.categories import CATEGORIES
@@ -23,8 +24,8 @@ FAR = 1000.0  # metres, beyond anything seen
 OFF_GROUND = 0.25  # metres that a start or a goal may be beside the walkable area
 NO_ACTION = len(ACTIONS)  # what `previous_action` is before the first
 STOP_RADIUS = 0.25  # metres to the goal at which the expert stops
-IMAGES = ("rgb", "depth", "semantic", "category", "colour", "room", "target")
-LABELS = ("colour", "room", "target")  # images that are looked up by the ids of objects
+IMAGES = ("rgb", "depth", "semantic", "category", "colour", "room", "target", "way")
+LABELS = ("colour", "room", "target", "way")  # images that are looked up by the ids of objects
 NUDGE = 1e-3  # metres; less is no move
 FIX = "correct the episode, or use the scene it was made for"
 
@@ -51,6 +52,7 @@ class HousesSimulator:
     - `colour`: (H, W) uint8, indices into `envs.continuous.scenes.COLOUR_NAMES`, of furniture.
     - `room`: (H, W) uint8, indices into `envs.continuous.scenes.ROOM_NAMES`, of the room that things are in.
     - `target`: (H, W) uint8, 1 where a thing or a room is seen that is called as the episode's `target` is.
+    - `way`: (H, W) uint8, 1 where the room that comes next on the shortest way is seen; in the goal's room, `target`.
 
     And `previous_action`: the action taken last, 4 where none has been.
     """
@@ -88,6 +90,7 @@ class HousesSimulator:
             "colour": spaces.Box(0, len(COLOUR_NAMES) - 1, size, np.uint8),
             "room": spaces.Box(0, len(ROOM_NAMES) - 1, size, np.uint8),
             "target": spaces.Box(0, 1, size, np.uint8),
+            "way": spaces.Box(0, 1, size, np.uint8),
         }
         images = {name: space for name, space in sensed.items() if getattr(self.sensors, name)}
         return spaces.Dict({**images, "previous_action": spaces.Discrete(NO_ACTION + 1)})
@@ -123,6 +126,8 @@ class HousesSimulator:
         # What is looked up by the ids of objects: in tables of each body's, and what came of it.
         self._labels: dict[int, dict[str, np.ndarray]] = {}
         self._labelled = {name: np.zeros(size, np.uint8) for name in LABELS if getattr(self.sensors, name)}
+        self._guides: dict[int, Guide] = {}
+        self._following = np.full(batch, NOWHERE)
 
     def place(self, rows: Tensor, episodes: Tensor) -> None:
         """Put the bodies `rows` (n,) at the starts of the loaded `episodes` (n,).
@@ -140,7 +145,11 @@ class HousesSimulator:
             self._start_headings[row] = episode.heading
             if self._labelled:
                 target = scene.called(episode.target)
-                self._labels[row] = {"colour": scene.colours, "room": scene.rooms, "target": target}
+                self._labels[row] = {"colour": scene.colours, "room": scene.rooms, "target": target, "way": target}
+                self._following[row] = NOWHERE
+                self._guides.pop(row, None)
+                if self.sensors.way and scene.layout and row in self._fields:
+                    self._guides[row] = Guide(scene.layout, self._fields[row])
         changed = rows.numpy()
         self._turns[changed], self._previous[changed] = 0, NO_ACTION
         self._changed(changed, moved=changed)
@@ -202,6 +211,7 @@ class HousesSimulator:
             pictures = [self._scenes[row].picture for row in range(len(eyes))]
             sensors = self.sensors
             numbered = sensors.semantic or bool(self._labelled)
+            self._guide(rows)
             renderer.render(pictures, eyes, self.headings, rows, semantic=numbered, category=sensors.category)
             for name, labelled in self._labelled.items():
                 for row in rows.tolist():
@@ -210,6 +220,17 @@ class HousesSimulator:
         drawn = {name: getattr(renderer, name) for name in IMAGES if name not in LABELS} | self._labelled
         images = {name: drawn[name] for name in IMAGES if getattr(self.sensors, name)}
         return {name: torch.from_numpy(image.copy()) for name, image in images.items()}
+
+    def _guide(self, rows: np.ndarray) -> None:
+        """See which room comes next for bodies (n,) that have changed."""
+        for row in rows.tolist():
+            guide, before = self._guides.get(row), self._following[row]
+            following = guide.following(self._positions[row], before) if guide else before
+            if guide and following != before:
+                self._following[row] = following
+                labels, scene = self._labels[row], self._scenes[row]
+                there = (scene.belongs == following).astype(np.uint8)
+                labels["way"] = labels["target"] if following == ARRIVED else there
 
     def _known(self, mask: np.ndarray) -> tuple[np.ndarray, list[Field]]:
         """The bodies where `mask` (B,) is true that have a goal, and their fields."""
