@@ -81,11 +81,11 @@ def houses() -> TrainConfig:
         max_steps=80,
         navigator=replace(base.navigator, camera=CameraConfig(channels=64, layers=4)),
         world=HousesConfig(houses=300, forward=0.5, turn=22.5),
-        perception=PhaseConfig(500, 2e-2, 0.5, method="naming"),
+        perception=PhaseConfig(250, 2e-2, 0.5, method="naming"),
         imitation=_dagger(1300, 1e-2),
         dagger=DaggerConfig(rounds=6, episodes=1440, expert_decay=0.6),
         reinforcement=_ppo(150, 1e-3),
-        evaluate_every=600,
+        evaluate_every=775,
         average=0.99,
     )
 

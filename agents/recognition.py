@@ -14,6 +14,12 @@ SAMPLES = 4  # rows and columns of pixels in a cell that are asked for their lab
 WEIGHTS = {"room": 0.25}  # walls of rooms look alike: what can hardly be told must not drown what can
 
 
+def sampled(image: Tensor, side: int) -> Tensor:
+    """The pixels (B, h, w) of an image (B, H, W) of labels that are asked: those of one that is sampled are its own."""
+    step = max(1, image.shape[1] // (side * SAMPLES))
+    return image[:, step // 2 :: step, step // 2 :: step]
+
+
 def labels_shown(image: Tensor, count: int, side: int, cells: Tensor) -> Tensor:
     """Which labels some cells show.
 
@@ -26,8 +32,7 @@ def labels_shown(image: Tensor, count: int, side: int, cells: Tensor) -> Tensor:
     Returns:
         (B, n, count) float, 1 where at least one of the pixels looked at has the label; never for label 0.
     """
-    step = max(1, image.shape[1] // (side * SAMPLES))
-    pixels = image[:, step // 2 :: step, step // 2 :: step]
+    pixels = sampled(image, side)
     size = pixels.shape[1] // side
     pixels = pixels.reshape(len(image), side, size, side, size).transpose(2, 3).flatten(3).flatten(1, 2)[:, cells]
     shown = torch.zeros(*pixels.shape[:2], count, device=image.device).scatter_(2, pixels.long(), 1.0)

@@ -27,7 +27,7 @@ from agents.dagger import Dagger
 from agents.descent import Descent
 from agents.forcing import learn_episodes, learn_recording
 from agents.log import Log
-from agents.naming import learn_names
+from agents.naming import Naming
 from agents.navigator import Navigator
 from agents.objective import Numbers
 from agents.ppo import Ppo, Stream
@@ -73,6 +73,7 @@ class Trainer:
         self.iteration, self.steps, self.seconds, self.best = 0, 0, 0.0, -1.0
         muon = config.optimizer == "muon"
         self.descent = Descent(navigator, config.imitation.learning_rate, config.gradient_clip, muon)
+        self.naming = Naming(config, navigator, env, sampler)
         self.dagger = Dagger(config, navigator, env, folder / "dagger")
         self.stream = Stream(navigator, env, sampler)
         self.ppo = Ppo(config.ppo, navigator, self.stream, self.descent)
@@ -144,9 +145,9 @@ class Trainer:
             return self.ppo.update(phase.loss)
         if phase.method == "dagger":
             return learn_recording(self.navigator, self.dagger.recall(self.place[1]), phase, self.descent)
-        episodes = self.sampler.batch(self.iteration)
         if phase.method == "naming":
-            return learn_names(self.navigator, self.env, episodes, phase, self.descent)
+            return self.naming.update(self.place[1], phase, self.descent)
+        episodes = self.sampler.batch(self.iteration)
         return learn_episodes(self.navigator, self.env, episodes, phase, self.descent)
 
     @contextmanager

@@ -11,7 +11,9 @@ from small_house import small_episodes, small_house
 from agents.config import CameraConfig, LanguageConfig, NavigatorConfig, PhaseConfig, TrainConfig
 from agents.descent import Descent
 from agents.factory import build_camera_navigator
-from agents.naming import STEPS, STOP, Wanderer, learn_names
+from agents.naming import STEPS, STOP, WALKS, Naming, Wanderer
+from agents.navigator import Navigator
+from agents.sampler import EpisodeSampler
 from envs.continuous import ACTIONS, HousesSimulator, SceneCache, Sensors
 from envs.continuous.scenes import COLOUR_NAMES, ROOM_NAMES
 from envs.environment import NavigationVectorEnv
@@ -43,11 +45,15 @@ def navigator():
     return build_camera_navigator(CONFIG, VOCABULARY, LABELS, None, len(ACTIONS))
 
 
+def naming(learner: Navigator, env: NavigationVectorEnv) -> Naming:
+    return Naming(CONFIG, learner, env, EpisodeSampler(np.ones(len(EPISODES)), len(EPISODES), 0))
+
+
 def test_names_of_categories_and_colours_are_learnt():
     learner, env = navigator(), environment(category=True, colour=True)
     descent = Descent(learner, PHASE.learning_rate, 5.0)
-    everyone = np.arange(len(EPISODES))
-    losses = [float(learn_names(learner, env, everyone, PHASE, descent)["semantic"]) for _ in range(60)]
+    walks = naming(learner, env)
+    losses = [float(walks.update(done, PHASE, descent)["semantic"]) for done in range(60)]
     assert np.mean(losses[-10:]) < 0.5 * np.mean(losses[:5])
 
 
@@ -55,7 +61,7 @@ def test_acting_is_not_touched_by_it():
     learner = navigator()
     before = {name: value.clone() for name, value in learner.state_dict().items()}
     env = environment(category=True, colour=True)
-    numbers = learn_names(learner, env, np.arange(len(EPISODES)), PHASE, Descent(learner, 1e-2, 5.0))
+    numbers = naming(learner, env).update(0, PHASE, Descent(learner, 1e-2, 5.0))
     changed = {name.split(".")[0] for name, value in learner.state_dict().items() if not value.equal(before[name])}
     assert "views" in changed
     assert changed.isdisjoint({"core", "act", "value", "progress", "read"})
@@ -65,7 +71,20 @@ def test_acting_is_not_touched_by_it():
 def test_a_world_without_labels_is_named():
     learner = navigator()
     with pytest.raises(InputError, match="perception.iterations: there are no labelled images"):
-        learn_names(learner, environment(), np.arange(len(EPISODES)), PHASE, Descent(learner, 1e-2, 5.0))
+        naming(learner, environment()).update(0, PHASE, Descent(learner, 1e-2, 5.0))
+
+
+def test_whoever_comes_later_has_seen_the_same():
+    """A resumed run walks the walks again that it has not kept."""
+    learner, env = navigator(), environment(category=True, colour=True)
+    whole, resumed = naming(learner, env), naming(learner, env)
+    last = WALKS + 3
+    for done in range(last + 1):
+        torch.manual_seed(done)
+        one = whole.update(done, PHASE, Descent(learner, 0.0, 5.0))
+    torch.manual_seed(last)
+    other = resumed.update(last, PHASE, Descent(learner, 0.0, 5.0))
+    assert {name: float(value) for name, value in one.items()} == {name: float(value) for name, value in other.items()}
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
