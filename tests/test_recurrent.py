@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 from agents.config import LanguageConfig
-from agents.language import Instruction, InstructionEncoder, reversal
+from agents.language import Instruction, InstructionEncoder
+from agents.recurrent import reversal
 from agents.recurrent import RECURRENT, RecurrentCore
 
 CELLS, LAYERS = ("rnn", "lstm", "gru"), (1, 2, 3)

@@ -12,6 +12,7 @@ import torch
 from learners import SMALL_NAVIGATOR, small_config, small_world
 
 from agents import log
+from agents.average import move_average
 from agents.checkpoint import load_checkpoint
 from agents.config import LossConfig, PhaseConfig, TrainConfig
 from agents.trainer import BEST, LATEST, Trainer, interruptible
