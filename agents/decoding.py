@@ -5,6 +5,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from agents.language import PAD
 from agents.speaker import Memory, Speaker
@@ -94,7 +95,7 @@ def _word_by_word(
     state, batch = speaker.begin(memory), len(memory.first)
     last = torch.full((batch,), EOS, device=memory.first.device)
     alive = torch.ones_like(last, dtype=torch.bool)
-    total, tokens = memory.first.new_zeros(batch), []
+    total, tokens = memory.first.new_zeros(batch), list[Tensor]()
     while len(tokens) < max_length and bool(alive.any()):
         log_probs, state = speaker.step(last, state, memory)
         allowed = _allowed(log_probs, len(tokens), max_length)
@@ -150,7 +151,7 @@ def _sentences(tokens: Tensor, total: Tensor) -> Sentences:
 def _better(one: Sentences, other: Sentences) -> Sentences:
     """The likelier of two sentences each."""
     longest = max(one.tokens.shape[1], other.tokens.shape[1])
-    padded = [torch.nn.functional.pad(each.tokens, (0, longest - each.tokens.shape[1])) for each in (one, other)]
+    here, there = (pad(each.tokens, (0, longest - each.tokens.shape[1])) for each in (one, other))
     first = one.log_prob >= other.log_prob
-    tokens = torch.where(first[:, None], *padded)
+    tokens = torch.where(first[:, None], here, there)
     return Sentences(tokens, torch.where(first, one.log_prob, other.log_prob))

@@ -127,9 +127,7 @@ def build_speaker(
     return Speaker(config.speaker, _start(vocabulary.symbols, config.text, word_vectors), views, MOVE, spelling)
 
 
-def build_camera_speaker(
-    config: CaptionConfig, vocabulary: Vocabulary, word_vectors: Path, actions: int
-) -> Speaker:
+def build_camera_speaker(config: CaptionConfig, vocabulary: Vocabulary, word_vectors: Path, actions: int) -> Speaker:
     """A speaker in a continuous world with fresh weights, which come from torch's global random generator.
 
     Args:

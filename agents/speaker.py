@@ -1,10 +1,11 @@
 """The speaker: from a trajectory to a sentence, and how well a sentence fits a trajectory.
 
-The encoder is the one of Tan et al. 2019 (section 3.4; Fried et al. 2018 before it): an LSTM over what was moved towards
-and how, attention over all that was to be seen at each step, and a second LSTM, both of them both ways. The decoder is an
-LSTM over the words said, with attention over the steps (Luong et al. 2015), which tells its words apart by their
-embeddings. Where views are words, a word that was seen is said the more readily (a pointer in the manner of See et al.
-2017, but added to the scores). The mean log-probability of a sentence is the matching critic of Wang et al. 2019.
+The encoder is the one of Tan et al. 2019 (section 3.4; Fried et al. 2018 before it): an LSTM over what was moved
+towards and how, attention over all that was to be seen at each step, and a second LSTM, both of them both ways. The
+decoder is an LSTM over the words said, with attention over the steps (Luong et al. 2015), which tells its words apart
+by their embeddings. Where views are words, a word that was seen is said the more readily (a pointer in the manner of
+See et al. 2017, but added to the scores). The mean log-probability of a sentence is the matching critic of Wang et al.
+2019.
 """
 
 from dataclasses import dataclass
@@ -146,7 +147,7 @@ class Speaker(nn.Module):
         return self._scores(hidden, memory, torch.ones_like(last, dtype=torch.bool)[:, None]).log_softmax(1), state
 
     def _scores(self, hidden: Tensor, memory: Memory, live: Tensor) -> Tensor:
-        """Scores (N, V) of words for those states of the decoder (B, L, H) that are live (B, L); -inf for the padding."""
+        """Scores of words (N, V) for the states of the decoder (B, L, H) that are live (B, L); the padding has -inf."""
         hidden = self.dropout(hidden)
         fits = self.attention(hidden) @ memory.context.transpose(1, 2)
         attended = masked_softmax(fits, memory.mask[:, None])
@@ -190,7 +191,7 @@ class Speaker(nn.Module):
 
     def _panorama(self, frames: Observation, glance: Glance) -> Panorama:
         if not isinstance(self.views, (ImageViews, BlindImages)):
-            return self.views.around(frames["viewpoint"], glance)  # type: ignore[union-attr]
+            return self.views.around(frames["viewpoint"], glance)
         return self.views.around(frames["cells"] if "cells" in frames else self.views.see(frames)["cells"], glance)
 
     def _around(self, frames: Observation) -> Tensor:
@@ -198,7 +199,7 @@ class Speaker(nn.Module):
         return self.view_centres if self.camera else directions_around(self.view_centres, frames["heading"])
 
     def _ahead(self, view: Tensor, around: Tensor) -> Tensor:
-        """Weights of what is ahead at N steps: the view moved towards (N, 36), if any, or all cells alike (N, cells)."""
+        """Weights of what is ahead at N steps: the view moved towards (N, 36), if any; or all cells (N, cells)."""
         if self.camera:
             return around.new_full((len(view), len(around)), 1 / len(around))
         return F.one_hot(view.clamp(min=0), VIEWS) * (view >= 0).to(around.dtype)[:, None]

@@ -7,7 +7,6 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
-import torch
 from gymnasium.vector import VectorEnv
 from torch import Tensor
 
@@ -39,7 +38,6 @@ from vln.errors import InputError
 
 STAGES = ("perception", "imitation", "reinforcement")
 LATEST, BEST = "latest.safetensors", "best.safetensors"
-
 
 
 class Trainer:

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import zip_longest
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,19 +12,22 @@ import torch
 from gymnasium.vector import AutoresetMode
 
 from agents.captioning import Demonstrations, Told
-from agents.config import CaptionConfig
+from agents.checkpoint import check_fingerprint, load_checkpoint, load_model
+from agents.config import CaptionConfig, from_json
 from agents.decoding import Decoding, speak
 from agents.factory import build_camera_speaker, build_speaker
-from agents.navigator import Observation
-from agents.recording import Act, Follower, record
+from agents.recording import Act, Expert, Follower, record
 from agents.routes import GraphRoutes, Routes, recorded_routes
 from agents.speaker import Speaker
 from envs.environment import NavigationVectorEnv
 from scripts.graph_world import GraphWorld
 from scripts.world import World
+from scripts.worlds import open_world, usable_device
 from vln.captions import caption_scores, readable
 from vln.episodes import Episode
 from vln.errors import InputError
+from vln.files import read_text
+from vln.language import PAD, Vocabulary
 from vln.trajectory import Trajectory
 
 BATCH = 128  # routes that are described at a time
@@ -54,21 +59,16 @@ class LivedDemonstrations:
             raise ValueError(f"{len(episodes)} episodes are asked for, {size} fit")
         filled = np.concatenate([episodes, np.repeat(episodes[:1], size - len(episodes))])
         recording = record(self._env, filled, self._act(filled), torch.zeros(size, dtype=torch.bool))
-        routes = recorded_routes(recording, int(self._env.single_action_space.n))
+        routes = recorded_routes(recording, int(self._env.simulator.action_space.n))
         return routes.rows(torch.arange(len(episodes)))
 
     def _act(self, episodes: np.ndarray) -> Act:
         if self._actions is None:
-            return expert
+            return Expert()
         known = [self._actions[episode] for episode in episodes.tolist()]
         longest = max(map(len, known))
         stop = self._env.simulator.stop
         return Follower(torch.tensor([[*each, *[stop] * (longest - len(each))] for each in known]).T)
-
-
-def expert(observation: Observation, infos: dict[str, Any], alive: torch.Tensor) -> torch.Tensor:
-    """What the expert does."""
-    return torch.as_tensor(infos["expert"])
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,7 @@ class SpeakerWorld:
     def _replayed(self, trajectories: Sequence[Trajectory]) -> Routes:
         """Routes in houses, where the same actions show the same things again."""
         places = [
-            Episode(each.episode_id, each.scan, each.split, "-", (), each.start.heading, positions=(each.start.position,))
+            Episode(each.episode_id, each.scan, each.split, "-", (), each.start.heading, (), (each.start.position,))
             for each in trajectories
         ]
         actions = {number: [step.action for step in each.steps] for number, each in enumerate(trajectories)}
@@ -180,15 +180,38 @@ class Described:
     references: list[list[str]]
 
 
+def _way(episode: Episode) -> tuple[Any, ...]:
+    """What tells demonstrations apart."""
+    return episode.scan, episode.path, episode.positions, episode.heading
+
+
+def same_way(one: Episode, other: Episode) -> bool:
+    """Whether two episodes have the same demonstration."""
+    return _way(one) == _way(other)
+
+
 def described(episodes: Sequence[Episode]) -> Described:
     """The distinct demonstrations among episodes."""
     groups: dict[Any, list[Episode]] = {}
     for each in episodes:
-        groups.setdefault((each.scan, each.path, each.positions, each.heading), []).append(each)
+        groups.setdefault(_way(each), []).append(each)
     return Described(
         [group[0] for group in groups.values()],
         [[each.instruction for each in group] for group in groups.values()],
     )
+
+
+@dataclass(frozen=True)
+class Caption:
+    """What a speaker says.
+
+    Attributes:
+        text: The sentence, as a person would write it.
+        log_prob: Mean log-probability per token.
+    """
+
+    text: str
+    log_prob: float
 
 
 @torch.no_grad()
@@ -198,15 +221,16 @@ def captions(
     world: World,
     decoding: Decoding,
     random: torch.Generator | None = None,
-) -> list[str]:
+) -> list[Caption]:
     """What a speaker says of routes, batch by batch, put into evaluation mode."""
     speaker.eval()
     device = next(speaker.parameters()).device
-    said = []
+    said: list[Caption] = []
     for batch in routes:
         memory = speaker.read(batch.to(device))
         found = speak(speaker, memory, decoding, world.config.language.max_length, random)
-        said += [readable(world.vocabulary.decode(row)) for row in found.tokens.tolist()]
+        texts = [readable(world.vocabulary.decode(row)) for row in found.tokens.tolist()]
+        said += map(Caption, texts, found.log_prob.tolist())
     return said
 
 
@@ -215,12 +239,12 @@ def mean_loss(speaker: Speaker, told: Told, batch: int) -> float:
     """Mean negative log-probability of the tokens of a split in nats, in evaluation mode."""
     speaker.eval()
     device = next(speaker.parameters()).device
-    order = (told.tokens != 0).sum(1).argsort(stable=True)
+    order = (told.tokens != PAD).sum(1).argsort(stable=True)
     total = 0.0
-    for chosen in order.split(batch):
+    for chosen in torch.split(order, batch):
         routes = told.demonstrations.routes(chosen.numpy()).to(device)
         total -= float(speaker.token_log_probs(speaker.read(routes), told.tokens[chosen].to(device)).sum())
-    return total / int((told.tokens != 0).sum())
+    return total / int((told.tokens != PAD).sum())
 
 
 class Exam:
@@ -235,7 +259,7 @@ class Exam:
     def __call__(self, speaker: Speaker) -> dict[str, float]:
         """Scores of greedy captions."""
         routes = in_batches(self._demonstrations, len(self._described.episodes))
-        said = captions(speaker, routes, self._world.world, Decoding())
+        said = [each.text for each in captions(speaker, routes, self._world.world, Decoding())]
         loss = mean_loss(speaker, self._told, self._world.config.batch_size)
         return {"loss": loss, **caption_scores(said, self._described.references)}
 
@@ -244,3 +268,65 @@ def in_batches(demonstrations: Demonstrations, count: int) -> Iterator[Routes]:
     """The routes of `count` episodes, batch by batch."""
     for first in range(0, count, BATCH):
         yield demonstrations.routes(np.arange(first, min(count, first + BATCH)))
+
+
+@dataclass(frozen=True)
+class TrainedSpeaker:
+    """A trained speaker and the world it learnt in.
+
+    Attributes:
+        run: Folder of the run.
+        speaker: With its averaged weights, in evaluation mode.
+        world: Episodes and simulators, as the run's configuration wants them.
+    """
+
+    run: Path
+    speaker: Speaker
+    world: SpeakerWorld
+
+
+def open_speaker(
+    run: Path,
+    splits: Sequence[str],
+    data: Path | None = None,
+    checkpoint: str = "best",
+    device: str = "cpu",
+    vocabulary: Vocabulary | None = None,
+) -> TrainedSpeaker:
+    """The speaker of a run's checkpoint and its world.
+
+    Args:
+        run: Folder of the run.
+        splits: Splits to open.
+        data: Data folder; the usual ones if absent.
+        checkpoint: "best" or "latest".
+        device: Where the speaker is to be.
+        vocabulary: Whose tokens it is to be told, e.g. a navigator's; its own if absent.
+
+    Raises:
+        InputError: If the run or its data are missing or do not fit.
+    """
+    found = load_checkpoint(run / f"{checkpoint}.safetensors")
+    config = from_json(CaptionConfig, found.state["config"], found.source)
+    own = Vocabulary.from_json(read_text(run / "vocabulary.json"), run / "vocabulary.json")
+    if vocabulary is not None:
+        check_vocabulary(run / "vocabulary.json", own, vocabulary)
+    world = SpeakerWorld(config, open_world(config.task, data, splits, own))
+    check_fingerprint(found, world.world.fingerprint)
+    speaker = world.speaker()
+    load_model(speaker, found.part("average"), found.source)
+    return TrainedSpeaker(run, speaker.to(usable_device(device)).eval(), world)
+
+
+def check_vocabulary(source: object, own: Vocabulary, wanted: Vocabulary) -> None:
+    """Check that a speaker's vocabulary is the one wanted.
+
+    Raises:
+        InputError: If it is not, naming the first symbol that differs.
+    """
+    if (own.unit, own.symbols) == (wanted.unit, wanted.symbols):
+        return
+    pairs = [*zip_longest(own.symbols, wanted.symbols), (own.unit, wanted.unit)]
+    place, (here, there) = next((place, pair) for place, pair in enumerate(pairs) if pair[0] != pair[1])
+    problem = f"symbol {place} of the speaker's vocabulary is {here!r}, that of the data {there!r}"
+    raise InputError(source, problem, "train the speaker on the same data, with the same unit and count of words")

@@ -5,9 +5,18 @@ from typing import Any
 
 import torch
 
-from agents.config import LanguageConfig, NavigatorConfig, PhaseConfig, TrainConfig
+from agents.config import (
+    CaptionConfig,
+    LanguageConfig,
+    NavigatorConfig,
+    PhaseConfig,
+    SpeakerConfig,
+    TextConfig,
+    TrainConfig,
+)
 from agents.navigator import Navigator
 from scripts.graph_world import GraphWorld
+from scripts.speaker_world import SpeakerWorld
 from scripts.worlds import open_world
 from vln.rewards import RewardConfig
 
@@ -39,3 +48,23 @@ def fresh_navigator(world: GraphWorld, seed: int = 0) -> Navigator:
     """A navigator with the weights of a seed."""
     torch.manual_seed(seed)
     return world.navigator()
+
+
+def small_caption_config(**changes: Any) -> CaptionConfig:
+    """A configuration of a small speaker without dropout, with some of its fields changed."""
+    fields = {
+        "text": TextConfig(min_count=1, max_length=40),
+        "speaker": SpeakerConfig(hidden=32, view=16, words=6, dropout=0.0, feature_dropout=0.0),
+        "batch_size": 8,
+        "iterations": 8,
+        "evaluate_every": 4,
+        "learning_rate": 1e-2,
+        "average": 0.9,
+    }
+    return CaptionConfig(**{**fields, **changes})
+
+
+def small_speaker_world(data: Path, config: CaptionConfig | None = None) -> SpeakerWorld:
+    """The made data folder as a speaker's configuration sees it."""
+    config = config or small_caption_config()
+    return SpeakerWorld(config, open_world(config.task, data, SPLITS, cache=data / "cache"))

@@ -6,8 +6,7 @@ from torch import nn
 
 from agents.config import LanguageConfig
 from agents.language import Instruction, InstructionEncoder
-from agents.recurrent import reversal
-from agents.recurrent import RECURRENT, RecurrentCore
+from agents.recurrent import RECURRENT, RecurrentCore, reversal
 
 CELLS, LAYERS = ("rnn", "lstm", "gru"), (1, 2, 3)
 BATCH, WIDTH, HIDDEN, STEPS = 3, 5, 4, 6

@@ -252,7 +252,7 @@ def test_the_average_is_a_mean_at_first_and_then_decays(world, tmp_path):
         trainer.iteration = iteration
         with torch.no_grad():
             weights.fill_(float(iteration))
-        trainer._move_average()
+        move_average(trainer.average, trainer.navigator, trainer.config.average, iteration)
         decay = min(0.9, iteration / (iteration + 10))
         expected = decay * expected + (1 - decay) * iteration
         torch.testing.assert_close(trainer.average["start.bias"], expected)

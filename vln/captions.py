@@ -3,7 +3,8 @@
 import re
 from collections.abc import Sequence
 
-from sacrebleu.metrics import BLEU, CHRF
+from sacrebleu.metrics.bleu import BLEU
+from sacrebleu.metrics.chrf import CHRF
 
 from vln.errors import InputError
 from vln.language import split_words
