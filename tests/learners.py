@@ -6,7 +6,9 @@ from typing import Any
 import torch
 
 from agents.config import (
+    CameraConfig,
     CaptionConfig,
+    HousesConfig,
     LanguageConfig,
     NavigatorConfig,
     PhaseConfig,
@@ -64,7 +66,22 @@ def small_caption_config(**changes: Any) -> CaptionConfig:
     return CaptionConfig(**{**fields, **changes})
 
 
-def small_speaker_world(data: Path, config: CaptionConfig | None = None) -> SpeakerWorld:
-    """The made data folder as a speaker's configuration sees it."""
+def wordless(**changes: Any) -> TextConfig:
+    """Sentences whose words start without vectors."""
+    return TextConfig(**{"min_count": 1, "word_vectors": False, "embedding": 12, "max_length": 40, **changes})
+
+
+def small_houses_config(**changes: Any) -> CaptionConfig:
+    """The same for houses."""
+    camera = CameraConfig(size=16, cells=4, channels=8, layers=1)
+    speaker = SpeakerConfig(hidden=32, view=12, dropout=0.0, feature_dropout=0.0, camera=camera)
+    fields = {"dataset": "houses-short", "text": wordless(), "speaker": speaker, "world": HousesConfig(houses=2)}
+    return small_caption_config(**{**fields, **changes})
+
+
+def small_speaker_world(data: Path, config: CaptionConfig | None = None, cache: Path | None = None) -> SpeakerWorld:
+    """The made data folder, or houses in a cache, as a speaker's configuration sees them."""
     config = config or small_caption_config()
-    return SpeakerWorld(config, open_world(config.task, data, SPLITS, cache=data / "cache"))
+    if config.dataset == "r2r":
+        return SpeakerWorld(config, open_world(config.task, data, SPLITS, cache=data / "cache"))
+    return SpeakerWorld(config, open_world(config.task, None, ("train",), cache=cache))

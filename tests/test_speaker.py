@@ -1,54 +1,77 @@
 """The speaker: what it reads, what it says, how sure it is of it, and that it learns to name what is passed."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from learners import small_caption_config, small_speaker_world
+from learners import small_caption_config, small_houses_config, small_speaker_world, wordless
 from torch import Tensor
 
-from agents.config import CameraConfig, HousesConfig, SpeakerConfig, TextConfig
+from agents.config import CaptionConfig
 from agents.decoding import Decoding, speak
 from agents.descent import Descent
 from agents.recording import Expert, record
 from agents.routes import MOVE, GraphRoutes, Routes, recorded_routes
 from agents.speaker import Memory, Speaker
 from scripts.speaker_world import SpeakerWorld
-from scripts.worlds import open_world
 from vln.errors import InputError
 from vln.language import EOS, PAD, UNK
 
 EPISODES = np.array([3, 17, 20, 26, 33, 39])
+Case = tuple[Speaker, Routes, Tensor]
 WORLDS = ("graph", "houses", "letters", "blind")
 LONGEST = 12
 
 
-def wordless(**changes: object) -> TextConfig:
-    return TextConfig(**{"min_count": 1, "word_vectors": False, "embedding": 12, "max_length": 40, **changes})
+class Worlds(dict[str, SpeakerWorld]):
+    """Worlds by name, opened when they are asked for: houses take seconds."""
+
+    def __init__(self, data: Path, cache: Path) -> None:
+        super().__init__()
+        self._data, self._cache = data, cache
+
+    def __missing__(self, name: str) -> SpeakerWorld:
+        self[name] = small_speaker_world(self._data, self._config(name), self._cache)
+        return self[name]
+
+    def _config(self, name: str) -> CaptionConfig:
+        if name == "letters":
+            return small_caption_config(text=wordless(unit="character", max_length=90))
+        if name == "houses":
+            return small_houses_config(max_steps=LONGEST)
+        return small_caption_config(ablate="vision" if name == "blind" else "nothing")
+
+
+class Cases(dict[str, Case]):
+    """A speaker of each world, routes, and what people said of them."""
+
+    def __init__(self, worlds: Worlds) -> None:
+        super().__init__()
+        self._worlds = worlds
+
+    def __missing__(self, name: str) -> Case:
+        told = self._worlds[name].told("train")
+        self[name] = fresh(self._worlds[name]), told.demonstrations.routes(EPISODES), told.tokens[EPISODES]
+        return self[name]
 
 
 @pytest.fixture(scope="module")
-def worlds(small_data, tmp_path_factory) -> dict[str, SpeakerWorld]:
-    camera = CameraConfig(size=16, cells=4, channels=8, layers=1)
-    houses = small_caption_config(
-        dataset="houses-short",
-        max_steps=LONGEST,
-        text=wordless(),
-        world=HousesConfig(houses=2),
-        speaker=SpeakerConfig(hidden=16, view=12, camera=camera),
-    )
-    cache = tmp_path_factory.mktemp("cache")
-    return {
-        "graph": small_speaker_world(small_data),
-        "letters": small_speaker_world(
-            small_data, small_caption_config(text=wordless(unit="character", max_length=90))
-        ),
-        "blind": small_speaker_world(small_data, small_caption_config(ablate="vision")),
-        "houses": SpeakerWorld(houses, open_world(houses.task, None, ("train",), cache=cache)),
-    }
+def worlds(small_data, tmp_path_factory) -> Worlds:
+    return Worlds(small_data, tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="module")
+def cases(worlds) -> Cases:
+    return Cases(worlds)
+
+
+@pytest.fixture(params=WORLDS)
+def case(request, cases) -> Case:
+    return cases[request.param]
 
 
 def fresh(world: SpeakerWorld, seed: int = 0) -> Speaker:
@@ -58,17 +81,6 @@ def fresh(world: SpeakerWorld, seed: int = 0) -> Speaker:
         for weight in speaker.parameters():  # far from uniform, so that searches differ
             weight.mul_(3.0)
     return speaker
-
-
-def about(world: SpeakerWorld) -> tuple[Speaker, Routes, Tensor]:
-    """A speaker, routes and what people said of them."""
-    told = world.told("train")
-    return fresh(world), told.demonstrations.routes(EPISODES), told.tokens[EPISODES]
-
-
-@pytest.fixture(scope="module", params=WORLDS)
-def case(request, worlds) -> tuple[Speaker, Routes, Tensor]:
-    return about(worlds[request.param])
 
 
 # --- routes ---
@@ -137,8 +149,9 @@ def test_log_prob_is_the_mean_over_the_steps_of_the_decoder(case):
         assert float(found[row]) == pytest.approx(by_hand(speaker, memory.rows(torch.tensor([row])), words), abs=1e-4)
 
 
-def test_the_critic_has_gradients_of_everything(case):
-    speaker, routes, tokens = case
+@pytest.mark.parametrize("name", ["graph", "houses", "letters"])
+def test_the_critic_has_gradients_of_everything(cases, name):
+    speaker, routes, tokens = cases[name]
     speaker.zero_grad()
     speaker.log_prob(routes, tokens).sum().backward()
     assert all(weight.grad is not None for weight in speaker.parameters())
@@ -151,8 +164,8 @@ def test_a_sentence_without_words_is_refused(case):
             speaker.log_prob(routes, empty)
 
 
-def test_routes_of_another_world_are_refused(worlds):
-    graph, houses = (about(worlds[name]) for name in ("graph", "houses"))
+def test_routes_of_another_world_are_refused(cases):
+    graph, houses = (cases[name] for name in ("graph", "houses"))
     for (speaker, _, _), (_, routes, _) in ((graph, houses), (houses, graph)):
         with pytest.raises(InputError, match="give routes of the speaker's own world"):
             speaker.read(routes)
@@ -193,8 +206,8 @@ def test_a_beam_of_one_is_greedy_and_wider_ones_find_no_worse(case):
     assert (wide.log_prob >= greedy.log_prob).all()
 
 
-def test_the_widest_beam_finds_the_likeliest_of_all_short_sentences(worlds):
-    speaker, routes, _ = about(worlds["graph"])
+def test_the_widest_beam_finds_the_likeliest_of_all_short_sentences(cases):
+    speaker, routes, _ = cases["graph"]
     memory = speaker.read(routes.rows(torch.tensor([0])))
     vocabulary = len(speaker.often)
     every = torch.cartesian_prod(torch.arange(EOS + 1, vocabulary), torch.arange(EOS, vocabulary))
@@ -223,8 +236,8 @@ def test_cold_and_narrow_sampling_is_greedy_and_seeds_decide(case):
     ("decoding", "flag"),
     [(Decoding(temperature=0), "temperature"), (Decoding(top_p=1.5), "top-p"), (Decoding(beams=0), "beams")],
 )
-def test_decodings_out_of_range_are_told_of(worlds, decoding, flag):
-    speaker, routes, _ = about(worlds["graph"])
+def test_decodings_out_of_range_are_told_of(cases, decoding, flag):
+    speaker, routes, _ = cases["graph"]
     with pytest.raises(InputError, match=f"--{flag}"):
         speak(speaker, speaker.read(routes), decoding, LONGEST)
     with pytest.raises(InputError, match="no room for a word"):
@@ -232,8 +245,8 @@ def test_decodings_out_of_range_are_told_of(worlds, decoding, flag):
 
 
 @given(st.integers(0, 5), st.integers(2, 8), st.integers(0, 10_000))
-def test_sampled_sentences_are_never_too_long(worlds, row, longest, seed):
-    speaker, routes, _ = about(worlds["graph"])
+def test_sampled_sentences_are_never_too_long(cases, row, longest, seed):
+    speaker, routes, _ = cases["graph"]
     memory = speaker.read(routes.rows(torch.tensor([row])))
     found = speak(speaker, memory, Decoding("sample", 3.0), longest, torch.Generator().manual_seed(seed))
     assert found.tokens.shape[1] <= longest
@@ -267,8 +280,8 @@ def test_it_learns_to_name_what_is_passed(worlds, name):
     assert (pairs.view(len(every), -1).argmax(1) == every).float().mean() > 0.8
 
 
-def test_words_that_are_seen_are_likelier_to_be_said(worlds):
-    speaker, routes, _ = about(worlds["graph"])
+def test_words_that_are_seen_are_likelier_to_be_said(cases):
+    speaker, routes, _ = cases["graph"]
     memory = speaker.read(routes)
     assert memory.seen is not None
     assert memory.seen[routes.mask].sum(1).gt(0).all()
