@@ -292,7 +292,7 @@ class CaptionConfig:
     """The network."""
     world: HousesConfig = field(default_factory=HousesConfig)
     """The houses."""
-    iterations: int = 4000
+    iterations: int = 1500
     """Updates, if the run is not stopped earlier."""
     learning_rate: float = 1e-3
     """Adam's step size at the start; it falls linearly."""
@@ -304,7 +304,7 @@ class CaptionConfig:
     """Decay of the running average of the weights, which is what is evaluated; 0 evaluates the weights themselves."""
     select: Literal["val_unseen", "dev"] = "val_unseen"
     """Split that picks the best checkpoint and stops the run. `dev` holds buildings out of training for it."""
-    evaluate_every: int = 400
+    evaluate_every: int = 300
     """Updates between evaluations, each followed by a checkpoint."""
     patience: int = 4
     """Evaluations without a better BLEU on `select` after which the run ends."""
