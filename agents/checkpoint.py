@@ -16,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from agents.config import from_json
 from vln.errors import InputError
 from vln.files import replacing
 
@@ -145,3 +146,32 @@ def check_fingerprint(checkpoint: Checkpoint, fingerprint: Fingerprint) -> None:
     difference = first_difference(checkpoint.state["fingerprint"], as_json(fingerprint))
     if difference:
         raise InputError(checkpoint.source, f"hash {difference}", "use the data the checkpoint was trained on")
+
+
+def check_same_run(checkpoint: Checkpoint, config: Any, fingerprint: Fingerprint) -> None:
+    """Check that a checkpoint is of a run with a configuration and with data.
+
+    Raises:
+        InputError: If it was made with another configuration or other data.
+    """
+    saved = from_json(type(config), checkpoint.state["config"], checkpoint.source)
+    difference = first_difference(as_json(saved), as_json(config))
+    if difference:
+        raise InputError(checkpoint.source, f"configuration {difference}", "resume with the flags the run started with")
+    check_fingerprint(checkpoint, fingerprint)
+
+
+def random_states(device: torch.device) -> dict[str, Tensor]:
+    """The states of torch's random generators."""
+    states = {"cpu": torch.get_rng_state()}
+    if device.type == "cuda":
+        states["cuda"] = torch.cuda.get_rng_state(device)
+    return states
+
+
+def restore_random(checkpoint: Checkpoint, device: torch.device) -> None:
+    """Restore what `random_states` gave from the part `random` of a checkpoint."""
+    states = checkpoint.part("random")
+    torch.set_rng_state(states["cpu"])
+    if "cuda" in states and device.type == "cuda":
+        torch.cuda.set_rng_state(states["cuda"], device)

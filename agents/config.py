@@ -20,19 +20,25 @@ def later(default: Any) -> Any:
 
 
 @dataclass(frozen=True)
-class LanguageConfig:
-    """The instruction encoder."""
+class TextConfig:
+    """How sentences are cut into tokens, and where the embeddings of those start."""
 
     unit: Literal["word", "character"] = "word"
     """What a token is."""
     min_count: int = 5
     """Tokens rarer than this in the training instructions are unknown."""
     max_length: int = 80
-    """Tokens of an instruction that are read."""
+    """Tokens of an instruction that are read or said, the end of the sentence included."""
     word_vectors: bool = True
     """Start word embeddings from the GloVe vectors in the data folder."""
     embedding: int = 300
     """Width of word embeddings; 300 with GloVe."""
+
+
+@dataclass(frozen=True)
+class LanguageConfig(TextConfig):
+    """The instruction encoder."""
+
     cell: Cell = "lstm"
     """Recurrent cell."""
     hidden: int = 128
@@ -244,6 +250,91 @@ class TrainConfig:
     """Seed of everything random."""
 
 
+@dataclass(frozen=True)
+class SpeakerConfig:
+    """The speaker: what it makes of a trajectory, and how it finds words."""
+
+    hidden: int = 256
+    """Width of the encoder's context, both directions together, and of the decoder's state."""
+    view: int = 128
+    """Width of view embeddings."""
+    words: int = 16
+    """Words of a view that are read, the surest first; for word features."""
+    copy: bool = True
+    """Words seen along the way are likelier to be said, for views that are words and sentences of words."""
+    dropout: float = 0.4
+    """Dropout of embeddings, contexts and states."""
+    feature_dropout: float = 0.3
+    """Share of view features hidden for a whole trajectory (environment dropout, Tan et al. 2019)."""
+    camera: CameraConfig = field(default_factory=CameraConfig)
+    """The eyes in continuous worlds."""
+
+
+@dataclass(frozen=True)
+class CaptionConfig:
+    """Everything that the training of a speaker depends on, together with the data."""
+
+    dataset: Dataset = "r2r"
+    """Data set: of navigation graphs, in R2R format, or of generated houses."""
+    features: str = "captions"
+    """What views look like: captions, captions-short, none, or a feature file (.tsv, .hdf5)."""
+    feature_size: int | None = None
+    """Numbers a view of a feature file; 2,048 (.tsv) and 768 (.hdf5) if not given."""
+    ablate: Literal["nothing", "vision"] = "nothing"
+    """Train the blind speaker, which knows the directions of the moves alone."""
+    max_steps: int = 10
+    """Actions of a demonstration in houses that are looked at; on graphs all of them are."""
+    batch_size: int = 64
+    """Demonstrations of an update."""
+    text: TextConfig = field(default_factory=TextConfig)
+    """Sentences."""
+    speaker: SpeakerConfig = field(default_factory=SpeakerConfig)
+    """The network."""
+    world: HousesConfig = field(default_factory=HousesConfig)
+    """The houses."""
+    iterations: int = 1500
+    """Updates, if the run is not stopped earlier."""
+    learning_rate: float = 1e-3
+    """Adam's step size at the start; it falls linearly."""
+    final_share: float = 0.1
+    """Share of the step size that is left at the end."""
+    gradient_clip: float = 5.0
+    """Largest norm of the gradient."""
+    average: float = 0.999
+    """Decay of the running average of the weights, which is what is evaluated; 0 evaluates the weights themselves."""
+    select: Literal["val_unseen", "dev"] = "val_unseen"
+    """Split that picks the best checkpoint and stops the run. `dev` holds buildings out of training for it."""
+    evaluate_every: int = 300
+    """Updates between evaluations, each followed by a checkpoint."""
+    patience: int = 4
+    """Evaluations without a better BLEU on `select` after which the run ends."""
+    seed: int = 0
+    """Seed of everything random."""
+
+    @property
+    def task(self) -> TrainConfig:
+        """What a navigator's world needs to know, so that both learn in the same ones."""
+        speaker = self.speaker
+        return TrainConfig(
+            dataset=self.dataset,
+            features=self.features,
+            feature_size=self.feature_size,
+            expert="reference",
+            ablate=self.ablate,
+            max_steps=self.max_steps,
+            batch_size=self.batch_size,
+            language=LanguageConfig(**vars(self.text)),
+            navigator=NavigatorConfig(
+                view=speaker.view,
+                words=speaker.words,
+                feature_dropout=speaker.feature_dropout,
+                camera=speaker.camera,
+            ),
+            world=self.world,
+            select=self.select,
+        )
+
+
 FROM_ZERO = ("iterations", "seed", "truncate")  # whole numbers that may be 0; all others are at least 1
 SHARES = ("teacher_share", "final_share", "average", "discount", "expert_decay", "trace")  # from 0 to 1
 DROPPED = ("dropout", "feature_dropout")  # from 0 to below 1
@@ -256,7 +347,7 @@ def check_config(config: TrainConfig) -> None:
     Raises:
         InputError: If a number is out of its range, or a phase cannot learn in the way it is to, naming the flag.
     """
-    _check_numbers(config, "--")
+    check_numbers(config)
     for phase, other in (("imitation", "ppo"), ("reinforcement", "dagger")):
         if getattr(config, phase).method == other:
             problem = f"{other} is no method of {phase}"
@@ -265,12 +356,16 @@ def check_config(config: TrainConfig) -> None:
         raise InputError("--ppo.minibatches", f"there are only {config.batch_size} environments", "give fewer")
 
 
-def _check_numbers(config: Any, prefix: str) -> None:
-    """Check the numbers of a dataclass and of those in it."""
+def check_numbers(config: Any, prefix: str = "--") -> None:
+    """Check the numbers of a configuration and of those in it; flags start with `prefix`.
+
+    Raises:
+        InputError: If one is out of its range, naming the flag.
+    """
     for each in fields(config):
         value, flag = getattr(config, each.name), prefix + each.name.replace("_", "-")
         if is_dataclass(value):
-            _check_numbers(value, f"{flag}.")
+            check_numbers(value, f"{flag}.")
         elif isinstance(value, int | float) and not isinstance(value, bool):
             fits, wanted = _wanted(each.name, value)
             if not fits:

@@ -6,14 +6,16 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from agents.config import TrainConfig
+from agents.config import CaptionConfig, TextConfig, TrainConfig
 from agents.navigator import Navigator
+from agents.routes import MOVE
+from agents.speaker import Speaker
 from agents.views import build_views
 from agents.vision import BlindImages, ImageViews
 from vln.errors import InputError
 from vln.features.table import ViewTable
 from vln.graph import NavigationGraph
-from vln.language import PAD, Vocabulary, load_word_vectors
+from vln.language import PAD, SPECIALS, Vocabulary, load_word_vectors
 
 SCALE = 0.4  # standard deviation of embeddings that start at random, that of GloVe's numbers
 
@@ -39,14 +41,10 @@ def build_navigator(
     Raises:
         InputError: If word vectors or features are missing or malformed.
     """
-
-    def embed(symbols: Sequence[str]) -> Tensor:
-        vectors = word_vectors if config.language.word_vectors and config.language.unit == "word" else None
-        return embedding(symbols, config.language.embedding, vectors)
-
-    words = embed(table.vocabulary) if table.vocabulary else None
+    words = _start(table.vocabulary, config.language, word_vectors) if table.vocabulary else None
     views = build_views(table, graphs, config.navigator, words)
-    return Navigator(config.navigator, config.language, embed(vocabulary.symbols), views, low_level_actions)
+    start = _start(vocabulary.symbols, config.language, word_vectors)
+    return Navigator(config.navigator, config.language, start, views, low_level_actions)
 
 
 def build_camera_navigator(
@@ -68,15 +66,23 @@ def build_camera_navigator(
     Raises:
         InputError: If word vectors are missing or malformed, or the camera's images cannot be cut into cells.
     """
-    settings, language = config.navigator, config.language
-    views: ImageViews | BlindImages
+    views = _eyes(config)
+    start = _start(vocabulary.symbols, config.language, word_vectors)
+    return Navigator(config.navigator, config.language, start, views, actions, labels)
+
+
+def _eyes(config: TrainConfig) -> ImageViews | BlindImages:
+    """What looks at the images of a continuous world."""
+    settings = config.navigator
     if config.ablate == "vision":
-        views = BlindImages(settings.camera, settings.view)
-    else:
-        views = ImageViews(settings.camera, settings.view, settings.feature_dropout)
-    vectors = word_vectors if language.word_vectors and language.unit == "word" else None
-    start = embedding(vocabulary.symbols, language.embedding, vectors)
-    return Navigator(settings, language, start, views, actions, labels)
+        return BlindImages(settings.camera, settings.view)
+    return ImageViews(settings.camera, settings.view, settings.feature_dropout)
+
+
+def _start(symbols: Sequence[str], text: TextConfig, word_vectors: Path) -> Tensor:
+    """(V, E) start of the embeddings of symbols, as a configuration wants it."""
+    vectors = word_vectors if text.word_vectors and text.unit == "word" else None
+    return embedding(symbols, text.embedding, vectors)
 
 
 def embedding(symbols: Sequence[str], width: int, word_vectors: Path | None) -> Tensor:
@@ -93,3 +99,51 @@ def embedding(symbols: Sequence[str], width: int, word_vectors: Path | None) -> 
         start = torch.where(torch.from_numpy(found)[:, None], torch.from_numpy(known), start)
     start[PAD] = 0.0
     return start
+
+
+def build_speaker(
+    config: CaptionConfig,
+    vocabulary: Vocabulary,
+    table: ViewTable,
+    graphs: Sequence[NavigationGraph],
+    word_vectors: Path,
+) -> Speaker:
+    """A speaker on graphs with fresh weights, which come from torch's global random generator.
+
+    Args:
+        config: What to build.
+        vocabulary: Of the instructions.
+        table: What views look like.
+        graphs: Buildings, in the order of the routes' viewpoints.
+        word_vectors: Folder with GloVe vectors, for `config.text.word_vectors`.
+
+    Raises:
+        InputError: If word vectors or features are missing or malformed.
+    """
+    words = _start(table.vocabulary, config.text, word_vectors) if table.vocabulary else None
+    views = build_views(table, graphs, config.task.navigator, words)
+    copies = config.speaker.copy and table.vocabulary and config.text.unit == "word"
+    spelling = _spelling(vocabulary.symbols, table.vocabulary) if copies else None
+    return Speaker(config.speaker, _start(vocabulary.symbols, config.text, word_vectors), views, MOVE, spelling)
+
+
+def build_camera_speaker(config: CaptionConfig, vocabulary: Vocabulary, word_vectors: Path, actions: int) -> Speaker:
+    """A speaker in a continuous world with fresh weights, which come from torch's global random generator.
+
+    Args:
+        config: What to build.
+        vocabulary: Of the instructions.
+        word_vectors: Folder with GloVe vectors, for `config.text.word_vectors`.
+        actions: Number of actions.
+
+    Raises:
+        InputError: If word vectors are missing or malformed, or the camera's images cannot be cut into cells.
+    """
+    start = _start(vocabulary.symbols, config.text, word_vectors)
+    return Speaker(config.speaker, start, _eyes(config.task), actions)
+
+
+def _spelling(symbols: Sequence[str], seen: Sequence[str]) -> Tensor:
+    """(V,) places of symbols among the words `seen` in views, -1 where they are never seen; so are the special ones."""
+    places = {word: place for place, word in enumerate(seen)}
+    return torch.tensor([-1 if symbol in SPECIALS else places.get(symbol, -1) for symbol in symbols])

@@ -32,6 +32,13 @@ def view_centres() -> Tensor:
     return torch.stack([(views % 12) * VIEW_STEP, (views // 12 - 1) * VIEW_STEP], 1).float()
 
 
+def directions_around(centres: Tensor, heading: Tensor) -> Tensor:
+    """(B, 36, DIRECTION) features of the directions of `view_centres` from bodies with headings (B,)."""
+    headings, elevations = centres.T
+    relative = headings - heading[:, None]
+    return directions(relative, elevations.expand_as(relative))
+
+
 def cell_directions(side: int) -> Tensor:
     """(side * side, DIRECTION) features of the middles of an image's cells, row by row from the top left.
 

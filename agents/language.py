@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from agents.config import LanguageConfig
-from agents.recurrent import RECURRENT
+from agents.recurrent import RECURRENT, reorder, reversal
 
 PAD = 0
 
@@ -74,8 +74,8 @@ class InstructionEncoder(nn.Module):
         if not len(self.backwards):
             return output
         reverse = reversal(lengths, x.shape[1])
-        backward = self.backwards[layer](_reorder(x, reverse))[0]
-        return torch.cat([output, _reorder(backward, reverse)], -1)
+        backward = self.backwards[layer](reorder(x, reverse))[0]
+        return torch.cat([output, reorder(backward, reverse)], -1)
 
     def _summary(self, context: Tensor, lengths: Tensor) -> Tensor:
         """The last state of each direction (B, C): forwards at the last word, backwards at the first."""
@@ -84,14 +84,3 @@ class InstructionEncoder(nn.Module):
             return last
         half = self.width // 2
         return torch.cat([last[:, :half], context[:, 0, half:]], -1)
-
-
-def reversal(lengths: Tensor, longest: int) -> Tensor:
-    """(B, L) positions that reverse the first `lengths` (B,) items of a row and leave the others; their own inverse."""
-    positions = torch.arange(longest, device=lengths.device)
-    reverse = lengths[:, None] - 1 - positions
-    return torch.where(reverse >= 0, reverse, positions)
-
-
-def _reorder(x: Tensor, positions: Tensor) -> Tensor:
-    return x.gather(1, positions[:, :, None].expand_as(x))

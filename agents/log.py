@@ -2,10 +2,10 @@
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -14,12 +14,33 @@ from torch.utils.tensorboard import SummaryWriter
 from vln.errors import InputError
 from vln.files import read_json_lines, write_json_lines
 
-if TYPE_CHECKING:
-    from agents.trainer import Scores, Trainer
-
 EVERY = 20  # updates whose numbers are averaged into one line of the log
+Scores = dict[str, dict[str, float]]
 
-PHASES = ("perception", "imitation", "reinforcement")
+
+class Run(Protocol):
+    """What a log shows of a run.
+
+    Attributes:
+        iteration: Updates done.
+        steps: What they have learnt from, e.g. steps of episodes.
+        seconds: Time they took.
+    """
+
+    iteration: int
+    steps: int
+    seconds: float
+
+    @property
+    def iterations(self) -> int:
+        """Updates of the whole run."""
+
+    @property
+    def stage(self) -> str:
+        """What the next update is a part of, in a word."""
+
+    def headline(self, row: Mapping[str, float]) -> str:
+        """What matters of the scores of a split, in words."""
 
 
 class Log:
@@ -48,7 +69,7 @@ class Log:
                 yield row
 
     @contextmanager
-    def progress(self, trainer: "Trainer") -> Iterator[None]:
+    def progress(self, trainer: Run) -> Iterator[None]:
         """A progress bar over the updates, with rate and time left."""
         self._lined = trainer.steps, trainer.seconds
         columns = (
@@ -63,18 +84,18 @@ class Log:
             self._task = self._bar.add_task("training", total=trainer.iterations, completed=trainer.iteration, rate="")
             yield
 
-    def gathered(self, trainer: "Trainer", left: int) -> None:
+    def gathered(self, trainer: Run, left: int) -> None:
         """Show that experience was added to a data set, with so many batches left before the next update."""
         if self._bar is not None:
             rate = f"{trainer.steps / trainer.seconds:.0f} steps/s, {left} batches left"
             self._bar.update(self._task, description="gathering", rate=rate)
 
-    def update(self, trainer: "Trainer", numbers: dict[str, float]) -> None:
+    def update(self, trainer: Run, numbers: dict[str, float]) -> None:
         """Note the numbers of an update."""
         self.waiting.append(numbers)
         if self._bar is not None:
             rate = f"{trainer.steps / trainer.seconds:.0f} steps/s loss {numbers['loss']:.2f}"
-            self._bar.update(self._task, description=PHASES[trainer.place[0]], completed=trainer.iteration, rate=rate)
+            self._bar.update(self._task, description=trainer.stage, completed=trainer.iteration, rate=rate)
         if trainer.iteration % EVERY == 0 or trainer.iteration == trainer.iterations:
             names = dict.fromkeys(name for row in self.waiting for name in row)
             means = {name: _mean([row[name] for row in self.waiting if name in row]) for name in names}
@@ -84,18 +105,18 @@ class Log:
             means["steps_per_second"] = (trainer.steps - steps) / max(trainer.seconds - seconds, 1e-9)
             self._write(trainer, "train", means)
 
-    def scores(self, trainer: "Trainer", scores: "Scores") -> None:
+    def scores(self, trainer: Run, scores: Scores) -> None:
         """Note an evaluation."""
         for split, row in scores.items():
             self._write(trainer, split, row)
-        shown = "  ".join(f"{split} SR {row['SR']:.1%} SPL {row['SPL']:.1%}" for split, row in scores.items())
+        shown = "  ".join(f"{split} {trainer.headline(row)}" for split, row in scores.items())
         self.say(f"iteration {trainer.iteration}, {trainer.seconds / 60:.1f} min: {shown}")
 
     def say(self, text: str) -> None:
         """Show a line to whoever watches."""
         self._console.print(text, highlight=False, soft_wrap=True)
 
-    def _write(self, trainer: "Trainer", group: str, numbers: dict[str, float]) -> None:
+    def _write(self, trainer: Run, group: str, numbers: dict[str, float]) -> None:
         assert self._board is not None, "call rewind first"
         # JSON has no NaN; a number that is none (the explained variance of nothing) is left out.
         numbers = {name: value for name, value in numbers.items() if math.isfinite(value)}

@@ -14,11 +14,11 @@ from torch import Tensor, nn
 
 from agents.attention import attend, compare, masked_softmax
 from agents.config import LanguageConfig, NavigatorConfig
-from agents.geometry import DIRECTION, cell_directions, directions, facing, view_centres
+from agents.geometry import DIRECTION, cell_directions, directions, directions_around, facing, view_centres
 from agents.language import Instruction, InstructionEncoder
 from agents.recognition import cells_shown, label_weights, labels_shown, naming_loss, pointing_loss
 from agents.recurrent import RecurrentCore
-from agents.views import Glance, Panorama, ViewContent
+from agents.views import Glance, Panorama, ViewContent, directions_of, weigh
 from agents.vision import BlindImages, ImageContent, ImageViews
 from vln.graph import VIEWS
 from vln.language import EOS
@@ -251,11 +251,7 @@ class Navigator(nn.Module):
 
     def _around(self, observation: Observation) -> Tensor:
         """Features of directions from the body: of its views (B, 36, DIRECTION), or of cells (N, DIRECTION)."""
-        if self.camera:
-            return self.view_centres
-        headings, elevations = self.view_centres.T
-        relative = headings - observation["heading"][:, None]
-        return directions(relative, elevations.expand_as(relative))
+        return self.view_centres if self.camera else directions_around(self.view_centres, observation["heading"])
 
     def _notice(self, read: Tensor, observation: Observation) -> list[Tensor]:
         """What a camera tells the memory besides: what is near, what is in sight, and where (B, KEY)."""
@@ -310,7 +306,7 @@ class Navigator(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Attention over the views with the history in mind (B, N), and what was seen (B, view + DIRECTION)."""
         if self.config.panorama:
-            looked = self._weigh(self.look_content(hidden), self.look_direction(hidden), panorama, around)
+            looked = weigh(panorama, around, self.look_content(hidden), self.look_direction(hidden))
         elif self.camera:
             looked = around.new_full((len(hidden), len(around)), 1 / len(around))
         else:
@@ -321,18 +317,11 @@ class Navigator(nn.Module):
         """What the views have to say about the words read (B, view + DIRECTION)."""
         if not self.config.cross_modal:
             return []
-        grounded = self._weigh(self.ground_content(context), self.ground_direction(context), panorama, around)
+        grounded = weigh(panorama, around, self.ground_content(context), self.ground_direction(context))
         return [self._pool(grounded, panorama, around)]
 
-    def _weigh(self, content: Tensor, direction: Tensor, panorama: Panorama, around: Tensor) -> Tensor:
-        """Attention over the views (B, N) by what they show and where, for queries (B, view) and (B, DIRECTION)."""
-        scores = panorama.match(content / math.sqrt(self.config.view))
-        towards = direction @ around.T if around.dim() == 2 else compare(direction, around)
-        return (scores + towards).softmax(1)
-
     def _pool(self, weights: Tensor, panorama: Panorama, around: Tensor) -> Tensor:
-        towards = weights @ around if around.dim() == 2 else attend(weights, around)
-        return torch.cat([self.dropout(panorama.pool(weights)), towards], 1)
+        return torch.cat([self.dropout(panorama.pool(weights)), directions_of(weights, around)], 1)
 
     def _score(
         self,

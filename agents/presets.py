@@ -4,12 +4,15 @@ from dataclasses import replace
 
 from agents.config import (
     CameraConfig,
+    CaptionConfig,
     DaggerConfig,
     HousesConfig,
     LanguageConfig,
     LossConfig,
     NavigatorConfig,
     PhaseConfig,
+    SpeakerConfig,
+    TextConfig,
     TrainConfig,
 )
 from vln.rewards import RewardConfig
@@ -122,6 +125,34 @@ def _reinforcement(iterations: int) -> PhaseConfig:
     return PhaseConfig(iterations, 3e-4, 0.25, LossConfig(teacher=1.0, student=0.0, policy=1.0))
 
 
+def r2r_speaker() -> CaptionConfig:
+    """A speaker for Room-to-Room, on caption features.
+
+    `python scripts/train_speaker.py r2r-speaker --threads 1 --out runs/speaker`; not measured yet.
+    """
+    return CaptionConfig()
+
+
+def houses_speaker() -> CaptionConfig:
+    """A speaker in generated houses, on ways in one room; its eyes learn from the sentences alone.
+
+    `python scripts/train_speaker.py houses-speaker --threads 1 --out runs/houses-speaker`; its full length has not been
+    measured.
+    """
+    houses = houses_demo()
+    return CaptionConfig(
+        dataset=houses.dataset,
+        max_steps=houses.max_steps,
+        batch_size=houses.batch_size,
+        text=TextConfig(min_count=2, max_length=60, word_vectors=False, embedding=128),
+        speaker=SpeakerConfig(hidden=128, view=64, dropout=0.2, feature_dropout=0.0, camera=houses.navigator.camera),
+        world=houses.world,
+        iterations=2000,
+        evaluate_every=200,
+    )
+
+
+SPEAKERS = {"r2r-speaker": r2r_speaker, "houses-speaker": houses_speaker}
 PRESETS = {
     "r2r-seq2seq": r2r_seq2seq,
     "r2r-navigator": r2r_navigator,

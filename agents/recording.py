@@ -182,6 +182,14 @@ class Follower:
         return next(self._left)
 
 
+class Expert:
+    """Does what the expert does."""
+
+    def __call__(self, observation: Observation, infos: dict[str, Any], alive: Tensor) -> Tensor:
+        """The expert's actions."""
+        return torch.as_tensor(infos["expert"], device=alive.device)
+
+
 class Mixture:
     """Takes an action of the expert or of the navigator, who samples without dropout; the navigator sees them all."""
 

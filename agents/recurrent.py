@@ -9,6 +9,38 @@ RECURRENT = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 CELLS = {"rnn": nn.RNNCell, "lstm": nn.LSTMCell, "gru": nn.GRUCell}
 
 
+class BothWays(nn.Module):
+    """An LSTM in each direction over sequences of different lengths.
+
+    The backward one reads each row reversed within its length: padding stays behind, where it cannot reach it, which is
+    many times faster than packed sequences.
+    """
+
+    def __init__(self, width: int, hidden: int) -> None:
+        """LSTMs that read inputs of `width`, `hidden` numbers each."""
+        super().__init__()
+        self.forwards = nn.LSTM(width, hidden, batch_first=True)
+        self.backwards = nn.LSTM(width, hidden, batch_first=True)
+
+    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+        """States (B, T, 2 * hidden) after inputs (B, T, width) of which the first `lengths` (B,) of a row count."""
+        reverse = reversal(lengths, x.shape[1])
+        backward = self.backwards(reorder(x, reverse))[0]
+        return torch.cat([self.forwards(x)[0], reorder(backward, reverse)], -1)
+
+
+def reversal(lengths: Tensor, longest: int) -> Tensor:
+    """(B, L) positions that reverse the first `lengths` (B,) items of a row and leave the others; their own inverse."""
+    positions = torch.arange(longest, device=lengths.device)
+    reverse = lengths[:, None] - 1 - positions
+    return torch.where(reverse >= 0, reverse, positions)
+
+
+def reorder(x: Tensor, positions: Tensor) -> Tensor:
+    """The items of x (B, L, d) at positions (B, L)."""
+    return x.gather(1, positions[:, :, None].expand_as(x))
+
+
 class RecurrentCore(nn.Module):
     """Layers of recurrent cells: h_t = cell(x_t, h_{t-1}), each layer fed by the one below.
 

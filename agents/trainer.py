@@ -3,30 +3,31 @@
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
-import torch
 from gymnasium.vector import VectorEnv
 from torch import Tensor
 
+from agents.average import averaged, move_average, weights_of
 from agents.checkpoint import (
     Checkpoint,
     Fingerprint,
     as_json,
-    check_fingerprint,
-    first_difference,
+    check_same_run,
     load_model,
     load_optimizer,
     optimizer_tensors,
+    random_states,
+    restore_random,
     save_checkpoint,
 )
-from agents.config import PhaseConfig, TrainConfig, from_json
+from agents.config import PhaseConfig, TrainConfig
 from agents.dagger import Dagger
 from agents.descent import Descent
 from agents.forcing import learn_episodes, learn_recording
-from agents.log import Log
+from agents.log import Log, Scores
 from agents.naming import Naming
 from agents.navigator import Navigator
 from agents.objective import Numbers
@@ -35,8 +36,8 @@ from agents.rollout import versions
 from agents.sampler import EpisodeSampler
 from vln.errors import InputError
 
+STAGES = ("perception", "imitation", "reinforcement")
 LATEST, BEST = "latest.safetensors", "best.safetensors"
-Scores = dict[str, dict[str, float]]
 
 
 class Trainer:
@@ -69,7 +70,7 @@ class Trainer:
         self.log, self.folder, self.fingerprint = log, folder, fingerprint
         self._evaluate = evaluate
         self.device = next(navigator.parameters()).device
-        self.average = {name: value.detach().clone() for name, value in navigator.state_dict().items()}
+        self.average = weights_of(navigator)
         self.iteration, self.steps, self.seconds, self.best = 0, 0, 0.0, -1.0
         muon = config.optimizer == "muon"
         self.descent = Descent(navigator, config.imitation.learning_rate, config.gradient_clip, muon)
@@ -134,7 +135,7 @@ class Trainer:
         with self._at_work():
             self.descent.set_rate(self.learning_rate())
             numbers = {name: float(value) for name, value in self._learn(self.phase()).items()}
-            self._move_average()
+            move_average(self.average, self.navigator, self.config.average, self.iteration)
         self.steps += int(numbers.pop("frames"))
         self.iteration += 1
         return numbers
@@ -158,11 +159,9 @@ class Trainer:
             InputError: On such numbers; they have not reached the weights.
         """
         started = time.monotonic()
-        try:
+        fix = f"start another run --start-from {self.folder / LATEST} with a smaller learning rate"
+        with finite(self.folder, self.iteration, fix):
             yield
-        except FloatingPointError as error:
-            fix = f"start another run --start-from {self.folder / LATEST} with a smaller learning rate"
-            raise InputError(self.folder, f"{error} at iteration {self.iteration}", fix) from None
         self.seconds += time.monotonic() - started
 
     def phase(self) -> PhaseConfig:
@@ -174,12 +173,6 @@ class Trainer:
         phase = self.phase()
         done = self.place[1] / phase.iterations
         return phase.learning_rate * (1 - (1 - phase.final_share) * done)
-
-    @torch.no_grad()
-    def _move_average(self) -> None:
-        """Move the running average towards the weights; early on it is a plain mean, so that the start is forgotten."""
-        decay = min(self.config.average, self.iteration / (self.iteration + 10))
-        torch._foreach_lerp_(list(self.average.values()), list(self.navigator.state_dict().values()), 1 - decay)
 
     def evaluate(self) -> Scores:
         """Score the averaged weights, log, and save a checkpoint; the best by SPL on `select` is kept apart."""
@@ -194,26 +187,26 @@ class Trainer:
         self.save(LATEST)  # last, since it is what a killed run goes on from
         return scores
 
-    @contextmanager
-    def averaged(self) -> Iterator[None]:
+    def averaged(self) -> AbstractContextManager[None]:
         """Within the block, the navigator has the averaged weights."""
-        own = {name: value.clone() for name, value in self.navigator.state_dict().items()}
-        self.navigator.load_state_dict(self.average)
-        try:
-            yield
-        finally:
-            self.navigator.load_state_dict(own)
+        return averaged(self.navigator, self.average)
+
+    @property
+    def stage(self) -> str:
+        """What the next update is a part of, in a word."""
+        return STAGES[self.place[0]]
+
+    def headline(self, row: Mapping[str, float]) -> str:
+        """What matters of the scores of a split, in words."""
+        return f"SR {row['SR']:.1%} SPL {row['SPL']:.1%}"
 
     def save(self, name: str) -> None:
         """Write a checkpoint of the run as it stands."""
-        random = {"cpu": torch.get_rng_state()}
-        if self.device.type == "cuda":
-            random["cuda"] = torch.cuda.get_rng_state(self.device)
         parts: Mapping[str, Mapping[str, Tensor]] = {
             "model": self.navigator.state_dict(),
             "average": self.average,
             **{name: optimizer_tensors(each) for name, each in self.descent.optimizers.items()},
-            "random": random,
+            "random": random_states(self.device),
             "stream": self.stream.tensors(),
         }
         state = {
@@ -235,13 +228,7 @@ class Trainer:
         Raises:
             InputError: If it was made with another configuration or other data.
         """
-        saved = from_json(TrainConfig, checkpoint.state["config"], checkpoint.source)
-        difference = first_difference(as_json(saved), as_json(self.config))
-        if difference:
-            raise InputError(
-                checkpoint.source, f"configuration {difference}", "resume with the flags the run started with"
-            )
-        check_fingerprint(checkpoint, self.fingerprint)
+        check_same_run(checkpoint, self.config, self.fingerprint)
         self.start_from(checkpoint, "model")
         average = checkpoint.part("average")
         # In the order of the weights, which is how they are paired; the file has its own.
@@ -253,15 +240,25 @@ class Trainer:
         self.log.waiting = list(checkpoint.state.get("waiting", []))
         self.dagger.data.restore(checkpoint.state.get("gathered", 0))
         self.stream.load(checkpoint.part("stream"))
-        random = checkpoint.part("random")  # last, so that nothing draws from it before the next update
-        torch.set_rng_state(random["cpu"])
-        if "cuda" in random and self.device.type == "cuda":
-            torch.cuda.set_rng_state(random["cuda"], self.device)
+        restore_random(checkpoint, self.device)  # last, so that nothing draws from it before the next update
 
     def start_from(self, checkpoint: Checkpoint, part: str = "average") -> None:
         """Take over the weights of another run."""
         load_model(self.navigator, checkpoint.part(part), checkpoint.source)
-        self.average = {name: value.detach().clone() for name, value in self.navigator.state_dict().items()}
+        self.average = weights_of(self.navigator)
+
+
+@contextmanager
+def finite(folder: Path, iteration: int, fix: str) -> Iterator[None]:
+    """Within the block, numbers that are not finite end the run.
+
+    Raises:
+        InputError: On such numbers.
+    """
+    try:
+        yield
+    except FloatingPointError as error:
+        raise InputError(folder, f"{error} at iteration {iteration}", fix) from None
 
 
 @contextmanager

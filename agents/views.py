@@ -4,6 +4,7 @@ Embedding is linear, so neither ever embeds a view: a query is carried into feat
 attention sums features before they are embedded. For bags of words that replaces 36 x K vector look-ups by scalar ones.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -12,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from agents.attention import compare
+from agents.attention import attend, compare
 from agents.config import NavigatorConfig
 from vln.features.table import ViewTable
 from vln.graph import VIEWS, NavigationGraph
@@ -26,6 +27,9 @@ class Panorama(Protocol):
 
     def pool(self, weights: Tensor) -> Tensor:
         """Weighted sums (B, d) of the views by weights (B, 36)."""
+
+    def words_in(self, weights: Tensor) -> Tensor:
+        """How much of each word (B, V) there is in the views by weights (B, 36); V is 0 where views are no words."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,9 @@ class _Nothing:
     def pool(self, weights: Tensor) -> Tensor:
         return self.like.new_zeros(self.batch, len(self.like))
 
+    def words_in(self, weights: Tensor) -> Tensor:
+        return weights.new_zeros(len(weights), 0)
+
 
 class BlindViews(nn.Module):
     """Views without content."""
@@ -124,6 +131,9 @@ class _Numbers:
 
     def pool(self, weights: Tensor) -> Tensor:
         return self.glance.dim(torch.bmm(weights[:, None], self.features)[:, 0]) @ self.embedding.T
+
+    def words_in(self, weights: Tensor) -> Tensor:
+        return weights.new_zeros(len(weights), 0)
 
 
 class DenseViews(FeatureDropout):
@@ -163,9 +173,14 @@ class _Words:
     def pool(self, weights: Tensor) -> Tensor:
         """The weight of each word of the vocabulary first, then its embedding."""
         assert self.glance.vocabulary is not None
+        return self.words_in(weights) @ self.glance.vocabulary
+
+    def words_in(self, weights: Tensor) -> Tensor:
+        """Each word weighs as much as the views that it is in."""
+        assert self.glance.vocabulary is not None
         of_words = (weights[:, :, None] * self.weights.view(len(weights), VIEWS, -1)).flatten(1)
         bag = weights.new_zeros(len(weights), len(self.glance.vocabulary)).scatter_add(1, self.words, of_words)
-        return self.glance.dim(bag) @ self.glance.vocabulary
+        return self.glance.dim(bag)
 
 
 class WordViews(FeatureDropout):
@@ -197,6 +212,25 @@ class WordViews(FeatureDropout):
     def around(self, panorama: Tensor, glance: Glance) -> Panorama:
         """The words of panoramas (B,)."""
         return _Words(self.words[panorama].long(), self.weights[panorama], glance)
+
+
+def weigh(panorama: Panorama, around: Tensor, content: Tensor, direction: Tensor) -> Tensor:
+    """Attention over views (B, N) by what they show and where they are.
+
+    Args:
+        panorama: The views.
+        around: Features of their directions, (B, N, DIRECTION), or (N, DIRECTION) if these are the same for all.
+        content: Queries for what they show (B, d).
+        direction: Queries for where they are (B, DIRECTION).
+    """
+    scores = panorama.match(content / math.sqrt(content.shape[1]))
+    towards = direction @ around.T if around.dim() == 2 else compare(direction, around)
+    return (scores + towards).softmax(1)
+
+
+def directions_of(weights: Tensor, around: Tensor) -> Tensor:
+    """Where views are that have weights (B, N): (B, DIRECTION); `around` as in `weigh`."""
+    return weights @ around if around.dim() == 2 else attend(weights, around)
 
 
 def word_weights(attributes: np.ndarray) -> np.ndarray:

@@ -49,6 +49,9 @@ class _Cells:
     def pool(self, weights: Tensor) -> Tensor:
         return self.glance.dim(attend(weights, self.features))
 
+    def words_in(self, weights: Tensor) -> Tensor:
+        return weights.new_zeros(len(weights), 0)
+
 
 class _Mix(nn.Module):
     """Adds to each cell something of those around it: a convolution by channel, then two layers of each cell.

@@ -17,13 +17,13 @@ import torch
 import tyro
 
 from agents.checkpoint import as_json, check_fingerprint, load_checkpoint
-from agents.config import TrainConfig, check_config
-from agents.log import Log
+from agents.config import CaptionConfig, TrainConfig, check_config
+from agents.log import Log, Scores
 from agents.policy import NavigatorAgent
 from agents.presets import PRESETS
 from agents.rollout import rollout
 from agents.sampler import EpisodeSampler
-from agents.trainer import LATEST, Scores, Trainer
+from agents.trainer import LATEST, Trainer
 from envs.environment import NavigationVectorEnv
 from scripts.common import friendly_exit
 from scripts.world import World
@@ -87,7 +87,7 @@ def use_threads(threads: int) -> None:
     torch.set_flush_denormal(True)  # vanishing numbers of Adam would slow matrix products down many times
 
 
-def splits(config: TrainConfig) -> tuple[str, ...]:
+def splits(config: TrainConfig | CaptionConfig) -> tuple[str, ...]:
     """The splits a run needs."""
     return ("train", *SPLITS, *(["dev"] if config.select == "dev" else []))
 

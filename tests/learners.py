@@ -5,9 +5,20 @@ from typing import Any
 
 import torch
 
-from agents.config import LanguageConfig, NavigatorConfig, PhaseConfig, TrainConfig
+from agents.config import (
+    CameraConfig,
+    CaptionConfig,
+    HousesConfig,
+    LanguageConfig,
+    NavigatorConfig,
+    PhaseConfig,
+    SpeakerConfig,
+    TextConfig,
+    TrainConfig,
+)
 from agents.navigator import Navigator
 from scripts.graph_world import GraphWorld
+from scripts.speaker_world import SpeakerWorld
 from scripts.worlds import open_world
 from vln.rewards import RewardConfig
 
@@ -39,3 +50,38 @@ def fresh_navigator(world: GraphWorld, seed: int = 0) -> Navigator:
     """A navigator with the weights of a seed."""
     torch.manual_seed(seed)
     return world.navigator()
+
+
+def small_caption_config(**changes: Any) -> CaptionConfig:
+    """A configuration of a small speaker without dropout, with some of its fields changed."""
+    fields = {
+        "text": TextConfig(min_count=1, max_length=40),
+        "speaker": SpeakerConfig(hidden=32, view=16, words=6, dropout=0.0, feature_dropout=0.0),
+        "batch_size": 8,
+        "iterations": 8,
+        "evaluate_every": 4,
+        "learning_rate": 1e-2,
+        "average": 0.9,
+    }
+    return CaptionConfig(**{**fields, **changes})
+
+
+def wordless(**changes: Any) -> TextConfig:
+    """Sentences whose words start without vectors."""
+    return TextConfig(**{"min_count": 1, "word_vectors": False, "embedding": 12, "max_length": 40, **changes})
+
+
+def small_houses_config(**changes: Any) -> CaptionConfig:
+    """The same for houses."""
+    camera = CameraConfig(size=16, cells=4, channels=8, layers=1)
+    speaker = SpeakerConfig(hidden=32, view=12, dropout=0.0, feature_dropout=0.0, camera=camera)
+    fields = {"dataset": "houses-short", "text": wordless(), "speaker": speaker, "world": HousesConfig(houses=2)}
+    return small_caption_config(**{**fields, **changes})
+
+
+def small_speaker_world(data: Path, config: CaptionConfig | None = None, cache: Path | None = None) -> SpeakerWorld:
+    """The made data folder, or houses in a cache, as a speaker's configuration sees them."""
+    config = config or small_caption_config()
+    if config.dataset == "r2r":
+        return SpeakerWorld(config, open_world(config.task, data, SPLITS, cache=data / "cache"))
+    return SpeakerWorld(config, open_world(config.task, None, ("train",), cache=cache))

@@ -12,6 +12,7 @@ import torch
 from learners import SMALL_NAVIGATOR, small_config, small_world
 
 from agents import log
+from agents.average import move_average
 from agents.checkpoint import load_checkpoint
 from agents.config import LossConfig, PhaseConfig, TrainConfig
 from agents.trainer import BEST, LATEST, Trainer, interruptible
@@ -251,7 +252,7 @@ def test_the_average_is_a_mean_at_first_and_then_decays(world, tmp_path):
         trainer.iteration = iteration
         with torch.no_grad():
             weights.fill_(float(iteration))
-        trainer._move_average()
+        move_average(trainer.average, trainer.navigator, trainer.config.average, iteration)
         decay = min(0.9, iteration / (iteration + 10))
         expected = decay * expected + (1 - decay) * iteration
         torch.testing.assert_close(trainer.average["start.bias"], expected)

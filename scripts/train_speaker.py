@@ -1,0 +1,94 @@
+"""Train a speaker, which describes trajectories and says how well a sentence fits one (the matching critic).
+
+python scripts/train_speaker.py r2r-speaker --out runs/speaker
+python scripts/train_speaker.py r2r-speaker --out runs/speaker --resume            # go on after an interruption
+python scripts/train_speaker.py r2r-speaker --out runs/letters --text.unit character --text.max-length 400
+python scripts/train_speaker.py r2r-speaker --out runs/blind-speaker --ablate vision
+python scripts/train_speaker.py houses-speaker --out runs/houses-speaker
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import tyro
+
+from agents.captioning import CaptionTrainer
+from agents.checkpoint import as_json, load_checkpoint
+from agents.config import CaptionConfig, check_numbers
+from agents.log import Log, Scores
+from agents.presets import SPEAKERS
+from agents.sampler import EpisodeSampler
+from agents.trainer import LATEST
+from scripts.common import friendly_exit
+from scripts.speaker_world import Exam, SpeakerWorld
+from scripts.train import check_folder, splits, use_threads
+from scripts.worlds import open_world, usable_device
+from vln.files import writable_folder, write_json, write_text
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Train a speaker.
+
+    Attributes:
+        config: What to learn and how.
+        out: Folder of the run.
+        data: Data folder; default $VLN_DATA, then ../shared/data. Generated houses need none.
+        resume: Go on from the run's latest checkpoint.
+        device: Device to learn on, "cpu" or "cuda".
+        threads: CPU threads; 0 takes one for each core.
+    """
+
+    config: Annotated[CaptionConfig, tyro.conf.arg(name="")]
+    out: Path = Path("runs/speaker")
+    data: Path | None = None
+    resume: bool = False
+    device: str = "cpu"
+    threads: int = 0
+
+
+def main(arguments: Arguments) -> None:
+    """Train."""
+    config = arguments.config
+    check_numbers(config)
+    device = usable_device(arguments.device)
+    use_threads(arguments.threads)
+    torch.manual_seed(config.seed)
+    folder = check_folder(arguments.out, arguments.resume)
+    world = SpeakerWorld(config, open_world(config.task, arguments.data, splits(config)))
+    trainer = build_trainer(world, folder, device)
+    if arguments.resume:
+        trainer.resume(load_checkpoint(folder / LATEST))
+    writable_folder(folder)
+    write_json(folder / "config.json", as_json(config))
+    write_text(folder / "vocabulary.json", world.world.vocabulary.to_json())
+    trainer.train()
+
+
+def build_trainer(world: SpeakerWorld, folder: Path, device: str) -> CaptionTrainer:
+    """A trainer at iteration 0."""
+    config = world.config
+    speaker = world.speaker().to(device)
+    exams = {split: Exam(world, split) for split in splits(config)[1:]}
+
+    def evaluate() -> Scores:
+        return {split: exam(speaker) for split, exam in exams.items()}
+
+    return CaptionTrainer(
+        config,
+        speaker,
+        world.told("train"),
+        EpisodeSampler(world.world.lengths("train"), config.batch_size, config.seed),
+        evaluate,
+        Log(folder),
+        folder,
+        world.world.fingerprint,
+    )
+
+
+if __name__ == "__main__":
+    with friendly_exit():
+        presets = {name: (preset.__doc__ or "", Arguments(preset())) for name, preset in SPEAKERS.items()}
+        main(tyro.extras.overridable_config_cli(presets))

@@ -1,0 +1,250 @@
+"""The speaker through the command line: train, resume, say, score; and bad input to all of it."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from command_line import SMALL, Result, run_script
+
+from agents.captioning import CaptionTrainer
+from agents.checkpoint import load_checkpoint
+from agents.trainer import BEST, LATEST
+from scripts.critic import lineups
+from scripts.speaker_world import check_vocabulary
+from vln.episodes import load_split
+from vln.errors import InputError
+from vln.files import read_json_lines
+from vln.language import Vocabulary
+
+_FLAGS = {
+    "iterations": 4,
+    "evaluate-every": 2,
+    "batch-size": 6,
+    "speaker.hidden": 16,
+    "speaker.view": 12,
+    "text.min-count": 1,
+    "text.max-length": 12,
+    "threads": 1,
+}
+TINY = tuple(str(part) for flag, value in _FLAGS.items() for part in (f"--{flag}", value))
+TRAIN = ("train_speaker.py", "r2r-speaker", *TINY)
+SPLIT = "val_unseen"
+Run = Callable[..., Result]
+
+
+@pytest.fixture(scope="module")
+def run(small_data) -> Run:
+    """Runs a script on the made data folder."""
+    return lambda script, *arguments: run_script(script, *arguments, "--data", small_data, cache=small_data / "cache")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("runs")
+
+
+@pytest.fixture(scope="module")
+def speaker(run, folder) -> Path:
+    """A finished run."""
+    result = run(*TRAIN, "--out", folder / "speaker")
+    assert result.code == 0, result.errors
+    return folder / "speaker"
+
+
+@pytest.fixture(scope="module")
+def navigator(run, folder) -> Path:
+    """A finished run of a navigator, with trajectories."""
+    result = run("train.py", "r2r-navigator", "--out", folder / "navigator", *SMALL)
+    assert result.code == 0, result.errors
+    assert run("evaluate.py", folder / "navigator", "--split", SPLIT).code == 0
+    return folder / "navigator"
+
+
+@pytest.fixture(scope="module")
+def episode(small_data) -> str:
+    return load_split(small_data, SPLIT)[4].episode_id
+
+
+def spoken(result: Result) -> list[dict[str, object]]:
+    assert result.code == 0, result.errors
+    return json.loads(result.output)
+
+
+def test_training_leaves_checkpoints_configuration_vocabulary_and_log(speaker):
+    names = {"best.safetensors", "latest.safetensors", "config.json", "vocabulary.json", "metrics.jsonl", "tensorboard"}
+    assert {path.name for path in speaker.iterdir()} >= names
+    state = load_checkpoint(speaker / LATEST).state
+    assert state["iteration"] == 4
+    assert json.loads((speaker / "config.json").read_text()) == state["config"]
+    assert {row["group"] for _, row in read_json_lines(speaker / "metrics.jsonl")} == {"train", "val_seen", SPLIT}
+
+
+def test_a_resumed_run_ends_like_an_uninterrupted_one(run, speaker, folder, monkeypatch):
+    update = CaptionTrainer.update
+
+    def dying(self: CaptionTrainer) -> dict[str, float]:
+        if self.iteration == 3:
+            raise KeyboardInterrupt
+        return update(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(CaptionTrainer, "update", dying)
+        assert run(*TRAIN, "--out", folder / "resumed").code == 130
+    assert load_checkpoint(folder / "resumed" / LATEST).state["iteration"] == 2
+    assert run(*TRAIN, "--out", folder / "resumed", "--resume").code == 0
+    for name in (LATEST, BEST):
+        one, other = load_checkpoint(folder / "resumed" / name), load_checkpoint(speaker / name)
+        assert all(torch.equal(value, other.tensors[tensor]) for tensor, value in one.tensors.items())
+
+
+@pytest.mark.parametrize("method", ["greedy", "sample", "beam"])
+def test_demonstrations_are_described(run, speaker, episode, method):
+    flags = ("--episode", episode, "--method", method, "--temperature", 0.8, "--top-p", 0.9, "--beams", 3, "--json")
+    (row,) = spoken(run("speak.py", speaker, *flags))
+    assert row["episode"] == episode
+    assert row["caption"]
+    assert row["log_prob"] < 0
+    assert len(row["people"]) == 3
+    assert spoken(run("speak.py", speaker, *flags)) == [row]  # chance comes from the seed
+
+
+def test_paths_and_trajectories_are_described_like_the_demonstrations_they_are(run, speaker, navigator, small_data):
+    first = load_split(small_data, SPLIT)[0]
+    degrees = str(first.heading * 180 / 3.141592653589793)
+    (asked,) = spoken(run("speak.py", speaker, "--episode", first.episode_id, "--json"))
+    walk = ("--scan", first.scan, "--heading", degrees, "--path", *first.path, "--json")
+    (walked,) = spoken(run("speak.py", speaker, *walk))
+    assert walked["caption"] == asked["caption"]
+    assert walked["log_prob"] == pytest.approx(asked["log_prob"], abs=1e-3)
+    lived = spoken(run("speak.py", speaker, "--trajectories", navigator / "eval" / f"{SPLIT}.jsonl", "--json"))
+    assert len(lived) == 30
+    assert lived[0]["people"] == [first.instruction]
+
+
+def test_the_table_shows_the_caption_above_what_people_said(run, speaker, episode, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    result = run("speak.py", speaker, "--episode", episode)
+    assert result.code == 0, result.errors
+    assert episode in result.output
+    assert "Walk past" in result.output
+
+
+def test_a_sentence_is_weighed(run, speaker, episode):
+    (row,) = spoken(run("speak.py", speaker, "--episode", episode, "--instruction", "Walk past the couch.", "--json"))
+    assert row["caption"] == "Walk past the couch."
+    assert row["log_prob"] < 0
+
+
+def test_a_speaker_is_scored(run, speaker, navigator):
+    flags = ("--evaluate", "--split", SPLIT, "--distractors", 3, "--follower", navigator, "--json")
+    result = run("speak.py", speaker, *flags)
+    assert result.code == 0, result.errors
+    scores = json.loads(result.output)
+    assert scores.keys() == {
+        *("routes", "BLEU", "chrF", "loss", "critic", "critic chance", "SR of captions", "SR of people")
+    }
+    assert scores["routes"] == 10
+    assert scores["critic chance"] == 25
+    assert json.loads((speaker / "eval" / f"{SPLIT}.speaker.json").read_text()) == scores
+    assert run("speak.py", speaker, "--evaluate", "--split", SPLIT).code == 0
+
+
+def test_distractors_are_other_sentences_of_other_ways_through_the_building(small_data):
+    episodes = load_split(small_data, "train")
+    found = lineups(episodes, 5, 0)
+    assert len(found) == len(episodes)
+    for number, *others in found:
+        assert len({number, *others}) == 6
+        for other in others:
+            assert episodes[other].scan == episodes[number].scan
+            assert episodes[other].path != episodes[number].path
+            assert episodes[other].instruction != episodes[number].instruction
+    assert lineups(episodes[:3], 5, 0) == []  # three sentences of one way
+
+
+# --- bad input ---
+
+
+def refused(result: Result, *told: str) -> None:
+    assert result.code == 2, result.output
+    assert result.output == ""
+    (sentence,) = result.errors.strip().splitlines()
+    for part in told:
+        assert part in sentence
+
+
+def test_what_to_describe_must_be_clear(run, speaker, episode):
+    refused(run("speak.py", speaker), "not clear what to describe")
+    refused(run("speak.py", speaker, "--episode", episode, "--path", "a"), "not clear what to describe")
+
+
+def test_unknown_episodes_paths_and_splits_are_refused(run, speaker, navigator):
+    file = navigator / "eval" / f"{SPLIT}.jsonl"
+    refused(run("speak.py", speaker, "--episode", "nobody_0"), "has no episode 'nobody_0'", f"'{SPLIT}'")
+    refused(run("speak.py", speaker, "--trajectories", file, "--episode", "nobody_0"), "'nobody_0'", str(file))
+    refused(run("speak.py", speaker, "--scan", "nowhere", "--path", "a"), "'nowhere'")
+    refused(run("speak.py", speaker, "--path", "a"), "scan")
+    refused(run("speak.py", speaker, "--episode", "x", "--split", "test"), "'x'")
+    refused(run("speak.py", speaker, "--evaluate", "--split", "test"), "is withheld")
+    refused(run("speak.py", speaker, "--evaluate", "--distractors", "0"), "--distractors")
+
+
+@pytest.mark.parametrize(
+    ("sentence", "told"), [("", "is empty"), (" . ", "is empty"), ("Qwx zzt", "none of the words")]
+)
+def test_sentences_that_say_nothing_are_refused(run, speaker, episode, sentence, told):
+    refused(run("speak.py", speaker, "--episode", episode, f"--instruction={sentence}"), "--instruction", told)
+
+
+@pytest.mark.parametrize(("flag", "value"), [("temperature", "0"), ("top-p", "1.5"), ("beams", "0")])
+def test_decodings_out_of_range_are_refused(run, speaker, episode, flag, value):
+    refused(run("speak.py", speaker, "--episode", episode, f"--{flag}", value), f"--{flag}", "out of range")
+
+
+def test_trajectories_of_another_simulator_are_refused(run, speaker, navigator, tmp_path):
+    lines = (navigator / "eval" / f"{SPLIT}.jsonl").read_text().splitlines()
+    other = tmp_path / "houses.jsonl"
+    other.write_text(json.dumps({**json.loads(lines[0]), "simulator": "houses"}) + "\n")
+    refused(run("speak.py", speaker, "--trajectories", other), str(other), "field 'simulator'", "'houses'")
+    other.write_text("")
+    refused(run("speak.py", speaker, "--trajectories", other), str(other), "has no episodes")
+
+
+def test_a_speaker_with_another_vocabulary_is_refused(run, speaker, episode, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(speaker, copy)
+    content = json.loads((copy / "vocabulary.json").read_text())
+    content["symbols"][5] = "teapot"
+    (copy / "vocabulary.json").write_text(json.dumps(content))
+    refused(run("speak.py", copy, "--episode", episode), "hash field 'vocabulary'", str(copy / BEST))
+    resumed = run(*TRAIN, "--out", copy, "--resume", "--text.min-count", "3")
+    refused(resumed, "field 'text.min_count' is 1, not 3")
+
+
+def test_vocabularies_are_compared_symbol_by_symbol():
+    one = Vocabulary.build(["go left"], 1)
+    check_vocabulary("speaker", one, Vocabulary.build(["left go"], 1))
+    for other, told in (
+        (Vocabulary.build(["go right"], 1), "symbol 4 of the speaker's vocabulary is 'left', that of the data 'right'"),
+        (Vocabulary.build(["go"], 1), "'left', that of the data None"),
+        (Vocabulary(one.symbols, "character"), "'word', that of the data 'character'"),
+    ):
+        with pytest.raises(InputError, match=told):
+            check_vocabulary("speaker", one, other)
+
+
+def test_a_navigators_run_is_no_speakers(run, navigator, speaker, episode):
+    refused(run("speak.py", navigator, "--episode", episode), "configuration field")
+    refused(run("speak.py", speaker, "--evaluate", "--follower", speaker), "configuration field")
+    refused(run("speak.py", navigator / "nothing", "--episode", episode), "there is no checkpoint")
+
+
+def test_bad_configurations_are_refused_and_nothing_is_written(run, tmp_path, speaker):
+    refused(run(*TRAIN, "--out", tmp_path / "bad", "--speaker.dropout", "1.0"), "--speaker.dropout")
+    refused(run(*TRAIN, "--out", tmp_path / "bad", "--text.max-length", "1"), "--text.max-length")
+    refused(run(*TRAIN, "--out", speaker), "already holds a run")
+    assert run(*TRAIN, "--out", tmp_path / "bad", "--speaker.nonsense", "1").code == 2
+    assert not (tmp_path / "bad").exists()
