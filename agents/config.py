@@ -115,6 +115,9 @@ class LossConfig:
     inflection: float = later(1.0)
     """How many times a step counts in imitation at which the expert's action changes (Wijmans et al. 2019; 3.2 in
     VLN-CE); 0 takes the inverse of the share of such steps in the batch."""
+    intrinsic: float = later(0.0)
+    """Reward of the whole trajectory besides that of the environment: what the matching critic makes of it (delta of
+    Wang et al. 2019, section 3.3), less the mean of the batch; needs `--critic`."""
     semantic: float = later(0.0)
     """Auxiliary loss of the view encoder, which names what it sees; for worlds that show categories."""
 
@@ -155,6 +158,31 @@ class PpoConfig:
 
 
 @dataclass(frozen=True)
+class ExplorationConfig:
+    """Self-supervised imitation (Wang et al. 2019, section 4): exploring instructions whose goals are not known.
+
+    In each round the agent tries some trajectories for each instruction, the matching critic keeps the one that fits
+    it best, and what is kept is imitated. The phase's updates are spread evenly over the rounds.
+    """
+
+    split: Literal["val_seen", "val_unseen", "test"] = "val_unseen"
+    """Whose instructions are explored; nothing else of its episodes is looked at but where they start."""
+    rounds: int = 4
+    """Times that trajectories are added."""
+    episodes: int = 2400
+    """Instructions explored in a round, rounded up to whole batches."""
+    samples: int = 8
+    """Trajectories tried for each."""
+    keep: int = 2
+    """Rounds whose trajectories are remembered; older ones are forgotten, which bounds memory and disk."""
+    rehearsal: float = 0.5
+    """Share of the updates that imitate the expert in training episodes, as the phase of imitation does."""
+    confidence: float = 0.0
+    """What the agent's own log-probability of a trajectory counts beside the critic's of a word (pragmatic inference,
+    Fried et al. 2018, section 3.2)."""
+
+
+@dataclass(frozen=True)
 class PhaseConfig:
     """A phase of learning: how long, and what is minimised."""
 
@@ -168,10 +196,11 @@ class PhaseConfig:
     """Weights of the terms of the loss."""
     final_share: float = 0.1
     """Share of the step size that is left at the end of the phase; it falls linearly."""
-    method: Literal["episodes", "dagger", "ppo", "naming"] = later("episodes")
+    method: Literal["episodes", "dagger", "ppo", "naming", "sil"] = later("episodes")
     """How experience is gathered. `episodes`: whole episodes by expert and agent, each learnt from once (teacher and
     student forcing, A2C). `dagger`: an aggregated data set (`teacher` weighs its loss). `ppo`: chunks by the agent
-    (`student` weighs imitation where it acts; the terms are means over steps). `naming`: see `perception`."""
+    (`student` weighs imitation where it acts; the terms are means over steps). `naming` and `sil`: see `perception`
+    and `exploration`."""
     truncate: int = later(0)
     """Steps after which gradients stop flowing back through time, to bound memory; 0 is never. Not for `ppo`."""
 
@@ -235,6 +264,15 @@ class TrainConfig:
     """Phases with method dagger."""
     ppo: PpoConfig = field(default_factory=PpoConfig, metadata={"later": True})
     """Phases with method ppo."""
+    exploration: PhaseConfig = field(
+        default_factory=lambda: PhaseConfig(
+            0, 3e-4, 0.0, LossConfig(teacher=0.0, value=0.0, progress=0.0), method="sil"
+        ),
+        metadata={"later": True},
+    )
+    """Last phase: what the agent finds for itself (`student` weighs its imitation)."""
+    sil: ExplorationConfig = field(default_factory=ExplorationConfig, metadata={"later": True})
+    """Phases with method sil."""
     optimizer: Literal["adam", "muon"] = later("adam")
     """What takes the steps: Adam, or Muon (Jordan et al. 2024) for matrices and Adam for all else."""
     gradient_clip: float = 5.0
@@ -336,7 +374,7 @@ class CaptionConfig:
 
 
 FROM_ZERO = ("iterations", "seed", "truncate")  # whole numbers that may be 0; all others are at least 1
-SHARES = ("teacher_share", "final_share", "average", "discount", "expert_decay", "trace")  # from 0 to 1
+SHARES = ("teacher_share", "final_share", "average", "discount", "expert_decay", "trace", "rehearsal")  # from 0 to 1
 DROPPED = ("dropout", "feature_dropout")  # from 0 to below 1
 SIGNED = ("success", "failure", "progress_weight")
 
@@ -352,6 +390,11 @@ def check_config(config: TrainConfig) -> None:
         if getattr(config, phase).method == other:
             problem = f"{other} is no method of {phase}"
             raise InputError(f"--{phase}.method", problem, "use episodes, or dagger to imitate and ppo to reinforce")
+    for phase in ("perception", "imitation", "reinforcement", "exploration"):
+        if (getattr(config, phase).method == "sil") != (phase == "exploration"):
+            raise InputError(f"--{phase}.method", "sil is the method of exploration, and its only one", "leave it out")
+    if config.sil.samples > config.batch_size:
+        raise InputError("--sil.samples", f"there are only {config.batch_size} environments", "give fewer")
     if config.ppo.minibatches > config.batch_size:
         raise InputError("--ppo.minibatches", f"there are only {config.batch_size} environments", "give fewer")
 

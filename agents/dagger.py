@@ -1,9 +1,10 @@
-"""DAgger (Ross et al. 2011): a growing data set of episodes lived by expert and agent in turns, labelled by the expert.
+"""Data sets that grow while the agent learns, and DAgger (Ross et al. 2011), which labels them by the expert.
 
 On disk an episode is its number, the actions taken and the expert's: two bytes a step. What was seen is rendered again
 by taking the same actions again, since simulators are deterministic.
 """
 
+from abc import ABC, abstractmethod
 from bisect import bisect_right
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -51,28 +52,44 @@ def shard_of(episodes: np.ndarray, steps: Steps) -> Shard:
 class Aggregate:
     """The data set, one file a batch of episodes, and all of it in memory."""
 
-    def __init__(self, folder: Path) -> None:
-        """An empty data set, whose files go to `folder`."""
-        self.folder = folder
+    def __init__(self, folder: Path, keep: int | None = None) -> None:
+        """An empty data set, whose files go to `folder`; of more than `keep` batches the oldest are forgotten."""
+        self.folder, self._keep = folder, keep
         self.shards: list[Shard] = []
+        self.added = 0
 
     def _file(self, number: int) -> Path:
         return self.folder / f"{number:06d}.safetensors"
 
     def add(self, shard: Shard) -> None:
-        """Add the episodes of a batch."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with replacing(self._file(len(self.shards))) as temporary:
-            save_file(vars(shard), temporary)
-        self.shards.append(shard)
+        """Add the episodes of a batch.
 
-    def restore(self, count: int) -> None:
-        """Read the first `count` batches back; what was added after them is overwritten as it comes again.
+        Raises:
+            InputError: If there is no room for them; nothing is lost.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        file = self._file(self.added)
+        try:
+            with replacing(file) as temporary:
+                save_file(vars(shard), temporary)
+        except (OSError, SafetensorError) as error:
+            raise InputError(file, f"cannot be written ({error})", "make room on the disk and pass --resume") from None
+        self.shards = [*self.shards, shard][-(self._keep or 0) :]
+        self.added += 1
+
+    def forget(self) -> None:
+        """Delete the files of batches that were forgotten, once no checkpoint wants them any more."""
+        for number in range(self.added - len(self.shards)):
+            self._file(number).unlink(missing_ok=True)
+
+    def restore(self, added: int) -> None:
+        """Read back what there was after `added` batches; what came after them is overwritten as it comes again.
 
         Raises:
             InputError: If one is missing or broken.
         """
-        self.shards = [self._read(self._file(number)) for number in range(count)]
+        first = 0 if self._keep is None else max(0, added - self._keep)
+        self.shards, self.added = [self._read(self._file(number)) for number in range(first, added)], added
 
     def _read(self, file: Path) -> Shard:
         try:
@@ -117,47 +134,48 @@ def round_starts(iterations: int, rounds: int) -> list[int]:
     return [iterations * number * (number + 1) // 2 // parts for number in range(rounds)]
 
 
-class Dagger:
-    """Rounds of adding to the data set and of learning from it."""
+class Rounds(ABC):
+    """Rounds of adding to a data set and of learning from it."""
 
-    def __init__(self, config: TrainConfig, navigator: Navigator, env: VectorEnv, folder: Path) -> None:
-        """Rounds that have not started, of the phase of imitation.
+    def __init__(self, config: TrainConfig, navigator: Navigator, env: VectorEnv, data: Aggregate) -> None:
+        """Rounds that have not started.
 
         Args:
             config: The run's.
             navigator: The agent.
-            env: Training episodes, autoreset DISABLED, `config.batch_size` at a time.
-            folder: Where the data set goes.
+            env: The episodes, autoreset DISABLED, `config.batch_size` at a time.
+            data: The data set.
         """
-        self.config, self._navigator, self._env = config, navigator, env
-        self.data = Aggregate(folder)
-        self._starts = round_starts(config.imitation.iterations, config.dagger.rounds)
-        self._per_round = -(-config.dagger.episodes // config.batch_size)
+        self.config, self.data = config, data
+        self._navigator, self._env = navigator, env
         self._sampler: EpisodeSampler | None = None
         self._sampled = 0
 
-    def round(self, done: int) -> int:
-        """The round of the update after `done` updates of the phase."""
-        return bisect_right(self._starts, done) - 1
+    @property
+    @abstractmethod
+    def starts(self) -> list[int]:
+        """The update of the phase with which each round starts."""
 
-    def lacks(self, done: int) -> int:
-        """Batches to gather before that update."""
-        return (self.round(done) + 1) * self._per_round - len(self.data.shards)
+    @property
+    @abstractmethod
+    def per_round(self) -> int:
+        """Batches that a round adds."""
 
-    def gather(self, sampler: EpisodeSampler) -> int:
+    @abstractmethod
+    def gather(self) -> int:
         """Add a batch of episodes, whose chance depends on its number alone; returns the steps that were taken.
 
         Raises:
             FloatingPointError: If the policy is not a number.
         """
-        number, device = len(self.data.shards), next(self._navigator.parameters()).device
-        share = self.config.dagger.expert_decay ** (number // self._per_round)
-        random = torch.Generator(device).manual_seed((self.config.seed << 24) + number)
-        act = Mixture(self._navigator, torch.full((self.config.batch_size,), share, device=device), random)
-        episodes = sampler.batch(number)
-        steps = record(self._env, episodes, act, torch.ones(len(episodes), device=device), keep_frames=False)
-        self.data.add(shard_of(episodes, steps))
-        return int(steps.mask.sum())
+
+    def round(self, done: int) -> int:
+        """The round of the update after `done` updates of the phase."""
+        return bisect_right(self.starts, done) - 1
+
+    def lacks(self, done: int) -> int:
+        """Batches to gather before that update."""
+        return (self.round(done) + 1) * self.per_round - self.data.added
 
     def recall(self, done: int) -> Recording:
         """Live through episodes of the data set again, those of the update after `done` updates of the phase.
@@ -165,11 +183,12 @@ class Dagger:
         Raises:
             InputError: If they do not end as they did.
         """
-        if self._sampled != len(self.data.shards):
-            self._sampler = EpisodeSampler(self.data.lengths, self.config.batch_size, self.config.seed)
-            self._sampled = len(self.data.shards)
+        size = self.config.batch_size
+        if self._sampled != self.data.added:
+            self._sampler = EpisodeSampler(self.data.lengths, size, self.config.seed)
+            self._sampled = self.data.added
         assert self._sampler is not None
-        numbers = self._sampler.batch(done - self._starts[self.round(done)])
+        numbers = self._sampler.batch(done - self.starts[self.round(done)])
         episodes, lengths, actions, expert = self.data.recall(numbers)
         device = next(self._navigator.parameters()).device
         follow = Follower(torch.from_numpy(actions).to(device))
@@ -177,3 +196,39 @@ class Dagger:
         if not np.array_equal(found.mask.sum(0).numpy(force=True), lengths):
             raise InputError(self.data.folder, "its episodes do not end as they did when they were added", AGAIN)
         return replace(found, expert=torch.from_numpy(expert).to(device))
+
+
+class Dagger(Rounds):
+    """Episodes lived by expert and agent in turns, labelled by the expert."""
+
+    def __init__(
+        self, config: TrainConfig, navigator: Navigator, env: VectorEnv, sampler: EpisodeSampler, folder: Path
+    ) -> None:
+        """Rounds of the phase of imitation that have not started; `sampler` says which episodes are lived."""
+        super().__init__(config, navigator, env, Aggregate(folder))
+        self._episodes = sampler
+
+    @property
+    def starts(self) -> list[int]:
+        """As many epochs for each round."""
+        return round_starts(self.config.imitation.iterations, self.config.dagger.rounds)
+
+    @property
+    def per_round(self) -> int:
+        """Batches that a round adds."""
+        return -(-self.config.dagger.episodes // self.config.batch_size)
+
+    def gather(self) -> int:
+        """Add a batch of episodes, whose chance depends on its number alone; returns the steps that were taken.
+
+        Raises:
+            FloatingPointError: If the policy is not a number.
+        """
+        number, device = self.data.added, next(self._navigator.parameters()).device
+        share = self.config.dagger.expert_decay ** (number // self.per_round)
+        random = torch.Generator(device).manual_seed((self.config.seed << 24) + number)
+        act = Mixture(self._navigator, torch.full((self.config.batch_size,), share, device=device), random)
+        episodes = self._episodes.batch(number)
+        steps = record(self._env, episodes, act, torch.ones(len(episodes), device=device), keep_frames=False)
+        self.data.add(shard_of(episodes, steps))
+        return int(steps.mask.sum())

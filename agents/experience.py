@@ -7,19 +7,21 @@ import torch
 from gymnasium.vector import VectorEnv
 from torch import Tensor
 
-from agents.navigator import Navigator, as_tensors
-from agents.recording import Predictions, Steps, actions_for, judge, sample, shrink
+from agents.navigator import Navigator, Observation, as_tensors
+from agents.recording import Predictions, Recording, actions_for, judge, sample, shrink
 
 
 @dataclass(frozen=True)
-class Experience(Steps, Predictions):
+class Experience(Recording, Predictions):
     """Episodes of a batch: what happened, and what the agent makes of it, with gradients, (T, B) each.
 
-    But for `student` and `success`, which are (B,).
+    But for `student` and `success`, which are (B,), and the frames.
     """
 
 
-def collect(navigator: Navigator, env: VectorEnv, episodes: np.ndarray, student: Tensor) -> Experience:
+def collect(
+    navigator: Navigator, env: VectorEnv, episodes: np.ndarray, student: Tensor, *, keep_frames: bool = False
+) -> Experience:
     """Live through `episodes` (B,): the agent samples where `student` (B,) is true, the expert acts elsewhere.
 
     The environment's autoreset mode is DISABLED.
@@ -34,8 +36,11 @@ def collect(navigator: Navigator, env: VectorEnv, episodes: np.ndarray, student:
     rows = torch.arange(len(student), device=device)
     alive = torch.ones(len(student), device=device)
     steps: list[dict[str, Tensor]] = []
+    frames: list[Observation] = []
     while bool(alive.any()):
         rows, instruction, state = shrink(rows, alive, instruction, state)
+        if keep_frames:
+            frames.append({name: value[alive > 0] for name, value in observation.items()})
         output = navigator(instruction, {name: value[rows] for name, value in observation.items()}, state)
         everyones = torch.as_tensor(infos["expert"], device=device)
         expert = everyones[rows]
@@ -55,4 +60,4 @@ def collect(navigator: Navigator, env: VectorEnv, episodes: np.ndarray, student:
         state = navigator.chose(output, actions)
     final = torch.as_tensor(infos["success"], device=device).float()
     stacked = {name: torch.stack([step[name] for step in steps]) for name in steps[0]}
-    return Experience(**stacked, student=student.float(), success=final)
+    return Experience(**stacked, student=student.float(), success=final, frames=frames)

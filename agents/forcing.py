@@ -6,17 +6,26 @@ from gymnasium.vector import VectorEnv
 from torch import Tensor
 
 from agents.config import PhaseConfig
+from agents.critic import MatchingCritic
 from agents.descent import Descent
 from agents.experience import collect
+from agents.losses import masked_mean
 from agents.navigator import Navigator
 from agents.objective import Numbers, objective, summary, targets_of, weigh
 from agents.recording import Mixture, Recording, chunks, record
 
 
 def learn_episodes(
-    navigator: Navigator, env: VectorEnv, episodes: np.ndarray, phase: PhaseConfig, descent: Descent
+    navigator: Navigator,
+    env: VectorEnv,
+    episodes: np.ndarray,
+    phase: PhaseConfig,
+    descent: Descent,
+    critic: MatchingCritic | None = None,
 ) -> Numbers:
     """Live through `episodes` (B,), in some of which the expert acts, and take a step.
+
+    What the critic makes of them is a reward where the phase has an intrinsic one.
 
     Returns:
         Numbers to log.
@@ -24,20 +33,39 @@ def learn_episodes(
     student = torch.rand(len(episodes), device=next(navigator.parameters()).device) >= phase.teacher_share
     if phase.truncate or not bool(student.any()):
         recording = record(env, episodes, Mixture(navigator, 1.0 - student.float()), student)
-        return learn_recording(navigator, recording, phase, descent)
+        return learn_recording(navigator, recording, phase, descent, critic)
     navigator.train()
-    loss, numbers = objective(collect(navigator, env, episodes, student), phase.loss)
+    experience = collect(navigator, env, episodes, student, keep_frames=critic is not None)
+    bonus = intrinsic_reward(experience, phase.loss.intrinsic, critic)
+    loss, numbers = objective(experience, phase.loss, bonus)
     descent.add(loss)
     return {**numbers, "loss": loss.detach(), "gradient_norm": descent.step()}
 
 
-def learn_recording(navigator: Navigator, recording: Recording, phase: PhaseConfig, descent: Descent) -> Numbers:
+def intrinsic_reward(lived: Recording, weight: float, critic: MatchingCritic | None) -> Tensor | None:
+    """(B,) `weight` times how well trajectories fit their instructions, less the mean of those the agent went.
+
+    Wang et al. 2019, section 3.3; a baseline makes it a matter of better and worse, as the extrinsic one is.
+    """
+    if not weight or critic is None:
+        return None
+    fit = critic.score(lived)
+    return weight * (fit - masked_mean(fit, lived.student))
+
+
+def learn_recording(
+    navigator: Navigator,
+    recording: Recording,
+    phase: PhaseConfig,
+    descent: Descent,
+    critic: MatchingCritic | None = None,
+) -> Numbers:
     """Go through recorded episodes and take a step; returns numbers to log.
 
     The gradients of `phase.truncate` steps at a time are computed and added up, so that only these need memory.
     """
     navigator.train()
-    targets = targets_of(recording, phase.loss)
+    targets = targets_of(recording, phase.loss, intrinsic_reward(recording, phase.loss.intrinsic, critic))
     values = torch.zeros_like(recording.reward)
     numbers: Numbers = {}
     for predictions, where in chunks(navigator, recording, phase.truncate):

@@ -42,10 +42,11 @@ class Targets:
         return replace(self, **parts)
 
 
-def targets_of(steps: Steps, weights: LossConfig) -> Targets:
-    """The targets (T, B) of whole episodes."""
+def targets_of(steps: Steps, weights: LossConfig, bonus: Tensor | None = None) -> Targets:
+    """The targets (T, B) of whole episodes; `bonus` (B,) is added to the return of each of their steps."""
+    returns = losses.discounted_returns(steps.reward, steps.mask, weights.discount)
     return Targets(
-        losses.discounted_returns(steps.reward, steps.mask, weights.discount),
+        returns if bonus is None else returns + bonus * steps.mask,
         losses.progress_target(steps.distance[0], steps.distance),
         losses.inflection_weights(steps.expert, whole(steps.mask), steps.mask, weights.inflection),
         steps.mask,
@@ -55,9 +56,9 @@ def targets_of(steps: Steps, weights: LossConfig) -> Targets:
     )
 
 
-def objective(experience: Experience, weights: LossConfig) -> tuple[Tensor, Numbers]:
-    """The loss of a batch of episodes, and its terms and other numbers to log."""
-    targets = targets_of(experience, weights)
+def objective(experience: Experience, weights: LossConfig, bonus: Tensor | None = None) -> tuple[Tensor, Numbers]:
+    """The loss of a batch of episodes, and its terms and other numbers to log; see `targets_of` for the bonus."""
+    targets = targets_of(experience, weights, bonus)
     loss, terms = weigh(experience, targets, weights)
     return loss, {**terms, **summary(experience, experience.value, targets)}
 

@@ -24,8 +24,10 @@ from agents.checkpoint import (
     save_checkpoint,
 )
 from agents.config import PhaseConfig, TrainConfig
-from agents.dagger import Dagger
+from agents.critic import MatchingCritic
+from agents.dagger import Dagger, Rounds
 from agents.descent import Descent
+from agents.exploration import Exploration
 from agents.forcing import learn_episodes, learn_recording
 from agents.log import Log, Scores
 from agents.naming import Naming
@@ -36,7 +38,7 @@ from agents.rollout import versions
 from agents.sampler import EpisodeSampler
 from vln.errors import InputError
 
-STAGES = ("perception", "imitation", "reinforcement")
+STAGES = ("perception", "imitation", "reinforcement", "exploration")
 LATEST, BEST = "latest.safetensors", "best.safetensors"
 
 
@@ -53,6 +55,8 @@ class Trainer:
         log: Log,
         folder: Path,
         fingerprint: Fingerprint,
+        critic: MatchingCritic | None = None,
+        exploration: Exploration | None = None,
     ) -> None:
         """A run that starts at iteration 0.
 
@@ -65,6 +69,8 @@ class Trainer:
             log: Where numbers go.
             folder: Where checkpoints go.
             fingerprint: Of the data.
+            critic: For phases with an intrinsic reward.
+            exploration: For the phase of that name, unless it has no updates.
         """
         self.config, self.navigator, self.env, self.sampler = config, navigator, env, sampler
         self.log, self.folder, self.fingerprint = log, folder, fingerprint
@@ -75,7 +81,8 @@ class Trainer:
         muon = config.optimizer == "muon"
         self.descent = Descent(navigator, config.imitation.learning_rate, config.gradient_clip, muon)
         self.naming = Naming(config, navigator, env, sampler)
-        self.dagger = Dagger(config, navigator, env, folder / "dagger")
+        self.critic, self.exploration = critic, exploration
+        self.dagger = Dagger(config, navigator, env, sampler, folder / "dagger")
         self.stream = Stream(navigator, env, sampler)
         self.ppo = Ppo(config.ppo, navigator, self.stream, self.descent)
 
@@ -87,7 +94,8 @@ class Trainer:
     @property
     def phases(self) -> tuple[PhaseConfig, ...]:
         """The phases, in order."""
-        return self.config.perception, self.config.imitation, self.config.reinforcement
+        config = self.config
+        return config.perception, config.imitation, config.reinforcement, config.exploration
 
     @property
     def place(self) -> tuple[int, int]:
@@ -123,12 +131,19 @@ class Trainer:
 
     def batches_to_gather(self) -> int:
         """Batches of experience that a data set lacks for the next update."""
-        return self.dagger.lacks(self.place[1]) if self.phase().method == "dagger" else 0
+        data = self._data()
+        return data.lacks(self.place[1]) if data else 0
+
+    def _data(self) -> Rounds | None:
+        """The data set that the next update learns from, if from one that grows."""
+        return {"dagger": self.dagger, "sil": self.exploration}.get(self.phase().method)
 
     def gather(self) -> None:
         """Add a batch of experience to the data set."""
+        data = self._data()
+        assert data is not None
         with self._at_work():
-            self.steps += self.dagger.gather(self.sampler)
+            self.steps += data.gather()
 
     def update(self) -> dict[str, float]:
         """One update; returns numbers to log."""
@@ -144,12 +159,14 @@ class Trainer:
         """Gather what the method of a phase wants for an update, and take its steps."""
         if phase.method == "ppo":
             return self.ppo.update(phase.loss)
-        if phase.method == "dagger":
-            return learn_recording(self.navigator, self.dagger.recall(self.place[1]), phase, self.descent)
+        data, done = self._data(), self.place[1]
+        if data and not (phase.method == "sil" and rehearses(done, self.config.sil.rehearsal)):
+            return learn_recording(self.navigator, data.recall(done), phase, self.descent)
         if phase.method == "naming":
-            return self.naming.update(self.place[1], phase, self.descent)
+            return self.naming.update(done, phase, self.descent)
         episodes = self.sampler.batch(self.iteration)
-        return learn_episodes(self.navigator, self.env, episodes, phase, self.descent)
+        phase = self.config.imitation if phase.method == "sil" else phase
+        return learn_episodes(self.navigator, self.env, episodes, phase, self.descent, self.critic)
 
     @contextmanager
     def _at_work(self) -> Iterator[None]:
@@ -175,16 +192,21 @@ class Trainer:
         return phase.learning_rate * (1 - (1 - phase.final_share) * done)
 
     def evaluate(self) -> Scores:
-        """Score the averaged weights, log, and save a checkpoint; the best by SPL on `select` is kept apart."""
+        """Score the averaged weights, log, and save a checkpoint; the best by SPL on `select` is kept apart.
+
+        Whoever explores a split must not choose by its goals: there the latest is the best.
+        """
         with self.averaged():
             scores = self._evaluate()
         self.log.scores(self, scores)
-        spl = scores[self.config.select]["SPL"]
-        better = spl > self.best
+        spl = scores.get(self.config.select, {}).get("SPL", 0.0)
+        better = spl > self.best or self.exploration is not None
         self.best = max(self.best, spl)
         if better:
             self.save(BEST)
         self.save(LATEST)  # last, since it is what a killed run goes on from
+        if self.exploration:
+            self.exploration.data.forget()
         return scores
 
     def averaged(self) -> AbstractContextManager[None]:
@@ -212,7 +234,8 @@ class Trainer:
         state = {
             "iteration": self.iteration,
             "steps": self.steps,
-            "gathered": len(self.dagger.data.shards),
+            "gathered": self.dagger.data.added,
+            "explored": self.exploration.data.added if self.exploration else 0,
             "seconds": self.seconds,
             "best": self.best,
             "waiting": self.log.waiting,
@@ -239,6 +262,8 @@ class Trainer:
         self.best, self.steps = checkpoint.state["best"], checkpoint.state.get("steps", 0)
         self.log.waiting = list(checkpoint.state.get("waiting", []))
         self.dagger.data.restore(checkpoint.state.get("gathered", 0))
+        if self.exploration:
+            self.exploration.data.restore(checkpoint.state.get("explored", 0))
         self.stream.load(checkpoint.part("stream"))
         restore_random(checkpoint, self.device)  # last, so that nothing draws from it before the next update
 
@@ -246,6 +271,11 @@ class Trainer:
         """Take over the weights of another run."""
         load_model(self.navigator, checkpoint.part(part), checkpoint.source)
         self.average = weights_of(self.navigator)
+
+
+def rehearses(done: int, share: float) -> bool:
+    """Whether the update after `done` others is one of the `share` that is given to something else, evenly spread."""
+    return int((done + 1) * share) > int(done * share)
 
 
 @contextmanager

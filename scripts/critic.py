@@ -1,15 +1,66 @@
-"""How well a speaker tells the true sentence of a demonstration from those of other ways through the same building."""
+"""The speaker as matching critic: opening one to learn by, and how well it tells true sentences from others."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
 
+from agents.config import TrainConfig
 from agents.speaker import Speaker
-from scripts.speaker_world import SpeakerWorld, same_way
+from scripts.speaker_world import SpeakerWorld, open_speaker, same_way
+from scripts.world import World
 from vln.episodes import Episode
+from vln.errors import InputError
 
 BATCH = 32  # episodes whose sentences are compared at a time
+
+
+def open_critic(run: Path | None, world: World, data: Path | None, device: str) -> Speaker | None:
+    """The speaker that the phases of a configuration want as their critic, if they want one.
+
+    Args:
+        run: Folder of the speaker's run.
+        world: Of the navigator.
+        data: Data folder; the usual ones if absent.
+        device: Where the speaker is to be.
+
+    Raises:
+        InputError: If one is wanted and none is given, or the other way round, or the speaker is of another
+            vocabulary, or has learnt from the very episodes that are to be explored.
+    """
+    wants = wanted_by(world.config)
+    if run is None and not wants:
+        return None
+    if run is None:
+        raise InputError(wants[0], "a matching critic is needed", "pass --critic with the run of a speaker")
+    if not wants:
+        fix = "leave it out, or set --reinforcement.loss.intrinsic or --exploration.iterations"
+        raise InputError("--critic", "no phase asks anything of it", fix)
+    found = open_speaker(run, tuple(world.splits), data, device=device, vocabulary=world.vocabulary)
+    if world.config.exploration.iterations:
+        check_unheard(run, found.world.world.splits["train"], world.splits[world.config.sil.split])
+    return found.speaker
+
+
+def wanted_by(config: TrainConfig) -> list[str]:
+    """The flags that ask for a critic."""
+    phases = [name for name in ("imitation", "reinforcement") if getattr(config, name).loss.intrinsic]
+    explores = ["--exploration.iterations"] if config.exploration.iterations else []
+    return [f"--{name}.loss.intrinsic" for name in phases] + explores
+
+
+def check_unheard(run: Path, learnt: Sequence[Episode], explored: Sequence[Episode]) -> None:
+    """See that a critic has not learnt from what is to be explored: it would know the goals.
+
+    Raises:
+        InputError: If it has, naming some.
+    """
+    heard = {each.episode_id for each in learnt} & {each.episode_id for each in explored}
+    if heard:
+        some = ", ".join(sorted(heard)[:3])
+        problem = f"has learnt from {len(heard)} of the episodes that are to be explored, among them {some}"
+        raise InputError(run, problem, "explore a split that it was not trained on, see --sil.split")
 
 
 @torch.no_grad()

@@ -18,14 +18,19 @@ import tyro
 
 from agents.checkpoint import as_json, check_fingerprint, load_checkpoint
 from agents.config import CaptionConfig, TrainConfig, check_config
+from agents.critic import MatchingCritic
+from agents.exploration import Exploration, instructions
 from agents.log import Log, Scores
+from agents.navigator import Navigator
 from agents.policy import NavigatorAgent
 from agents.presets import PRESETS
 from agents.rollout import rollout
 from agents.sampler import EpisodeSampler
+from agents.speaker import Speaker
 from agents.trainer import LATEST, Trainer
 from envs.environment import NavigationVectorEnv
 from scripts.common import friendly_exit
+from scripts.critic import open_critic
 from scripts.world import World
 from scripts.worlds import EVALUATION_BATCH, open_world, usable_device
 from vln.errors import InputError
@@ -45,6 +50,7 @@ class Arguments:
         data: Data folder; default $VLN_DATA, then ../shared/data. Generated houses need none.
         resume: Go on from the run's latest checkpoint.
         start_from: Checkpoint of another run whose weights to start from.
+        critic: Run of a speaker, the matching critic of an intrinsic reward and of exploration.
         device: Device to learn on, "cpu" or "cuda".
         threads: CPU threads; 0 takes one for each core.
     """
@@ -54,6 +60,7 @@ class Arguments:
     data: Path | None = None
     resume: bool = False
     start_from: Path | None = None
+    critic: Path | None = None
     device: str = "cpu"
     threads: int = 0
 
@@ -66,7 +73,8 @@ def main(arguments: Arguments) -> None:
     torch.manual_seed(arguments.config.seed)
     folder = check_folder(arguments.out, arguments.resume)
     world = open_world(arguments.config, arguments.data, splits(arguments.config))
-    trainer = build_trainer(world, folder, device, splits(arguments.config)[1:])
+    critic = open_critic(arguments.critic, world, arguments.data, device)
+    trainer = build_trainer(world, folder, device, splits(arguments.config)[1:], critic)
     if arguments.resume:
         trainer.resume(load_checkpoint(folder / LATEST))
     elif arguments.start_from:
@@ -88,8 +96,9 @@ def use_threads(threads: int) -> None:
 
 
 def splits(config: TrainConfig | CaptionConfig) -> tuple[str, ...]:
-    """The splits a run needs."""
-    return ("train", *SPLITS, *(["dev"] if config.select == "dev" else []))
+    """The splits a run needs, training first."""
+    explored = [config.sil.split] if isinstance(config, TrainConfig) and config.exploration.iterations else []
+    return tuple(dict.fromkeys(["train", *SPLITS, *(["dev"] if config.select == "dev" else []), *explored]))
 
 
 def check_folder(out: Path, resume: bool) -> Path:
@@ -105,9 +114,12 @@ def check_folder(out: Path, resume: bool) -> Path:
     return out
 
 
-def build_trainer(world: World, folder: Path, device: str, evaluated: Sequence[str]) -> Trainer:
-    """A trainer at iteration 0, which evaluates on the splits `evaluated`."""
+def build_trainer(
+    world: World, folder: Path, device: str, evaluated: Sequence[str], critic: Speaker | None = None
+) -> Trainer:
+    """A trainer at iteration 0, which evaluates on those of the splits `evaluated` whose goals are known."""
     config = world.config
+    evaluated = [split for split in evaluated if not world.splits[split][0].withheld]
     navigator = world.navigator().to(device)
     agent = NavigatorAgent(navigator, world.vocabulary)
     environments = {split: world.environment(split, EVALUATION_BATCH, record=True) for split in evaluated}
@@ -115,6 +127,7 @@ def build_trainer(world: World, folder: Path, device: str, evaluated: Sequence[s
     def evaluate() -> Scores:
         return {split: score(world, split, agent, env) for split, env in environments.items()}
 
+    matching = MatchingCritic(critic, navigator.low_level_actions) if critic else None
     return Trainer(
         config,
         navigator,
@@ -124,7 +137,22 @@ def build_trainer(world: World, folder: Path, device: str, evaluated: Sequence[s
         Log(folder),
         folder,
         world.fingerprint,
+        matching,
+        build_exploration(world, navigator, matching, folder, device),
     )
+
+
+def build_exploration(
+    world: World, navigator: Navigator, critic: MatchingCritic | None, folder: Path, device: str
+) -> Exploration | None:
+    """The exploration that a configuration asks for, of episodes of which nothing is known but where they start."""
+    config = world.config
+    if not config.exploration.iterations or critic is None:
+        return None
+    split = config.sil.split
+    env = world.environment(split, config.batch_size, device=device, withheld=True)
+    sampler = EpisodeSampler(world.lengths(split), instructions(config), config.seed)
+    return Exploration(config, navigator, env, sampler, critic, folder / "explored")
 
 
 def score(world: World, split: str, agent: NavigatorAgent, env: NavigationVectorEnv) -> dict[str, float]:

@@ -84,6 +84,7 @@ class World(ABC):
         blind: bool = False,
         max_steps: int | None = None,
         device: str = "cpu",
+        withheld: bool = False,
     ) -> NavigationVectorEnv:
         """Episodes of a split, autoreset DISABLED.
 
@@ -95,10 +96,12 @@ class World(ABC):
             blind: Give nothing to see.
             max_steps: Actions of an episode, those of the configuration if absent.
             device: Where the world lives, if it can live elsewhere than on the CPU.
+            withheld: Tell nothing of the episodes but the instructions and where they start.
         """
+        episodes = self.splits[split]
         return NavigationVectorEnv(
             self.simulator(blind=blind, named=not record, device=device),
-            self.splits[split],
+            [each.without_goal() for each in episodes] if withheld else episodes,
             self.vocabulary,
             num_envs,
             max_steps=max_steps or self.config.max_steps,

@@ -3,7 +3,7 @@
 import ast
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,10 @@ class Episode:
     def withheld(self) -> bool:
         """Whether the goal is not told, on a graph or in a continuous world."""
         return len(self.path or self.positions) < 2
+
+    def without_goal(self) -> "Episode":
+        """The same instruction from the same start, and nothing that tells where it leads."""
+        return replace(self, path=self.path[:1], positions=self.positions[:1], sub_instructions=(), target="")
 
     @property
     def start(self) -> str:
