@@ -177,7 +177,7 @@ class ExplorationConfig:
     """Rounds whose trajectories are remembered; older ones are forgotten, which bounds memory and disk."""
     rehearsal: float = 0.5
     """Share of the updates that imitate the expert in training episodes, as the phase of imitation does."""
-    confidence: float = 0.0
+    confidence: float = 0.01
     """What the agent's own log-probability of a trajectory counts beside the critic's of a word (pragmatic inference,
     Fried et al. 2018, section 3.2)."""
 

@@ -24,6 +24,10 @@ class NavigatorAgent:
         self.name, self.vocabulary = name, vocabulary
         self._navigator, self._decoding = navigator, decoding
 
+    def sampling(self) -> "NavigatorAgent":
+        """The same navigator, acting by chance."""
+        return NavigatorAgent(self._navigator, self.vocabulary, self.name, "sample")
+
     @torch.no_grad()
     def begin(self, observation: dict[str, Any], seed: int) -> None:
         """Read the instructions."""

@@ -5,9 +5,11 @@ python scripts/evaluate.py runs/full runs/blind runs/deaf                       
 python scripts/evaluate.py runs/navigator --split val_seen --ablate language    # with the instructions hidden
 python scripts/evaluate.py runs/navigator --split test                          # no goals: trajectories and submission
 python scripts/evaluate.py runs/navigator --checkpoint latest --json
+python scripts/evaluate.py runs/navigator --search 8 --critic runs/speaker      # the best of eight, says a speaker
 
 Writes `eval/<split>.jsonl` (trajectories, for replay.py and score.py), `eval/<split>.json` (R2R submission) and
-`eval/<split>.scores.json` into each run's folder; with `--ablate` the names end in `.blind` or `.deaf`.
+`eval/<split>.scores.json` into each run's folder; with `--ablate` the names end in `.blind` or `.deaf`, with
+`--search` in `.search`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,6 +32,8 @@ from agents.views import BlindViews
 from agents.vision import BlindImages
 from envs.environment import NavigationVectorEnv
 from scripts.common import command, show
+from scripts.search import best_of
+from scripts.speaker_world import open_speaker
 from scripts.world import World
 from scripts.worlds import EVALUATION_BATCH, open_world, usable_device
 from vln.errors import InputError
@@ -42,6 +46,7 @@ from vln.submission import write_submission
 from vln.trajectory import Trajectory, write_trajectories
 
 SUFFIX = {"nothing": "", "vision": ".blind", "language": ".deaf"}
+TRIES = 1000  # how far apart the seeds of tries are: each batch of one has its own
 PERCENT = tuple(name for name in METRICS if name not in ("TL", "NE"))
 Rows = dict[str, dict[str, Any]]
 
@@ -68,6 +73,9 @@ def main(
     checkpoint: Literal["best", "latest"] = "best",
     ablate: Literal["nothing", "vision", "language"] = "nothing",
     decoding: Literal["greedy", "sample"] = "greedy",
+    search: int = 0,
+    critic: Path | None = None,
+    confidence: float = 0.01,
     seed: int = 0,
     device: str = "cpu",
     json: bool = False,
@@ -81,11 +89,16 @@ def main(
         checkpoint: The best one by SPL on the selecting split, or the latest.
         ablate: Hide the content of views (the blind agent) or the instructions (the deaf one) from the agent.
         decoding: Take the most probable action, or sample.
+        search: Trajectories sampled for each instruction besides, the best of which counts; no single run any more.
+        critic: Run of the speaker that says which is the best.
+        confidence: What the agent's own log-probability counts in that, beside the speaker's of a word.
         seed: Of sampling, and of the random agent.
         device: Device of the agent.
         json: Print JSON instead of a table.
     """
+    check_search(search, critic)
     trained = [open_run(run, split, data, checkpoint, ablate == "vision", decoding, device) for run in check_runs(runs)]
+    suffix = SUFFIX[ablate] + (".search" if search else "")
     first = trained[0].world
     for each in trained[1:]:
         if each.world.config.dataset != first.config.dataset:
@@ -93,9 +106,17 @@ def main(
             raise InputError(each.run, problem, "evaluate runs on one data set at a time")
     rows: Rows = {}
     for each in trained:
-        lived = record_run(each, split, ablate, seed)
+        lived = lives(each, split, ablate, seed, search)
+        if critic:
+            vocabulary = each.world.vocabulary
+            lived = [
+                best_of(lived, open_speaker(critic, [split], data, device=device, vocabulary=vocabulary), confidence)
+            ]
+        write(
+            writable_folder(each.run / "eval") / f"{split}{suffix}", lived[0], each.world.config.dataset not in HOUSES
+        )
         if not first.splits[split][0].withheld:
-            rows[f"{each.run.name}{SUFFIX[ablate]}"] = scores(each.world, split, lived)
+            rows[f"{each.run.name}{suffix}"] = scores(each.world, split, lived[0])
     if not rows:
         Console(stderr=True).print(f"the goals of split '{split}' are withheld: no scores", highlight=False)
         if json:
@@ -103,7 +124,7 @@ def main(
         return
     rows |= simple_rows(first, split, seed)
     for each in trained:
-        write_json(each.run / "eval" / f"{split}{SUFFIX[ablate]}.scores.json", rows)
+        write_json(each.run / "eval" / f"{split}{suffix}.scores.json", rows)
     show(table(rows, first.config.dataset, split), rows, json)
 
 
@@ -117,6 +138,19 @@ def check_runs(runs: Sequence[Path]) -> Sequence[Path]:
     if not runs or len(set(names)) < len(names):
         raise InputError("runs", f"{', '.join(names) or 'none'} given", "give run folders of different names")
     return runs
+
+
+def check_search(search: int, critic: Path | None) -> None:
+    """See that a search has somebody to say what is best.
+
+    Raises:
+        InputError: If it has not, or nothing is searched.
+    """
+    if search < 0:
+        raise InputError("--search", f"{search} is out of range", "give a whole number of at least 0")
+    if bool(search) != bool(critic):
+        given, missing = ("--search", "--critic RUN") if search else ("--critic", "--search N")
+        raise InputError(given, f"it goes with {missing}", "give both, or neither")
 
 
 def open_run(
@@ -142,14 +176,13 @@ def open_run(
     return Trained(run, load_agent(found, world, blind, decoding, usable_device(device)), world)
 
 
-def record_run(trained: Trained, split: str, ablate: str, seed: int) -> list[Trajectory]:
-    """Let an agent live through a split, and write down what it did."""
+def lives(trained: Trained, split: str, ablate: str, seed: int, samples: int) -> list[list[Trajectory]]:
+    """What an agent does in a split, and what it does by chance when it tries again so many times."""
     world = trained.world
     env = world.environment(split, EVALUATION_BATCH, record=True, silent=ablate == "language", blind=ablate == "vision")
-    lived = live(trained.agent, env, world, seed)
-    name = writable_folder(trained.run / "eval") / f"{split}{SUFFIX[ablate]}"
-    write(name, lived, submit=world.config.dataset not in HOUSES)
-    return lived
+    sampling = trained.agent.sampling()
+    again = (live(sampling, env, world, seed + TRIES * number) for number in range(1, samples + 1))
+    return [live(trained.agent, env, world, seed), *again]
 
 
 def write(name: Path, trajectories: Sequence[Trajectory], submit: bool) -> None:
