@@ -393,7 +393,7 @@ def check_config(config: TrainConfig) -> None:
     for phase in ("perception", "imitation", "reinforcement", "exploration"):
         if (getattr(config, phase).method == "sil") != (phase == "exploration"):
             raise InputError(f"--{phase}.method", "sil is the method of exploration, and its only one", "leave it out")
-    if config.sil.samples > config.batch_size:
+    if config.exploration.iterations and config.sil.samples > config.batch_size:
         raise InputError("--sil.samples", f"there are only {config.batch_size} environments", "give fewer")
     if config.ppo.minibatches > config.batch_size:
         raise InputError("--ppo.minibatches", f"there are only {config.batch_size} environments", "give fewer")

@@ -288,7 +288,7 @@ def test_a_critic_that_has_heard_what_is_explored_is_refused(world, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "flag"),
     [
-        ({"sil": ExplorationConfig(samples=9)}, "--sil.samples"),
+        ({"exploration": CONFIG.exploration, "sil": ExplorationConfig(samples=9)}, "--sil.samples"),
         ({"exploration": PhaseConfig(1, 1e-3, 0.0, method="ppo")}, "--exploration.method"),
         ({"imitation": PhaseConfig(1, 1e-3, 0.0, method="sil")}, "--imitation.method"),
         ({"sil": ExplorationConfig(rehearsal=1.5)}, "--sil.rehearsal"),
