@@ -1,0 +1,291 @@
+"""Ablations: train every row of a paper's table, evaluate all, and write the table and the learning curves.
+
+python scripts/ablate.py rcm --out runs/rcm --seeds 0 1 2
+python scripts/ablate.py rcm --out runs/rcm --rows RCM "RCM + SIL (unseen)"  # some rows, and what they need
+python scripts/ablate.py rcm --out runs/rcm-houses --dataset houses-short
+
+The same command goes on where it was interrupted, and trains nothing twice. Writes `table.md`, `table.json` and
+`curves.png` into the folder, whose other folders are runs of `train.py` and `train_speaker.py`.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from matplotlib.figure import Figure
+from rich.console import Console
+from rich.table import Table
+
+from agents.checkpoint import load_checkpoint
+from agents.config import CaptionConfig, LossConfig, PhaseConfig, TrainConfig
+from agents.presets import houses_demo, houses_speaker, r2r_navigator, r2r_speaker
+from agents.trainer import LATEST, STAGES
+from scripts import train, train_speaker
+from scripts.common import commands, show
+from scripts.evaluate import lives, open_run
+from vln.errors import InputError
+from vln.files import read_json_lines, writable_folder, write_json, write_text
+from vln.rewards import RewardConfig
+from vln.statistics import compare_paired, mean_interval
+
+SPLITS = ("val_seen", "val_unseen")
+SPEAKER, IMITATION = "speaker", "imitation"
+COLUMNS = ("NE", "SR", "SPL", "nDTW")
+DELTA = 2.0  # weight of the intrinsic reward
+NOTHING = RewardConfig("metres", progress_weight=0.0, success=0.0, failure=0.0)
+DONE = "done"  # the file that tells that a run has ended
+FoundRows = Mapping[str, Sequence[Mapping[str, Any]]]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of the table of Wang et al. 2019 (table 3).
+
+    Attributes:
+        start: The row whose weights it starts from; empty for fresh ones.
+        config: What is learnt from there.
+    """
+
+    start: str
+    config: TrainConfig
+
+    @property
+    def critic(self) -> bool:
+        """Whether it wants the matching critic."""
+        config = self.config
+        return bool(config.exploration.iterations or config.reinforcement.loss.intrinsic)
+
+
+def rcm(
+    out: Path = Path("runs/rcm"),
+    dataset: Literal["r2r", "houses-short"] = "r2r",
+    seeds: tuple[int, ...] = (0,),
+    rows: tuple[str, ...] = (),
+    scale: float = 1.0,
+    data: Path | None = None,
+    threads: int = 0,
+    json: bool = False,
+) -> None:
+    """Reinforced cross-modal matching and self-supervised imitation (Wang et al. 2019, table 3).
+
+    Args:
+        out: Folder of the table and of its runs.
+        dataset: Data set.
+        seeds: Seeds of all rows.
+        rows: Rows to train and to show, with those they start from; all if absent.
+        scale: Share of the updates of each run, to try things out.
+        data: Data folder; default $VLN_DATA, then ../shared/data.
+        threads: CPU threads; 0 takes one for each core.
+        json: Print JSON instead of a table.
+    """
+    if not 0 < scale <= 1 or not seeds:
+        raise InputError(
+            "--scale" if seeds else "--seeds", "nothing would be trained", "give a share above 0, and seeds"
+        )
+    wanted = chosen(rcm_rows(dataset), rows)
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in wanted}
+    for seed in seeds:
+        folder = writable_folder(out / f"seed-{seed}")
+        for name, row in wanted.items():
+            run = learn(folder, name, row, speaker_config(dataset), seed, scale, data, threads)
+            found[name].append({split: measured(run, split, data) for split in SPLITS})
+    table = {name: summary(name, found, wanted) for name in wanted}
+    write_json(out / "table.json", table)
+    write_text(out / "table.md", markdown(table))
+    curves(out, list(wanted), seeds).savefig(out / "curves.png", dpi=120)
+    show(drawn(table), table, json)
+
+
+def rcm_rows(dataset: str) -> dict[str, Row]:
+    """The rows of the table, in an order in which each comes after the one it starts from."""
+    graphs = dataset == "r2r"
+    base = r2r_navigator() if graphs else houses_demo()
+    rate, truncate = (3e-4, 0) if graphs else (1e-3, base.imitation.truncate)
+    updates, explorations = (2000, 1200) if graphs else (150, 200)
+    nothing = {
+        name: replace(getattr(base, name), iterations=0) for name in ("perception", "imitation", "reinforcement")
+    }
+    whole = replace(base, reinforcement=nothing["reinforcement"])
+    start = replace(base, **nothing)
+
+    def reinforced(intrinsic: float, reward: RewardConfig = base.reward) -> TrainConfig:
+        loss = LossConfig(teacher=1.0, student=0.0, policy=1.0, intrinsic=intrinsic)
+        phase = PhaseConfig(updates, rate, 0.25, loss, truncate=truncate)
+        return replace(start, reinforcement=phase, reward=reward)
+
+    def exploring(split: Literal["val_seen", "val_unseen"]) -> TrainConfig:
+        phase = replace(base.exploration, iterations=explorations, learning_rate=5e-4, truncate=truncate)
+        return replace(start, exploration=phase, sil=replace(base.sil, split=split))
+
+    def blunt(config: TrainConfig) -> TrainConfig:
+        return replace(config, navigator=replace(config.navigator, cross_modal=False))
+
+    longer = replace(start, imitation=replace(base.imitation, iterations=updates, learning_rate=rate))
+    return {
+        IMITATION: Row("", whole),
+        "supervised only": Row(IMITATION, longer),
+        "RCM - intrinsic": Row(IMITATION, reinforced(0.0)),
+        "RCM - extrinsic": Row(IMITATION, reinforced(DELTA, NOTHING)),
+        "imitation - cross-modal": Row("", blunt(whole)),
+        "RCM - cross-modal": Row("imitation - cross-modal", blunt(reinforced(DELTA))),
+        "RCM": Row(IMITATION, reinforced(DELTA)),
+        "RCM + SIL (seen)": Row("RCM", exploring("val_seen")),
+        "RCM + SIL (unseen)": Row("RCM", exploring("val_unseen")),
+    }
+
+
+def speaker_config(dataset: str) -> CaptionConfig:
+    """How the critic of a data set is trained."""
+    return r2r_speaker() if dataset == "r2r" else houses_speaker()
+
+
+def chosen(rows: Mapping[str, Row], names: Sequence[str]) -> dict[str, Row]:
+    """The rows of some names, and those they start from, in order; all if there are no names.
+
+    Raises:
+        InputError: If a name is unknown.
+    """
+    needed = set(names or rows)
+    for name in names:
+        if name not in rows:
+            raise InputError("--rows", f"'{name}' is unknown", f"choose among {', '.join(rows)}")
+    for name in reversed(list(rows)):
+        if name in needed and rows[name].start:
+            needed.add(rows[name].start)
+    return {name: row for name, row in rows.items() if name in needed}
+
+
+def learn(
+    folder: Path,
+    name: str,
+    row: Row,
+    speaker: CaptionConfig,
+    seed: int,
+    scale: float,
+    data: Path | None,
+    threads: int,
+) -> Path:
+    """Train a row, or go on with it, unless it has been; its critic first."""
+    critic = None
+    if row.critic:
+        critic = folder / SPEAKER
+        if not finished(critic):
+            updates = {name: math.ceil(getattr(speaker, name) * scale) for name in ("iterations", "evaluate_every")}
+            told = replace(speaker, seed=seed, **updates)
+            train_speaker.main(train_speaker.Arguments(told, critic, data, begun(critic), threads=threads))
+            write_text(critic / DONE, "")
+    run = folder / slug(name)
+    if not finished(run):
+        Console(stderr=True).print(f"{name}, seed {seed}", style="bold", highlight=False)
+        start = folder / slug(row.start) / LATEST if row.start else None
+        config = shorter(replace(row.config, seed=seed), scale)
+        train.main(train.Arguments(config, run, data, begun(run), start, critic, threads=threads))
+        write_text(run / DONE, "")
+    return run
+
+
+def finished(run: Path) -> bool:
+    """Whether a run has ended."""
+    return (run / DONE).exists()
+
+
+def begun(run: Path) -> bool:
+    """Whether a run has something to go on from."""
+    return (run / LATEST).exists()
+
+
+def slug(name: str) -> str:
+    """A name as a folder."""
+    return "".join(letter if letter.isalnum() else "-" for letter in name.lower()).strip("-")
+
+
+def shorter(config: TrainConfig, scale: float) -> TrainConfig:
+    """A configuration with a share of its updates, and of the episodes of its growing data sets, rounded up."""
+
+    def part(settings: Any, *names: str) -> Any:
+        return replace(settings, **{name: math.ceil(getattr(settings, name) * scale) for name in names})
+
+    phases = {name: part(getattr(config, name), "iterations") for name in STAGES}
+    data_sets = {name: part(getattr(config, name), "rounds", "episodes") for name in ("dagger", "sil")}
+    return replace(part(config, "evaluate_every"), **phases, **data_sets)
+
+
+def measured(run: Path, split: str, data: Path | None) -> dict[str, Any]:
+    """Metrics of the episodes of a split, (N,) each, of a run's last weights, and the minutes that it took."""
+    trained = open_run(run, split, data, "latest", False, "greedy", "cpu")
+    lived = lives(trained, split, "nothing", 0, 0)[0]
+    columns = trained.world.scores(split, lived)
+    episodes = trained.world.splits[split]
+    paths = [(each.scan, each.path, each.positions) for each in episodes]
+    seconds = load_checkpoint(run / LATEST).state["seconds"]
+    return {**{name: columns[name] for name in COLUMNS}, "paths": paths, "minutes": seconds / 60}
+
+
+def summary(name: str, found: FoundRows, rows: Mapping[str, Row]) -> dict[str, Any]:
+    """Means over episodes and seeds of a row, by split and metric, and how far it is above the row it starts from."""
+    start, table = rows[name].start, {}
+    for split in SPLITS:
+        seeds = [each[split] for each in found[name]]
+        means = {column: float(np.mean([each[column].mean() for each in seeds])) for column in COLUMNS}
+        interval = mean_interval(np.mean([each["SR"] for each in seeds], axis=0), seeds[0]["paths"])
+        table[split] = {**means, "SR interval": [interval.low, interval.high]}
+        if start:
+            before = np.mean([each[split]["SR"] for each in found[start]], axis=0)
+            after = np.mean([each["SR"] for each in seeds], axis=0)
+            change = compare_paired(before, after, seeds[0]["paths"])
+            table[split]["SR gain"] = change.difference.mean
+            table[split]["SR gain interval"] = [change.difference.low, change.difference.high]
+            table[split]["SR gain p"] = change.p_value
+    minutes = float(np.mean([each[SPLITS[0]]["minutes"] for each in found[name]]))
+    return {**table, "start": start, "minutes": minutes, "seeds": len(found[name])}
+
+
+def cells(name: str, row: Mapping[str, Any]) -> list[str]:
+    """A row of the table as text."""
+    shown = [name, str(row["seeds"]), f"{row['minutes']:.1f}"]
+    for split in SPLITS:
+        scores = row[split]
+        low, high = scores["SR interval"]
+        shown += [f"{100 * scores['SR']:.1f} ± {50 * (high - low):.1f}", f"{100 * scores['SPL']:.1f}"]
+        gain = scores.get("SR gain interval")
+        shown.append(f"{100 * scores['SR gain']:+.1f} ({100 * gain[0]:+.1f} to {100 * gain[1]:+.1f})" if gain else "")
+    return shown
+
+
+HEADS = ("row", "seeds", "min", *(f"{split} {what}" for split in SPLITS for what in ("SR", "SPL", "gain of SR")))
+
+
+def markdown(table: Mapping[str, Any]) -> str:
+    """The table as the README shows it: gains are over the row that a row starts from, with 95 % intervals."""
+    lines = [HEADS, ["---"] * len(HEADS), *(cells(name, row) for name, row in table.items())]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def drawn(table: Mapping[str, Any]) -> Table:
+    """The table for the terminal."""
+    shown = Table(*HEADS)
+    for name, row in table.items():
+        shown.add_row(*cells(name, row))
+    return shown
+
+
+def curves(out: Path, names: Sequence[str], seeds: Sequence[int]) -> Figure:
+    """Success on unseen buildings while learning, by minutes of each run; seeds of a row have one colour."""
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    axes = figure.subplots()
+    for number, name in enumerate(names):
+        for seed in seeds:
+            log = read_json_lines(out / f"seed-{seed}" / slug(name) / "metrics.jsonl")
+            points = [(row["seconds"] / 60, 100 * row["SR"]) for _, row in log if row["group"] == "val_unseen"]
+            label = name if seed == seeds[0] else None
+            axes.plot(*zip(*points, strict=True), f"C{number % 10}", marker=".", label=label)
+    axes.set(xlabel="minutes", ylabel="val_unseen SR, %")
+    axes.legend(fontsize="small")
+    return figure
+
+
+if __name__ == "__main__":
+    commands({"rcm": rcm})

@@ -1,0 +1,81 @@
+"""The ablation: all rows are trained once, from what they start from, and end in a table and in curves."""
+
+import json
+
+import pytest
+from command_line import run_script
+
+from scripts.ablate import IMITATION, chosen, markdown, rcm_rows, shorter, slug
+from vln.errors import InputError
+
+
+@pytest.mark.parametrize("dataset", ["r2r", "houses-short"])
+def test_rows_come_after_those_they_start_from(dataset):
+    rows = rcm_rows(dataset)
+    before: set[str] = set()
+    for name, row in rows.items():
+        assert not row.start or row.start in before
+        before.add(name)
+    assert [name for name, row in rows.items() if row.critic] == [
+        *("RCM - extrinsic", "RCM - cross-modal", "RCM", "RCM + SIL (seen)", "RCM + SIL (unseen)"),
+    ]
+    assert len({slug(name) for name in rows}) == len(rows)
+
+
+def test_each_row_differs_in_what_it_is_called_by():
+    rows = rcm_rows("r2r")
+    whole = rows["RCM"].config
+    assert whole.reinforcement.loss.intrinsic
+    assert whole.reward.success
+    assert whole.navigator.cross_modal
+    assert not rows["RCM - intrinsic"].config.reinforcement.loss.intrinsic
+    extrinsic = rows["RCM - extrinsic"].config.reward
+    assert (extrinsic.progress_weight, extrinsic.success, extrinsic.failure) == (0, 0, 0)
+    assert not rows["RCM - cross-modal"].config.navigator.cross_modal
+    assert {row.config.sil.split for row in rows.values() if row.config.exploration.iterations} == {
+        *("val_seen", "val_unseen"),
+    }
+    updates = {
+        sum(getattr(rows[name].config, phase).iterations for phase in ("imitation", "reinforcement"))
+        for name in ("supervised only", "RCM - intrinsic", "RCM - extrinsic", "RCM")
+    }
+    assert len(updates) == 1
+
+
+def test_chosen_rows_bring_what_they_need():
+    rows = rcm_rows("r2r")
+    assert list(chosen(rows, ["RCM + SIL (unseen)"])) == [IMITATION, "RCM", "RCM + SIL (unseen)"]
+    assert chosen(rows, []) == rows
+    with pytest.raises(InputError, match="--rows: 'rcm' is unknown; choose among imitation, "):
+        chosen(rows, ["rcm"])
+
+
+def test_shorter_runs_keep_at_least_one_update():
+    config = shorter(rcm_rows("r2r")["RCM"].config, 1e-9)
+    assert config.reinforcement.iterations == config.evaluate_every == 1
+    assert config.imitation.iterations == 0
+
+
+def test_table_and_curves_through_the_command_line(small_data, tmp_path):
+    arguments = ("rcm", "--out", tmp_path, "--scale", 0.0003, "--rows", "RCM + SIL (unseen)", "--data", small_data)
+    result = run_script("ablate.py", *arguments, "--threads", 1, "--json", cache=small_data / "cache")
+    assert result.code == 0, result.errors
+    table = json.loads(result.output)
+    assert list(table) == [IMITATION, "RCM", "RCM + SIL (unseen)"]
+    gain = table["RCM"]["val_unseen"]
+    assert gain["SR gain"] == pytest.approx(gain["SR"] - table[IMITATION]["val_unseen"]["SR"])
+    assert (tmp_path / "curves.png").stat().st_size > 1000
+    assert (tmp_path / "table.md").read_text() == markdown(table)
+    weights = {file: file.stat().st_mtime_ns for file in tmp_path.rglob("latest.safetensors")}
+    assert len(weights) == 4
+    again = run_script("ablate.py", *arguments, "--threads", 1, "--json", cache=small_data / "cache")
+    assert json.loads(again.output) == table
+    assert weights == {file: file.stat().st_mtime_ns for file in tmp_path.rglob("latest.safetensors")}
+
+
+@pytest.mark.parametrize(("flag", "value"), [("--scale", 0), ("--scale", 2), ("--rows", "nothing")])
+def test_bad_flags_are_named(flag, value, tmp_path):
+    result = run_script("ablate.py", "rcm", "--out", tmp_path / "out", flag, value, cache=tmp_path)
+    assert result.code == 2
+    assert flag in result.errors
+    assert not (tmp_path / "out").exists()
