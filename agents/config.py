@@ -335,6 +335,7 @@ class CaptionConfig:
         )
 
 
+SHORTEST = 2  # tokens of a sentence that is said: a word and its end
 FROM_ZERO = ("iterations", "seed", "truncate")  # whole numbers that may be 0; all others are at least 1
 SHARES = ("teacher_share", "final_share", "average", "discount", "expert_decay", "trace")  # from 0 to 1
 DROPPED = ("dropout", "feature_dropout")  # from 0 to below 1
@@ -354,6 +355,18 @@ def check_config(config: TrainConfig) -> None:
             raise InputError(f"--{phase}.method", problem, "use episodes, or dagger to imitate and ppo to reinforce")
     if config.ppo.minibatches > config.batch_size:
         raise InputError("--ppo.minibatches", f"there are only {config.batch_size} environments", "give fewer")
+
+
+def check_caption_config(config: CaptionConfig) -> None:
+    """Check a speaker's configuration.
+
+    Raises:
+        InputError: If a number is out of its range, naming the flag.
+    """
+    check_numbers(config)
+    if config.text.max_length < SHORTEST:
+        problem = f"{config.text.max_length} leaves no room for a word"
+        raise InputError("--text.max-length", problem, f"give a whole number of at least {SHORTEST}")
 
 
 def check_numbers(config: Any, prefix: str = "--") -> None:

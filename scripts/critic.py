@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from agents.speaker import Speaker
-from scripts.speaker_world import SpeakerWorld, same_way
+from scripts.speaker_world import SpeakerWorld
 from vln.episodes import Episode
 
 BATCH = 32  # episodes whose sentences are compared at a time
@@ -57,9 +57,14 @@ def lineups(episodes: Sequence[Episode], distractors: int, seed: int) -> list[np
         others = [
             other
             for other in by_scan[each.scan]
-            if not same_way(episodes[other], each) and episodes[other].instruction != each.instruction
+            if _place(episodes[other]) != _place(each) and episodes[other].instruction != each.instruction
         ]
         if others:
             drawn = random.choice(others, min(distractors, len(others)), replace=False)
             found.append(np.array([number, *drawn]))
     return found
+
+
+def _place(episode: Episode) -> tuple[object, ...]:
+    """Where an episode's demonstration goes, however the body stands at its start."""
+    return episode.path, episode.positions

@@ -107,6 +107,8 @@ def main(
         json: Print JSON instead of a table.
     """
     check_decoding(decoding)
+    if distractors < 1:
+        raise InputError("--distractors", f"{distractors} is out of range", "give a whole number of at least 1")
     use_threads(threads)
     trained = open_speaker(run, [split], data, checkpoint, device)
     if evaluate:
