@@ -193,8 +193,8 @@ class HousesConfig:
 
 
 @dataclass(frozen=True)
-class TrainConfig:
-    """Everything a training run depends on, together with the data."""
+class DataConfig:
+    """What there is to learn from."""
 
     dataset: Dataset = "r2r"
     """Data set: of navigation graphs, in R2R format, or of generated houses."""
@@ -202,6 +202,12 @@ class TrainConfig:
     """What views look like: captions, captions-short, none, or a feature file (.tsv, .hdf5)."""
     feature_size: int | None = None
     """Numbers a view of a feature file; 2,048 (.tsv) and 768 (.hdf5) if not given."""
+
+
+@dataclass(frozen=True)
+class TrainConfig(DataConfig):
+    """Everything a training run depends on, together with the data."""
+
     actions: Literal["panoramic", "low-level"] = "panoramic"
     """Action space of the graph simulator."""
     expert: Literal["goal", "reference"] = "goal"
@@ -271,15 +277,9 @@ class SpeakerConfig:
 
 
 @dataclass(frozen=True)
-class CaptionConfig:
+class CaptionConfig(DataConfig):
     """Everything that the training of a speaker depends on, together with the data."""
 
-    dataset: Dataset = "r2r"
-    """Data set: of navigation graphs, in R2R format, or of generated houses."""
-    features: str = "captions"
-    """What views look like: captions, captions-short, none, or a feature file (.tsv, .hdf5)."""
-    feature_size: int | None = None
-    """Numbers a view of a feature file; 2,048 (.tsv) and 768 (.hdf5) if not given."""
     ablate: Literal["nothing", "vision"] = "nothing"
     """Train the blind speaker, which knows the directions of the moves alone."""
     max_steps: int = 10

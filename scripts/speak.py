@@ -211,7 +211,7 @@ def evaluation(
     random = torch.Generator(next(trained.speaker.parameters()).device).manual_seed(seed)
     spoken = captions(trained.speaker, routes, world.world, decoding, random)
     scores = caption_scores([each.text for each in spoken], found.references)
-    loss = mean_loss(trained.speaker, world.told(split), world.config.batch_size)
+    loss = mean_loss(trained.speaker, world.told(split))
     critic = critic_accuracy(trained.speaker, world, split, distractors, seed)
     return {"routes": len(spoken), **scores, "loss": loss, **critic}, spoken
 

@@ -79,7 +79,7 @@ def build_trainer(world: SpeakerWorld, folder: Path, device: str) -> CaptionTrai
     return CaptionTrainer(
         config,
         speaker,
-        world.told("train"),
+        world.told("train", config.batch_size),
         EpisodeSampler(world.world.lengths("train"), config.batch_size, config.seed),
         evaluate,
         Log(folder),
