@@ -17,10 +17,8 @@ from agents.checkpoint import (
     Fingerprint,
     as_json,
     check_same_run,
-    load_model,
-    load_optimizer,
-    optimizer_tensors,
-    random_states,
+    learner_parts,
+    restore_learner,
     restore_random,
     save_checkpoint,
 )
@@ -166,12 +164,7 @@ class CaptionTrainer:
 
     def save(self, name: str) -> None:
         """Write a checkpoint of the run as it stands."""
-        parts = {
-            "model": self.speaker.state_dict(),
-            "average": self.average,
-            "optimizer": optimizer_tensors(self.descent.optimizers["optimizer"]),
-            "random": random_states(self.device),
-        }
+        parts = learner_parts(self.speaker, self.average, self.descent.optimizers)
         state = {
             "iteration": self.iteration,
             "steps": self.steps,
@@ -192,11 +185,7 @@ class CaptionTrainer:
             InputError: If it was made with another configuration or other data.
         """
         check_same_run(checkpoint, self.config, self.fingerprint)
-        load_model(self.speaker, checkpoint.part("model"), checkpoint.source)
-        average = checkpoint.part("average")
-        # In the order of the weights, which is how they are paired; the file has its own.
-        self.average = {name: average[name].to(self.device) for name in self.speaker.state_dict()}
-        load_optimizer(self.descent.optimizers["optimizer"], checkpoint.part("optimizer"))
+        self.average = restore_learner(checkpoint, self.speaker, self.descent.optimizers)
         state = checkpoint.state
         self.iteration, self.steps, self.seconds = state["iteration"], state["steps"], state["seconds"]
         self.best, self.in_vain = state["best"], state["in_vain"]

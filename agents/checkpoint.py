@@ -175,3 +175,28 @@ def restore_random(checkpoint: Checkpoint, device: torch.device) -> None:
     torch.set_rng_state(states["cpu"])
     if "cuda" in states and device.type == "cuda":
         torch.cuda.set_rng_state(states["cuda"], device)
+
+
+def learner_parts(
+    network: nn.Module, average: Mapping[str, Tensor], optimizers: Mapping[str, torch.optim.Optimizer]
+) -> dict[str, Mapping[str, Tensor]]:
+    """The parts of a checkpoint that tell what a network has learnt, how it goes on learning, and by what chance."""
+    states = {name: optimizer_tensors(each) for name, each in optimizers.items()}
+    chance = random_states(next(network.parameters()).device)
+    return {"model": network.state_dict(), "average": average, **states, "random": chance}
+
+
+def restore_learner(
+    checkpoint: Checkpoint, network: nn.Module, optimizers: Mapping[str, torch.optim.Optimizer]
+) -> dict[str, Tensor]:
+    """Restore what `learner_parts` gave but for the chance; returns the average.
+
+    Raises:
+        InputError: If the weights belong to another architecture.
+    """
+    load_model(network, checkpoint.part("model"), checkpoint.source)
+    for name, optimizer in optimizers.items():
+        load_optimizer(optimizer, checkpoint.part(name))
+    average = checkpoint.part("average")
+    # In the order of the weights, which is how they are paired; the file has its own.
+    return {name: average[name].to(value.device) for name, value in network.state_dict().items()}

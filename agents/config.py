@@ -222,8 +222,8 @@ class HousesConfig:
 
 
 @dataclass(frozen=True)
-class TrainConfig:
-    """Everything a training run depends on, together with the data."""
+class DataConfig:
+    """What there is to learn from."""
 
     dataset: Dataset = "r2r"
     """Data set: of navigation graphs, in R2R format, or of generated houses."""
@@ -231,6 +231,12 @@ class TrainConfig:
     """What views look like: captions, captions-short, none, or a feature file (.tsv, .hdf5)."""
     feature_size: int | None = None
     """Numbers a view of a feature file; 2,048 (.tsv) and 768 (.hdf5) if not given."""
+
+
+@dataclass(frozen=True)
+class TrainConfig(DataConfig):
+    """Everything a training run depends on, together with the data."""
+
     actions: Literal["panoramic", "low-level"] = "panoramic"
     """Action space of the graph simulator."""
     expert: Literal["goal", "reference"] = "goal"
@@ -309,15 +315,9 @@ class SpeakerConfig:
 
 
 @dataclass(frozen=True)
-class CaptionConfig:
+class CaptionConfig(DataConfig):
     """Everything that the training of a speaker depends on, together with the data."""
 
-    dataset: Dataset = "r2r"
-    """Data set: of navigation graphs, in R2R format, or of generated houses."""
-    features: str = "captions"
-    """What views look like: captions, captions-short, none, or a feature file (.tsv, .hdf5)."""
-    feature_size: int | None = None
-    """Numbers a view of a feature file; 2,048 (.tsv) and 768 (.hdf5) if not given."""
     ablate: Literal["nothing", "vision"] = "nothing"
     """Train the blind speaker, which knows the directions of the moves alone."""
     max_steps: int = 10
@@ -373,6 +373,7 @@ class CaptionConfig:
         )
 
 
+SHORTEST = 2  # tokens of a sentence that is said: a word and its end
 FROM_ZERO = ("iterations", "seed", "truncate")  # whole numbers that may be 0; all others are at least 1
 SHARES = ("teacher_share", "final_share", "average", "discount", "expert_decay", "trace", "rehearsal")  # from 0 to 1
 DROPPED = ("dropout", "feature_dropout")  # from 0 to below 1
@@ -397,6 +398,18 @@ def check_config(config: TrainConfig) -> None:
         raise InputError("--sil.samples", f"there are only {config.batch_size} environments", "give fewer")
     if config.ppo.minibatches > config.batch_size:
         raise InputError("--ppo.minibatches", f"there are only {config.batch_size} environments", "give fewer")
+
+
+def check_caption_config(config: CaptionConfig) -> None:
+    """Check a speaker's configuration.
+
+    Raises:
+        InputError: If a number is out of its range, naming the flag.
+    """
+    check_numbers(config)
+    if config.text.max_length < SHORTEST:
+        problem = f"{config.text.max_length} leaves no room for a word"
+        raise InputError("--text.max-length", problem, f"give a whole number of at least {SHORTEST}")
 
 
 def check_numbers(config: Any, prefix: str = "--") -> None:

@@ -7,12 +7,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from agents.config import SHORTEST
 from agents.language import PAD
 from agents.speaker import Memory, Speaker
 from vln.errors import InputError
 from vln.language import EOS, UNK
-
-SHORTEST = 2  # tokens of a sentence: a word and its end
 
 
 @dataclass(frozen=True)

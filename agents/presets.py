@@ -128,7 +128,8 @@ def _reinforcement(iterations: int) -> PhaseConfig:
 def r2r_speaker() -> CaptionConfig:
     """A speaker for Room-to-Room, on caption features.
 
-    `python scripts/train_speaker.py r2r-speaker --threads 1 --out runs/speaker`; not measured yet.
+    `python scripts/train_speaker.py r2r-speaker --threads 1 --out runs/speaker`: val_unseen BLEU 25.7 after 900
+    of its 1,500 updates (26 minutes on a third of a CPU core, seed 0); its full length has not been measured.
     """
     return CaptionConfig()
 

@@ -28,6 +28,7 @@ from vln.graph import VIEWS
 from vln.language import EOS
 
 State = tuple[Tensor, Tensor]
+TOGETHER = 64  # sentences that are scored at a time
 
 
 @dataclass(frozen=True)
@@ -118,8 +119,11 @@ class Speaker(nn.Module):
         Raises:
             InputError: If a sentence has no words.
         """
-        said = self.token_log_probs(memory, tokens)
-        return said.sum(1) / (tokens[:, : said.shape[1]] != PAD).sum(1)
+        lengths = (tokens != PAD).sum(1)
+        # Sentences of like length together: the decoder need not go on to the end of the longest for the others.
+        order = lengths.argsort()
+        sums = [self.token_log_probs(memory.rows(rows), tokens[rows]).sum(1) for rows in torch.split(order, TOGETHER)]
+        return torch.cat(sums)[order.argsort()] / lengths
 
     def token_log_probs(self, memory: Memory, tokens: Tensor) -> Tensor:
         """Log-probabilities (B, L) of the tokens (B, L) of sentences, each given those before it; zero at the padding.

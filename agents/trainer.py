@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from gymnasium.vector import VectorEnv
-from torch import Tensor
 
 from agents.average import averaged, move_average, weights_of
 from agents.checkpoint import (
@@ -16,10 +15,9 @@ from agents.checkpoint import (
     Fingerprint,
     as_json,
     check_same_run,
+    learner_parts,
     load_model,
-    load_optimizer,
-    optimizer_tensors,
-    random_states,
+    restore_learner,
     restore_random,
     save_checkpoint,
 )
@@ -224,13 +222,8 @@ class Trainer:
 
     def save(self, name: str) -> None:
         """Write a checkpoint of the run as it stands."""
-        parts: Mapping[str, Mapping[str, Tensor]] = {
-            "model": self.navigator.state_dict(),
-            "average": self.average,
-            **{name: optimizer_tensors(each) for name, each in self.descent.optimizers.items()},
-            "random": random_states(self.device),
-            "stream": self.stream.tensors(),
-        }
+        parts = learner_parts(self.navigator, self.average, self.descent.optimizers)
+        parts["stream"] = self.stream.tensors()
         state = {
             "iteration": self.iteration,
             "steps": self.steps,
@@ -252,12 +245,7 @@ class Trainer:
             InputError: If it was made with another configuration or other data.
         """
         check_same_run(checkpoint, self.config, self.fingerprint)
-        self.start_from(checkpoint, "model")
-        average = checkpoint.part("average")
-        # In the order of the weights, which is how they are paired; the file has its own.
-        self.average = {name: average[name].to(self.device) for name in self.navigator.state_dict()}
-        for name, optimizer in self.descent.optimizers.items():
-            load_optimizer(optimizer, checkpoint.part(name))
+        self.average = restore_learner(checkpoint, self.navigator, self.descent.optimizers)
         self.iteration, self.seconds = checkpoint.state["iteration"], checkpoint.state["seconds"]
         self.best, self.steps = checkpoint.state["best"], checkpoint.state.get("steps", 0)
         self.log.waiting = list(checkpoint.state.get("waiting", []))
@@ -267,9 +255,9 @@ class Trainer:
         self.stream.load(checkpoint.part("stream"))
         restore_random(checkpoint, self.device)  # last, so that nothing draws from it before the next update
 
-    def start_from(self, checkpoint: Checkpoint, part: str = "average") -> None:
+    def start_from(self, checkpoint: Checkpoint) -> None:
         """Take over the weights of another run."""
-        load_model(self.navigator, checkpoint.part(part), checkpoint.source)
+        load_model(self.navigator, checkpoint.part("average"), checkpoint.source)
         self.average = weights_of(self.navigator)
 
 

@@ -182,7 +182,7 @@ def learn(
         Console(stderr=True).print(f"{name}, seed {seed}", style="bold", highlight=False)
         start = folder / slug(row.start) / LATEST if row.start else None
         config = shorter(replace(row.config, seed=seed), scale)
-        train.main(train.Arguments(config, run, data, begun(run), start, critic, threads=threads))
+        train.main(train.Arguments(config, run, data, begun(run), start, critic=critic, threads=threads))
         write_text(run / DONE, "")
     return run
 

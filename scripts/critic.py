@@ -8,7 +8,7 @@ import torch
 
 from agents.config import TrainConfig
 from agents.speaker import Speaker
-from scripts.speaker_world import SpeakerWorld, open_speaker, same_way
+from scripts.speaker_world import SpeakerWorld, open_speaker
 from scripts.world import World
 from vln.episodes import Episode
 from vln.errors import InputError
@@ -108,9 +108,14 @@ def lineups(episodes: Sequence[Episode], distractors: int, seed: int) -> list[np
         others = [
             other
             for other in by_scan[each.scan]
-            if not same_way(episodes[other], each) and episodes[other].instruction != each.instruction
+            if _place(episodes[other]) != _place(each) and episodes[other].instruction != each.instruction
         ]
         if others:
             drawn = random.choice(others, min(distractors, len(others)), replace=False)
             found.append(np.array([number, *drawn]))
     return found
+
+
+def _place(episode: Episode) -> tuple[object, ...]:
+    """Where an episode's demonstration goes, however the body stands at its start."""
+    return episode.path, episode.positions

@@ -107,6 +107,8 @@ def main(
         json: Print JSON instead of a table.
     """
     check_decoding(decoding)
+    if distractors < 1:
+        raise InputError("--distractors", f"{distractors} is out of range", "give a whole number of at least 1")
     use_threads(threads)
     trained = open_speaker(run, [split], data, checkpoint, device)
     if evaluate:
@@ -209,7 +211,7 @@ def evaluation(
     random = torch.Generator(next(trained.speaker.parameters()).device).manual_seed(seed)
     spoken = captions(trained.speaker, routes, world.world, decoding, random)
     scores = caption_scores([each.text for each in spoken], found.references)
-    loss = mean_loss(trained.speaker, world.told(split), world.config.batch_size)
+    loss = mean_loss(trained.speaker, world.told(split))
     critic = critic_accuracy(trained.speaker, world, split, distractors, seed)
     return {"routes": len(spoken), **scores, "loss": loss, **critic}, spoken
 
@@ -220,7 +222,7 @@ def followed(
     """How often a navigator arrives that is told captions, and how often when it is told what people said.
 
     Raises:
-        InputError: If it learnt on another data set, or can read nothing of a caption.
+        InputError: If it learnt on another data set, or a caption is empty or has no word that it knows.
     """
     follower = open_run(run, split, data, "best", False, "greedy", "cpu")
     asked = {each.episode_id: each for each in follower.world.splits[split]}
@@ -229,7 +231,12 @@ def followed(
         if each.episode_id not in asked:
             problem = f"learnt on '{follower.world.config.dataset}', which has no episode '{each.episode_id}'"
             raise InputError(run, problem, "give a navigator of the speaker's data set")
-        check_readable(caption.text, follower.world.vocabulary, f"caption of episode '{each.episode_id}'")
+        try:
+            check_readable(caption.text, follower.world.vocabulary)
+        except InputError as error:
+            problem = f"nobody can follow '{caption.text}' ({error})"
+            fix = "train the speaker longer, or choose words by another --method"
+            raise InputError(f"caption of episode '{each.episode_id}'", problem, fix) from None
         told.append(replace(asked[each.episode_id], instruction=caption.text))
     rates = {}
     for name, heard in (("SR of captions", told), ("SR of people", list(asked.values()))):

@@ -129,11 +129,11 @@ class SpeakerWorld:
             tensors=True,
         )
 
-    def told(self, split: str) -> Told:
-        """Demonstrations of a split and their sentences as tokens."""
+    def told(self, split: str, batch: int = BATCH) -> Told:
+        """Demonstrations of a split, up to `batch` at a time, and their sentences as tokens."""
         sentences = [episode.instruction for episode in self.world.splits[split]]
         tokens, _ = self.world.vocabulary.encode_batch(sentences, self.config.text.max_length)
-        return Told(self.demonstrations(split, self.config.batch_size), torch.from_numpy(tokens))
+        return Told(self.demonstrations(split, batch), torch.from_numpy(tokens))
 
     def trajectory_routes(self, source: object, trajectories: Sequence[Trajectory]) -> list[Routes]:
         """Routes of what agents did, batch by batch.
@@ -235,13 +235,13 @@ def captions(
 
 
 @torch.no_grad()
-def mean_loss(speaker: Speaker, told: Told, batch: int) -> float:
+def mean_loss(speaker: Speaker, told: Told) -> float:
     """Mean negative log-probability of the tokens of a split in nats, in evaluation mode."""
     speaker.eval()
     device = next(speaker.parameters()).device
     order = (told.tokens != PAD).sum(1).argsort(stable=True)
     total = 0.0
-    for chosen in torch.split(order, batch):
+    for chosen in torch.split(order, BATCH):
         routes = told.demonstrations.routes(chosen.numpy()).to(device)
         total -= float(speaker.token_log_probs(speaker.read(routes), told.tokens[chosen].to(device)).sum())
     return total / int((told.tokens != PAD).sum())
@@ -260,7 +260,7 @@ class Exam:
         """Scores of greedy captions."""
         routes = in_batches(self._demonstrations, len(self._described.episodes))
         said = [each.text for each in captions(speaker, routes, self._world.world, Decoding())]
-        loss = mean_loss(speaker, self._told, self._world.config.batch_size)
+        loss = mean_loss(speaker, self._told)
         return {"loss": loss, **caption_scores(said, self._described.references)}
 
 

@@ -8,7 +8,7 @@ python scripts/train.py r2r-navigator --out runs/a2c --start-from runs/base/best
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -31,8 +31,10 @@ from agents.trainer import LATEST, Trainer
 from envs.environment import NavigationVectorEnv
 from scripts.common import friendly_exit
 from scripts.critic import open_critic
+from scripts.graph_world import GraphWorld
 from scripts.world import World
 from scripts.worlds import EVALUATION_BATCH, open_world, usable_device
+from vln.episodes import check_episodes, load_episodes
 from vln.errors import InputError
 from vln.files import writable_folder, write_json, write_text
 from vln.metrics import mean_scores
@@ -50,6 +52,7 @@ class Arguments:
         data: Data folder; default $VLN_DATA, then ../shared/data. Generated houses need none.
         resume: Go on from the run's latest checkpoint.
         start_from: Checkpoint of another run whose weights to start from.
+        augment: Files in R2R's format with episodes to learn from besides, as augment.py writes.
         critic: Run of a speaker, the matching critic of an intrinsic reward and of exploration.
         device: Device to learn on, "cpu" or "cuda".
         threads: CPU threads; 0 takes one for each core.
@@ -60,6 +63,7 @@ class Arguments:
     data: Path | None = None
     resume: bool = False
     start_from: Path | None = None
+    augment: tuple[Path, ...] = ()
     critic: Path | None = None
     device: str = "cpu"
     threads: int = 0
@@ -73,6 +77,7 @@ def main(arguments: Arguments) -> None:
     torch.manual_seed(arguments.config.seed)
     folder = check_folder(arguments.out, arguments.resume)
     world = open_world(arguments.config, arguments.data, splits(arguments.config))
+    world = augmented(world, arguments.augment)
     critic = open_critic(arguments.critic, world, arguments.data, device)
     trainer = build_trainer(world, folder, device, splits(arguments.config)[1:], critic)
     if arguments.resume:
@@ -99,6 +104,29 @@ def splits(config: TrainConfig | CaptionConfig) -> tuple[str, ...]:
     """The splits a run needs, training first."""
     explored = [config.sil.split] if isinstance(config, TrainConfig) and config.exploration.iterations else []
     return tuple(dict.fromkeys(["train", *SPLITS, *(["dev"] if config.select == "dev" else []), *explored]))
+
+
+def augmented(world: World, files: Sequence[Path]) -> World:
+    """The world with the episodes of some files added to those of training.
+
+    Raises:
+        InputError: If the world has no navigation graphs, or an episode does not fit them or one that is there.
+    """
+    for file in files:
+        if not isinstance(world, GraphWorld):
+            raise InputError(
+                file, f"data set '{world.config.dataset}' has no paths of viewpoints", "leave --augment out"
+            )
+        episodes = load_episodes(file, "train")
+        check_episodes(file, episodes, world.graphs)
+        known = {each.episode_id for each in world.splits["train"]}
+        for each in episodes:
+            if each.episode_id in known:
+                raise InputError(
+                    file, f"instr_id '{each.episode_id}' is there already", "give every path its own path_id"
+                )
+        world = replace(world, splits={**world.splits, "train": [*world.splits["train"], *episodes]})
+    return world
 
 
 def check_folder(out: Path, resume: bool) -> Path:

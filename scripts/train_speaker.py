@@ -16,7 +16,7 @@ import tyro
 
 from agents.captioning import CaptionTrainer
 from agents.checkpoint import as_json, load_checkpoint
-from agents.config import CaptionConfig, check_numbers
+from agents.config import CaptionConfig, check_caption_config
 from agents.log import Log, Scores
 from agents.presets import SPEAKERS
 from agents.sampler import EpisodeSampler
@@ -52,7 +52,7 @@ class Arguments:
 def main(arguments: Arguments) -> None:
     """Train."""
     config = arguments.config
-    check_numbers(config)
+    check_caption_config(config)
     device = usable_device(arguments.device)
     use_threads(arguments.threads)
     torch.manual_seed(config.seed)
@@ -79,7 +79,7 @@ def build_trainer(world: SpeakerWorld, folder: Path, device: str) -> CaptionTrai
     return CaptionTrainer(
         config,
         speaker,
-        world.told("train"),
+        world.told("train", config.batch_size),
         EpisodeSampler(world.world.lengths("train"), config.batch_size, config.seed),
         evaluate,
         Log(folder),

@@ -3,7 +3,9 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 import torch
@@ -12,12 +14,15 @@ from command_line import SMALL, Result, run_script
 from agents.captioning import CaptionTrainer
 from agents.checkpoint import load_checkpoint
 from agents.trainer import BEST, LATEST
+from envs.houses.dataset import SPLITS
 from scripts.critic import lineups
-from scripts.speaker_world import check_vocabulary
+from scripts.speak import followed
+from scripts.speaker_world import Caption, check_vocabulary
 from vln.episodes import load_split
 from vln.errors import InputError
 from vln.files import read_json_lines
 from vln.language import Vocabulary
+from vln.trajectory import read_trajectories
 
 _FLAGS = {
     "iterations": 4,
@@ -236,6 +241,17 @@ def test_vocabularies_are_compared_symbol_by_symbol():
             check_vocabulary("speaker", one, other)
 
 
+def test_captions_that_nobody_can_follow_are_refused(small_data, navigator, monkeypatch):
+    monkeypatch.setenv("VLN_CACHE", str(small_data / "cache"))
+    episodes = load_split(small_data, SPLIT)[:1]
+    for caption in (" . ", "Qwx."):
+        with pytest.raises(InputError, match=f"caption of episode '{episodes[0].episode_id}': nobody can follow"):
+            followed(navigator, SPLIT, episodes, [Caption(caption, 0.0)], small_data, 0)
+    elsewhere = [replace(episodes[0], episode_id="nobody_0")]
+    with pytest.raises(InputError, match="has no episode 'nobody_0'"):
+        followed(navigator, SPLIT, elsewhere, [Caption("Walk.", 0.0)], small_data, 0)
+
+
 def test_a_navigators_run_is_no_speakers(run, navigator, speaker, episode):
     refused(run("speak.py", navigator, "--episode", episode), "configuration field")
     refused(run("speak.py", speaker, "--evaluate", "--follower", speaker), "configuration field")
@@ -248,3 +264,43 @@ def test_bad_configurations_are_refused_and_nothing_is_written(run, tmp_path, sp
     refused(run(*TRAIN, "--out", speaker), "already holds a run")
     assert run(*TRAIN, "--out", tmp_path / "bad", "--speaker.nonsense", "1").code == 2
     assert not (tmp_path / "bad").exists()
+
+
+# --- houses ---
+
+
+@pytest.fixture(scope="module")
+def run_houses(tmp_path_factory) -> Run:
+    """Runs a script in few houses, kept in a folder of their own."""
+    cache, few = tmp_path_factory.mktemp("cache"), {name: replace(split, houses=1) for name, split in SPLITS.items()}
+
+    def run(script: str, *arguments: object) -> Result:
+        with patch.dict(SPLITS, few):
+            return run_script(script, *arguments, cache=cache)
+
+    return run
+
+
+def test_houses_are_described_too(run_houses, folder):
+    camera = ("--speaker.camera.size", 16, "--speaker.camera.cells", 4, "--speaker.camera.channels", 8)
+    small = ("--world.houses", 1, "--max-steps", 12, "--text.embedding", 8, *camera)
+    speaker, follower = folder / "houses-speaker", folder / "houses-follower"
+    result = run_houses("train_speaker.py", "houses-speaker", "--out", speaker, *TINY, *small)
+    assert result.code == 0, result.errors
+    flags = ("--dataset", "houses-short", "--imitation.iterations", 1, "--reinforcement.iterations", 0)
+    eyes = ("--navigator.camera.size", 16, "--navigator.camera.cells", 4, "--language.no-word-vectors", *SMALL)
+    result = run_houses("train.py", "r2r-demo", "--out", follower, *eyes, "--world.houses", 1, *flags)
+    assert result.code == 0, result.errors
+    result = run_houses("speak.py", speaker, "--evaluate", "--split", "val_seen", "--json")
+    assert result.code == 0, result.errors
+    scores = json.loads(result.output)
+    assert scores["BLEU"] >= 0
+    assert scores["critic chance"] >= 10
+    assert run_houses("evaluate.py", follower, "--split", "val_seen").code == 0
+    lived = follower / "eval" / "val_seen.jsonl"
+    rows = spoken(run_houses("speak.py", speaker, "--trajectories", lived, "--json"))
+    assert len(rows) == len(read_trajectories(lived)) >= scores["routes"] > 0
+    refused(run_houses("speak.py", speaker, "--path", "a"), "has no viewpoints")
+    other = folder / "graph.jsonl"
+    other.write_text(lived.read_text().replace('"simulator":"houses"', '"simulator":"graph"'))
+    refused(run_houses("speak.py", speaker, "--trajectories", other), "field 'simulator'", "'graph'")

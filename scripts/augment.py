@@ -1,0 +1,118 @@
+"""Back-translation: paths that nobody has described, and what a speaker says of them (Fried et al. 2018, section 3.3).
+
+python scripts/augment.py runs/speaker --paths 10000 --out runs/augmented.json
+python scripts/train.py r2r-navigator --out runs/navigator --augment runs/augmented.json
+
+Writes a file in R2R's format. Paths are shortest ones of as many viewpoints as people's, in the buildings of training.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.progress import track
+from tyro.conf import Positional
+
+from agents.decoding import Decoding, check_decoding
+from agents.routes import Routes
+from scripts.common import command
+from scripts.graph_world import GraphWorld
+from scripts.speaker_world import BATCH, captions, open_speaker
+from scripts.train import use_threads
+from vln.errors import InputError
+from vln.files import write_json
+from vln.graph import NavigationGraph
+
+FIRST = 10_000_000  # path_id of the first, beyond those of R2R
+TRIES = 50  # ends looked at for each path
+
+
+def main(
+    run: Positional[Path],
+    out: Path,
+    paths: int = 10_000,
+    viewpoints: tuple[int, int] = (5, 7),
+    metres: float = 5.0,
+    decoding: Decoding = Decoding(),  # noqa: B008 (frozen)
+    data: Path | None = None,
+    seed: int = 0,
+    device: str = "cpu",
+    threads: int = 0,
+) -> None:
+    """Describe paths that nobody has described.
+
+    Args:
+        run: Folder of a speaker's training run.
+        out: File to write.
+        paths: How many paths.
+        viewpoints: Of a path, the least and the most; R2R's are the default (Anderson et al. 2018, section 4.1).
+        metres: Of a path, the least.
+        decoding: How words are chosen.
+        data: Data folder; default $VLN_DATA, then ../shared/data.
+        seed: Of the paths, and of sampled words.
+        device: Device of the speaker.
+        threads: CPU threads; 0 takes one for each core.
+    """
+    if paths < 1:
+        raise InputError("--paths", f"{paths} is out of range", "give a whole number of at least 1")
+    if not 2 <= viewpoints[0] <= viewpoints[1]:
+        problem = f"{viewpoints[0]} to {viewpoints[1]} is out of range"
+        raise InputError("--viewpoints", problem, "give the least, 2 or more, and the most")
+    check_decoding(decoding)
+    use_threads(threads)
+    trained = open_speaker(run, ["train"], data, device=device)
+    world = trained.world.world
+    if not isinstance(world, GraphWorld):
+        raise InputError(
+            run, f"learnt on '{world.config.dataset}', which has no paths of viewpoints", "use one on graphs"
+        )
+    drawn = list(draw(world, paths, viewpoints, metres, np.random.default_rng(seed)))
+    random = torch.Generator(device).manual_seed(seed)
+    batches = [drawn[first : first + BATCH] for first in range(0, len(drawn), BATCH)]
+
+    def routes() -> Iterator[Routes]:
+        for batch in track(batches, "describing", console=Console(stderr=True)):
+            yield trained.world.graph_routes.of([(each["scan"], each["path"], each["heading"]) for each in batch])
+
+    said = captions(trained.speaker, routes(), world, decoding, random)
+    described = [{**each, "instructions": [told.text]} for each, told in zip(drawn, said, strict=True) if told.text]
+    write_json(out, described)
+    Console(stderr=True).print(f"wrote {out}: {len(described)} paths", highlight=False, soft_wrap=True)
+
+
+def draw(
+    world: GraphWorld, count: int, viewpoints: tuple[int, int], metres: float, rng: np.random.Generator
+) -> Iterator[dict[str, Any]]:
+    """Different paths in the buildings of training, none of them described; fewer where there are not so many."""
+    episodes = world.splits["train"]
+    taken = {(each.scan, each.path) for each in episodes}
+    scans = sorted({each.scan for each in episodes})
+    sizes = np.array([len(world.graphs[scan].viewpoints) for scan in scans], dtype=np.float64)
+    found = 0
+    for _ in range(count * TRIES):
+        if found == count:
+            return
+        scan = scans[rng.choice(len(scans), p=sizes / sizes.sum())]
+        path = draw_path(world.graphs[scan], viewpoints, metres, rng)
+        if path and (scan, path) not in taken:
+            taken.add((scan, path))
+            heading = float(rng.uniform(0, 2 * np.pi))
+            yield {"path_id": FIRST + found, "scan": scan, "heading": heading, "path": list(path)}
+            found += 1
+
+
+def draw_path(
+    graph: NavigationGraph, viewpoints: tuple[int, int], metres: float, rng: np.random.Generator
+) -> tuple[str, ...]:
+    """A shortest path between two viewpoints drawn at random; none if it is shorter or longer than it should be."""
+    start, goal = rng.choice(graph.viewpoints, 2, replace=len(graph.viewpoints) < 2).tolist()
+    length = graph.distances[graph.index[start], graph.index[goal]]
+    path = tuple(graph.shortest_path(start, goal))
+    return path if viewpoints[0] <= len(path) <= viewpoints[1] and metres <= length < np.inf else ()
+
+
+if __name__ == "__main__":
+    command(main)
