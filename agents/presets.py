@@ -41,6 +41,25 @@ def r2r_navigator() -> TrainConfig:
     return TrainConfig(imitation=PhaseConfig(3000, 1e-3, teacher_share=0.5), reinforcement=_reinforcement(2000))
 
 
+def r2r_rcm() -> TrainConfig:
+    """Reinforced cross-modal matching (Wang et al. 2019), from an agent that has imitated and with a speaker as critic.
+
+    `python scripts/train.py r2r-rcm --out runs/rcm --critic runs/speaker --start-from runs/imitation/latest.safetensors`
+    has not been measured yet.
+    """
+    return TrainConfig(imitation=PhaseConfig(0, 1e-3, 0.5), reinforcement=_reinforcement(2000, intrinsic=2.0))
+
+
+def r2r_sil() -> TrainConfig:
+    """Self-supervised imitation (Wang et al. 2019) of val_unseen, whose goals are never looked at.
+
+    `python scripts/train.py r2r-sil --out runs/sil --critic runs/speaker --start-from runs/rcm/latest.safetensors` has
+    not been measured yet.
+    """
+    base = TrainConfig(imitation=PhaseConfig(0, 1e-3, 0.5), evaluate_every=300)
+    return replace(base, exploration=replace(base.exploration, iterations=1200, learning_rate=5e-4))
+
+
 def r2r_demo() -> TrainConfig:
     """A short run of the navigator, to see it learn.
 
@@ -120,9 +139,9 @@ def _ppo(iterations: int, learning_rate: float) -> PhaseConfig:
     return PhaseConfig(iterations, learning_rate, 0.0, weights, method="ppo")
 
 
-def _reinforcement(iterations: int) -> PhaseConfig:
+def _reinforcement(iterations: int, intrinsic: float = 0.0) -> PhaseConfig:
     """A2C with a share of teacher forcing mixed in."""
-    return PhaseConfig(iterations, 3e-4, 0.25, LossConfig(teacher=1.0, student=0.0, policy=1.0))
+    return PhaseConfig(iterations, 3e-4, 0.25, LossConfig(teacher=1.0, student=0.0, policy=1.0, intrinsic=intrinsic))
 
 
 def r2r_speaker() -> CaptionConfig:
@@ -157,6 +176,8 @@ SPEAKERS = {"r2r-speaker": r2r_speaker, "houses-speaker": houses_speaker}
 PRESETS = {
     "r2r-seq2seq": r2r_seq2seq,
     "r2r-navigator": r2r_navigator,
+    "r2r-rcm": r2r_rcm,
+    "r2r-sil": r2r_sil,
     "r2r-demo": r2r_demo,
     "houses-demo": houses_demo,
     "houses": houses,
