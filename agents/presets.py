@@ -44,8 +44,8 @@ def r2r_navigator() -> TrainConfig:
 def r2r_rcm() -> TrainConfig:
     """Reinforced cross-modal matching (Wang et al. 2019), from an agent that has imitated and with a speaker as critic.
 
-    `python scripts/train.py r2r-rcm --out runs/rcm --critic runs/speaker --start-from runs/imitation/latest.safetensors`
-    has not been measured yet.
+    `train.py r2r-rcm --out runs/rcm --critic runs/speaker --start-from runs/imitation/latest.safetensors` has not been
+    measured yet.
     """
     return TrainConfig(imitation=PhaseConfig(0, 1e-3, 0.5), reinforcement=_reinforcement(2000, intrinsic=2.0))
 
@@ -53,8 +53,8 @@ def r2r_rcm() -> TrainConfig:
 def r2r_sil() -> TrainConfig:
     """Self-supervised imitation (Wang et al. 2019) of val_unseen, whose goals are never looked at.
 
-    `python scripts/train.py r2r-sil --out runs/sil --critic runs/speaker --start-from runs/rcm/latest.safetensors` has
-    not been measured yet.
+    `train.py r2r-sil --out runs/sil --critic runs/speaker --start-from runs/rcm/latest.safetensors` has not been
+    measured yet.
     """
     base = TrainConfig(imitation=PhaseConfig(0, 1e-3, 0.5), evaluate_every=300)
     return replace(base, exploration=replace(base.exploration, iterations=1200, learning_rate=5e-4))
