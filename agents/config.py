@@ -172,7 +172,7 @@ class ExplorationConfig:
     episodes: int = 2400
     """Instructions explored in a round, rounded up to whole batches."""
     samples: int = 8
-    """Trajectories tried for each."""
+    """Trajectories tried for each: the one of the likeliest actions, and others by chance."""
     keep: int = 2
     """Rounds whose trajectories are remembered; older ones are forgotten, which bounds memory and disk."""
     rehearsal: float = 0.5

@@ -67,7 +67,9 @@ class Exploration(Rounds):
         spare = self.config.batch_size - len(episodes)
         filled = torch.from_numpy(episodes[[*range(len(episodes)), *[0] * spare]])
         nobody = torch.zeros(len(filled), device=device)
-        recording = record(self._env, filled.numpy(), Mixture(self._navigator, nobody, random), 1 - nobody)
+        first = torch.arange(len(filled), device=device) % samples == 0  # of each group, which is not left to chance
+        act = Mixture(self._navigator, nobody, random, greedy=first)
+        recording = record(self._env, filled.numpy(), act, 1 - nobody)
         best = choose(self._fit(recording)[: len(episodes)].view(-1, samples))
         chosen = taken(recording, best)
         self.data.add(shard_of(filled[best.cpu()].numpy(), replace(chosen, expert=chosen.actions)))

@@ -193,9 +193,19 @@ class Expert:
 class Mixture:
     """Takes an action of the expert or of the navigator, who samples without dropout; the navigator sees them all."""
 
-    def __init__(self, navigator: Navigator, expert_share: Tensor, random: torch.Generator | None = None) -> None:
-        """A mixture in which each of B bodies does as the expert does with probability `expert_share` (B,)."""
+    def __init__(
+        self,
+        navigator: Navigator,
+        expert_share: Tensor,
+        random: torch.Generator | None = None,
+        greedy: Tensor | None = None,
+    ) -> None:
+        """A mixture in which each of B bodies does as the expert does with probability `expert_share` (B,).
+
+        Where `greedy` (B,) is true the navigator does not sample, but takes its likeliest action.
+        """
         self._navigator, self._share, self._random = navigator, expert_share, random
+        self._greedy = torch.zeros_like(expert_share, dtype=torch.bool) if greedy is None else greedy
         self._memory: tuple[Tensor, Instruction, State] | None = None
 
     def __call__(self, observation: Observation, infos: dict[str, Any], alive: Tensor) -> Tensor:
@@ -215,7 +225,8 @@ class Mixture:
         seen = unlabelled(self._navigator, observation)
         output = self._navigator(instruction, {name: value[rows] for name, value in seen.items()}, state)
         teaching = torch.rand(len(alive), device=alive.device, generator=self._random) < self._share
-        actions = torch.where(teaching, expert, expert.index_copy(0, rows, sample(output.logits, self._random)))
+        own = torch.where(self._greedy[rows], output.logits.argmax(1), sample(output.logits, self._random))
+        actions = torch.where(teaching, expert, expert.index_copy(0, rows, own))
         self._memory = rows, instruction, self._navigator.chose(output, actions[rows])
         return actions
 

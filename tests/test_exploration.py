@@ -175,6 +175,18 @@ def test_what_the_critic_likes_best_is_kept_and_imitated(world, speaker, tmp_pat
     expected = lengths.min(1).values.clamp(max=CONFIG.max_steps)
     assert kept.lengths.tolist() == expected.long().tolist()
     assert np.array_equal(kept.actions, kept.expert)
+    episodes = kept.episodes.astype(np.int64)
+    greedy = record(
+        trainer.exploration._env,
+        np.repeat(episodes, 4),
+        Mixture(trainer.navigator, torch.zeros(8), greedy=torch.ones(8, dtype=torch.bool)),
+        torch.ones(8),
+    )
+    for first in (0, 4):  # the first try of each instruction takes the likeliest actions
+        assert torch.equal(recording.actions[:1, first], greedy.actions[:1, first])
+        length = int(greedy.mask[:, first].sum())
+        assert int(recording.mask[:, first].sum()) == length
+        assert torch.equal(recording.actions[:length, first], greedy.actions[:length, first])
     exploration.gather()
     recalled = exploration.recall(0)
     assert torch.equal(recalled.actions[recalled.mask > 0], recalled.expert[recalled.mask > 0])
