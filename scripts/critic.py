@@ -1,49 +1,64 @@
-"""How well a speaker tells the true sentence of a demonstration from those of other ways through the same building."""
+"""How well a speaker tells which sentence and which way belong together from others in the same building."""
 
 from collections.abc import Sequence
 
 import numpy as np
 import torch
 
+from agents.captioning import Told
 from agents.speaker import Speaker
 from scripts.speaker_world import SpeakerWorld
 from vln.episodes import Episode
 
-BATCH = 32  # episodes whose sentences are compared at a time
+BATCH = 32  # line-ups at a time
+WAYS = 64  # ways that are looked at at a time
 
 
 @torch.no_grad()
 def critic_accuracy(
     speaker: Speaker, world: SpeakerWorld, split: str, distractors: int, seed: int = 0
 ) -> dict[str, float]:
-    """How often the true sentence has the highest score (ties are lost), and how often it would by chance, in percent.
+    """How often what belongs together has the highest score (ties are lost), and how often by chance, in percent.
 
     Args:
         speaker: The critic.
         world: Its world.
         split: The split; episodes without any distractor are left out.
-        distractors: Sentences to tell the true one from, as far as the building has so many other ways.
+        distractors: Other episodes to tell the true one from, as far as the building has so many other ways.
         seed: Of the choice of distractors.
 
     Returns:
-        `critic` and `critic chance`.
+        `critic`: of the sentences, the true one of a way is found; some sentences are likely whatever the way.
+        `critic of ways`: of the ways, that of a sentence is found, as in rewards and self-supervised imitation.
+        `critic chance`: of either.
     """
     speaker.eval()
+    choices, told = lineups(world.world.splits[split], distractors, seed), world.told(split)
+    right = np.concatenate([_found(speaker, told, choices[at : at + BATCH]) for at in range(0, len(choices), BATCH)])
+    sentences, ways = (100 * right.mean(0)).tolist()
+    chance = 100 * float(np.mean([1 / len(line) for line in choices]))
+    return {"critic": sentences, "critic of ways": ways, "critic chance": chance}
+
+
+def _found(speaker: Speaker, told: Told, lines: Sequence[np.ndarray]) -> np.ndarray:
+    """(n, 2) whether the true sentence and the true way are found in each of n line-ups, whose first is true."""
     device = next(speaker.parameters()).device
-    episodes = world.world.splits[split]
-    choices = lineups(episodes, distractors, seed)
-    told = world.told(split)
-    right: list[bool] = []
-    for first in range(0, len(choices), BATCH):
-        lines = choices[first : first + BATCH]
-        memory = speaker.read(told.demonstrations.routes(np.array([line[0] for line in lines])).to(device))
-        sizes = torch.tensor([len(line) for line in lines], device=device)
-        rows = torch.arange(len(lines), device=device).repeat_interleave(sizes)
-        tokens = told.tokens[np.concatenate(lines)].to(device)
-        scores = torch.split(speaker.fit(memory.rows(rows), tokens), sizes.tolist())
-        right += [bool(line[0] > line[1:].max()) for line in scores]
-    chance = np.mean([1 / len(line) for line in choices])
-    return {"critic": 100 * float(np.mean(right)), "critic chance": 100 * float(chance)}
+    sizes = [len(line) for line in lines]
+    members = np.concatenate(lines)
+    parts = torch.split(torch.arange(len(members)), WAYS)
+    first = torch.repeat_interleave(torch.tensor(np.cumsum([0, *sizes[:-1]])), torch.tensor(sizes))
+    tokens = told.tokens[members].to(device)
+    true = speaker.read(told.demonstrations.routes(np.array([line[0] for line in lines])).to(device))
+    line = torch.repeat_interleave(torch.arange(len(lines)), torch.tensor(sizes)).to(device)
+    of_sentences = speaker.fit(true.rows(line), tokens)
+    of_ways = torch.cat(
+        [
+            speaker.log_prob(told.demonstrations.routes(members[part.numpy()]).to(device), tokens[first[part]])
+            for part in parts
+        ]
+    )
+    pairs = (torch.split(scores, sizes) for scores in (of_sentences, of_ways))
+    return np.array([[bool(each[0] > each[1:].max()) for each in pair] for pair in zip(*pairs, strict=True)])
 
 
 def lineups(episodes: Sequence[Episode], distractors: int, seed: int) -> list[np.ndarray]:
