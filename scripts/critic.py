@@ -1,100 +1,64 @@
-"""The speaker as matching critic: opening one to learn by, and how well it tells true sentences from others."""
+"""How well a speaker tells which sentence and which way belong together from others in the same building."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
 
-from agents.config import TrainConfig
+from agents.captioning import Told
 from agents.speaker import Speaker
-from scripts.speaker_world import SpeakerWorld, open_speaker
-from scripts.world import World
+from scripts.speaker_world import SpeakerWorld
 from vln.episodes import Episode
-from vln.errors import InputError
 
-BATCH = 32  # episodes whose sentences are compared at a time
-
-
-def open_critic(run: Path | None, world: World, data: Path | None, device: str) -> Speaker | None:
-    """The speaker that the phases of a configuration want as their critic, if they want one.
-
-    Args:
-        run: Folder of the speaker's run.
-        world: Of the navigator.
-        data: Data folder; the usual ones if absent.
-        device: Where the speaker is to be.
-
-    Raises:
-        InputError: If one is wanted and none is given, or the other way round, or the speaker is of another
-            vocabulary, or has learnt from the very episodes that are to be explored.
-    """
-    wants = wanted_by(world.config)
-    if run is None and not wants:
-        return None
-    if run is None:
-        raise InputError(wants[0], "a matching critic is needed", "pass --critic with the run of a speaker")
-    if not wants:
-        fix = "leave it out, or set --reinforcement.loss.intrinsic or --exploration.iterations"
-        raise InputError("--critic", "no phase asks anything of it", fix)
-    found = open_speaker(run, tuple(world.splits), data, device=device, vocabulary=world.vocabulary)
-    if world.config.exploration.iterations:
-        check_unheard(run, found.world.world.splits["train"], world.splits[world.config.sil.split])
-    return found.speaker
-
-
-def wanted_by(config: TrainConfig) -> list[str]:
-    """The flags that ask for a critic."""
-    phases = [name for name in ("imitation", "reinforcement") if getattr(config, name).loss.intrinsic]
-    explores = ["--exploration.iterations"] if config.exploration.iterations else []
-    return [f"--{name}.loss.intrinsic" for name in phases] + explores
-
-
-def check_unheard(run: Path, learnt: Sequence[Episode], explored: Sequence[Episode]) -> None:
-    """See that a critic has not learnt from what is to be explored: it would know the goals.
-
-    Raises:
-        InputError: If it has, naming some.
-    """
-    heard = {each.episode_id for each in learnt} & {each.episode_id for each in explored}
-    if heard:
-        some = ", ".join(sorted(heard)[:3])
-        problem = f"has learnt from {len(heard)} of the episodes that are to be explored, among them {some}"
-        raise InputError(run, problem, "explore a split that it was not trained on, see --sil.split")
+BATCH = 32  # line-ups at a time
+WAYS = 64  # ways that are looked at at a time
 
 
 @torch.no_grad()
 def critic_accuracy(
     speaker: Speaker, world: SpeakerWorld, split: str, distractors: int, seed: int = 0
 ) -> dict[str, float]:
-    """How often the true sentence has the highest score (ties are lost), and how often it would by chance, in percent.
+    """How often what belongs together has the highest score (ties are lost), and how often by chance, in percent.
 
     Args:
         speaker: The critic.
         world: Its world.
         split: The split; episodes without any distractor are left out.
-        distractors: Sentences to tell the true one from, as far as the building has so many other ways.
+        distractors: Other episodes to tell the true one from, as far as the building has so many other ways.
         seed: Of the choice of distractors.
 
     Returns:
-        `critic` and `critic chance`.
+        `critic`: of the sentences, the true one of a way is found; some sentences are likely whatever the way.
+        `critic of ways`: of the ways, that of a sentence is found, as in rewards and self-supervised imitation.
+        `critic chance`: of either.
     """
     speaker.eval()
+    choices, told = lineups(world.world.splits[split], distractors, seed), world.told(split)
+    right = np.concatenate([_found(speaker, told, choices[at : at + BATCH]) for at in range(0, len(choices), BATCH)])
+    sentences, ways = (100 * right.mean(0)).tolist()
+    chance = 100 * float(np.mean([1 / len(line) for line in choices]))
+    return {"critic": sentences, "critic of ways": ways, "critic chance": chance}
+
+
+def _found(speaker: Speaker, told: Told, lines: Sequence[np.ndarray]) -> np.ndarray:
+    """(n, 2) whether the true sentence and the true way are found in each of n line-ups, whose first is true."""
     device = next(speaker.parameters()).device
-    episodes = world.world.splits[split]
-    choices = lineups(episodes, distractors, seed)
-    told = world.told(split)
-    right: list[bool] = []
-    for first in range(0, len(choices), BATCH):
-        lines = choices[first : first + BATCH]
-        memory = speaker.read(told.demonstrations.routes(np.array([line[0] for line in lines])).to(device))
-        sizes = torch.tensor([len(line) for line in lines], device=device)
-        rows = torch.arange(len(lines), device=device).repeat_interleave(sizes)
-        tokens = told.tokens[np.concatenate(lines)].to(device)
-        scores = torch.split(speaker.fit(memory.rows(rows), tokens), sizes.tolist())
-        right += [bool(line[0] > line[1:].max()) for line in scores]
-    chance = np.mean([1 / len(line) for line in choices])
-    return {"critic": 100 * float(np.mean(right)), "critic chance": 100 * float(chance)}
+    sizes = [len(line) for line in lines]
+    members = np.concatenate(lines)
+    parts = torch.split(torch.arange(len(members)), WAYS)
+    first = torch.repeat_interleave(torch.tensor(np.cumsum([0, *sizes[:-1]])), torch.tensor(sizes))
+    tokens = told.tokens[members].to(device)
+    true = speaker.read(told.demonstrations.routes(np.array([line[0] for line in lines])).to(device))
+    line = torch.repeat_interleave(torch.arange(len(lines)), torch.tensor(sizes)).to(device)
+    of_sentences = speaker.fit(true.rows(line), tokens)
+    of_ways = torch.cat(
+        [
+            speaker.log_prob(told.demonstrations.routes(members[part.numpy()]).to(device), tokens[first[part]])
+            for part in parts
+        ]
+    )
+    pairs = (torch.split(scores, sizes) for scores in (of_sentences, of_ways))
+    return np.array([[bool(each[0] > each[1:].max()) for each in pair] for pair in zip(*pairs, strict=True)])
 
 
 def lineups(episodes: Sequence[Episode], distractors: int, seed: int) -> list[np.ndarray]:

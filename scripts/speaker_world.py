@@ -53,14 +53,14 @@ class LivedDemonstrations:
         self._env, self._actions = env, actions
 
     def routes(self, episodes: np.ndarray) -> Routes:
-        """The routes of episodes (B,)."""
-        size, episodes = self._env.num_envs, np.asarray(episodes)
-        if len(episodes) > size:
-            raise ValueError(f"{len(episodes)} episodes are asked for, {size} fit")
-        filled = np.concatenate([episodes, np.repeat(episodes[:1], size - len(episodes))])
+        """The routes of episodes (B,), which may repeat."""
+        size, (gone, again) = self._env.num_envs, np.unique(episodes, return_inverse=True)
+        if len(gone) > size:
+            raise ValueError(f"{len(gone)} episodes are asked for, {size} fit")
+        filled = np.concatenate([gone, np.repeat(gone[:1], size - len(gone))])
         recording = record(self._env, filled, self._act(filled), torch.zeros(size, dtype=torch.bool))
         routes = recorded_routes(recording, int(self._env.simulator.action_space.n))
-        return routes.rows(torch.arange(len(episodes)))
+        return routes.rows(torch.from_numpy(again))
 
     def _act(self, episodes: np.ndarray) -> Act:
         if self._actions is None:

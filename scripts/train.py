@@ -30,8 +30,8 @@ from agents.speaker import Speaker
 from agents.trainer import LATEST, Trainer
 from envs.environment import NavigationVectorEnv
 from scripts.common import friendly_exit
-from scripts.critic import open_critic
 from scripts.graph_world import GraphWorld
+from scripts.matching import open_critic
 from scripts.world import World
 from scripts.worlds import EVALUATION_BATCH, open_world, usable_device
 from vln.episodes import check_episodes, load_episodes

@@ -27,7 +27,7 @@ from agents.recording import Follower, Mixture, Recording, record
 from agents.routes import recorded_routes
 from agents.speaker import Speaker
 from agents.trainer import LATEST, Trainer, rehearses
-from scripts.critic import check_unheard, open_critic
+from scripts.matching import check_unheard, open_critic
 from scripts.train import build_trainer
 from scripts.world import World
 from vln.episodes import Episode

@@ -278,6 +278,7 @@ def test_it_learns_to_name_what_is_passed(worlds, name):
     every = torch.arange(len(episodes))
     pairs = speaker.fit(memory.rows(every.repeat_interleave(len(every))), tokens.repeat(len(every), 1))
     assert (pairs.view(len(every), -1).argmax(1) == every).float().mean() > 0.8
+    assert (pairs.view(len(every), -1).argmax(0) == every).float().mean() > 0.8
 
 
 def test_words_that_are_seen_are_likelier_to_be_said(cases):

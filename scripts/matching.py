@@ -1,0 +1,58 @@
+"""Opening a speaker to learn from, as the matching critic."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from agents.config import TrainConfig
+from agents.speaker import Speaker
+from scripts.speaker_world import open_speaker
+from scripts.world import World
+from vln.episodes import Episode
+from vln.errors import InputError
+
+
+def open_critic(run: Path | None, world: World, data: Path | None, device: str) -> Speaker | None:
+    """The speaker that the phases of a configuration want as their critic, if they want one.
+
+    Args:
+        run: Folder of the speaker's run.
+        world: Of the navigator.
+        data: Data folder; the usual ones if absent.
+        device: Where the speaker is to be.
+
+    Raises:
+        InputError: If one is wanted and none is given, or the other way round, or the speaker is of another
+            vocabulary, or has learnt from the very episodes that are to be explored.
+    """
+    wants = wanted_by(world.config)
+    if run is None and not wants:
+        return None
+    if run is None:
+        raise InputError(wants[0], "a matching critic is needed", "pass --critic with the run of a speaker")
+    if not wants:
+        fix = "leave it out, or set --reinforcement.loss.intrinsic or --exploration.iterations"
+        raise InputError("--critic", "no phase asks anything of it", fix)
+    found = open_speaker(run, tuple(world.splits), data, device=device, vocabulary=world.vocabulary)
+    if world.config.exploration.iterations:
+        check_unheard(run, found.world.world.splits["train"], world.splits[world.config.sil.split])
+    return found.speaker
+
+
+def wanted_by(config: TrainConfig) -> list[str]:
+    """The flags that ask for a critic."""
+    phases = [name for name in ("imitation", "reinforcement") if getattr(config, name).loss.intrinsic]
+    explores = ["--exploration.iterations"] if config.exploration.iterations else []
+    return [f"--{name}.loss.intrinsic" for name in phases] + explores
+
+
+def check_unheard(run: Path, learnt: Sequence[Episode], explored: Sequence[Episode]) -> None:
+    """See that a critic has not learnt from what is to be explored: it would know the goals.
+
+    Raises:
+        InputError: If it has, naming some.
+    """
+    heard = {each.episode_id for each in learnt} & {each.episode_id for each in explored}
+    if heard:
+        some = ", ".join(sorted(heard)[:3])
+        problem = f"has learnt from {len(heard)} of the episodes that are to be explored, among them {some}"
+        raise InputError(run, problem, "explore a split that it was not trained on, see --sil.split")
