@@ -82,7 +82,7 @@ def houses_demo() -> TrainConfig:
         dataset="houses-short",
         max_steps=32,
         world=HousesConfig(houses=100, forward=0.5, turn=22.5),
-        perception=PhaseConfig(100, 2e-2, 0.5, method="naming"),
+        perception=PhaseConfig(60, 2e-2, 0.5, method="naming"),
         imitation=_dagger(240, 1e-2),
         dagger=DaggerConfig(rounds=4, episodes=960, expert_decay=0.6),
         reinforcement=_ppo(12, 3e-3),
@@ -94,7 +94,8 @@ def houses_demo() -> TrainConfig:
 def houses() -> TrainConfig:
     """The navigator in generated houses, on ways through several rooms: the same phases, longer, and sharper eyes.
 
-    `python scripts/train.py houses --threads 1 --out runs/houses`; its full length has not been measured.
+    `python scripts/train.py houses --threads 1 --out runs/houses`: 88.7 minutes of learning on a CPU core and 5 of
+    evaluating, val_unseen SR 55.5 and SPL 47.4 (seed 0); 52.2 and 45.1 before the reinforcement.
     """
     base = _houses()
     return replace(
