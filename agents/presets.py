@@ -44,8 +44,8 @@ def r2r_navigator() -> TrainConfig:
 def r2r_rcm() -> TrainConfig:
     """Reinforced cross-modal matching (Wang et al. 2019), from an agent that has imitated and with a speaker as critic.
 
-    `train.py r2r-rcm --out runs/rcm --critic runs/speaker --start-from runs/imitation/latest.safetensors` has not been
-    measured yet.
+    `python scripts/train.py r2r-rcm --out runs/rcm`, with `--critic runs/speaker` and `--start-from
+    runs/imitation/latest.safetensors`, has not been measured yet.
     """
     return TrainConfig(imitation=PhaseConfig(0, 1e-3, 0.5), reinforcement=_reinforcement(2000, intrinsic=2.0))
 
@@ -53,8 +53,9 @@ def r2r_rcm() -> TrainConfig:
 def r2r_sil() -> TrainConfig:
     """Self-supervised imitation (Wang et al. 2019) of val_unseen, whose goals are never looked at.
 
-    `train.py r2r-sil --threads 1 --out runs/sil --critic runs/speaker --start-from runs/imitation/latest.safetensors`
-    took 24 minutes on most of a CPU core: val_unseen SR 62.2 ± 2.6 and SPL 57.3 ± 2.5, from 49.4 and 44.1 (seed 0).
+    `python scripts/train.py r2r-sil --threads 1 --out runs/sil`, with `--critic runs/speaker` and `--start-from
+    runs/imitation/latest.safetensors`, took 24 minutes on most of a CPU core: val_unseen SR 62.2 ± 2.6 and SPL 57.3 ± 2.5,
+    from 49.4 and 44.1 (seed 0).
     """
     base = TrainConfig(imitation=PhaseConfig(0, 1e-3, 0.5), evaluate_every=300)
     return replace(base, exploration=replace(base.exploration, iterations=1200, learning_rate=5e-4))
