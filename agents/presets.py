@@ -54,8 +54,8 @@ def r2r_sil() -> TrainConfig:
     """Self-supervised imitation (Wang et al. 2019) of val_unseen, whose goals are never looked at.
 
     `python scripts/train.py r2r-sil --threads 1 --out runs/sil`, with `--critic runs/speaker` and `--start-from
-    runs/imitation/latest.safetensors`, took 24 minutes on most of a CPU core: val_unseen SR 62.2 ± 2.6 and SPL 57.3 ± 2.5,
-    from 49.4 and 44.1 (seed 0).
+    runs/imitation/latest.safetensors`, took 24 minutes on most of a CPU core: val_unseen SR 62.2 ± 2.6 and SPL
+    57.3 ± 2.5, from 49.4 and 44.1 (seed 0).
     """
     base = TrainConfig(imitation=PhaseConfig(0, 1e-3, 0.5), evaluate_every=300)
     return replace(base, exploration=replace(base.exploration, iterations=1200, learning_rate=5e-4))
