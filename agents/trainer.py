@@ -97,9 +97,9 @@ class Trainer:
 
     @property
     def place(self) -> tuple[int, int]:
-        """Number of the phase of the next update, and of that update in it."""
+        """Number of the phase of the next update, and of that update in it; at the end, of the last that has any."""
         number, left = 0, self.iteration
-        while left >= self.phases[number].iterations and number < len(self.phases) - 1:
+        while left >= self.phases[number].iterations and any(phase.iterations for phase in self.phases[number + 1 :]):
             left -= self.phases[number].iterations
             number += 1
         return number, left
