@@ -74,8 +74,10 @@ class Aggregate:
                 save_file(vars(shard), temporary)
         except (OSError, SafetensorError) as error:
             raise InputError(file, f"cannot be written ({error})", "make room on the disk and pass --resume") from None
-        self.shards = [*self.shards, shard][-(self._keep or 0) :]
+        self.shards.append(shard)
         self.added += 1
+        if self._keep is not None:
+            del self.shards[: -self._keep]
 
     def forget(self) -> None:
         """Delete the files of batches that were forgotten, once no checkpoint wants them any more."""

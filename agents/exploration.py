@@ -15,6 +15,8 @@ from agents.navigator import Navigator
 from agents.recording import Mixture, Recording, Steps, chunks, record, without_dropout
 from agents.sampler import EpisodeSampler
 
+NEVER_STOPPED = 1e3  # nats, more than any trajectories differ by
+
 
 class Exploration(Rounds):
     """The best of several trajectories of the agent's own for each instruction."""
@@ -83,9 +85,6 @@ class Exploration(Rounds):
         last = recording.mask.sum(0).long() - 1
         stopped = recording.actions.gather(0, last[None])[0] == cast(Any, self._env).simulator.stop
         return torch.where(stopped, fit, fit - NEVER_STOPPED)
-
-
-NEVER_STOPPED = 1e3  # nats, more than any trajectories differ by
 
 
 def instructions(config: TrainConfig) -> int:

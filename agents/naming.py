@@ -85,6 +85,10 @@ class Naming:
         numbers = {"semantic": loss, "loss": loss, "frames": torch.tensor(count)}
         return {**numbers, "gradient_norm": torch.stack(norms).mean()}
 
+    def forget(self) -> None:
+        """Forget what was seen, hundreds of megabytes: nothing is named any more."""
+        self._seen = {}
+
     def _walk(self, number: int, expert_share: float) -> Observation:
         """What is seen on a walk, (STEPS * B, ...), labels as few as are asked for, depth in half precision."""
         navigator, episodes = self._navigator, self._sampler.batch(number)

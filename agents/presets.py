@@ -95,8 +95,8 @@ def houses_demo() -> TrainConfig:
 def houses() -> TrainConfig:
     """The navigator in generated houses, on ways through several rooms: the same phases, longer, and sharper eyes.
 
-    `python scripts/train.py houses --threads 1 --out runs/houses`: 88.7 minutes of learning on a CPU core and 5 of
-    evaluating, val_unseen SR 55.5 and SPL 47.4 (seed 0); 52.2 and 45.1 before the reinforcement.
+    `python scripts/train.py houses --threads 1 --out runs/houses`: 88.7 minutes of learning on a CPU core,
+    val_unseen SR 55.5 and SPL 47.4 (seed 0); 52.2 and 45.1 before the reinforcement.
     """
     base = _houses()
     return replace(

@@ -155,13 +155,14 @@ class Trainer:
 
     def _learn(self, phase: PhaseConfig) -> Numbers:
         """Gather what the method of a phase wants for an update, and take its steps."""
-        if phase.method == "ppo":
-            return self.ppo.update(phase.loss)
         data, done = self._data(), self.place[1]
-        if data and not (phase.method == "sil" and rehearses(done, self.config.sil.rehearsal)):
-            return learn_recording(self.navigator, data.recall(done), phase, self.descent)
         if phase.method == "naming":
             return self.naming.update(done, phase, self.descent)
+        self.naming.forget()
+        if phase.method == "ppo":
+            return self.ppo.update(phase.loss)
+        if data and not (phase.method == "sil" and rehearses(done, self.config.sil.rehearsal)):
+            return learn_recording(self.navigator, data.recall(done), phase, self.descent)
         episodes = self.sampler.batch(self.iteration)
         phase = self.config.imitation if phase.method == "sil" else phase
         return learn_episodes(self.navigator, self.env, episodes, phase, self.descent, self.critic)

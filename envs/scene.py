@@ -1,11 +1,12 @@
 """A scene: triangles with colours and textures, the objects and rooms they make up. Metres, y up, right-handed."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
+MESH = ("vertices", "triangles", "colours", "uv", "texture", "object_ids")  # the arrays of a scene
 UNLABELLED = 0  # the object id of triangles that belong to no object: walls, floors, ceilings, anything in a bare mesh
 
 
@@ -105,6 +106,11 @@ class Scene:
     def bounds(self) -> np.ndarray:
         """(2, 3) float32, the smallest and the largest x, y, z."""
         return np.stack([self.vertices.min(0), self.vertices.max(0)])
+
+    def without_mesh(self) -> "Scene":
+        """Its objects, rooms and doors alone, which take little memory."""
+        nothing = {name: getattr(self, name)[:0].copy() for name in MESH}
+        return replace(self, **nothing, textures=())
 
     @cached_property
     def content_hash(self) -> str:

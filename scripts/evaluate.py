@@ -33,7 +33,7 @@ from agents.vision import BlindImages
 from envs.environment import NavigationVectorEnv
 from scripts.common import command, show
 from scripts.search import best_of
-from scripts.speaker_world import open_speaker
+from scripts.speaker_world import TrainedSpeaker, check_vocabulary, open_speaker
 from scripts.world import World
 from scripts.worlds import EVALUATION_BATCH, open_world, usable_device
 from vln.errors import InputError
@@ -104,19 +104,14 @@ def main(
         if each.world.config.dataset != first.config.dataset:
             problem = f"learnt on '{each.world.config.dataset}', the first run on '{first.config.dataset}'"
             raise InputError(each.run, problem, "evaluate runs on one data set at a time")
+    judge = open_judge(critic, [each.world.vocabulary for each in trained], split, data, device)
     rows: Rows = {}
     for each in trained:
-        lived = lives(each, split, ablate, seed, search)
-        if critic:
-            vocabulary = each.world.vocabulary
-            lived = [
-                best_of(lived, open_speaker(critic, [split], data, device=device, vocabulary=vocabulary), confidence)
-            ]
-        write(
-            writable_folder(each.run / "eval") / f"{split}{suffix}", lived[0], each.world.config.dataset not in HOUSES
-        )
+        tries = lives(each, split, ablate, seed, search)
+        lived = best_of(tries, judge, confidence) if judge else tries[0]
+        write(writable_folder(each.run / "eval") / f"{split}{suffix}", lived, first.config.dataset not in HOUSES)
         if not first.splits[split][0].withheld:
-            rows[f"{each.run.name}{suffix}"] = scores(each.world, split, lived[0])
+            rows[f"{each.run.name}{suffix}"] = scores(each.world, split, lived)
     if not rows:
         Console(stderr=True).print(f"the goals of split '{split}' are withheld: no scores", highlight=False)
         if json:
@@ -151,6 +146,22 @@ def check_search(search: int, critic: Path | None) -> None:
     if bool(search) != bool(critic):
         given, missing = ("--search", "--critic RUN") if search else ("--critic", "--search N")
         raise InputError(given, f"it goes with {missing}", "give both, or neither")
+
+
+def open_judge(
+    critic: Path | None, vocabularies: Sequence[Vocabulary], split: str, data: Path | None, device: str
+) -> TrainedSpeaker | None:
+    """The speaker of a run that says which of several trajectories is the best; None if there is no such run.
+
+    Raises:
+        InputError: If the run or its data are missing or do not fit, or agents read by another vocabulary.
+    """
+    if critic is None:
+        return None
+    found = open_speaker(critic, [split], data, device=device, vocabulary=vocabularies[0])
+    for vocabulary in vocabularies[1:]:
+        check_vocabulary(critic / "vocabulary.json", found.world.world.vocabulary, vocabulary)
+    return found
 
 
 def open_run(

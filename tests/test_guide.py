@@ -8,6 +8,7 @@ import torch
 from envs.continuous import HousesSimulator, SceneCache, Sensors
 from envs.continuous.guide import ARRIVED, NOWHERE, Guide
 from envs.houses.route import resample
+from envs.scene import MESH
 from envs.scenes import load_scene
 from vln.episodes import Episode
 
@@ -76,3 +77,14 @@ def test_the_way_is_where_the_next_room_is_seen_and_at_last_the_target():
         simulator.act(action, torch.tensor([True]))
     assert arrived
     assert shown > arrived
+
+
+def test_what_is_kept_of_a_house_to_find_ways_has_no_mesh():
+    scene, kept = load_scene(HOUSE), loaded().layout.scene
+    assert (kept.rooms, kept.doors, kept.objects) == (scene.rooms, scene.doors, scene.objects)
+    assert not kept.textures
+    for name in MESH:
+        array = getattr(kept, name)
+        assert len(array) == 0
+        assert array.base is None  # a view of an array keeps all of it
+        assert array.dtype == getattr(scene, name).dtype

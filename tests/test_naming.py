@@ -132,3 +132,12 @@ def test_rooms_are_those_that_things_are_in_and_may_be_the_target():
     observation, _ = env.reset(options={"episodes": np.arange(len(EPISODES))})
     nowhere = SceneCache(small_house).get("one").rooms
     assert torch.equal(observation["room"].long(), torch.from_numpy(nowhere)[observation["semantic"].long()].long())
+
+
+def test_what_was_seen_can_be_forgotten():
+    learner, env = navigator(), environment(category=True, colour=True)
+    walks = naming(learner, env)
+    walks.update(0, PHASE, Descent(learner, 1e-2, 5.0))
+    assert walks._seen
+    walks.forget()
+    assert not walks._seen

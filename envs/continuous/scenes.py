@@ -116,7 +116,7 @@ class SceneCache:
         packed = pack(scene, categories(scene)) if self.drawn else None
         ground = build_ground(scene, self.body)
         belongs = np.array([-1, *(each.room for each in scene.objects)], dtype=np.int16)
-        layout = Layout(scene) if scene.rooms else None
+        layout = Layout(scene.without_mesh()) if scene.rooms else None
         labels = colours(scene), rooms(scene), names(scene), belongs
         return LoadedScene(scene.content_hash, ground, packed, *labels, layout)
 

@@ -211,7 +211,8 @@ class HousesSimulator:
             pictures = [self._scenes[row].picture for row in range(len(eyes))]
             sensors = self.sensors
             numbered = sensors.semantic or bool(self._labelled)
-            self._guide(rows)
+            if sensors.way:
+                self._guide(rows)
             renderer.render(pictures, eyes, self.headings, rows, semantic=numbered, category=sensors.category)
             for name, labelled in self._labelled.items():
                 for row in rows.tolist():
@@ -224,9 +225,9 @@ class HousesSimulator:
     def _guide(self, rows: np.ndarray) -> None:
         """See which room comes next for bodies (n,) that have changed."""
         for row in rows.tolist():
-            guide, before = self._guides.get(row), self._following[row]
-            following = guide.following(self._positions[row], before) if guide else before
-            if guide and following != before:
+            guide = self._guides.get(row)
+            following = guide.following(self._positions[row], self._following[row]) if guide else NOWHERE
+            if following != self._following[row]:
                 self._following[row] = following
                 labels, scene = self._labels[row], self._scenes[row]
                 there = (scene.belongs == following).astype(np.uint8)
