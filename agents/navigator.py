@@ -163,8 +163,8 @@ class Navigator(nn.Module):
         centres = cell_directions(views.side) if isinstance(views, (ImageViews, BlindImages)) else view_centres()
         self.register_buffer("view_centres", centres, persistent=False)
 
-    def begin(self, tokens: Tensor) -> tuple[Instruction, State]:
-        """Read the instructions (B, L) and start."""
+    def begin(self, tokens: Tensor, environment: Tensor | None = None) -> tuple[Instruction, State]:
+        """Read the instructions (B, L) and start, in altered environments if there are numbers of such (B,)."""
         instruction = self.encoder(tokens)
         if self.labels:
             instruction = self._seek(instruction, tokens)
@@ -173,7 +173,7 @@ class Navigator(nn.Module):
         nowhere = torch.full((len(tokens), 0), -1, dtype=torch.int64, device=tokens.device)
         read = instruction.context.shape[2] if self.camera else 0
         unread = hidden.new_zeros(len(tokens), read)
-        glance = self.views.begin(len(tokens))
+        glance = self.views.begin(len(tokens), environment)
         return instruction, State(self.core.initial(hidden), hidden, last_action, nowhere, unread, glance)
 
     def _seek(self, instruction: Instruction, tokens: Tensor) -> Instruction:

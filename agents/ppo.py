@@ -102,11 +102,15 @@ class Stream:
         names = ("expert", "distance", "steps", "success")
         self._infos = {name: torch.as_tensor(infos[name], device=self._device) for name in names}
 
+    def _read(self, observation: Observation) -> tuple[Instruction, State]:
+        """Read the instructions of an observation."""
+        return self._navigator.begin(observation["instruction"], observation.get("environment"))
+
     def _begin(self) -> None:
         """Start all bodies."""
         self._episodes = self._draw(self._env.num_envs)
         self._see(*self._env.reset(options={"episodes": self._episodes.numpy()}))
-        self._state = self._navigator.begin(self._observation["instruction"])[1]
+        self._state = self._read(self._observation)[1]
         self._start, self.running = self._infos["distance"], True
 
     @torch.no_grad()
@@ -121,7 +125,7 @@ class Stream:
             self._begin()
         self._trim()
         # Read again, as the agent reads since its last update.
-        self._instruction, begun = self._navigator.begin(self._observation["instruction"])
+        self._instruction, begun = self._read(self._observation)
         self._state = carried(begun, self._state)
         state, lived, frames = self._state, [], []
         for _ in range(steps):
@@ -162,7 +166,7 @@ class Stream:
         self._episodes = self._episodes.index_copy(0, rows.cpu(), self._draw(len(rows)))
         options = {"reset_mask": ended.numpy(force=True), "episodes": self._episodes.numpy()}
         self._see(*self._env.reset(options=options))
-        instruction, state = self._navigator.begin(self._observation["instruction"][rows])
+        instruction, state = self._read({name: value[rows] for name, value in self._observation.items()})
         self._instruction = _replaced_words(self._instruction, instruction, rows)
         self._state = replaced(self._state, state, rows)
         self._start = torch.where(ended, self._infos["distance"], self._start)
@@ -210,7 +214,7 @@ class Stream:
         memory: dict[str, Any] = {
             name[6:]: value.to(self._device).clone() for name, value in tensors.items() if name.startswith("state.")
         }
-        self._state = replace(self._navigator.begin(self._observation["instruction"])[1], **memory)
+        self._state = replace(self._read(self._observation)[1], **memory)
         self._start, self.running = start, True
 
 
@@ -221,7 +225,7 @@ def replaced(state: State, new: State, rows: Tensor) -> State:
         for name, value in vars(state).items()
         if isinstance(value, Tensor)
     }
-    return replace(state, **tensors)
+    return replace(state, glance=state.glance.replaced(new.glance, rows), **tensors)
 
 
 def _put(values: Tensor, new: Tensor, rows: Tensor, dimension: int) -> Tensor:
@@ -289,7 +293,8 @@ class Ppo:
         pieces[0] = True
         packing = pack(mask, pieces)
         frames = frames_at(chunk.frames, torch.ones_like(mask), packing.where)
-        memory = _memory(self._navigator, chunk, packing, frames["instruction"][: packing.sizes[0]])
+        begins = {name: value[: packing.sizes[0]] for name, value in frames.items()}
+        memory = _memory(self._navigator, chunk, packing, begins)
         at = {name: value.flatten()[packing.where] for name, value in targets.items()}
         predictions, _ = unroll(self._navigator, frames, (at["actions"], at["expert"]), packing.sizes, memory)
         change = predictions.log_prob - at["log_prob"]
@@ -317,9 +322,12 @@ class Ppo:
         return loss, {name: value.detach() for name, value in numbers.items()}
 
 
-def _memory(navigator: Navigator, chunk: Chunk, packing: Packing, tokens: Tensor) -> tuple[Instruction, State]:
-    """Instructions (K, L) as read now, and what is remembered of the way before each of K pieces of a chunk."""
-    instruction, begun = navigator.begin(tokens)
+def _memory(navigator: Navigator, chunk: Chunk, packing: Packing, begins: Observation) -> tuple[Instruction, State]:
+    """Instructions as read now, and what is remembered of the way before each of K pieces of a chunk.
+
+    `begins` are the first observations of the pieces.
+    """
+    instruction, begun = navigator.begin(begins["instruction"], begins.get("environment"))
     goes_on = ~chunk.begins[packing.firsts, packing.bodies]
     before = carried(begun.rows(goes_on.nonzero()[:, 0]), chunk.state.rows(packing.bodies[goes_on]))
     return instruction, replaced(begun, before, goes_on.nonzero()[:, 0])

@@ -105,11 +105,11 @@ def houses() -> TrainConfig:
         max_steps=80,
         navigator=replace(base.navigator, camera=CameraConfig(channels=64, layers=4)),
         world=HousesConfig(houses=300, forward=0.5, turn=22.5),
-        perception=PhaseConfig(250, 2e-2, 0.5, method="naming"),
-        imitation=_dagger(1300, 1e-2),
-        dagger=DaggerConfig(rounds=6, episodes=1440, expert_decay=0.6),
-        reinforcement=_ppo(150, 1e-3),
-        evaluate_every=775,
+        perception=PhaseConfig(500, 2e-2, 0.5, method="naming"),
+        imitation=_dagger(3000, 1e-2),
+        dagger=DaggerConfig(rounds=8, episodes=2160, expert_decay=0.6),
+        reinforcement=_ppo(400, 1e-3),
+        evaluate_every=875,
         average=0.99,
     )
 

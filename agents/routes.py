@@ -30,12 +30,14 @@ class Routes:
         action: (B, T, MOVE) moves on graphs, (B, T, actions) one-hot low-level actions elsewhere.
         view: (B, T) int64, the view towards which each action moves; -1 where it moves towards none.
         mask: (B, T) bool, True at actions; each row has at least one.
+        environment: (B,) int64, numbers of altered environments, -1 for the real one; None where all are real.
     """
 
     frames: Observation
     action: Tensor
     view: Tensor
     mask: Tensor
+    environment: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.mask)
@@ -45,12 +47,14 @@ class Routes:
         mask = self.mask[keep]
         longest = int(mask.sum(1).max()) if len(keep) else 0
         frames = {name: value[keep, :longest] for name, value in self.frames.items()}
-        return Routes(frames, self.action[keep, :longest], self.view[keep, :longest], mask[:, :longest])
+        environment = None if self.environment is None else self.environment[keep]
+        return Routes(frames, self.action[keep, :longest], self.view[keep, :longest], mask[:, :longest], environment)
 
     def to(self, device: torch.device | str) -> "Routes":
         """The same on another device."""
         frames = {name: value.to(device) for name, value in self.frames.items()}
-        return Routes(frames, self.action.to(device), self.view.to(device), self.mask.to(device))
+        environment = None if self.environment is None else self.environment.to(device)
+        return Routes(frames, self.action.to(device), self.view.to(device), self.mask.to(device), environment)
 
 
 def recorded_routes(recording: Recording, low_level_actions: int = 0) -> Routes:

@@ -172,7 +172,7 @@ class Speaker(nn.Module):
         mask, lengths = routes.mask, routes.mask.sum(1)
         # All steps at once: a step of a route is a row, whose views hide what they hide from all of the route.
         frames = {name: value[mask] for name, value in routes.frames.items()}
-        glance = self.views.begin(len(mask)).rows(mask.nonzero()[:, 0])
+        glance = self.views.begin(len(mask), routes.environment).rows(mask.nonzero()[:, 0])
         panorama, around = self._panorama(frames, glance), self._around(frames)
         ahead = self._ahead(routes.view[mask], around)
         moves = torch.cat([self.dropout(panorama.pool(ahead)), routes.action[mask]], 1)

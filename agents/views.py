@@ -15,6 +15,8 @@ from torch import Tensor, nn
 
 from agents.attention import attend, compare
 from agents.config import NavigatorConfig
+from vln.chance import scramble
+from vln.episodes import REAL
 from vln.features.table import ViewTable
 from vln.graph import VIEWS, NavigationGraph
 
@@ -48,6 +50,12 @@ class Glance:
         """The same for the batch rows `keep` (n,)."""
         return Glance(None if self.scales is None else self.scales[keep], self.vocabulary)
 
+    def replaced(self, new: "Glance", rows: Tensor) -> "Glance":
+        """The same with the batch rows `rows` (n,) replaced by `new`, of n episodes."""
+        if self.scales is None or new.scales is None:
+            return self
+        return Glance(self.scales.index_copy(0, rows, new.scales), self.vocabulary)
+
     def dim(self, features: Tensor) -> Tensor:
         """Features (B, F) without the hidden ones."""
         return features if self.scales is None else features * self.scales
@@ -56,15 +64,19 @@ class Glance:
 class ViewContent(Protocol):
     """The views of all panoramas of a world."""
 
-    def begin(self, batch: int) -> Glance:
-        """What the steps of a batch of episodes share."""
+    def begin(self, batch: int, environment: Tensor | None = None) -> Glance:
+        """What the steps of a batch of episodes share; `environment` (B,) as in `FeatureDropout`."""
 
     def around(self, panorama: Tensor, glance: Glance) -> Panorama:
         """The views of the panoramas with rows (B,)."""
 
 
 class FeatureDropout(nn.Module):
-    """Dropout whose mask lasts an episode (environment dropout, Tan et al. 2019, section 3.4)."""
+    """Dropout whose mask lasts an episode (environment dropout, Tan et al. 2019, section 3.4).
+
+    Some episodes may be in altered environments, which have numbers: there the same features are hidden for everyone,
+    in training or not, so that a speaker and a navigator can share them. Whoever hides less hides some of them.
+    """
 
     _where: Tensor
 
@@ -73,12 +85,26 @@ class FeatureDropout(nn.Module):
         self.features, self.share = features, share
         self.register_buffer("_where", torch.empty(0), persistent=False)
 
-    def _scales(self, batch: int) -> Tensor | None:
-        """Scales (B, F): 0 for hidden features, 1 / (1 - share) for the others; None outside of training."""
-        if not self.training or not self.share:
+    def begin(self, batch: int, environment: Tensor | None = None) -> Glance:
+        """What is hidden from each episode; `environment` (B,) are numbers of environments, -1 for the real one."""
+        return Glance(self._scales(batch, environment))
+
+    def _scales(self, batch: int, environment: Tensor | None) -> Tensor | None:
+        """Scales (B, F): 0 for hidden features, 1 / (1 - share) for the others; None where nothing is hidden."""
+        if not self.share or not (self.training or environment is not None):
             return None
-        keep = torch.full((batch, self.features), 1 - self.share, device=self._where.device)
-        return torch.bernoulli(keep).div_(1 - self.share)
+        scales = torch.ones(batch, self.features, device=self._where.device)
+        if self.training:
+            scales = torch.bernoulli(scales * (1 - self.share)).div_(1 - self.share)
+        if environment is None:
+            return scales
+        return torch.where(environment[:, None] == REAL, scales, altered(environment, self.features, self.share))
+
+
+def altered(environment: Tensor, features: int, share: float) -> Tensor:
+    """Scales (B, F) of features in environments with numbers (B,); what a smaller share hides, a larger hides too."""
+    chance = scramble(scramble(environment)[:, None] + torch.arange(features, device=environment.device))
+    return (chance >= share * 2**31).float() / (1 - share)
 
 
 @dataclass(frozen=True)
@@ -108,7 +134,7 @@ class BlindViews(nn.Module):
         super().__init__()
         self.register_buffer("zero", torch.zeros(width), persistent=False)
 
-    def begin(self, batch: int) -> Glance:
+    def begin(self, batch: int, environment: Tensor | None = None) -> Glance:
         """Nothing to share."""
         return Glance()
 
@@ -146,10 +172,6 @@ class DenseViews(FeatureDropout):
         super().__init__(features.shape[-1], share)
         self.register_buffer("table", features, persistent=False)
         self.embed = nn.Linear(features.shape[-1], width, bias=False)
-
-    def begin(self, batch: int) -> Glance:
-        """Draw the feature dropout."""
-        return Glance(self._scales(batch))
 
     def around(self, panorama: Tensor, glance: Glance) -> Panorama:
         """The features of panoramas (B,)."""
@@ -205,9 +227,9 @@ class WordViews(FeatureDropout):
         self.embedding = nn.Parameter(embedding.clone())
         self.project = nn.Linear(embedding.shape[1], width, bias=False)
 
-    def begin(self, batch: int) -> Glance:
-        """Draw the feature dropout, and project the vocabulary once for all steps."""
-        return Glance(self._scales(batch), self.project(self.embedding))
+    def begin(self, batch: int, environment: Tensor | None = None) -> Glance:
+        """What is hidden, and the vocabulary, projected once for all steps."""
+        return Glance(self._scales(batch, environment), self.project(self.embedding))
 
     def around(self, panorama: Tensor, glance: Glance) -> Panorama:
         """The words of panoramas (B,)."""

@@ -26,8 +26,8 @@ class ImageContent(Protocol):
 
     side: int
 
-    def begin(self, batch: int) -> Glance:
-        """What the steps of a batch of episodes share."""
+    def begin(self, batch: int, environment: Tensor | None = None) -> Glance:
+        """What the steps of a batch of episodes share; `environment` (B,) as in `FeatureDropout`."""
 
     def see(self, images: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """What cells show, `cells` (B, N, d), and how near it is, `near` (B, N), 1 here and 0 far away."""
@@ -97,10 +97,6 @@ class ImageViews(FeatureDropout):
         self.mix = nn.ModuleList(_Mix(channels) for _ in range(config.layers))
         self.embed = nn.Linear(channels, width)
 
-    def begin(self, batch: int) -> Glance:
-        """Draw the feature dropout."""
-        return Glance(self._scales(batch))
-
     def see(self, images: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Cells of `rgb` (B, H, W, 3) uint8 and `depth` (B, H, W, 1) metres along the view axis, 0 = nothing there."""
         near = nearness(images["depth"])
@@ -147,7 +143,7 @@ class BlindImages(nn.Module):
         self.side = config.cells
         self.register_buffer("zero", torch.zeros(config.cells**2, width), persistent=False)
 
-    def begin(self, batch: int) -> Glance:
+    def begin(self, batch: int, environment: Tensor | None = None) -> Glance:
         """Nothing to share."""
         return Glance()
 

@@ -12,7 +12,8 @@ from gymnasium.vector.utils import batch_space
 from torch import Tensor
 
 from envs.simulator import Simulator
-from vln.episodes import Episode, check_instructions
+from vln.chance import scramble
+from vln.episodes import REAL, Episode, check_instructions
 from vln.errors import InputError
 from vln.language import Vocabulary
 from vln.rewards import RewardConfig, final_reward, progress_reward
@@ -26,6 +27,7 @@ class NavigationVectorEnv(VectorEnv):
 
     ## Observation
     What the simulator senses (see its `observation_space`) and `instruction`: token ids, zero-padded, (max_length,).
+    If any episode is in an altered environment also `environment`: its number, -1 for the real one.
 
     ## Actions
     The simulator's; one of them stops.
@@ -109,7 +111,12 @@ class NavigationVectorEnv(VectorEnv):
         self._tokens[:, : tokens.shape[1]] = torch.as_tensor(tokens)
         instruction = spaces.MultiDiscrete([len(vocabulary.symbols)] * max_length)
         self.single_action_space = simulator.action_space
-        self.single_observation_space = spaces.Dict({**simulator.observation_space, "instruction": instruction})
+        told: dict[str, spaces.Space] = {"instruction": instruction}
+        altered = torch.tensor([each.environment for each in self.episodes], device=simulator.device)
+        self._altered = altered if bool((altered != REAL).any()) else None
+        if self._altered is not None:
+            told["environment"] = spaces.Discrete(int(altered.max()) + 1 - REAL, start=REAL)
+        self.single_observation_space = spaces.Dict({**simulator.observation_space, **told})
         self.action_space = batch_space(self.single_action_space, num_envs)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         simulator.load(self.episodes)
@@ -157,13 +164,13 @@ class NavigationVectorEnv(VectorEnv):
         if len(seed) != self.num_envs:
             raise ValueError(f"{len(seed)} seeds are given for {self.num_envs} environments")
         seeds = [self.np_random.integers(2**31) if each is None else each for each in seed]
-        self._seeds = _scramble(torch.as_tensor(seeds, device=self.simulator.device))
+        self._seeds = scramble(torch.as_tensor(seeds, device=self.simulator.device))
         self._drawn = self._zeros(torch.int64)
 
     def _draw(self, rows: Tensor) -> Tensor:
         """The next episode of each row, a function of its own seed and of how many it has drawn."""
         assert self._seeds is not None
-        chosen = _scramble(self._seeds[rows] + self._drawn[rows]) % len(self.episodes)
+        chosen = scramble(self._seeds[rows] + self._drawn[rows]) % len(self.episodes)
         self._drawn = self._drawn.index_add(0, rows, torch.ones_like(rows))
         return chosen
 
@@ -201,6 +208,8 @@ class NavigationVectorEnv(VectorEnv):
 
     def _observe(self) -> Arrays:
         observation = {**self.simulator.observe(), "instruction": self._tokens.index_select(0, self._episode)}
+        if self._altered is not None:
+            observation["environment"] = self._altered[self._episode]
         return {name: self._out(value) for name, value in observation.items()}
 
     def _infos(self, success: Tensor, collided: Tensor) -> Arrays:
@@ -268,11 +277,3 @@ class NavigationEnv(gymnasium.Env):
 def _first(batch: Arrays) -> dict[str, Any]:
     """What belongs to the first environment of a batch."""
     return {name: value[0] for name, value in batch.items()}
-
-
-def _scramble(value: Tensor) -> Tensor:
-    """A well-mixed non-negative integer per integer (the finaliser of SplitMix64, on 31-bit halves)."""
-    value = (value * 0x9E3779B9 + 0x7F4A7C15) & 0x7FFFFFFF
-    value = ((value ^ (value >> 15)) * 0x2C1B3C6D) & 0x7FFFFFFF
-    value = ((value ^ (value >> 12)) * 0x297A2D39) & 0x7FFFFFFF
-    return value ^ (value >> 15)

@@ -1,12 +1,14 @@
 """Back-translation: paths that nobody has described, and what a speaker says of them (Fried et al. 2018, section 3.3).
 
 python scripts/augment.py runs/speaker --paths 10000 --out runs/augmented.json
+python scripts/augment.py runs/speaker --altered --out runs/altered.json   # each path in an environment of its own
 python scripts/train.py r2r-navigator --out runs/navigator --augment runs/augmented.json
 
 Writes a file in R2R's format. Paths are shortest ones of as many viewpoints as people's, in the buildings of training.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,7 @@ def main(
     paths: int = 10_000,
     viewpoints: tuple[int, int] = (5, 7),
     metres: float = 5.0,
+    altered: bool = False,
     decoding: Decoding = Decoding(),  # noqa: B008 (frozen)
     data: Path | None = None,
     seed: int = 0,
@@ -50,6 +53,9 @@ def main(
         paths: How many paths.
         viewpoints: Of a path, the least and the most; R2R's are the default (Anderson et al. 2018, section 4.1).
         metres: Of a path, the least.
+        altered: Describe each path in an environment of its own, in which some features of the views (words) are hidden
+            from the speaker, and from the navigator that learns from the file (environmental dropout, Tan et al. 2019,
+            section 3.4); as many as the `feature_dropout` of either says.
         decoding: How words are chosen.
         data: Data folder; default $VLN_DATA, then ../shared/data.
         seed: Of the paths, and of sampled words.
@@ -69,15 +75,25 @@ def main(
         raise InputError(
             run, f"learnt on '{world.config.dataset}', which has no paths of viewpoints", "use one on graphs"
         )
+    if altered and not trained.world.config.speaker.feature_dropout:
+        problem = "the speaker was trained without feature dropout and hides nothing"
+        raise InputError("--altered", problem, "train one with --speaker.feature-dropout, or leave it out")
     drawn = list(draw(world, paths, viewpoints, metres, np.random.default_rng(seed)))
+    if altered:
+        drawn = [{**each, "environment": number} for number, each in enumerate(drawn)]
     random = torch.Generator(device).manual_seed(seed)
     batches = [drawn[first : first + BATCH] for first in range(0, len(drawn), BATCH)]
 
-    def routes() -> Iterator[Routes]:
+    def described_routes() -> Iterator[Routes]:
         for batch in track(batches, "describing", console=Console(stderr=True)):
-            yield trained.world.graph_routes.of([(each["scan"], each["path"], each["heading"]) for each in batch])
+            routes = trained.world.graph_routes.of([(each["scan"], each["path"], each["heading"]) for each in batch])
+            yield (
+                replace(routes, environment=torch.tensor([each["environment"] for each in batch]))
+                if altered
+                else routes
+            )
 
-    said = captions(trained.speaker, routes(), world, decoding, random)
+    said = captions(trained.speaker, described_routes(), world, decoding, random)
     described = [{**each, "instructions": [told.text]} for each, told in zip(drawn, said, strict=True) if told.text]
     write_json(out, described)
     Console(stderr=True).print(f"wrote {out}: {len(described)} paths", highlight=False, soft_wrap=True)

@@ -1,21 +1,31 @@
 """Back-translation: paths that nobody has described, sentences for them, and learning from both."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from command_line import SMALL, run_script
-from learners import small_world
+from learners import SMALL_NAVIGATOR, fresh_navigator, small_config, small_world
 
+from agents.experience import collect
+from agents.recording import Expert, chunks, record
 from scripts.augment import FIRST, draw, draw_path
 from scripts.train import augmented
-from vln.episodes import check_episodes, load_episodes
+from vln.episodes import REAL, check_episodes, load_episodes
 from vln.errors import InputError
 
 TINY = ("--speaker.hidden", 16, "--speaker.view", 12, "--iterations", 2, "--evaluate-every", 2, "--threads", 1)
 
 
 SHORT = (2, 4), 1.0
+
+
+def hiding_world(data):
+    """The small world for a navigator from which features are hidden."""
+    config = small_config(navigator=replace(SMALL_NAVIGATOR, feature_dropout=0.5))
+    return small_world(data, config)
 
 
 def test_paths_are_new_and_shortest_and_as_long_as_asked(small_data):
@@ -59,6 +69,63 @@ def test_described_and_learnt_from_through_the_command_line(small_data, tmp_path
         "train.py", "r2r-navigator", "--out", tmp_path / "run", *SMALL, "--augment", file, *data, cache=cache
     )
     assert learnt.code == 0, learnt.errors
+
+
+def test_altered_environments_reach_the_speaker_and_the_navigator(small_data, tmp_path):
+    cache, data = small_data / "cache", ("--data", small_data)
+    told = run_script("train_speaker.py", "r2r-speaker", "--out", tmp_path / "speaker", *TINY, *data, cache=cache)
+    assert told.code == 0, told.errors
+    file = tmp_path / "made.json"
+    described = ("augment.py", tmp_path / "speaker", "--out", file, "--paths", 6, "--threads", 1, *data)
+    result = run_script(*described, "--altered", "--viewpoints", 2, 4, "--metres", 1, cache=cache)
+    assert result.code == 0, result.errors
+    episodes = load_episodes(file, "train")
+    assert sorted({each.environment for each in episodes}) == list(range(len(episodes)))
+    world = augmented(hiding_world(small_data), [file])
+    env = world.environment("train", 4)
+    last = len(world.splits["train"]) - 1
+    observation, _ = env.reset(options={"episodes": [0, last, 0, last]})
+    assert observation["environment"].tolist() == [REAL, episodes[-1].environment] * 2
+    assert env.observation_space["environment"].contains(observation["environment"].numpy())
+    navigator = fresh_navigator(world)
+    scales = navigator.begin(observation["instruction"], observation["environment"])[1].glance.scales
+    assert torch.equal(scales[1], scales[3])
+    assert not torch.equal(scales[0], scales[2])
+    seen = world.environment("val_seen", 4).reset(options={"episodes": [0] * 4})[0]
+    assert "environment" not in seen
+
+
+def test_learning_in_altered_environments_goes_through_all_that_learns(small_data):
+    """Living it as one learns, and going through what was recorded, hide the same."""
+    world = hiding_world(small_data)
+    some = [replace(each, environment=number) for number, each in enumerate(world.splits["train"])]
+    world = replace(world, splits={**world.splits, "train": some})
+    env, navigator = world.environment("train", 4), fresh_navigator(world).eval()
+    everyone = torch.ones(4)
+    recording = record(env, np.arange(4), Expert(), everyone)
+    lived = collect(navigator, env, np.arange(4), everyone < 1)
+    for predictions, where in chunks(navigator, recording, 0):
+        torch.testing.assert_close(predictions.log_prob, lived.log_prob.flatten()[where])
+    real = hiding_world(small_data).environment("train", 4)
+    assert not torch.equal(collect(navigator, real, np.arange(4), everyone < 1).log_prob, lived.log_prob)
+
+
+@pytest.mark.parametrize("number", [-2, 1.5, True, "one", 2**31])
+def test_bad_numbers_of_environments_are_named(small_data, tmp_path, number):
+    entry = {"path_id": 1, "scan": "s", "path": ["a"], "heading": 0.0, "instructions": ["Go."], "environment": number}
+    (tmp_path / "made.json").write_text(json.dumps([entry]))
+    with pytest.raises(InputError, match="field 'environment' of entry 0 is not a whole number from 0"):
+        load_episodes(tmp_path / "made.json", "train")
+
+
+def test_a_speaker_that_hides_nothing_alters_nothing(small_data, tmp_path):
+    cache, data = small_data / "cache", ("--data", small_data)
+    plain = ("--speaker.feature-dropout", 0.0)
+    run_script("train_speaker.py", "r2r-speaker", "--out", tmp_path / "speaker", *TINY, *plain, *data, cache=cache)
+    command = ("augment.py", tmp_path / "speaker", "--out", tmp_path / "made.json", "--altered", *data)
+    result = run_script(*command, cache=cache)
+    assert result.code == 2
+    assert "--altered: the speaker was trained without feature dropout" in result.errors
 
 
 def test_an_augmentation_must_fit_the_graphs(small_data, tmp_path):

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from agents.config import NavigatorConfig
-from agents.views import BlindViews, DenseViews, WordViews, build_views, word_weights
+from agents.views import BlindViews, DenseViews, WordViews, altered, build_views, word_weights
 from vln.features.table import ViewTable, blind_table
 from vln.graph import VIEWS, NavigationGraph
 
@@ -87,6 +87,28 @@ def test_hidden_features_are_drawn_once_an_episode(kind, random):
 def test_nothing_is_hidden_without_dropout_or_in_evaluation(kind, random):
     assert KINDS[kind][0](random).begin(BATCH).scales is None
     assert KINDS[kind][0](random, share=0.5).eval().begin(BATCH).scales is None
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_altered_environments_hide_the_same_from_everyone(kind, random):
+    make, _, features = KINDS[kind]
+    views, others = make(random, share=0.5), make(random, share=0.25)
+    numbers = torch.tensor([7, -1, 8, 7])
+    scales = views.begin(BATCH, numbers).scales
+    assert torch.equal(scales[0], scales[3])
+    assert torch.equal(scales[[0, 2]], views.eval().begin(BATCH, numbers).scales[[0, 2]])  # not only when learning
+    assert torch.equal(views.begin(BATCH, numbers).scales[1], torch.ones(features))  # the real one, in evaluation
+    less = others.eval().begin(BATCH, numbers).scales
+    assert not ((less[0] == 0) & (scales[0] != 0)).any()  # who hides less hides some of the same
+    assert make(random, share=0.0).begin(BATCH, numbers).scales is None
+
+
+def test_as_much_is_hidden_as_was_asked_for_and_no_two_environments_are_alike():
+    scales = altered(torch.arange(300), 200, 0.3)
+    assert scales.unique().tolist() == [0.0, pytest.approx(1 / 0.7)]
+    torch.testing.assert_close(scales.mean(1), torch.ones(300), atol=0.25, rtol=0)
+    torch.testing.assert_close(scales.mean(0), torch.ones(200), atol=0.25, rtol=0)
+    assert len(scales.unique(dim=0)) == 300
 
 
 def test_the_rows_of_a_glance_hide_what_they_hid(random):

@@ -13,6 +13,8 @@ from vln.files import read_json
 from vln.graph import NavigationGraph
 
 REFETCH = "correct the entry or fetch the file again"
+REAL = -1  # the environment that is not altered
+LARGEST = 2**31 - 2  # number of an altered one
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,8 @@ class Episode:
         sub_instructions: Clauses aligned to the path, empty where the data set has none.
         positions: What `path` is in a continuous world: places of the feet in metres, x, y, z with y up.
         target: What is to be reached, for people ("red sofa"); empty where the data set does not tell.
+        environment: Number of the altered environment, in which some features of the views are hidden (Tan et al.
+            2019, section 3.4), that the instruction was made in; -1 for the real one.
     """
 
     episode_id: str
@@ -57,6 +61,7 @@ class Episode:
     sub_instructions: tuple[SubInstruction, ...] = ()
     positions: tuple[tuple[float, float, float], ...] = ()
     target: str = ""
+    environment: int = REAL
 
     @property
     def withheld(self) -> bool:
@@ -152,15 +157,30 @@ def _parse(source: Path, split: str, number: int, entry: Any) -> list[Episode]:
     require(_strings(path), "path", "a non-empty list of viewpoint ids")
     require(_strings(instructions), "instructions", "a non-empty list of strings")
     require(_finite(heading), "heading", "a finite number of radians")
+    environment = entry.get("environment", REAL)
+    require(_number(environment), "environment", f"a whole number from 0 to {LARGEST}, or {REAL}")
     clauses = _sub_instructions(source, number, entry, len(instructions), len(path))
     return [
-        Episode(f"{path_id}_{index}", entry["scan"], split, text, tuple(path), float(heading), clauses[index])
+        Episode(
+            f"{path_id}_{index}",
+            entry["scan"],
+            split,
+            text,
+            tuple(path),
+            float(heading),
+            clauses[index],
+            environment=environment,
+        )
         for index, text in enumerate(instructions)
     ]
 
 
 def _strings(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(item, str) and item.strip() for item in value)
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and REAL <= value <= LARGEST
 
 
 def _finite(value: Any) -> bool:
