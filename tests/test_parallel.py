@@ -40,7 +40,7 @@ from agents.ppo import Chunk, Ppo, ppo_targets
 from agents.sampler import EpisodeSampler
 from agents.trainer import LATEST, Trainer
 from envs.environment import AutoresetMode, NavigationVectorEnv
-from scripts.train import build_trainer
+from scripts.train import build_trainer, use_threads
 from vln.errors import InputError
 
 WORKERS = 2
@@ -123,6 +123,7 @@ def same_gradient(part: dict[str, Tensor], whole: dict[str, Tensor]) -> None:
 
 def compare_gradients(data: Path, folder: Path, team: Team) -> None:
     """As nothing is left to chance, each kind of learning has the gradient of one worker with the whole batch."""
+    torch.set_num_threads(1)
     demonstrated = small_config(imitation=PhaseConfig(6, 1e-2, 1.0))
     gathered = replace(RUNS["dagger and ppo"][0], navigator=SMALL_NAVIGATOR)
     for number, config in enumerate((demonstrated, gathered)):
@@ -132,7 +133,6 @@ def compare_gradients(data: Path, folder: Path, team: Team) -> None:
         with pytest.raises(AssertionError):
             same_gradient(own, whole)
     compare_ppo(data, team)
-    name_together(team)
 
 
 def compare_ppo(data: Path, team: Team) -> None:
@@ -173,6 +173,7 @@ def name_together(team: Team) -> None:
 
     from envs.continuous import HousesSimulator, SceneCache, Sensors
 
+    use_threads(1)
     learner, size = test_naming.navigator(), len(test_naming.EPISODES)
     before = {name: value.clone() for name, value in learner.named_parameters()}
     simulator = HousesSimulator(Sensors(32, 32, category=True, colour=True), scenes=SceneCache(test_naming.small_house))
@@ -201,13 +202,18 @@ def test_gradients_are_those_of_the_whole_batch(small_data, tmp_path):
     together(partial(compare_gradients, small_data, tmp_path), WORKERS)
 
 
+def test_workers_name_what_each_has_seen():
+    together(name_together, WORKERS)
+    torch.set_flush_denormal(False)  # training turns it on
+
+
 # --- runs ---
 
 
 def train_and_resume(data: Path, folder: Path, team: Team, only: tuple[str, ...] = tuple(RUNS)) -> None:
     """Each run as a whole, and in parts."""
+    torch.set_num_threads(1)
     for name in only:
-        print(name, time.process_time(), flush=True)
         config, stops = RUNS[name]
         trainer = trainer_of(data, config, folder / name / "whole", team)
         start = {key: value.clone() for key, value in trainer.navigator.state_dict().items()}
