@@ -21,7 +21,7 @@ class Descent:
         rest = [weight for weight in network.parameters() if id(weight) not in special]
         self.optimizers: dict[str, Optimizer] = {"optimizer": Adam(rest, learning_rate, fused=True)}
         if matrices:
-            self.optimizers["muon"] = Muon(matrices, learning_rate)
+            self.optimizers["muon"] = Muon(matrices, learning_rate, team=team)
 
     def set_rate(self, learning_rate: float) -> None:
         """Change the step size."""

@@ -7,7 +7,7 @@ have the same weights. The first evaluates, logs and saves. `torchrun` starts th
 import os
 import signal
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -129,6 +129,23 @@ class Team:
         if self.leads:
             self.any(False)
 
+    def divided(self, values: Sequence[Tensor], act: Callable[[Tensor], Tensor]) -> list[Tensor]:
+        """What `act` makes of each of some values that all workers have, of the same shape; each does its share."""
+        if self.count == 1:
+            return [act(value) for value in values]
+        biggest_first = sorted(range(len(values)), key=lambda number: -values[number].numel())
+        own = set(biggest_first[self.rows])
+        made = [act(value) if number in own else torch.zeros_like(value) for number, value in enumerate(values)]
+        return self._sums(made)
+
+    def _sums(self, values: Sequence[Tensor]) -> list[Tensor]:
+        """The sums of the workers' values, exchanged in one go."""
+        flat = self.sum(torch.cat([value.flatten() for value in values]))
+        return [
+            part.view_as(value)
+            for part, value in zip(torch.split(flat, [value.numel() for value in values]), values, strict=True)
+        ]
+
     def average_gradients(self, weights: Iterable[nn.Parameter]) -> None:
         """Give all workers the mean of their gradients; whoever has none of a weight counts as zeros."""
         if self.count == 1:
@@ -137,9 +154,8 @@ class Team:
         reached = self.sum(torch.tensor([each.grad is not None for each in weights]).int())
         moved = [each for each, workers in zip(weights, reached.tolist(), strict=True) if workers]
         gradients = [torch.zeros_like(each) if each.grad is None else each.grad for each in moved]
-        flat = self.sum(torch.cat([each.flatten() for each in gradients])) / self.count
-        for each, mean in zip(moved, torch.split(flat, [each.numel() for each in moved]), strict=True):
-            each.grad = mean.view_as(each)
+        for each, total in zip(moved, self._sums(gradients), strict=True):
+            each.grad = total / self.count
 
 
 ALONE = Team()
@@ -234,7 +250,7 @@ def _lead(task: Callable[[Team], None], count: int) -> None:
         except Deserted:
             raise _cause(helpers) from None
         for process, _ in helpers:
-            process.join()
+            process.join(GRACE)
     finally:
         for process, report in helpers:
             process.terminate()

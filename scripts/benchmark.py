@@ -257,7 +257,8 @@ def time_update(trainer: Trainer) -> dict[str, float]:
     parts = (
         (trainer.navigator, "begin", "read instructions"),
         (trainer.navigator, "see", "see images at once"),
-        (trainer.navigator, "forward", "decide"),
+        (trainer.navigator, "think", "remember"),
+        (trainer.navigator, "heads", "decide"),
         (trainer.env, "reset", "environment"),
         (trainer.env, "step", "environment"),
         (torch.Tensor, "backward", "backward"),
