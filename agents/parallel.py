@@ -140,6 +140,8 @@ class Team:
 
     def _sums(self, values: Sequence[Tensor]) -> list[Tensor]:
         """The sums of the workers' values, exchanged in one go."""
+        if not values:
+            return []
         flat = self.sum(torch.cat([value.flatten() for value in values]))
         return [
             part.view_as(value)
@@ -171,7 +173,8 @@ def _others() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        raise Deserted("the training ends, since one of its workers has ended") from error
+        reason = str(error).splitlines()[0] if str(error) else "no reason given"
+        raise Deserted(f"the training ends, since one of its workers has ended ({reason})") from error
 
 
 # --- how many ---

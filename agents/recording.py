@@ -331,12 +331,16 @@ def unroll(
         thoughts.append(navigator.think(instruction, {name: pieces[step] for name, pieces in cut.items()}, state))
         state = navigator.chose(thoughts[-1], actions)
     # What no later step waits for is worked out at once.
-    features, logits, astray = (
-        None if parts[0] is None else torch.cat(parts)
-        for parts in zip(*((each.features, each.logits, each.auxiliary) for each in thoughts), strict=True)
-    )
+    features = torch.cat([each.features for each in thoughts])
+    logits, astray = _joined([each.logits for each in thoughts]), _joined([each.auxiliary for each in thoughts])
     predictions = judged(*navigator.heads(features, logits, frames), total(astray, recognised), *steps)
     return predictions, state
+
+
+def _joined(parts: list[Tensor | None]) -> Tensor | None:
+    """Parts one after the other, if there are any."""
+    found = [part for part in parts if part is not None]
+    return torch.cat(found) if found else None
 
 
 def carried(begun: State, before: State) -> State:

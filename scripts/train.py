@@ -114,8 +114,9 @@ def use_threads(threads: int, workers: int = 1) -> None:
     if workers > 1 and not threads:
         threads = max(1, (os.cpu_count() or 1) // workers)
     if threads:
-        torch.set_num_threads(threads)
+        # Starting the threads of compiled code gives torch as many, so that torch's number must come last.
         numba.set_num_threads(min(threads, numba.get_num_threads()))
+        torch.set_num_threads(threads)
     torch.set_flush_denormal(True)  # vanishing numbers of Adam would slow matrix products down many times
 
 

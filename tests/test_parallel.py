@@ -376,6 +376,15 @@ def test_seeds_of_workers_differ():
     assert len(draws) == 8
 
 
+def test_as_many_threads_as_were_asked_for_are_left():
+    """Those of compiled code, which start when they are counted, would give torch others."""
+    program = "import torch; from scripts.train import use_threads; use_threads(1); print(torch.get_num_threads())"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment.pop("OMP_NUM_THREADS", None)
+    found = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "1"
+
+
 # --- processes as a shell has them ---
 
 
