@@ -42,6 +42,7 @@ from agents.trainer import LATEST, Trainer
 from envs.environment import AutoresetMode, NavigationVectorEnv
 from scripts.train import build_trainer, use_threads
 from vln.errors import InputError
+from vln.files import read_json_lines
 
 WORKERS = 2
 CHANCE = replace(SMALL_NAVIGATOR, dropout=0.3, feature_dropout=0.3)
@@ -66,6 +67,7 @@ RUNS: dict[str, tuple[TrainConfig, tuple[int, ...]]] = {
             dagger=DaggerConfig(rounds=2, episodes=16, expert_decay=0.5),
             reinforcement=PPO,
             ppo=PpoConfig(steps=3),
+            optimizer="muon",
         ),
         (2, 7),
     ),
@@ -277,8 +279,8 @@ def test_a_checkpoint_of_other_numbers_of_workers_is_refused(trained, small_data
             trainer.resume(checkpoint)
 
 
-def test_two_workers_learn_episodes_by_heart_through_the_command_line(small_data, tmp_path):
-    flags = ("--imitation.iterations", 30, "--reinforcement.iterations", 0, "--evaluate-every", 30)
+def test_two_workers_learn_through_the_command_line(small_data, tmp_path):
+    flags = ("--imitation.iterations", 40, "--reinforcement.iterations", 0, "--evaluate-every", 40)
     command = ("train.py", "r2r-navigator", *SMALL, *flags, "--workers", WORKERS, "--data", small_data)
     result = run_script(*command, "--out", tmp_path / "run", cache=small_data / "cache")
     assert (result.code, result.output) == (0, ""), result.errors
@@ -286,6 +288,10 @@ def test_two_workers_learn_episodes_by_heart_through_the_command_line(small_data
         *("best.safetensors", "latest.safetensors", "config.json", "vocabulary.json", "metrics.jsonl", "tensorboard")
     }
     assert load_checkpoint(tmp_path / "run" / LATEST).state["workers"] == WORKERS
+    first, last = (
+        row["loss"] for _, row in read_json_lines(tmp_path / "run" / "metrics.jsonl") if row["group"] == "train"
+    )
+    assert last < 0.9 * first
     assert not multiprocessing.active_children()
 
 
@@ -297,7 +303,7 @@ def test_two_workers_learn_episodes_by_heart_through_the_command_line(small_data
     [
         (1, killed, Deserted, "worker 1 of 2 ended with signal 9; --resume goes on where a run stood"),
         (1, bad_input, InputError, "file: is bad; mend it."),
-        (1, bug, RuntimeError, r"(?s)worker 1 of 2 failed:.*test_parallel.*LookupError: broken"),
+        (1, bug, RuntimeError, r"(?s)worker 1 of 2 failed:.*teamwork.*LookupError: broken"),
         (0, bug, LookupError, "broken"),
     ],
 )
