@@ -190,4 +190,6 @@ class CaptionTrainer:
         self.iteration, self.steps, self.seconds = state["iteration"], state["steps"], state["seconds"]
         self.best, self.in_vain = state["best"], state["in_vain"]
         self.log.waiting = list(state["waiting"])
-        restore_random(checkpoint, self.device)  # last, so that nothing draws from it before the next update
+        restore_random(
+            checkpoint.part("random"), self.device
+        )  # last, so that nothing draws from it before the next update

@@ -169,9 +169,8 @@ def random_states(device: torch.device) -> dict[str, Tensor]:
     return states
 
 
-def restore_random(checkpoint: Checkpoint, device: torch.device) -> None:
-    """Restore what `random_states` gave from the part `random` of a checkpoint."""
-    states = checkpoint.part("random")
+def restore_random(states: Mapping[str, Tensor], device: torch.device) -> None:
+    """Restore what `random_states` gave."""
     torch.set_rng_state(states["cpu"])
     if "cuda" in states and device.type == "cuda":
         torch.cuda.set_rng_state(states["cuda"], device)

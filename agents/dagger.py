@@ -6,6 +6,7 @@ by taking the same actions again, since simulators are deterministic.
 
 from abc import ABC, abstractmethod
 from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from safetensors.numpy import load_file, save_file
 
 from agents.config import TrainConfig
 from agents.navigator import Navigator
+from agents.parallel import ALONE, Team
 from agents.recording import Follower, Mixture, Recording, Steps, record
 from agents.sampler import EpisodeSampler
 from vln.errors import InputError
@@ -49,12 +51,31 @@ def shard_of(episodes: np.ndarray, steps: Steps) -> Shard:
     return Shard(episodes.astype(np.int32), alive.sum(1).astype(np.int32), *taken)
 
 
+def joined(parts: Sequence[Shard]) -> Shard:
+    """The shard of a batch whose rows workers have lived in turns, from those of the workers."""
+    actions, expert = (
+        [np.split(getattr(part, name), np.cumsum(part.lengths)[:-1]) for part in parts]
+        for name in ("actions", "expert")
+    )
+    in_turns = [np.stack([getattr(part, name) for part in parts], 1).ravel() for name in ("episodes", "lengths")]
+    return Shard(
+        *in_turns,
+        *(np.concatenate([each for row in zip(*steps, strict=True) for each in row]) for steps in (actions, expert)),
+    )
+
+
 class Aggregate:
     """The data set, one file a batch of episodes, and all of it in memory."""
 
-    def __init__(self, folder: Path, keep: int | None = None) -> None:
-        """An empty data set, whose files go to `folder`; of more than `keep` batches the oldest are forgotten."""
-        self.folder, self._keep = folder, keep
+    def __init__(self, folder: Path, keep: int | None = None, *, written: bool = True) -> None:
+        """An empty data set.
+
+        Args:
+            folder: Where its files are.
+            keep: Of more batches than these the oldest are forgotten.
+            written: Write and delete the files; otherwise another worker does.
+        """
+        self.folder, self._keep, self._written = folder, keep, written
         self.shards: list[Shard] = []
         self.added = 0
 
@@ -67,21 +88,24 @@ class Aggregate:
         Raises:
             InputError: If there is no room for them; nothing is lost.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        file = self._file(self.added)
-        try:
-            with replacing(file) as temporary:
-                save_file(vars(shard), temporary)
-        except (OSError, SafetensorError) as error:
-            raise InputError(file, f"cannot be written ({error})", "make room on the disk and pass --resume") from None
+        if self._written:
+            self._write(self._file(self.added), shard)
         self.shards.append(shard)
         self.added += 1
         if self._keep is not None:
             del self.shards[: -self._keep]
 
+    def _write(self, file: Path, shard: Shard) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            with replacing(file) as temporary:
+                save_file(vars(shard), temporary)
+        except (OSError, SafetensorError) as error:
+            raise InputError(file, f"cannot be written ({error})", "make room on the disk and pass --resume") from None
+
     def forget(self) -> None:
         """Delete the files of batches that were forgotten, once no checkpoint wants them any more."""
-        for number in range(self.added - len(self.shards)):
+        for number in range(self.added - len(self.shards)) if self._written else ():
             self._file(number).unlink(missing_ok=True)
 
     def restore(self, added: int) -> None:
@@ -139,16 +163,17 @@ def round_starts(iterations: int, rounds: int) -> list[int]:
 class Rounds(ABC):
     """Rounds of adding to a data set and of learning from it."""
 
-    def __init__(self, config: TrainConfig, navigator: Navigator, env: VectorEnv, data: Aggregate) -> None:
+    def __init__(self, config: TrainConfig, navigator: Navigator, env: VectorEnv, data: Aggregate, team: Team) -> None:
         """Rounds that have not started.
 
         Args:
             config: The run's.
             navigator: The agent.
-            env: The episodes, autoreset DISABLED, `config.batch_size` at a time.
-            data: The data set.
+            env: The episodes, autoreset DISABLED, as many at a time as a worker has rows of a batch.
+            data: The data set, the same for all workers.
+            team: Whose workers divide the episodes among them.
         """
-        self.config, self.data = config, data
+        self.config, self.data, self._team = config, data, team
         self._navigator, self._env = navigator, env
         self._sampler: EpisodeSampler | None = None
         self._sampled = 0
@@ -187,7 +212,7 @@ class Rounds(ABC):
         """
         size = self.config.batch_size
         if self._sampled != self.data.added:
-            self._sampler = EpisodeSampler(self.data.lengths, size, self.config.seed)
+            self._sampler = EpisodeSampler(self.data.lengths, size, self.config.seed, self._team.rows)
             self._sampled = self.data.added
         assert self._sampler is not None
         numbers = self._sampler.batch(done - self.starts[self.round(done)])
@@ -204,10 +229,16 @@ class Dagger(Rounds):
     """Episodes lived by expert and agent in turns, labelled by the expert."""
 
     def __init__(
-        self, config: TrainConfig, navigator: Navigator, env: VectorEnv, sampler: EpisodeSampler, folder: Path
+        self,
+        config: TrainConfig,
+        navigator: Navigator,
+        env: VectorEnv,
+        sampler: EpisodeSampler,
+        folder: Path,
+        team: Team = ALONE,
     ) -> None:
         """Rounds of the phase of imitation that have not started; `sampler` says which episodes are lived."""
-        super().__init__(config, navigator, env, Aggregate(folder))
+        super().__init__(config, navigator, env, Aggregate(folder, written=team.leads), team)
         self._episodes = sampler
 
     @property
@@ -228,9 +259,10 @@ class Dagger(Rounds):
         """
         number, device = self.data.added, next(self._navigator.parameters()).device
         share = self.config.dagger.expert_decay ** (number // self.per_round)
-        random = torch.Generator(device).manual_seed((self.config.seed << 24) + number)
-        act = Mixture(self._navigator, torch.full((self.config.batch_size,), share, device=device), random)
+        random = torch.Generator(device).manual_seed(self._team.seed((self.config.seed << 24) + number))
         episodes = self._episodes.batch(number)
+        act = Mixture(self._navigator, torch.full((len(episodes),), share, device=device), random)
         steps = record(self._env, episodes, act, torch.ones(len(episodes), device=device), keep_frames=False)
-        self.data.add(shard_of(episodes, steps))
-        return int(steps.mask.sum())
+        shard = joined(self._team.gather(shard_of(episodes, steps)))
+        self.data.add(shard)
+        return int(shard.lengths.sum())

@@ -5,20 +5,23 @@ from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
 from agents.muon import Muon, matrices_of
+from agents.parallel import ALONE, Team
 
 
 class Descent:
     """Adam on the weights of a network, or Muon on its matrices and Adam on the rest."""
 
-    def __init__(self, network: nn.Module, learning_rate: float, clip: float, muon: bool = False) -> None:
-        """Start; `clip` is the largest norm of the gradient."""
-        self.network, self.clip = network, clip
+    def __init__(
+        self, network: nn.Module, learning_rate: float, clip: float, muon: bool = False, team: Team = ALONE
+    ) -> None:
+        """Start; `clip` is the largest norm of the gradient, which is the mean of those of a team."""
+        self.network, self.clip, self.team = network, clip, team
         matrices = matrices_of(network) if muon else []
         special = {id(matrix) for matrix in matrices}
         rest = [weight for weight in network.parameters() if id(weight) not in special]
         self.optimizers: dict[str, Optimizer] = {"optimizer": Adam(rest, learning_rate, fused=True)}
         if matrices:
-            self.optimizers["muon"] = Muon(matrices, learning_rate)
+            self.optimizers["muon"] = Muon(matrices, learning_rate, team=team)
 
     def set_rate(self, learning_rate: float) -> None:
         """Change the step size."""
@@ -41,6 +44,7 @@ class Descent:
         Raises:
             FloatingPointError: If it is not finite; the weights are as before.
         """
+        self.team.average_gradients(self.network.parameters())
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.clip)
         _check_finite("norm of the gradient", norm)
         for optimizer in self.optimizers.values():

@@ -10,8 +10,9 @@ from torch import Tensor
 
 from agents.config import TrainConfig
 from agents.critic import MatchingCritic
-from agents.dagger import Aggregate, Rounds, shard_of
+from agents.dagger import Aggregate, Rounds, joined, shard_of
 from agents.navigator import Navigator
+from agents.parallel import ALONE, Team
 from agents.recording import Mixture, Recording, Steps, chunks, record, without_dropout
 from agents.sampler import EpisodeSampler
 
@@ -29,20 +30,22 @@ class Exploration(Rounds):
         sampler: EpisodeSampler,
         critic: MatchingCritic,
         folder: Path,
+        team: Team = ALONE,
     ) -> None:
         """Rounds of the phase of exploration that have not started.
 
         Args:
             config: The run's.
             navigator: The agent.
-            env: Episodes whose goals are withheld, autoreset DISABLED, `config.batch_size` at a time.
-            sampler: Says which episodes are explored, `instructions(config)` at a time.
+            env: Episodes whose goals are withheld, autoreset DISABLED, as many as a worker has rows of a batch.
+            sampler: Says which episodes are explored, `instructions(config)` at a time in all.
             critic: Chooses.
             folder: Where the data set goes.
+            team: Whose workers divide the instructions among them.
         """
         self._instructions = instructions(config)
         keep = config.sil.keep * -(-config.sil.episodes // self._instructions)
-        super().__init__(config, navigator, env, Aggregate(folder, keep))
+        super().__init__(config, navigator, env, Aggregate(folder, keep, written=team.leads), team)
         self._episodes, self._critic = sampler, critic
 
     @property
@@ -64,9 +67,9 @@ class Exploration(Rounds):
         """
         number, samples = self.data.added, self.config.sil.samples
         device = next(self._navigator.parameters()).device
-        random = torch.Generator(device).manual_seed((self.config.seed << 24) + number)
+        random = torch.Generator(device).manual_seed(self._team.seed((self.config.seed << 24) + number))
         episodes = self._episodes.batch(number).repeat(samples)
-        spare = self.config.batch_size - len(episodes)
+        spare = self._env.num_envs - len(episodes)
         filled = torch.from_numpy(episodes[[*range(len(episodes)), *[0] * spare]])
         nobody = torch.zeros(len(filled), device=device)
         first = torch.arange(len(filled), device=device) % samples == 0  # of each group, which is not left to chance
@@ -74,8 +77,9 @@ class Exploration(Rounds):
         recording = record(self._env, filled.numpy(), act, 1 - nobody)
         best = choose(self._fit(recording)[: len(episodes)].view(-1, samples))
         chosen = taken(recording, best)
-        self.data.add(shard_of(filled[best.cpu()].numpy(), replace(chosen, expert=chosen.actions)))
-        return int(recording.mask.sum())
+        own = shard_of(filled[best.cpu()].numpy(), replace(chosen, expert=chosen.actions))
+        self.data.add(joined(self._team.gather(own)))
+        return int(self._team.sum(recording.mask.sum()))
 
     def _fit(self, recording: Recording) -> Tensor:
         """(B,) how well trajectories fit; those that never stopped fit worst."""

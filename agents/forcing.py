@@ -12,6 +12,7 @@ from agents.experience import collect
 from agents.losses import masked_mean
 from agents.navigator import Navigator
 from agents.objective import Numbers, objective, summary, targets_of, weigh
+from agents.parallel import ALONE, Team
 from agents.recording import Mixture, Recording, chunks, record
 
 
@@ -37,21 +38,23 @@ def learn_episodes(
     navigator.train()
     judged = critic is not None and bool(phase.loss.intrinsic)
     experience = collect(navigator, env, episodes, student, keep_frames=judged)
-    bonus = intrinsic_reward(experience, phase.loss.intrinsic, critic)
-    loss, numbers = objective(experience, phase.loss, bonus)
+    bonus = intrinsic_reward(experience, phase.loss.intrinsic, critic, descent.team)
+    loss, numbers = objective(experience, phase.loss, bonus, descent.team)
     descent.add(loss)
     return {**numbers, "loss": loss.detach(), "gradient_norm": descent.step()}
 
 
-def intrinsic_reward(lived: Recording, weight: float, critic: MatchingCritic | None) -> Tensor | None:
-    """(B,) `weight` times how well trajectories fit their instructions, less the mean of those the agent went.
+def intrinsic_reward(
+    lived: Recording, weight: float, critic: MatchingCritic | None, team: Team = ALONE
+) -> Tensor | None:
+    """(B,) `weight` times how well trajectories fit their instructions, less the mean of those the agents went.
 
     Wang et al. 2019, section 3.3; a baseline makes it a matter of better and worse, as the extrinsic one is.
     """
     if not weight or critic is None:
         return None
     fit = critic.score(lived)
-    return weight * (fit - masked_mean(fit, lived.student))
+    return weight * (fit - masked_mean(fit, lived.student, team.sum))
 
 
 def learn_recording(
@@ -66,7 +69,8 @@ def learn_recording(
     The gradients of `phase.truncate` steps at a time are computed and added up, so that only these need memory.
     """
     navigator.train()
-    targets = targets_of(recording, phase.loss, intrinsic_reward(recording, phase.loss.intrinsic, critic))
+    bonus = intrinsic_reward(recording, phase.loss.intrinsic, critic, descent.team)
+    targets = targets_of(recording, phase.loss, bonus, descent.team)
     values = torch.zeros_like(recording.reward)
     numbers: Numbers = {}
     for predictions, where in chunks(navigator, recording, phase.truncate):

@@ -128,6 +128,25 @@ class Log:
         self._board.flush()
 
 
+class Silence(Log):
+    """A log that says and writes nothing, of workers whose first has a log of its own."""
+
+    def __init__(self) -> None:
+        """There is no folder."""
+        super().__init__(Path(), Console(quiet=True))
+
+    def rewind(self, iteration: int) -> None:
+        """There is nothing to forget."""
+
+    @contextmanager
+    def progress(self, trainer: Run) -> Iterator[None]:
+        """Nobody watches."""
+        yield
+
+    def _write(self, trainer: Run, group: str, numbers: dict[str, float]) -> None:
+        pass
+
+
 def _mean(values: list[float]) -> float:
     """Mean of the numbers that are finite; NaN of nothing."""
     finite = [value for value in values if math.isfinite(value)]

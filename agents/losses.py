@@ -1,12 +1,22 @@
 """Losses and returns, pure functions of tensors (T, B): T steps of B episodes, `mask` 1.0 where one was alive."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
+Total = Callable[[Tensor], Tensor]  # of sums over the parts that a batch is divided into
 
-def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
+
+def undivided(value: Tensor) -> Tensor:
+    """The total of a batch that is in one place."""
+    return value
+
+
+def masked_mean(values: Tensor, mask: Tensor, total: Total = undivided) -> Tensor:
     """Mean of `values` where `mask`; zero if there is nothing."""
-    return (values * mask).sum() / mask.sum().clamp(min=1.0)
+    of_values, of_mask = total(torch.stack([(values * mask).sum(), mask.sum()]))
+    return of_values / of_mask.clamp(min=1.0)
 
 
 def per_episode(values: Tensor, mask: Tensor, batch: int) -> Tensor:
@@ -52,9 +62,10 @@ def advantages(
     return found
 
 
-def standardised(values: Tensor) -> Tensor:
-    """Values with mean 0 and standard deviation 1; zeros where they do not vary."""
-    return (values - values.mean()) / (values.std(correction=0) + 1e-8)
+def standardised(values: Tensor, among: Tensor | None = None) -> Tensor:
+    """Values with mean 0 and standard deviation 1, on their own or `among` others; zeros where these do not vary."""
+    among = values if among is None else among
+    return (values - among.mean()) / (among.std(correction=0) + 1e-8)
 
 
 def ppo_loss(ratios: Tensor, gains: Tensor, clip: float) -> Tensor:
@@ -79,7 +90,7 @@ def clipped_value_loss(values: Tensor, old: Tensor, returns: Tensor, clip: float
     return 0.5 * errors.mean()
 
 
-def inflection_weights(expert: Tensor, starts: Tensor, mask: Tensor, weight: float) -> Tensor:
+def inflection_weights(expert: Tensor, starts: Tensor, mask: Tensor, weight: float, total: Total = undivided) -> Tensor:
     """How much each step counts in imitation, with mean 1 over the live steps (Wijmans et al. 2019, section 3.3).
 
     Args:
@@ -87,12 +98,12 @@ def inflection_weights(expert: Tensor, starts: Tensor, mask: Tensor, weight: flo
         starts: (T, B) bool, where an episode starts, which counts as a change.
         mask: (T, B), 1.0 where an episode was alive.
         weight: How many times a step counts at which the expert's action changes; 0 takes the inverse of their share.
+        total: Of sums over the parts that a batch is divided into.
     """
     changed = starts.clone()
     changed[1:] |= expert[1:] != expert[:-1]
-    share = masked_mean(changed.float(), mask)
-    weights = torch.where(changed, weight or 1 / share.clamp(min=1e-6), 1.0)
-    return weights / masked_mean(weights, mask).clamp(min=1e-6)
+    weights = torch.where(changed, weight or 1 / masked_mean(changed.float(), mask, total).clamp(min=1e-6), 1.0)
+    return weights / masked_mean(weights, mask, total).clamp(min=1e-6)
 
 
 def policy_loss(log_probs: Tensor, advantages: Tensor, mask: Tensor, batch: int) -> Tensor:

@@ -6,10 +6,11 @@ CPUs without instructions for it do several times as slowly.
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from agents.parallel import ALONE, Team
 
 SMALLEST = 8  # rows and columns of a matrix; what is thinner has hardly any directions to balance
 QUINTIC = (3.4445, -4.7750, 2.0315)  # coefficients with which singular values fall to about 1 the fastest
@@ -18,26 +19,29 @@ LIKE_ADAM = 0.2  # root mean square of Adam's steps, so that both take the same 
 
 
 class Muon(torch.optim.Optimizer):
-    """Steps along the orthogonalised Nesterov momentum of matrices."""
+    """Steps along the orthogonalised Nesterov momentum of matrices, which a team divides among its workers."""
 
-    def __init__(self, matrices: Iterable[Tensor], learning_rate: float, momentum: float = 0.9) -> None:
+    def __init__(
+        self, matrices: Iterable[Tensor], learning_rate: float, momentum: float = 0.9, team: Team = ALONE
+    ) -> None:
         """Start with a step size that would suit Adam."""
         super().__init__(matrices, {"lr": learning_rate, "momentum": momentum})
+        self._team = team
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
         """Take a step."""
         for group in self.param_groups:
-            for matrix in group["params"]:
-                if matrix.grad is not None:
-                    self._move(matrix, group, self.state[matrix])
+            matrices = [matrix for matrix in group["params"] if matrix.grad is not None]
+            ahead = [self._ahead(matrix, group["momentum"], self.state[matrix]) for matrix in matrices]
+            for matrix, direction in zip(matrices, self._team.divided(ahead, orthogonal), strict=True):
+                matrix.add_(direction, alpha=-group["lr"] * LIKE_ADAM * max(matrix.shape) ** 0.5)
 
-    def _move(self, matrix: Tensor, group: dict[str, Any], state: dict[str, Tensor]) -> None:
+    def _ahead(self, matrix: Tensor, share: float, state: dict[str, Tensor]) -> Tensor:
+        """Nesterov's momentum of a matrix."""
         momentum = state.setdefault("momentum", torch.zeros_like(matrix))
-        momentum.lerp_(matrix.grad, 1 - group["momentum"])  # type: ignore[arg-type]
-        ahead = matrix.grad.lerp(momentum, group["momentum"])  # type: ignore[union-attr]
-        size = LIKE_ADAM * max(matrix.shape) ** 0.5
-        matrix.add_(orthogonal(ahead), alpha=-group["lr"] * size)
+        momentum.lerp_(matrix.grad, 1 - share)  # type: ignore[arg-type]
+        return matrix.grad.lerp(momentum, share)  # type: ignore[union-attr]
 
 
 def orthogonal(matrix: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ from agents.config import PhaseConfig, TrainConfig
 from agents.descent import Descent
 from agents.navigator import Navigator, Observation
 from agents.objective import Numbers
+from agents.parallel import ALONE, Team
 from agents.recognition import sampled
 from agents.recording import record
 from agents.sampler import EpisodeSampler
@@ -50,7 +51,14 @@ class Naming:
     A walk depends on its number alone, so that a resumed run walks the latest ones again.
     """
 
-    def __init__(self, config: TrainConfig, navigator: Navigator, env: VectorEnv, sampler: EpisodeSampler) -> None:
+    def __init__(
+        self,
+        config: TrainConfig,
+        navigator: Navigator,
+        env: VectorEnv,
+        sampler: EpisodeSampler,
+        team: Team = ALONE,
+    ) -> None:
         """Nothing has been seen yet.
 
         Args:
@@ -58,7 +66,9 @@ class Naming:
             navigator: The agent.
             env: Training episodes, autoreset DISABLED.
             sampler: Says from the starts of which episodes each walk sets out.
+            team: Whose workers divide bodies and frames among them.
         """
+        self._team, self._frames = team, max(1, FRAMES // team.count)
         self.config, self._navigator, self._env, self._sampler = config, navigator, env, sampler
         self._device = next(navigator.parameters()).device
         self._seen: Observation = {}
@@ -78,7 +88,7 @@ class Naming:
         count = frames_of(self._seen) // WALKS
         self._navigator.train()
         losses, norms = zip(
-            *(self._learn(min(done + 1, WALKS) * count, descent) for _ in range(max(1, LOOKS * count // FRAMES))),
+            *(self._learn(min(done + 1, WALKS) * count, descent) for _ in range(max(1, LOOKS * count // self._frames))),
             strict=True,
         )
         loss = torch.stack(losses).mean()
@@ -97,7 +107,7 @@ class Naming:
         ):
             problem = "there are no labelled images to learn from, or the navigator matches no words with them"
             raise InputError("--perception.iterations", problem, "set it to 0")
-        random = torch.Generator(self._device).manual_seed((self.config.seed << 24) + number)
+        random = torch.Generator(self._device).manual_seed(self._team.seed((self.config.seed << 24) + number))
         wanderer = Wanderer(navigator.low_level_actions, expert_share, random)
         nobody = torch.zeros(len(episodes), device=self._device)
         frames = record(self._env, episodes, wanderer, nobody, steps=STEPS).frames
@@ -117,7 +127,7 @@ class Naming:
 
     def _learn(self, count: int, descent: Descent) -> tuple[Tensor, Tensor]:
         """Take a step towards naming what some of the first `count` frames show; returns loss and norm of gradient."""
-        chosen = torch.randint(count, (min(FRAMES, count),), device=self._device)
+        chosen = torch.randint(count, (min(self._frames, count),), device=self._device)
         frames = {name: value[chosen] for name, value in self._seen.items()}
         loss = self._navigator.naming(self._navigator.see({**frames, "depth": frames["depth"].float()}))
         assert loss is not None, "there are labels"

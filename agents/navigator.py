@@ -65,6 +65,29 @@ class State:
 
 
 @dataclass(frozen=True)
+class Thought:
+    """What B episodes have looked at, remembered and read at a step, and what there is to say of it.
+
+    Attributes:
+        features: (B, F), what decisions are made from.
+        logits: (B, A), -inf where an action is not offered; None if `Navigator.heads` has yet to score the actions.
+        action_features: (B, A, GEOMETRY or actions), what `Navigator.chose` remembers of the action taken.
+        word_attention: (B, L).
+        view_attention: (B, 36 or cells), what the history looked at.
+        state: The state after this step, but for the action.
+        auxiliary: (B,), loss of pointing at where the way goes on; None unless that was observed.
+    """
+
+    features: Tensor
+    logits: Tensor | None
+    action_features: Tensor
+    word_attention: Tensor
+    view_attention: Tensor
+    state: State
+    auxiliary: Tensor | None
+
+
+@dataclass(frozen=True)
 class Output:
     """One decision of B episodes.
 
@@ -218,6 +241,27 @@ class Navigator(nn.Module):
     def forward(self, instruction: Instruction, observation: Observation, state: State) -> Output:
         """Look, remember, read, ground, and score the actions."""
         observation = self.aim(instruction.goal, self.see(observation))
+        thought = self.think(instruction, observation, state)
+        return Output(
+            *self.heads(thought.features, thought.logits, observation),
+            thought.action_features,
+            thought.word_attention,
+            thought.view_attention,
+            thought.state,
+            total(thought.auxiliary, self.recognised(observation)),
+        )
+
+    def heads(self, features: Tensor, logits: Tensor | None, observation: Observation) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits (N, A), expected returns (N,) and shares of the way (N,), of any number of bodies and steps."""
+        if logits is None:
+            logits = self.act(features)
+            if "candidate_mask" in observation:
+                logits = logits.masked_fill(observation["candidate_mask"] <= 0, -torch.inf)
+        # The critic watches the policy, it does not shape it.
+        return logits, self.value(features.detach())[:, 0], self.progress(features)[:, 0]
+
+    def think(self, instruction: Instruction, observation: Observation, state: State) -> Thought:
+        """All of a step that the next one needs, from what has been seen and aimed at."""
         here = observation["cells" if self.camera else "viewpoint"]
         panorama, around = self.views.around(here, state.glance), self._around(observation)
         looked, seen = self._look(state.hidden, observation, panorama, around)
@@ -238,16 +282,8 @@ class Navigator(nn.Module):
         else:
             visited = torch.cat([visited, here[:, None]], 1)
         logits, action_features = self._score(features, instruction, reading, observation, visited, panorama)
-        return Output(
-            logits,
-            self.value(features.detach())[:, 0],  # the critic watches the policy, it does not shape it
-            self.progress(features)[:, 0],
-            action_features,
-            reading,
-            looked,
-            State(core, hidden, state.last_action, visited, read, state.glance),
-            total(lost, self.recognised(observation)),
-        )
+        after = State(core, hidden, state.last_action, visited, read, state.glance)
+        return Thought(features, logits, action_features, reading, looked, after, lost)
 
     def _around(self, observation: Observation) -> Tensor:
         """Features of directions from the body: of its views (B, 36, DIRECTION), or of cells (N, DIRECTION)."""
@@ -331,14 +367,10 @@ class Navigator(nn.Module):
         observation: Observation,
         visited: Tensor,
         panorama: Panorama,
-    ) -> tuple[Tensor, Tensor]:
-        """Logits (B, A) and what to remember of each action (B, A, ...)."""
+    ) -> tuple[Tensor | None, Tensor]:
+        """Logits (B, A) of candidates, None of low-level actions, and what to remember of each action (B, A, ...)."""
         if self.low_level_actions:
-            one_hot = torch.eye(self.low_level_actions, device=features.device).expand(len(features), -1, -1)
-            logits = self.act(features)
-            if "candidate_mask" in observation:
-                logits = logits.masked_fill(observation["candidate_mask"] <= 0, -torch.inf)
-            return logits, one_hot
+            return None, torch.eye(self.low_level_actions, device=features.device).expand(len(features), -1, -1)
         mask = observation["candidate_mask"] > 0
         geometry = self._geometry(observation, visited)
         query = self.choose_content(features)
@@ -371,7 +403,7 @@ class Navigator(nn.Module):
         rest = torch.stack([observation["candidate_distance"] / 5, stop, known], -1)
         return torch.cat([towards, rest], -1)
 
-    def chose(self, output: Output, actions: Tensor) -> State:
+    def chose(self, output: Output | Thought, actions: Tensor) -> State:
         """The state after taking `actions` (B,)."""
         rows = torch.arange(len(actions), device=actions.device)
         return replace(output.state, last_action=output.action_features[rows, actions])

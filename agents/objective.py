@@ -8,6 +8,7 @@ from torch import Tensor
 from agents import losses
 from agents.config import LossConfig
 from agents.experience import Experience
+from agents.parallel import ALONE, Team
 from agents.recording import Predictions, Steps, whole
 
 Numbers = dict[str, Tensor]
@@ -24,7 +25,7 @@ class Targets:
         mask: 1.0 where the episode was alive.
         student: 1.0 where the agent acted, and the episode was alive.
         batch: Episodes, in all.
-        steps: Live steps of all episodes, a number ().
+        steps: Live steps of all episodes, a number (); in a team, the mean of its workers.
     """
 
     returns: Tensor
@@ -42,23 +43,28 @@ class Targets:
         return replace(self, **parts)
 
 
-def targets_of(steps: Steps, weights: LossConfig, bonus: Tensor | None = None) -> Targets:
-    """The targets (T, B) of whole episodes; `bonus` (B,) is added to the return of each of their steps."""
+def targets_of(steps: Steps, weights: LossConfig, bonus: Tensor | None = None, team: Team = ALONE) -> Targets:
+    """The targets (T, B) of whole episodes; `bonus` (B,) is added to the return of each of their steps.
+
+    They are such that the mean of the losses of a team is the loss of its whole batch.
+    """
     returns = losses.discounted_returns(steps.reward, steps.mask, weights.discount)
     return Targets(
         returns if bonus is None else returns + bonus * steps.mask,
         losses.progress_target(steps.distance[0], steps.distance),
-        losses.inflection_weights(steps.expert, whole(steps.mask), steps.mask, weights.inflection),
+        losses.inflection_weights(steps.expert, whole(steps.mask), steps.mask, weights.inflection, team.sum),
         steps.mask,
         steps.mask * steps.student,
         len(steps.student),
-        steps.mask.sum(),
+        team.sum(steps.mask.sum()) / team.count,
     )
 
 
-def objective(experience: Experience, weights: LossConfig, bonus: Tensor | None = None) -> tuple[Tensor, Numbers]:
+def objective(
+    experience: Experience, weights: LossConfig, bonus: Tensor | None = None, team: Team = ALONE
+) -> tuple[Tensor, Numbers]:
     """The loss of a batch of episodes, and its terms and other numbers to log; see `targets_of` for the bonus."""
-    targets = targets_of(experience, weights, bonus)
+    targets = targets_of(experience, weights, bonus, team)
     loss, terms = weigh(experience, targets, weights)
     return loss, {**terms, **summary(experience, experience.value, targets)}
 

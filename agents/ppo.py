@@ -19,6 +19,7 @@ from agents.descent import Descent
 from agents.language import Instruction
 from agents.navigator import Navigator, Observation, State, as_tensors
 from agents.objective import Numbers
+from agents.parallel import ALONE, Team
 from agents.recording import (
     Packing,
     actions_for,
@@ -273,7 +274,7 @@ class Ppo:
             FloatingPointError: If a loss, gradient or policy is not finite.
         """
         chunk = self.stream.chunk(self.config.steps)
-        targets = ppo_targets(chunk, weights, self.config)
+        targets = ppo_targets(chunk, weights, self.config, self._descent.team)
         found: list[Numbers] = []
         for _ in range(self.config.epochs):
             order = torch.randperm(chunk.actions.shape[1], device=chunk.actions.device)
@@ -333,8 +334,8 @@ def _memory(navigator: Navigator, chunk: Chunk, packing: Packing, begins: Observ
     return instruction, replaced(begun, before, goes_on.nonzero()[:, 0])
 
 
-def ppo_targets(chunk: Chunk, weights: LossConfig, config: PpoConfig) -> dict[str, Tensor]:
-    """What the loss of a chunk is measured with, (T, B) each."""
+def ppo_targets(chunk: Chunk, weights: LossConfig, config: PpoConfig, team: Team = ALONE) -> dict[str, Tensor]:
+    """What the loss of a chunk is measured with, (T, B) each; advantages and weights are scaled in all of a team."""
     gains = losses.advantages(chunk.reward, chunk.value, chunk.ends, chunk.following, weights.discount, config.trace)
     everything = torch.ones_like(chunk.reward)
     return {
@@ -342,10 +343,10 @@ def ppo_targets(chunk: Chunk, weights: LossConfig, config: PpoConfig) -> dict[st
         "expert": chunk.expert,
         "log_prob": chunk.log_prob,
         "value": chunk.value,
-        "gains": losses.standardised(gains),
+        "gains": losses.standardised(gains, team.cat(gains)),
         "returns": gains + chunk.value,
         "progress": chunk.progress,
-        "weight": losses.inflection_weights(chunk.expert, chunk.begins, everything, weights.inflection),
+        "weight": losses.inflection_weights(chunk.expert, chunk.begins, everything, weights.inflection, team.sum),
     }
 
 

@@ -7,7 +7,7 @@ done for episodes that have ended.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from gymnasium.vector import VectorEnv
 from torch import Tensor, nn
 
 from agents.language import Instruction
-from agents.navigator import Navigator, Observation, Output, State, as_tensors
+from agents.navigator import Navigator, Observation, Output, State, as_tensors, total
 
 SHRINK = 0.8  # leave ended episodes out of the network once no more than this share is alive
 Act = Callable[[Observation, dict[str, Any], Tensor], Tensor]
@@ -72,18 +72,20 @@ def judge(output: Output, actions: Tensor, expert: Tensor) -> Predictions:
     Raises:
         FloatingPointError: If the policy is not a number.
     """
-    log_probs = output.logits.log_softmax(-1)
+    return judged(output.logits, output.value, output.progress, output.auxiliary, actions, expert)
+
+
+def judged(
+    logits: Tensor, value: Tensor, progress: Tensor, auxiliary: Tensor | None, actions: Tensor, expert: Tensor
+) -> Predictions:
+    """The same of the parts of an output, see there."""
+    log_probs = logits.log_softmax(-1)
     if bool(log_probs.isnan().any()):
         raise FloatingPointError("a probability of the policy is nan")
     entropy = -(log_probs.exp() * log_probs.masked_fill(log_probs == -torch.inf, 0.0)).sum(-1)
     right, chosen = (log_probs.gather(1, each[:, None])[:, 0] for each in (expert, actions))
-    semantic = torch.zeros_like(output.value) if output.auxiliary is None else output.auxiliary
-    return Predictions(right, chosen, entropy, output.value, output.progress, semantic)
-
-
-def stack(parts: list[Predictions], join: Callable[[list[Tensor]], Tensor]) -> dict[str, Tensor]:
-    """The fields of all parts, joined."""
-    return {each.name: join([getattr(part, each.name) for part in parts]) for each in fields(Predictions)}
+    semantic = torch.zeros_like(value) if auxiliary is None else auxiliary
+    return Predictions(right, chosen, entropy, value, progress, semantic)
 
 
 def unlabelled(navigator: Navigator, observation: Observation) -> Observation:
@@ -320,19 +322,25 @@ def unroll(
     recognised, frames = navigator.recognised(frames), unlabelled(navigator, frames)
     # Cut in one go: the gradient of a slice is as large as what it was cut from.
     cut = {name: torch.split(value, sizes) for name, value in frames.items()}
-    parts = []
+    thoughts = []
     rows = torch.arange(sizes[0], device=steps[0].device)
-    for step, (actions, expert) in enumerate(zip(*(torch.split(each, sizes) for each in steps), strict=True)):
+    for step, actions in enumerate(torch.split(steps[0], sizes)):
         if len(actions) < len(rows):
             rows = rows[: len(actions)]
             instruction, state = instruction.rows(rows), state.rows(rows)
-        output = navigator(instruction, {name: pieces[step] for name, pieces in cut.items()}, state)
-        parts.append(judge(output, actions, expert))
-        state = navigator.chose(output, actions)
-    predictions = Predictions(**stack(parts, torch.cat))
-    if recognised is not None:
-        predictions = replace(predictions, semantic=predictions.semantic + recognised)
+        thoughts.append(navigator.think(instruction, {name: pieces[step] for name, pieces in cut.items()}, state))
+        state = navigator.chose(thoughts[-1], actions)
+    # What no later step waits for is worked out at once.
+    features = torch.cat([each.features for each in thoughts])
+    logits, astray = _joined([each.logits for each in thoughts]), _joined([each.auxiliary for each in thoughts])
+    predictions = judged(*navigator.heads(features, logits, frames), total(astray, recognised), *steps)
     return predictions, state
+
+
+def _joined(parts: list[Tensor | None]) -> Tensor | None:
+    """Parts one after the other, if there are any."""
+    found = [part for part in parts if part is not None]
+    return torch.cat(found) if found else None
 
 
 def carried(begun: State, before: State) -> State:

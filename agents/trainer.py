@@ -31,6 +31,7 @@ from agents.log import Log, Scores
 from agents.naming import Naming
 from agents.navigator import Navigator
 from agents.objective import Numbers
+from agents.parallel import ALONE, Team
 from agents.ppo import Ppo, Stream
 from agents.rollout import versions
 from agents.sampler import EpisodeSampler
@@ -38,6 +39,7 @@ from vln.errors import InputError
 
 STAGES = ("perception", "imitation", "reinforcement", "exploration")
 LATEST, BEST = "latest.safetensors", "best.safetensors"
+OWN = ("random", "stream")  # parts of a checkpoint in which workers differ; those of the first have no prefix
 
 
 class Trainer:
@@ -55,21 +57,24 @@ class Trainer:
         fingerprint: Fingerprint,
         critic: MatchingCritic | None = None,
         exploration: Exploration | None = None,
+        team: Team = ALONE,
     ) -> None:
         """A run that starts at iteration 0.
 
         Args:
             config: What to do.
             navigator: The agent, on the device to learn on.
-            env: Training episodes, autoreset DISABLED, `config.batch_size` at a time.
+            env: Training episodes, autoreset DISABLED, as many at a time as this worker has rows of a batch.
             sampler: Says which episodes each update learns from.
-            evaluate: Scores the navigator as it is, by split and metric.
+            evaluate: Scores the navigator as it is, by split and metric; the first worker is asked alone.
             log: Where numbers go.
             folder: Where checkpoints go.
             fingerprint: Of the data.
             critic: For phases with an intrinsic reward.
             exploration: For the phase of that name, unless it has no updates.
+            team: The workers, all of which have such a trainer.
         """
+        self.team = team
         self.config, self.navigator, self.env, self.sampler = config, navigator, env, sampler
         self.log, self.folder, self.fingerprint = log, folder, fingerprint
         self._evaluate = evaluate
@@ -77,10 +82,10 @@ class Trainer:
         self.average = weights_of(navigator)
         self.iteration, self.steps, self.seconds, self.best = 0, 0, 0.0, -1.0
         muon = config.optimizer == "muon"
-        self.descent = Descent(navigator, config.imitation.learning_rate, config.gradient_clip, muon)
-        self.naming = Naming(config, navigator, env, sampler)
+        self.descent = Descent(navigator, config.imitation.learning_rate, config.gradient_clip, muon, team)
+        self.naming = Naming(config, navigator, env, sampler, team)
         self.critic, self.exploration = critic, exploration
-        self.dagger = Dagger(config, navigator, env, sampler, folder / "dagger")
+        self.dagger = Dagger(config, navigator, env, sampler, folder / "dagger", team)
         self.stream = Stream(navigator, env, sampler)
         self.ppo = Ppo(config.ppo, navigator, self.stream, self.descent)
 
@@ -122,7 +127,7 @@ class Trainer:
                     self.log.update(self, numbers)
                     if self.iteration % self.config.evaluate_every == 0 or self.iteration == self.iterations:
                         self.evaluate()
-                if interrupted():
+                if self.team.any(interrupted()):
                     self.save(LATEST)
                     self.log.say(f"stopped after iteration {self.iteration}; the same command with --resume goes on")
                     raise KeyboardInterrupt
@@ -147,9 +152,9 @@ class Trainer:
         """One update; returns numbers to log."""
         with self._at_work():
             self.descent.set_rate(self.learning_rate())
-            numbers = {name: float(value) for name, value in self._learn(self.phase()).items()}
+            numbers = self.team.mean({name: float(value) for name, value in self._learn(self.phase()).items()})
             move_average(self.average, self.navigator, self.config.average, self.iteration)
-        self.steps += int(numbers.pop("frames"))
+        self.steps += round(numbers.pop("frames") * self.team.count)
         self.iteration += 1
         return numbers
 
@@ -196,7 +201,7 @@ class Trainer:
         Whoever explores a split must not choose by its goals: there the latest is the best.
         """
         with self.averaged():
-            scores = self._evaluate()
+            scores = self.team.led(self._evaluate)
         self.log.scores(self, scores)
         spl = scores.get(self.config.select, {}).get("SPL", 0.0)
         better = spl > self.best or self.exploration is not None
@@ -225,6 +230,8 @@ class Trainer:
         """Write a checkpoint of the run as it stands."""
         parts = learner_parts(self.navigator, self.average, self.descent.optimizers)
         parts["stream"] = self.stream.tensors()
+        everyones = self.team.gather({name: parts[name] for name in OWN})
+        parts.update((f"worker{rank}.{name}", each[name]) for rank, each in enumerate(everyones[1:], 1) for name in OWN)
         state = {
             "iteration": self.iteration,
             "steps": self.steps,
@@ -232,20 +239,26 @@ class Trainer:
             "explored": self.exploration.data.added if self.exploration else 0,
             "seconds": self.seconds,
             "best": self.best,
+            "workers": self.team.count,
             "waiting": self.log.waiting,
             "config": as_json(self.config),
             "fingerprint": as_json(self.fingerprint),
             "versions": versions(),
         }
-        save_checkpoint(self.folder / name, parts, state)
+        if self.team.leads:
+            save_checkpoint(self.folder / name, parts, state)
 
     def resume(self, checkpoint: Checkpoint) -> None:
         """Go on where a checkpoint of this run stood.
 
         Raises:
-            InputError: If it was made with another configuration or other data.
+            InputError: If it was made with another configuration, other data or by more or fewer workers.
         """
         check_same_run(checkpoint, self.config, self.fingerprint)
+        workers = checkpoint.state.get("workers", 1)
+        if workers != self.team.count:
+            problem = f"the run has {workers} workers, not {self.team.count}"
+            raise InputError(checkpoint.source, problem, f"resume with --workers {workers}")
         self.average = restore_learner(checkpoint, self.navigator, self.descent.optimizers)
         self.iteration, self.seconds = checkpoint.state["iteration"], checkpoint.state["seconds"]
         self.best, self.steps = checkpoint.state["best"], checkpoint.state.get("steps", 0)
@@ -253,8 +266,11 @@ class Trainer:
         self.dagger.data.restore(checkpoint.state.get("gathered", 0))
         if self.exploration:
             self.exploration.data.restore(checkpoint.state.get("explored", 0))
-        self.stream.load(checkpoint.part("stream"))
-        restore_random(checkpoint, self.device)  # last, so that nothing draws from it before the next update
+        own = "" if self.team.leads else f"worker{self.team.rank}."
+        self.stream.load(checkpoint.part(f"{own}stream"))
+        restore_random(
+            checkpoint.part(f"{own}random"), self.device
+        )  # last, so that nothing draws from it before the next update
 
     def start_from(self, checkpoint: Checkpoint) -> None:
         """Take over the weights of another run."""

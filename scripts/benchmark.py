@@ -5,6 +5,7 @@ python scripts/benchmark.py metrics --repeats 21 --json
 python scripts/benchmark.py graph
 python scripts/benchmark.py graph --threads 1 --batches 1 64 1024
 python scripts/benchmark.py train --preset r2r-navigator
+python scripts/benchmark.py train --preset houses-demo --threads 1 --workers 2
 python scripts/benchmark.py sim
 """
 
@@ -12,7 +13,7 @@ import resource
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -27,6 +28,8 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from agents.config import TrainConfig
+from agents.parallel import Team, check_workers, together, workers_wanted
 from agents.presets import PRESETS
 from agents.trainer import Trainer
 from agents.views import word_weights
@@ -169,12 +172,27 @@ Phase = Literal["perception", "imitation", "reinforcement"]
 PHASES = get_args(Phase)
 
 
+@dataclass(frozen=True)
+class Timing:
+    """What `train` times, with its arguments."""
+
+    config: TrainConfig
+    preset: str
+    phase: Phase
+    data: Path | None
+    updates: int
+    threads: int
+    device: str
+    json: bool
+
+
 def train(
     preset: str = "r2r-navigator",
     phase: Phase = "imitation",
     data: Path | None = None,
     updates: int = 60,
     threads: int = 0,
+    workers: int = 1,
     device: str = "cpu",
     json: bool = False,
 ) -> None:
@@ -185,7 +203,8 @@ def train(
         phase: Phase of learning.
         data: Data folder; $VLN_DATA or ../shared/data if absent.
         updates: Updates to time, after a few to warm up; the median counts.
-        threads: CPU threads; 0 leaves the choice to torch.
+        threads: CPU threads of each worker; 0 leaves the choice to torch, or divides the cores among workers.
+        workers: Processes that learn as one; the parts are those of the first, the steps those of all.
         device: "cpu" or "cuda".
         json: Print JSON instead of a table.
     """
@@ -196,20 +215,31 @@ def train(
     config = replace(config, **{name: replace(getattr(config, name), iterations=0) for name in earlier})
     config = replace(config, world=replace(config.world, houses=HOUSES))
     config = replace(config, dagger=replace(config.dagger, episodes=config.batch_size))  # as many as it takes
-    use_threads(threads)
-    world = open_world(config, data, ("train",))
+    workers = workers_wanted(workers)
+    check_workers(config, workers)
+    timing = Timing(config, preset, phase, data, updates, threads, device, json)
+    together(partial(time_training, timing), workers)
+
+
+def time_training(timing: Timing, team: Team) -> None:
+    """Time updates as a worker of a team; the first one shows what came of it."""
+    config = timing.config
+    use_threads(timing.threads, team.count)
+    with team.leader_first():
+        world = open_world(config, timing.data, ("train",))
     with TemporaryDirectory() as folder:
-        trainer = build_trainer(world, Path(folder), device, ())
+        trainer = build_trainer(world, Path(folder), team.device(timing.device), (), team=team)
         while trainer.batches_to_gather():
             trainer.gather()
         for _ in range(WARM_UP):
             trainer.update()
-        before = trainer.steps
-        parts = [time_update(trainer) for _ in track(range(updates), transient=True, console=Console(stderr=True))]
+        before, console = trainer.steps, Console(stderr=True, quiet=not team.leads)
+        parts = [time_update(trainer) for _ in track(range(timing.updates), transient=True, console=console)]
     seconds = {name: median(part.get(name, 0.0) for part in parts) for name in parts[-1]}
     rows = {
-        "preset": preset,
-        "phase": phase,
+        "preset": timing.preset,
+        "phase": timing.phase,
+        "workers": team.count,
         "threads": torch.get_num_threads(),
         "batch_size": config.batch_size,
         "episodes_per_second": config.batch_size / seconds["update"],
@@ -217,7 +247,8 @@ def train(
         "memory_GB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
         "seconds": seconds,
     }
-    show(_train_table(rows), rows, json)
+    if team.leads:
+        show(_train_table(rows), rows, timing.json)
 
 
 def time_update(trainer: Trainer) -> dict[str, float]:
@@ -226,11 +257,13 @@ def time_update(trainer: Trainer) -> dict[str, float]:
     parts = (
         (trainer.navigator, "begin", "read instructions"),
         (trainer.navigator, "see", "see images at once"),
-        (trainer.navigator, "forward", "decide"),
+        (trainer.navigator, "think", "remember"),
+        (trainer.navigator, "heads", "decide"),
         (trainer.env, "reset", "environment"),
         (trainer.env, "step", "environment"),
         (torch.Tensor, "backward", "backward"),
         *((optimizer, "step", "optimiser") for optimizer in trainer.descent.optimizers.values()),
+        *([(Team, "average_gradients", "average and wait")] if trainer.team.count > 1 else ()),
     )
     with ExitStack() as watches:
         for owner, method, part in parts:
@@ -259,7 +292,8 @@ def _watched(owner: Any, method: str, part: str, seconds: dict[str, float]) -> I
 
 def _train_table(rows: Mapping[str, Any]) -> Table:
     rates = f"{rows['episodes_per_second']:.0f} episodes/s, {rows['steps_per_second']:.0f} steps/s"
-    title = f"{rows['preset']}, {rows['phase']}, {rows['threads']} threads: {rates}, {rows['memory_GB']:.1f} GB at most"
+    who = f"{rows['workers']} workers, {rows['threads']} threads each"
+    title = f"{rows['preset']}, {rows['phase']}, {who}: {rates}, {rows['memory_GB']:.1f} GB at most"
     table = Table("part", title=title)
     for column in ("ms an update", "share"):
         table.add_column(column, justify="right")

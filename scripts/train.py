@@ -5,10 +5,14 @@ python scripts/train.py r2r-navigator --out runs/navigator --resume          # g
 python scripts/train.py r2r-navigator --out runs/gru --navigator.cell gru --navigator.layers 2
 python scripts/train.py r2r-navigator --out runs/deaf --ablate language
 python scripts/train.py r2r-navigator --out runs/a2c --start-from runs/base/best.safetensors --imitation.iterations 0
+python scripts/train.py houses --out runs/houses --workers 2                 # two processes learn as one
+torchrun --nproc-per-node 2 scripts/train.py houses --out runs/houses        # the same, e.g. on several GPUs
 """
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -20,8 +24,9 @@ from agents.checkpoint import as_json, check_fingerprint, load_checkpoint
 from agents.config import CaptionConfig, TrainConfig, check_config
 from agents.critic import MatchingCritic
 from agents.exploration import Exploration, instructions
-from agents.log import Log, Scores
+from agents.log import Log, Scores, Silence
 from agents.navigator import Navigator
+from agents.parallel import ALONE, Team, check_workers, together, workers_wanted
 from agents.policy import NavigatorAgent
 from agents.presets import PRESETS
 from agents.rollout import rollout
@@ -55,7 +60,9 @@ class Arguments:
         augment: Files in R2R's format with episodes to learn from besides, as augment.py writes.
         critic: Run of a speaker, the matching critic of an intrinsic reward and of exploration.
         device: Device to learn on, "cpu" or "cuda".
-        threads: CPU threads; 0 takes one for each core.
+        threads: CPU threads of each worker; 0 divides the cores among them.
+        workers: Processes that divide each batch among them and learn as one. Gradients are those of the whole batch up
+            to rounding; chance is each worker's own, and logged numbers are means over workers.
     """
 
     config: Annotated[TrainConfig, tyro.conf.arg(name="")]
@@ -67,36 +74,49 @@ class Arguments:
     critic: Path | None = None
     device: str = "cpu"
     threads: int = 0
+    workers: int = 1
 
 
 def main(arguments: Arguments) -> None:
-    """Train."""
+    """Train, with as many workers as there are to be."""
     check_config(arguments.config)
-    device = usable_device(arguments.device)
-    use_threads(arguments.threads)
+    workers = workers_wanted(arguments.workers)
+    check_workers(arguments.config, workers)
+    check_folder(arguments.out, arguments.resume)
+    together(partial(train, arguments), workers)
+
+
+def train(arguments: Arguments, team: Team) -> None:
+    """Train, as a worker of a team."""
+    device, folder = usable_device(team.device(arguments.device)), arguments.out
+    use_threads(arguments.threads, team.count)
     torch.manual_seed(arguments.config.seed)
-    folder = check_folder(arguments.out, arguments.resume)
-    world = open_world(arguments.config, arguments.data, splits(arguments.config))
-    world = augmented(world, arguments.augment)
-    critic = open_critic(arguments.critic, world, arguments.data, device)
-    trainer = build_trainer(world, folder, device, splits(arguments.config)[1:], critic)
+    with team.leader_first():
+        world = open_world(arguments.config, arguments.data, splits(arguments.config))
+        world = augmented(world, arguments.augment)
+        critic = open_critic(arguments.critic, world, arguments.data, device)
+    trainer = build_trainer(world, folder, device, splits(arguments.config)[1:], critic, team)
     if arguments.resume:
         trainer.resume(load_checkpoint(folder / LATEST))
     elif arguments.start_from:
         checkpoint = load_checkpoint(arguments.start_from)
         check_fingerprint(checkpoint, trainer.fingerprint)
         trainer.start_from(checkpoint)
-    writable_folder(folder)
-    write_json(folder / "config.json", as_json(arguments.config))
-    write_text(folder / "vocabulary.json", world.vocabulary.to_json())
+    if team.leads:
+        writable_folder(folder)
+        write_json(folder / "config.json", as_json(arguments.config))
+        write_text(folder / "vocabulary.json", world.vocabulary.to_json())
     trainer.train()
 
 
-def use_threads(threads: int) -> None:
-    """Set torch and compiled code up for the CPU; 0 leaves the number of threads to them."""
+def use_threads(threads: int, workers: int = 1) -> None:
+    """Set torch and compiled code up for the CPU; 0 leaves the number of threads to them, or divides the cores."""
+    if workers > 1 and not threads:
+        threads = max(1, (os.cpu_count() or 1) // workers)
     if threads:
-        torch.set_num_threads(threads)
+        # Starting the threads of compiled code gives torch as many, so that torch's number must come last.
         numba.set_num_threads(min(threads, numba.get_num_threads()))
+        torch.set_num_threads(threads)
     torch.set_flush_denormal(True)  # vanishing numbers of Adam would slow matrix products down many times
 
 
@@ -143,11 +163,16 @@ def check_folder(out: Path, resume: bool) -> Path:
 
 
 def build_trainer(
-    world: World, folder: Path, device: str, evaluated: Sequence[str], critic: Speaker | None = None
+    world: World,
+    folder: Path,
+    device: str,
+    evaluated: Sequence[str],
+    critic: Speaker | None = None,
+    team: Team = ALONE,
 ) -> Trainer:
     """A trainer at iteration 0, which evaluates on those of the splits `evaluated` whose goals are known."""
     config = world.config
-    evaluated = [split for split in evaluated if not world.splits[split][0].withheld]
+    evaluated = [split for split in evaluated if team.leads and not world.splits[split][0].withheld]
     navigator = world.navigator().to(device)
     agent = NavigatorAgent(navigator, world.vocabulary)
     environments = {split: world.environment(split, EVALUATION_BATCH, record=True) for split in evaluated}
@@ -156,31 +181,33 @@ def build_trainer(
         return {split: score(world, split, agent, env) for split, env in environments.items()}
 
     matching = MatchingCritic(critic, navigator.low_level_actions) if critic else None
+    team.part_ways(config.seed)
     return Trainer(
         config,
         navigator,
-        world.environment("train", config.batch_size, device=device),
-        EpisodeSampler(world.lengths("train"), config.batch_size, config.seed),
+        world.environment("train", config.batch_size // team.count, device=device),
+        EpisodeSampler(world.lengths("train"), config.batch_size, config.seed, team.rows),
         evaluate,
-        Log(folder),
+        Log(folder) if team.leads else Silence(),
         folder,
         world.fingerprint,
         matching,
-        build_exploration(world, navigator, matching, folder, device),
+        build_exploration(world, navigator, matching, folder, device, team),
+        team,
     )
 
 
 def build_exploration(
-    world: World, navigator: Navigator, critic: MatchingCritic | None, folder: Path, device: str
+    world: World, navigator: Navigator, critic: MatchingCritic | None, folder: Path, device: str, team: Team
 ) -> Exploration | None:
     """The exploration that a configuration asks for, of episodes of which nothing is known but where they start."""
     config = world.config
     if not config.exploration.iterations or critic is None:
         return None
     split = config.sil.split
-    env = world.environment(split, config.batch_size, device=device, withheld=True)
-    sampler = EpisodeSampler(world.lengths(split), instructions(config), config.seed)
-    return Exploration(config, navigator, env, sampler, critic, folder / "explored")
+    env = world.environment(split, config.batch_size // team.count, device=device, withheld=True)
+    sampler = EpisodeSampler(world.lengths(split), instructions(config), config.seed, team.rows)
+    return Exploration(config, navigator, env, sampler, critic, folder / "explored", team)
 
 
 def score(world: World, split: str, agent: NavigatorAgent, env: NavigationVectorEnv) -> dict[str, float]:

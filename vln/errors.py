@@ -13,4 +13,8 @@ class InputError(ValueError):
     """
 
     def __init__(self, source: object, problem: str, fix: str) -> None:
-        super().__init__(f"{source}: {problem}; {fix}.")
+        super().__init__(source, problem, fix)  # all of them, so that it can be pickled
+
+    def __str__(self) -> str:
+        source, problem, fix = self.args
+        return f"{source}: {problem}; {fix}."
