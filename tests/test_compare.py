@@ -86,7 +86,12 @@ def test_the_quick_look_measures_every_variant_and_draws(quick):
             sum(part["n"] for part in row["by words"]) == sum(part["n"] for part in row["by metres"]) == row["n"] >= 6
         )
         assert row["gradient norm"]["largest"] >= row["gradient norm"]["median"] > 0
-    assert list(table["truncated gradients"]) == ["core: RNN", "core: LSTM"]
+    assert list(table["gradients"]) == ["core: RNN", "core: LSTM"]
+    for row in table["gradients"].values():
+        assert row["truncated"]["cosine"].keys() == row["truncated"]["times as long"].keys() == {"4"}
+        assert 0 < row["truncated"]["cosine"]["4"] <= 1
+        assert row["step"]["norm"] > 0
+        assert row["step"]["clipped"] < row["step"]["before"]
     assert read_json(folder / "cells.json") == table
     assert table["says"] in (folder / "cells.md").read_text()
     for name in ("gradients", "success", "learning"):
