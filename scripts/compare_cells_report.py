@@ -17,7 +17,7 @@ from scripts.studies import drawn, markdown
 from vln.files import write_json, write_text
 from vln.statistics import Interval, mean_interval, seed_interval, thirds
 
-HEADS = ("cells", "min", "SR %", "SPL %", "gradient × a step back", "norm", "largest", "loss")
+HEADS = ("cells", "min", "SR %", "× a step back", "norm", "largest", "loss")
 TRUNCATION_HEADS = ("flows back", "steps", "cosine with the whole gradient", "times as long")
 STEP_HEADS = ("one plain step", "norm", "loss before", "after, clipped", "after, not clipped")
 STYLES = {("rnn", 1): "C3-", ("rnn", 2): "C3--", ("gru", 1): "C2-", ("lstm", 1): "C0-", ("lstm", 2): "C0--"}
@@ -133,9 +133,9 @@ def says(rows: Mapping[str, Mapping[str, Any]]) -> str:
 
 def cells(name: str, row: Mapping[str, Any]) -> list[str]:
     """A row as text; half widths of 95 % intervals behind ±."""
-    shares = [f"{100 * row[each][0]:.1f} ± {50 * (row[each][2] - row[each][1]):.1f}" for each in ("SR", "SPL")]
+    success = f"{100 * row['SR'][0]:.1f} ± {50 * (row['SR'][2] - row['SR'][1]):.1f}"
     norms = [f"{row['gradient norm'][each]:.3g}" for each in ("median", "largest")]
-    return [name, f"{row['minutes']:.1f}", *shares, factor(row["decay"]), *norms, f"{row['loss']:.2f}"]
+    return [name, f"{row['minutes']:.1f}", success, factor(row["decay"]), *norms, f"{row['loss']:.2f}"]
 
 
 def factor(interval: Sequence[float]) -> str:

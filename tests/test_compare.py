@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from command_line import SMALL, Result, run_script
+from learners import small_world
 
 from agents.presets import houses_demo, r2r_navigator
 from scripts.cell_study import NO_CLIP, Variant, variants
@@ -131,6 +132,13 @@ def test_the_report_says_what_the_intervals_show():
     assert says(told["faster"]).count("vanishes faster in the RNN") == 2
     assert says(told["alike"]).count("is not shown to vanish faster in the RNN") == 2
     assert says(told["explodes"]).count("explodes in the RNN") == 2
+
+
+def test_paths_on_graphs_are_as_long_as_their_edges(small_data):
+    world = small_world(small_data, splits=("train",))
+    told = {str(entry["path_id"]): entry["distance"] for entry in read_json(small_data / "r2r" / "R2R_train.json")}
+    expected = [told[episode.episode_id.partition("_")[0]] for episode in world.splits["train"]]
+    np.testing.assert_allclose(world.path_lengths("train"), expected, atol=0.01)
 
 
 # --- bias ---
