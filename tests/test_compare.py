@@ -190,7 +190,7 @@ def test_the_table_is_shown_with_its_sentence(audited, runs, run):
     result = run("compare.py", "bias", runs / "full", *flags)
     assert result.code == 0, result.errors
     assert "full: r2r val_seen" in result.output
-    assert "With neither sight nor words it arrives in" in result.output
+    assert "With neither sight nor words it arrives in" in " ".join(result.output.split())
 
 
 # --- bad input ---
