@@ -15,19 +15,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from matplotlib.figure import Figure
-from rich.console import Console
-from rich.table import Table
 
-from agents.checkpoint import load_checkpoint
 from agents.config import CaptionConfig, LossConfig, PhaseConfig, TrainConfig
 from agents.presets import houses_demo, houses_speaker, r2r_navigator, r2r_speaker
-from agents.trainer import LATEST, STAGES
-from scripts import train, train_speaker
+from agents.trainer import LATEST
+from scripts import train_speaker
 from scripts.common import commands, show
-from scripts.evaluate import lives, open_run
+from scripts.studies import DONE, begun, check_scale, curves, drawn, finished, learn, markdown, measured, shorter, slug
 from vln.errors import InputError
-from vln.files import read_json_lines, writable_folder, write_json, write_text
+from vln.files import writable_folder, write_json, write_text
 from vln.rewards import RewardConfig
 from vln.statistics import compare_paired, mean_interval
 
@@ -36,7 +32,6 @@ SPEAKER, IMITATION = "speaker", "imitation"
 COLUMNS = ("NE", "SR", "SPL", "nDTW")
 DELTA = 2.0  # weight of the intrinsic reward
 NOTHING = RewardConfig("metres", progress_weight=0.0, success=0.0, failure=0.0)
-DONE = "done"  # the file that tells that a run has ended
 FoundRows = Mapping[str, Sequence[Mapping[str, Any]]]
 
 
@@ -81,22 +76,21 @@ def rcm(
         threads: CPU threads; 0 takes one for each core.
         json: Print JSON instead of a table.
     """
-    if not 0 < scale <= 1 or not seeds:
-        raise InputError(
-            "--scale" if seeds else "--seeds", "nothing would be trained", "give a share above 0, and seeds"
-        )
+    check_scale(scale, seeds)
     wanted = chosen(rcm_rows(dataset), rows)
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in wanted}
     for seed in seeds:
         folder = writable_folder(out / f"seed-{seed}")
         for name, row in wanted.items():
-            run = learn(folder, name, row, speaker_config(dataset), seed, scale, data, threads)
+            run = learn_row(folder, name, row, speaker_config(dataset), seed, scale, data, threads)
             found[name].append({split: measured(run, split, data) for split in SPLITS})
     table = {name: summary(name, found, wanted) for name in wanted}
     write_json(out / "table.json", table)
-    write_text(out / "table.md", markdown(table))
-    curves(out, list(wanted), seeds).savefig(out / "curves.png", dpi=120)
-    show(drawn(table), table, json)
+    rows_shown = [cells(name, row) for name, row in table.items()]
+    write_text(out / "table.md", markdown(HEADS, rows_shown))
+    runs = {name: [out / f"seed-{seed}" / slug(name) for seed in seeds] for name in wanted}
+    curves(runs).savefig(out / "curves.png", dpi=120)
+    show(drawn(HEADS, rows_shown), table, json)
 
 
 def rcm_rows(dataset: str) -> dict[str, Row]:
@@ -158,7 +152,7 @@ def chosen(rows: Mapping[str, Row], names: Sequence[str]) -> dict[str, Row]:
     return {name: row for name, row in rows.items() if name in needed}
 
 
-def learn(
+def learn_row(
     folder: Path,
     name: str,
     row: Row,
@@ -177,51 +171,9 @@ def learn(
             told = replace(speaker, seed=seed, **updates)
             train_speaker.main(train_speaker.Arguments(told, critic, data, begun(critic), threads=threads))
             write_text(critic / DONE, "")
-    run = folder / slug(name)
-    if not finished(run):
-        Console(stderr=True).print(f"{name}, seed {seed}", style="bold", highlight=False)
-        start = folder / slug(row.start) / LATEST if row.start else None
-        config = shorter(replace(row.config, seed=seed), scale)
-        train.main(train.Arguments(config, run, data, begun(run), start, critic=critic, threads=threads))
-        write_text(run / DONE, "")
-    return run
-
-
-def finished(run: Path) -> bool:
-    """Whether a run has ended."""
-    return (run / DONE).exists()
-
-
-def begun(run: Path) -> bool:
-    """Whether a run has something to go on from."""
-    return (run / LATEST).exists()
-
-
-def slug(name: str) -> str:
-    """A name as a folder."""
-    return "".join(letter if letter.isalnum() else "-" for letter in name.lower()).strip("-")
-
-
-def shorter(config: TrainConfig, scale: float) -> TrainConfig:
-    """A configuration with a share of its updates, and of the episodes of its growing data sets, rounded up."""
-
-    def part(settings: Any, *names: str) -> Any:
-        return replace(settings, **{name: math.ceil(getattr(settings, name) * scale) for name in names})
-
-    phases = {name: part(getattr(config, name), "iterations") for name in STAGES}
-    data_sets = {name: part(getattr(config, name), "rounds", "episodes") for name in ("dagger", "sil")}
-    return replace(part(config, "evaluate_every"), **phases, **data_sets)
-
-
-def measured(run: Path, split: str, data: Path | None) -> dict[str, Any]:
-    """Metrics of the episodes of a split, (N,) each, of a run's last weights, and the minutes that it took."""
-    trained = open_run(run, split, data, "latest", False, "greedy", "cpu")
-    lived = lives(trained, split, "nothing", 0, 0)[0]
-    columns = trained.world.scores(split, lived)
-    episodes = trained.world.splits[split]
-    paths = [(each.scan, each.path, each.positions) for each in episodes]
-    seconds = load_checkpoint(run / LATEST).state["seconds"]
-    return {**{name: columns[name] for name in COLUMNS}, "paths": paths, "minutes": seconds / 60}
+    start = folder / slug(row.start) / LATEST if row.start else None
+    config = shorter(replace(row.config, seed=seed), scale)
+    return learn(folder / slug(name), f"{name}, seed {seed}", config, data, threads, start, critic)
 
 
 def summary(name: str, found: FoundRows, rows: Mapping[str, Row]) -> dict[str, Any]:
@@ -229,13 +181,14 @@ def summary(name: str, found: FoundRows, rows: Mapping[str, Row]) -> dict[str, A
     start, table = rows[name].start, {}
     for split in SPLITS:
         seeds = [each[split] for each in found[name]]
+        paths = [each.way for each in seeds[0]["episodes"]]
         means = {column: float(np.mean([each[column].mean() for each in seeds])) for column in COLUMNS}
-        interval = mean_interval(np.mean([each["SR"] for each in seeds], axis=0), seeds[0]["paths"])
+        interval = mean_interval(np.mean([each["SR"] for each in seeds], axis=0), paths)
         table[split] = {**means, "SR interval": [interval.low, interval.high]}
         if start:
             before = np.mean([each[split]["SR"] for each in found[start]], axis=0)
             after = np.mean([each["SR"] for each in seeds], axis=0)
-            change = compare_paired(before, after, seeds[0]["paths"])
+            change = compare_paired(before, after, paths)
             table[split]["SR gain"] = change.difference.mean
             table[split]["SR gain interval"] = [change.difference.low, change.difference.high]
             table[split]["SR gain p"] = change.p_value
@@ -256,35 +209,6 @@ def cells(name: str, row: Mapping[str, Any]) -> list[str]:
 
 
 HEADS = ("row", "seeds", "min", *(f"{split} {what}" for split in SPLITS for what in ("SR", "SPL", "gain of SR")))
-
-
-def markdown(table: Mapping[str, Any]) -> str:
-    """The table as the README shows it: gains are over the row that a row starts from, with 95 % intervals."""
-    lines = [HEADS, ["---"] * len(HEADS), *(cells(name, row) for name, row in table.items())]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
-
-
-def drawn(table: Mapping[str, Any]) -> Table:
-    """The table for the terminal."""
-    shown = Table(*HEADS)
-    for name, row in table.items():
-        shown.add_row(*cells(name, row))
-    return shown
-
-
-def curves(out: Path, names: Sequence[str], seeds: Sequence[int]) -> Figure:
-    """Success on unseen buildings while learning, by minutes of each run; seeds of a row have one colour."""
-    figure = Figure(figsize=(8, 5), layout="constrained")
-    axes = figure.subplots()
-    for number, name in enumerate(names):
-        for seed in seeds:
-            log = read_json_lines(out / f"seed-{seed}" / slug(name) / "metrics.jsonl")
-            points = [(row["seconds"] / 60, 100 * row["SR"]) for _, row in log if row["group"] == "val_unseen"]
-            label = name if seed == seeds[0] else None
-            axes.plot(*zip(*points, strict=True), f"C{number % 10}", marker=".", label=label)
-    axes.set(xlabel="minutes", ylabel="val_unseen SR, %")
-    axes.legend(fontsize="small")
-    return figure
 
 
 if __name__ == "__main__":

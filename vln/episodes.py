@@ -2,7 +2,7 @@
 
 import ast
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -62,6 +62,11 @@ class Episode:
     def withheld(self) -> bool:
         """Whether the goal is not told, on a graph or in a continuous world."""
         return len(self.path or self.positions) < 2
+
+    @property
+    def way(self) -> Hashable:
+        """What tells its way from others; the instructions of one way share it, and so their chance to succeed."""
+        return self.scan, self.path, self.positions
 
     def without_goal(self) -> "Episode":
         """The same instruction from the same start, and nothing that tells where it leads."""

@@ -1,0 +1,134 @@
+"""What studies of several trainings share: runs that are not trained twice, their scores, tables and curves."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from agents.checkpoint import load_checkpoint
+from agents.config import TrainConfig
+from agents.trainer import LATEST, STAGES
+from scripts import train
+from scripts.evaluate import lives, open_run
+from vln.errors import InputError
+from vln.files import read_json_lines, write_text
+
+DONE = "done"  # the file that tells that a run has ended
+
+
+def check_scale(scale: float, seeds: Sequence[int]) -> None:
+    """See that something is to be trained.
+
+    Raises:
+        InputError: If the share of the updates is none, or there is no seed.
+    """
+    if not 0 < scale <= 1 or not seeds:
+        raise InputError(
+            "--scale" if seeds else "--seeds", "nothing would be trained", "give a share above 0, and seeds"
+        )
+
+
+def learn(
+    run: Path,
+    title: str,
+    config: TrainConfig,
+    data: Path | None,
+    threads: int,
+    start: Path | None = None,
+    critic: Path | None = None,
+) -> Path:
+    """Train a run, or go on with it, unless it has ended.
+
+    Args:
+        run: Its folder.
+        title: What it is called while it learns.
+        config: What it learns.
+        data: Data folder; the usual ones if absent.
+        threads: CPU threads; 0 takes one for each core.
+        start: Checkpoint whose weights to start from.
+        critic: Run of a speaker.
+    """
+    if not finished(run):
+        Console(stderr=True).print(title, style="bold", highlight=False)
+        train.main(train.Arguments(config, run, data, begun(run), start, critic=critic, threads=threads))
+        write_text(run / DONE, "")
+    return run
+
+
+def finished(run: Path) -> bool:
+    """Whether a run has ended."""
+    return (run / DONE).exists()
+
+
+def begun(run: Path) -> bool:
+    """Whether a run has something to go on from."""
+    return (run / LATEST).exists()
+
+
+def slug(name: str) -> str:
+    """A name as a folder."""
+    return "".join(letter if letter.isalnum() else "-" for letter in name.lower()).strip("-")
+
+
+def shorter(config: TrainConfig, scale: float) -> TrainConfig:
+    """A configuration with a share of its updates, and of the episodes of its growing data sets, rounded up."""
+
+    def part(settings: Any, *names: str) -> Any:
+        return replace(settings, **{name: math.ceil(getattr(settings, name) * scale) for name in names})
+
+    phases = {name: part(getattr(config, name), "iterations") for name in STAGES}
+    data_sets = {name: part(getattr(config, name), "rounds", "episodes") for name in ("dagger", "sil")}
+    return replace(part(config, "evaluate_every"), **phases, **data_sets)
+
+
+def measured(run: Path, split: str, data: Path | None) -> dict[str, Any]:
+    """What a run's last weights do in a split.
+
+    Returns:
+        Metrics of the episodes, (N,) each, the `episodes` themselves, and the `minutes` that the run took.
+    """
+    trained = open_run(run, split, data, "latest", False, "greedy", "cpu")
+    columns = trained.world.scores(split, lives(trained, split, "nothing", 0, 0)[0])
+    return {**columns, "episodes": trained.world.splits[split], "minutes": minutes(run)}
+
+
+def minutes(run: Path) -> float:
+    """The minutes that a run has learnt for."""
+    return load_checkpoint(run / LATEST).state["seconds"] / 60
+
+
+def markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table as the README shows it."""
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def drawn(heads: Sequence[str], rows: Sequence[Sequence[str]], title: str | None = None) -> Table:
+    """A table for the terminal; all but its first column hold numbers."""
+    shown = Table(title=title, box=SIMPLE_HEAD, padding=0)
+    for place, head in enumerate(heads):
+        shown.add_column(head, justify="right" if place else "left")
+    for row in rows:
+        shown.add_row(*row)
+    return shown
+
+
+def curves(runs: Mapping[str, Sequence[Path]], split: str = "val_unseen") -> Figure:
+    """Success while learning, by minutes; the runs of a name, which differ in their seeds, have one colour."""
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    axes = figure.subplots()
+    for number, (name, seeds) in enumerate(runs.items()):
+        for place, run in enumerate(seeds):
+            log = read_json_lines(run / "metrics.jsonl")
+            points = [(row["seconds"] / 60, 100 * row["SR"]) for _, row in log if row["group"] == split]
+            label = None if place else name
+            axes.plot(*zip(*points, strict=True), f"C{number % 10}", marker=".", label=label)
+    axes.set(xlabel="minutes", ylabel=f"{split} SR, %")
+    axes.legend(fontsize="small")
+    return figure
