@@ -1,5 +1,7 @@
 """Learning from whole episodes: teacher and student forcing, A2C, and what DAgger recalls."""
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from gymnasium.vector import VectorEnv
@@ -61,20 +63,31 @@ def learn_recording(
     descent: Descent,
     critic: MatchingCritic | None = None,
 ) -> Numbers:
-    """Go through recorded episodes and take a step; returns numbers to log.
+    """Go through recorded episodes and take a step; returns numbers to log."""
+    navigator.train()
+    return {**add_gradients(navigator, recording, phase, descent.add, critic), "gradient_norm": descent.step()}
+
+
+def add_gradients(
+    navigator: Navigator,
+    recording: Recording,
+    phase: PhaseConfig,
+    add: Callable[[Tensor], object],
+    critic: MatchingCritic | None = None,
+) -> Numbers:
+    """Go through recorded episodes and hand the parts of their loss to `add`; returns numbers to log.
 
     The gradients of `phase.truncate` steps at a time are computed and added up, so that only these need memory.
     """
-    navigator.train()
     targets = targets_of(recording, phase.loss, intrinsic_reward(recording, phase.loss.intrinsic, critic))
     values = torch.zeros_like(recording.reward)
     numbers: Numbers = {}
     for predictions, where in chunks(navigator, recording, phase.truncate):
         loss, terms = weigh(predictions, targets.at(where), phase.loss)
-        descent.add(loss)
+        add(loss)
         values.view(-1)[where] = predictions.value.detach()
         numbers = _added(numbers, {**terms, "loss": loss.detach()})
-    return {**numbers, **summary(recording, values, targets), "gradient_norm": descent.step()}
+    return {**numbers, **summary(recording, values, targets)}
 
 
 def _added(numbers: Numbers, more: dict[str, Tensor]) -> Numbers:

@@ -15,6 +15,7 @@ from envs.environment import NavigationVectorEnv
 from envs.graph import LOW_LEVEL_ACTIONS, LowLevelGraph, PanoramicGraph
 from envs.registry import GRAPH_SIMULATORS
 from scripts.world import World, vocabulary_of
+from vln.continuous_metrics import path_length
 from vln.data import find_data, split_file
 from vln.episodes import Episode, check_episodes, load_episodes
 from vln.errors import InputError
@@ -89,6 +90,11 @@ class GraphWorld(World):
         """Metrics of each episode of a split."""
         paths = [[pose.viewpoint for pose in trajectory.poses] for trajectory in trajectories]
         return score_paths(self.graphs, self.splits[split], paths)
+
+    def path_lengths(self, split: str) -> np.ndarray:
+        """Metres along the edges of the demonstrations."""
+        pairs = [(self.graphs[episode.scan], episode.path) for episode in self.splits[split]]
+        return np.array([path_length(graph.positions[[graph.index[each] for each in path]]) for graph, path in pairs])
 
 
 def open_graph_world(

@@ -1,8 +1,9 @@
 """Generated houses and their data sets, as a configuration wants them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from envs.environment import NavigationVectorEnv
 from envs.houses.categories import CATEGORIES
 from envs.houses.dataset import VERSION, houses_for, houses_split
 from scripts.world import World, vocabulary_of
-from vln.continuous_metrics import score_trajectories
+from vln.continuous_metrics import path_length, score_trajectories
 from vln.episodes import Episode
 from vln.features.cache import cache_folder
 from vln.language import Vocabulary
@@ -80,6 +81,14 @@ class HousesWorld(World):
     def scores(self, split: str, trajectories: Sequence[Trajectory]) -> dict[str, np.ndarray]:
         """Metrics of each episode of a split."""
         return score_trajectories(trajectories, SUCCESS_DISTANCE)
+
+    def sharing(self, other: Self) -> Self:
+        """The same world, with the houses that another one has loaded; those to be drawn serve a blind agent too."""
+        return replace(self, scenes=other.scenes) if other.scenes.drawn else self
+
+    def path_lengths(self, split: str) -> np.ndarray:
+        """Metres along the places of the demonstrations."""
+        return np.array([path_length(episode.positions) for episode in self.splits[split]])
 
 
 def open_houses_world(

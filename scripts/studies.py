@@ -11,8 +11,8 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from agents.checkpoint import load_checkpoint
-from agents.config import TrainConfig
+from agents.checkpoint import Checkpoint, load_checkpoint
+from agents.config import TrainConfig, from_json
 from agents.trainer import LATEST, STAGES
 from scripts import train
 from scripts.evaluate import lives, open_run
@@ -59,6 +59,15 @@ def learn(
         train.main(train.Arguments(config, run, data, begun(run), start, critic=critic, threads=threads))
         write_text(run / DONE, "")
     return run
+
+
+def config_of(checkpoint: Checkpoint) -> TrainConfig:
+    """The configuration of the run that a checkpoint is of.
+
+    Raises:
+        InputError: If it is no navigator's.
+    """
+    return from_json(TrainConfig, checkpoint.state["config"], checkpoint.source)
 
 
 def finished(run: Path) -> bool:

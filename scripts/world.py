@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from gymnasium.vector import AutoresetMode
@@ -67,6 +67,14 @@ class World(ABC):
     @abstractmethod
     def scores(self, split: str, trajectories: Sequence[Trajectory]) -> dict[str, np.ndarray]:
         """A (B,) array for each name of `vln.metrics.METRICS`."""
+
+    @abstractmethod
+    def path_lengths(self, split: str) -> np.ndarray:
+        """(N,) metres of the demonstrations of a split."""
+
+    def sharing(self, other: Self) -> Self:
+        """The same world, with what another one of its kind has loaded and can show it."""
+        return self
 
     @property
     def fingerprint(self) -> Fingerprint:

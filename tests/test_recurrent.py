@@ -1,5 +1,7 @@
 """The recurrent core and the instruction encoder against PyTorch's own networks and against the equations."""
 
+import math
+
 import pytest
 import torch
 from torch import nn
@@ -49,6 +51,49 @@ def test_a_step_of_the_lstm_follows_the_equations():
     torch.testing.assert_close(state[0, 1], after)
     torch.testing.assert_close(top, let_out.sigmoid() * after.tanh())
     assert torch.equal(state[0, 0], top)
+
+
+def test_two_steps_of_an_lstm_of_one_number_by_hand():
+    def sigmoid(x: float) -> float:
+        return 1 / (1 + math.exp(-x))
+
+    weights = {"i": (0.5, -0.3, 0.1), "f": (-0.2, 0.4, 0.6), "g": (0.9, 0.7, -0.5), "o": (0.3, -0.8, 0.2)}
+    hidden, memory, expected = 0.25, 0.0, []
+    for x in (1.5, -2.0):
+        let_in, forget, new, let_out = (on_x * x + on_h * hidden + bias for on_x, on_h, bias in weights.values())
+        memory = sigmoid(forget) * memory + sigmoid(let_in) * math.tanh(new)
+        hidden = sigmoid(let_out) * math.tanh(memory)
+        expected.append((hidden, memory))
+    core, network = RecurrentCore("lstm", 1, 1, 1, dropout=0.0), nn.LSTM(1, 1)
+    rows = torch.tensor(list(weights.values()))
+    for part, suffix in ((core.cells[0], ""), (network, "_l0")):
+        for name, values in (("weight_ih", rows[:, :1]), ("weight_hh", rows[:, 1:2]), ("bias_ih", rows[:, 2])):
+            getattr(part, f"{name}{suffix}").data.copy_(values)
+        getattr(part, f"bias_hh{suffix}").data.zero_()
+    state, found = core.initial(torch.tensor([[0.25]])), []
+    for x in (1.5, -2.0):
+        _, state = core(torch.tensor([[x]]), state)
+        found.append(tuple(state.flatten().tolist()))
+    assert found == [pytest.approx(pair) for pair in expected]
+    outputs, _ = network(torch.tensor([[[1.5]], [[-2.0]]]), (torch.tensor([[[0.25]]]), torch.zeros(1, 1, 1)))
+    assert outputs.flatten().tolist() == pytest.approx([hidden for hidden, _ in expected])
+
+
+def test_a_step_of_the_vanilla_network_follows_the_equation():
+    core = RecurrentCore("rnn", WIDTH, HIDDEN, 1, dropout=0.0)
+    x, hidden, weights = seeded(BATCH, WIDTH), seeded(BATCH, HIDDEN), core.cells[0]
+    expected = x @ weights.weight_ih.T + weights.bias_ih + hidden @ weights.weight_hh.T + weights.bias_hh
+    torch.testing.assert_close(core(x, hidden[None, None])[0], expected.tanh())
+
+
+def test_a_step_of_the_gru_follows_the_equations():
+    core = RecurrentCore("gru", WIDTH, HIDDEN, 1, dropout=0.0)
+    x, hidden, weights = seeded(BATCH, WIDTH), seeded(BATCH, HIDDEN), core.cells[0]
+    of_x = (x @ weights.weight_ih.T + weights.bias_ih).chunk(3, 1)
+    of_hidden = (hidden @ weights.weight_hh.T + weights.bias_hh).chunk(3, 1)
+    reset, keep = ((one + other).sigmoid() for one, other in list(zip(of_x, of_hidden, strict=True))[:2])
+    new = (of_x[2] + reset * of_hidden[2]).tanh()
+    torch.testing.assert_close(core(x, hidden[None, None])[0], (1 - keep) * new + keep * hidden)
 
 
 @pytest.mark.parametrize("cell", CELLS)

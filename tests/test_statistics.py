@@ -1,11 +1,13 @@
 """Bootstrap intervals and paired comparisons against what is known of means."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vln.statistics import compare_paired, mean_interval
+from vln.statistics import compare_paired, mean_interval, seed_interval, thirds
 
 few = settings(max_examples=15)
 seeds = st.integers(0, 2**32 - 1)
@@ -108,3 +110,28 @@ def test_every_value_needs_a_group():
 def test_no_values_have_no_mean():
     with pytest.raises(ValueError, match="one episode at least"):
         mean_interval(np.zeros(0))
+
+
+def test_the_interval_over_seeds_is_students():
+    found = seed_interval(np.array([0.5, 0.6, 0.7]))
+    half = 4.302653 * 0.1 / 3**0.5  # the quantile of two degrees of freedom
+    assert (found.mean, found.low, found.high) == pytest.approx((0.6, 0.6 - half, 0.6 + half))
+
+
+@pytest.mark.parametrize("values", [np.array([0.5]), np.zeros((2, 2))])
+def test_one_seed_has_no_interval(values):
+    with pytest.raises(ValueError, match="two of them at least"):
+        seed_interval(values)
+
+
+@given(st.lists(st.integers(0, 5), min_size=1, max_size=30))
+def test_thirds_part_the_sizes_in_order(values):
+    sizes = np.array(values)
+    parts = thirds(sizes)
+    assert (np.sum(parts, axis=0) == 1).all()
+    for lower, upper in itertools.pairwise(parts):
+        assert sizes[lower].max() < sizes[upper].min()
+
+
+def test_thirds_of_different_sizes_are_of_one_number():
+    assert [part.sum() for part in thirds(np.arange(12.0))] == [4, 4, 4]

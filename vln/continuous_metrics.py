@@ -69,6 +69,12 @@ def trajectory_distances(trajectories: Sequence[Trajectory]) -> PathDistances:
     )
 
 
+def path_length(places: np.ndarray | Sequence[Sequence[float]]) -> float:
+    """Metres along places (n, 3)."""
+    at = np.array(places)
+    return float(_apart(at[1:], at[:-1]).sum())
+
+
 def _apart(here: np.ndarray, there: np.ndarray) -> np.ndarray:
     """Metres between places (..., 3)."""
     return np.linalg.norm(here - there, axis=-1)

@@ -8,6 +8,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import stdtrit
 
 RESAMPLES = 10_000
 TAIL = 2.5  # percent beyond either end of a 95 % interval
@@ -16,7 +17,7 @@ BLOCK = 1 << 17  # draws held at a time, few enough for the cache
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A mean and its 95 % bootstrap percentile interval.
+    """A mean and its 95 % interval, of bootstrap percentiles unless said otherwise.
 
     Attributes:
         mean: Of the values as given.
@@ -78,6 +79,38 @@ def compare_paired(
     # The observed sample counts as one resample, so that a p-value is never zero.
     beyond = 1 + min(int(np.count_nonzero(means <= 0)), int(np.count_nonzero(means >= 0)))
     return Comparison(_interval(differences, means), min(1.0, 2 * beyond / (RESAMPLES + 1)))
+
+
+def seed_interval(values: np.ndarray) -> Interval:
+    """The mean of what runs from different seeds gave, with a 95 % interval by Student's t.
+
+    A bootstrap of three numbers would be far too narrow.
+
+    Args:
+        values: (N,) a value a seed, two at least.
+
+    Raises:
+        ValueError: If there are fewer.
+    """
+    values = np.asarray(values, dtype=np.float64)
+    if values.ndim != 1 or len(values) < 2:
+        raise ValueError(f"an interval over seeds needs two of them at least, got shape {values.shape}")
+    half = float(stdtrit(len(values) - 1, 1 - TAIL / 100) * values.std(ddof=1) / np.sqrt(len(values)))
+    return Interval(float(values.mean()), float(values.mean()) - half, float(values.mean()) + half)
+
+
+def thirds(sizes: np.ndarray) -> list[np.ndarray]:
+    """Which of some things are among the small, the middle and the large third of their sizes.
+
+    Args:
+        sizes: (N,) of which equal ones stay together.
+
+    Returns:
+        Up to three (N,) bool, without those that would be empty.
+    """
+    low, high = np.quantile(sizes, (1 / 3, 2 / 3))
+    parts = (sizes <= low, (sizes > low) & (sizes <= high), sizes > high)
+    return [part for part in parts if part.any()]
 
 
 def _interval(values: np.ndarray, means: np.ndarray) -> Interval:

@@ -1,0 +1,176 @@
+"""Agents that differ in their recurrent cells, and what is measured of them: success, and how far gradients reach."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from agents.checkpoint import Checkpoint
+from agents.config import Cell, TrainConfig
+from agents.gradients import agreement, core_inputs, core_reach, encoder_reach, gradient_of
+from agents.navigator import Navigator
+from agents.policy import NavigatorAgent
+from agents.practice import demonstrations
+from agents.recording import Expert, Recording, record
+from agents.rollout import rollout
+from agents.sampler import EpisodeSampler
+from scripts.world import World
+from scripts.worlds import EVALUATION_BATCH
+
+Place = Literal["encoder", "core"]
+CELLS: tuple[tuple[Cell, int], ...] = (("rnn", 1), ("rnn", 2), ("gru", 1), ("lstm", 1), ("lstm", 2))
+TRUNCATIONS = (4, 8, 16)
+NO_CLIP = 1e9  # a norm that no gradient has
+PARTS = {"encoder": ("encoder.forwards", "encoder.backwards"), "core": ("core",)}
+MEASURED = 64  # episodes in which gradients are measured
+
+
+@dataclass(frozen=True)
+class Variant:
+    """An agent with other recurrent cells, or one that learns otherwise.
+
+    Attributes:
+        place: Where the cells are.
+        cell: Their kind.
+        layers: Layers of them.
+        clip: Whether its gradients are clipped.
+        truncate: Steps after which gradients stop flowing back through time; 0 is never.
+    """
+
+    place: Place
+    cell: Cell
+    layers: int = 1
+    clip: bool = True
+    truncate: int = 0
+
+    @property
+    def name(self) -> str:
+        """Its row."""
+        layers = f", {self.layers} layers" if self.layers > 1 else ""
+        clip = "" if self.clip else ", not clipped"
+        truncate = f", truncated at {self.truncate}" if self.truncate else ""
+        return f"{self.place}: {self.cell.upper()}{layers}{clip}{truncate}"
+
+    @property
+    def plain(self) -> bool:
+        """Whether it learns as usual."""
+        return self.clip and not self.truncate
+
+    def config(self, base: TrainConfig) -> TrainConfig:
+        """The configuration of an agent with these cells."""
+        imitation = replace(base.imitation, truncate=self.truncate or base.imitation.truncate)
+        base = replace(base, imitation=imitation, gradient_clip=base.gradient_clip if self.clip else NO_CLIP)
+        if self.place == "encoder":
+            return replace(base, language=replace(base.language, cell=self.cell, layers=self.layers))
+        return replace(base, navigator=replace(base.navigator, cell=self.cell, layers=self.layers))
+
+
+def variants(max_steps: int) -> list[Variant]:
+    """All cells in both places; and in the core, learning without clipping, and through fewer steps."""
+    places: tuple[Place, ...] = ("encoder", "core")
+    plain = [Variant(place, cell, layers) for place in places for cell, layers in CELLS]
+    cells: tuple[Cell, ...] = ("rnn", "lstm")
+    unclipped = [Variant("core", cell, clip=False) for cell in cells]
+    truncated = [Variant("core", "lstm", truncate=steps) for steps in TRUNCATIONS if steps < max_steps]
+    return [*plain, *unclipped, *truncated]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found of a variant that learnt from one seed.
+
+    Attributes:
+        scores: SR and SPL (N,) of the episodes.
+        reach: (M, K) norms of how the state depends on the input k steps back, NaN before the start.
+        updates: The loss, the norm of the gradient and more, by update or by a few of them.
+        minutes: That it learnt for.
+        truncated: By the steps after which it stops flowing back, the cosine of the gradient of the core's weights
+            with the whole one, and how many times as long it is.
+    """
+
+    scores: Mapping[str, np.ndarray]
+    reach: np.ndarray
+    updates: Sequence[Mapping[str, float]]
+    minutes: float
+    truncated: Mapping[int, tuple[float, float]] = field(default_factory=dict)
+
+
+Findings = Mapping[Variant, Sequence[Finding]]
+"""By variant, of each seed."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """What variants are tried on.
+
+    Attributes:
+        world: Episodes of training and of the split.
+        split: Where success is measured.
+        given: Checkpoint of the run, whose eyes all variants have.
+    """
+
+    world: World
+    split: str
+    given: Checkpoint
+
+    def navigator(self, config: TrainConfig) -> Navigator:
+        """A fresh agent of a configuration."""
+        return replace(self.world, config=config).navigator()
+
+    @cached_property
+    def own(self) -> Navigator:
+        """The agent of the run, with its averaged weights."""
+        agent = self.navigator(self.world.config)
+        agent.load_state_dict(self.given.part("average"))
+        return agent
+
+    def lessons(self, batches: int, seed: int) -> list[Recording]:
+        """Demonstrations of training, as the agent of the run sees them."""
+        config = self.world.config
+        sampler = EpisodeSampler(self.world.lengths("train"), config.batch_size, seed)
+        return demonstrations(self.own, self.world.environment("train", config.batch_size), sampler, batches)
+
+    @cached_property
+    def measured(self) -> Recording:
+        """Demonstrations of the split, in which gradients are measured."""
+        episodes = np.arange(min(MEASURED, len(self.world.splits[self.split])))
+        return record(self.world.environment(self.split, len(episodes)), episodes, Expert(), torch.ones(len(episodes)))
+
+    def finding(
+        self, variant: Variant, navigator: Navigator, updates: Sequence[Mapping[str, float]], minutes: float
+    ) -> Finding:
+        """Measure a variant that has learnt."""
+        agent = NavigatorAgent(navigator, self.world.vocabulary)
+        simple = variant in (Variant("core", "rnn"), Variant("core", "lstm"))
+        truncated = self.truncated(navigator) if simple else {}
+        return Finding(self.scores(agent), self.reach(variant, navigator), updates, minutes, truncated)
+
+    def truncated(self, navigator: Navigator) -> dict[int, tuple[float, float]]:
+        """What is left of the gradient where it stops flowing back, see `Finding`."""
+        phase = replace(self.world.config.imitation, truncate=0)
+        whole = gradient_of(navigator, self.measured, phase)
+        lengths = [steps for steps in TRUNCATIONS if steps < len(self.measured.frames)]
+        parts = {steps: gradient_of(navigator, self.measured, replace(phase, truncate=steps)) for steps in lengths}
+        return {steps: agreement(part, whole, "core") for steps, part in parts.items()}
+
+    def reach(self, variant: Variant, navigator: Navigator) -> np.ndarray:
+        """How the last state of a variant's cells depends on their inputs, see `Finding`."""
+        if variant.place == "core":
+            return core_reach(navigator.core, core_inputs(navigator, self.measured)).numpy()
+        return encoder_reach(navigator.encoder, self.tokens).numpy()
+
+    @property
+    def tokens(self) -> Tensor:
+        """(M, L) the instructions of the episodes in which gradients are measured."""
+        return self.measured.frames[0]["instruction"]
+
+    def scores(self, agent: NavigatorAgent) -> dict[str, np.ndarray]:
+        """Metrics (N,) of what an agent does in the split."""
+        episodes = self.world.splits[self.split]
+        env = self.world.environment(self.split, min(EVALUATION_BATCH, len(episodes)), record=True)
+        found = self.world.scores(self.split, rollout(agent, env))
+        return {name: found[name] for name in ("SR", "SPL")}
