@@ -43,9 +43,11 @@ class LanguageModelConfig(LearningConfig):
     """Places of the text that are read at a time."""
     sequence: int = 64
     """Symbols after which the gradient stops flowing back; the state is carried on."""
+    iterations: int = 1200
+    """Updates, if the run is not stopped earlier."""
     learning_rate: float = 4e-3
     """Adam's step size at the start; it falls linearly."""
-    evaluate_every: int = 750
+    evaluate_every: int = 600
     """Updates between evaluations, each followed by a checkpoint; there is one before each sample as well."""
 
 

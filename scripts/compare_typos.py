@@ -27,7 +27,7 @@ from vln.language import UNK, Vocabulary
 from vln.statistics import compare_paired, mean_interval
 from vln.typos import TYPOS, Noise, Typo, mistyped
 
-QUICK, QUICK_RATES = 120, (0.1, 0.3)
+QUICK, QUICK_RATES = 480, (0.1, 0.2, 0.4)
 FULL_RATES = (0.05, 0.1, 0.2, 0.4, 0.8)
 Row = dict[str, Any]
 
@@ -52,7 +52,7 @@ def typos(
     Args:
         runs: Folders of training runs on one data set, e.g. one that reads words and one that reads characters.
         full: All episodes of the split and more rates; interrupted, it goes on where it was.
-        rates: Shares of the words (or letters) with a mistake; 0.1 and 0.3, in full 0.05 to 0.8, if absent.
+        rates: Shares of the words (or letters) with a mistake; 0.1, 0.2 and 0.4, in full 0.05 to 0.8, if absent.
         per: What the rates are shares of.
         kinds: The mistakes: letters swapped, dropped, doubled, or hit beside on the keyboard.
         split: Split.
@@ -119,7 +119,7 @@ def curves(
                 unknown = unknown_share(read, each.world.vocabulary, each.world.config.language.max_length)
                 first.setdefault(noise.rate, found[noise.rate])
                 rows.append(
-                    {"run": each.run.resolve().name, "rate": noise.rate, "unknown": unknown}
+                    {"run": each.run.resolve().name, "rate": noise.rate, "per": noise.per, "unknown": unknown}
                     | summary(found[noise.rate], found[0.0], first[noise.rate], [one.way for one in episodes])
                 )
     return rows
@@ -185,7 +185,11 @@ def figure(title: str, rows: Sequence[Row]) -> Figure:
         low, high = (np.array([100 * row["SR interval"][end] for row in mine]) for end in (0, 1))
         (line,) = axes.plot(rates, [100 * row["SR"] for row in mine], marker="o", label=run)
         axes.fill_between(rates, low, high, color=line.get_color(), alpha=0.15, linewidth=0)
-    axes.set(title=title, xlabel="typing mistakes, % of words or letters", ylabel="SR, % (95 % intervals over paths)")
+    axes.set(
+        title=title,
+        xlabel=f"% of the {rows[0]['per']}s with a typing mistake",
+        ylabel="SR, % (95 % intervals over paths)",
+    )
     axes.set_ylim(bottom=0)
     axes.legend()
     return drawing
