@@ -315,7 +315,29 @@ class SpeakerConfig:
 
 
 @dataclass(frozen=True)
-class CaptionConfig(DataConfig):
+class LearningConfig:
+    """Learning from examples until a score on what was held out gets no better."""
+
+    iterations: int = 1500
+    """Updates, if the run is not stopped earlier."""
+    learning_rate: float = 1e-3
+    """Adam's step size at the start; it falls linearly."""
+    final_share: float = 0.1
+    """Share of the step size that is left at the end."""
+    gradient_clip: float = 5.0
+    """Largest norm of the gradient."""
+    average: float = 0.999
+    """Decay of the running average of the weights, which is what is evaluated; 0 evaluates the weights themselves."""
+    evaluate_every: int = 300
+    """Updates between evaluations, each followed by a checkpoint."""
+    patience: int = 4
+    """Evaluations without a better score after which the run ends."""
+    seed: int = 0
+    """Seed of everything random."""
+
+
+@dataclass(frozen=True)
+class CaptionConfig(LearningConfig, DataConfig):
     """Everything that the training of a speaker depends on, together with the data."""
 
     ablate: Literal["nothing", "vision"] = "nothing"
@@ -330,24 +352,8 @@ class CaptionConfig(DataConfig):
     """The network."""
     world: HousesConfig = field(default_factory=HousesConfig)
     """The houses."""
-    iterations: int = 1500
-    """Updates, if the run is not stopped earlier."""
-    learning_rate: float = 1e-3
-    """Adam's step size at the start; it falls linearly."""
-    final_share: float = 0.1
-    """Share of the step size that is left at the end."""
-    gradient_clip: float = 5.0
-    """Largest norm of the gradient."""
-    average: float = 0.999
-    """Decay of the running average of the weights, which is what is evaluated; 0 evaluates the weights themselves."""
     select: Literal["val_unseen", "dev"] = "val_unseen"
     """Split that picks the best checkpoint and stops the run. `dev` holds buildings out of training for it."""
-    evaluate_every: int = 300
-    """Updates between evaluations, each followed by a checkpoint."""
-    patience: int = 4
-    """Evaluations without a better BLEU on `select` after which the run ends."""
-    seed: int = 0
-    """Seed of everything random."""
 
     @property
     def task(self) -> TrainConfig:

@@ -1,6 +1,8 @@
 """Choosing words: greedily, at random, or by beam search, for a whole batch at a time."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import torch
@@ -8,10 +10,15 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from agents.config import SHORTEST
+from agents.decoder import State
 from agents.language import PAD
+from agents.language_model import LanguageModel
 from agents.speaker import Memory, Speaker
 from vln.errors import InputError
 from vln.language import EOS, UNK
+
+Step = Callable[[Tensor, State], tuple[Tensor, State]]
+"""From the words said last (B,) and the state to log-probabilities (B, V) of the next ones and the state after."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +28,7 @@ class Decoding:
     method: Literal["greedy", "sample", "beam"] = "greedy"
     """Always the likeliest next word, a word at random, or the likeliest sentence that beam search finds."""
     temperature: float = 1.0
-    """Of sampling: below 1 likely words become likelier."""
+    """Of sampling: below 1 likely words become likelier; 0 is greedy."""
     top_p: float = 1.0
     """Sample among the likeliest words that have this probability together (Holtzman et al. 2020)."""
     beams: int = 5
@@ -47,8 +54,8 @@ def check_decoding(decoding: Decoding) -> None:
     Raises:
         InputError: If a number is out of its range, naming the flag.
     """
-    if not decoding.temperature > 0:
-        raise InputError("--temperature", f"{decoding.temperature} is out of range", "give a number above 0")
+    if not decoding.temperature >= 0:
+        raise InputError("--temperature", f"{decoding.temperature} is out of range", "give a number of at least 0")
     if not 0 < decoding.top_p <= 1:
         raise InputError("--top-p", f"{decoding.top_p} is out of range", "give a share above 0, of at most 1")
     if decoding.beams < 1:
@@ -68,15 +75,44 @@ def speak(
         InputError: If the decoding is no good, or there is no room for a word.
     """
     check_decoding(decoding)
-    if max_length < SHORTEST:
-        raise InputError("max_length", f"{max_length} leaves no room for a word", f"use at least {SHORTEST}")
+    _check_room(max_length)
     if decoding.method != "beam":
-        return _word_by_word(speaker, memory, decoding, max_length, random)
+        return _say(speaker, memory, decoding, max_length, random)
     found = _beam(speaker, memory, decoding.beams, max_length)
     if decoding.beams == 1:
         return found
     # A beam may lose what is likeliest word by word on its way; that counts as found as well.
-    return _better(found, _word_by_word(speaker, memory, Decoding(), max_length, None))
+    return _better(found, _say(speaker, memory, Decoding(), max_length, None))
+
+
+@torch.no_grad()
+def carry_on(
+    model: LanguageModel,
+    heard: Tensor,
+    count: int,
+    decoding: Decoding,
+    max_length: int,
+    random: torch.Generator | None = None,
+) -> Sentences:
+    """`count` texts, greedy or sampled, that go on from the tokens `heard` (L,), which are no part of them.
+
+    They have up to `max_length` tokens, their ends included. Unknown tokens are never said, and at least one token is.
+
+    Raises:
+        InputError: If the decoding is no good, or there is no room for a token.
+    """
+    check_decoding(decoding)
+    _check_room(max_length)
+    heard, state = heard.expand(count, -1), model.begin(count)
+    if heard.shape[1] > 1:
+        _, state = model.hear(heard[:, :-1], state)
+    return _word_by_word(model.step, heard[:, -1], state, decoding, max_length, random)
+
+
+def _check_room(max_length: int) -> None:
+    """See that there is room for a word and the end."""
+    if max_length < SHORTEST:
+        raise InputError("max_length", f"{max_length} leaves no room for a word", f"use at least {SHORTEST}")
 
 
 def _allowed(log_probs: Tensor, place: int, max_length: int) -> Tensor:
@@ -88,17 +124,24 @@ def _allowed(log_probs: Tensor, place: int, max_length: int) -> Tensor:
     return log_probs.masked_fill(forbidden, -torch.inf)
 
 
-def _word_by_word(
+def _say(
     speaker: Speaker, memory: Memory, decoding: Decoding, max_length: int, random: torch.Generator | None
 ) -> Sentences:
-    state, batch = speaker.begin(memory), len(memory.first)
-    last = torch.full((batch,), EOS, device=memory.first.device)
+    start = torch.full((len(memory.first),), EOS, device=memory.first.device)
+    return _word_by_word(
+        partial(speaker.step, memory=memory), start, speaker.begin(memory), decoding, max_length, random
+    )
+
+
+def _word_by_word(
+    step: Step, last: Tensor, state: State, decoding: Decoding, max_length: int, random: torch.Generator | None
+) -> Sentences:
     alive = torch.ones_like(last, dtype=torch.bool)
-    total, tokens = memory.first.new_zeros(batch), list[Tensor]()
+    total, tokens = state[0].new_zeros(len(last)), list[Tensor]()
     while len(tokens) < max_length and bool(alive.any()):
-        log_probs, state = speaker.step(last, state, memory)
+        log_probs, state = step(last, state)
         allowed = _allowed(log_probs, len(tokens), max_length)
-        chosen = allowed.argmax(1) if decoding.method == "greedy" else _draw(allowed, decoding, random)
+        chosen = _choose(allowed, decoding, random)
         last = torch.where(alive, chosen, PAD)
         total = total + torch.where(alive, log_probs.gather(1, chosen[:, None])[:, 0], 0.0)
         tokens.append(last)
@@ -106,8 +149,10 @@ def _word_by_word(
     return _sentences(torch.stack(tokens, 1), total)
 
 
-def _draw(log_probs: Tensor, decoding: Decoding, random: torch.Generator | None) -> Tensor:
-    """Words (B,) drawn with a temperature from the likeliest ones."""
+def _choose(log_probs: Tensor, decoding: Decoding, random: torch.Generator | None) -> Tensor:
+    """Words (B,): the likeliest, or drawn with a temperature from the likeliest ones."""
+    if decoding.method == "greedy" or decoding.temperature == 0:
+        return log_probs.argmax(1)
     likely, words = (log_probs / decoding.temperature).softmax(1).sort(1, descending=True)
     before = likely.cumsum(1) - likely
     nucleus = likely.masked_fill(before >= decoding.top_p, 0.0)
@@ -134,7 +179,7 @@ def _beam(speaker: Speaker, memory: Memory, beams: int, max_length: int) -> Sent
         parent = (best // log_probs.shape[1] + torch.arange(batch, device=device)[:, None] * beams).flatten()
         last = (best % log_probs.shape[1]).flatten()
         tokens = torch.cat([tokens[parent], last[:, None]], 1)
-        state = state[0][:, parent], state[1][:, parent]
+        state = tuple(part[:, parent] for part in state)
         ended = ended[parent] | (last == EOS)
     means = total / (tokens != PAD).sum(1).clamp(min=1).view(batch, beams)
     winner = means.argmax(1) + torch.arange(batch, device=device) * beams

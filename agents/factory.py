@@ -15,7 +15,7 @@ from agents.vision import BlindImages, ImageViews
 from vln.errors import InputError
 from vln.features.table import ViewTable
 from vln.graph import NavigationGraph
-from vln.language import PAD, SPECIALS, Vocabulary, load_word_vectors
+from vln.language import PAD, SPECIALS, Unit, Vocabulary, load_word_vectors
 
 SCALE = 0.4  # standard deviation of embeddings that start at random, that of GloVe's numbers
 
@@ -41,9 +41,9 @@ def build_navigator(
     Raises:
         InputError: If word vectors or features are missing or malformed.
     """
-    words = _start(table.vocabulary, config.language, word_vectors) if table.vocabulary else None
+    words = _start(table.vocabulary, config.language, word_vectors, "word") if table.vocabulary else None
     views = build_views(table, graphs, config.navigator, words)
-    start = _start(vocabulary.symbols, config.language, word_vectors)
+    start = _start(vocabulary.symbols, config.language, word_vectors, vocabulary.unit)
     return Navigator(config.navigator, config.language, start, views, low_level_actions)
 
 
@@ -67,7 +67,7 @@ def build_camera_navigator(
         InputError: If word vectors are missing or malformed, or the camera's images cannot be cut into cells.
     """
     views = _eyes(config)
-    start = _start(vocabulary.symbols, config.language, word_vectors)
+    start = _start(vocabulary.symbols, config.language, word_vectors, vocabulary.unit)
     return Navigator(config.navigator, config.language, start, views, actions, labels)
 
 
@@ -79,9 +79,9 @@ def _eyes(config: TrainConfig) -> ImageViews | BlindImages:
     return ImageViews(settings.camera, settings.view, settings.feature_dropout)
 
 
-def _start(symbols: Sequence[str], text: TextConfig, word_vectors: Path) -> Tensor:
-    """(V, E) start of the embeddings of symbols, as a configuration wants it."""
-    vectors = word_vectors if text.word_vectors and text.unit == "word" else None
+def _start(symbols: Sequence[str], text: TextConfig, word_vectors: Path, unit: Unit) -> Tensor:
+    """(V, E) start of the embeddings of symbols, as a configuration wants it; those of characters start at random."""
+    vectors = word_vectors if text.word_vectors and unit == "word" else None
     return embedding(symbols, text.embedding, vectors)
 
 
@@ -120,11 +120,13 @@ def build_speaker(
     Raises:
         InputError: If word vectors or features are missing or malformed.
     """
-    words = _start(table.vocabulary, config.text, word_vectors) if table.vocabulary else None
+    words = _start(table.vocabulary, config.text, word_vectors, "word") if table.vocabulary else None
     views = build_views(table, graphs, config.task.navigator, words)
     copies = config.speaker.copy and table.vocabulary and config.text.unit == "word"
     spelling = _spelling(vocabulary.symbols, table.vocabulary) if copies else None
-    return Speaker(config.speaker, _start(vocabulary.symbols, config.text, word_vectors), views, MOVE, spelling)
+    return Speaker(
+        config.speaker, _start(vocabulary.symbols, config.text, word_vectors, vocabulary.unit), views, MOVE, spelling
+    )
 
 
 def build_camera_speaker(config: CaptionConfig, vocabulary: Vocabulary, word_vectors: Path, actions: int) -> Speaker:
@@ -139,7 +141,7 @@ def build_camera_speaker(config: CaptionConfig, vocabulary: Vocabulary, word_vec
     Raises:
         InputError: If word vectors are missing or malformed, or the camera's images cannot be cut into cells.
     """
-    start = _start(vocabulary.symbols, config.text, word_vectors)
+    start = _start(vocabulary.symbols, config.text, word_vectors, vocabulary.unit)
     return Speaker(config.speaker, start, _eyes(config.task), actions)
 
 

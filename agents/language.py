@@ -1,4 +1,4 @@
-"""The instruction encoder: embedding, then a recurrent network, one context vector per word."""
+"""The instruction encoder: embedding, then a recurrent network, one context vector per word, or per character."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ class Instruction:
 
     Attributes:
         context: (B, L, C), one vector per token.
-        words: (B, L, E), embeddings of the tokens.
+        words: (B, L, E), embeddings of the tokens; where these are characters, which mean nothing alone, the context.
         mask: (B, L) bool, True at tokens.
         summary: (B, C), final state.
         goal: (B, C), context of the words that name the goal; None where nobody asks for it.
@@ -43,6 +43,8 @@ class InstructionEncoder(nn.Module):
         super().__init__()
         self.embedding = nn.Embedding.from_pretrained(embedding.clone(), freeze=False, padding_idx=PAD)  # type: ignore[no-untyped-call]
         self.width = config.hidden * (2 if config.bidirectional else 1)
+        self.spells = config.unit == "character"
+        self.word_width = self.width if self.spells else embedding.shape[1]
         sizes = [embedding.shape[1], *[self.width] * (config.layers - 1)]
         cell = RECURRENT[config.cell]
         self.forwards = nn.ModuleList(cell(size, config.hidden, batch_first=True) for size in sizes)
@@ -58,7 +60,9 @@ class InstructionEncoder(nn.Module):
         context = words
         for layer in range(len(self.forwards)):
             context = self._layer(layer, self._drop(context), lengths)
-        return Instruction(self._drop(context), words, tokens != PAD, self.dropout(self._summary(context, lengths)))
+        dropped = self._drop(context)
+        meanings = dropped if self.spells else words
+        return Instruction(dropped, meanings, tokens != PAD, self.dropout(self._summary(context, lengths)))
 
     def _drop(self, x: Tensor) -> Tensor:
         """Dropout of the same dimensions at every word (Gal and Ghahramani 2016) of x (B, L, E)."""

@@ -112,20 +112,31 @@ class Log:
         shown = "  ".join(f"{split} {trainer.headline(row)}" for split, row in scores.items())
         self.say(f"iteration {trainer.iteration}, {trainer.seconds / 60:.1f} min: {shown}")
 
+    def text(self, trainer: Run, group: str, text: str) -> None:
+        """Note a text that a run has made."""
+        assert self._board is not None, "call rewind first"
+        self._append(trainer, group, {"text": text})
+        self._board.add_text(group, text, trainer.iteration)
+        self.say(f"{group} after iteration {trainer.iteration}: {text}")
+
     def say(self, text: str) -> None:
         """Show a line to whoever watches."""
-        self._console.print(text, highlight=False, soft_wrap=True)
+        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def _write(self, trainer: Run, group: str, numbers: dict[str, float]) -> None:
         assert self._board is not None, "call rewind first"
         # JSON has no NaN; a number that is none (the explained variance of nothing) is left out.
         numbers = {name: value for name, value in numbers.items() if math.isfinite(value)}
-        row: dict[str, Any] = {"iteration": trainer.iteration, "seconds": round(trainer.seconds, 1), "group": group}
-        with self._file.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({**row, **{name: round(value, 5) for name, value in numbers.items()}}) + "\n")
+        self._append(trainer, group, {name: round(value, 5) for name, value in numbers.items()})
         for name, value in numbers.items():
             self._board.add_scalar(f"{group}/{name}", value, trainer.iteration)
         self._board.flush()
+
+    def _append(self, trainer: Run, group: str, values: Mapping[str, Any]) -> None:
+        """Add a line to the file."""
+        row = {"iteration": trainer.iteration, "seconds": round(trainer.seconds, 1), "group": group, **values}
+        with self._file.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
 
 
 class Silence(Log):

@@ -156,7 +156,7 @@ class Navigator(nn.Module):
         if config.cross_modal:
             self.ground_content, self.ground_direction = nn.Linear(words, config.view), nn.Linear(words, DIRECTION)
         if config.alignment and not self.camera:
-            self.align = nn.Linear(embedding.shape[1], config.view, bias=False)
+            self.align = nn.Linear(self.encoder.word_width, config.view, bias=False)
         if isinstance(views, (ImageViews, BlindImages)):
             pointed, labelled = 0, sum(self.labels.values())
             self._side = views.side

@@ -2,8 +2,8 @@
 
 The encoder is the one of Tan et al. 2019 (section 3.4; Fried et al. 2018 before it): an LSTM over what was moved
 towards and how, attention over all that was to be seen at each step, and a second LSTM, both of them both ways. The
-decoder is an LSTM over the words said, with attention over the steps (Luong et al. 2015), which tells its words apart
-by their embeddings. Where views are words, a word that was seen is said the more readily (a pointer in the manner of
+decoder (`agents/decoder.py`) is an LSTM over the words said, with attention over the steps (Luong et al. 2015). Where
+views are words, a word that was seen is said the more readily (a pointer in the manner of
 See et al. 2017, but added to the scores). The mean log-probability of a sentence is the matching critic of Wang et al.
 2019.
 """
@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from agents.attention import masked_softmax
 from agents.config import SpeakerConfig
+from agents.decoder import Decoder, State, never_padding
 from agents.geometry import DIRECTION, cell_directions, directions_around, view_centres
 from agents.language import PAD
 from agents.navigator import Observation
@@ -27,7 +28,6 @@ from vln.errors import InputError
 from vln.graph import VIEWS
 from vln.language import EOS
 
-State = tuple[Tensor, Tensor]
 TOGETHER = 64  # sentences that are scored at a time
 
 
@@ -53,7 +53,7 @@ class Memory:
         return Memory(self.context[keep], self.mask[keep], self.first[keep], seen)
 
 
-class Speaker(nn.Module):
+class Speaker(Decoder):
     """Describes routes; `agents.decoding.speak` chooses the words."""
 
     view_centres: Tensor
@@ -87,17 +87,11 @@ class Speaker(nn.Module):
         self.merge = nn.Linear(2 * half + seen, hidden)
         self.remember = BothWays(hidden, half)
         self.start = nn.Linear(2 * half, hidden)
-        self.embedding = nn.Embedding.from_pretrained(embedding.clone(), freeze=False, padding_idx=PAD)  # type: ignore[no-untyped-call]
-        self.decoder = nn.LSTM(embedding.shape[1], hidden, batch_first=True)
-        self.attention = nn.Linear(hidden, 2 * half, bias=False)
-        self.out = nn.Linear(hidden + 2 * half, hidden)
-        self.word = nn.Linear(hidden, embedding.shape[1], bias=False)
-        self.often = nn.Parameter(torch.zeros(len(embedding)))
+        self.build_decoder(embedding, hidden, config.dropout, attended=2 * half)
         self.copies = spelling is not None
         if spelling is not None:
             self.register_buffer("spelling", spelling, persistent=False)
             self.eager = nn.Linear(hidden, 1)
-        self.dropout = nn.Dropout(config.dropout)
         centres = cell_directions(views.side) if isinstance(views, (ImageViews, BlindImages)) else view_centres()
         self.register_buffer("view_centres", centres, persistent=False)
 
@@ -136,7 +130,7 @@ class Speaker(nn.Module):
             raise InputError("sentence", "is empty", "give one with words")
         tokens = tokens[:, : int(lengths.max())]
         live = tokens != PAD
-        hidden, _ = self.decoder(self.dropout(self.embedding(F.pad(tokens, (1, -1), value=EOS))), self.begin(memory))
+        hidden, _ = self.hear(F.pad(tokens, (1, -1), value=EOS), self.begin(memory))
         scores = self._scores(hidden, memory, live)  # the padding, which may be the better half, costs nothing
         said = scores.gather(1, tokens[live][:, None])[:, 0] - scores.logsumexp(1)
         return torch.zeros_like(hidden[:, :, 0]).masked_scatter(live, said)
@@ -147,7 +141,7 @@ class Speaker(nn.Module):
 
     def step(self, last: Tensor, state: State, memory: Memory) -> tuple[Tensor, State]:
         """Log-probabilities (B, V) of the next words after those said last (B,), and the state after."""
-        hidden, state = self.decoder(self.dropout(self.embedding(last[:, None])), state)
+        hidden, state = self.hear(last[:, None], state)
         return self._scores(hidden, memory, torch.ones_like(last, dtype=torch.bool)[:, None]).log_softmax(1), state
 
     def _scores(self, hidden: Tensor, memory: Memory, live: Tensor) -> Tensor:
@@ -156,11 +150,11 @@ class Speaker(nn.Module):
         fits = self.attention(hidden) @ memory.context.transpose(1, 2)
         attended = masked_softmax(fits, memory.mask[:, None])
         found = torch.cat([hidden, attended @ memory.context], 2)[live]
-        thought = self.dropout(torch.tanh(self.out(found)))
-        scores = self.word(thought) @ self.embedding.weight.T + self.often
+        thought = self.think(found)
+        scores = self.scores(thought)
         if memory.seen is not None:
             scores = scores + F.softplus(self.eager(thought)) * (attended @ memory.seen)[live]
-        return F.pad(scores[:, 1:], (1, 0), value=-torch.inf)
+        return never_padding(scores)
 
     def read(self, routes: Routes) -> Memory:
         """Look at routes.

@@ -268,9 +268,8 @@ class Trainer:
             self.exploration.data.restore(checkpoint.state.get("explored", 0))
         own = "" if self.team.leads else f"worker{self.team.rank}."
         self.stream.load(checkpoint.part(f"{own}stream"))
-        restore_random(
-            checkpoint.part(f"{own}random"), self.device
-        )  # last, so that nothing draws from it before the next update
+        # Last, so that nothing draws from it before the next update.
+        restore_random(checkpoint.part(f"{own}random"), self.device)
 
     def start_from(self, checkpoint: Checkpoint) -> None:
         """Take over the weights of another run."""

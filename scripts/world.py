@@ -1,6 +1,5 @@
 """What training and evaluation need of the data, whatever world they are of."""
 
-import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -80,7 +79,7 @@ class World(ABC):
     @property
     def fingerprint(self) -> Fingerprint:
         """What a checkpoint remembers of the data."""
-        return Fingerprint(hashlib.sha256(self.vocabulary.to_json().encode()).hexdigest(), self.content)
+        return Fingerprint(self.vocabulary.digest, self.content)
 
     def environment(
         self,

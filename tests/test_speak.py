@@ -203,7 +203,7 @@ def test_sentences_that_say_nothing_are_refused(run, speaker, episode, sentence,
     refused(run("speak.py", speaker, "--episode", episode, f"--instruction={sentence}"), "--instruction", told)
 
 
-@pytest.mark.parametrize(("flag", "value"), [("temperature", "0"), ("top-p", "1.5"), ("beams", "0")])
+@pytest.mark.parametrize(("flag", "value"), [("temperature", "-0.5"), ("top-p", "1.5"), ("beams", "0")])
 def test_decodings_out_of_range_are_refused(run, speaker, episode, flag, value):
     refused(run("speak.py", speaker, "--episode", episode, f"--{flag}", value), f"--{flag}", "out of range")
 

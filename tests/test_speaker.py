@@ -237,13 +237,13 @@ def test_cold_and_narrow_sampling_is_greedy_and_seeds_decide(case):
         return speak(speaker, memory, Decoding("sample", **settings), LONGEST, random).tokens.tolist()
 
     greedy = speak(speaker, memory, Decoding(), LONGEST).tokens.tolist()
-    assert drawn(0, temperature=1e-4) == drawn(0, top_p=1e-6) == greedy
+    assert drawn(0, temperature=1e-4) == drawn(0, temperature=0.0) == drawn(0, top_p=1e-6) == greedy
     assert drawn(1, temperature=2.0) == drawn(1, temperature=2.0) != drawn(2, temperature=2.0)
 
 
 @pytest.mark.parametrize(
     ("decoding", "flag"),
-    [(Decoding(temperature=0), "temperature"), (Decoding(top_p=1.5), "top-p"), (Decoding(beams=0), "beams")],
+    [(Decoding(temperature=-1), "temperature"), (Decoding(top_p=1.5), "top-p"), (Decoding(beams=0), "beams")],
 )
 def test_decodings_out_of_range_are_told_of(cases, decoding, flag):
     speaker, routes, _ = cases["graph"]

@@ -1,5 +1,6 @@
 """Words of instructions: tokenisation, vocabulary, encoding, pretrained word vectors."""
 
+import hashlib
 import json
 import re
 import string
@@ -19,9 +20,11 @@ PAD, UNK, EOS = 0, 1, 2
 SPECIALS = ("<pad>", "<unk>", "<eos>")
 VECTORS, VECTOR_WORDS = "train_glove.npy", "train_vocab.txt"
 
-Unit = Literal["word", "character"]
+Unit = Literal["word", "character", "raw word", "raw character"]
+"""What a symbol stands for; joined again, raw ones are the text as it was."""
 
 _BOUNDARY = re.compile(r"(\W+)")
+_RAW_WORD = re.compile(r" ?\w+| ?[^\w\s]|\s")
 
 
 def split_words(text: str) -> list[str]:
@@ -44,13 +47,29 @@ def split_characters(text: str) -> list[str]:
     return list(" ".join(text.lower().split()))
 
 
+def split_raw_words(text: str) -> list[str]:
+    """Words and punctuation marks, each with the blank before it if there is one, and what other white space there is.
+
+    They are cut as by GPT-2 (Radford et al. 2019): joined again, they are the text.
+    """
+    return _RAW_WORD.findall(text)
+
+
+_SPLITTERS: dict[Unit, Callable[[str], list[str]]] = {
+    "word": split_words,
+    "character": split_characters,
+    "raw word": split_raw_words,
+    "raw character": list,
+}
+
+
 @dataclass(frozen=True)
 class Vocabulary:
     """The symbols an agent can read and their numbers.
 
     Attributes:
         symbols: `<pad>`, `<unk>`, `<eos>`, then the units by falling count; the place of a symbol is its number.
-        unit: What a symbol stands for, "word" or "character".
+        unit: What a symbol stands for.
     """
 
     symbols: tuple[str, ...]
@@ -67,14 +86,22 @@ class Vocabulary:
     @classmethod
     def build(cls, instructions: Iterable[str], min_count: int = 5, unit: Unit = "word") -> "Vocabulary":
         """The units that occur at least `min_count` times; equal counts stand in alphabetical order."""
-        split = _splitter(unit)
+        split = _SPLITTERS[unit]
         counts = Counter(symbol for text in instructions for symbol in split(text))
         frequent = [symbol for symbol, count in counts.items() if count >= min_count]
         return cls((*SPECIALS, *sorted(frequent, key=lambda symbol: (-counts[symbol], symbol))), unit)
 
+    def split(self, text: str) -> list[str]:
+        """The units of a text, known or not."""
+        return _SPLITTERS[self.unit](text)
+
+    def numbers(self, units: Iterable[str]) -> np.ndarray:
+        """Numbers (L,) int64 of units."""
+        return np.array([self.lookup.get(unit, UNK) for unit in units], dtype=np.int64)
+
     def words(self, text: str, max_length: int) -> tuple[str, ...]:
         """What `encode` numbers, as written: unknown words stay readable, the last symbol is `<eos>`."""
-        return (*_splitter(self.unit)(text)[: max_length - 1], SPECIALS[EOS])
+        return (*self.split(text)[: max_length - 1], SPECIALS[EOS])
 
     def encode(self, text: str, max_length: int) -> np.ndarray:
         """Numbers of the symbols of a text.
@@ -90,7 +117,7 @@ class Vocabulary:
         """
         if max_length < 1:
             raise InputError("max_length", f"{max_length} leaves no room for the end of sentence", "use at least 1")
-        return np.array([self.lookup.get(word, UNK) for word in self.words(text, max_length)], dtype=np.int64)
+        return self.numbers(self.words(text, max_length))
 
     def encode_batch(self, texts: Sequence[str], max_length: int) -> tuple[np.ndarray, np.ndarray]:
         """Numbers of the symbols of N texts.
@@ -113,7 +140,12 @@ class Vocabulary:
             if number in (PAD, EOS):
                 break
             kept.append(self.symbols[number])
-        return ("" if self.unit == "character" else " ").join(kept)
+        return (" " if self.unit == "word" else "").join(kept)
+
+    @property
+    def digest(self) -> str:
+        """What tells it from other vocabularies: a SHA-256."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()
 
     def to_json(self) -> str:
         """The vocabulary as a JSON object."""
@@ -133,8 +165,8 @@ class Vocabulary:
         except (json.JSONDecodeError, KeyError, TypeError):
             problem = "is truncated or lacks one of the fields 'unit' and 'symbols'"
             raise InputError(source, problem, fix) from None
-        if vocabulary.unit not in ("word", "character"):
-            raise InputError(source, "field 'unit' is neither 'word' nor 'character'", fix)
+        if vocabulary.unit not in [*_SPLITTERS]:
+            raise InputError(source, f"field 'unit' is none of {', '.join(_SPLITTERS)}", fix)
         strings = all(isinstance(symbol, str) for symbol in vocabulary.symbols)
         distinct = len(vocabulary.lookup) == len(vocabulary) if strings else False
         if not distinct or vocabulary.symbols[: len(SPECIALS)] != SPECIALS:
@@ -149,7 +181,7 @@ def check_readable(instruction: str, vocabulary: Vocabulary, source: object = "i
     Raises:
         InputError: If it is empty, or none of its words is known.
     """
-    symbols = _splitter(vocabulary.unit)(instruction)
+    symbols = vocabulary.split(instruction)
     if not any(symbol.isalnum() for symbol in symbols):
         raise InputError(source, "is empty", "give a sentence")
     if not any(symbol.isalnum() and symbol in vocabulary.lookup for symbol in symbols):
@@ -160,10 +192,6 @@ def check_readable(instruction: str, vocabulary: Vocabulary, source: object = "i
 def _examples(vocabulary: Vocabulary) -> list[str]:
     """A few words of a vocabulary, the frequent ones first."""
     return [symbol for symbol in vocabulary.symbols[len(SPECIALS) :] if symbol.isalpha()][:8]
-
-
-def _splitter(unit: Unit) -> Callable[[str], list[str]]:
-    return split_words if unit == "word" else split_characters
 
 
 def load_word_vectors(folder: Path, words: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:

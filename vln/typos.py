@@ -1,0 +1,127 @@
+"""Typing mistakes, to see how much of an instruction an agent still understands.
+
+Two letters change places, one is left out, is typed twice, or is hit beside: mistakes that people make (Damerau 1964)
+and that upset translators (Belinkov and Bisk 2018). Letters alone are touched; blanks, digits and marks stay.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from vln.episodes import Episode
+from vln.errors import InputError
+
+Typo = Literal["swap", "drop", "double", "neighbour"]
+TYPOS: tuple[Typo, ...] = ("swap", "drop", "double", "neighbour")
+_LETTERS = re.compile(r"[^\W\d_]+")
+_ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
+
+
+def _neighbours() -> dict[str, str]:
+    """The letters beside each on an English keyboard; each row is shifted by half a key."""
+    places = {letter: (row, column + row / 2) for row, keys in enumerate(_ROWS) for column, letter in enumerate(keys)}
+    return {
+        letter: "".join(
+            other for other, there in places.items() if 0 < abs(here[0] - there[0]) + abs(here[1] - there[1]) <= 1.5
+        )
+        for letter, here in places.items()
+    }
+
+
+NEIGHBOURS = _neighbours()
+
+
+@dataclass(frozen=True)
+class Noise:
+    """How often what goes wrong.
+
+    Attributes:
+        rate: Share of the words that get one mistake, or of the letters; words of one letter get none.
+        per: What it is a share of.
+        kinds: The mistakes, each as likely.
+    """
+
+    rate: float
+    per: Literal["word", "letter"] = "word"
+    kinds: tuple[Typo, ...] = TYPOS
+
+    def check(self) -> None:
+        """Check the numbers.
+
+        Raises:
+            InputError: If one is out of its range, naming the flag.
+        """
+        if not 0 <= self.rate <= 1:
+            raise InputError("--rates", f"{self.rate} is out of range", "give shares from 0 to 1")
+        if not self.kinds:
+            raise InputError("--kinds", "there are none", f"choose among {', '.join(TYPOS)}")
+
+
+def mistyped(episodes: Sequence[Episode], noise: Noise, seed: int = 0) -> list[Episode]:
+    """Episodes whose instructions have typing mistakes, the same ones whatever other episodes there are.
+
+    Raises:
+        InputError: If the noise is no good.
+    """
+    noise.check()
+    randoms = (np.random.default_rng([seed, *each.episode_id.encode()]) for each in episodes)
+    return [
+        replace(each, instruction=mistype(each.instruction, noise, random))
+        for each, random in zip(episodes, randoms, strict=True)
+    ]
+
+
+def mistype(text: str, noise: Noise, random: np.random.Generator) -> str:
+    """A text with typing mistakes; nothing else of it changes, and words keep a letter at least."""
+    return _LETTERS.sub(lambda word: _mistyped(word[0], noise, random), text)
+
+
+def _mistyped(word: str, noise: Noise, random: np.random.Generator) -> str:
+    """A word of letters alone with its mistakes; those of one letter have none."""
+    if len(word) < 2:
+        return word
+    if noise.per == "word":
+        places = [int(random.integers(len(word)))] if random.random() < noise.rate else []
+    else:
+        places = np.flatnonzero(random.random(len(word)) < noise.rate).tolist()
+    for place in reversed(places):  # from behind, so that the places before stay where they are
+        kind = noise.kinds[random.integers(len(noise.kinds))]
+        word = _MISTAKES[kind](word, place, random)
+    return word
+
+
+def _swap(word: str, place: int, _random: np.random.Generator) -> str:
+    """A letter and the one after it change places; the last does with the one before."""
+    first = min(place, len(word) - 2)
+    if first < 0:
+        return word
+    return word[:first] + word[first + 1] + word[first] + word[first + 2 :]
+
+
+def _drop(word: str, place: int, _random: np.random.Generator) -> str:
+    return word[:place] + word[place + 1 :] if len(word) > 1 else word
+
+
+def _double(word: str, place: int, _random: np.random.Generator) -> str:
+    return word[: place + 1] + word[place:]
+
+
+def _neighbour(word: str, place: int, random: np.random.Generator) -> str:
+    """A letter becomes one beside it on the keyboard, as large as it was; other alphabets have none."""
+    letter = word[place]
+    near = NEIGHBOURS.get(letter.lower())
+    if near is None:
+        return word
+    hit = near[random.integers(len(near))]
+    return word[:place] + (hit.upper() if letter.isupper() else hit) + word[place + 1 :]
+
+
+_MISTAKES: dict[Typo, Callable[[str, int, np.random.Generator], str]] = {
+    "swap": _swap,
+    "drop": _drop,
+    "double": _double,
+    "neighbour": _neighbour,
+}
