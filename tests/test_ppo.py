@@ -92,7 +92,7 @@ def test_ratios_start_at_one(worlds, actions):
     ppo = Ppo(replace(SETTINGS, steps=7, epochs=1, minibatches=1), navigator, stream, Descent(navigator, 0.0, 1.0))
     for _ in range(4):
         numbers = ppo.update(WEIGHTS)
-        assert abs(numbers["kl"]) < 1e-9
+        assert abs(numbers["kl"]) < 1e-7  # of rounding
         assert numbers["clipped"] == 0
         torch.testing.assert_close(numbers["policy"], torch.zeros(()), atol=1e-5, rtol=0)  # standardised advantages
 
