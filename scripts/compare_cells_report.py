@@ -17,7 +17,7 @@ from scripts.studies import drawn, markdown
 from vln.files import write_json, write_text
 from vln.statistics import Interval, mean_interval, seed_interval, thirds
 
-HEADS = ("cells", "min", "SR %", "× a step back", "norm", "largest", "loss")
+HEADS = ("cells", "min", "SR %", "× a step back", "norm", "moved %", "loss")
 TRUNCATION_HEADS = ("flows back", "steps", "cosine with the whole gradient", "times as long")
 STEP_HEADS = ("one plain step", "norm", "loss before", "after, clipped", "after, not clipped")
 STYLES = {("rnn", 1): "C3-", ("rnn", 2): "C3--", ("gru", 1): "C2-", ("lstm", 1): "C0-", ("lstm", 2): "C0--"}
@@ -61,6 +61,7 @@ def summary(study: Study, findings: Sequence[Finding]) -> dict[str, Any]:
     ways = [episode.way for episode in episodes]
     success = [finding.scores["SR"] for finding in findings]
     norms = np.concatenate([[row["gradient_norm"] for row in finding.updates] for finding in findings])
+    moved = [row["moved"] for finding in findings for row in finding.updates if "moved" in row]
     losses = [np.array([row["loss"] for row in finding.updates]) for finding in findings]
     decays = [decay(torch.from_numpy(finding.reach)).numpy() for finding in findings]
     return {
@@ -73,6 +74,7 @@ def summary(study: Study, findings: Sequence[Finding]) -> dict[str, Any]:
         "by metres": binned(study.world.path_lengths(study.split), success, ways, "{:.1f}"),
         "decay": ends(over([each[np.isfinite(each)] for each in decays])),
         "gradient norm": {"median": float(np.median(norms)), "largest": float(norms.max())},
+        "moved": float(np.median(moved)) if moved else None,
         "loss": float(np.mean([each[-max(1, int(LAST * len(each))) :].mean() for each in losses])),
     }
 
@@ -111,7 +113,8 @@ def flow(findings: Sequence[Finding]) -> dict[str, Any]:
         }
         for place in (0, 1)
     )
-    step = {name: float(np.mean([each.step[name] for each in findings])) for name in findings[0].step}
+    means = {name: float(np.mean([each.step[name] for each in findings])) for name in findings[0].step}
+    step = {name: mean if np.isfinite(mean) else None for name, mean in means.items()}  # JSON knows no infinity
     return {"truncated": {"cosine": cosines, "times as long": lengths}, "step": step}
 
 
@@ -134,8 +137,9 @@ def says(rows: Mapping[str, Mapping[str, Any]]) -> str:
 def cells(name: str, row: Mapping[str, Any]) -> list[str]:
     """A row as text; half widths of 95 % intervals behind ±."""
     success = f"{100 * row['SR'][0]:.1f} ± {50 * (row['SR'][2] - row['SR'][1]):.1f}"
-    norms = [f"{row['gradient norm'][each]:.3g}" for each in ("median", "largest")]
-    return [name, f"{row['minutes']:.1f}", success, factor(row["decay"]), *norms, f"{row['loss']:.2f}"]
+    moved = "" if row["moved"] is None else f"{100 * row['moved']:.1f}"
+    norm = f"{row['gradient norm']['median']:.3g}"
+    return [name, f"{row['minutes']:.1f}", success, factor(row["decay"]), norm, moved, f"{row['loss']:.2f}"]
 
 
 def factor(interval: Sequence[float]) -> str:
@@ -150,9 +154,10 @@ def truncation_cells(name: str, row: Mapping[str, Mapping[str, float]]) -> list[
     return [[name, steps, f"{cosine:.3f}", f"{length:.3f}"] for (steps, cosine), length in pairs]
 
 
-def step_cells(name: str, row: Mapping[str, float]) -> list[str]:
+def step_cells(name: str, row: Mapping[str, float | None]) -> list[str]:
     """A step as text."""
-    return [name, f"{row['norm']:.3g}", *(f"{row[each]:.2f}" for each in ("before", "clipped", "not clipped"))]
+    numbers = (row[each] for each in ("norm", "before", "clipped", "not clipped"))
+    return [name, *("∞" if number is None else f"{number:.2f}" for number in numbers)]
 
 
 # --- figures ---

@@ -87,6 +87,7 @@ def test_the_quick_look_measures_every_variant_and_draws(quick):
             sum(part["n"] for part in row["by words"]) == sum(part["n"] for part in row["by metres"]) == row["n"] >= 6
         )
         assert row["gradient norm"]["largest"] >= row["gradient norm"]["median"] > 0
+        assert 0 < row["moved"] < 1
     assert list(table["gradients"]) == ["core: RNN", "core: LSTM"]
     for row in table["gradients"].values():
         assert row["truncated"]["cosine"].keys() == row["truncated"]["times as long"].keys() == {"4"}

@@ -68,8 +68,8 @@ def test_the_expert_succeeds_everywhere(houses, expert):
 
 
 def test_worlds_share_the_houses_that_are_drawn(houses, cache):
-    other = open_world(CONFIG, None, ("val_seen",), cache=cache)
-    blind = open_world(replace(CONFIG, ablate="vision"), None, ("val_seen",), cache=cache)
+    other = open_world(CONFIG, None, ("val_seen",), houses.vocabulary, cache)
+    blind = open_world(replace(CONFIG, ablate="vision"), None, ("val_seen",), houses.vocabulary, cache)
     assert other.scenes is not houses.scenes
     assert other.sharing(houses).scenes is blind.sharing(houses).scenes is houses.scenes
     assert houses.sharing(blind).scenes is houses.scenes
