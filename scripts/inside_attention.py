@@ -1,0 +1,5 @@
+"""x"""
+
+
+def attention() -> None:
+    """x"""
