@@ -305,23 +305,22 @@ def effects_table(effects: Sequence[Mapping[str, Any]]) -> Table:
     """A row for everything that was held."""
     kinds = list(dict.fromkeys(kind for each in effects for kind in each["actions"]))
     table = Table(
-        title="held cells: differences in percent points, ± half of 95 % intervals", box=SIMPLE_HEAD, padding=0
+        title="held cells: differences in percent points (speakers: nats a word), ± half of 95 % intervals", box=SIMPLE_HEAD, padding=0
     )
     for name in ("held", "explained by"):
         table.add_column(name)
     for name in ("success", "other choice", *kinds):
         table.add_column(name, justify="right", no_wrap=True)
     for each in effects:
-        changes = [_change(each["actions"][kind]) if kind in each["actions"] else "" for kind in kinds]
-        table.add_row(
-            each["held"], each["predicate"], _change(each["SR" if "SR" in each else "loss"]), _others(each), *changes
-        )
+        scale = (100, 1) if "SR" in each else (1, 3)
+        changes = [_change(each["actions"][kind], *scale) if kind in each["actions"] else "" for kind in kinds]
+        table.add_row(each["held"], each["predicate"], _change(each.get("SR", each.get("loss")), *scale), _others(each), *changes)
     return table
 
 
-def _change(found: Mapping[str, Any]) -> str:
+def _change(found: Mapping[str, Any], scale: int, digits: int) -> str:
     low, high = found["interval"]
-    return f"{100 * found['difference']:+.1f} ±{50 * (high - low):.1f}"
+    return f"{scale * found['difference']:+.{digits}f} ±{scale * (high - low) / 2:.{digits}f}"
 
 
 def _others(row: Mapping[str, Any]) -> str:

@@ -114,8 +114,8 @@ span {{ padding: 1px 3px; border-radius: 3px; }} .holds {{ border-bottom: 3px so
 """
 LEGEND = (
     "Each word or arrow is a moment; orange: the cell says much, blue: much below zero. A line below: there the "
-    "predicate is above its mean. r is the correlation in buildings in which the predicate was not chosen; + and - tell "
-    "its sign. Arrows are actions: ↑ ahead, ← → turns, ↓ back, ■ stop."
+    "predicate is above its mean. r is the correlation in buildings in which the predicate was not chosen; + and - "
+    "tell its sign. Arrows are actions: ↑ ahead, ← → turns, ↓ back, ■ stop."
 )
 
 
