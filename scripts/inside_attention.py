@@ -18,7 +18,7 @@ from scripts.speak import pick
 from scripts.train import use_threads
 from vln.errors import InputError
 from vln.files import read_text, writable_folder
-from vln.inside.attention import OVER, attention_strip, check_attention
+from vln.inside.attention import attention_strip, check_attention
 from vln.inside.attention_figure import save_attention
 from vln.language import Vocabulary
 from vln.replay.episode import Replay
@@ -89,17 +89,17 @@ def check_over(source: object, config: TrainConfig, over: Sequence[Over]) -> tup
         InputError: If the agent has no attention that is asked for, or none.
     """
     blind, deaf = config.ablate == "vision", config.ablate == "language"
-    lacking = {
+    lacking: dict[Over, str] = {
         "words": "reads nothing, so that it attends to no words" if deaf else "",
         "views": "sees nothing, so that it attends to no views" if blind else "",
     }
     if not config.navigator.panorama and not blind:
         lacking["views"] = "has no attention over views (navigator.panorama is false)"
-    kinds = tuple(dict.fromkeys(over)) or tuple(kind for kind in OVER if not lacking[kind])
-    for kind in kinds or OVER:
+    kinds = tuple(dict.fromkeys(over)) or tuple(kind for kind in lacking if not lacking[kind])
+    for kind in kinds or tuple(lacking):
         if lacking[kind]:
             raise InputError(source, f"the agent {lacking[kind]}", "leave it out of --over, or give another run")
-    return kinds  # type: ignore[return-value]
+    return kinds
 
 
 def live_again(run: Path, split: str, episode: Sequence[str], data: Path | None, checkpoint: str) -> list[Trajectory]:

@@ -32,6 +32,8 @@ from vln.inside.shown import ShownCell, line_text, page, show_cell
 
 QUICK, FULL = (120, 200), (1_000_000, 2000)  # episodes and permutations
 SHOWN = 3  # cells of a part in the terminal, twice as many in the figure
+# What leads to actions, so that holding a cell of it should change them.
+LEADING = ("about to", "next:", "landmark", "object", "room", "colour", "turn", "direction")
 TOGETHER = 10  # cells that are held together
 HIGH = 95  # percent of a cell's values are below the one that it is held at
 
@@ -65,7 +67,7 @@ def cells(
         split: Episodes to listen in.
         episodes: How many of them; 120 if not given, all with --full.
         permutations: How many tell what chance gives; 200 if not given, 2,000 with --full.
-        top: Cells of each part of the network that are listed.
+        top: Predicates of each part of the network that are listed, each with its best cell.
         speaker: Run of a speaker to look at as well.
         full: Look at the whole split.
         data: Data folder; default $VLN_DATA, then ../shared/data.
@@ -88,7 +90,7 @@ def cells(
         heard, changed = look(each, split, count, tries, wanted, data, checkpoint, seed)
         parts += heard
         effects += changed
-    shown = [(heard.part, pictures(heard, found[: max(top, 2 * SHOWN)], seed)) for heard, found in parts]
+    shown = [(heard.part, pictures(heard, distinct(found)[: max(top, 2 * SHOWN)], seed)) for heard, found in parts]
     folder = writable_folder(out or run / "inside" / split)
     written = write(folder, run, parts, effects, shown)
     if json:
@@ -192,15 +194,12 @@ def asked_for(network: Navigator | Speaker, zero: Sequence[str], clamp: Sequence
 
 
 def automatic(heard: Heard, found: Sequence[Finding], seed: int) -> list[Hold]:
-    """Holds of the best explained cell, of all that are explained alike, and of as many others to compare with.
-
-    Of the core that is the best cell that is explained by what the agent is about to do.
-    """
+    """Holds of the cell best explained by what leads to actions, of all explained alike, and of as many others."""
     better = [each for each in found if each.found]
-    doing = [each for each in better if each.predicate.startswith(("about to", "next:"))]
+    leading = [each for each in better if each.predicate.startswith(LEADING)]
     if not better:
         return []
-    best = (doing or better)[0]
+    best = (leading or better)[0]
     alike = [each.cell for each in better if each.predicate == best.predicate][:TOGETHER]
     others = [each.cell for each in found if each.predicate != best.predicate]
     random = np.random.default_rng(seed).permutation(others)[: len(alike)].tolist()
@@ -215,6 +214,15 @@ def automatic(heard: Heard, found: Sequence[Finding], seed: int) -> list[Hold]:
         if len(chosen) > 1:
             holds.append(Hold(label, {heard.cells[cell]: 0.0 for cell in chosen}, best.predicate))
     return holds
+
+
+def distinct(found: Sequence[Finding]) -> list[Finding]:
+    """What is more than chance, of each predicate the cell that it explains best."""
+    best: dict[str, Finding] = {}
+    for each in found:
+        if each.found:
+            best.setdefault(each.predicate, each)
+    return list(best.values())
 
 
 def _name(cell: Cell) -> str:
@@ -233,11 +241,10 @@ def pictures(heard: Heard, found: Sequence[Finding], seed: int) -> list[ShownCel
     ends = np.cumsum(heard.moments.lengths)[:-1]
     shown = []
     for each in found:
-        if each.found:
-            column = heard.moments.predicates[:, heard.moments.names.index(each.predicate)]
-            values, truth = heard.of(each.cell), np.split(column, ends)
-            said = [(values[n], truth[n], heard.signs[n], heard.episodes[n]) for n in kept]
-            shown.append(show_cell(_name(heard.cells[each.cell]), each, said))
+        column = heard.moments.predicates[:, heard.moments.names.index(each.predicate)]
+        values, truth = heard.of(each.cell), np.split(column, ends)
+        said = [(values[n], truth[n], heard.signs[n], heard.episodes[n]) for n in kept]
+        shown.append(show_cell(_name(heard.cells[each.cell]), each, said))
     return shown
 
 
@@ -287,17 +294,17 @@ def report(
 
 
 def findings_table(heard: Heard, found: Sequence[Finding], top: int) -> Table:
-    """A row a cell, the best explained first."""
-    row = part_row(heard, found, top)
-    title = f"{heard.part}: {row['found']} of {row['cells']} cells are more than chance, {row['episodes']} episodes"
+    """A row a predicate: the cell that it explains best, and how many cells it explains."""
+    better = [each.predicate for each in found if each.found]
+    title = f"{heard.part}: {len(better)} of {len(found)} cells are more than chance, {len(heard.episodes)} episodes"
     table = Table(title=title, box=SIMPLE_HEAD, padding=(0, 1))
     table.add_column("cell", no_wrap=True)
     table.add_column("explained by")
-    for name in ("r chosen", "r scored", "by chance", "p"):
+    for name in ("r chosen", "r scored", "by chance", "p", "cells"):
         table.add_column(name, justify="right")
-    for each in row["findings"]:
-        numbers = (f"{each['chosen']:.2f}", f"{each['score']:.2f}", f"{each['chance']:.2f}", f"{each['p_value']:.4f}")
-        table.add_row(each["cell"], each["predicate"], *numbers)
+    for each in distinct(found)[:top]:
+        numbers = (f"{each.chosen:.2f}", f"{each.score:.2f}", f"{each.chance:.2f}", f"{each.p_value:.4f}")
+        table.add_row(_name(heard.cells[each.cell]), each.predicate, *numbers, str(better.count(each.predicate)))
     return table
 
 
@@ -305,7 +312,9 @@ def effects_table(effects: Sequence[Mapping[str, Any]]) -> Table:
     """A row for everything that was held."""
     kinds = list(dict.fromkeys(kind for each in effects for kind in each["actions"]))
     table = Table(
-        title="held cells: differences in percent points (speakers: nats a word), ± half of 95 % intervals", box=SIMPLE_HEAD, padding=0
+        title="held cells: differences in percent points (speakers: nats a word), ± half of 95 % intervals",
+        box=SIMPLE_HEAD,
+        padding=0,
     )
     for name in ("held", "explained by"):
         table.add_column(name)
@@ -314,7 +323,9 @@ def effects_table(effects: Sequence[Mapping[str, Any]]) -> Table:
     for each in effects:
         scale = (100, 1) if "SR" in each else (1, 3)
         changes = [_change(each["actions"][kind], *scale) if kind in each["actions"] else "" for kind in kinds]
-        table.add_row(each["held"], each["predicate"], _change(each.get("SR", each.get("loss")), *scale), _others(each), *changes)
+        table.add_row(
+            each["held"], each["predicate"], _change(each.get("SR", each.get("loss")), *scale), _others(each), *changes
+        )
     return table
 
 

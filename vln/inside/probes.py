@@ -3,8 +3,8 @@
 Cells and predicates are numbers at the same moments (words or steps), episode after episode. A cell is explained as
 well as it correlates with a predicate. Which predicate explains a cell best is chosen in one half of the buildings and
 scored in the other half, so that the two share nothing. What chance gives is known from permutations: whole episodes of
-predicates change places, and all of them are shifted together by a random number of moments, so that predicates keep
-their course over an episode and lose what they have to do with the cells. With many cells and predicates the best of
+predicates change places, and each begins at a random moment and goes on with its beginning after its end, so that
+predicates keep their course and lose what they have to do with the cells. With many cells and predicates the best of
 them looks good by chance: each score is divided by its own spread over the permutations, and compared with the largest
 such number that each permutation has among all cells and predicates (maxT, Westfall and Young 1993).
 """
@@ -165,10 +165,12 @@ def _by_chance(
 
 
 def shuffled(lengths: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """(N,) moments of episodes that have changed places, all shifted by a random number of moments."""
-    ends = np.cumsum(lengths)
-    pieces = [np.arange(ends[each] - lengths[each], ends[each]) for each in random.permutation(len(lengths))]
-    return np.roll(np.concatenate(pieces), int(random.integers(ends[-1])))
+    """(N,) moments of episodes that have changed places, each begun at a random moment."""
+    order = random.permutation(len(lengths))
+    starts, sizes = (np.cumsum(lengths) - lengths)[order], lengths[order]
+    shifts = random.integers(sizes)
+    place = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    return np.asarray(np.repeat(starts, sizes) + (place + np.repeat(shifts, sizes)) % np.repeat(sizes, sizes))
 
 
 def _unit(values: np.ndarray) -> np.ndarray:
