@@ -133,15 +133,14 @@ def _look_at_navigator(
     navigator = trained.agent.navigator
     asked = asked_for(navigator, *wanted)
     episodes = spread_over(trained.world.splits[split], count)
+    if any(each.withheld for each in episodes):
+        raise InputError(f"split '{split}'", "goals are withheld, so that success is unknown", "choose another split")
     scored = ~halves([each.scan for each in episodes], seed)
     heard, lived = hear_navigator(only(trained, split, episodes), split, seed)
     parts = [(each, explain(each.moments, permutations, seed, _counted(f"chance, {each.part}"))) for each in heard]
     kept = [number for number, other in enumerate(scored.tolist()) if other]
     steps = heard[-1].moments.keep(scored)
     predicates = dict(zip(steps.names, steps.predicates.T, strict=True))
-    withheld = any(episodes[each].withheld for each in kept)
-    if withheld:
-        raise InputError(f"split '{split}'", "goals are withheld, so that success is unknown", "choose another split")
     where = only(trained, split, [episodes[each] for each in kept])
     ground = Ground(where, split, [lived[each] for each in kept], predicates, seed)
     holds = [asked] if asked else [hold for part in parts for hold in automatic(*part, seed)]

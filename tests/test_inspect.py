@@ -1,4 +1,4 @@
-"""`scripts/inspect.py`: no script loses the standard library's module of that name, and what the commands do and refuse."""
+"""`scripts/inspect.py`: no script loses the standard library's module of that name; what the commands do and refuse."""
 
 import json
 import shutil
