@@ -10,7 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from vln.files import replacing
+from vln.inside.picture import DPI, save_small
 from vln.inside.shown import Line, ShownCell, shade
 from vln.replay import style
 
@@ -29,9 +29,7 @@ def save_cells(title: str, cells: Sequence[ShownCell], path: Path) -> None:
     Raises:
         InputError: If the folder cannot be written.
     """
-    figure = draw_cells(title, cells)
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=style.DPI)
+    save_small(draw_cells(title, cells), path)
 
 
 def draw_cells(title: str, cells: Sequence[ShownCell]) -> Figure:
@@ -59,7 +57,7 @@ def _height(cell: ShownCell) -> float:
 
 
 def _wrapped(line: Line) -> list[list[style.Placed]]:
-    return style.wrap(line.signs, SIZE, TEXT, style.DPI)
+    return style.wrap(line.signs, SIZE, TEXT, DPI)
 
 
 def _draw_text(axes: Axes, cell: ShownCell, y: float) -> None:
