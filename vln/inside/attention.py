@@ -83,8 +83,9 @@ def attention_strip(replay: Replay, over: tuple[str, ...] = OVER, agent: int = 0
     columns = found.columns if "views" in over else None
     lines: list[RenderableType] = [Text(f"Episode {replay.episode_id}  {replay.agents[agent]}", style="bold")]
     if columns is not None:
-        half = columns.shape[1] // 2
-        lines.append(Text(" " * (12 + width) + f"{'left':<{half}}{'right':>{columns.shape[1] - half}}", style="dim"))
+        lines.append(
+            Text(" " * (13 + width) + "L" + "R".rjust(columns.shape[1] - 1) + "  views, left to right", style="dim")
+        )
     for number, (told, chance) in enumerate(zip(found.told, found.chances, strict=True)):
         line = Text(f"{number + 1:>3}  {told:<{width}}  {'' if chance is None else f'{chance:.2f}':<4} ")
         if columns is not None:

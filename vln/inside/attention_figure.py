@@ -18,7 +18,7 @@ from vln.replay.strip import key_moments, openness
 HEAT = LinearSegmentedColormap.from_list("heat", ["white", "#ff8c00"])
 ROW, WORD, VIEW = 11.0, 15.0, 9.0  # points of a row, and of a column of words or views
 LEFT, TOP, EDGE, GAP = 120.0, 62.0, 12.0, 18.0
-SIDE, MANY = 92.0, 6  # of a view, and how many
+SIDE, MANY = 92.0, 6  # of a view, and moments, the last of which has none
 BRIGHT = 0.65  # opacity of the most attended cell
 
 
@@ -39,7 +39,7 @@ def draw_attention(replay: Replay, over: tuple[str, ...] = OVER, agent: int = 0)
     tall = ROW * len(found.told)
     wide = (0 if read is None else WORD * len(found.words)) + (0 if columns is None else GAP + VIEW * columns.shape[1])
     seen = columns is not None and isinstance(replay, HouseReplay)
-    width = max(LEFT + wide + EDGE, 2 * EDGE + MANY * (SIDE + 6) if seen else 0, 320.0)
+    width = max(LEFT + wide + EDGE, 2 * EDGE + (MANY - 1) * (SIDE + 6) if seen else 0, 320.0)
     height = TOP + tall + EDGE + (SIDE + GAP + 14 if seen else 0)
     figure = Figure((width / style.POINTS, height / style.POINTS), facecolor="white")
     FigureCanvasAgg(figure)
