@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from agents.agent import Decision
 from agents.navigator import Navigator, as_tensors
@@ -24,6 +25,11 @@ class NavigatorAgent:
         self.name, self.vocabulary = name, vocabulary
         self._navigator, self._decoding = navigator, decoding
 
+    @property
+    def navigator(self) -> Navigator:
+        """The navigator itself."""
+        return self._navigator
+
     def sampling(self) -> "NavigatorAgent":
         """The same navigator, acting by chance."""
         return NavigatorAgent(self._navigator, self.vocabulary, self.name, "sample")
@@ -42,10 +48,13 @@ class NavigatorAgent:
         """One step of the policy."""
         output = self._navigator(self._instruction, as_tensors(observation, self._device), self._state)
         probabilities = output.logits.softmax(-1)
-        if self._decoding == "greedy":
-            actions = probabilities.argmax(-1)
-        else:
-            actions = torch.multinomial(probabilities, 1, generator=self._random)[:, 0]
+        actions = self._choose(probabilities, infos)
         self._state = self._navigator.chose(output, actions)
         arrays = (actions, probabilities, output.word_attention, output.view_attention)
         return Decision(*(np.asarray(array.cpu()) for array in arrays))
+
+    def _choose(self, probabilities: Tensor, infos: dict[str, Any]) -> Tensor:
+        """Actions (B,) of distributions (B, A)."""
+        if self._decoding == "greedy":
+            return probabilities.argmax(-1)
+        return torch.multinomial(probabilities, 1, generator=self._random)[:, 0]

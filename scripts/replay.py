@@ -4,7 +4,7 @@
     python scripts/replay.py runs/*/eval/val_unseen.jsonl --episode 4332_1 --out figures --format png gif mp4
     python scripts/replay.py submission.json --split val_unseen --random 3 --floor all --out figures
 
-    python scripts/replay.py runs/houses/eval/val_unseen.jsonl --best 1 --out figures --format png gif
+    python scripts/replay.py runs/houses/eval/val_unseen.jsonl --best 1 --out figures --format png gif html
 
 A file holds the trajectories of one agent (.jsonl), or is a submission of the R2R evaluator (.json, with --split).
 Path A is the demonstration; B, C, ... are the agents in the order of their files. Without a choice of episodes, five at
@@ -32,6 +32,7 @@ from vln.replay.animation import frames, pace, save_gif, save_mp4
 from vln.replay.episode import Replay
 from vln.replay.figure import View, check_view, save_png
 from vln.replay.moves import describe_step
+from vln.replay.page import save_html
 from vln.replay.select import Run, Selection, is_continuous, make_runs, replay_episodes
 from vln.replay.submitted import to_trajectories
 from vln.replay.terminal import render_episode
@@ -39,7 +40,7 @@ from vln.rooms import Room, load_rooms
 from vln.submission import check_submission, read_submission
 from vln.trajectory import Trajectory, read_trajectories
 
-Format = Literal["png", "gif", "mp4"]
+Format = Literal["png", "gif", "mp4", "html"]
 DEFAULT = 5  # episodes
 
 
@@ -73,7 +74,7 @@ def main(
         seed: Seed of the random choice.
         floor: "touched" for the floors the paths touch, "all" for the whole building, or a number, 1 the lowest.
         out: Folder for one figure an episode; without it nothing is written.
-        format: Any of png, gif and mp4; png if absent.
+        format: Any of png, gif, mp4 and html, a page to step through; png if absent.
         split: Split of the submissions.
         dataset: Data set of the submissions: r2r, r4r or fgr2r.
         scene: File of the scene of trajectories in a mesh, if it has moved.
@@ -171,6 +172,8 @@ def _write(replay: Replay, view: View, out: Path, formats: Sequence[Format]) -> 
         path = out / f"{stem}.{kind}"
         if kind == "png":
             save_png(replay, view, path)
+        elif kind == "html":
+            save_html(replay, view, path)
         elif kind == "gif":
             save_gif(pictures, path, pace(replay))
         else:

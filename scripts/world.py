@@ -92,6 +92,7 @@ class World(ABC):
         max_steps: int | None = None,
         device: str = "cpu",
         withheld: bool = False,
+        labelled: bool = False,
     ) -> NavigationVectorEnv:
         """Episodes of a split, autoreset DISABLED.
 
@@ -104,10 +105,11 @@ class World(ABC):
             max_steps: Actions of an episode, those of the configuration if absent.
             device: Where the world lives, if it can live elsewhere than on the CPU.
             withheld: Tell nothing of the episodes but the instructions and where they start.
+            labelled: Label what is seen, if the agent has learnt from labels, also when recording.
         """
         episodes = self.splits[split]
         return NavigationVectorEnv(
-            self.simulator(blind=blind, named=not record, device=device),
+            self.simulator(blind=blind, named=labelled or not record, device=device),
             [each.without_goal() for each in episodes] if withheld else episodes,
             self.vocabulary,
             num_envs,

@@ -98,6 +98,24 @@ def draw_episode(replay: Replay, view: View, animated: bool = False, dpi: float 
     return Scene(figure, panels, trails, text, bands, moving or column.Moving())
 
 
+def draw_maps(replay: Replay, view: View, dpi: float) -> tuple[Figure, list[Panel]]:
+    """The maps of an episode alone, before agents do anything.
+
+    Raises:
+        InputError: If the building has no such storey.
+    """
+    site, shown, points = _site(replay, view), _floors_shown(replay, view), _points(replay)
+    window = _window(replay, site, points, view.floors == "all")
+    grid = arrange(len(shown), window)
+    figure = Figure((grid.width + 2 * EDGE, grid.height + FOOT + 2 * EDGE), dpi, facecolor="white")
+    FigureCanvasAgg(figure)
+    panels = _panels(figure, grid, window, site, shown)
+    _draw_scale(figure, panels[-1])
+    for panel in panels:
+        _draw_task(replay, panel, points)
+    return figure, panels
+
+
 def _window(replay: Replay, site: Site, points: np.ndarray, whole: bool) -> Window:
     """What maps show: what happened and some way around it, or all where it is asked for or small."""
     if isinstance(replay, HouseReplay):
@@ -177,14 +195,19 @@ def _floors_shown(replay: Replay, view: View) -> list[int]:
 def _draw_maps(replay: Replay, panels: Sequence[Panel], points: np.ndarray) -> list[list[list[list[Artist]]]]:
     """Draw everything on the maps; returns the trails, by agent, panel and pose."""
     for panel in panels:
-        draw_site(panel, _avoid(replay, points))
-        if not replay.withheld:
-            draw_demonstration(panel, replay.demonstration)
-        draw_start(panel, replay.trajectories[0].start)
+        _draw_task(replay, panel, points)
     return [
         [draw_trail(panel, trajectory, agent, len(replay.agents)) for panel in panels]
         for agent, trajectory in enumerate(replay.trajectories)
     ]
+
+
+def _draw_task(replay: Replay, panel: Panel, points: np.ndarray) -> None:
+    """The place, the demonstration and the start."""
+    draw_site(panel, _avoid(replay, points))
+    if not replay.withheld:
+        draw_demonstration(panel, replay.demonstration)
+    draw_start(panel, replay.trajectories[0].start)
 
 
 def _column(

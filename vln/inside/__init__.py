@@ -1,0 +1,1 @@
+"""Looking inside recurrent agents: what cells tell, what is attended to."""

@@ -1,0 +1,130 @@
+"""Cells as coloured text: what a cell said at every word or step, in terminals and on pages."""
+
+import html
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.colors import to_rgb
+from rich.text import Text
+
+from vln.inside.probes import Finding
+from vln.replay.style import AGENTS, clings
+
+NEGATIVE, POSITIVE = (np.array(to_rgb(colour)) for colour in AGENTS[:2])
+STRONGEST = 0.9  # share of a colour at a cell's largest values
+BRIGHTEST = 98  # percent of a cell's values are paler than the strongest colour
+LINES = 3  # episodes shown of a cell
+
+
+@dataclass(frozen=True, eq=False)
+class Line:
+    """What a cell said in an episode.
+
+    Attributes:
+        episode: Its id.
+        signs: T words or arrows.
+        values: (T,) what the cell said.
+        holds: (T,) bool, where the predicate is above its mean.
+    """
+
+    episode: str
+    signs: tuple[str, ...]
+    values: np.ndarray
+    holds: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class ShownCell:
+    """A cell and what explains it.
+
+    Attributes:
+        name: Layer and number.
+        finding: What explains it.
+        values: (N,) all that it said in the half that scores.
+        predicate: (N,) the predicate at these moments.
+        lines: Some of these episodes.
+    """
+
+    name: str
+    finding: Finding
+    values: np.ndarray
+    predicate: np.ndarray
+    lines: tuple[Line, ...]
+
+    @property
+    def scale(self) -> float:
+        """What is drawn in the strongest colour."""
+        return max(float(np.percentile(np.abs(self.values), BRIGHTEST)), 1e-9)
+
+    @property
+    def title(self) -> str:
+        """What is to be known of it."""
+        found = self.finding
+        sign = "-" if found.chosen < 0 else "+"
+        return f"{self.name}  {sign} {found.predicate}  r {found.score:.2f}, by chance {found.chance:.2f}"
+
+
+def show_cell(
+    name: str, finding: Finding, said: Sequence[tuple[np.ndarray, np.ndarray, tuple[str, ...], str]]
+) -> ShownCell:
+    """A cell in some episodes: what it said (T,), the predicate (T,), T words or arrows, and the id of each."""
+    every, truth = (np.concatenate([each[part] for each in said]) for part in (0, 1))
+    # Those in which the predicate changes most tell most.
+    telling = sorted(said, key=lambda each: -float(np.std(each[1])))[:LINES]
+    lines = (Line(episode, signs, values, holds > truth.mean()) for values, holds, signs, episode in telling)
+    return ShownCell(name, finding, every, truth, tuple(lines))
+
+
+def shade(share: float) -> tuple[int, int, int]:
+    """Colour of a share from -1 to 1 of a cell's largest values: blue, white, orange."""
+    strength = STRONGEST * min(abs(share), 1.0)
+    colour = POSITIVE if share > 0 else NEGATIVE
+    red, green, blue = np.round(255 * (1 + strength * (colour - 1))).astype(int).tolist()
+    return red, green, blue
+
+
+def line_text(line: Line, scale: float) -> Text:
+    """A line for a terminal, underlined where the predicate holds."""
+    text = Text()
+    for place, (sign, value, holds) in enumerate(zip(line.signs, line.values.tolist(), line.holds, strict=True)):
+        text.append("" if not place or clings(sign) else " ")
+        red, green, blue = shade(value / scale)
+        text.append(sign, style=f"{'underline ' if holds else ''}black on rgb({red},{green},{blue})")
+    return text
+
+
+def line_html(line: Line, scale: float) -> str:
+    """A line for a page."""
+    parts = []
+    for sign, value, holds in zip(line.signs, line.values.tolist(), line.holds, strict=True):
+        red, green, blue = shade(value / scale)
+        look = f"background:rgb({red},{green},{blue})"
+        mark = ' class="holds"' if holds else ""
+        parts.append(f'<span{mark} style="{look}" title="{value:.2f}">{html.escape(sign)}</span>')
+    return f"<p><small>{html.escape(line.episode)}</small> {' '.join(parts)}</p>"
+
+
+PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>
+body {{ font: 15px/1.7 "DejaVu Sans", sans-serif; max-width: 60em; margin: 2em auto; color: #222; }}
+h3 {{ font-size: 15px; margin: 1.6em 0 0.2em; }} p {{ margin: 0.2em 0; }} small {{ color: #6b6b6b; }}
+span {{ padding: 1px 3px; border-radius: 3px; }} .holds {{ border-bottom: 3px solid #222; }}
+</style></head><body><h1>{title}</h1><p>{legend}</p>{body}</body></html>
+"""
+LEGEND = (
+    "Each word or arrow is a moment; orange: the cell says much, blue: much below zero. A line below: there the "
+    "predicate is above its mean. r is the correlation in buildings in which the predicate was not chosen; + and - "
+    "tell its sign. Arrows are actions: ↑ ahead, ← → turns, ↓ back, ■ stop."
+)
+
+
+def page(title: str, parts: Sequence[tuple[str, Sequence[ShownCell]]]) -> str:
+    """A page of the cells of each part of a network."""
+    body = []
+    for name, cells in parts:
+        body.append(f"<h2>{html.escape(name)}</h2>")
+        for cell in cells:
+            lines = "".join(line_html(line, cell.scale) for line in cell.lines)
+            body.append(f"<h3>{html.escape(cell.title)}</h3>{lines}")
+    return PAGE.format(title=html.escape(title), legend=LEGEND, body="\n".join(body))

@@ -1,0 +1,177 @@
+"""A replay as one page for browsers: map, views, what is attended to and what was likely, moment by moment.
+
+Everything is inside the file, so that it works without a network and can be sent to others.
+"""
+
+import base64
+import io
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from vln.files import read_text, write_text
+from vln.graph import VIEW_STEP, VIEWS
+from vln.replay import style
+from vln.replay.animation import pace
+from vln.replay.episode import GraphReplay, HouseReplay, Replay
+from vln.replay.figure import View, draw_maps
+from vln.replay.map import Panel
+from vln.replay.moves import describe_step
+from vln.replay.reading import shown_words, word_weights
+from vln.trajectory import Pose, Step, Trajectory
+
+TEMPLATE, MARK = Path(__file__).with_name("page.html"), "/*CONTENT*/null"
+DPI = 100  # of the map
+MAP_COLOURS = 96
+BUDGET = 500_000  # bytes of the views of all agents
+PICTURES = ((256, 80), (192, 75), (160, 70), (128, 60), (96, 50), (64, 40))  # pixels of a side, and quality
+DIGITS = 3
+AROUND = 12  # columns of a panorama
+
+
+def save_html(replay: Replay, view: View, path: Path) -> None:
+    """Write the page of an episode.
+
+    Raises:
+        InputError: If the building has no such storey, or the folder cannot be written.
+    """
+    write_text(path, html_page(replay, view))
+
+
+def html_page(replay: Replay, view: View) -> str:
+    """The page of an episode.
+
+    Raises:
+        InputError: If the building has no such storey.
+    """
+    # A "<" in an instruction must not end the script.
+    content = json.dumps(_content(replay, view), separators=(",", ":")).replace("<", "\\u003c")
+    return read_text(TEMPLATE).replace(MARK, content)
+
+
+def _content(replay: Replay, view: View) -> dict[str, Any]:
+    first = replay.trajectories[0]
+    image, panels = _map(replay, view)
+    pictures = _pictures(replay)
+    return {
+        "title": f"Episode {replay.episode_id}",
+        "source": f"{first.dataset} {first.split} · {replay.building}",
+        "instruction": first.instruction,
+        "seconds": pace(replay),
+        "map": {"image": _encoded(image, "png"), "width": image.width, "height": image.height},
+        "agents": [_agent(replay, number, panels, image.height, pictures[number]) for number in range(len(pictures))],
+    }
+
+
+def _map(replay: Replay, view: View) -> tuple[Image.Image, list[Panel]]:
+    """The maps as a picture of few colours, and their panels."""
+    figure, panels = draw_maps(replay, view, DPI)
+    canvas: Any = figure.canvas
+    canvas.draw()
+    picture = np.asarray(canvas.buffer_rgba())[..., :3]
+    return Image.fromarray(picture).quantize(MAP_COLOURS), panels
+
+
+def _agent(
+    replay: Replay, number: int, panels: Sequence[Panel], height: int, pictures: Sequence[str]
+) -> dict[str, Any]:
+    trajectory, scores = replay.trajectories[number], replay.scores[number]
+    words = shown_words([trajectory])
+    moments = range(len(trajectory.poses))
+    told = {name: style.score_text(name, value) for name, value in scores.items()} if scores else {}
+    return {
+        "name": f"{style.LETTERS[number]}  {replay.agents[number]}",
+        "colour": style.AGENTS[number],
+        "scores": told,
+        "words": words,
+        "pictures": pictures,
+        "places": [_place(pose, panels, height) for pose in trajectory.poses],
+        "metres": [_rounded(replay.to_goal(number, moment)) for moment in moments],
+        "steps": [_step(replay, trajectory, moment, words) for moment in moments[:-1]],
+    }
+
+
+def _step(replay: Replay, trajectory: Trajectory, moment: int, words: Sequence[str]) -> dict[str, Any]:
+    """What was attended to and chosen at a moment, and how likely each choice was."""
+    step, before = trajectory.steps[moment], trajectory.poses[moment]
+    weights = word_weights(trajectory, step, words)
+    chances = zip(step.choices, step.probabilities, strict=True)
+    choices = [[_told(replay, before, step, choice), _rounded(p), choice == step.choice] for choice, p in chances]
+    return {
+        "told": describe_step(before, step),
+        "choices": choices if not before.viewpoint else sorted(choices, key=lambda choice: -choice[1]),
+        "words": [] if weights is None else [_rounded(each) for each in weights.tolist()],
+        "views": view_grid(step.view_attention, before),
+    }
+
+
+def _told(replay: Replay, before: Pose, step: Step, choice: str) -> str:
+    """A choice in words; a viewpoint is told by where it is."""
+    if not isinstance(replay, GraphReplay) or choice not in replay.graph.index:
+        return choice
+    x, y, z = replay.graph.positions[replay.graph.index[choice]].tolist()
+    return describe_step(before, replace(step, choice=choice, pose=Pose(choice, (x, y, z), 0.0, 0.0), collided=False))
+
+
+def view_grid(attention: Sequence[float], pose: Pose) -> list[list[float]]:
+    """Attention over views as rows from the top: cells of an image, or a panorama with what is ahead in the middle.
+
+    Args:
+        attention: Over 36 views of a panorama or the cells of a square image; empty if none was recorded.
+        pose: Where the agent was; its heading is clockwise from +y, as that of the views.
+    """
+    if not attention:
+        return []
+    weights = np.asarray(attention)
+    if pose.viewpoint and len(weights) == VIEWS:
+        ahead = round(pose.heading / VIEW_STEP)
+        grid = np.roll(weights.reshape(-1, AROUND), AROUND // 2 - ahead, axis=1)[::-1]
+    else:
+        side = math.isqrt(len(weights))
+        grid = weights.reshape(side, -1)
+    return [[_rounded(value) for value in row] for row in grid.tolist()]
+
+
+def _place(pose: Pose, panels: Sequence[Panel], height: int) -> list[float] | None:
+    """Pixels from the left and the top of the map, and degrees clockwise from its top; None if no map shows it."""
+    x, y, z = pose.position
+    for panel in panels:
+        if panel.shows(z):
+            left, bottom = panel.axes.transData.transform((x, y)).tolist()
+            return [round(left, 1), round(height - bottom, 1), round(math.degrees(pose.heading), 1)]
+    return None
+
+
+def _pictures(replay: Replay) -> list[list[str]]:
+    """What each agent saw at each moment, as large as there is room for; nothing on graphs, which have no images."""
+    if not isinstance(replay, HouseReplay):
+        return [[] for _ in replay.agents]
+    encoded: list[list[str]] = []
+    for side, quality in PICTURES:
+        encoded = [[_picture(image, side, quality) for image in views.rgb] for views in replay.views]
+        if sum(len(picture) for each in encoded for picture in each) <= BUDGET:
+            break
+    return encoded
+
+
+def _picture(image: np.ndarray, side: int, quality: int) -> str:
+    picture = Image.fromarray(image)
+    picture.thumbnail((side, side))
+    return _encoded(picture, "jpeg", quality=quality)
+
+
+def _encoded(image: Image.Image, kind: str, **options: Any) -> str:
+    """An image as the address of itself."""
+    buffer = io.BytesIO()
+    image.save(buffer, kind, optimize=True, **options)
+    return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def _rounded(value: float | None) -> Any:
+    return None if value is None else round(float(value), DIGITS)
