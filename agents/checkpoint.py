@@ -21,6 +21,7 @@ from vln.errors import InputError
 from vln.files import replacing
 
 FORMAT = "vln-checkpoint-1"
+SAVE_EVERY = 600.0  # seconds after which a run writes a checkpoint, whether or not it is time to evaluate
 
 
 @dataclass(frozen=True)

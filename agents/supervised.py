@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from agents.average import averaged, move_average, weights_of
 from agents.checkpoint import (
+    SAVE_EVERY,
     Checkpoint,
     Fingerprint,
     as_json,
@@ -59,6 +60,7 @@ class SupervisedTrainer(ABC):
         self.average = weights_of(network)
         self.iteration, self.steps, self.seconds = 0, 0, 0.0
         self.best: float | None = None
+        self._saved = time.monotonic()
         self.in_vain = 0  # evaluations since the best
         self.descent = Descent(network, config.learning_rate, config.gradient_clip)
 
@@ -97,6 +99,8 @@ class SupervisedTrainer(ABC):
         """
         self.log.rewind(self.iteration)
         with interruptible() as interrupted, self.log.progress(self):
+            if not self.iteration:
+                self.save(LATEST)
             while not self.done:
                 self.log.update(self, self.update())
                 if self.due:
@@ -105,6 +109,8 @@ class SupervisedTrainer(ABC):
                     self.save(LATEST)
                     self.log.say(f"stopped after iteration {self.iteration}; the same command with --resume goes on")
                     raise KeyboardInterrupt
+                if time.monotonic() - self._saved > SAVE_EVERY:
+                    self.save(LATEST)
 
     def update(self) -> dict[str, float]:
         """One update; returns numbers to log."""
@@ -162,6 +168,7 @@ class SupervisedTrainer(ABC):
     def save(self, name: str) -> None:
         """Write a checkpoint of the run as it stands."""
         save_checkpoint(self.folder / name, self.parts(), self.state())
+        self._saved = time.monotonic()
 
     def resume(self, checkpoint: Checkpoint) -> None:
         """Go on where a checkpoint of this run stood.

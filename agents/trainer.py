@@ -11,6 +11,7 @@ from gymnasium.vector import VectorEnv
 
 from agents.average import averaged, move_average, weights_of
 from agents.checkpoint import (
+    SAVE_EVERY,
     Checkpoint,
     Fingerprint,
     as_json,
@@ -81,6 +82,7 @@ class Trainer:
         self.device = next(navigator.parameters()).device
         self.average = weights_of(navigator)
         self.iteration, self.steps, self.seconds, self.best = 0, 0, 0.0, -1.0
+        self._saved = time.monotonic()
         muon = config.optimizer == "muon"
         self.descent = Descent(navigator, config.imitation.learning_rate, config.gradient_clip, muon, team)
         self.naming = Naming(config, navigator, env, sampler, team)
@@ -110,13 +112,15 @@ class Trainer:
         return number, left
 
     def train(self) -> None:
-        """Learn until the end of the last phase.
+        """Learn until the end of the last phase, with a checkpoint at the start, every few minutes and at evaluations.
 
         Raises:
             KeyboardInterrupt: On Ctrl-C, after a checkpoint has been written.
         """
         self.log.rewind(self.iteration)
         with interruptible() as interrupted, self.log.progress(self):
+            if not self.iteration:
+                self.save(LATEST)
             while self.iteration < self.iterations:
                 left = self.batches_to_gather()
                 if left:
@@ -131,6 +135,8 @@ class Trainer:
                     self.save(LATEST)
                     self.log.say(f"stopped after iteration {self.iteration}; the same command with --resume goes on")
                     raise KeyboardInterrupt
+                if self.team.any(time.monotonic() - self._saved > SAVE_EVERY):
+                    self.save(LATEST)
 
     def batches_to_gather(self) -> int:
         """Batches of experience that a data set lacks for the next update."""
@@ -247,6 +253,7 @@ class Trainer:
         }
         if self.team.leads:
             save_checkpoint(self.folder / name, parts, state)
+        self._saved = time.monotonic()
 
     def resume(self, checkpoint: Checkpoint) -> None:
         """Go on where a checkpoint of this run stood.

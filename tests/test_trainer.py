@@ -166,6 +166,30 @@ def test_a_killed_run_goes_on_from_its_last_evaluation_with_a_clean_log(optimise
     assert rows(tmp_path) == rows(whole)
 
 
+def test_a_run_can_be_killed_at_any_time(optimised, whole, tmp_path, monkeypatch):
+    """Before the first update, and long before an evaluation once some time has gone by."""
+    monkeypatch.setattr(log, "EVERY", 3)
+    monkeypatch.setattr("agents.trainer.SAVE_EVERY", 0.0)
+
+    def die() -> None:
+        raise MemoryError
+
+    for done in (0, 2):
+        trainer = fresh(optimised, tmp_path)
+        if done:
+            trainer.resume(load_checkpoint(tmp_path / LATEST))
+        before_update(trainer, done + 1, die)
+        with pytest.raises(MemoryError):
+            trainer.train()
+        assert load_checkpoint(tmp_path / LATEST).state["iteration"] == done
+    trainer = fresh(optimised, tmp_path)
+    trainer.resume(load_checkpoint(tmp_path / LATEST))
+    trainer.train()
+    one, other = load_checkpoint(tmp_path / LATEST), load_checkpoint(whole / LATEST)
+    assert all(torch.equal(value, other.tensors[name]) for name, value in one.tensors.items())
+    assert rows(tmp_path) == rows(whole)
+
+
 def test_a_finished_run_resumes_to_nothing(optimised, whole, tmp_path):
     for path in whole.glob("*.*"):
         (tmp_path / path.name).write_bytes(path.read_bytes())
