@@ -146,8 +146,9 @@ def summary(columns: Columns, clean: Columns, first: Columns, ways: Sequence[Any
 
 def report(title: str, rows: Sequence[Row], name: Path, as_json: bool) -> None:
     """Show the rows, and write them as a table and a figure."""
-    heads = ("run", "typos", "unknown", "SR %", "SPL %", "by the typos", f"above {rows[0]['run']}")
-    shown = [cells(row) for row in rows]
+    several = any("above first" in row for row in rows)
+    heads = ["run", "typos", "unknown", "SR %", "SPL %", "change", f"above {rows[0]['run']}"][: 6 + several]
+    shown = [cells(row)[: len(heads)] for row in rows]
     write_json(name.with_suffix(".json"), rows)
     write_text(name.with_suffix(".md"), markdown(heads, shown))
     figure(title, rows).savefig(name.with_suffix(".png"), dpi=120)
