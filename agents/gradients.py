@@ -5,6 +5,7 @@ product of k Jacobians of single steps, which shrinks or grows geometrically in 
 of an LSTM keep alive (Hochreiter and Schmidhuber 1997; Pascanu et al. 2013, section 2).
 """
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
@@ -162,6 +163,46 @@ def gradient_of(navigator: Navigator, recording: Recording, phase: PhaseConfig) 
     found = {name: weight.grad for name, weight in navigator.named_parameters() if weight.grad is not None}
     navigator.zero_grad()
     return found
+
+
+def loss_after(
+    navigator: Navigator,
+    recording: Recording,
+    phase: PhaseConfig,
+    gradient: dict[str, Tensor],
+    rate: float,
+    clip: float = math.inf,
+) -> float:
+    """The loss of recorded episodes after a step of plain gradient descent.
+
+    Args:
+        navigator: Where the step starts; its weights are left alone.
+        recording: The episodes.
+        phase: Says what is minimised.
+        gradient: By the name of the weight.
+        rate: What the gradient is multiplied with.
+        clip: The norm that it is shortened to before, if it is longer (Pascanu et al. 2013, section 3.2).
+
+    Returns:
+        The loss, infinite if the step leads to where it is not a number.
+    """
+    moved = deepcopy(navigator)
+    without_dropout(moved)
+    share = min(1.0, clip / norm_of(gradient))
+    with torch.no_grad():
+        for name, weight in moved.named_parameters():
+            if name in gradient:
+                weight.sub_(rate * share * gradient[name])
+        try:
+            loss = add_gradients(moved, recording, phase, lambda _: None)["loss"]
+        except FloatingPointError:
+            return math.inf
+    return float(loss) if bool(loss.isfinite()) else math.inf
+
+
+def norm_of(gradient: dict[str, Tensor]) -> float:
+    """The norm of a gradient by all weights together."""
+    return float(torch.stack([each.norm() for each in gradient.values()]).norm())
 
 
 def agreement(gradient: dict[str, Tensor], whole: dict[str, Tensor], part: str) -> tuple[float, float]:

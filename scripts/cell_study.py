@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
-from typing import Literal
+from functools import cached_property, partial
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from agents.checkpoint import Checkpoint
 from agents.config import Cell, TrainConfig
-from agents.gradients import agreement, core_inputs, core_reach, encoder_reach, gradient_of
+from agents.gradients import agreement, core_inputs, core_reach, encoder_reach, gradient_of, loss_after, norm_of
 from agents.navigator import Navigator
 from agents.policy import NavigatorAgent
 from agents.practice import demonstrations
@@ -27,6 +27,7 @@ TRUNCATIONS = (4, 8, 16)
 NO_CLIP = 1e9  # a norm that no gradient has
 PARTS = {"encoder": ("encoder.forwards", "encoder.backwards"), "core": ("core",)}
 MEASURED = 64  # episodes in which gradients are measured
+PLAIN_RATE = 0.1  # of plain gradient descent
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,10 @@ class Variant:
         return replace(base, navigator=replace(base.navigator, cell=self.cell, layers=self.layers))
 
 
+LOOKED_INTO = (Variant("core", "rnn"), Variant("core", "lstm"))
+"""Those whose gradients are taken apart."""
+
+
 def variants(max_steps: int) -> list[Variant]:
     """All cells in both places; and in the core, learning without clipping, and through fewer steps."""
     places: tuple[Place, ...] = ("encoder", "core")
@@ -90,6 +95,8 @@ class Finding:
         minutes: That it learnt for.
         truncated: By the steps after which it stops flowing back, the cosine of the gradient of the core's weights
             with the whole one, and how many times as long it is.
+        step: What a step of plain gradient descent does: the norm of the gradient, the loss before, and after a step
+            that is clipped, and one that is not.
     """
 
     scores: Mapping[str, np.ndarray]
@@ -97,6 +104,7 @@ class Finding:
     updates: Sequence[Mapping[str, float]]
     minutes: float
     truncated: Mapping[int, tuple[float, float]] = field(default_factory=dict)
+    step: Mapping[str, float] = field(default_factory=dict)
 
 
 Findings = Mapping[Variant, Sequence[Finding]]
@@ -144,18 +152,28 @@ class Study:
         self, variant: Variant, navigator: Navigator, updates: Sequence[Mapping[str, float]], minutes: float
     ) -> Finding:
         """Measure a variant that has learnt."""
-        agent = NavigatorAgent(navigator, self.world.vocabulary)
-        simple = variant in (Variant("core", "rnn"), Variant("core", "lstm"))
-        truncated = self.truncated(navigator) if simple else {}
-        return Finding(self.scores(agent), self.reach(variant, navigator), updates, minutes, truncated)
+        found = Finding(
+            self.scores(NavigatorAgent(navigator, self.world.vocabulary)),
+            self.reach(variant, navigator),
+            updates,
+            minutes,
+        )
+        return replace(found, **self.flow(navigator)) if variant in LOOKED_INTO else found
 
-    def truncated(self, navigator: Navigator) -> dict[int, tuple[float, float]]:
-        """What is left of the gradient where it stops flowing back, see `Finding`."""
+    def flow(self, navigator: Navigator) -> dict[str, Any]:
+        """What is left of the gradient where it stops flowing back, and what a step along it does, see `Finding`."""
         phase = replace(self.world.config.imitation, truncate=0)
         whole = gradient_of(navigator, self.measured, phase)
         lengths = [steps for steps in TRUNCATIONS if steps < len(self.measured.frames)]
         parts = {steps: gradient_of(navigator, self.measured, replace(phase, truncate=steps)) for steps in lengths}
-        return {steps: agreement(part, whole, "core") for steps, part in parts.items()}
+        after = partial(loss_after, navigator, self.measured, phase, whole)
+        step = {
+            "norm": norm_of(whole),
+            "before": after(rate=0.0),
+            "clipped": after(rate=PLAIN_RATE, clip=self.world.config.gradient_clip),
+            "not clipped": after(rate=PLAIN_RATE),
+        }
+        return {"truncated": {steps: agreement(part, whole, "core") for steps, part in parts.items()}, "step": step}
 
     def reach(self, variant: Variant, navigator: Navigator) -> np.ndarray:
         """How the last state of a variant's cells depends on their inputs, see `Finding`."""

@@ -15,6 +15,7 @@ from rich.progress import Progress
 from tyro.conf import Positional
 
 from agents.checkpoint import load_checkpoint
+from agents.config import HOUSES
 from agents.policy import NavigatorAgent
 from agents.rollout import rollout
 from scripts.common import show
@@ -34,8 +35,8 @@ MASKS = {"landmark": "landmark words", "direction": "direction words", "number":
 TRAINED = {"vision": "trained without vision", "language": "trained without language"}
 METRICS = ("SR", "SPL")
 SPLITS = ("val_seen", "val_unseen")
-QUICK = 240  # episodes
-HEADS = ("input", "touched", "SR %", "SPL %", "change of SR in points", "p")
+QUICK = 240  # episodes in houses, which are to be drawn
+HEADS = ("input", "touched", "SR %", "SPL %", "change of SR in points")
 Columns = dict[str, np.ndarray]
 Rows = dict[str, dict[str, Any]]
 
@@ -143,7 +144,7 @@ def bias(
     runs: Positional[tuple[Path, ...]],
     full: bool = False,
     split: str = "val_unseen",
-    episodes: int = QUICK,
+    episodes: int | None = None,
     checkpoint: Literal["best", "latest"] = "best",
     data: Path | None = None,
     out: Path | None = None,
@@ -159,7 +160,8 @@ def bias(
         runs: Folders of training runs.
         full: All episodes of val_seen and val_unseen, however long it takes; interrupted, it goes on where it was.
         split: Split to look at, unless in full.
-        episodes: About how many of its episodes, unless in full; whole paths drawn by chance; 0 takes all.
+        episodes: About how many of its episodes, unless in full, whole paths drawn by chance; 0 takes all. If absent
+            240 in houses, and all on graphs.
         checkpoint: The best one by SPL on the selecting split, or the latest.
         data: Data folder; default $VLN_DATA, then ../shared/data.
         out: Folder of tables and figures; `bias` in each run's own folder if absent.
@@ -167,7 +169,7 @@ def bias(
         threads: CPU threads; 0 takes one for each core.
         json: Print JSON instead of tables.
     """
-    if episodes < 0:
+    if episodes is not None and episodes < 0:
         raise InputError("--episodes", f"{episodes} is out of range", "give a whole number, 0 for all")
     use_threads(threads)
     audits: dict[str, Any] = {}
@@ -176,8 +178,10 @@ def bias(
         for each in SPLITS if full else (split,):
             first, *rest = (open_run(one, each, data, checkpoint, False, "greedy", "cpu") for one in (run, *others))
             opened = [first, *(replace(one, world=one.world.sharing(first.world)) for one in rest)]
-            rows = audit(opened, checkpoint, each, 0 if full else episodes, seed, folder)
-            title = f"{run.resolve().name}: {opened[0].world.config.dataset} {each}"
+            dataset = first.world.config.dataset
+            usual = QUICK if dataset in HOUSES else 0
+            rows = audit(opened, checkpoint, each, 0 if full else usual if episodes is None else episodes, seed, folder)
+            title = f"{run.resolve().name}: {dataset} {each}"
             audits[title] = {"rows": rows, "says": says(rows)}
             report(title, audits[title], folder / each, json)
     if json:
@@ -267,14 +271,13 @@ def says(rows: Mapping[str, Mapping[str, Any]]) -> str:
     words = [loss for name, loss in losses.items() if rows[name]["touched"]]
     wrong = points(Interval(*rows["shuffled instructions"]["change"]))
     left = ", ".join(f"{name} in {100 * row['SR']:.1f} %" for name, row in rows.items() if name.startswith("trained"))
-    return " ".join(
-        [
-            verdict(senses),
-            f"An instruction of another path instead of its own changes its success by {wrong}.",
-            verdict(words, "Of the words it"),
-            f"With neither sight nor words it arrives in {100 * rows['neither']['SR']:.1f} %{left and f', {left}'}.",
-        ]
+    sentences = (
+        verdict(senses),
+        f"An instruction of another path instead of its own changes its success by {wrong}.",
+        verdict(words, "Of the words it"),
+        f"With neither sight nor words it arrives in {100 * rows['neither']['SR']:.1f} %{left and f', {left}'}.",
     )
+    return " ".join(filter(None, sentences))
 
 
 def report(title: str, found: Mapping[str, Any], name: Path, as_json: bool) -> None:
@@ -293,15 +296,9 @@ def cells(label: str, row: Mapping[str, Any]) -> list[str]:
     """A row as text; half widths of 95 % intervals behind ±."""
     shown = [f"{100 * row[name]:.1f} ± {50 * (high - low):.1f}" for name, (low, high) in ends(row)]
     if label == FULL:
-        return [label, "", *shown, "", ""]
+        return [label, "", *shown, ""]
     mean, low, high = (100 * each for each in row["change"])
-    return [
-        label,
-        f"{100 * row['touched']:.0f} %",
-        *shown,
-        f"{mean:+.1f} ({low:+.1f} to {high:+.1f})",
-        f"{row['p']:.4f}",
-    ]
+    return [label, f"{100 * row['touched']:.0f} %", *shown, f"{mean:+.1f} ({low:+.1f} to {high:+.1f})"]
 
 
 def ends(row: Mapping[str, Any]) -> list[tuple[str, tuple[float, float]]]:
@@ -310,15 +307,17 @@ def ends(row: Mapping[str, Any]) -> list[tuple[str, tuple[float, float]]]:
 
 
 def figure(title: str, rows: Mapping[str, Mapping[str, Any]]) -> Figure:
-    """Success of each row with its interval, and of the untouched agent as a line."""
-    drawing = Figure(figsize=(7, 0.36 * len(rows) + 1.2), layout="constrained")
-    axes = drawing.subplots()
+    """Success of each row, and how it changes on the same episodes, with their intervals."""
+    drawing = Figure(figsize=(9, 0.36 * len(rows) + 1.2), layout="constrained")
+    success, change = drawing.subplots(1, 2, sharey=True)
     for place, row in enumerate(rows.values()):
-        low, high = (100 * each for each in row["SR interval"])
-        axes.plot([low, high], [place, place], "C0", linewidth=5, alpha=0.4, solid_capstyle="butt")
-        axes.plot(100 * row["SR"], place, "C0o")
-    axes.axvline(100 * rows[FULL]["SR"], color="grey", linestyle=":")
-    axes.set(title=title, xlabel="SR, % (95 % intervals over paths)", yticks=range(len(rows)), yticklabels=list(rows))
-    axes.set_xlim(left=0)
-    axes.invert_yaxis()
+        for axes, (mean, low, high) in ((success, (row["SR"], *row["SR interval"])), (change, row["change"])):
+            axes.plot([100 * low, 100 * high], [place, place], "C0", linewidth=5, alpha=0.4, solid_capstyle="butt")
+            axes.plot(100 * mean, place, "C0o")
+    success.set(xlabel="SR, % (95 % intervals over paths)", yticks=range(len(rows)), yticklabels=list(rows))
+    success.set_xlim(left=0)
+    success.invert_yaxis()
+    change.axvline(0, color="grey", linestyle=":")
+    change.set(xlabel="change of SR on the same episodes, points")
+    drawing.suptitle(title)
     return drawing

@@ -35,7 +35,7 @@ def cells(
     full: bool = False,
     seeds: tuple[int, ...] = (),
     updates: int = 16,
-    episodes: int = 240,
+    episodes: int = 120,
     scale: float = 1.0,
     split: str = "val_unseen",
     data: Path | None = None,

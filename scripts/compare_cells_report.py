@@ -11,14 +11,15 @@ from matplotlib.figure import Figure
 from rich.console import Console
 
 from agents.gradients import decay
-from scripts.cell_study import Finding, Findings, Study, Variant
+from scripts.cell_study import Finding, Findings, Study, Variant, variants
 from scripts.common import show
 from scripts.studies import drawn, markdown
 from vln.files import write_json, write_text
 from vln.statistics import Interval, mean_interval, seed_interval, thirds
 
-HEADS = ("cells", "seeds", "min", "SR %", "SPL %", "gradient × a step back", "norm: median", "largest", "loss")
-TRUNCATION_HEADS = ("core", "steps", "cosine with the whole gradient", "times as long")
+HEADS = ("cells", "min", "SR %", "× a step back", "norm", "moved %", "loss")
+TRUNCATION_HEADS = ("flows back", "steps", "cosine with the whole gradient", "times as long")
+STEP_HEADS = ("one plain step", "norm", "loss before", "after, clipped", "after, not clipped")
 STYLES = {("rnn", 1): "C3-", ("rnn", 2): "C3--", ("gru", 1): "C2-", ("lstm", 1): "C0-", ("lstm", 2): "C0--"}
 LAST = 0.25  # share of the updates whose mean loss is told
 FEWEST = 8  # episodes that a point of a curve is drawn for
@@ -27,23 +28,28 @@ FEWEST = 8  # episodes that a point of a curve is drawn for
 def report(study: Study, found: Findings, folder: Path, as_json: bool) -> None:
     """Show tables and what they say, and write them and the figures into a folder."""
     rows = {variant.name: summary(study, findings) for variant, findings in found.items()}
-    cut = {variant.name: truncations(findings) for variant, findings in found.items() if findings[0].truncated}
-    told = {"rows": rows, "truncated gradients": cut, "says": says(rows)}
-    shown = [cells(name, row) for name, row in rows.items()]
-    shown_cut = [cut_cells(name, steps, row) for name, row_of in cut.items() for steps, row in row_of.items()]
+    inner = {variant.name: flow(findings) for variant, findings in found.items() if findings[0].step}
+    told = {"rows": rows, "gradients": inner, "says": says(rows)}
+    tables = (
+        (HEADS, [cells(name, row) for name, row in rows.items()]),
+        (TRUNCATION_HEADS, [line for name, row in inner.items() for line in truncation_cells(name, row["truncated"])]),
+        (STEP_HEADS, [step_cells(name, row["step"]) for name, row in inner.items()]),
+    )
     write_json(folder / "cells.json", told)
-    text = f"{markdown(HEADS, shown)}\n{markdown(TRUNCATION_HEADS, shown_cut)}\n{told['says']}\n"
-    write_text(folder / "cells.md", text)
-    figures = {"gradients": gradients(found), "success": success(rows), "learning": learning(found)}
+    write_text(folder / "cells.md", "\n".join([*(markdown(*table) for table in tables), f"{told['says']}\n"]))
+    figures = {"gradients": gradients(found), "success": success(study, rows), "learning": learning(found)}
     for name, figure in figures.items():
         figure.savefig(folder / f"{name}.png", dpi=120)
     if as_json:
         show("", told, True)
     else:
-        show(drawn(HEADS, shown, f"{study.world.config.dataset} {study.split}"), None, False)
-        show(drawn(TRUNCATION_HEADS, shown_cut, "what is left of the gradient of the core's weights"), None, False)
+        seeds = len(next(iter(found.values())))
+        title = f"{study.world.config.dataset} {study.split}, {seeds} seed{'s' * (seeds > 1)}, means ± 95 %"
+        for place, (heads, lines) in enumerate(tables):
+            show(drawn(heads, lines, None if place else title), None, False)
         Console().print(told["says"], highlight=False)
-    Console(stderr=True).print(f"wrote {folder}: cells.json, cells.md, {', '.join(f'{name}.png' for name in figures)}")
+    written = ", ".join(["cells.json", "cells.md", *(f"{name}.png" for name in figures)])
+    Console(stderr=True).print(f"wrote {written} into {folder}", highlight=False, soft_wrap=True)
 
 
 # --- numbers ---
@@ -55,6 +61,7 @@ def summary(study: Study, findings: Sequence[Finding]) -> dict[str, Any]:
     ways = [episode.way for episode in episodes]
     success = [finding.scores["SR"] for finding in findings]
     norms = np.concatenate([[row["gradient_norm"] for row in finding.updates] for finding in findings])
+    moved = [row["moved"] for finding in findings for row in finding.updates if "moved" in row]
     losses = [np.array([row["loss"] for row in finding.updates]) for finding in findings]
     decays = [decay(torch.from_numpy(finding.reach)).numpy() for finding in findings]
     return {
@@ -67,6 +74,7 @@ def summary(study: Study, findings: Sequence[Finding]) -> dict[str, Any]:
         "by metres": binned(study.world.path_lengths(study.split), success, ways, "{:.1f}"),
         "decay": ends(over([each[np.isfinite(each)] for each in decays])),
         "gradient norm": {"median": float(np.median(norms)), "largest": float(norms.max())},
+        "moved": float(np.median(moved)) if moved else None,
         "loss": float(np.mean([each[-max(1, int(LAST * len(each))) :].mean() for each in losses])),
     }
 
@@ -96,15 +104,18 @@ def binned(
     return parts
 
 
-def truncations(findings: Sequence[Finding]) -> dict[str, dict[str, float]]:
-    """Means over seeds of how a truncated gradient compares with the whole one, by steps."""
-    return {
-        str(steps): {
-            "cosine": float(np.mean([finding.truncated[steps][0] for finding in findings])),
-            "length": float(np.mean([finding.truncated[steps][1] for finding in findings])),
+def flow(findings: Sequence[Finding]) -> dict[str, Any]:
+    """Means over seeds of how truncated gradients compare with the whole one, and of what a plain step does."""
+    cosines, lengths = (
+        {
+            str(steps): float(np.mean([each.truncated[steps][place] for each in findings]))
+            for steps in findings[0].truncated
         }
-        for steps in findings[0].truncated
-    }
+        for place in (0, 1)
+    )
+    means = {name: float(np.mean([each.step[name] for each in findings])) for name in findings[0].step}
+    step = {name: mean if np.isfinite(mean) else None for name, mean in means.items()}  # JSON knows no infinity
+    return {"truncated": {"cosine": cosines, "times as long": lengths}, "step": step}
 
 
 def says(rows: Mapping[str, Mapping[str, Any]]) -> str:
@@ -124,22 +135,29 @@ def says(rows: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def cells(name: str, row: Mapping[str, Any]) -> list[str]:
-    """A row as text."""
-    shares = [f"{100 * row[each][0]:.1f} ± {50 * (row[each][2] - row[each][1]):.1f}" for each in ("SR", "SPL")]
-    norms = [f"{row['gradient norm'][each]:.3g}" for each in ("median", "largest")]
-    numbers = [str(row["seeds"]), f"{row['minutes']:.1f}"]
-    return [name, *numbers, *shares, factor(row["decay"]), *norms, f"{row['loss']:.2f}"]
+    """A row as text; half widths of 95 % intervals behind ±."""
+    success = f"{100 * row['SR'][0]:.1f} ± {50 * (row['SR'][2] - row['SR'][1]):.1f}"
+    moved = "" if row["moved"] is None else f"{100 * row['moved']:.1f}"
+    norm = f"{row['gradient norm']['median']:.3g}"
+    return [name, f"{row['minutes']:.1f}", success, factor(row["decay"]), norm, moved, f"{row['loss']:.2f}"]
 
 
 def factor(interval: Sequence[float]) -> str:
-    """A factor and its interval."""
+    """A factor and half of its interval."""
     mean, low, high = interval
-    return f"{mean:.3f} ({low:.3f} to {high:.3f})"
+    return f"{mean:.3f} ± {(high - low) / 2:.3f}"
 
 
-def cut_cells(name: str, steps: str, row: Mapping[str, float]) -> list[str]:
-    """A row of truncation as text."""
-    return [name, steps, f"{row['cosine']:.3f}", f"{row['length']:.3f}"]
+def truncation_cells(name: str, row: Mapping[str, Mapping[str, float]]) -> list[list[str]]:
+    """Lines of truncation as text."""
+    pairs = zip(row["cosine"].items(), row["times as long"].values(), strict=True)
+    return [[name, steps, f"{cosine:.3f}", f"{length:.3f}"] for (steps, cosine), length in pairs]
+
+
+def step_cells(name: str, row: Mapping[str, float | None]) -> list[str]:
+    """A step as text."""
+    numbers = (row[each] for each in ("norm", "before", "clipped", "not clipped"))
+    return [name, *("∞" if number is None else f"{number:.2f}" for number in numbers)]
 
 
 # --- figures ---
@@ -162,6 +180,7 @@ def gradients(found: Findings) -> Figure:
             style = STYLES[variant.cell, variant.layers]
             axes.plot(middle, style, label=variant.name.partition(": ")[2])
             axes.fill_between(range(drawn_to), low, high, color=style[:2], alpha=0.12)
+        axes.xaxis.get_major_locator().set_params(integer=True)
         axes.set(title=place, xlabel=f"k, {unit} back", ylabel="log10 of the norm of ∂h(t)/∂x(t-k), relative to k = 0")
         axes.legend(fontsize="small")
     return figure
@@ -177,45 +196,49 @@ def padded(reach: np.ndarray, width: int) -> np.ndarray:
     return np.pad(reach, ((0, 0), (0, width - reach.shape[1])), constant_values=np.nan)
 
 
-def success(rows: Mapping[str, Mapping[str, Any]]) -> Figure:
+def success(study: Study, rows: Mapping[str, Mapping[str, Any]]) -> Figure:
     """Success by length of instruction and of path, of the cells in both places."""
     figure = Figure(figsize=(11, 7.5), layout="constrained")
-    grid = figure.subplots(2, 2, sharey=True)
-    for line, place in zip(grid, ("encoder", "core"), strict=True):
-        shown = {
-            name: row for name, row in rows.items() if name.startswith(place) and "not" not in name and "at" not in name
-        }
+    for line, place in zip(figure.subplots(2, 2, sharey=True), ("encoder", "core"), strict=True):
+        shown = [
+            variant for variant in variants(study.world.config.max_steps) if variant.place == place and variant.plain
+        ]
         for axes, (what, unit) in zip(line, (("by words", "words"), ("by metres", "metres of the path")), strict=True):
-            bars(axes, shown, what)
+            points(axes, shown, [rows[variant.name][what] for variant in shown])
             axes.set(title=place, xlabel=unit, ylabel="SR, %")
         line[0].legend(fontsize="small")
     return figure
 
 
-def bars(axes: Axes, rows: Mapping[str, Mapping[str, Any]], what: str) -> None:
-    """Success of each row by some length, side by side."""
-    for number, (name, row) in enumerate(rows.items()):
-        middle, low, high = 100 * np.array([part["SR"] for part in row[what]]).T
-        at = np.arange(len(middle)) + 0.14 * (number - (len(rows) - 1) / 2)
-        axes.errorbar(at, middle, (middle - low, high - middle), fmt="o", capsize=2, label=name.partition(": ")[2])
-    labels = [f"{part['from to']}\n({part['n']} episodes)" for part in next(iter(rows.values()))[what]]
-    axes.set_xticks(range(len(labels)), labels)
+def points(axes: Axes, shown: Sequence[Variant], parts: Sequence[Sequence[Mapping[str, Any]]]) -> None:
+    """Success of variants in parts of the episodes, side by side."""
+    for number, (variant, row) in enumerate(zip(shown, parts, strict=True)):
+        middle, low, high = 100 * np.array([part["SR"] for part in row]).T
+        at = np.arange(len(middle)) + 0.14 * (number - (len(shown) - 1) / 2)
+        style = STYLES[variant.cell, variant.layers]
+        marker = "o" if variant.layers == 1 else "s"
+        label = variant.name.partition(": ")[2]
+        axes.errorbar(at, middle, (middle - low, high - middle), fmt=style[:2] + marker, capsize=2, label=label)
+    axes.set_xticks(range(len(parts[0])), [f"{part['from to']}\n({part['n']} episodes)" for part in parts[0]])
 
 
 def learning(found: Findings) -> Figure:
     """Losses and norms of gradients while the core learns: cells, clipping, and truncation."""
     figure = Figure(figsize=(11, 7.5), layout="constrained")
-    core = {variant: findings[0].updates for variant, findings in found.items() if variant.place == "core"}
+    core = [variant for variant in found if variant.place == "core" and variant.layers == 1 and variant.cell != "gru"]
     groups = (
-        ("clipping", [each for each in core if each.layers == 1 and each.cell != "gru" and not each.truncate]),
-        ("truncation", [each for each in core if each.cell == "lstm" and each.layers == 1 and each.clip]),
+        ("clipping", [each for each in core if not each.truncate]),
+        ("truncation", [each for each in core if each.cell == "lstm" and each.clip]),
     )
     for line, (title, chosen) in zip(figure.subplots(2, 2), groups, strict=True):
         for axes, what in zip(line, ("loss", "gradient_norm"), strict=True):
             for number, variant in enumerate(chosen):
-                updates = core[variant]
+                updates = found[variant][0].updates
                 at = [row.get("iteration", place + 1) for place, row in enumerate(updates)]
-                axes.plot(at, [row[what] for row in updates], f"C{number}", label=variant.name)
-            axes.set(title=title, xlabel="updates", ylabel=what.replace("_", " "), yscale="log")
+                style = f"C{number}-" if variant.clip else "k--" if variant.cell == "rnn" else "k:"
+                axes.plot(at, [row[what] for row in updates], style, label=variant.name)
+            axes.set(title=title, xlabel="updates", ylabel=what.replace("_", " "))
+            axes.set_ylim(bottom=0)
+            axes.xaxis.get_major_locator().set_params(integer=True)
         line[0].legend(fontsize="small")
     return figure

@@ -122,7 +122,7 @@ def drawn(heads: Sequence[str], rows: Sequence[Sequence[str]], title: str | None
     """A table for the terminal; all but its first column hold numbers."""
     shown = Table(title=title, box=SIMPLE_HEAD, padding=0)
     for place, head in enumerate(heads):
-        shown.add_column(head, justify="right" if place else "left")
+        shown.add_column(head, justify="right" if place else "left", no_wrap=True)
     for row in rows:
         shown.add_row(*row)
     return shown

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from command_line import SMALL, Result, run_script
+from learners import small_world
 
 from agents.presets import houses_demo, r2r_navigator
 from scripts.cell_study import NO_CLIP, Variant, variants
@@ -86,7 +87,12 @@ def test_the_quick_look_measures_every_variant_and_draws(quick):
             sum(part["n"] for part in row["by words"]) == sum(part["n"] for part in row["by metres"]) == row["n"] >= 6
         )
         assert row["gradient norm"]["largest"] >= row["gradient norm"]["median"] > 0
-    assert list(table["truncated gradients"]) == ["core: RNN", "core: LSTM"]
+    assert list(table["gradients"]) == ["core: RNN", "core: LSTM"]
+    for row in table["gradients"].values():
+        assert row["truncated"]["cosine"].keys() == row["truncated"]["times as long"].keys() == {"4"}
+        assert 0 < row["truncated"]["cosine"]["4"] <= 1
+        assert row["step"]["norm"] > 0
+        assert row["step"]["clipped"] < row["step"]["before"]
     assert read_json(folder / "cells.json") == table
     assert table["says"] in (folder / "cells.md").read_text()
     for name in ("gradients", "success", "learning"):
@@ -126,6 +132,13 @@ def test_the_report_says_what_the_intervals_show():
     assert says(told["faster"]).count("vanishes faster in the RNN") == 2
     assert says(told["alike"]).count("is not shown to vanish faster in the RNN") == 2
     assert says(told["explodes"]).count("explodes in the RNN") == 2
+
+
+def test_paths_on_graphs_are_as_long_as_their_edges(small_data):
+    world = small_world(small_data, splits=("train",))
+    told = {str(entry["path_id"]): entry["distance"] for entry in read_json(small_data / "r2r" / "R2R_train.json")}
+    expected = [told[episode.episode_id.partition("_")[0]] for episode in world.splits["train"]]
+    np.testing.assert_allclose(world.path_lengths("train"), expected, atol=0.01)
 
 
 # --- bias ---
@@ -177,7 +190,7 @@ def test_the_table_is_shown_with_its_sentence(audited, runs, run):
     result = run("compare.py", "bias", runs / "full", *flags)
     assert result.code == 0, result.errors
     assert "full: r2r val_seen" in result.output
-    assert "With neither sight nor words it arrives in" in result.output
+    assert "With neither sight nor words it arrives in" in " ".join(result.output.split())
 
 
 # --- bad input ---

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vln.continuous_metrics import resample, score_trajectories
+from vln.continuous_metrics import path_length, resample, score_trajectories
 from vln.errors import InputError
 from vln.metrics import METRICS
 from vln.trajectory import Pose, Step, Trajectory
@@ -124,3 +124,8 @@ def test_withheld_goals_cannot_be_scored():
     blank = replace(lived(straight(1), [(0, 0), (0, 1)]), distances=())
     with pytest.raises(InputError, match="trajectory of episode '0_0' of split 'made': has no distances to its goal"):
         scores_of(blank)
+
+
+def test_a_path_is_as_long_as_its_parts():
+    assert path_length([(0, 0, 0), (3, 0, 4), (3, 0, 4), (3, 2, 4)]) == 7
+    assert path_length([(1, 2, 3)]) == 0

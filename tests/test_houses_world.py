@@ -67,6 +67,19 @@ def test_the_expert_succeeds_everywhere(houses, expert):
     assert scores["nDTW"].mean() > 0.8
 
 
+def test_worlds_share_the_houses_that_are_drawn(houses, cache):
+    other = open_world(CONFIG, None, ("val_seen",), houses.vocabulary, cache)
+    blind = open_world(replace(CONFIG, ablate="vision"), None, ("val_seen",), houses.vocabulary, cache)
+    assert other.scenes is not houses.scenes
+    assert other.sharing(houses).scenes is blind.sharing(houses).scenes is houses.scenes
+    assert houses.sharing(blind).scenes is houses.scenes
+
+
+def test_paths_are_as_long_as_the_expert_finds_them(houses, expert):
+    lengths = houses.path_lengths("train")
+    np.testing.assert_allclose(lengths, [each.distances[0] for each in expert], atol=0.5)
+
+
 def test_the_random_agent_takes_actions_as_often_as_the_expert(houses, expert):
     agent, env = houses.random("train", 32, expert)
     lived = rollout(agent, env, dataset="houses-short")
