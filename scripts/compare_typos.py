@@ -4,6 +4,7 @@ python scripts/compare_typos.py runs/words runs/letters --data data      # word-
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -71,8 +72,9 @@ def typos(
         noise.check()
     use_threads(threads)
     opened = [open_run(run, split, data, checkpoint, False, "greedy", "cpu") for run in check_runs(runs)]
-    folder = writable_folder(out or runs[0] / "typos")
     chosen = shared_episodes(opened, split, 0 if full else episodes, seed)
+    opened = [replace(each, world=each.world.sharing(opened[0].world)) for each in opened]
+    folder = writable_folder(out or runs[0] / "typos")
     rows = curves(opened, checkpoint, split, chosen, noises, seed, folder)
     report(f"typing mistakes: {opened[0].world.config.dataset} {split}", rows, folder / split, json)
 
