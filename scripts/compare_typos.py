@@ -4,6 +4,7 @@ python scripts/compare_typos.py runs/words runs/letters --data data      # word-
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -71,8 +72,9 @@ def typos(
         noise.check()
     use_threads(threads)
     opened = [open_run(run, split, data, checkpoint, False, "greedy", "cpu") for run in check_runs(runs)]
-    folder = writable_folder(out or runs[0] / "typos")
     chosen = shared_episodes(opened, split, 0 if full else episodes, seed)
+    opened = [replace(each, world=each.world.sharing(opened[0].world)) for each in opened]
+    folder = writable_folder(out or runs[0] / "typos")
     rows = curves(opened, checkpoint, split, chosen, noises, seed, folder)
     report(f"typing mistakes: {opened[0].world.config.dataset} {split}", rows, folder / split, json)
 
@@ -146,8 +148,9 @@ def summary(columns: Columns, clean: Columns, first: Columns, ways: Sequence[Any
 
 def report(title: str, rows: Sequence[Row], name: Path, as_json: bool) -> None:
     """Show the rows, and write them as a table and a figure."""
-    heads = ("run", "typos", "unknown", "SR %", "SPL %", "by the typos", f"above {rows[0]['run']}")
-    shown = [cells(row) for row in rows]
+    several = any("above first" in row for row in rows)
+    heads = ["run", "typos", "unknown", "SR %", "SPL %", "change", f"above {rows[0]['run']}"][: 6 + several]
+    shown = [cells(row)[: len(heads)] for row in rows]
     write_json(name.with_suffix(".json"), rows)
     write_text(name.with_suffix(".md"), markdown(heads, shown))
     figure(title, rows).savefig(name.with_suffix(".png"), dpi=120)
