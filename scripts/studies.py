@@ -67,6 +67,8 @@ def config_of(checkpoint: Checkpoint) -> TrainConfig:
     Raises:
         InputError: If it is no navigator's.
     """
+    if "speaker" in checkpoint.state["config"]:
+        raise InputError(checkpoint.source, "is a speaker's", "give the run of a navigator")
     return from_json(TrainConfig, checkpoint.state["config"], checkpoint.source)
 
 

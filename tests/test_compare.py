@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from command_line import SMALL, Result, run_script
-from learners import small_world
+from learners import small_caption_config, small_world
 
+from agents.checkpoint import as_json, save_checkpoint
 from agents.presets import houses_demo, r2r_navigator
 from scripts.cell_study import NO_CLIP, Variant, variants
 from scripts.compare_bias import FULL
@@ -216,6 +217,9 @@ def refused(result: Result, *parts: str) -> bool:
 @pytest.mark.parametrize("command", ["cells", "bias"])
 def test_bad_runs_are_named(command, run, runs, tmp_path):
     assert refused(run("compare.py", command, runs / "nobody"), "there is no checkpoint")
+    for name in ("latest", "best"):
+        save_checkpoint(tmp_path / f"{name}.safetensors", {}, {"config": as_json(small_caption_config())})
+    assert refused(run("compare.py", command, tmp_path), "is a speaker's", "give the run of a navigator")
     broken = damaged(runs, tmp_path / "broken", "{")
     assert refused(run("compare.py", command, broken), "vocabulary.json", "is truncated")
     symbols = json.loads((runs / "full" / "vocabulary.json").read_text())["symbols"]
