@@ -193,15 +193,14 @@ def asked_for(network: Navigator | Speaker, zero: Sequence[str], clamp: Sequence
 
 
 def automatic(heard: Heard, found: Sequence[Finding], seed: int) -> list[Hold]:
-    """Holds of the cell best explained by what leads to actions, of all explained alike, and of as many others."""
+    """Holds of the cell best explained by what leads to actions, of all explained alike, of as many unrelated ones."""
     better = [each for each in found if each.found]
     leading = [each for each in better if each.predicate.startswith(LEADING)]
     if not better:
         return []
     best = (leading or better)[0]
     alike = [each.cell for each in better if each.predicate == best.predicate][:TOGETHER]
-    others = [each.cell for each in found if each.predicate != best.predicate]
-    random = np.random.default_rng(seed).permutation(others)[: len(alike)].tolist()
+    unrelated = np.random.default_rng(seed).permutation(_unrelated(heard, best.predicate))[: len(alike)].tolist()
     values = heard.moments.cells[:, best.cell]
     high = float(np.percentile(values, HIGH if best.chosen > 0 else 100 - HIGH))
     name = name_of(heard.cells[best.cell])
@@ -209,10 +208,18 @@ def automatic(heard: Heard, found: Sequence[Finding], seed: int) -> list[Hold]:
         Hold(f"{name} = 0", {heard.cells[best.cell]: 0.0}, best.predicate),
         Hold(f"{name} = {high:.2f}", {heard.cells[best.cell]: high}, best.predicate),
     ]
-    for label, chosen in ((f"{len(alike)} cells of it = 0", alike), (f"{len(random)} others = 0", random)):
+    for label, chosen in ((f"{len(alike)} cells of it = 0", alike), (f"{len(unrelated)} unrelated = 0", unrelated)):
         if len(chosen) > 1:
             holds.append(Hold(label, {heard.cells[cell]: 0.0 for cell in chosen}, best.predicate))
     return holds
+
+
+def _unrelated(heard: Heard, predicate: str) -> np.ndarray:
+    """The half of the cells that have least to do with a predicate."""
+    cells = heard.moments.cells - heard.moments.cells.mean(0)
+    column = heard.moments.predicates[:, heard.moments.names.index(predicate)]
+    related = np.abs((column - column.mean()) @ cells) / np.maximum(np.linalg.norm(cells, axis=0), 1e-9)
+    return np.argsort(related)[: len(related) // 2]
 
 
 def _counted(what: str) -> Any:

@@ -121,7 +121,7 @@ def test_the_best_cells_are_held_if_none_is_asked_for(run, navigator, monkeypatc
     monkeypatch.setenv("COLUMNS", "200")
     result = run("inspect.py", "cells", navigator, *CELLS, "--episodes", 60)
     assert result.code == 0, result.errors
-    for part in ("instruction encoder: ", "core: ", "explained by", "others = 0", "held cells", "cells.png"):
+    for part in ("instruction encoder: ", "core: ", "explained by", "unrelated = 0", "held cells", "cells.png"):
         assert part in result.output
     assert (navigator / "inside" / "train" / "cells.json").exists()
 

@@ -87,7 +87,7 @@ def test_steps_in_houses():
     assert told(found, "about to stop") == [0, 0, 0, 1]
     assert told(found, "steps since a turn") == [0, 0, 1, 0]
     assert told(found, "near enough to stop") == [0, 0, 0, 1]
-    assert told(found, "in a kitchen") == [0, 0, 0, 1]
+    assert told(found, "place: kitchen") == [0, 0, 0, 1]
     assert found["share of the way left"].tolist() == [1, 1, 0.75, 0.25]
     np.testing.assert_allclose(kind_chances(episode)[:, KINDS.index("stop")], [0.25, 0.25, 0.25, 1.0])
 

@@ -120,7 +120,7 @@ def step_predicates(lived: Trajectory, metres: Sequence[float], radius: float, r
         found |= _on_graphs(poses[:count], [step.pose for step in steps])
     if len(metres):
         found |= _of_goal(np.asarray(metres[:count], np.float32), radius)
-    return found | {f"in a {name}": _is(rooms[:count], name) for name in set(rooms[:count]) if name}
+    return found | {f"place: {name}": _is(rooms[:count], name) for name in set(rooms[:count]) if name}
 
 
 def _of_goal(metres: np.ndarray, radius: float) -> Named:
