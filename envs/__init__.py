@@ -8,7 +8,8 @@ import gymnasium
 
 GRAPH_IDS = {"vln/GraphPanoramic-v0": "panoramic", "vln/GraphLowLevel-v0": "low-level"}
 HOUSES_IDS = {"vln/HousesShort-v0": "houses-short", "vln/Houses-v0": "houses", "vln/HousesLong-v0": "houses-long"}
-IDS = (*GRAPH_IDS, *HOUSES_IDS)
+HABITAT_IDS = {name.replace("vln/", "vln/Habitat"): dataset for name, dataset in HOUSES_IDS.items()}
+IDS = (*GRAPH_IDS, *HOUSES_IDS, *HABITAT_IDS)
 
 for _name, _kind in GRAPH_IDS.items():
     gymnasium.register(
@@ -22,5 +23,12 @@ for _name, _dataset in HOUSES_IDS.items():
         _name,
         entry_point="envs.continuous.registry:make_houses",
         vector_entry_point="envs.continuous.registry:make_houses_vector",
+        kwargs={"dataset": _dataset},
+    )
+for _name, _dataset in HABITAT_IDS.items():
+    gymnasium.register(
+        _name,
+        entry_point="envs.habitat.registry:make_habitat_houses",
+        vector_entry_point="envs.habitat.registry:make_habitat_houses_vector",
         kwargs={"dataset": _dataset},
     )

@@ -11,6 +11,7 @@ import torch
 from conformance import DISABLED, assert_at_start, assert_same, random_actions, row, walk
 from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode
+from habitat_worlds import look_alike_workers
 
 import envs
 from envs.continuous import Sensors
@@ -195,8 +196,11 @@ def options_of(small_data, tmp_path_factory) -> Callable[[str], dict[str, Any]]:
     folder = tmp_path_factory.mktemp("houses")
 
     def options(name: str) -> dict[str, Any]:
+        houses = {"split": "train", "folder": folder, "houses": 2, "sensors": Sensors(12, 8)}
         if name in envs.HOUSES_IDS:
-            return {"split": "train", "folder": folder, "houses": 2, "sensors": Sensors(12, 8)}
+            return houses
+        if name in envs.HABITAT_IDS:
+            return {**houses, "exported": folder / "exported", "workers": look_alike_workers(folder)}
         return {"split": "val_seen", "data": small_data}
 
     return options

@@ -116,7 +116,7 @@ def load_continuous_split(data: Path, dataset: str, split: str, *, ground_truth:
     episodes = [_episode(source, split, number, entry) for number, (source, entry) in enumerate(entries)]
     _check_unique(pairs[0][0], episodes)
     told = zip(episodes, (entry.get("info") for _, entry in entries), strict=True)
-    shortest = {each.episode_id: float(info["geodesic_distance"]) for each, info in told if _has_distance(info)}
+    shortest = {each.episode_id: float(info["geodesic_distance"]) for each, info in told if info and _has_distance(info)}
     truths: dict[str, GroundTruth] = {}
     for source, truth in pairs:
         if ground_truth and truth.is_file():
@@ -209,7 +209,7 @@ def _episode(source: Path, split: str, number: int, entry: dict[str, Any]) -> Ep
         goal = _place(goals[0].get("position")) if isinstance(goals[0], dict) else None
         require(goal is not None, "goals", "a list of objects with a position")
         places[-1] = goal
-    assert start is not None
+    assert start is not None and rotation is not None  # noqa: PT018 - told to mypy, checked above
     assert isinstance(scene, str) and isinstance(text, str)  # noqa: PT018 - told to mypy, checked above
     return Episode(
         episode_id=_id(entry["episode_id"], instruction),
