@@ -219,6 +219,8 @@ class HousesConfig:
     """Slide along what blocks a move; otherwise stay where one is."""
     memory: float = 2.0
     """Gigabytes of loaded houses to keep."""
+    simulator: Literal["embedded", "habitat"] = later("embedded")
+    """What simulates them: the compiled simulator in this process, or habitat-sim in processes of its own."""
 
 
 @dataclass(frozen=True)

@@ -92,6 +92,16 @@ def houses_demo() -> TrainConfig:
     )
 
 
+def habitat_houses_demo() -> TrainConfig:
+    """`houses-demo` in habitat-sim, which must be installed: the same houses, written to files, and the same agent.
+
+    `python scripts/train.py habitat-houses-demo --habitat-python PATH --threads 1 --out runs/habitat`; its full length
+    has not been measured.
+    """
+    demo = houses_demo()
+    return replace(demo, world=replace(demo.world, simulator="habitat"))
+
+
 def houses() -> TrainConfig:
     """The navigator in generated houses, on ways through several rooms: the same phases, longer, and sharper eyes.
 
@@ -182,5 +192,6 @@ PRESETS = {
     "r2r-sil": r2r_sil,
     "r2r-demo": r2r_demo,
     "houses-demo": houses_demo,
+    "habitat-houses-demo": habitat_houses_demo,
     "houses": houses,
 }

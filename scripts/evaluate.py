@@ -5,15 +5,16 @@ python scripts/evaluate.py runs/full runs/blind runs/deaf                       
 python scripts/evaluate.py runs/navigator --split val_seen --ablate language    # with the instructions hidden
 python scripts/evaluate.py runs/navigator --split test                          # no goals: trajectories and submission
 python scripts/evaluate.py runs/navigator --checkpoint latest --json
+python scripts/evaluate.py runs/houses --simulator habitat                     # the same houses in habitat-sim
 python scripts/evaluate.py runs/navigator --search 8 --critic runs/speaker      # the best of eight, says a speaker
 
 Writes `eval/<split>.jsonl` (trajectories, for replay.py and score.py), `eval/<split>.json` (R2R submission) and
 `eval/<split>.scores.json` into each run's folder; with `--ablate` the names end in `.blind` or `.deaf`, with
-`--search` in `.search`.
+`--search` in `.search`, with `--simulator` in its name.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,6 +32,7 @@ from agents.rollout import rollout
 from agents.views import BlindViews
 from agents.vision import BlindImages
 from envs.environment import NavigationVectorEnv
+from envs.habitat.settings import use_interpreter
 from scripts.common import command, show
 from scripts.search import best_of
 from scripts.speaker_world import TrainedSpeaker, check_vocabulary, open_speaker
@@ -78,6 +80,8 @@ def main(
     confidence: float = 0.01,
     seed: int = 0,
     device: str = "cpu",
+    simulator: Literal["embedded", "habitat"] | None = None,
+    habitat_python: Path | None = None,
     json: bool = False,
 ) -> None:
     """Evaluate trained agents.
@@ -94,11 +98,15 @@ def main(
         confidence: What the agent's own log-probability counts in that, beside the speaker's of a word.
         seed: Of sampling, and of the random agent.
         device: Device of the agent.
+        simulator: Simulate generated houses by another simulator than in training.
+        habitat_python: Interpreter that has habitat-sim; $VLN_HABITAT_PYTHON, or this one.
         json: Print JSON instead of a table.
     """
     check_search(search, critic)
-    trained = [open_run(run, split, data, checkpoint, ablate == "vision", decoding, device) for run in check_runs(runs)]
-    suffix = SUFFIX[ablate] + (".search" if search else "")
+    use_interpreter(habitat_python)
+    how = (split, data, checkpoint, ablate == "vision", decoding, device, simulator)
+    trained = [open_run(run, *how) for run in check_runs(runs)]
+    suffix = SUFFIX[ablate] + (".search" if search else "") + (f".{simulator}" if simulator else "")
     first = trained[0].world
     for each in trained[1:]:
         if each.world.config.dataset != first.config.dataset:
@@ -172,14 +180,20 @@ def open_run(
     blind: bool,
     decoding: Literal["greedy", "sample"],
     device: str,
+    simulator: Literal["embedded", "habitat"] | None = None,
 ) -> Trained:
-    """The agent of a run's checkpoint and its world.
+    """The agent of a run's checkpoint and its world, in another simulator if one is given.
 
     Raises:
-        InputError: If the run or its data are missing or do not fit, or an instruction has no word that it knows.
+        InputError: If the run or its data are missing or do not fit, an instruction has no word that it knows, or
+            the world has but one simulator.
     """
     found = load_checkpoint(run / f"{checkpoint}.safetensors")
     config = from_json(TrainConfig, found.state["config"], found.source)
+    if simulator is not None:
+        if config.dataset not in HOUSES:
+            raise InputError("--simulator", f"'{config.dataset}' is no data set of houses", "leave it out")
+        config = replace(config, world=replace(config.world, simulator=simulator))
     vocabulary = Vocabulary.from_json(read_text(run / "vocabulary.json"), run / "vocabulary.json")
     world = open_world(config, data, [split], vocabulary)
     for episode in world.splits[split]:

@@ -29,6 +29,7 @@ from agents.sampler import EpisodeSampler
 from agents.speaker import Speaker
 from agents.trainer import LATEST, Trainer
 from envs.environment import NavigationVectorEnv
+from envs.habitat.settings import use_interpreter
 from scripts.common import friendly_exit
 from scripts.graph_world import GraphWorld
 from scripts.matching import open_critic
@@ -55,6 +56,7 @@ class Arguments:
         augment: Files in R2R's format with episodes to learn from besides, as augment.py writes.
         critic: Run of a speaker, the matching critic of an intrinsic reward and of exploration.
         device: Device to learn on, "cpu" or "cuda".
+        habitat_python: Interpreter that has habitat-sim, for worlds in it; $VLN_HABITAT_PYTHON, or this one.
         threads: CPU threads; 0 takes one for each core.
     """
 
@@ -66,6 +68,7 @@ class Arguments:
     augment: tuple[Path, ...] = ()
     critic: Path | None = None
     device: str = "cpu"
+    habitat_python: Path | None = None
     threads: int = 0
 
 
@@ -74,6 +77,7 @@ def main(arguments: Arguments) -> None:
     check_config(arguments.config)
     device = usable_device(arguments.device)
     use_threads(arguments.threads)
+    use_interpreter(arguments.habitat_python)
     torch.manual_seed(arguments.config.seed)
     folder = check_folder(arguments.out, arguments.resume)
     world = open_world(arguments.config, arguments.data, splits(arguments.config))

@@ -25,7 +25,7 @@ def look_alike_python(folder: Path) -> Path:
 
 @cache
 def real_python() -> str:
-    """An interpreter with habitat-sim: the one that `$VLN_HABITAT_PYTHON` names, or this one; empty if there is none."""
+    """An interpreter with habitat-sim: that of `$VLN_HABITAT_PYTHON`, or this one; empty if there is none."""
     python = os.environ.get(VARIABLE) or sys.executable
     found = subprocess.run([python, "-c", "import habitat_sim"], capture_output=True, check=False, env=quiet())
     return python if found.returncode == 0 else ""
@@ -45,5 +45,3 @@ def real_workers(folder: Path, **options) -> Workers:
 def look_alike_workers(folder: Path, **options) -> Workers:
     """Workers with what looks like habitat-sim."""
     return Workers(look_alike_python(folder), **{"count": 1, "cache": folder, **options})
-
-

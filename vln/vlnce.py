@@ -116,7 +116,9 @@ def load_continuous_split(data: Path, dataset: str, split: str, *, ground_truth:
     episodes = [_episode(source, split, number, entry) for number, (source, entry) in enumerate(entries)]
     _check_unique(pairs[0][0], episodes)
     told = zip(episodes, (entry.get("info") for _, entry in entries), strict=True)
-    shortest = {each.episode_id: float(info["geodesic_distance"]) for each, info in told if info and _has_distance(info)}
+    shortest = {
+        each.episode_id: float(info["geodesic_distance"]) for each, info in told if info and _has_distance(info)
+    }
     truths: dict[str, GroundTruth] = {}
     for source, truth in pairs:
         if ground_truth and truth.is_file():

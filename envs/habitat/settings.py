@@ -6,8 +6,6 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from envs.continuous.scenes import BODY
-from envs.navigation import Body
 from vln.errors import InputError
 
 VARIABLE = "VLN_HABITAT_PYTHON"
@@ -102,7 +100,3 @@ def gpus() -> list[int]:
     import torch
 
     return list(range(torch.cuda.device_count())) if torch.cuda.is_available() else []
-
-
-HOUSE_BODY: Body = BODY  # whom generated houses are made for
-SCAN_BODY = Body(radius=0.1)  # habitat's own, whom the navmeshes of Matterport3D are for

@@ -8,11 +8,11 @@ import numpy as np
 
 from envs.continuous.base import OFF_GROUND, STOP_RADIUS, ContinuousSimulator, outside
 from envs.continuous.guide import Guide
-from envs.continuous.scenes import SceneLabels
+from envs.continuous.scenes import BODY, SceneLabels
 from envs.continuous.settings import Motion, Sensors
 from envs.habitat.pool import Request, WorkerPool, spread
 from envs.habitat.scenes import SceneFolder
-from envs.habitat.settings import HOUSE_BODY, Workers
+from envs.habitat.settings import Workers
 from envs.navigation import Body
 from vln.episodes import Episode
 
@@ -35,7 +35,7 @@ class HabitatSimulator(ContinuousSimulator):
         sensors: Sensors | None = None,
         motion: Motion | None = None,
         workers: Workers | None = None,
-        body: Body = HOUSE_BODY,
+        body: Body = BODY,
         seed: int = 0,
     ) -> None:
         """Bodies without episodes yet.

@@ -157,12 +157,14 @@ class Simulator:
             print("out of memory", flush=True)
             os.abort()
         (x, y, z), (_, sin, _, cos) = self._state.position, self._state.rotation
-        assert x == x and abs(sin**2 + cos**2 - 1) < 1e-6  # noqa: PLR0124, PT018 - no NaN, a rotation about y
+        assert x == x and abs(sin**2 + cos**2 - 1) < 1e-6  # noqa: PT018 - no NaN, a rotation about y
         eye = np.array([[x, y, z]], np.float64) + self._eye
         heading = np.array([2 * np.arctan2(sin, cos)])
         self._renderer.render([self._picture], eye, heading, semantic="semantic" in self._sensors)
         seen = {
-            SensorType.COLOR: np.concatenate([self._renderer.rgb[0], np.full_like(self._renderer.rgb[0, ..., :1], 255)], 2),
+            SensorType.COLOR: np.concatenate(
+                [self._renderer.rgb[0], np.full_like(self._renderer.rgb[0, ..., :1], 255)], 2
+            ),
             SensorType.DEPTH: self._renderer.depth[0, ..., 0],
             SensorType.SEMANTIC: self._renderer.semantic[0].astype(np.uint32),
         }
