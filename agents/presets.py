@@ -124,6 +124,27 @@ def houses() -> TrainConfig:
     )
 
 
+def r2r_ce() -> TrainConfig:
+    """The navigator in R2R in continuous environments (VLN-CE) in habitat-sim, by DAgger.
+
+    `python scripts/train.py r2r-ce --habitat-python PATH --out runs/r2r-ce` needs the scans of Matterport3D, without
+    which it could not be measured.
+    """
+    base = _houses()
+    imitation = _dagger(6000, 1e-3)
+    return replace(
+        base,
+        dataset="r2r-ce",
+        max_steps=200,
+        reward=replace(base.reward, failure=0.0),
+        world=HousesConfig(simulator="habitat"),
+        language=LanguageConfig(max_length=80),
+        imitation=replace(imitation, loss=replace(imitation.loss, semantic=0.0, inflection=3.2)),
+        dagger=DaggerConfig(rounds=10, episodes=5000, expert_decay=0.75),
+        optimizer="adam",
+    )
+
+
 def _houses() -> TrainConfig:
     """What agents in houses have in common."""
     return TrainConfig(
@@ -194,4 +215,5 @@ PRESETS = {
     "houses-demo": houses_demo,
     "habitat-houses-demo": habitat_houses_demo,
     "houses": houses,
+    "r2r-ce": r2r_ce,
 }

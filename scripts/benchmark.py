@@ -6,6 +6,7 @@ python scripts/benchmark.py graph
 python scripts/benchmark.py graph --threads 1 --batches 1 64 1024
 python scripts/benchmark.py train --preset r2r-navigator
 python scripts/benchmark.py sim
+python scripts/benchmark.py sim --vs habitat
 """
 
 import resource

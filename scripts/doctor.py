@@ -22,7 +22,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from tyro.conf import Positional
 
-from agents.config import HOUSES, CaptionConfig, TrainConfig
+from agents.config import CONTINUOUS, HOUSES, CaptionConfig, TrainConfig
 from agents.presets import PRESETS, SPEAKERS
 from envs.habitat.scenes import MATTERPORT
 from envs.habitat.settings import habitat_interpreter
@@ -106,13 +106,15 @@ def _needs(config: TrainConfig | CaptionConfig) -> Iterator[str]:
     yield "python"
     if text.word_vectors:
         yield "word vectors"
-    if config.dataset not in HOUSES:
+    if config.dataset not in CONTINUOUS:
         yield from ("navigation graphs", config.dataset)
         yield from {"r2r"} - {config.dataset}  # whose training instructions make the vocabulary
         if config.features.startswith("captions"):
             yield "captions"
         return
     yield "embedded simulator"  # makes the houses and their episodes, whoever simulates them
+    if config.dataset not in HOUSES:
+        yield from (config.dataset, "Matterport3D scenes")
     if config.world.simulator == "habitat":
         yield from ("habitat-sim", "EGL")
 
@@ -208,7 +210,7 @@ def scenes(folder: Path) -> Finding:
     """Scans of Matterport3D, which worlds of r2r-ce and rxr-ce are."""
     found = len(list(folder.glob("*/*.glb")))
     needed = MATTERPORT.format(scan="<scan>", folder=folder)
-    return Finding(found > 0, f"{found} of {SCANS} in scene_datasets/mp3d/", "" if found >= SCANS else needed)
+    return Finding(found >= SCANS, f"{found} of {SCANS} in scene_datasets/mp3d/", "" if found >= SCANS else needed)
 
 
 def table(findings: Mapping[str, Finding], needed: frozenset[str], preset: str, data: Path) -> Table:

@@ -26,7 +26,7 @@ from tyro.conf import Positional
 
 from agents.agent import Agent, ShortestPathAgent
 from agents.checkpoint import Checkpoint, check_fingerprint, load_checkpoint, load_model
-from agents.config import HOUSES, TrainConfig, from_json
+from agents.config import CONTINUOUS, HOUSES, TrainConfig, from_json
 from agents.policy import NavigatorAgent
 from agents.rollout import rollout
 from agents.views import BlindViews
@@ -46,6 +46,8 @@ from vln.published import R2R
 from vln.statistics import mean_interval
 from vln.submission import write_submission
 from vln.trajectory import Trajectory, write_trajectories
+from vln.vlnce import FOLDERS
+from vln.vlnce_submission import predictions, write_continuous_submission
 
 SUFFIX = {"nothing": "", "vision": ".blind", "language": ".deaf"}
 TRIES = 1000  # how far apart the seeds of tries are: each batch of one has its own
@@ -82,6 +84,7 @@ def main(
     device: str = "cpu",
     simulator: Literal["embedded", "habitat"] | None = None,
     habitat_python: Path | None = None,
+    skip_bad: bool = False,
     json: bool = False,
 ) -> None:
     """Evaluate trained agents.
@@ -100,11 +103,12 @@ def main(
         device: Device of the agent.
         simulator: Simulate generated houses by another simulator than in training.
         habitat_python: Interpreter that has habitat-sim; $VLN_HABITAT_PYTHON, or this one.
+        skip_bad: Leave episodes out that do not fit their scenes in a continuous world, and say which.
         json: Print JSON instead of a table.
     """
     check_search(search, critic)
     use_interpreter(habitat_python)
-    how = (split, data, checkpoint, ablate == "vision", decoding, device, simulator)
+    how = (split, data, checkpoint, ablate == "vision", decoding, device, simulator, skip_bad)
     trained = [open_run(run, *how) for run in check_runs(runs)]
     suffix = SUFFIX[ablate] + (".search" if search else "") + (f".{simulator}" if simulator else "")
     first = trained[0].world
@@ -117,7 +121,7 @@ def main(
     for each in trained:
         tries = lives(each, split, ablate, seed, search)
         lived = best_of(tries, judge, confidence) if judge else tries[0]
-        write(writable_folder(each.run / "eval") / f"{split}{suffix}", lived, first.config.dataset not in HOUSES)
+        write(writable_folder(each.run / "eval") / f"{split}{suffix}", lived, first.config.dataset)
         if not first.splits[split][0].withheld:
             rows[f"{each.run.name}{suffix}"] = scores(each.world, split, lived)
     if not rows:
@@ -181,6 +185,7 @@ def open_run(
     decoding: Literal["greedy", "sample"],
     device: str,
     simulator: Literal["embedded", "habitat"] | None = None,
+    skip_bad: bool = False,
 ) -> Trained:
     """The agent of a run's checkpoint and its world, in another simulator if one is given.
 
@@ -191,11 +196,12 @@ def open_run(
     found = load_checkpoint(run / f"{checkpoint}.safetensors")
     config = from_json(TrainConfig, found.state["config"], found.source)
     if simulator is not None:
-        if config.dataset not in HOUSES:
-            raise InputError("--simulator", f"'{config.dataset}' is no data set of houses", "leave it out")
+        if config.dataset not in CONTINUOUS:
+            raise InputError("--simulator", f"'{config.dataset}' is no data set of a continuous world", "leave it out")
         config = replace(config, world=replace(config.world, simulator=simulator))
     vocabulary = Vocabulary.from_json(read_text(run / "vocabulary.json"), run / "vocabulary.json")
     world = open_world(config, data, [split], vocabulary)
+    world = world.without_bad_episodes() if skip_bad else world
     for episode in world.splits[split]:
         check_readable(episode.instruction, vocabulary, f"episode '{episode.episode_id}'")
     return Trained(run, load_agent(found, world, blind, decoding, usable_device(device)), world)
@@ -210,11 +216,15 @@ def lives(trained: Trained, split: str, ablate: str, seed: int, samples: int) ->
     return [live(trained.agent, env, world, seed), *again]
 
 
-def write(name: Path, trajectories: Sequence[Trajectory], submit: bool) -> None:
+def write(name: Path, trajectories: Sequence[Trajectory], dataset: str) -> None:
     """Write trajectories and, where there is a format for it, a submission beside them."""
     written = [f"{name}.jsonl"]
     write_trajectories(name.with_name(f"{name.name}.jsonl"), trajectories)
-    if submit:
+    if dataset in FOLDERS:
+        ending = ".submission.jsonl" if dataset == "rxr-ce" else ".json"
+        write_continuous_submission(name.with_name(f"{name.name}{ending}"), dataset, predictions(trajectories))
+        written.append(f"{name}{ending}")
+    elif dataset not in HOUSES:
         write_submission(name.with_name(f"{name.name}.json"), trajectories)
         written.append(f"{name}.json")
     Console(stderr=True).print(f"wrote {' and '.join(written)}", highlight=False, soft_wrap=True)

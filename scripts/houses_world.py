@@ -1,8 +1,10 @@
 """Generated houses and their data sets, as a configuration wants them."""
 
+import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 
@@ -11,7 +13,7 @@ from agents.config import TrainConfig
 from agents.factory import build_camera_navigator
 from agents.navigator import Navigator
 from envs.continuous import ACTIONS, HousesSimulator, Motion, SceneCache, Sensors
-from envs.continuous.base import ContinuousSimulator
+from envs.continuous.base import ContinuousSimulator, bad_episodes
 from envs.continuous.registry import SUCCESS_DISTANCE, TIME_LIMITS
 from envs.continuous.scenes import COLOUR_NAMES, ROOM_NAMES
 from envs.environment import NavigationVectorEnv
@@ -64,10 +66,24 @@ class HousesWorld(World):
         size = config.navigator.camera.size
         labels = dict.fromkeys(("category", "colour", "room", "target", "way"), named)
         sensors = Sensors(size, size, rgb=sees, depth=sees, **labels)
-        motion = Motion(config.world.forward, config.world.turn, config.world.sliding)
-        if config.world.simulator == "habitat":
+        return self.bodies(sensors, Motion(config.world.forward, config.world.turn, config.world.sliding))
+
+    def bodies(self, sensors: Sensors, motion: Motion) -> ContinuousSimulator:
+        """The simulator that the configuration wants."""
+        if self.config.world.simulator == "habitat":
             return HabitatSimulator(house_scenes(), sensors, motion)
         return HousesSimulator(sensors, motion, self.scenes)
+
+    def without_bad_episodes(self) -> Self:
+        """The same without episodes that do not fit their scenes, each of which is told."""
+        blind = Sensors(rgb=False, depth=False)
+        kept = {}
+        for split, episodes in self.splits.items():
+            bad = dict(bad_episodes(self.bodies(blind, Motion()), episodes))
+            for error in bad.values():
+                print(f"left out: {error}", file=sys.stderr)
+            kept[split] = [episode for number, episode in enumerate(episodes) if number not in bad]
+        return replace(self, splits=kept)
 
     def navigator(self) -> Navigator:
         """A navigator with fresh weights."""

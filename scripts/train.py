@@ -57,6 +57,7 @@ class Arguments:
         critic: Run of a speaker, the matching critic of an intrinsic reward and of exploration.
         device: Device to learn on, "cpu" or "cuda".
         habitat_python: Interpreter that has habitat-sim, for worlds in it; $VLN_HABITAT_PYTHON, or this one.
+        skip_bad: Leave episodes out that do not fit their scenes in a continuous world, and say which.
         threads: CPU threads; 0 takes one for each core.
     """
 
@@ -69,6 +70,7 @@ class Arguments:
     critic: Path | None = None
     device: str = "cpu"
     habitat_python: Path | None = None
+    skip_bad: bool = False
     threads: int = 0
 
 
@@ -81,6 +83,7 @@ def main(arguments: Arguments) -> None:
     torch.manual_seed(arguments.config.seed)
     folder = check_folder(arguments.out, arguments.resume)
     world = open_world(arguments.config, arguments.data, splits(arguments.config))
+    world = world.without_bad_episodes() if arguments.skip_bad else world
     world = augmented(world, arguments.augment)
     critic = open_critic(arguments.critic, world, arguments.data, device)
     trainer = build_trainer(world, folder, device, splits(arguments.config)[1:], critic)

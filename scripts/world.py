@@ -4,7 +4,7 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from gymnasium.vector import AutoresetMode
@@ -68,6 +68,10 @@ class World(ABC):
     @abstractmethod
     def scores(self, split: str, trajectories: Sequence[Trajectory]) -> dict[str, np.ndarray]:
         """A (B,) array for each name of `vln.metrics.METRICS`."""
+
+    def without_bad_episodes(self) -> Self:
+        """The same without episodes that do not fit their scenes; on graphs such data are refused as a whole."""
+        return self
 
     @property
     def fingerprint(self) -> Fingerprint:

@@ -74,8 +74,9 @@ def test_it_is_the_embedded_simulator_where_the_geometry_is(folder, workers):
     for here, there in zip(walk(one), walk(placed(folder, workers)), strict=True):
         for name in ("rgb", "semantic", "category"):
             assert (here[name] == there[name]).float().mean() > 0.999, name
-        for name in ("depth", "distance"):
-            torch.testing.assert_close(here[name], there[name], atol=1e-3, rtol=0)
+        torch.testing.assert_close(here["distance"], there["distance"], atol=1e-3, rtol=0)
+        # Along the floor a rounded position shows at a distance.
+        torch.testing.assert_close(here["depth"], there["depth"], atol=1e-3, rtol=0.01)
         assert torch.equal(here["collided"], there["collided"])
         assert torch.equal(here["previous_action"], there["previous_action"])
 

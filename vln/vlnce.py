@@ -4,8 +4,10 @@ A file `<split>.json.gz` holds episodes, `<split>_gt.json.gz` for each of them t
 followed its reference path in habitat-sim. Positions are habitat's: metres, y up, the same frame as here.
 """
 
+import gzip
+import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ import numpy as np
 from vln.data import find_folder
 from vln.episodes import Episode
 from vln.errors import InputError
-from vln.files import read_json
+from vln.files import read_json, replacing
 
 REFETCH = "correct the entry or fetch the file again"
 PUBLISHED = (
@@ -167,6 +169,39 @@ def instruction_number(episode_id: str) -> int:
     if len(parts) != 2 or not parts[1].isdigit():
         raise InputError(f"episode '{episode_id}'", "is not of RxR", "use a split of rxr-ce")
     return int(parts[1])
+
+
+def write_continuous_split(path: Path, episodes: Sequence[Episode], scene: Callable[[str], str], radius: float) -> None:
+    """Write episodes of a continuous world in VLN-CE's format, whole or not at all; the same bytes for the same ones.
+
+    Args:
+        path: The file, `<split>.json.gz`.
+        episodes: With positions; where goals are withheld, so they are in the file.
+        scene: The `scene_id` of a scan.
+        radius: Metres to the goal at which a stop succeeds.
+    """
+    vocabulary = sorted({word for each in episodes for word in each.instruction.split()})
+    told = [_entry(number, each, scene(each.scan), radius) for number, each in enumerate(episodes, start=1)]
+    content = {"episodes": told, "instruction_vocab": {"word_list": vocabulary}}
+    with replacing(path) as temporary:
+        temporary.write_bytes(gzip.compress(json.dumps(content).encode(), mtime=0))
+
+
+def _entry(number: int, episode: Episode, scene: str, radius: float) -> dict[str, Any]:
+    entry = {
+        "episode_id": number,
+        "trajectory_id": episode.episode_id,
+        "scene_id": scene,
+        "start_position": list(episode.positions[0]),
+        "start_rotation": rotation_of(episode.heading),
+        "instruction": {"instruction_text": episode.instruction, "instruction_tokens": []},
+    }
+    if episode.withheld:
+        return entry
+    length = float(np.linalg.norm(np.diff(episode.positions, axis=0), axis=1).sum())
+    goal = {"position": list(episode.positions[-1]), "radius": radius}
+    path = {"reference_path": [list(place) for place in episode.positions], "goals": [goal]}
+    return entry | path | {"info": {"geodesic_distance": length}}
 
 
 def heading_of(rotation: Sequence[float]) -> float:

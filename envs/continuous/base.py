@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -25,7 +25,11 @@ STOP_RADIUS = 0.25  # metres to the goal at which the expert stops
 IMAGES = ("rgb", "depth", "semantic", "category", "colour", "room", "target", "way")
 LABELS = ("colour", "room", "target", "way")  # images that are looked up by the ids of objects
 NUDGE = 1e-3  # metres; less is no move
-FIX = "correct the episode, or use the scene it was made for"
+FIX = "correct the episode, use the scene it was made for, or leave it out with --skip-bad"
+
+
+class BadEpisodeError(InputError):
+    """An episode that does not fit its scene: a start or a goal where no body can be, or no way between them."""
 
 
 class ContinuousSimulator(ABC):
@@ -192,7 +196,7 @@ class ContinuousSimulator(ABC):
         if len(apart):
             episode = self.episodes[int(episodes[apart[0]])]
             problem = f"no way leads from its start to its goal in scene '{episode.scan}'"
-            raise InputError(f"episode '{episode.episode_id}'", problem, FIX)
+            raise BadEpisodeError(f"episode '{episode.episode_id}'", problem, FIX)
 
     def _changed(self, turned: np.ndarray, moved: np.ndarray) -> None:
         """Forget what was known of bodies (indices) that turned or moved."""
@@ -292,8 +296,27 @@ class ContinuousSimulator(ABC):
         return [ACTIONS] * len(self._positions)
 
 
-def outside(episode: Episode, end: str) -> InputError:
+def outside(episode: Episode, end: str) -> BadEpisodeError:
     """What is wrong with an episode whose "start" or "goal" is where no body can be."""
     x, y, z = episode.positions[0 if end == "start" else -1]
     problem = f"its {end} ({x:.2f}, {y:.2f}, {z:.2f}) is outside the walkable area of scene '{episode.scan}'"
-    return InputError(f"episode '{episode.episode_id}'", problem, FIX)
+    return BadEpisodeError(f"episode '{episode.episode_id}'", problem, FIX)
+
+
+def bad_episodes(simulator: ContinuousSimulator, episodes: Sequence[Episode]) -> Iterator[tuple[int, BadEpisodeError]]:
+    """The episodes that do not fit their scenes, by number, and what is wrong with each.
+
+    Args:
+        simulator: One that is used for nothing else; it need not see.
+        episodes: What to look at.
+
+    Raises:
+        InputError: If a scene is missing.
+    """
+    simulator.load(episodes)
+    simulator.resize(1)
+    for number in range(len(episodes)):
+        try:
+            simulator.place(torch.tensor([0]), torch.tensor([number]))
+        except BadEpisodeError as error:
+            yield number, error

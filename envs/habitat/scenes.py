@@ -9,17 +9,19 @@ from envs.continuous.scenes import SceneLabels
 from envs.glb import is_saved, save_glb
 from envs.glb.house import SUFFIX as HOUSE_JSON
 from envs.glb.stage import SUFFIX as STAGE
-from envs.habitat.settings import cache_folder
+from envs.navigation import Body
 from envs.scene import Scene
 from envs.scenes import load_scene
 from vln.errors import InputError
-from vln.files import read_json, sha256, writable_folder
+from vln.features.cache import cache_folder
+from vln.files import read_json, sha256, writable_folder, write_json
 
 MATTERPORT = (
     "ask for Matterport3D at https://niessner.github.io/Matterport/, fetch it with download_mp.py --task habitat, and "
     "put {scan}/{scan}.glb and {scan}/{scan}.navmesh into {folder}"
 )
 LABELS_KEPT = 512
+SCAN_BODY = Body(radius=0.1)  # habitat's own, whom the navmeshes of Matterport3D are for
 _HOUSE = re.compile(r"house-\d+")
 
 
@@ -66,9 +68,17 @@ class SceneFolder:
         direct = Path(name)
         if direct.suffix in (".glb", ".gltf") and direct.is_file():
             beside = direct.with_name(direct.stem + STAGE)
-            return (beside if beside.is_file() else direct).resolve()
+            return beside.resolve() if beside.is_file() else self._stage_of(direct.resolve())
         where = self.folder / name / f"{name}.glb"
         raise InputError(where, "the scene is missing", self._missing.format(scan=name, folder=self.folder))
+
+    def _stage_of(self, file: Path) -> Path:
+        """A stage_config for a file that has none: y up and unlit, as here; habitat-sim would take it as z up."""
+        told = {"render_asset": str(file), "up": [0, 1, 0], "front": [0, 0, -1]}
+        flat = {"shader_type": "flat", "force_flat_shading": True, "requires_lighting": False}
+        stage = self.folder / f"{file.stem}-{sha256(file)[:16]}{STAGE}"
+        write_json(stage, told | flat)
+        return stage.resolve()
 
     def content_hash(self, name: str) -> str:
         """Hash of a scene; of a house the same as in the embedded simulator, of other files their bytes'."""
@@ -93,7 +103,7 @@ class SceneFolder:
 def house_scenes(folder: Path | None = None) -> SceneFolder:
     """Generated houses, written to a folder (`cache/habitat`) when they are first asked for."""
     return SceneFolder(
-        folder or cache_folder("habitat"), _house, "take house-000000 to house-999999, which are generated"
+        folder or cache_folder() / "habitat", _house, "take house-000000 to house-999999, which are generated"
     )
 
 

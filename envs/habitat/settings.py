@@ -7,21 +7,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from vln.errors import InputError
+from vln.features.cache import cache_folder
 
 VARIABLE = "VLN_HABITAT_PYTHON"
 INSTALL = (
     "install habitat-sim with conda env create -f environment-habitat.yml and name its interpreter by --habitat-python "
     f"PATH or ${VARIABLE} (docs/habitat.md)"
 )
-CACHE = Path(__file__).resolve().parents[2] / "cache"
 PROGRAM = Path(__file__).with_name("worker.py")
 WORKERS = 8  # most of them, unless told otherwise
 SCENES = 24  # that each worker keeps open
-
-
-def cache_folder(name: str) -> Path:
-    """A folder for what is made once: in `$VLN_CACHE`, or `cache/`."""
-    return Path(os.environ.get("VLN_CACHE") or CACHE) / name
 
 
 def use_interpreter(path: Path | None) -> None:
@@ -67,7 +62,7 @@ class Workers:
     count: int = 0
     gpu: int | None = None
     scenes: int = SCENES
-    cache: Path = field(default_factory=lambda: cache_folder("navmeshes"))
+    cache: Path = field(default_factory=lambda: cache_folder() / "navmeshes")
     program: Path = PROGRAM
     patience: float = 600.0
     restarts: int = 2
