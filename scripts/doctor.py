@@ -95,7 +95,7 @@ def needs(preset: str) -> frozenset[str]:
     Raises:
         InputError: If there is no such preset.
     """
-    known = {**PRESETS, **SPEAKERS}
+    known: dict[str, Callable[[], TrainConfig | CaptionConfig]] = {**PRESETS, **SPEAKERS}
     if preset not in known:
         raise InputError("preset", f"'{preset}' is not known", f"use one of {', '.join(known)}")
     return frozenset(_needs(known[preset]()))

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -148,8 +148,7 @@ class WorkerPool:
             InputError: If one refuses, fails, or dies again and again.
         """
         try:
-            for number in requests:
-                self._process(number)
+            self._open(number for number in requests if number not in self._processes)
             for number, request in requests.items():
                 self._processes[number].send(request)
             replies = {number: self._reply(number, request) for number, request in requests.items()}
@@ -179,7 +178,8 @@ class WorkerPool:
                     raise InputError(f"habitat worker {number}", problem, fix) from None
                 print(f"habitat worker {number} {told}; it is started again", file=sys.stderr)
                 self.restarted += 1
-                self._process(number).send(request)
+                self._open([number])
+                self._processes[number].send(request)
         raise AssertionError
 
     def _result(self, reply: Mapping[str, Any]) -> Any:
@@ -190,28 +190,33 @@ class WorkerPool:
             raise InputError(self._python, problem, "check the scene, or the version of habitat-sim")
         return reply["result"]
 
-    def _process(self, number: int) -> Process:
-        """The worker of that number, started if need be.
+    def _open(self, numbers: Iterable[int]) -> None:
+        """Start workers, all at once, and tell them how to work.
 
         Raises:
-            InputError: If it cannot be started, has no habitat-sim, or another version of it than the others.
+            InputError: If one cannot be started, has no habitat-sim, or another version of it than the others.
         """
-        if number not in self._processes:
-            process = self._processes[number] = self._take(number)
-            settings = self._settings | {
-                "images": self._layout,
-                "gpu": self.workers.gpu_of(number),
-                "cache": str(self.workers.cache),
-                "scenes": self.workers.scenes,
-                "install": INSTALL,
-            }
-            process.send(("open", settings), self._memory.fileno())
+        taken = {number: self._take(number) for number in numbers}
+        self._processes |= taken
+        for number, process in taken.items():
+            process.send(*self._opening(number))
+        for number, process in taken.items():
             try:
                 reply = process.receive(self.workers.patience)
             except Died as death:
                 raise InputError(f"habitat worker {number} ({self._python})", f"it {death}", INSTALL) from None
             self._check_version(self._result(reply))
-        return self._processes[number]
+
+    def _opening(self, number: int) -> tuple[Request, int]:
+        """The first request to a worker, and the file that goes with it."""
+        settings = self._settings | {
+            "images": self._layout,
+            "gpu": self.workers.gpu_of(number),
+            "cache": str(self.workers.cache),
+            "scenes": self.workers.scenes,
+            "install": INSTALL,
+        }
+        return ("open", settings), self._memory.fileno()
 
     def _check_version(self, told: dict[str, Any]) -> None:
         self.version = self.version or told
@@ -296,9 +301,12 @@ def _close(processes: dict[int, Process], keys: Mapping[int, Key], memory: IO[by
 @atexit.register
 def end_idle_workers() -> None:
     """End the workers without work."""
-    for processes in IDLE.values():
-        while processes:
-            processes.pop().close()
+    processes = [process for idle in IDLE.values() for process in idle]
+    IDLE.clear()
+    for process in processes:
+        process.connection.close()  # all at once; then each is waited for
+    for process in processes:
+        process.close()
 
 
 def spread(rows: Sequence[int], owners: np.ndarray) -> dict[int, list[int]]:

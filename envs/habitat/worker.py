@@ -19,6 +19,7 @@ import math
 import mmap
 import os
 import platform
+import signal
 import socket
 import struct
 import sys
@@ -413,6 +414,7 @@ def main(make: Callable[..., Any]) -> None:
     parser.add_argument("--socket", type=int, required=True)
     connection = socket.socket(fileno=parser.parse_args().socket)
     os.dup2(2, 1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever asks, who may have more to ask
     world = None
     while True:
         world, reply = answer(world, make, *receive(connection))
