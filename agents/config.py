@@ -9,8 +9,9 @@ from vln.errors import InputError
 from vln.rewards import RewardConfig
 
 Cell = Literal["rnn", "lstm", "gru"]
-Dataset = Literal["r2r", "r4r", "fgr2r", "houses-short", "houses", "houses-long"]
+Dataset = Literal["r2r", "r4r", "fgr2r", "houses-short", "houses", "houses-long", "r2r-ce", "rxr-ce"]
 HOUSES = ("houses-short", "houses", "houses-long")
+CONTINUOUS = (*HOUSES, "r2r-ce", "rxr-ce")
 Config = TypeVar("Config")
 
 
@@ -219,6 +220,8 @@ class HousesConfig:
     """Slide along what blocks a move; otherwise stay where one is."""
     memory: float = 2.0
     """Gigabytes of loaded houses to keep."""
+    simulator: Literal["embedded", "habitat"] = later("embedded")
+    """What simulates them: the compiled simulator in this process, or habitat-sim in processes of its own."""
 
 
 @dataclass(frozen=True)
@@ -226,7 +229,7 @@ class DataConfig:
     """What there is to learn from."""
 
     dataset: Dataset = "r2r"
-    """Data set: of navigation graphs, in R2R format, or of generated houses."""
+    """Data set: of navigation graphs, in R2R format, of generated houses, or of scans in continuous environments."""
     features: str = "captions"
     """What views look like: captions, captions-short, none, or a feature file (.tsv, .hdf5)."""
     feature_size: int | None = None

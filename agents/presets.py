@@ -101,6 +101,16 @@ def houses_demo() -> TrainConfig:
     )
 
 
+def habitat_houses_demo() -> TrainConfig:
+    """`houses-demo` in habitat-sim, which must be installed: the same houses, written to files, and the same agent.
+
+    `python scripts/train.py habitat-houses-demo --habitat-python PATH --threads 1 --out runs/habitat`; its full length
+    has not been measured.
+    """
+    demo = houses_demo()
+    return replace(demo, world=replace(demo.world, simulator="habitat"))
+
+
 def houses() -> TrainConfig:
     """The navigator in generated houses, on ways through several rooms: the same phases, longer, and sharper eyes.
 
@@ -120,6 +130,27 @@ def houses() -> TrainConfig:
         reinforcement=_ppo(400, 1e-3),
         evaluate_every=875,
         average=0.99,
+    )
+
+
+def r2r_ce() -> TrainConfig:
+    """The navigator in R2R in continuous environments (VLN-CE) in habitat-sim, by DAgger.
+
+    `python scripts/train.py r2r-ce --habitat-python PATH --out runs/r2r-ce` needs the scans of Matterport3D, without
+    which it could not be measured.
+    """
+    base = _houses()
+    imitation = _dagger(6000, 1e-3)
+    return replace(
+        base,
+        dataset="r2r-ce",
+        max_steps=200,
+        reward=replace(base.reward, failure=0.0),
+        world=HousesConfig(simulator="habitat"),
+        language=LanguageConfig(max_length=80),
+        imitation=replace(imitation, loss=replace(imitation.loss, semantic=0.0, inflection=3.2)),
+        dagger=DaggerConfig(rounds=10, episodes=5000, expert_decay=0.75),
+        optimizer="adam",
     )
 
 
@@ -192,5 +223,7 @@ PRESETS = {
     "r2r-demo": r2r_demo,
     "r2r-letters": r2r_letters,
     "houses-demo": houses_demo,
+    "habitat-houses-demo": habitat_houses_demo,
     "houses": houses,
+    "r2r-ce": r2r_ce,
 }

@@ -8,19 +8,13 @@ import gymnasium
 
 GRAPH_IDS = {"vln/GraphPanoramic-v0": "panoramic", "vln/GraphLowLevel-v0": "low-level"}
 HOUSES_IDS = {"vln/HousesShort-v0": "houses-short", "vln/Houses-v0": "houses", "vln/HousesLong-v0": "houses-long"}
-IDS = (*GRAPH_IDS, *HOUSES_IDS)
+HABITAT_IDS = {name.replace("vln/", "vln/Habitat"): dataset for name, dataset in HOUSES_IDS.items()}
+IDS = (*GRAPH_IDS, *HOUSES_IDS, *HABITAT_IDS)
 
-for _name, _kind in GRAPH_IDS.items():
-    gymnasium.register(
-        _name,
-        entry_point="envs.registry:make_graph",
-        vector_entry_point="envs.registry:make_graph_vector",
-        kwargs={"kind": _kind},
-    )
-for _name, _dataset in HOUSES_IDS.items():
-    gymnasium.register(
-        _name,
-        entry_point="envs.continuous.registry:make_houses",
-        vector_entry_point="envs.continuous.registry:make_houses_vector",
-        kwargs={"dataset": _dataset},
-    )
+for _ids, _make, _field in (
+    (GRAPH_IDS, "envs.registry:make_graph", "kind"),
+    (HOUSES_IDS, "envs.continuous.registry:make_houses", "dataset"),
+    (HABITAT_IDS, "envs.habitat.registry:make_habitat_houses", "dataset"),
+):
+    for _name, _kind in _ids.items():
+        gymnasium.register(_name, entry_point=_make, vector_entry_point=f"{_make}_vector", kwargs={_field: _kind})

@@ -7,6 +7,7 @@ python scripts/benchmark.py graph --threads 1 --batches 1 64 1024
 python scripts/benchmark.py train --preset r2r-navigator
 python scripts/benchmark.py train --preset houses-demo --threads 1 --workers 2
 python scripts/benchmark.py sim
+python scripts/benchmark.py sim --vs habitat
 """
 
 import resource

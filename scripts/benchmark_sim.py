@@ -16,11 +16,13 @@ from rich.table import Table
 from envs.continuous import SceneCache, Sensors
 from envs.continuous.registry import make_houses_vector
 from envs.glb import load_glb, save_glb
-from envs.houses import make_house
+from envs.habitat.settings import habitat_interpreter, use_interpreter
+from envs.houses import house_name, make_house
 from envs.navigation import Body, build_ground
 from envs.render import Camera, PackedScene, Renderer, pack
 from envs.render.camera import axes
 from envs.scene import Scene
+from scripts.benchmark_habitat import Course, against_habitat, course, habitat_table
 from scripts.common import show
 from scripts.timing import time_in_turns
 from scripts.train import use_threads
@@ -43,6 +45,8 @@ def sim(
     repeats: int = 5,
     threads: int = 0,
     kinds: tuple[Kind, ...] = ("houses", "mesh", "environment"),
+    vs: Literal["embree", "habitat"] = "embree",
+    habitat_python: Path | None = None,
     json: bool = False,
 ) -> None:
     """Time the renderer in generated houses and in a large mesh, and the vector environment; count memory.
@@ -58,9 +62,20 @@ def sim(
         repeats: Runs of each, in turns; the median counts.
         threads: CPU threads; 0 for all there are.
         kinds: What to time.
+        vs: Compare the renderer with rays cast by Embree, or the vector environment with habitat-sim's.
+        habitat_python: Interpreter that has habitat-sim; $VLN_HABITAT_PYTHON, or this one.
         json: Print JSON instead of tables.
     """
     use_threads(threads)
+    if vs == "habitat":
+        use_interpreter(habitat_python)
+        habitat_interpreter()
+        with TemporaryDirectory() as folder:
+            courses = list(_courses(kinds, houses, triangles, max(batches), Path(folder)))
+            compared = list(against_habitat(courses, sizes, batches, repeats))
+        found = {"threads": numba.get_num_threads(), "environment": compared}
+        show(habitat_table(compared, repeats), found, json)
+        return
     sights = list(_sights(kinds, houses, triangles))
     rows = [row for sight in sights for row in _time_views(sight, sizes, batches, repeats)]
     steps = _time_steps(sizes, batches, houses, repeats) if "environment" in kinds else []
@@ -96,6 +111,14 @@ def _sights(kinds: Sequence[Kind], houses: int, triangles: int) -> Iterator[Sigh
         with TemporaryDirectory() as folder:
             large = replace(detailed(make_house(0), triangles), name="large")
             yield _sight("large GLB", [load_glb(save_glb(large, Path(folder)))])
+
+
+def _courses(kinds: Sequence[Kind], houses: int, triangles: int, bodies: int, folder: Path) -> Iterator[Course]:
+    """What to walk through: houses, and a large mesh."""
+    if "houses" in kinds:
+        yield course("houses", {house_name(seed): make_house(seed) for seed in range(houses)}, folder, bodies)
+    if "mesh" in kinds:
+        yield course("large GLB", {"large": replace(detailed(make_house(0), triangles), name="large")}, folder, bodies)
 
 
 def _sight(name: str, scenes: Sequence[Scene]) -> Sight:

@@ -5,15 +5,16 @@ python scripts/evaluate.py runs/full runs/blind runs/deaf                       
 python scripts/evaluate.py runs/navigator --split val_seen --ablate language    # with the instructions hidden
 python scripts/evaluate.py runs/navigator --split test                          # no goals: trajectories and submission
 python scripts/evaluate.py runs/navigator --checkpoint latest --json
+python scripts/evaluate.py runs/houses --simulator habitat                     # the same houses in habitat-sim
 python scripts/evaluate.py runs/navigator --search 8 --critic runs/speaker      # the best of eight, says a speaker
 
 Writes `eval/<split>.jsonl` (trajectories, for replay.py and score.py), `eval/<split>.json` (R2R submission) and
 `eval/<split>.scores.json` into each run's folder; with `--ablate` the names end in `.blind` or `.deaf`, with
-`--search` in `.search`.
+`--search` in `.search`, with `--simulator` in its name.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,12 +26,13 @@ from tyro.conf import Positional
 
 from agents.agent import Agent, ShortestPathAgent
 from agents.checkpoint import Checkpoint, check_fingerprint, load_checkpoint, load_model
-from agents.config import HOUSES, TrainConfig, from_json
+from agents.config import CONTINUOUS, HOUSES, TrainConfig, from_json
 from agents.policy import NavigatorAgent
 from agents.rollout import rollout
 from agents.views import BlindViews
 from agents.vision import BlindImages
 from envs.environment import NavigationVectorEnv
+from envs.habitat.settings import use_interpreter
 from scripts.common import command, show
 from scripts.search import best_of
 from scripts.speaker_world import TrainedSpeaker, check_vocabulary, open_speaker
@@ -44,6 +46,8 @@ from vln.published import R2R
 from vln.statistics import mean_interval
 from vln.submission import write_submission
 from vln.trajectory import Trajectory, write_trajectories
+from vln.vlnce import FOLDERS
+from vln.vlnce_submission import predictions, write_continuous_submission
 
 SUFFIX = {"nothing": "", "vision": ".blind", "language": ".deaf"}
 TRIES = 1000  # how far apart the seeds of tries are: each batch of one has its own
@@ -78,6 +82,9 @@ def main(
     confidence: float = 0.01,
     seed: int = 0,
     device: str = "cpu",
+    simulator: Literal["embedded", "habitat"] | None = None,
+    habitat_python: Path | None = None,
+    skip_bad: bool = False,
     json: bool = False,
 ) -> None:
     """Evaluate trained agents.
@@ -94,11 +101,16 @@ def main(
         confidence: What the agent's own log-probability counts in that, beside the speaker's of a word.
         seed: Of sampling, and of the random agent.
         device: Device of the agent.
+        simulator: Simulate generated houses by another simulator than in training.
+        habitat_python: Interpreter that has habitat-sim; $VLN_HABITAT_PYTHON, or this one.
+        skip_bad: Leave episodes out that do not fit their scenes in a continuous world, and say which.
         json: Print JSON instead of a table.
     """
     check_search(search, critic)
-    trained = [open_run(run, split, data, checkpoint, ablate == "vision", decoding, device) for run in check_runs(runs)]
-    suffix = SUFFIX[ablate] + (".search" if search else "")
+    use_interpreter(habitat_python)
+    how = (split, data, checkpoint, ablate == "vision", decoding, device, simulator, skip_bad)
+    trained = [open_run(run, *how) for run in check_runs(runs)]
+    suffix = SUFFIX[ablate] + (".search" if search else "") + (f".{simulator}" if simulator else "")
     first = trained[0].world
     for each in trained[1:]:
         if each.world.config.dataset != first.config.dataset:
@@ -109,7 +121,7 @@ def main(
     for each in trained:
         tries = lives(each, split, ablate, seed, search)
         lived = best_of(tries, judge, confidence) if judge else tries[0]
-        write(writable_folder(each.run / "eval") / f"{split}{suffix}", lived, first.config.dataset not in HOUSES)
+        write(writable_folder(each.run / "eval") / f"{split}{suffix}", lived, first.config.dataset)
         if not first.splits[split][0].withheld:
             rows[f"{each.run.name}{suffix}"] = scores(each.world, split, lived)
     if not rows:
@@ -172,16 +184,24 @@ def open_run(
     blind: bool,
     decoding: Literal["greedy", "sample"],
     device: str,
+    simulator: Literal["embedded", "habitat"] | None = None,
+    skip_bad: bool = False,
 ) -> Trained:
-    """The agent of a run's checkpoint and its world.
+    """The agent of a run's checkpoint and its world, in another simulator if one is given.
 
     Raises:
-        InputError: If the run or its data are missing or do not fit, or an instruction has no word that it knows.
+        InputError: If the run or its data are missing or do not fit, an instruction has no word that it knows, or
+            the world has but one simulator.
     """
     found = load_checkpoint(run / f"{checkpoint}.safetensors")
     config = from_json(TrainConfig, found.state["config"], found.source)
+    if simulator is not None:
+        if config.dataset not in CONTINUOUS:
+            raise InputError("--simulator", f"'{config.dataset}' is no data set of a continuous world", "leave it out")
+        config = replace(config, world=replace(config.world, simulator=simulator))
     vocabulary = Vocabulary.from_json(read_text(run / "vocabulary.json"), run / "vocabulary.json")
     world = open_world(config, data, [split], vocabulary)
+    world = world.without_bad_episodes() if skip_bad else world
     for episode in world.splits[split]:
         check_readable(episode.instruction, vocabulary, f"episode '{episode.episode_id}'")
     return Trained(run, load_agent(found, world, blind, decoding, usable_device(device)), world)
@@ -196,11 +216,15 @@ def lives(trained: Trained, split: str, ablate: str, seed: int, samples: int) ->
     return [live(trained.agent, env, world, seed), *again]
 
 
-def write(name: Path, trajectories: Sequence[Trajectory], submit: bool) -> None:
+def write(name: Path, trajectories: Sequence[Trajectory], dataset: str) -> None:
     """Write trajectories and, where there is a format for it, a submission beside them."""
     written = [f"{name}.jsonl"]
     write_trajectories(name.with_name(f"{name.name}.jsonl"), trajectories)
-    if submit:
+    if dataset in FOLDERS:
+        ending = ".submission.jsonl" if dataset == "rxr-ce" else ".json"
+        write_continuous_submission(name.with_name(f"{name.name}{ending}"), dataset, predictions(trajectories))
+        written.append(f"{name}{ending}")
+    elif dataset not in HOUSES:
         write_submission(name.with_name(f"{name.name}.json"), trajectories)
         written.append(f"{name}.json")
     Console(stderr=True).print(f"wrote {' and '.join(written)}", highlight=False, soft_wrap=True)

@@ -1,5 +1,6 @@
 """Generated houses and their data sets, as a configuration wants them."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,9 +13,13 @@ from agents.config import TrainConfig
 from agents.factory import build_camera_navigator
 from agents.navigator import Navigator
 from envs.continuous import ACTIONS, HousesSimulator, Motion, SceneCache, Sensors
+from envs.continuous.base import ContinuousSimulator, bad_episodes
 from envs.continuous.registry import SUCCESS_DISTANCE, TIME_LIMITS
 from envs.continuous.scenes import COLOUR_NAMES, ROOM_NAMES
 from envs.environment import NavigationVectorEnv
+from envs.habitat.scenes import house_scenes
+from envs.habitat.settings import habitat_interpreter
+from envs.habitat.simulator import HabitatSimulator
 from envs.houses.categories import CATEGORIES
 from envs.houses.dataset import VERSION, houses_for, houses_split
 from scripts.world import World, vocabulary_of
@@ -52,8 +57,8 @@ class HousesWorld(World):
         """Actions enough for agents that need no learning."""
         return TIME_LIMITS[self.config.dataset]
 
-    def simulator(self, *, blind: bool = False, named: bool = False, device: str = "cpu") -> HousesSimulator:
-        """A simulator, which lives on the CPU, whatever the device; a blind one draws nothing."""
+    def simulator(self, *, blind: bool = False, named: bool = False, device: str = "cpu") -> ContinuousSimulator:
+        """A simulator, whose tensors are on the CPU, whatever the device; a blind one draws nothing."""
         config = self.config
         sees = not blind and config.ablate != "vision"
         learns = config.perception.iterations or config.imitation.loss.semantic or config.reinforcement.loss.semantic
@@ -61,8 +66,24 @@ class HousesWorld(World):
         size = config.navigator.camera.size
         labels = dict.fromkeys(("category", "colour", "room", "target", "way"), named)
         sensors = Sensors(size, size, rgb=sees, depth=sees, **labels)
-        motion = Motion(config.world.forward, config.world.turn, config.world.sliding)
+        return self.bodies(sensors, Motion(config.world.forward, config.world.turn, config.world.sliding))
+
+    def bodies(self, sensors: Sensors, motion: Motion) -> ContinuousSimulator:
+        """The simulator that the configuration wants."""
+        if self.config.world.simulator == "habitat":
+            return HabitatSimulator(house_scenes(), sensors, motion)
         return HousesSimulator(sensors, motion, self.scenes)
+
+    def without_bad_episodes(self) -> Self:
+        """The same without episodes that do not fit their scenes, each of which is told."""
+        blind = Sensors(rgb=False, depth=False)
+        kept = {}
+        for split, episodes in self.splits.items():
+            bad = dict(bad_episodes(self.bodies(blind, Motion()), episodes))
+            for error in bad.values():
+                print(f"left out: {error}", file=sys.stderr)
+            kept[split] = [episode for number, episode in enumerate(episodes) if number not in bad]
+        return replace(self, splits=kept)
 
     def navigator(self) -> Navigator:
         """A navigator with fresh weights."""
@@ -108,8 +129,11 @@ def open_houses_world(
         cache: Folder of caches, in whose `houses/` the data sets are; `$VLN_CACHE` or `cache/` if absent.
 
     Raises:
-        InputError: If a split is unknown, the data set is of another version, or no image can be so large.
+        InputError: If a split is unknown, the data set is of another version, no image can be so large, or habitat-sim
+            is asked for and not there.
     """
+    if config.world.simulator == "habitat":
+        habitat_interpreter()
     size = config.navigator.camera.size
     Sensors(size, size)  # an absurd size is told of before anything is made, or a network that large is asked for
     generated = cache_folder(cache) / "houses"

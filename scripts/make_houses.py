@@ -1,40 +1,84 @@
 """Write generated houses for other simulators: GLB, stage_config and habitat's semantic description.
 
     python scripts/make_houses.py --seeds 0 1 2 --out houses
+    python scripts/make_houses.py --for-habitat houses-short --split val_unseen --houses 4 --out habitat
 
 The default simulator needs none of these files: it makes its houses when it loads them. habitat-sim takes a house by
 its stage_config, other programs read the GLB. Files that are there, whole and of these very houses, stay as they are.
+
+`--for-habitat` also writes the houses' episodes in the format of R2R in continuous environments, and navmeshes if
+there is a habitat-sim to make them; without one they are made when habitat-sim first opens the houses.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Literal
 
 from rich.console import Console
 from rich.progress import track
 
+from envs.continuous.registry import SUCCESS_DISTANCE
 from envs.glb import is_saved, save_glb
-from envs.houses import SEEDS, make_house
+from envs.glb.stage import SUFFIX as STAGE
+from envs.habitat.scenes import SceneFolder
+from envs.habitat.settings import habitat_interpreter, use_interpreter
+from envs.habitat.simulator import HabitatSimulator
+from envs.houses import SEEDS, house_name, make_house
+from envs.houses.dataset import houses_for, houses_split
 from scripts.common import command
+from vln.episodes import Episode
 from vln.errors import InputError
-from vln.files import writable_folder
+from vln.features.cache import cache_folder
+from vln.files import writable_folder, write_json
+from vln.vlnce import write_continuous_split
+
+DATASET = "houses.scene_dataset_config.json"
+NAVMESH = ".navmesh"
 
 
-def main(seeds: tuple[int, ...], out: Path) -> None:
+def main(
+    out: Path,
+    seeds: tuple[int, ...] = (),
+    for_habitat: Literal["houses-short", "houses", "houses-long"] | None = None,
+    split: str = "val_unseen",
+    houses: int | None = None,
+    habitat_python: Path | None = None,
+) -> None:
     """Write generated houses for other simulators: GLB, stage_config and habitat's semantic description.
 
     Args:
-        seeds: Numbers of the houses, from 0 to 999,999.
         out: Folder to write to.
+        seeds: Numbers of the houses, from 0 to 999,999.
+        for_habitat: Write the houses of this data set instead, with episodes and navmeshes.
+        split: Split of that data set.
+        houses: Number of its houses, from the first; all of the split if absent.
+        habitat_python: Interpreter that has habitat-sim; $VLN_HABITAT_PYTHON, or this one.
     """
+    episodes: list[Episode] = []
+    if for_habitat:
+        if seeds:
+            raise InputError("--seeds", "goes without --for-habitat", "give one of them")
+        folder = cache_folder() / "houses"
+        use_interpreter(habitat_python)
+        episodes = houses_split(split, for_habitat, folder, houses or houses_for(split, None))
+        seeds = tuple(int(each.scan.removeprefix("house-")) for each in episodes)
     if not seeds:
         raise InputError("--seeds", "names no house", f"give one or more numbers from 0 to {SEEDS - 1}")
     for seed in (seed for seed in seeds if seed not in range(SEEDS)):
         make_house(seed)  # tells what is wrong, before anything is written
     writable_folder(out)
-    console = Console(stderr=True)
     unique = tuple(dict.fromkeys(seeds))
-    steps = track(unique, "writing houses", console=console, transient=True, disable=not console.is_terminal)
-    written = sum(_write(seed, out) for seed in steps)
+    written = sum(_write(seed, out) for seed in _progress(unique, "writing houses"))
     print(f"{len(unique)} houses in {out}: {written} written, {len(unique) - written} were there")
+    if for_habitat:
+        _write_episodes(out, for_habitat, split, episodes)
+        _write_navmeshes(out, unique)
+
+
+def _progress(seeds: tuple[int, ...], what: str) -> Iterable[int]:
+    """The numbers, with a progress bar."""
+    console = Console(stderr=True)
+    return track(seeds, what, console=console, transient=True, disable=not console.is_terminal)
 
 
 def _write(seed: int, out: Path) -> bool:
@@ -44,6 +88,29 @@ def _write(seed: int, out: Path) -> bool:
         return False
     save_glb(scene, out)
     return True
+
+
+def _write_episodes(out: Path, dataset: str, split: str, episodes: list[Episode]) -> None:
+    """Write the episodes, and habitat's list of the houses."""
+    path = out / "vlnce" / f"R2R_VLNCE_v1-{dataset}" / split / f"{split}.json.gz"
+    write_continuous_split(path, episodes, lambda scan: f"{scan}{STAGE}", SUCCESS_DISTANCE)
+    write_json(out / DATASET, {"stages": {"paths": {".json": ["house-*" + STAGE]}}})
+    print(f"{len(episodes)} episodes in {path}")
+
+
+def _write_navmeshes(out: Path, seeds: tuple[int, ...]) -> None:
+    """Let habitat-sim make what is missing, where there is one."""
+    missing = [seed for seed in seeds if not (out / f"{house_name(seed)}{NAVMESH}").is_file()]
+    try:
+        habitat_interpreter()
+    except InputError as error:
+        print(f"no navmeshes, which habitat-sim will make when it opens the houses: {error}")
+        return
+    simulator = HabitatSimulator(SceneFolder(out))
+    for seed in _progress(tuple(missing), "making navmeshes"):
+        simulator.save_navmesh(house_name(seed), str(out / f"{house_name(seed)}{NAVMESH}"))
+    print(f"{len(seeds)} navmeshes in {out}: {len(missing)} written, {len(seeds) - len(missing)} were there")
+    simulator.close()
 
 
 if __name__ == "__main__":

@@ -3,8 +3,10 @@
     python scripts/score.py ../shared/data/predictions/seq2seq_student_forcing_val_unseen.json --split val_unseen
     python scripts/score.py predictions/*_val_seen.json --data ../shared/data --split val_seen --json
     python scripts/score.py runs/r2r/trajectories_val_seen.jsonl runs/r2r/submission_val_seen.json --split val_seen
+    python scripts/score.py runs/ce/eval/val_unseen.json --dataset r2r-ce --split val_unseen
 
-A prediction file is a submission of the R2R evaluator (.json) or trajectories (.jsonl). TL and NE are in metres, the
+A prediction file is a submission of the R2R evaluator (.json) or trajectories (.jsonl); in continuous environments
+(`--dataset r2r-ce`, `rxr-ce`) a submission to the leaderboard of VLN-CE, or trajectories. TL and NE are in metres, the
 other metrics in [0, 1]. Intervals are 95 % bootstrap intervals over paths, since the instructions of a path share its
 start and goal; they and the comparisons are left out of the JSON.
 """
@@ -12,6 +14,7 @@ start and goal; they and the comparisons are left out of the JSON.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rich.box import SIMPLE_HEAD
@@ -27,6 +30,8 @@ from vln.metrics import METRICS, mean_scores, score_paths
 from vln.statistics import compare_paired, mean_interval
 from vln.submission import Walk, check_submission, read_submission, viewpoints
 from vln.trajectory import read_trajectories
+from vln.vlnce import FOLDERS, find_vlnce, load_continuous_split
+from vln.vlnce_scores import CONTINUOUS, score_file
 
 IN_METRES = ("TL", "NE")
 WITH_INTERVAL = ("SR", "SPL")
@@ -62,15 +67,18 @@ def main(
         predictions: Submission files (.json) or trajectories (.jsonl); each is compared with the first.
         split: Split the predictions are for, e.g. val_unseen.
         data: Data folder; $VLN_DATA or ../shared/data if absent.
-        dataset: r2r, r4r or fgr2r.
+        dataset: r2r, r4r, fgr2r, r2r-ce or rxr-ce.
         allow_missing: Score the predictions that are there.
         json: Print JSON instead of tables.
     """
     if not predictions:
         raise InputError("score.py", "no prediction file was given", "name one or more after the script")
-    episodes, graphs = load_task(find_data(data), dataset, split)
-    files = {str(path): read_walks(path, episodes, graphs, allow_missing) for path in predictions}
-    scored = {name: score_walks(walks, episodes, graphs) for name, walks in files.items()}
+    if dataset in FOLDERS:
+        scored = score_continuous(predictions, find_vlnce(data), dataset, split, allow_missing)
+    else:
+        episodes, graphs = load_task(find_data(data), dataset, split)
+        files = {str(path): read_walks(path, episodes, graphs, allow_missing) for path in predictions}
+        scored = {name: score_walks(walks, episodes, graphs) for name, walks in files.items()}
     rows = {
         name: {**mean_scores(file.scores), "n": len(file.episodes), "missing": file.missing}
         for name, file in scored.items()
@@ -78,7 +86,8 @@ def main(
     if json:
         show(Table(), rows, as_json=True)
         return
-    show(metrics_table(scored, f"{dataset} {split}"), rows, as_json=False)
+    names = CONTINUOUS if dataset in FOLDERS else METRICS
+    show(metrics_table(scored, f"{dataset} {split}", names), rows, as_json=False)
     if len(scored) > 1:
         show(comparison_table(scored), rows, as_json=False)
 
@@ -114,14 +123,27 @@ def score_walks(walks: Sequence[Walk], episodes: Sequence[Episode], graphs: Mapp
     return Scored(predicted, scores, len(episodes) - len(predicted))
 
 
-def metrics_table(scored: Mapping[str, Scored], title: str) -> Table:
+def score_continuous(
+    files: Sequence[Path], data: Path, dataset: str, split: str, allow_missing: bool
+) -> dict[str, Scored]:
+    """The scores of files of walks in continuous environments, by their names."""
+    task = load_continuous_split(data, dataset, split)
+    scored = {}
+    for path in files:
+        known, scores = score_file(task, path, allow_missing)
+        scored[str(path)] = Scored([task.episodes[row] for row in known], scores, len(task.episodes) - len(known))
+    return scored
+
+
+def metrics_table(scored: Mapping[str, Scored], title: str, names: Sequence[str] = METRICS) -> Table:
     """A row a file; below SR and SPL their intervals."""
     table = _table(title)
-    for name in ("n", *METRICS):
+    names = [name for name in names if any(name in file.scores for file in scored.values())]
+    for name in ("n", *names):
         table.add_column(f"{name} m" if name in IN_METRES else name, justify="right", no_wrap=True)
     for label, file in zip(_labels(scored), scored.values(), strict=True):
         number = f"{len(file.episodes):,}" + (f"\n{file.missing:,} missing" if file.missing else "")
-        table.add_row(label, number, *(_cell(file, metric) for metric in METRICS))
+        table.add_row(label, number, *(_cell(file, metric) for metric in names))
     return table
 
 
@@ -157,7 +179,7 @@ def _comparisons(first: Scored, other: Scored) -> list[tuple[str, ...]]:
     if not shared:
         return [("none in common", "0", "", "", "")]
     matched = [place[other.episodes[number].episode_id] for number in shared]
-    paths = [other.episodes[number].path for number in shared]
+    paths = [_way(other.episodes[number]) for number in shared]
     rows: list[tuple[str, ...]] = []
     for metric in COMPARED:
         found = compare_paired(first.scores[metric][matched], other.scores[metric][shared], paths)
@@ -167,11 +189,18 @@ def _comparisons(first: Scored, other: Scored) -> list[tuple[str, ...]]:
 
 
 def _cell(file: Scored, metric: str) -> str:
+    if metric not in file.scores or np.isnan(file.scores[metric]).any():
+        return ""
     values = file.scores[metric]
     if metric not in WITH_INTERVAL:
         return _number(float(values.mean()))
-    interval = mean_interval(values, [episode.path for episode in file.episodes])
+    interval = mean_interval(values, [_way(episode) for episode in file.episodes])
     return f"{_number(interval.mean)}\n{_number(interval.low, 3)}-{_number(interval.high, 3)}"
+
+
+def _way(episode: Episode) -> tuple[str, tuple[Any, ...]]:
+    """What instructions share that are of one path."""
+    return episode.scan, episode.path or episode.positions
 
 
 def _number(value: float, digits: int = 4) -> str:

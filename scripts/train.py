@@ -34,6 +34,7 @@ from agents.sampler import EpisodeSampler
 from agents.speaker import Speaker
 from agents.trainer import LATEST, Trainer
 from envs.environment import NavigationVectorEnv
+from envs.habitat.settings import use_interpreter
 from scripts.common import friendly_exit
 from scripts.graph_world import GraphWorld
 from scripts.matching import open_critic
@@ -60,6 +61,8 @@ class Arguments:
         augment: Files in R2R's format with episodes to learn from besides, as augment.py writes.
         critic: Run of a speaker, the matching critic of an intrinsic reward and of exploration.
         device: Device to learn on, "cpu" or "cuda".
+        habitat_python: Interpreter that has habitat-sim, for worlds in it; $VLN_HABITAT_PYTHON, or this one.
+        skip_bad: Leave episodes out that do not fit their scenes in a continuous world, and say which.
         threads: CPU threads of each worker; 0 divides the cores among them.
         workers: Processes that divide each batch among them and learn as one. Gradients are those of the whole batch up
             to rounding; chance is each worker's own, and logged numbers are means over workers.
@@ -73,6 +76,8 @@ class Arguments:
     augment: tuple[Path, ...] = ()
     critic: Path | None = None
     device: str = "cpu"
+    habitat_python: Path | None = None
+    skip_bad: bool = False
     threads: int = 0
     workers: int = 1
 
@@ -90,9 +95,11 @@ def train(arguments: Arguments, team: Team) -> None:
     """Train, as a worker of a team."""
     device, folder = usable_device(team.device(arguments.device)), arguments.out
     use_threads(arguments.threads, team.count)
+    use_interpreter(arguments.habitat_python)
     torch.manual_seed(arguments.config.seed)
     with team.leader_first():
         world = open_world(arguments.config, arguments.data, splits(arguments.config))
+        world = world.without_bad_episodes() if arguments.skip_bad else world
         world = augmented(world, arguments.augment)
         critic = open_critic(arguments.critic, world, arguments.data, device)
     trainer = build_trainer(world, folder, device, splits(arguments.config)[1:], critic, team)

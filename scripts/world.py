@@ -76,6 +76,10 @@ class World(ABC):
         """The same world, with what another one of its kind has loaded and can show it."""
         return self
 
+    def without_bad_episodes(self) -> Self:
+        """The same without episodes that do not fit their scenes; on graphs such data are refused as a whole."""
+        return self
+
     @property
     def fingerprint(self) -> Fingerprint:
         """What a checkpoint remembers of the data."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from agents.config import HOUSES, TrainConfig
+from agents.config import CONTINUOUS, HOUSES, TrainConfig
 from scripts.graph_world import open_graph_world
 from scripts.world import World
 from vln.errors import InputError
@@ -38,6 +38,10 @@ def open_world(
         from scripts.houses_world import open_houses_world
 
         return open_houses_world(config, data, splits, vocabulary, cache)
+    if config.dataset in CONTINUOUS:
+        from scripts.vlnce_world import open_vlnce_world
+
+        return open_vlnce_world(config, data, splits, vocabulary)
     return open_graph_world(config, data, splits, vocabulary, cache)
 
 

@@ -3,7 +3,10 @@
 New simulators join `WORLDS`, new environments `envs.IDS`.
 """
 
+import atexit
 import math
+import shutil
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -14,11 +17,15 @@ from typing import Any
 import numpy as np
 import torch
 from gymnasium.vector import AutoresetMode
+from habitat_worlds import look_alike_workers, real_workers
 from small_house import places, small_episodes, small_house
 
 from envs.continuous import HousesSimulator, Motion, SceneCache, Sensors
 from envs.environment import NavigationEnv, NavigationVectorEnv
 from envs.graph import LowLevelGraph, PanoramicGraph
+from envs.habitat.scenes import SceneFolder
+from envs.habitat.settings import Workers
+from envs.habitat.simulator import HabitatSimulator
 from envs.simulator import Simulator
 from vln.episodes import Episode, load_split
 from vln.features import ViewTable
@@ -109,6 +116,21 @@ def houses_world(sliding: bool, data: Path) -> World:
     )
 
 
+def habitat_world(workers: Callable[..., Workers], sliding: bool, data: Path) -> World:
+    """The same houses in habitat-sim, written to files; `workers` run it."""
+    folder = Path(tempfile.mkdtemp(prefix="vln-habitat-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    like = houses_world(sliding, data)
+    simulator = partial(
+        HabitatSimulator,
+        SceneFolder(folder / "scenes", small_house),
+        Sensors(width=16, height=12, semantic=True, category=True),
+        Motion(sliding=sliding),
+        workers(folder),
+    )
+    return replace(like, simulator=simulator)
+
+
 def random_features(graphs) -> ViewTable:
     keys = [(graph.scan, viewpoint) for graph in graphs for viewpoint in graph.viewpoints]
     dense = np.random.default_rng(0).normal(size=(len(keys), VIEWS, 4)).astype(np.float16)
@@ -121,6 +143,9 @@ WORLDS = {
     "graph-features": partial(graph_world, PanoramicGraph, True),
     "houses": partial(houses_world, True),
     "houses-blocking": partial(houses_world, False),
+    "habitat-look-alike": partial(habitat_world, look_alike_workers, True),
+    "habitat": partial(habitat_world, real_workers, True),
+    "habitat-blocking": partial(habitat_world, real_workers, False),
 }
 
 

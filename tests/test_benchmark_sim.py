@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 from command_line import run_script
+from habitat_worlds import look_alike_python
 
 from scripts.benchmark_sim import DETAIL, detailed
 from tests.meshes import soup
@@ -38,3 +39,21 @@ def test_cutting_keeps_the_surface(triangles):
 
     assert area(large) == pytest.approx(area(scene), rel=0.02)
     assert np.abs(large.bounds - scene.bounds).max() <= DETAIL * 1.01
+
+
+def test_against_habitat(tmp_path):
+    flags = ["--sizes", 16, "--batches", 2, "--houses", 1, "--repeats", 1, "--triangles", 9000]
+    habitat = ["--vs", "habitat", "--habitat-python", look_alike_python(tmp_path), "--kinds", "houses", "mesh"]
+    result = run_script("benchmark.py", "sim", *flags, *habitat, "--json", cache=tmp_path)
+    assert result.code == 0, result.errors
+    rows = json.loads(result.output)["environment"]
+    assert [(row["scenes"], row["size"], row["batch"]) for row in rows] == [("houses", 16, 2), ("large GLB", 16, 2)]
+    for row in rows:
+        rates = row["embedded_frames_per_second"], row["habitat_frames_per_second"]
+        assert row["times_as_fast"] == pytest.approx(rates[0] / rates[1])
+        assert row["version"]["habitat"] == "look-alike 1"
+
+
+def test_without_habitat(tmp_path):
+    result = run_script("benchmark.py", "sim", "--vs", "habitat", "--habitat-python", tmp_path, cache=tmp_path)
+    assert (result.code, "is no interpreter of Python; install habitat-sim" in result.errors) == (2, True)

@@ -1,11 +1,18 @@
 """scripts/make_houses.py: houses as files, and back."""
 
+import json
+import math
+
 import numpy as np
 import pytest
 from command_line import run_script
+from habitat_worlds import look_alike_python
 
 from envs.glb import load_glb
+from envs.habitat.settings import VARIABLE
+from envs.houses.dataset import houses_split
 from envs.scenes import load_scene
+from vln.vlnce import load_continuous_split
 
 
 @pytest.fixture
@@ -37,6 +44,35 @@ def test_a_written_house_is_the_generated_one(make, tmp_path):
     for generated, written in pairs:
         assert (generated < 0) == (written < 0)
         assert generated < 0 or np.array_equal(there.textures[generated], back.textures[written])
+
+
+@pytest.mark.parametrize("navmeshes", [True, False])
+def test_houses_for_habitat(make, tmp_path, monkeypatch, navmeshes):
+    monkeypatch.delenv(VARIABLE, raising=False)
+    python = ("--habitat-python", look_alike_python(tmp_path)) if navmeshes else ()
+    arguments = ("--for-habitat", "houses-short", "--split", "val_unseen", "--houses", 1, *python)
+    first = make(*arguments)
+    assert first.code == 0, first.errors
+    out = tmp_path / "houses"
+    assert (out / "house-800000.navmesh").is_file() == navmeshes
+    assert ("navmeshes in" in first.output) == navmeshes
+    episodes = houses_split("val_unseen", "houses-short", tmp_path / "houses", 1)
+    written = load_continuous_split(out, "r2r-ce", "val_unseen").episodes
+    assert len(written) > 12
+    for one, other in zip(episodes, written, strict=True):
+        assert (one.instruction, one.positions, one.scan) == (other.instruction, other.positions, other.scan)
+        assert math.cos(one.heading - other.heading) == pytest.approx(1)
+    scenes = json.loads((out / "houses.scene_dataset_config.json").read_text())
+    assert scenes["stages"]["paths"][".json"] == ["house-*.stage_config.json"]
+    files = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    again = make(*arguments)
+    assert "0 written, 1 were there" in again.output
+    assert files == {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+
+
+def test_seeds_or_a_data_set(make):
+    result = make("--seeds", 1, "--for-habitat", "houses-short")
+    assert (result.code, "goes without --for-habitat" in result.errors) == (2, True)
 
 
 @pytest.mark.parametrize("seed", [-1, 1_000_000])

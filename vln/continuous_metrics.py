@@ -6,23 +6,51 @@ m, the length of a move, since DTW counts places.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from vln.errors import InputError
-from vln.metrics import PathDistances, _drop_turns, padded, score
+from vln.metrics import PathDistances, _drop_turns, padded, score, spl
 from vln.trajectory import Trajectory
 
 SPACING = 0.25  # metres between the places of a reference
 CHUNK = 64  # trajectories whose distances are in memory at a time
 
 
-def score_trajectories(trajectories: Sequence[Trajectory], threshold: float) -> dict[str, np.ndarray]:
+@dataclass(frozen=True, eq=False)
+class Walks:
+    """B walks through continuous worlds, and what they are compared with.
+
+    Attributes:
+        places: Of each walk (n, 3) metres, the start first, turns in place included.
+        to_goal: Of each walk (n,) metres to the goal.
+        references: Of each walk (m, 3) metres, the places that it should pass.
+        stopped: (B,) bool, whether the walk ended with a stop.
+    """
+
+    places: Sequence[np.ndarray]
+    to_goal: Sequence[np.ndarray]
+    references: Sequence[np.ndarray]
+    stopped: np.ndarray
+
+    def take(self, rows: Sequence[int]) -> "Walks":
+        """Some of them."""
+        places, to_goal, references = (
+            [each[row] for row in rows] for each in (self.places, self.to_goal, self.references)
+        )
+        return Walks(places, to_goal, references, self.stopped[list(rows)])
+
+
+def score_trajectories(
+    trajectories: Sequence[Trajectory], threshold: float, references: Sequence[np.ndarray] | None = None
+) -> dict[str, np.ndarray]:
     """All metrics of trajectories in continuous worlds.
 
     Args:
         trajectories: B of them, with distances.
         threshold: Metres; the success radius of the data set, and what nDTW and CLS divide distances by.
+        references: Places (m, 3) that each should pass; those of the trajectories, resampled, if absent.
 
     Returns:
         A (B,) float64 array for each name of `vln.metrics.METRICS`.
@@ -30,35 +58,54 @@ def score_trajectories(trajectories: Sequence[Trajectory], threshold: float) -> 
     Raises:
         InputError: If a goal is withheld.
     """
+    return score_walks(walks_of(trajectories, references), threshold)
+
+
+def walks_of(trajectories: Sequence[Trajectory], references: Sequence[np.ndarray] | None = None) -> Walks:
+    """Trajectories as walks; arguments and errors as in `score_trajectories`."""
     for each in trajectories:
         if len(each.distances) != len(each.steps) + 1 or len(each.reference_positions) < 2:
             where = f"trajectory of episode '{each.episode_id}' of split '{each.split}'"
             raise InputError(where, "has no distances to its goal", "score a split whose goals are public")
+    if references is None:
+        references = [resample(np.array(each.reference_positions)) for each in trajectories]
+    return Walks(
+        [np.array([pose.position for pose in each.poses]) for each in trajectories],
+        [np.array(each.distances) for each in trajectories],
+        references,
+        np.array([bool(each.steps) and each.steps[-1].choice == "stop" for each in trajectories]),
+    )
+
+
+def score_walks(walks: Walks, threshold: float, shortest: np.ndarray | None = None) -> dict[str, np.ndarray]:
+    """All metrics of walks.
+
+    Args:
+        walks: B of them.
+        threshold: Metres; the success radius, and what nDTW and CLS divide distances by.
+        shortest: (B,) metres from start to goal, for SPL; what `to_goal` begins with if absent.
+
+    Returns:
+        A (B,) float64 array for each name of `vln.metrics.METRICS`.
+    """
     # Long ones together: what is computed for a chunk is as long as its longest.
-    order = sorted(range(len(trajectories)), key=lambda number: len(trajectories[number].steps))
+    order = sorted(range(len(walks.places)), key=lambda number: len(walks.places[number]))
     chunks = [order[first : first + CHUNK] for first in range(0, len(order), CHUNK)]
-    parts = [_score([trajectories[number] for number in chunk], threshold) for chunk in chunks]
+    parts = [score(walk_distances(walks.take(chunk)), threshold) for chunk in chunks]
     back = np.argsort(order)
-    return {name: np.concatenate([part[name] for part in parts])[back] for name in parts[0]}
+    scores = {name: np.concatenate([part[name] for part in parts])[back] for name in parts[0]}
+    scores |= {name: scores[name] * walks.stopped for name in ("SR", "SPL", "sDTW")}
+    return scores if shortest is None else scores | {"SPL": spl(scores["SR"], scores["TL"], shortest)}
 
 
-def _score(trajectories: Sequence[Trajectory], threshold: float) -> dict[str, np.ndarray]:
-    scores = score(trajectory_distances(trajectories), threshold)
-    stopped = np.array([bool(each.steps) and each.steps[-1].choice == "stop" for each in trajectories])
-    return scores | {name: scores[name] * stopped for name in ("SR", "SPL", "sDTW")}
-
-
-def trajectory_distances(trajectories: Sequence[Trajectory]) -> PathDistances:
-    """The distances of trajectories without their in-place turns, as in `score_trajectories`."""
-    places = [np.array([pose.position for pose in each.poses]) for each in trajectories]
-    to_goal = [np.array(each.distances)[:, None] for each in trajectories]
-    joined = np.concatenate([np.concatenate(pair, 1) for pair in zip(places, to_goal, strict=True)])
+def walk_distances(walks: Walks) -> PathDistances:
+    """The distances of walks without their in-place turns, as in `score_walks`."""
+    joined = np.concatenate([np.column_stack(pair) for pair in zip(walks.places, walks.to_goal, strict=True)])
     # A body that does not move comes no nearer, so that places with their distances repeat together.
-    flat, lengths = _drop_turns(joined, np.array(list(map(len, places))))
+    flat, lengths = _drop_turns(joined, np.array(list(map(len, walks.places))))
     path = padded(flat, lengths)
-    references = [resample(np.array(each.reference_positions)) for each in trajectories]
-    reference_lengths = np.array(list(map(len, references)))
-    reference = padded(np.concatenate(references), reference_lengths)
+    reference_lengths = np.array(list(map(len, walks.references)))
+    reference = padded(np.concatenate(walks.references), reference_lengths)
     return PathDistances(
         to_reference=_apart(path[:, :, None, :3], reference[:, None]),
         to_goal=path[:, :, 3],

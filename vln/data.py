@@ -18,6 +18,20 @@ def find_data(folder: Path | None = None) -> Path:
     Raises:
         InputError: If no candidate folder holds the connectivity graphs.
     """
+    return find_folder(folder, "connectivity/scans.txt", f"a folder with r2r/ and connectivity/; {PUBLISHED}")
+
+
+def find_folder(folder: Path | None, holds: str, what: str) -> Path:
+    """The data folder: the one given, then `$VLN_DATA`, then `../shared/data`.
+
+    Args:
+        folder: The one given, if any.
+        holds: A file or folder that must be in it.
+        what: What kind of folder is wanted and where its content comes from, for people.
+
+    Raises:
+        InputError: If no candidate holds it.
+    """
     if folder is not None:
         candidates = [Path(folder)]
     elif os.environ.get("VLN_DATA"):
@@ -25,10 +39,9 @@ def find_data(folder: Path | None = None) -> Path:
     else:
         candidates = [Path(__file__).resolve().parents[2] / "shared" / "data", Path("../shared/data")]
     for candidate in candidates:
-        if (candidate / "connectivity" / "scans.txt").is_file():
+        if (candidate / holds).exists():
             return candidate
-    fix = f"pass --data DIR or set VLN_DATA to a folder with r2r/ and connectivity/; {PUBLISHED}"
-    raise InputError(candidates[-1], "connectivity/scans.txt is missing", fix)
+    raise InputError(candidates[-1], f"{holds} is missing", f"pass --data DIR or set VLN_DATA to {what}")
 
 
 def split_file(data: Path, dataset: str, split: str) -> Path:

@@ -1,9 +1,11 @@
 """Reading and writing files so that a bad one is named and an interrupted write loses nothing."""
 
+import gzip
 import hashlib
 import json
 import os
 import tempfile
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,17 +15,20 @@ from vln.errors import InputError
 
 
 def read_text(path: Path) -> str:
-    """The text of a UTF-8 file.
+    """The text of a UTF-8 file, unpacked if it ends in `.gz`.
 
     Raises:
-        InputError: If the file is missing, unreadable or not UTF-8.
+        InputError: If the file is missing, unreadable, truncated or not UTF-8.
     """
     try:
-        return Path(path).read_text(encoding="utf-8")
+        content = Path(path).read_bytes()
+        return (gzip.decompress(content) if Path(path).suffix == ".gz" else content).decode("utf-8")
     except FileNotFoundError:
         raise InputError(path, "the file does not exist", "check the path or fetch the data") from None
     except UnicodeDecodeError as error:
         raise InputError(path, f"byte {error.start} is not UTF-8", "save the file as UTF-8") from None
+    except (gzip.BadGzipFile, EOFError, zlib.error):
+        raise InputError(path, "is truncated or damaged", "fetch it again") from None
     except OSError as error:
         raise InputError(path, f"cannot be read ({error.strerror})", "check the path and its permissions") from None
 

@@ -1,12 +1,24 @@
 """Where a way through a house goes on: the next room on it."""
 
+from typing import Protocol
+
 import numpy as np
 
 from envs.houses.layout import Layout
-from envs.navigation import Field
 
 BEYOND = 0.5  # metres behind a door from which the way goes on; without them a door beside the way looks like one on it
 NOWHERE, ARRIVED = -1, -2  # instead of the index of a room
+
+
+class Distances(Protocol):
+    """Geodesic distances to a goal: `envs.navigation.Field`, or those of another simulator."""
+
+    @property
+    def goal(self) -> np.ndarray:
+        """(3,) metres."""
+
+    def distance(self, points: np.ndarray) -> np.ndarray:
+        """(n,) metres from points (n, 3)."""
 
 
 class Guide:
@@ -17,7 +29,7 @@ class Guide:
         field: Distances to the goal.
     """
 
-    def __init__(self, layout: Layout, field: Field) -> None:
+    def __init__(self, layout: Layout, field: Distances) -> None:
         self._layout = layout
         self._goal = int(layout.rooms_at(field.goal[None])[0])
         exits = [exit_ for room in layout.exits for exit_ in room]

@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 
@@ -21,13 +22,12 @@ ROOM_NAMES = ("nowhere", *ROOM_CATEGORIES)  # what the numbers of a room image a
 
 
 @dataclass(frozen=True)
-class LoadedScene:
-    """A scene as simulators use it.
+class SceneLabels:
+    """What things are called in a scene.
 
     Attributes:
         content_hash: Of the scene.
-        ground: Where bodies can be.
-        packed: What is drawn; None where nothing is to be.
+        categories: (1 + objects,) uint8, index into `CATEGORIES` of each object id.
         colours: (1 + objects,) uint8, index into `COLOUR_NAMES` of each object id.
         rooms: (1 + objects,) uint8, index into `ROOM_NAMES` of the room that each object id is in.
         names: (1 + objects,) str, what each object id is called, "red sofa"; "" for 0.
@@ -36,18 +36,35 @@ class LoadedScene:
     """
 
     content_hash: str
-    ground: Ground
-    packed: PackedScene | None
+    categories: np.ndarray
     colours: np.ndarray
     rooms: np.ndarray
     names: np.ndarray
     belongs: np.ndarray
     layout: Layout | None
 
+    @classmethod
+    def of(cls, scene: Scene) -> Self:
+        """Those of a scene."""
+        return cls(**_labels(scene))
+
     def called(self, name: str) -> np.ndarray:
         """(1 + objects,) uint8, 1 for the ids of objects that are called so, or are in a room that is."""
         in_room = ROOM_NAMES.index(name) if name in ROOM_CATEGORIES else len(ROOM_NAMES)
         return ((self.names == name) | (self.rooms == in_room)).astype(np.uint8)
+
+
+@dataclass(frozen=True)
+class LoadedScene(SceneLabels):
+    """A scene as the embedded simulator uses it.
+
+    Attributes:
+        ground: Where bodies can be.
+        packed: What is drawn; None where nothing is to be.
+    """
+
+    ground: Ground
+    packed: PackedScene | None
 
     @property
     def nbytes(self) -> int:
@@ -113,12 +130,22 @@ class SceneCache:
         return self._hashes.get(name) or self.get(name).content_hash
 
     def _make(self, scene: Scene) -> LoadedScene:
-        packed = pack(scene, categories(scene)) if self.drawn else None
-        ground = build_ground(scene, self.body)
-        belongs = np.array([-1, *(each.room for each in scene.objects)], dtype=np.int16)
-        layout = Layout(scene.without_mesh()) if scene.rooms else None
-        labels = colours(scene), rooms(scene), names(scene), belongs
-        return LoadedScene(scene.content_hash, ground, packed, *labels, layout)
+        labels = _labels(scene)
+        packed = pack(scene, labels["categories"]) if self.drawn else None
+        return LoadedScene(**labels, ground=build_ground(scene, self.body), packed=packed)
+
+
+def _labels(scene: Scene) -> dict[str, Any]:
+    """The fields of `SceneLabels`."""
+    return {
+        "content_hash": scene.content_hash,
+        "categories": categories(scene),
+        "colours": colours(scene),
+        "rooms": rooms(scene),
+        "names": names(scene),
+        "belongs": np.array([-1, *(each.room for each in scene.objects)], dtype=np.int16),
+        "layout": Layout(scene.without_mesh()) if scene.rooms else None,
+    }
 
 
 def categories(scene: Scene) -> np.ndarray:

@@ -1,66 +1,25 @@
-"""Bodies that walk in continuous worlds and see them. Metres and radians, y up, heading 0 along -z, left positive."""
+"""The embedded simulator of continuous worlds, compiled and in this process."""
 
-import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
-import torch
-from gymnasium import spaces
-from torch import Tensor
 
-from envs.continuous.guide import ARRIVED, NOWHERE, Guide
-from envs.continuous.scenes import COLOUR_NAMES, ROOM_NAMES, LoadedScene, SceneCache
-from envs.continuous.settings import ACTIONS, FORWARD, LEFT, RIGHT, STOP, Motion, Sensors
-from envs.houses.categories import CATEGORIES
+from envs.continuous.base import OFF_GROUND, STOP_RADIUS, ContinuousSimulator, outside
+from envs.continuous.guide import Guide
+from envs.continuous.scenes import LoadedScene, SceneCache
+from envs.continuous.settings import Motion, Sensors
 from envs.navigation import Field, Ground, distances, expert, step
 from envs.render import Renderer
 from vln.episodes import Episode
-from vln.errors import InputError
-from vln.trajectory import Pose
 
-TURN = 2 * math.pi
-FAR = 1000.0  # metres, beyond anything seen
-OFF_GROUND = 0.25  # metres that a start or a goal may be beside the walkable area
-NO_ACTION = len(ACTIONS)  # what `previous_action` is before the first
-STOP_RADIUS = 0.25  # metres to the goal at which the expert stops
-IMAGES = ("rgb", "depth", "semantic", "category", "colour", "room", "target", "way")
-LABELS = ("colour", "room", "target", "way")  # images that are looked up by the ids of objects
-NUDGE = 1e-3  # metres; less is no move
-FIX = "correct the episode, or use the scene it was made for"
+DRAWN = ("rgb", "depth", "semantic", "category")
 
 
-class HousesSimulator:
-    """Stop, forward and turns in generated houses, or in any mesh.
-
-    Scenes are loaded when a body is first placed in them. Only bodies that have moved are drawn anew.
-
-    ## Actions
-    | number | action  | what it does, unless `Motion` says otherwise                                      |
-    |--------|---------|-----------------------------------------------------------------------------------|
-    | 0      | stop    | ends the episode                                                                  |
-    | 1      | forward | 0.25 m ahead; along what is in the way, with `collided` set, where there is some  |
-    | 2      | left    | turns by 15 degrees                                                               |
-    | 3      | right   | turns by 15 degrees                                                               |
-
-    ## Observation
-    Those of the images that `Sensors` asks for, taken 1.25 m above the feet, 90 degrees wide and level:
-    - `rgb`: (H, W, 3) uint8.
-    - `depth`: (H, W, 1) float32, metres along the view axis, 0 where nothing is.
-    - `semantic`: (H, W) int32, ids of objects: 1 + their index in the scene's `objects`, 0 for everything else.
-    - `category`: (H, W) uint8, indices into `envs.houses.categories.CATEGORIES`.
-    - `colour`: (H, W) uint8, indices into `envs.continuous.scenes.COLOUR_NAMES`, of furniture.
-    - `room`: (H, W) uint8, indices into `envs.continuous.scenes.ROOM_NAMES`, of the room that things are in.
-    - `target`: (H, W) uint8, 1 where a thing or a room is seen that is called as the episode's `target` is.
-    - `way`: (H, W) uint8, 1 where the room that comes next on the shortest way is seen; in the goal's room, `target`.
-
-    And `previous_action`: the action taken last, 4 where none has been.
-    """
+class HousesSimulator(ContinuousSimulator):
+    """Bodies in scenes that are drawn and walked through by compiled code; see `ContinuousSimulator`."""
 
     name = "houses"
-    stop = STOP
-    action_space = spaces.Discrete(len(ACTIONS))
-    device = torch.device("cpu")
 
     def __init__(
         self, sensors: Sensors | None = None, motion: Motion | None = None, scenes: SceneCache | None = None
@@ -72,207 +31,59 @@ class HousesSimulator:
             motion: What actions do.
             scenes: Where scenes come from; simulators may share it, drawn or not as their sensors need.
         """
-        self.sensors, self.motion = sensors or Sensors(), motion or Motion()
+        super().__init__(sensors, motion)
         self.scenes = SceneCache(drawn=self.sensors.draws) if scenes is None else scenes
-        self.episodes: tuple[Episode, ...] = ()
-        self._turn = math.radians(self.motion.turn)
         self.resize(0)
-
-    @property
-    def observation_space(self) -> spaces.Dict:
-        """Images and the action before."""
-        size = (self.sensors.height, self.sensors.width)
-        sensed: dict[str, spaces.Space] = {
-            "rgb": spaces.Box(0, 255, (*size, 3), np.uint8),
-            "depth": spaces.Box(0.0, FAR, (*size, 1), np.float32),
-            "semantic": spaces.Box(0, 2**31 - 1, size, np.int32),
-            "category": spaces.Box(0, len(CATEGORIES) - 1, size, np.uint8),
-            "colour": spaces.Box(0, len(COLOUR_NAMES) - 1, size, np.uint8),
-            "room": spaces.Box(0, len(ROOM_NAMES) - 1, size, np.uint8),
-            "target": spaces.Box(0, 1, size, np.uint8),
-            "way": spaces.Box(0, 1, size, np.uint8),
-        }
-        images = {name: space for name, space in sensed.items() if getattr(self.sensors, name)}
-        return spaces.Dict({**images, "previous_action": spaces.Discrete(NO_ACTION + 1)})
 
     def content_hash(self, scan: str) -> str:
         """Hash of a scene."""
         return self.scenes.content_hash(scan)
 
-    def load(self, episodes: Sequence[Episode]) -> None:
-        """Make episodes known, by position in the sequence; their scenes are loaded when they start.
-
-        Raises:
-            InputError: If an episode is not of a continuous world.
-        """
-        for episode in episodes:
-            if not episode.positions:
-                problem = f"field 'positions' is empty, scan '{episode.scan}' is no scene of a continuous world"
-                raise InputError(f"episode '{episode.episode_id}'", problem, "use a houses data set")
-        self.episodes = tuple(episodes)
-
     def resize(self, batch: int) -> None:
         """Make room for `batch` bodies; all must be placed before use."""
-        self._positions = np.zeros((batch, 3))
-        self._start_headings, self._turns = np.zeros(batch), np.zeros(batch, np.int64)
-        self._previous = np.full(batch, NO_ACTION)
+        super().resize(batch)
         self._scenes: dict[int, LoadedScene] = {}
         self._fields: dict[int, Field] = {}  # but for withheld goals
-        # What is known of each body, and whether it still holds.
-        self._distance, self._expert = np.full(batch, np.nan, np.float32), np.full(batch, STOP)
-        self._seen, self._measured, self._advised = (np.zeros(batch, bool) for _ in range(3))
         self._renderer = Renderer(self.sensors.camera, batch) if self.sensors.draws and batch else None
-        size = (batch, self.sensors.height, self.sensors.width)
-        # What is looked up by the ids of objects: in tables of each body's, and what came of it.
-        self._labels: dict[int, dict[str, np.ndarray]] = {}
-        self._labelled = {name: np.zeros(size, np.uint8) for name in LABELS if getattr(self.sensors, name)}
-        self._guides: dict[int, Guide] = {}
-        self._following = np.full(batch, NOWHERE)
 
-    def place(self, rows: Tensor, episodes: Tensor) -> None:
-        """Put the bodies `rows` (n,) at the starts of the loaded `episodes` (n,).
-
-        Raises:
-            InputError: If a scene is unknown, a start or a goal is where no body can be, or no way joins them.
-        """
-        for row, number in zip(rows.tolist(), episodes.tolist(), strict=True):
-            episode = self.episodes[number]
+    def _enter(self, rows: Sequence[int], episodes: Sequence[Episode]) -> None:
+        for row, episode in zip(rows, episodes, strict=True):
             self._scenes[row] = scene = self.scenes.get(episode.scan)
             self._positions[row] = on_ground(scene.ground, episode, "start")
             self._fields.pop(row, None)
+            self._has_goal[row] = not episode.withheld
             if not episode.withheld:
                 self._fields[row] = scene.ground.field(on_ground(scene.ground, episode, "goal"))
-            self._start_headings[row] = episode.heading
-            if self._labelled:
-                target = scene.called(episode.target)
-                self._labels[row] = {"colour": scene.colours, "room": scene.rooms, "target": target, "way": target}
-                self._following[row] = NOWHERE
-                self._guides.pop(row, None)
-                if self.sensors.way and scene.layout and row in self._fields:
-                    self._guides[row] = Guide(scene.layout, self._fields[row])
-        changed = rows.numpy()
-        self._turns[changed], self._previous[changed] = 0, NO_ACTION
-        self._changed(changed, moved=changed)
-        self._check_ways(changed, episodes)
 
-    def _check_ways(self, rows: np.ndarray, episodes: Tensor) -> None:
-        """See that goals can be reached from where bodies are."""
-        apart = np.flatnonzero(np.isposinf(self._measure()[rows]))
-        if len(apart):
-            episode = self.episodes[int(episodes[apart[0]])]
-            problem = f"no way leads from its start to its goal in scene '{episode.scan}'"
-            raise InputError(f"episode '{episode.episode_id}'", problem, FIX)
+    def _labels_of(self, row: int) -> LoadedScene:
+        return self._scenes[row]
 
-    def _changed(self, turned: np.ndarray, moved: np.ndarray) -> None:
-        """Forget what was known of bodies (indices) that turned or moved."""
-        self._seen[turned] = self._advised[turned] = False
-        self._seen[moved] = self._advised[moved] = self._measured[moved] = False
+    def _guide_of(self, row: int) -> Guide | None:
+        layout, field = self._scenes[row].layout, self._fields.get(row)
+        return Guide(layout, field) if layout and field else None
 
-    @property
-    def headings(self) -> np.ndarray:
-        """(B,) float64; whole turns are kept whole, so that a full circle ends where it began."""
-        return (self._start_headings + self._turns * self._turn) % TURN
+    def _step(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        motion = self.motion
+        return step(self._grounds(rows), self._positions[rows], self.headings[rows], motion.forward, motion.sliding)
 
-    def act(self, actions: Tensor, moving: Tensor) -> Tensor:
-        """Take `actions` where `moving`; a move that comes up against something collides."""
-        taken = np.where(moving.numpy(), actions.numpy(), STOP)
-        turns = (taken == LEFT).astype(np.int64) - (taken == RIGHT)
-        self._turns += turns
-        walking = np.flatnonzero(taken == FORWARD)
-        collided = np.zeros(len(taken), bool)
-        moved = walking
-        if len(walking):
-            moved, collided[walking] = self._walk(walking)
-        self._changed(np.flatnonzero(turns), moved)
-        self._previous = np.where(moving.numpy(), actions.numpy(), self._previous)
-        return torch.from_numpy(collided)
+    def _metres(self, rows: np.ndarray) -> np.ndarray:
+        return distances([self._fields[row] for row in rows.tolist()], self._positions[rows])
 
-    def _walk(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Move bodies (n,) forward; returns which of them have moved (m,), and (n,) bool which collided."""
-        grounds, before = [self._scenes[row].ground for row in rows.tolist()], self._positions[rows]
-        after, collided = step(grounds, before, self.headings[rows], self.motion.forward, self.motion.sliding)
-        # Who pushes against a wall stays where it is, to the last digit.
-        moved = np.abs(after - before).max(1) > NUDGE
-        self._positions[rows[moved]] = after[moved]
-        return rows[moved], collided
+    def _advice(self, rows: np.ndarray) -> np.ndarray:
+        fields, poses = [self._fields[row] for row in rows.tolist()], (self._positions[rows], self.headings[rows])
+        return expert(self._grounds(rows), fields, *poses, self.motion.forward, self._turn, STOP_RADIUS)
 
-    def observe(self) -> dict[str, Tensor]:
-        """Images, and the action taken last, 4 where none has been."""
-        observation = self._draw() if self._renderer else {}
-        observation["previous_action"] = torch.from_numpy(self._previous.copy())
-        return observation
+    def _grounds(self, rows: np.ndarray) -> list[Ground]:
+        return [self._scenes[row].ground for row in rows.tolist()]
 
-    def _draw(self) -> dict[str, Tensor]:
-        """Draw the bodies that have changed, and copy what all see."""
-        renderer, rows = self._renderer, np.flatnonzero(~self._seen)
+    def _pictures(self, rows: np.ndarray) -> Mapping[str, np.ndarray]:
+        renderer, sensors = self._renderer, self.sensors
         assert renderer is not None
-        if len(rows):
-            eyes = self._positions + np.array([0, self.sensors.eye, 0])
-            pictures = [self._scenes[row].picture for row in range(len(eyes))]
-            sensors = self.sensors
-            numbered = sensors.semantic or bool(self._labelled)
-            if sensors.way:
-                self._guide(rows)
-            renderer.render(pictures, eyes, self.headings, rows, semantic=numbered, category=sensors.category)
-            for name, labelled in self._labelled.items():
-                for row in rows.tolist():
-                    np.take(self._labels[row][name], renderer.semantic[row], out=labelled[row])
-            self._seen[rows] = True
-        drawn = {name: getattr(renderer, name) for name in IMAGES if name not in LABELS} | self._labelled
-        images = {name: drawn[name] for name in IMAGES if getattr(self.sensors, name)}
-        return {name: torch.from_numpy(image.copy()) for name, image in images.items()}
-
-    def _guide(self, rows: np.ndarray) -> None:
-        """See which room comes next for bodies (n,) that have changed."""
-        for row in rows.tolist():
-            guide = self._guides.get(row)
-            following = guide.following(self._positions[row], self._following[row]) if guide else NOWHERE
-            if following != self._following[row]:
-                self._following[row] = following
-                labels, scene = self._labels[row], self._scenes[row]
-                there = (scene.belongs == following).astype(np.uint8)
-                labels["way"] = labels["target"] if following == ARRIVED else there
-
-    def _known(self, mask: np.ndarray) -> tuple[np.ndarray, list[Field]]:
-        """The bodies where `mask` (B,) is true that have a goal, and their fields."""
-        rows = [row for row in np.flatnonzero(mask).tolist() if row in self._fields]
-        return np.array(rows, np.int64), [self._fields[row] for row in rows]
-
-    def _measure(self) -> np.ndarray:
-        """(B,) metres to the goals, measured anew where bodies have moved."""
-        self._distance[~self._measured] = np.nan
-        rows, fields = self._known(~self._measured)
-        if len(rows):
-            self._distance[rows] = distances(fields, self._positions[rows])
-        self._measured[:] = True
-        return self._distance
-
-    def distance(self) -> Tensor:
-        """(B,) float32, geodesic distance to each body's goal in metres; NaN where the goal is withheld."""
-        return torch.from_numpy(self._measure().copy())
-
-    def expert(self) -> Tensor:
-        """(B,) int64, the action that follows a shortest path; stop at the goal, and where it is withheld."""
-        self._expert[~self._advised] = STOP
-        rows, fields = self._known(~self._advised)
-        if len(rows):
-            grounds = [self._scenes[row].ground for row in rows]
-            positions, headings = self._positions[rows], self.headings[rows]
-            motion = self.motion
-            self._expert[rows] = expert(grounds, fields, positions, headings, motion.forward, self._turn, STOP_RADIUS)
-        self._advised[:] = True
-        return torch.from_numpy(self._expert.copy())
-
-    def poses(self) -> list[Pose]:
-        """The B poses."""
-        return [
-            Pose("", (x, y, z), heading, 0.0)
-            for (x, y, z), heading in zip(self._positions.tolist(), self.headings.tolist(), strict=True)
-        ]
-
-    def choices(self) -> list[tuple[str, ...]]:
-        """The names of the actions."""
-        return [ACTIONS] * len(self._positions)
+        eyes = self._positions + np.array([0, sensors.eye, 0])
+        pictures = [self._scenes[row].picture for row in range(len(eyes))]
+        numbered = sensors.semantic or bool(self._labelled)
+        renderer.render(pictures, eyes, self.headings, rows, semantic=numbered, category=sensors.category)
+        return {name: getattr(renderer, name) for name in DRAWN}
 
 
 def on_ground(ground: Ground, episode: Episode, end: Literal["start", "goal"]) -> np.ndarray:
@@ -281,10 +92,7 @@ def on_ground(ground: Ground, episode: Episode, end: Literal["start", "goal"]) -
     Raises:
         InputError: If it is where no body can be.
     """
-    place = episode.positions[0 if end == "start" else -1]
-    points, moved = ground.snap(np.array([place]))
+    points, moved = ground.snap(np.array([episode.positions[0 if end == "start" else -1]]))
     if not moved[0] <= OFF_GROUND:
-        x, y, z = place
-        problem = f"its {end} ({x:.2f}, {y:.2f}, {z:.2f}) is outside the walkable area of scene '{episode.scan}'"
-        raise InputError(f"episode '{episode.episode_id}'", problem, FIX)
+        raise outside(episode, end)
     return points[0]

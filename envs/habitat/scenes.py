@@ -1,0 +1,118 @@
+"""Where habitat-sim finds the scene of a name: a generated house, a scan of Matterport3D, or a file."""
+
+import re
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+
+from envs.continuous.scenes import SceneLabels
+from envs.glb import is_saved, save_glb
+from envs.glb.house import SUFFIX as HOUSE_JSON
+from envs.glb.stage import SUFFIX as STAGE
+from envs.navigation import Body
+from envs.scene import Scene
+from envs.scenes import load_scene
+from vln.errors import InputError
+from vln.features.cache import cache_folder
+from vln.files import read_json, sha256, writable_folder, write_json
+
+MATTERPORT = (
+    "ask for Matterport3D at https://niessner.github.io/Matterport/, fetch it with download_mp.py --task habitat, and "
+    "put {scan}/{scan}.glb and {scan}/{scan}.navmesh into {folder}"
+)
+LABELS_KEPT = 512
+SCAN_BODY = Body(radius=0.1)  # habitat's own, whom the navmeshes of Matterport3D are for
+_HOUSE = re.compile(r"house-\d+")
+
+
+class SceneFolder:
+    """Scenes by name, as files that habitat-sim opens.
+
+    Attributes:
+        folder: Where they are: `<name>.stage_config.json` or `<name>.glb`, or a folder `<name>/` with them in it.
+    """
+
+    def __init__(self, folder: Path, make: Callable[[str], Scene] | None = None, missing: str = "put it there") -> None:
+        """Scenes in a folder.
+
+        Args:
+            folder: The folder.
+            make: Makes scenes that are not there yet, which are then written; None where all are to be there.
+            missing: How to get one that is not there; `{scan}` stands for its name and `{folder}` for the folder.
+        """
+        self.folder, self._make, self._missing = Path(folder), make, missing
+        self._labels: OrderedDict[str, SceneLabels] = OrderedDict()
+        self._files: dict[str, Path] = {}
+        self._hashes: dict[str, str] = {}
+
+    def file(self, name: str) -> Path:
+        """The file of a scene.
+
+        Raises:
+            InputError: If it is not there and cannot be made.
+        """
+        if name not in self._files:
+            self._files[name] = self._find(name)
+        return self._files[name]
+
+    def _find(self, name: str) -> Path:
+        # A house is whole where its house.json is, which is written last.
+        if self._make is not None and not (self.folder / f"{name}{HOUSE_JSON}").is_file():
+            scene = self._make(name)
+            if not is_saved(scene, self.folder):
+                save_glb(scene, writable_folder(self.folder))
+        for place in (self.folder, self.folder / name):
+            for file in (place / f"{name}{STAGE}", place / f"{name}.glb"):
+                if file.is_file():
+                    return file.resolve()
+        direct = Path(name)
+        if direct.suffix in (".glb", ".gltf") and direct.is_file():
+            beside = direct.with_name(direct.stem + STAGE)
+            return beside.resolve() if beside.is_file() else self._stage_of(direct.resolve())
+        where = self.folder / name / f"{name}.glb"
+        raise InputError(where, "the scene is missing", self._missing.format(scan=name, folder=self.folder))
+
+    def _stage_of(self, file: Path) -> Path:
+        """A stage_config for a file that has none: y up and unlit, as here; habitat-sim would take it as z up."""
+        told = {"render_asset": str(file), "up": [0, 1, 0], "front": [0, 0, -1]}
+        flat = {"shader_type": "flat", "force_flat_shading": True, "requires_lighting": False}
+        stage = self.folder / f"{file.stem}-{sha256(file)[:16]}{STAGE}"
+        write_json(stage, told | flat)
+        return stage.resolve()
+
+    def content_hash(self, name: str) -> str:
+        """Hash of a scene; of a house the same as in the embedded simulator, of other files their bytes'."""
+        if name not in self._hashes:
+            file = self.file(name)
+            told = file.with_name(file.name.removesuffix(STAGE).removesuffix(".glb") + HOUSE_JSON)
+            content = read_json(told) if told.is_file() else {}
+            self._hashes[name] = content.get("content_hash") or sha256(file)
+        return self._hashes[name]
+
+    def labels(self, name: str) -> SceneLabels:
+        """What things are called in a scene, as its semantic description or house.json tells."""
+        if name not in self._labels:
+            scene = self._make(name) if self._make else load_scene(self.file(name))
+            self._labels[name] = SceneLabels.of(scene)
+            if len(self._labels) > LABELS_KEPT:
+                self._labels.popitem(last=False)
+        self._labels.move_to_end(name)
+        return self._labels[name]
+
+
+def house_scenes(folder: Path | None = None) -> SceneFolder:
+    """Generated houses, written to a folder (`cache/habitat`) when they are first asked for."""
+    return SceneFolder(
+        folder or cache_folder() / "habitat", _house, "take house-000000 to house-999999, which are generated"
+    )
+
+
+def matterport_scenes(folder: Path) -> SceneFolder:
+    """Scans of Matterport3D in a folder."""
+    return SceneFolder(folder, missing=MATTERPORT)
+
+
+def _house(name: str) -> Scene:
+    if not _HOUSE.fullmatch(name):
+        raise InputError(f"scene '{name}'", "is no generated house", "take house-000000 to house-999999")
+    return load_scene(name)

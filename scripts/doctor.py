@@ -1,0 +1,231 @@
+"""What is here, and what each missing part needs: simulators, GPUs, data sets, features.
+
+python scripts/doctor.py
+python scripts/doctor.py r2r-navigator --data ../shared/data        # exit code 0 only if that preset can run
+python scripts/doctor.py habitat-houses-demo --habitat-python ~/miniconda3/envs/habitat/bin/python
+
+Parts of a preset that are missing make the exit code 1. Nothing is changed, and nothing long is run.
+"""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+from tyro.conf import Positional
+
+from agents.config import CONTINUOUS, HOUSES, CaptionConfig, TrainConfig
+from agents.presets import PRESETS, SPEAKERS
+from envs.habitat.scenes import MATTERPORT
+from envs.habitat.settings import habitat_interpreter
+from scripts.common import command, show
+from vln.data import DATASETS, PUBLISHED
+from vln.errors import InputError
+from vln.vlnce import FOLDERS
+from vln.vlnce import PUBLISHED as PUBLISHED_CE
+
+MISSING = 1  # exit code
+PATIENCE = 60  # seconds for another program to answer
+SCANS = 90  # of Matterport3D
+VIEWS = "views/<scan>.json.xz of LangNav; or --features FILE.tsv or FILE.hdf5, or --features none"
+GLOVE = "glove/train_glove.npy and train_vocab.txt; or --language.no-word-vectors (a speaker: --text.no-word-vectors)"
+EGL = "apt-get install libegl1 libgl1-mesa-dri (software), or the driver of the GPU"
+# Prints who draws; without a display a surface-less platform will do.
+EGL_PROGRAM = """
+import ctypes, sys
+egl = ctypes.CDLL("libEGL.so.1")
+egl.eglGetPlatformDisplay.restype = egl.eglGetDisplay.restype = ctypes.c_void_p
+egl.eglGetPlatformDisplay.argtypes = [ctypes.c_uint, ctypes.c_void_p, ctypes.c_void_p]
+egl.eglInitialize.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p]
+egl.eglQueryString.argtypes, egl.eglQueryString.restype = [ctypes.c_void_p, ctypes.c_int], ctypes.c_char_p
+for display in (egl.eglGetPlatformDisplay(0x31DD, None, None), egl.eglGetDisplay(None)):
+    if display and egl.eglInitialize(display, None, None):
+        sys.exit(print(*(egl.eglQueryString(display, name).decode() for name in (0x3053, 0x3054))))
+sys.exit("no display can be opened")
+"""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A part and whether it is here.
+
+    Attributes:
+        here: Whether it is.
+        found: What was found.
+        needs: What makes it work, where it does not.
+    """
+
+    here: bool
+    found: str
+    needs: str = ""
+
+
+def main(
+    preset: Positional[str] = "", data: Path | None = None, habitat_python: Path | None = None, json: bool = False
+) -> None:
+    """Say what is here, and what each missing part needs.
+
+    Args:
+        preset: Look at what this preset of train.py or train_speaker.py needs; exit code 0 only if it can run.
+        data: Data folder; default $VLN_DATA, then ../shared/data.
+        habitat_python: Interpreter that has habitat-sim; $VLN_HABITAT_PYTHON, or this one.
+        json: Print JSON instead of a table.
+    """
+    needed = needs(preset) if preset else frozenset[str]()
+    folder = Path(data or os.environ.get("VLN_DATA") or "../shared/data")
+    checks = {**programs(habitat_python), **data_checks(folder)}
+    findings = {name: check() for name, check in checks.items()}
+    rows = {name: {**asdict(found), "needed": name in needed} for name, found in findings.items()}
+    show(table(findings, needed, preset, folder), rows, json)
+    if any(not findings[name].here for name in needed):
+        sys.exit(MISSING)
+
+
+def needs(preset: str) -> frozenset[str]:
+    """Names of the parts that a preset needs.
+
+    Raises:
+        InputError: If there is no such preset.
+    """
+    known: dict[str, Callable[[], TrainConfig | CaptionConfig]] = {**PRESETS, **SPEAKERS}
+    if preset not in known:
+        raise InputError("preset", f"'{preset}' is not known", f"use one of {', '.join(known)}")
+    return frozenset(_needs(known[preset]()))
+
+
+def _needs(config: TrainConfig | CaptionConfig) -> Iterator[str]:
+    text = config.text if isinstance(config, CaptionConfig) else config.language
+    yield "python"
+    if text.word_vectors:
+        yield "word vectors"
+    if config.dataset not in CONTINUOUS:
+        yield from ("navigation graphs", config.dataset)
+        yield from {"r2r"} - {config.dataset}  # whose training instructions make the vocabulary
+        if config.features.startswith("captions"):
+            yield "captions"
+        return
+    yield "embedded simulator"  # makes the houses and their episodes, whoever simulates them
+    if config.dataset not in HOUSES:
+        yield from (config.dataset, "Matterport3D scenes")
+    if config.world.simulator == "habitat":
+        yield from ("habitat-sim", "EGL")
+
+
+def programs(habitat_python: Path | None) -> dict[str, Callable[[], Finding]]:
+    """Checks of what computes and simulates."""
+    return {
+        "python": python,
+        "GPU": gpu,
+        "embedded simulator": embedded,
+        "habitat-sim": partial(habitat, habitat_python),
+        "EGL": egl,
+    }
+
+
+def python() -> Finding:
+    """This interpreter."""
+    here = sys.version_info >= (3, 11)
+    return Finding(here, f"{sys.version.split()[0]}, torch {torch.__version__}", "" if here else "Python 3.11 or newer")
+
+
+def gpu() -> Finding:
+    """What torch can compute on besides the CPU."""
+    names = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
+    needed = "a GPU, its driver and a build of torch for it; nothing here needs one"
+    return Finding(bool(names), ", ".join(names) or f"none; {os.cpu_count()} CPU cores", "" if names else needed)
+
+
+def embedded() -> Finding:
+    """The compiled simulator."""
+    if importlib.util.find_spec("numba") is None:
+        return Finding(False, "no numba", "pip install -r requirements.txt")
+    kept = list((Path(__file__).parents[1] / "envs" / "navigation" / "__pycache__").glob("*.nbc"))
+    compiled = "compiled" if kept else "not compiled yet, which python -m envs.warm does in a minute"
+    return Finding(True, f"numba {version('numba')}, {compiled}")
+
+
+def habitat(given: Path | None) -> Finding:
+    """habitat-sim, in the interpreter that would run it."""
+    try:
+        interpreter = habitat_interpreter(given)
+    except InputError as error:
+        problem, _, fix = str(error).partition("; ")
+        return Finding(False, problem, fix.removesuffix("."))
+    found = ask(
+        interpreter, "import habitat_sim as h, platform; print(h.__version__, 'on Python', platform.python_version())"
+    )
+    needed = "conda env create -f environment-habitat.yml; docs/habitat.md"
+    return Finding(found.here, f"{interpreter}: {found.found}", "" if found.here else needed)
+
+
+def egl() -> Finding:
+    """OpenGL without a screen, which habitat-sim draws with."""
+    found = ask(sys.executable, EGL_PROGRAM)
+    return Finding(found.here, found.found, "" if found.here else EGL)
+
+
+def ask(interpreter: str, program: str) -> Finding:
+    """The last line that a short program prints; whether it ended well."""
+    quiet = {**os.environ, "MAGNUM_LOG": "quiet", "HABITAT_SIM_LOG": "quiet"}
+    command_line = [interpreter, "-c", program]
+    try:
+        ended = subprocess.run(command_line, capture_output=True, text=True, timeout=PATIENCE, env=quiet, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return Finding(False, f"cannot be run ({type(error).__name__})")
+    lines = (ended.stderr if ended.returncode else ended.stdout).strip().splitlines()
+    return Finding(ended.returncode == 0, lines[-1] if lines else f"ended with code {ended.returncode}")
+
+
+def data_checks(data: Path) -> dict[str, Callable[[], Finding]]:
+    """Checks of what is in the data folder."""
+    checks: dict[str, Callable[[], Finding]] = {
+        "navigation graphs": partial(files, data, "connectivity/*_connectivity.json", PUBLISHED),
+        "captions": partial(files, data, "views/*.json.xz", VIEWS),
+        "word vectors": partial(files, data, "glove/*", GLOVE),
+    }
+    for name, pattern in DATASETS.items():
+        checks[name] = partial(files, data, pattern.format(split="*"), PUBLISHED)
+    for name, (pattern, *_) in FOLDERS.items():
+        checks[name] = partial(files, data, f"vlnce/{pattern.removesuffix('_preprocessed')}/*/*.json.gz", PUBLISHED_CE)
+    checks["Matterport3D scenes"] = partial(scenes, data / "scene_datasets" / "mp3d")
+    return checks
+
+
+def files(data: Path, pattern: str, needed: str) -> Finding:
+    """Whether there are files of a pattern in a folder."""
+    found = sorted(path for path in data.glob(pattern) if path.is_file())
+    told = f"{len(found) or 'no'} files in {pattern.split('/')[0]}/"
+    return Finding(bool(found), told, "" if found else needed)
+
+
+def scenes(folder: Path) -> Finding:
+    """Scans of Matterport3D, which worlds of r2r-ce and rxr-ce are."""
+    found = len(list(folder.glob("*/*.glb")))
+    needed = MATTERPORT.format(scan="<scan>", folder=folder)
+    return Finding(found >= SCANS, f"{found} of {SCANS} in scene_datasets/mp3d/", "" if found >= SCANS else needed)
+
+
+def table(findings: Mapping[str, Finding], needed: frozenset[str], preset: str, data: Path) -> Table:
+    """A row a part; those that the preset needs are marked."""
+    marked = f"; what {preset} needs is marked with *" if preset else ""
+    drawn = Table(box=SIMPLE_HEAD, padding=0, title=f"data folder {data}{marked}")
+    drawn.add_column("", no_wrap=True)
+    drawn.add_column("part", no_wrap=True)
+    drawn.add_column("found", overflow="fold")
+    drawn.add_column("what it needs", overflow="fold")
+    for name, found in findings.items():
+        mark = "[green]yes[/]" if found.here else f"[{'red' if name in needed else 'yellow'}]no[/]"
+        drawn.add_row(mark + ("*" if name in needed else ""), name, found.found, found.needs)
+    return drawn
+
+
+if __name__ == "__main__":
+    command(main)

@@ -1,0 +1,91 @@
+"""R2R and RxR in continuous environments, as a configuration wants them: scans of Matterport3D, in either simulator."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from agents.config import TrainConfig
+from envs.continuous import HousesSimulator, Motion, SceneCache, Sensors
+from envs.continuous.base import ContinuousSimulator
+from envs.glb.stage import SUFFIX as STAGE
+from envs.habitat.scenes import SCAN_BODY, SceneFolder, matterport_scenes
+from envs.habitat.settings import habitat_interpreter
+from envs.habitat.simulator import HabitatSimulator
+from envs.scene import Scene
+from envs.scenes import load_scene
+from scripts.houses_world import GIGABYTE, HousesWorld
+from scripts.world import vocabulary_of
+from vln.continuous_metrics import score_trajectories
+from vln.language import Vocabulary
+from vln.metrics import THRESHOLD
+from vln.trajectory import Trajectory
+from vln.vlnce import ContinuousSplit, find_vlnce, load_continuous_split
+
+PATIENCE = 500  # actions, VLN-CE's
+UP = "z"  # of files without a stage_config, as habitat-sim takes them, and as Matterport3D's are
+
+
+@dataclass(frozen=True)
+class VlnceWorld(HousesWorld):
+    """Scans.
+
+    Attributes:
+        files: Where they are.
+        tasks: The splits as published.
+    """
+
+    files: SceneFolder
+    tasks: Mapping[str, ContinuousSplit]
+
+    rules = {"success_distance": THRESHOLD}  # noqa: RUF012
+
+    @property
+    def content(self) -> str:
+        """The data set and its version."""
+        return f"{self.config.dataset} {next(iter(self.tasks.values())).source.parent.parent.name}"
+
+    @property
+    def patience(self) -> int:
+        """Actions enough for agents that need no learning."""
+        return PATIENCE
+
+    def bodies(self, sensors: Sensors, motion: Motion) -> ContinuousSimulator:
+        """The simulator that the configuration wants."""
+        if self.config.world.simulator == "habitat":
+            return HabitatSimulator(self.files, sensors, motion, body=SCAN_BODY)
+        return HousesSimulator(sensors, motion, self.scenes)
+
+    def scores(self, split: str, trajectories: Sequence[Trajectory]) -> dict[str, np.ndarray]:
+        """Metrics of each episode of a split, compared with the ground truth."""
+        references = self.tasks[split].references()
+        numbers = {episode.episode_id: number for number, episode in enumerate(self.tasks[split].episodes)}
+        wanted = [references[numbers[each.episode_id]] for each in trajectories]
+        return score_trajectories(trajectories, THRESHOLD, wanted)
+
+
+def open_vlnce_world(
+    config: TrainConfig, folder: Path | None, splits: Sequence[str], vocabulary: Vocabulary | None = None
+) -> VlnceWorld:
+    """Load what a configuration needs; the vocabulary is that of the training instructions unless given.
+
+    Raises:
+        InputError: If data or scenes are missing or malformed, or habitat-sim is asked for and not there.
+    """
+    if config.world.simulator == "habitat":
+        habitat_interpreter()
+    data = find_vlnce(folder)
+    tasks = {split: load_continuous_split(data, config.dataset, split) for split in splits}
+    episodes = {split: task.episodes for split, task in tasks.items()}
+    files = matterport_scenes(data / "scene_datasets" / "mp3d")
+    for scan in sorted({episode.scan for split in episodes.values() for episode in split}):
+        files.file(scan)  # tells which is missing before anything long begins
+
+    def load(name: str) -> Scene:
+        file = files.file(name)
+        return load_scene(file, up=None if file.name.endswith(STAGE) else UP)
+
+    memory = int(config.world.memory * GIGABYTE)
+    scenes = SceneCache(load, SCAN_BODY, drawn=config.ablate != "vision", memory=memory)
+    return VlnceWorld(config, episodes, vocabulary or vocabulary_of(config, episodes), data, scenes, files, tasks)

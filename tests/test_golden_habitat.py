@@ -1,0 +1,106 @@
+"""`envs.habitat` on habitat-sim itself against what habitat-sim 0.3.3 recorded; skipped where there is none."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from habitat_worlds import real_workers
+from PIL import Image
+
+from envs.continuous import Motion, Sensors
+from envs.habitat.scenes import SceneFolder
+from envs.habitat.simulator import HabitatSimulator
+from envs.navigation import Body
+from tests.golden import golden
+from vln.episodes import Episode
+
+MILLIMETRE = 1e-3
+ACTIONS = {"stop": 0, "move_forward": 1, "turn_left": 2, "turn_right": 3}
+
+
+@pytest.fixture(scope="module")
+def workers(tmp_path_factory):
+    return real_workers(tmp_path_factory.mktemp("navmeshes"))
+
+
+@pytest.fixture(scope="module", params=["apartment", "simple_room"])
+def recorded(request, workers):
+    """The folder of a scene's recordings, and a way to put bodies into it."""
+    folder, scene = golden(), request.param
+
+    def bodies(starts, headings, goals=None, sensors=None, motion=None) -> HabitatSimulator:
+        goals = starts if goals is None else goals
+        simulator = HabitatSimulator(
+            SceneFolder(folder), sensors or Sensors(rgb=False, depth=False), motion, workers, Body(0.1, 1.5, 0.2, 0.05)
+        )
+        blank = Episode("0", scene, "made", "Go.", (), 0.0)
+        ends = zip(np.asarray(starts).tolist(), np.asarray(goals).tolist(), np.asarray(headings).tolist(), strict=True)
+        simulator.load([replace(blank, heading=heading, positions=(tuple(a), tuple(b))) for a, b, heading in ends])
+        simulator.resize(len(simulator.episodes))
+        everyone = torch.arange(len(simulator.episodes))
+        simulator.place(everyone, everyone)
+        return simulator
+
+    return folder / scene, bodies
+
+
+def test_depth_and_colours(recorded):
+    folder, bodies = recorded
+    views = np.load(folder / "views.npz")
+    seen = bodies(views["position"], views["heading"], sensors=Sensors(128, 128)).observe()
+    off = np.abs(seen["depth"][..., 0].numpy() - views["depth"])
+    # Rounding may turn a pixel at an edge to the other side.
+    assert (off <= MILLIMETRE).mean() > 0.9999
+    colours = np.stack(
+        [np.asarray(Image.open(folder / "rgb" / f"{number:02}.png").convert("RGB")) for number in range(len(off))]
+    )
+    assert (seen["rgb"].numpy() == colours).all(-1).mean() > 0.9999
+
+
+def test_distances(recorded):
+    folder, bodies = recorded
+    pairs = np.load(folder / "geodesic.npz")
+    found = bodies(pairs["start"], np.zeros(len(pairs["start"])), pairs["end"]).distance().numpy()
+    assert np.abs(found - pairs["distance"]).max() < MILLIMETRE
+
+
+@pytest.mark.parametrize("mode", ["sliding", "blocking"])
+def test_walks(recorded, mode):
+    folder, bodies = recorded
+    walks = json.loads((folder / f"steps_{mode}.json").read_text())
+    starts, headings = [each["start"] for each in walks], [each["heading"] for each in walks]
+    simulator = bodies(starts, headings, motion=Motion(sliding=mode == "sliding"))
+    for step in range(len(walks[0]["actions"])):
+        actions = torch.tensor([ACTIONS[each["actions"][step]] for each in walks])
+        collided = simulator.act(actions, torch.ones(len(walks), dtype=torch.bool))
+        there = np.array([each["position"][step] for each in walks])
+        assert np.abs(np.array([pose.position for pose in simulator.poses()]) - there).max() < MILLIMETRE
+        assert collided.tolist() == [each["collided"][step] for each in walks]
+
+
+def test_the_expert_needs_no_more_steps_than_habitats_own(recorded):
+    folder, bodies = recorded
+    walks = json.loads((folder / "greedy_follower.json").read_text())
+    starts, goals = [each["start"] for each in walks], [each["goal"] for each in walks]
+    simulator = bodies(starts, [each["heading"] for each in walks], goals)
+    taken, alive = 0, torch.ones(len(walks), dtype=torch.bool)
+    for _ in range(300):
+        actions = simulator.expert()
+        alive = alive & (actions != 0)
+        simulator.act(actions, alive)
+        taken += int(alive.sum())
+    assert not alive.any()
+    assert (simulator.distance() < 0.25 + MILLIMETRE).all()
+    assert taken <= 1.05 * sum(len(each["actions"]) for each in walks)
+
+
+def test_topdown(recorded):
+    folder, bodies = recorded
+    recording = np.load(folder / "topdown.npz")
+    views = np.load(folder / "views.npz")
+    simulator = bodies(views["position"][:1], views["heading"][:1])
+    seen, _ = simulator.topdown(folder.name, float(recording["height"]))
+    assert seen.shape == recording["navigable"].shape
+    assert (seen == recording["navigable"]).mean() > 0.999

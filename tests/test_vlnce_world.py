@@ -1,0 +1,105 @@
+"""R2R in continuous environments end to end: train, evaluate in both simulators, score, submit; in small houses."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+from command_line import SMALL, run_script
+from habitat_worlds import look_alike_python
+from small_house import small_episodes, small_house
+from small_vlnce import entry, write_vlnce
+
+from envs.glb import save_glb
+
+SMALLER = (
+    *SMALL,
+    *("--imitation.method", "episodes", "--reinforcement.method", "episodes", "--language.no-word-vectors"),
+    *("--language.embedding", "8", "--navigator.camera.size", "16", "--navigator.camera.cells", "4"),
+    *("--navigator.camera.channels", "8", "--navigator.camera.layers", "1", "--world.simulator", "embedded"),
+    *("--imitation.truncate", "0", "--reinforcement.loss.policy", "1"),
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """Episodes in two small houses, which stand where Matterport3D's scans would."""
+    data = tmp_path_factory.mktemp("vlnce")
+    for name in ("one", "two"):
+        save_glb(small_house(name), data / "scene_datasets" / "mp3d" / name)
+    for split, name in (("train", "one"), ("val_seen", "one"), ("val_unseen", "two")):
+        write_vlnce(data, [told(number, each) for number, each in enumerate(small_episodes(name, 6))], split, truth={})
+    return data
+
+
+def told(number: int, episode) -> dict:
+    (x, y, z), (u, v, w) = episode.positions
+    made = entry(number, (x, z), (u, w))
+    path = [[x, y, z], [u, v, w]]
+    scan = f"mp3d/{episode.scan}/{episode.scan}.glb"
+    instruction = {"instruction_text": episode.instruction}
+    start = {"start_position": path[0], "reference_path": path, "goals": [{"position": path[1], "radius": 3.0}]}
+    return made | start | {"scene_id": scan, "instruction": instruction}
+
+
+@pytest.fixture(scope="module")
+def run(folder) -> Path:
+    out = folder / "run"
+    result = run_script("train.py", "r2r-ce", *SMALLER, "--data", folder, "--out", out, cache=folder)
+    assert result.code == 0, result.errors
+    return out
+
+
+def test_what_was_trained_is_evaluated_in_both_simulators_and_scored(folder, run):
+    habitat = ("--simulator", "habitat", "--habitat-python", look_alike_python(folder))
+    rows = {}
+    for name, flags in (("", ()), (".habitat", habitat)):
+        result = run_script("evaluate.py", run, "--data", folder, "--json", *flags, cache=folder)
+        assert result.code == 0, result.errors
+        rows[name] = json.loads(result.output)
+        submission = json.loads((run / "eval" / f"val_unseen{name}.json").read_text())
+        assert set(submission) == {str(number) for number in range(6)}
+        assert (run / "eval" / f"val_unseen{name}.jsonl").is_file()
+    # The look-alike walks where the embedded simulator does, and the expert is the same.
+    here, there = (rows[name]["shortest path"] for name in ("", ".habitat"))
+    assert here["SR"] == there["SR"] == 1
+    assert here["TL"] == pytest.approx(there["TL"], abs=0.2)
+    files = (run / "eval" / "val_unseen.jsonl", run / "eval" / "val_unseen.json")
+    flags = ("--dataset", "r2r-ce", "--split", "val_unseen", "--data", folder, "--json")
+    scored = json.loads(run_script("score.py", *files, *flags, cache=folder).output)
+    lived, submitted = (scored[str(file)] for file in files)
+    assert lived["TL"] == pytest.approx(submitted["TL"])
+    assert lived["steps"] == submitted["steps"] <= 5
+    assert lived["collisions"] >= 0
+    assert math.isnan(submitted.get("collisions", math.nan))
+
+
+def test_a_scene_that_is_missing(folder, tmp_path):
+    data = write_vlnce(tmp_path, [told(0, small_episodes("three", 1)[0])], "train", truth={})
+    for split in ("val_seen", "val_unseen"):
+        write_vlnce(data, [told(0, small_episodes("three", 1)[0])], split, truth={})
+    result = run_script("train.py", "r2r-ce", *SMALLER, "--data", data, "--out", tmp_path / "run", cache=tmp_path)
+    assert result.code == 2
+    assert f"{data}/scene_datasets/mp3d/three/three.glb: the scene is missing; ask for Matterport3D at" in result.errors
+    assert not (tmp_path / "run").exists()
+
+
+def test_bad_episodes_are_named_and_skipped_only_if_asked(folder, run, tmp_path):
+    entries = [told(number, each) for number, each in enumerate(small_episodes("two", 3))]
+    entries[1]["start_position"] = entries[1]["reference_path"][0] = [-5.0, 0.0, 1.0]
+    data = write_vlnce(tmp_path, entries, "val_unseen", truth={})
+    (data / "scene_datasets").symlink_to(folder / "scene_datasets")
+    result = run_script("evaluate.py", run, "--data", data, cache=folder)
+    assert result.code == 2
+    problem = "episode '1': its start (-5.00, 0.00, 1.00) is outside the walkable area of scene 'two'"
+    assert problem in result.errors
+    assert "--skip-bad" in result.errors
+    result = run_script("evaluate.py", run, "--data", data, "--skip-bad", "--json", cache=folder)
+    assert result.code == 0, result.errors
+    assert f"left out: {problem}" in result.errors
+    assert json.loads(result.output)["run"]["n"] == 2
+
+
+def test_another_simulator_is_for_continuous_worlds(folder, tmp_path):
+    result = run_script("evaluate.py", folder / "nothing", "--simulator", "habitat", cache=tmp_path)
+    assert result.code == 2

@@ -1,0 +1,294 @@
+"""R2R and RxR in continuous environments (VLN-CE, Krantz et al. 2020): episodes and the ways their authors walked.
+
+A file `<split>.json.gz` holds episodes, `<split>_gt.json.gz` for each of them the places and actions of an expert that
+followed its reference path in habitat-sim. Positions are habitat's: metres, y up, the same frame as here.
+"""
+
+import gzip
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vln.data import find_folder
+from vln.episodes import Episode
+from vln.errors import InputError
+from vln.files import read_json, replacing
+
+REFETCH = "correct the entry or fetch the file again"
+PUBLISHED = (
+    "R2R_VLNCE_v1-3_preprocessed.zip and RxR_VLNCE_v0.zip are linked from https://github.com/jacobkrantz/VLN-CE; "
+    "unpack them into vlnce/ of the data folder"
+)
+FOLDERS = {"r2r-ce": ("R2R_VLNCE_v1-*_preprocessed", "R2R_VLNCE_v1-*"), "rxr-ce": ("RxR_VLNCE_v*",)}
+LEVEL = 1e-3  # how much of a start rotation may be about other axes than the vertical
+Place = tuple[float, float, float]
+
+
+@dataclass(frozen=True, eq=False)
+class GroundTruth:
+    """What an expert did that followed an episode's reference path.
+
+    Attributes:
+        places: (n, 3) metres, the start first; those of turns in place may be left out.
+        actions: 0 stop, 1 forward, 2 left, 3 right.
+    """
+
+    places: np.ndarray
+    actions: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class ContinuousSplit:
+    """A split of VLN-CE.
+
+    Attributes:
+        source: Its file.
+        episodes: Its episodes, in file order.
+        shortest: Geodesic metres from start to goal by id of the episode; what the file does not tell is left out.
+        ground_truth: By id of the episode; empty where there is no such file.
+    """
+
+    source: Path
+    episodes: list[Episode]
+    shortest: Mapping[str, float]
+    ground_truth: Mapping[str, GroundTruth]
+
+    def references(self) -> list[np.ndarray]:
+        """For each episode the places that nDTW compares with, (n, 3); the reference path where none are published."""
+        return [
+            self.ground_truth[each.episode_id].places
+            if each.episode_id in self.ground_truth
+            else np.array(each.positions)
+            for each in self.episodes
+        ]
+
+
+def find_vlnce(folder: Path | None = None) -> Path:
+    """The data folder, with `vlnce/` in it.
+
+    Raises:
+        InputError: If no candidate folder holds it.
+    """
+    return find_folder(folder, "vlnce", f"a folder with vlnce/; {PUBLISHED}")
+
+
+def split_files(data: Path, dataset: str, split: str) -> list[tuple[Path, Path]]:
+    """The files of a split and of its ground truth: one pair for R2R, one a role (guide, follower) for RxR.
+
+    The ground truth may not exist.
+
+    Raises:
+        InputError: If the data set is not known or has no such split.
+    """
+    if dataset not in FOLDERS:
+        raise InputError("dataset", f"'{dataset}' is not known", f"use one of {', '.join(FOLDERS)}")
+    found = [folder for pattern in FOLDERS[dataset] for folder in sorted((Path(data) / "vlnce").glob(pattern))]
+    if not found:
+        raise InputError(Path(data) / "vlnce", f"'{dataset}' is missing", PUBLISHED)
+    folder = max(found, key=lambda each: (each.name.removesuffix("_preprocessed"), each.name))  # the newest
+    roles = ("_guide", "_follower") if dataset == "rxr-ce" else ("",)
+    stems = [folder / split / f"{split}{role}" for role in roles]
+    pairs = [(Path(f"{stem}.json.gz"), Path(f"{stem}_gt.json.gz")) for stem in stems]
+    there = [pair for pair in pairs if pair[0].is_file()]
+    if not there:
+        known = ", ".join(sorted(each.name for each in folder.iterdir() if any(each.glob(f"{each.name}*.json.gz"))))
+        raise InputError(pairs[0][0], f"split '{split}' of '{dataset}' is missing", f"use one of the splits {known}")
+    return there
+
+
+def load_continuous_split(data: Path, dataset: str, split: str, *, ground_truth: bool = True) -> ContinuousSplit:
+    """A split with its ground truth, where that is published.
+
+    Args:
+        data: The data folder, with `vlnce/` in it.
+        dataset: "r2r-ce" or "rxr-ce".
+        split: Name of the split.
+        ground_truth: Whether to read the ground truth, which is larger than the episodes.
+
+    Raises:
+        InputError: If a file is missing or malformed, or the ground truth of an episode is.
+    """
+    pairs = split_files(data, dataset, split)
+    entries = [(source, entry) for source, _ in pairs for entry in _entries(source)]
+    episodes = [_episode(source, split, number, entry) for number, (source, entry) in enumerate(entries)]
+    _check_unique(pairs[0][0], episodes)
+    told = zip(episodes, (entry.get("info") for _, entry in entries), strict=True)
+    shortest = {
+        each.episode_id: float(info["geodesic_distance"]) for each, info in told if info and _has_distance(info)
+    }
+    truths: dict[str, GroundTruth] = {}
+    for source, truth in pairs:
+        if ground_truth and truth.is_file():
+            of_file = [each for each, (origin, _) in zip(episodes, entries, strict=True) if origin == source]
+            truths |= load_ground_truth(truth, of_file)
+    return ContinuousSplit(pairs[0][0], episodes, shortest, truths)
+
+
+def load_ground_truth(path: Path, episodes: Sequence[Episode]) -> dict[str, GroundTruth]:
+    """What experts did, by id of the episode.
+
+    Raises:
+        InputError: If the file is missing or malformed, or an episode is not in it.
+    """
+    content = read_json(path)
+    if not isinstance(content, dict):
+        raise InputError(path, "is not an object of episodes", "fetch it again")
+    return {each.episode_id: _ground_truth(path, each.episode_id, content) for each in episodes}
+
+
+def _ground_truth(path: Path, episode_id: str, content: Mapping[str, Any]) -> GroundTruth:
+    entry: Any = content.get(published_id(episode_id))
+    try:
+        places = np.array(entry["locations"], dtype=np.float64)
+        actions = tuple(map(int, entry["actions"]))
+    except (KeyError, TypeError, ValueError):
+        places, actions = np.zeros((0, 3)), ()
+    if places.ndim != 2 or places.shape[1] != 3 or not len(places) or not np.isfinite(places).all():
+        problem = f"episode '{episode_id}' has no fields 'locations' and 'actions' that are places and numbers"
+        raise InputError(path, problem, "fetch the file that belongs to the episodes")
+    return GroundTruth(places, actions)
+
+
+def published_id(episode_id: str) -> str:
+    """The id that the files of VLN-CE have for an episode; RxR's instruction is behind a line in ours."""
+    return episode_id.split("_")[0]
+
+
+def instruction_number(episode_id: str) -> int:
+    """The number of an episode's instruction in RxR.
+
+    Raises:
+        InputError: If the episode is not of RxR.
+    """
+    parts = episode_id.split("_")
+    if len(parts) != 2 or not parts[1].isdigit():
+        raise InputError(f"episode '{episode_id}'", "is not of RxR", "use a split of rxr-ce")
+    return int(parts[1])
+
+
+def write_continuous_split(path: Path, episodes: Sequence[Episode], scene: Callable[[str], str], radius: float) -> None:
+    """Write episodes of a continuous world in VLN-CE's format, whole or not at all; the same bytes for the same ones.
+
+    Args:
+        path: The file, `<split>.json.gz`.
+        episodes: With positions; where goals are withheld, so they are in the file.
+        scene: The `scene_id` of a scan.
+        radius: Metres to the goal at which a stop succeeds.
+    """
+    vocabulary = sorted({word for each in episodes for word in each.instruction.split()})
+    told = [_entry(number, each, scene(each.scan), radius) for number, each in enumerate(episodes, start=1)]
+    content = {"episodes": told, "instruction_vocab": {"word_list": vocabulary}}
+    with replacing(path) as temporary:
+        temporary.write_bytes(gzip.compress(json.dumps(content).encode(), mtime=0))
+
+
+def _entry(number: int, episode: Episode, scene: str, radius: float) -> dict[str, Any]:
+    entry = {
+        "episode_id": number,
+        "trajectory_id": episode.episode_id,
+        "scene_id": scene,
+        "start_position": list(episode.positions[0]),
+        "start_rotation": rotation_of(episode.heading),
+        "instruction": {"instruction_text": episode.instruction, "instruction_tokens": []},
+    }
+    if episode.withheld:
+        return entry
+    length = float(np.linalg.norm(np.diff(episode.positions, axis=0), axis=1).sum())
+    goal = {"position": list(episode.positions[-1]), "radius": radius}
+    path = {"reference_path": [list(place) for place in episode.positions], "goals": [goal]}
+    return entry | path | {"info": {"geodesic_distance": length}}
+
+
+def heading_of(rotation: Sequence[float]) -> float:
+    """Radians counter-clockwise from -z of a rotation about the vertical; x, y, z, w as habitat's files have it."""
+    _, y, _, w = rotation
+    return 2 * math.atan2(y, w) % math.tau
+
+
+def rotation_of(heading: float) -> list[float]:
+    """The inverse of `heading_of`."""
+    return [0.0, math.sin(heading / 2), 0.0, math.cos(heading / 2)]
+
+
+def _entries(source: Path) -> list[dict[str, Any]]:
+    content = read_json(source)
+    entries = content.get("episodes") if isinstance(content, dict) else None
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise InputError(source, "field 'episodes' is not a list of objects", "use a file in VLN-CE's format")
+    return entries
+
+
+def _episode(source: Path, split: str, number: int, entry: dict[str, Any]) -> Episode:
+    """One entry as an episode; without a reference path its goal is withheld."""
+
+    def require(condition: bool, field: str, expected: str) -> None:
+        if not condition:
+            problem = f"field '{field}' of episode {entry.get('episode_id', f'number {number}')} is not {expected}"
+            raise InputError(source, problem, REFETCH)
+
+    require(isinstance(entry.get("episode_id"), int | str), "episode_id", "a number or a string")
+    scene, instruction = entry.get("scene_id"), entry.get("instruction")
+    require(isinstance(scene, str) and bool(scene), "scene_id", "the name of a scene file")
+    text = instruction.get("instruction_text") if isinstance(instruction, dict) else None
+    require(isinstance(text, str) and bool(text.strip()), "instruction.instruction_text", "a sentence")
+    start, rotation = _place(entry.get("start_position")), entry.get("start_rotation")
+    require(start is not None, "start_position", "three finite numbers")
+    require(_is_level(rotation), "start_rotation", "x, y, z, w of a rotation about the vertical")
+    places = [_place(each) for each in entry.get("reference_path") or [entry.get("start_position")]]
+    require(None not in places, "reference_path", "a list of three finite numbers each")
+    goals = entry.get("goals") or []
+    if goals and len(places) > 1:
+        goal = _place(goals[0].get("position")) if isinstance(goals[0], dict) else None
+        require(goal is not None, "goals", "a list of objects with a position")
+        places[-1] = goal
+    assert start is not None and rotation is not None  # noqa: PT018 - told to mypy, checked above
+    assert isinstance(scene, str) and isinstance(text, str)  # noqa: PT018 - told to mypy, checked above
+    return Episode(
+        episode_id=_id(entry["episode_id"], instruction),
+        scan=Path(scene).name.split(".")[0],
+        split=split,
+        instruction=text,
+        path=(),
+        heading=heading_of(rotation),
+        positions=(start, *(each for each in places[1:] if each is not None)),
+    )
+
+
+def _id(number: object, instruction: Any) -> str:
+    """The id of an episode, and behind a line RxR's number of its instruction, which submissions are to name."""
+    told = instruction.get("instruction_id")
+    return f"{number}" if told is None else f"{number}_{told}"
+
+
+def _place(value: Any) -> Place | None:
+    """x, y, z; None if it is no place."""
+    if not isinstance(value, list) or len(value) != 3 or not all(isinstance(each, int | float) for each in value):
+        return None
+    x, y, z = map(float, value)
+    return (x, y, z) if all(map(math.isfinite, (x, y, z))) else None
+
+
+def _is_level(rotation: Any) -> bool:
+    if not isinstance(rotation, list) or len(rotation) != 4:
+        return False
+    if not all(isinstance(each, int | float) and math.isfinite(each) for each in rotation):
+        return False
+    return max(abs(rotation[0]), abs(rotation[2])) < LEVEL and abs(math.hypot(*rotation) - 1) < LEVEL
+
+
+def _has_distance(info: Any) -> bool:
+    distance = info.get("geodesic_distance") if isinstance(info, dict) else None
+    return isinstance(distance, int | float) and math.isfinite(distance)
+
+
+def _check_unique(source: Path, episodes: Sequence[Episode]) -> None:
+    seen: set[str] = set()
+    for episode in episodes:
+        if episode.episode_id in seen:
+            raise InputError(source, f"episode_id '{episode.episode_id}' occurs twice", "give every episode its own")
+        seen.add(episode.episode_id)

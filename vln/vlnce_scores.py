@@ -1,0 +1,96 @@
+"""Scores in continuous worlds: submissions to the leaderboards of VLN-CE, and trajectories.
+
+A submission tells where an agent was, not how far its goal was then. Trajectories (.jsonl, as evaluate.py writes) hold
+the geodesic distances that the simulator measured. Without those, NE, SR and OSR take the straight line, which is no
+longer: they are bounds, and the leaderboard may count less. SPL divides by the published shortest path either way.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from vln.continuous_metrics import Walks, score_walks, walks_of
+from vln.errors import InputError
+from vln.files import read_json_lines
+from vln.metrics import THRESHOLD
+from vln.trajectory import Trajectory, read_trajectories
+from vln.vlnce import ContinuousSplit
+from vln.vlnce_submission import (
+    ContinuousPrediction,
+    check_continuous_submission,
+    predictions,
+    read_continuous_submission,
+)
+
+CONTINUOUS = ("TL", "NE", "OSR", "SR", "SPL", "nDTW", "sDTW", "steps", "collisions")  # what VLN-CE reports
+
+
+def score_file(
+    task: ContinuousSplit, path: Path, allow_missing: bool = False
+) -> tuple[list[int], dict[str, np.ndarray]]:
+    """The scores of a file of walks.
+
+    Args:
+        task: The split that they are of.
+        path: A submission or trajectories.
+        allow_missing: Accept that episodes are not walked.
+
+    Returns:
+        The numbers of the episodes that are, and (n,) values of each metric.
+
+    Raises:
+        InputError: If the goals are withheld, or the file does not fit the split.
+    """
+    if any(each.withheld for each in task.episodes):
+        raise InputError(task.source, "the goals of the split are withheld", "submit the file to the leaderboard")
+    if is_trajectories(path):
+        return score_lived(task, read_trajectories(path), path, allow_missing)
+    entries = read_continuous_submission(path, task.episodes, allow_missing=allow_missing)
+    rows = _rows(task, entries)
+    ordered = sorted(zip(rows, entries, strict=True), key=lambda pair: pair[0])
+    places = [np.array(entry.places) for _, entry in ordered]
+    goals = [np.array(task.episodes[row].positions[-1]) for row, _ in ordered]
+    straight = [np.linalg.norm(walk - goal, axis=1) for walk, goal in zip(places, goals, strict=True)]
+    stopped = np.array([entry.stopped for _, entry in ordered])
+    taken = [len(entry.headings) - 1 if entry.headings else np.nan for _, entry in ordered]
+    known = [row for row, _ in ordered]
+    return known, _scores(task, known, Walks(places, straight, (), stopped)) | {"steps": np.array(taken, float)}
+
+
+def score_lived(
+    task: ContinuousSplit, trajectories: Sequence[Trajectory], source: Path, allow_missing: bool = False
+) -> tuple[list[int], dict[str, np.ndarray]]:
+    """The scores of trajectories, with steps and collisions; see `score_file`."""
+    entries = predictions(trajectories)
+    check_continuous_submission(source, entries, task.episodes, allow_missing=allow_missing)
+    rows = _rows(task, entries)
+    order = np.argsort(rows)
+    lived, known = [trajectories[place] for place in order], [rows[place] for place in order]
+    counted = {
+        "steps": np.array([len(each.steps) for each in lived], float),
+        "collisions": np.array([sum(step.collided for step in each.steps) for each in lived], float),
+    }
+    return known, _scores(task, known, walks_of(lived)) | counted
+
+
+def _rows(task: ContinuousSplit, entries: Sequence[ContinuousPrediction]) -> list[int]:
+    number = {each.episode_id: row for row, each in enumerate(task.episodes)}
+    return [number[each.episode_id] for each in entries]
+
+
+def _scores(task: ContinuousSplit, rows: Sequence[int], walks: Walks) -> dict[str, np.ndarray]:
+    """The metrics of walks, compared with the ground truth; SPL with the published shortest path."""
+    references = task.references()
+    walks = Walks(walks.places, walks.to_goal, [references[row] for row in rows], walks.stopped)
+    names = [task.episodes[row].episode_id for row in rows]
+    shortest = np.array([task.shortest.get(name, walk[0]) for name, walk in zip(names, walks.to_goal, strict=True)])
+    return score_walks(walks, THRESHOLD, shortest)
+
+
+def is_trajectories(path: Path) -> bool:
+    """Whether a file holds trajectories rather than a submission: RxR's ends in .jsonl too."""
+    if path.suffix != ".jsonl":
+        return False
+    _, first = next(iter(read_json_lines(path)), (0, None))
+    return not isinstance(first, dict) or "instruction_id" not in first
