@@ -5,11 +5,13 @@ python scripts/compare.py cells runs/demo/full --full --seeds 0 1 2           # 
 python scripts/compare.py bias runs/demo/full                                 # what it uses of what it sees and reads
 python scripts/compare.py bias runs/demo/full runs/demo/blind runs/demo/deaf  # beside agents trained without
 python scripts/compare.py bias runs/navigator --full                          # all episodes of both validation splits
+python scripts/compare.py typos runs/navigator runs/letters                   # success while typing mistakes get more
 """
 
 from scripts.common import commands
 from scripts.compare_bias import bias
 from scripts.compare_cells import cells
+from scripts.compare_typos import typos
 
 if __name__ == "__main__":
-    commands({"cells": cells, "bias": bias})
+    commands({"cells": cells, "bias": bias, "typos": typos})
