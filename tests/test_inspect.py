@@ -117,11 +117,12 @@ def test_cells_of_a_navigator_are_searched_and_held(run, navigator, tmp_path):
     assert "core.1:" in (tmp_path / "cells.html").read_text()
 
 
-def test_the_best_cells_are_held_if_none_is_asked_for(run, navigator, monkeypatch):
+def test_the_best_cells_are_held_if_none_is_asked_for(run, navigator, speaker, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
-    result = run("inspect.py", "cells", navigator, *CELLS, "--episodes", 60)
+    result = run("inspect.py", "cells", navigator, *CELLS, "--episodes", 60, "--speaker", speaker)
     assert result.code == 0, result.errors
-    for part in ("instruction encoder: ", "core: ", "explained by", "unrelated = 0", "held cells", "cells.png"):
+    parts = ("instruction encoder: ", "core: ", "speaker's decoder: ")
+    for part in (*parts, "explained by", "unrelated = 0", "held cells", "cells.png"):
         assert part in result.output
     assert (navigator / "inside" / "train" / "cells.json").exists()
 
