@@ -27,7 +27,7 @@ TRUNCATIONS = (4, 8, 16)
 NO_CLIP = 1e9  # a norm that no gradient has
 PARTS = {"encoder": ("encoder.forwards", "encoder.backwards"), "core": ("core",)}
 MEASURED = 64  # episodes in which gradients are measured
-PLAIN_RATE = 0.1  # of plain gradient descent
+PLAIN_RATE = 0.02  # of plain gradient descent
 
 
 @dataclass(frozen=True)

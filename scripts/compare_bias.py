@@ -149,7 +149,7 @@ def bias(
     data: Path | None = None,
     out: Path | None = None,
     seed: int = 0,
-    threads: int = 0,
+    threads: int = 1,
     json: bool = False,
 ) -> None:
     """What agents use of what they see and read, by taking it away (single-modality audit, Thomason et al. 2019).

@@ -40,7 +40,7 @@ def cells(
     split: str = "val_unseen",
     data: Path | None = None,
     out: Path | None = None,
-    threads: int = 0,
+    threads: int = 1,
     json: bool = False,
 ) -> None:
     """Recurrent cells as instruction encoder and as policy core: success, gradients through time, clipping, truncation.

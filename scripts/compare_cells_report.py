@@ -206,7 +206,7 @@ def success(study: Study, rows: Mapping[str, Mapping[str, Any]]) -> Figure:
         for axes, (what, unit) in zip(line, (("by words", "words"), ("by metres", "metres of the path")), strict=True):
             points(axes, shown, [rows[variant.name][what] for variant in shown])
             axes.set(title=place, xlabel=unit, ylabel="SR, %")
-        line[0].legend(fontsize="small")
+    figure.legend(*line[0].get_legend_handles_labels(), loc="outside upper center", ncols=len(shown))
     return figure
 
 
