@@ -212,7 +212,7 @@ class WorkerPool:
         settings = self._settings | {
             "images": self._layout,
             "gpu": self.workers.gpu_of(number),
-            "cache": str(self.workers.cache),
+            "cache": str(self.workers.cache.resolve()),
             "scenes": self.workers.scenes,
             "install": INSTALL,
         }

@@ -23,6 +23,7 @@ import signal
 import socket
 import struct
 import sys
+import tempfile
 import traceback
 from collections import OrderedDict
 from collections.abc import Callable
@@ -44,6 +45,7 @@ STAGE, NAVMESH = ".stage_config.json", ".navmesh"
 CHECKED = {"radius": "agent_radius", "height": "agent_height", "climb": "agent_max_climb"}
 NAVMESHES_KEPT = 512
 CONTEXT: list[Any] = []  # the simulator that was made first: it owns the graphics context, which all others share
+FOLDERS: list[Any] = []  # that workers work in: one, and it ends with them
 Place = list[float]
 
 
@@ -96,6 +98,7 @@ class Habitat:
             reason = (str(error).strip().splitlines() or [""])[-1]
             problem = f"habitat_sim cannot be imported ({type(error).__name__}: {reason})"
             raise Refusal(sys.executable, problem, settings["install"]) from None
+        leave_lighting_out()
         self._hsim, self._settings, self._images = habitat_sim, settings, images
         self._navmeshes = Recent(NAVMESHES_KEPT, self._find_navmesh)
         self._simulators = Recent(settings["scenes"], self._simulator)
@@ -351,6 +354,20 @@ def _require(scene: str) -> None:
 
 
 # --- the process ---
+
+
+def leave_lighting_out() -> None:
+    """Work in a folder with a lighting that names no images, as nothing is lit by them.
+
+    habitat-sim 0.3 looks for one below the folder it works in; without it, it computes the light of an environment for
+    each scene, which takes ten seconds in software.
+    """
+    if not FOLDERS:
+        FOLDERS.append(tempfile.TemporaryDirectory(prefix="vln-habitat-worker-"))
+        told = Path(FOLDERS[0].name, "data", "default.pbr_config.json")
+        told.parent.mkdir()
+        told.write_text(json.dumps({"enable_ibl": False, "ibl_blut_filename": "none", "ibl_envmap_filename": "none"}))
+        os.chdir(FOLDERS[0].name)
 
 
 def map_images(file: int, layout: dict[str, Any]) -> dict[str, np.ndarray]:
