@@ -123,7 +123,7 @@ def habitat_world(workers: Callable[..., Workers], sliding: bool, data: Path) ->
     like = houses_world(sliding, data)
     simulator = partial(
         HabitatSimulator,
-        SceneFolder(folder / "scenes", small_house),
+        SceneFolder(folder / "scenes", {name: small_house(name) for name in HOUSES}.__getitem__),
         Sensors(width=16, height=12, semantic=True, category=True),
         Motion(sliding=sliding),
         workers(folder),

@@ -59,10 +59,13 @@ def imports(path: Path) -> set[str]:
     return names
 
 
+OF_OTHER_PYTHONS = {"habitat-sim"}  # imported by workers that run elsewhere, see docs/habitat.md
+
+
 def test_every_import_is_of_a_declared_dependency():
     used = {name for room in ROOMS for path in (ROOT / room).rglob("*.py") for name in imports(path)}
     foreign = {canonicalize_name(DISTRIBUTIONS.get(name, name)) for name in used - set(ROOMS) - sys.stdlib_module_names}
-    assert foreign <= set(declared(PROJECT["dependencies"]))
+    assert foreign - OF_OTHER_PYTHONS <= set(declared(PROJECT["dependencies"]))
 
 
 def test_every_package_says_what_it_is():

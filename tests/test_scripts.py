@@ -101,7 +101,7 @@ def test_ctrl_c_saves_and_exits_130_and_only_resume_goes_on(small_data, run, fol
     stopped = folder / "stopped"
     flags = ("--imitation.iterations", "3000", "--evaluate-every", "2")
     running = process(small_data, "--out", stopped, *flags)
-    wait_for(stopped / LATEST, running)
+    wait_for(stopped / BEST, running)  # after the first evaluation
     running.send_signal(signal.SIGINT)
     output, errors = running.communicate(timeout=120)
     assert (running.returncode, output) == (INTERRUPTED, "")
