@@ -32,7 +32,7 @@ def collect(
     device = student.device
     observation, infos = env.reset(options={"episodes": episodes})
     observation = as_tensors(observation, device)
-    instruction, state = navigator.begin(observation["instruction"], observation.get("environment"))
+    instruction, state = navigator.begin_episodes(observation)
     rows = torch.arange(len(student), device=device)
     alive = torch.ones(len(student), device=device)
     steps: list[dict[str, Tensor]] = []

@@ -199,6 +199,10 @@ class Navigator(nn.Module):
         glance = self.views.begin(len(tokens), environment)
         return instruction, State(self.core.initial(hidden), hidden, last_action, nowhere, unread, glance)
 
+    def begin_episodes(self, observation: Observation) -> tuple[Instruction, State]:
+        """Read the instructions of an observation of B episodes and start, in their environments."""
+        return self.begin(observation["instruction"], observation.get("environment"))
+
     def _seek(self, instruction: Instruction, tokens: Tensor) -> Instruction:
         """Find the words that name the goal; the end of a sentence, which knows all of it, would shine too bright."""
         mask = instruction.mask & (tokens[:, : instruction.mask.shape[1]] != EOS)

@@ -103,15 +103,11 @@ class Stream:
         names = ("expert", "distance", "steps", "success")
         self._infos = {name: torch.as_tensor(infos[name], device=self._device) for name in names}
 
-    def _read(self, observation: Observation) -> tuple[Instruction, State]:
-        """Read the instructions of an observation."""
-        return self._navigator.begin(observation["instruction"], observation.get("environment"))
-
     def _begin(self) -> None:
         """Start all bodies."""
         self._episodes = self._draw(self._env.num_envs)
         self._see(*self._env.reset(options={"episodes": self._episodes.numpy()}))
-        self._state = self._read(self._observation)[1]
+        self._state = self._navigator.begin_episodes(self._observation)[1]
         self._start, self.running = self._infos["distance"], True
 
     @torch.no_grad()
@@ -126,7 +122,7 @@ class Stream:
             self._begin()
         self._trim()
         # Read again, as the agent reads since its last update.
-        self._instruction, begun = self._read(self._observation)
+        self._instruction, begun = self._navigator.begin_episodes(self._observation)
         self._state = carried(begun, self._state)
         state, lived, frames = self._state, [], []
         for _ in range(steps):
@@ -167,7 +163,9 @@ class Stream:
         self._episodes = self._episodes.index_copy(0, rows.cpu(), self._draw(len(rows)))
         options = {"reset_mask": ended.numpy(force=True), "episodes": self._episodes.numpy()}
         self._see(*self._env.reset(options=options))
-        instruction, state = self._read({name: value[rows] for name, value in self._observation.items()})
+        instruction, state = self._navigator.begin_episodes(
+            {name: value[rows] for name, value in self._observation.items()}
+        )
         self._instruction = _replaced_words(self._instruction, instruction, rows)
         self._state = replaced(self._state, state, rows)
         self._start = torch.where(ended, self._infos["distance"], self._start)
@@ -215,7 +213,7 @@ class Stream:
         memory: dict[str, Any] = {
             name[6:]: value.to(self._device).clone() for name, value in tensors.items() if name.startswith("state.")
         }
-        self._state = replace(self._read(self._observation)[1], **memory)
+        self._state = replace(self._navigator.begin_episodes(self._observation)[1], **memory)
         self._start, self.running = start, True
 
 
@@ -328,7 +326,7 @@ def _memory(navigator: Navigator, chunk: Chunk, packing: Packing, begins: Observ
 
     `begins` are the first observations of the pieces.
     """
-    instruction, begun = navigator.begin(begins["instruction"], begins.get("environment"))
+    instruction, begun = navigator.begin_episodes(begins)
     goes_on = ~chunk.begins[packing.firsts, packing.bodies]
     before = carried(begun.rows(goes_on.nonzero()[:, 0]), chunk.state.rows(packing.bodies[goes_on]))
     return instruction, replaced(begun, before, goes_on.nonzero()[:, 0])

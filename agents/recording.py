@@ -222,7 +222,7 @@ class Mixture:
         without_dropout(self._navigator)
         if self._memory is None:
             rows = torch.arange(len(alive), device=alive.device)
-            self._memory = rows, *self._navigator.begin(observation["instruction"], observation.get("environment"))
+            self._memory = rows, *self._navigator.begin_episodes(observation)
         rows, instruction, state = shrink(self._memory[0], alive, *self._memory[1:])
         seen = unlabelled(self._navigator, observation)
         output = self._navigator(instruction, {name: value[rows] for name, value in seen.items()}, state)
@@ -362,8 +362,7 @@ def chunks(navigator: Navigator, recording: Recording, truncate: int) -> Iterato
         sizes = packing.sizes[first : first + truncate] if truncate else packing.sizes
         where = packing.where[ends[first] : ends[first + len(sizes)]]
         frames = frames_at(recording.frames, recording.mask, where)
-        begun = {name: frames[name][: sizes[0]] for name in ("instruction", "environment") if name in frames}
-        instruction, state = navigator.begin(begun["instruction"], begun.get("environment"))
+        instruction, state = navigator.begin_episodes({name: value[: sizes[0]] for name, value in frames.items()})
         if before is not None:
             state = carried(state, before.rows(torch.arange(sizes[0], device=where.device)))
         steps = recording.actions.flatten()[where], recording.expert.flatten()[where]

@@ -1,7 +1,7 @@
 """Learning from examples, in one loop: update, evaluate now and then, save, until what is held out gets no better."""
 
 import time
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from agents.average import averaged, move_average, weights_of
 from agents.checkpoint import (
-    SAVE_EVERY,
     Checkpoint,
     Fingerprint,
     as_json,
@@ -25,10 +24,10 @@ from agents.config import LearningConfig
 from agents.descent import Descent
 from agents.log import Log, Scores
 from agents.rollout import versions
-from agents.trainer import BEST, LATEST, finite, interruptible
+from agents.trainer import BEST, LATEST, Resumable, finite
 
 
-class SupervisedTrainer(ABC):
+class SupervisedTrainer(Resumable):
     """A run: a network, its optimiser and where they stand; what it learns from is up to those that inherit it."""
 
     stage: ClassVar[str]
@@ -60,7 +59,6 @@ class SupervisedTrainer(ABC):
         self.average = weights_of(network)
         self.iteration, self.steps, self.seconds = 0, 0, 0.0
         self.best: float | None = None
-        self._saved = time.monotonic()
         self.in_vain = 0  # evaluations since the best
         self.descent = Descent(network, config.learning_rate, config.gradient_clip)
 
@@ -97,20 +95,12 @@ class SupervisedTrainer(ABC):
         Raises:
             KeyboardInterrupt: On Ctrl-C, after a checkpoint has been written.
         """
-        self.log.rewind(self.iteration)
-        with interruptible() as interrupted, self.log.progress(self):
-            if not self.iteration:
-                self.save(LATEST)
+        with self.going() as keep:
             while not self.done:
                 self.log.update(self, self.update())
                 if self.due:
                     self.evaluate()
-                if interrupted():
-                    self.save(LATEST)
-                    self.log.say(f"stopped after iteration {self.iteration}; the same command with --resume goes on")
-                    raise KeyboardInterrupt
-                if time.monotonic() - self._saved > SAVE_EVERY:
-                    self.save(LATEST)
+                keep()
 
     def update(self) -> dict[str, float]:
         """One update; returns numbers to log."""
@@ -168,7 +158,6 @@ class SupervisedTrainer(ABC):
     def save(self, name: str) -> None:
         """Write a checkpoint of the run as it stands."""
         save_checkpoint(self.folder / name, self.parts(), self.state())
-        self._saved = time.monotonic()
 
     def resume(self, checkpoint: Checkpoint) -> None:
         """Go on where a checkpoint of this run stood.

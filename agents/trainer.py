@@ -2,11 +2,13 @@
 
 import signal
 import time
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
+import torch
 from gymnasium.vector import VectorEnv
 
 from agents.average import averaged, move_average, weights_of
@@ -28,7 +30,7 @@ from agents.dagger import Dagger, Rounds
 from agents.descent import Descent
 from agents.exploration import Exploration
 from agents.forcing import learn_episodes, learn_recording
-from agents.log import Log, Scores
+from agents.log import Log, Run, Scores
 from agents.naming import Naming
 from agents.navigator import Navigator
 from agents.objective import Numbers
@@ -43,8 +45,48 @@ LATEST, BEST = "latest.safetensors", "best.safetensors"
 OWN = ("random", "stream")  # parts of a checkpoint in which workers differ; those of the first have no prefix
 
 
-class Trainer:
-    """A run: the navigator, its optimiser and where they stand."""
+class Resumable(Run):
+    """A run that can be stopped or killed at any time and goes on where it stood."""
+
+    log: Log
+    team: Team = ALONE
+    _saved = 0.0  # when the latest checkpoint was written
+
+    @abstractmethod
+    def save(self, name: str) -> None:
+        """Write a checkpoint of the run as it stands."""
+
+    @contextmanager
+    def going(self) -> Iterator[Callable[[], None]]:
+        """Within the block progress is shown; the yielded function is to be called after each piece of work.
+
+        Checkpoints are written at the start, every few minutes, and where Ctrl-C was pressed, which then ends the run.
+        """
+        self.log.rewind(self.iteration)
+        with interruptible() as interrupted, self.log.progress(self):
+            if not self.iteration:
+                self.save(LATEST)
+            self._saved = time.monotonic()
+            yield lambda: self._keep(interrupted())
+
+    def _keep(self, interrupted: bool) -> None:
+        """Write a checkpoint if it is time to, and end the run if one of the workers was interrupted.
+
+        Raises:
+            KeyboardInterrupt: If it ends.
+        """
+        late = time.monotonic() - self._saved > SAVE_EVERY
+        ends, due = (self.team.sum(torch.tensor([interrupted, late]).int()) > 0).tolist()  # workers agree at once
+        if ends or due:
+            self.save(LATEST)
+            self._saved = time.monotonic()
+        if ends:
+            self.log.say(f"stopped after iteration {self.iteration}; the same command with --resume goes on")
+            raise KeyboardInterrupt
+
+
+class Trainer(Resumable):
+    """A run of a navigator: its weights, its optimiser and where they stand."""
 
     def __init__(
         self,
@@ -82,7 +124,6 @@ class Trainer:
         self.device = next(navigator.parameters()).device
         self.average = weights_of(navigator)
         self.iteration, self.steps, self.seconds, self.best = 0, 0, 0.0, -1.0
-        self._saved = time.monotonic()
         muon = config.optimizer == "muon"
         self.descent = Descent(navigator, config.imitation.learning_rate, config.gradient_clip, muon, team)
         self.naming = Naming(config, navigator, env, sampler, team)
@@ -117,10 +158,7 @@ class Trainer:
         Raises:
             KeyboardInterrupt: On Ctrl-C, after a checkpoint has been written.
         """
-        self.log.rewind(self.iteration)
-        with interruptible() as interrupted, self.log.progress(self):
-            if not self.iteration:
-                self.save(LATEST)
+        with self.going() as keep:
             while self.iteration < self.iterations:
                 left = self.batches_to_gather()
                 if left:
@@ -131,12 +169,7 @@ class Trainer:
                     self.log.update(self, numbers)
                     if self.iteration % self.config.evaluate_every == 0 or self.iteration == self.iterations:
                         self.evaluate()
-                if self.team.any(interrupted()):
-                    self.save(LATEST)
-                    self.log.say(f"stopped after iteration {self.iteration}; the same command with --resume goes on")
-                    raise KeyboardInterrupt
-                if self.team.any(time.monotonic() - self._saved > SAVE_EVERY):
-                    self.save(LATEST)
+                keep()
 
     def batches_to_gather(self) -> int:
         """Batches of experience that a data set lacks for the next update."""
@@ -253,7 +286,6 @@ class Trainer:
         }
         if self.team.leads:
             save_checkpoint(self.folder / name, parts, state)
-        self._saved = time.monotonic()
 
     def resume(self, checkpoint: Checkpoint) -> None:
         """Go on where a checkpoint of this run stood.

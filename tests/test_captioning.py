@@ -68,7 +68,7 @@ def test_an_interrupted_run_ends_bit_for_bit_like_the_uninterrupted_one(world, w
             trainer.train()
             break
         with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-            patch.setattr("agents.supervised.interruptible", pressing(trainer, stop))
+            patch.setattr("agents.trainer.interruptible", pressing(trainer, stop))
             trainer.train()
         assert load_checkpoint(tmp_path / LATEST).state["iteration"] == stop
         torch.rand(7)  # what else a process may have drawn
