@@ -1,7 +1,4 @@
-"""How well agents follow instructions with typing mistakes; see `compare.py typos`.
-
-python scripts/compare_typos.py runs/words runs/letters --data data      # word-level and character-level, side by side
-"""
+"""How well agents follow instructions with typing mistakes; see `compare.py typos`."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -15,7 +12,7 @@ from rich.console import Console
 from rich.progress import Progress
 from tyro.conf import Positional
 
-from scripts.common import command, show
+from scripts.common import show
 from scripts.compare_bias import Columns, Condition, Subject
 from scripts.evaluate import Trained, check_runs, open_run
 from scripts.studies import drawn, markdown
@@ -196,7 +193,3 @@ def figure(title: str, rows: Sequence[Row]) -> Figure:
     axes.set_ylim(bottom=0)
     axes.legend()
     return drawing
-
-
-if __name__ == "__main__":
-    command(typos)

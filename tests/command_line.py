@@ -3,6 +3,7 @@
 import os
 import runpy
 import sys
+from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
@@ -35,6 +36,9 @@ class Result:
     code: int
     output: str
     errors: str
+
+
+Run = Callable[..., Result]
 
 
 def run_script(script: str, *arguments: object, cache: Path) -> Result:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from command_line import Run, run_script
 from conformance import WORLDS, World
 from hypothesis import settings
 from worlds import write_world
@@ -35,6 +36,12 @@ def graphs(data: Path) -> dict[str, NavigationGraph]:
 def small_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small made data folder with everything that training, evaluation and replay need; see `worlds.py`."""
     return write_world(tmp_path_factory.mktemp("small_data"))
+
+
+@pytest.fixture(scope="session")
+def run(small_data: Path) -> Run:
+    """Runs a script on the small made data folder."""
+    return lambda script, *arguments: run_script(script, *arguments, "--data", small_data, cache=small_data / "cache")
 
 
 @pytest.fixture(params=WORLDS, scope="module")

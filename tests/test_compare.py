@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command_line import SMALL, Result, run_script
+from command_line import SMALL, Result
 from learners import small_caption_config, small_world
 
 from agents.checkpoint import as_json, save_checkpoint
@@ -23,12 +23,6 @@ PLAIN = [
     for place in ("encoder", "core")
     for cell in ("RNN", "RNN, 2 layers", "GRU", "LSTM", "LSTM, 2 layers")
 ]
-
-
-@pytest.fixture(scope="module")
-def run(small_data):
-    """Runs a script on the made data folder."""
-    return lambda script, *arguments: run_script(script, *arguments, "--data", small_data, cache=small_data / "cache")
 
 
 @pytest.fixture(scope="module")

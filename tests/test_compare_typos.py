@@ -1,13 +1,12 @@
 """Agents that read letters, and how agents fare under typing mistakes, from training to the picture."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from command_line import SMALL, Result, run_script
+from command_line import SMALL, Result
 
 from agents.config import LanguageConfig
 from agents.language import InstructionEncoder
@@ -18,12 +17,6 @@ from vln.language import EOS, UNK, Vocabulary
 from vln.typos import Noise, mistyped
 
 SPLIT = "val_unseen"
-Run = Callable[..., Result]
-
-
-@pytest.fixture(scope="module")
-def run(small_data) -> Run:
-    return lambda script, *arguments: run_script(script, *arguments, "--data", small_data, cache=small_data / "cache")
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +55,7 @@ def test_what_is_matched_with_views_are_words_or_letters_in_their_context(unit):
 
 def test_mistakes_are_met_by_agents_side_by_side(run, agents, tmp_path):
     flags = ("--rates", 0.2, 0.8, "--threads", 1, "--out", tmp_path, "--json")
-    result = run("compare_typos.py", *agents, *flags)
+    result = run("compare.py", "typos", *agents, *flags)
     assert result.code == 0, result.errors
     rows = json.loads(result.output)
     assert [(row["run"], row["rate"]) for row in rows] == [
@@ -77,11 +70,13 @@ def test_mistakes_are_met_by_agents_side_by_side(run, agents, tmp_path):
     assert letters[2]["unknown"] < 0.1
     assert {path.name for path in tmp_path.iterdir()} >= {f"{SPLIT}{end}" for end in (".json", ".md", ".png")}
     assert json.loads((tmp_path / f"{SPLIT}.json").read_text()) == rows
-    assert json.loads(run("compare_typos.py", *agents, *flags).output) == rows  # measured already
+    assert json.loads(run("compare.py", "typos", *agents, *flags).output) == rows  # measured already
 
 
 def test_one_agent_is_enough(run, agents):
-    result = run("compare_typos.py", agents[0], "--rates", 0.5, "--per", "letter", "--kinds", "drop", "--episodes", 6)
+    result = run(
+        "compare.py", "typos", agents[0], "--rates", 0.5, "--per", "letter", "--kinds", "drop", "--episodes", 6
+    )
     assert result.code == 0, result.errors
     assert "50 %" in result.output
     assert (agents[0] / "typos" / f"{SPLIT}.png").is_file()
@@ -98,7 +93,7 @@ def test_one_agent_is_enough(run, agents):
 )
 def test_what_cannot_be_compared_is_told_of(run, agents, tmp_path, flags, told):
     runs = agents if told else (agents[0], tmp_path / "nowhere")
-    refused(run("compare_typos.py", *runs, *flags), told or "there is no checkpoint")
+    refused(run("compare.py", "typos", *runs, *flags), told or "there is no checkpoint")
 
 
 def test_a_row_tells_what_changed_on_the_same_episodes():

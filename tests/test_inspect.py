@@ -4,11 +4,10 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from command_line import SCRIPTS, SMALL, Result, run_script
+from command_line import SCRIPTS, SMALL, Result
 from test_page import content
 from test_speak import TINY
 
@@ -18,7 +17,6 @@ from vln.trajectory import read_trajectories
 ROOT = Path(__file__).parent.parent
 COMMANDS = sorted(path.name for path in SCRIPTS.glob("*.py") if 'if __name__ == "__main__"' in path.read_text())
 SPLIT = "val_unseen"
-Run = Callable[..., Result]
 
 # --- the name ---
 
@@ -57,12 +55,6 @@ def test_every_script_starts(script):
 
 
 # --- the commands ---
-
-
-@pytest.fixture(scope="module")
-def run(small_data) -> Run:
-    """Runs a script on the made data folder."""
-    return lambda script, *arguments: run_script(script, *arguments, "--data", small_data, cache=small_data / "cache")
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from command_line import SMALL, Result, run_script
+from command_line import SMALL
 from learners import small_config, small_world
 
 from agents.checkpoint import load_checkpoint
@@ -27,19 +27,11 @@ ROOT = Path(__file__).parent.parent
 PRESETS = {"r2r-navigator": "graph", "r2r-seq2seq": "graph-low-level"}
 INTERRUPTED = 130
 
-Run = Callable[..., Result]
-
 
 @pytest.fixture(scope="module")
 def folder(small_data, tmp_path_factory) -> Path:
     """Where the runs of this file are."""
     return tmp_path_factory.mktemp("runs")
-
-
-@pytest.fixture(scope="module")
-def run(small_data) -> Run:
-    """Runs a script on the made data folder."""
-    return lambda script, *arguments: run_script(script, *arguments, "--data", small_data, cache=small_data / "cache")
 
 
 @pytest.fixture(scope="module")

@@ -2,14 +2,13 @@
 
 import json
 import shutil
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
 
 import pytest
 import torch
-from command_line import SMALL, Result, run_script
+from command_line import SMALL, Result, Run, run_script
 
 from agents.captioning import CaptionTrainer
 from agents.checkpoint import load_checkpoint
@@ -37,13 +36,6 @@ _FLAGS = {
 TINY = tuple(str(part) for flag, value in _FLAGS.items() for part in (f"--{flag}", value))
 TRAIN = ("train_speaker.py", "r2r-speaker", *TINY)
 SPLIT = "val_unseen"
-Run = Callable[..., Result]
-
-
-@pytest.fixture(scope="module")
-def run(small_data) -> Run:
-    """Runs a script on the made data folder."""
-    return lambda script, *arguments: run_script(script, *arguments, "--data", small_data, cache=small_data / "cache")
 
 
 @pytest.fixture(scope="module")
