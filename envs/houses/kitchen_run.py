@@ -3,6 +3,7 @@
 import math
 
 from envs.houses import furniture_kitchen as kitchen
+from envs.houses.adding import added
 from envs.houses.arrange import Furnisher
 from envs.houses.palette import Named, Palette
 from envs.houses.parts import Paint, Parts
@@ -34,7 +35,7 @@ def _widths(palette: Palette, length: float) -> list[tuple[str, float]]:
     """Units in a random order that fill a length."""
     fixed = [("stove", 0.6), ("sink", 0.8)]
     fixed.append(("fridge", 0.78))
-    spare = length - sum(width for _, width in fixed)
+    spare = length - added(width for _, width in fixed)
     count = max(1, math.ceil(spare / 1.2)) if spare > 0.25 else 0
     counters = [("counter", spare / count) for _ in range(count)]
     middle = [*fixed[:2], *counters]
@@ -76,7 +77,7 @@ def _build(
 ) -> bool:
     """Put a row down as one group."""
     palette, space = furnisher.space.palette, furnisher.space
-    total = sum(width for _, width in row)
+    total = added(width for _, width in row)
     group = Piece("", "", Parts(), total, 0.66, kitchen.COUNTER_HEIGHT, access=0.6)
     x = -total / 2
     for kind, width in row:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from envs.houses.adding import added
 from envs.houses.blocks import Blocks, make_blocks
 from envs.houses.purposes import assign
 
@@ -88,7 +89,7 @@ class PlanRoom:
     @property
     def area(self) -> float:
         """Square metres."""
-        return sum((x1 - x0) * (z1 - z0) for x0, z0, x1, z1 in self.rects)
+        return added((x1 - x0) * (z1 - z0) for x0, z0, x1, z1 in self.rects)
 
 
 @dataclass
