@@ -92,6 +92,8 @@ class NavigatorConfig:
     """Share of view features hidden for a whole episode (environment dropout, Tan et al. 2019)."""
     camera: CameraConfig = field(default_factory=CameraConfig, metadata={"later": True})
     """The eyes in continuous worlds."""
+    chart: bool = later(False)
+    """Keep a chart of what was seen where, by dead reckoning; for worlds with labelled images."""
 
 
 @dataclass(frozen=True)
@@ -218,6 +220,8 @@ class HousesConfig:
     """Degrees of a turn."""
     sliding: bool = True
     """Slide along what blocks a move; otherwise stay where one is."""
+    arrival: float = later(0.25)
+    """Metres to the goal within which the expert stops; success is a stop within 1.5 m."""
     memory: float = 2.0
     """Gigabytes of loaded houses to keep."""
     simulator: Literal["embedded", "habitat"] = later("embedded")

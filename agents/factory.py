@@ -1,5 +1,6 @@
 """Making a navigator from its configuration and the data it reads."""
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -68,7 +69,8 @@ def build_camera_navigator(
     """
     views = _eyes(config)
     start = _start(vocabulary.symbols, config.language, word_vectors, vocabulary.unit)
-    return Navigator(config.navigator, config.language, start, views, actions, labels)
+    moves = config.world.forward, math.radians(config.world.turn)
+    return Navigator(config.navigator, config.language, start, views, actions, labels, moves)
 
 
 def _eyes(config: TrainConfig) -> ImageViews | BlindImages:

@@ -75,7 +75,8 @@ def r2r_demo() -> TrainConfig:
 def r2r_letters() -> TrainConfig:
     """The short run of a navigator that reads letters instead of words; all else is as in `r2r-demo`.
 
-    `python scripts/train.py r2r-letters --out runs/letters-agent`; its full length has not been measured.
+    `python scripts/train.py r2r-letters --threads 1 --out runs/letters-agent`: 6.7 minutes on a CPU core, val_unseen SR
+    34.7 (seed 0), where `r2r-demo` has 40.8; of 80 % misspelt words it loses 4.6 points, the other 18.8.
     """
     # 99 % of the instructions have at most 335 characters; the longest has 820.
     return replace(r2r_demo(), language=LanguageConfig(unit="character", max_length=340))

@@ -269,10 +269,17 @@ def time_update(trainer: Trainer) -> dict[str, float]:
     with ExitStack() as watches:
         for owner, method, part in parts:
             watches.enter_context(_watched(owner, method, part, seconds))
-        started = perf_counter()
+        started = now()
         trainer.update()
-        seconds["update"] = perf_counter() - started
+        seconds["update"] = now() - started
     return dict(seconds)
+
+
+def now() -> float:
+    """Seconds on a clock that is read once a GPU has done all that it was given."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return perf_counter()
 
 
 @contextmanager
@@ -281,11 +288,11 @@ def _watched(owner: Any, method: str, part: str, seconds: dict[str, float]) -> I
     original = getattr(owner, method)
 
     def timed(*args: Any, **options: Any) -> Any:
-        started = perf_counter()
+        started = now()
         try:
             return original(*args, **options)
         finally:
-            seconds[part] += perf_counter() - started
+            seconds[part] += now() - started
 
     with patch.object(owner, method, timed):
         yield

@@ -66,7 +66,8 @@ class HousesWorld(World):
         size = config.navigator.camera.size
         labels = dict.fromkeys(("category", "colour", "room", "target", "way"), named)
         sensors = Sensors(size, size, rgb=sees, depth=sees, **labels)
-        return self.bodies(sensors, Motion(config.world.forward, config.world.turn, config.world.sliding))
+        world = config.world
+        return self.bodies(sensors, Motion(world.forward, world.turn, world.sliding, world.arrival))
 
     def bodies(self, sensors: Sensors, motion: Motion) -> ContinuousSimulator:
         """The simulator that the configuration wants."""

@@ -6,5 +6,5 @@ from operator import add
 
 
 def added(lengths: Iterable[float]) -> float:
-    """Their sum, rounded after each: `sum` rounds so up to Python 3.11 only, and a house is the same in every Python."""
+    """Their sum, rounded after each as `sum` did before Python 3.12, so that a house is the same in every Python."""
     return reduce(add, lengths, 0.0)
