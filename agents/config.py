@@ -220,8 +220,6 @@ class HousesConfig:
     """Degrees of a turn."""
     sliding: bool = True
     """Slide along what blocks a move; otherwise stay where one is."""
-    arrival: float = later(0.25)
-    """Metres to the goal within which the expert stops; success is a stop within 1.5 m."""
     memory: float = 2.0
     """Gigabytes of loaded houses to keep."""
     simulator: Literal["embedded", "habitat"] = later("embedded")

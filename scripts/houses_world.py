@@ -66,8 +66,7 @@ class HousesWorld(World):
         size = config.navigator.camera.size
         labels = dict.fromkeys(("category", "colour", "room", "target", "way"), named)
         sensors = Sensors(size, size, rgb=sees, depth=sees, **labels)
-        world = config.world
-        return self.bodies(sensors, Motion(world.forward, world.turn, world.sliding, world.arrival))
+        return self.bodies(sensors, Motion(config.world.forward, config.world.turn, config.world.sliding))
 
     def bodies(self, sensors: Sensors, motion: Motion) -> ContinuousSimulator:
         """The simulator that the configuration wants."""

@@ -21,6 +21,7 @@ TURN = 2 * math.pi
 FAR = 1000.0  # metres, beyond anything seen
 OFF_GROUND = 0.25  # metres that a start or a goal may be beside the walkable area
 NO_ACTION = len(ACTIONS)  # what `previous_action` is before the first
+STOP_RADIUS = 0.25  # metres to the goal at which the expert stops
 IMAGES = ("rgb", "depth", "semantic", "category", "colour", "room", "target", "way")
 LABELS = ("colour", "room", "target", "way")  # images that are looked up by the ids of objects
 NUDGE = 1e-3  # metres; less is no move

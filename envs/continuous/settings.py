@@ -66,29 +66,25 @@ class Sensors:
 
 @dataclass(frozen=True)
 class Motion:
-    """What the actions do, and where the expert takes the last one.
+    """What the actions do.
 
     Attributes:
         forward: Metres of a move.
         turn: Degrees of a turn.
         sliding: Whether a body slides along what blocks it; otherwise it stays where it is.
-        arrival: Metres to the goal within which the expert stops.
     """
 
     forward: float = 0.25
     turn: float = 15.0
     sliding: bool = True
-    arrival: float = 0.25
 
     def __post_init__(self) -> None:
         """Check the numbers.
 
         Raises:
-            InputError: If they are no move, no turn, or no place to stop at.
+            InputError: If they are no move and no turn.
         """
         if not 0 < self.forward <= 10:
             raise InputError("motion", f"a move of {self.forward} m", "give a length above 0 and up to 10 m")
         if not 0 < self.turn <= 180:
             raise InputError("motion", f"a turn of {self.turn} degrees", "give an angle above 0 and up to 180 degrees")
-        if not 0 < self.arrival < math.inf:
-            raise InputError("motion", f"a stop at {self.arrival} m", "give a distance above 0 in metres")

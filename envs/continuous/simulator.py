@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from envs.continuous.base import OFF_GROUND, ContinuousSimulator, outside
+from envs.continuous.base import OFF_GROUND, STOP_RADIUS, ContinuousSimulator, outside
 from envs.continuous.guide import Guide
 from envs.continuous.scenes import LoadedScene, SceneCache
 from envs.continuous.settings import Motion, Sensors
@@ -71,8 +71,7 @@ class HousesSimulator(ContinuousSimulator):
 
     def _advice(self, rows: np.ndarray) -> np.ndarray:
         fields, poses = [self._fields[row] for row in rows.tolist()], (self._positions[rows], self.headings[rows])
-        motion = self.motion
-        return expert(self._grounds(rows), fields, *poses, motion.forward, self._turn, motion.arrival)
+        return expert(self._grounds(rows), fields, *poses, self.motion.forward, self._turn, STOP_RADIUS)
 
     def _grounds(self, rows: np.ndarray) -> list[Ground]:
         return [self._scenes[row].ground for row in rows.tolist()]

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from envs.continuous.base import OFF_GROUND, ContinuousSimulator, outside
+from envs.continuous.base import OFF_GROUND, STOP_RADIUS, ContinuousSimulator, outside
 from envs.continuous.guide import Guide
 from envs.continuous.scenes import BODY, SceneLabels
 from envs.continuous.settings import Motion, Sensors
@@ -81,7 +81,7 @@ class HabitatSimulator(ContinuousSimulator):
             "forward": motion.forward,
             "turn": self._turn,
             "sliding": motion.sliding,
-            "stop": motion.arrival,
+            "stop": STOP_RADIUS,
             "navmesh": navmesh,
             "seed": self._seed,
         }
