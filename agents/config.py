@@ -92,8 +92,6 @@ class NavigatorConfig:
     """Share of view features hidden for a whole episode (environment dropout, Tan et al. 2019)."""
     camera: CameraConfig = field(default_factory=CameraConfig, metadata={"later": True})
     """The eyes in continuous worlds."""
-    chart: bool = later(False)
-    """Keep a chart of what was seen where, by dead reckoning; for worlds with labelled images."""
 
 
 @dataclass(frozen=True)

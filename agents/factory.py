@@ -1,6 +1,5 @@
 """Making a navigator from its configuration and the data it reads."""
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -69,8 +68,7 @@ def build_camera_navigator(
     """
     views = _eyes(config)
     start = _start(vocabulary.symbols, config.language, word_vectors, vocabulary.unit)
-    moves = config.world.forward, math.radians(config.world.turn)
-    return Navigator(config.navigator, config.language, start, views, actions, labels, moves)
+    return Navigator(config.navigator, config.language, start, views, actions, labels)
 
 
 def _eyes(config: TrainConfig) -> ImageViews | BlindImages:

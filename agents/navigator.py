@@ -12,10 +12,9 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from agents import chart
 from agents.attention import attend, compare, masked_softmax
 from agents.config import LanguageConfig, NavigatorConfig
-from agents.geometry import DIRECTION, HALF_FIELD, cell_directions, directions, directions_around, facing, view_centres
+from agents.geometry import DIRECTION, cell_directions, directions, directions_around, facing, view_centres
 from agents.language import Instruction, InstructionEncoder
 from agents.recognition import cells_shown, label_weights, labels_shown, naming_loss, pointing_loss
 from agents.recurrent import RecurrentCore
@@ -43,8 +42,6 @@ class State:
         last_action: (B, GEOMETRY or actions), features of the action taken last, zeros at the start.
         visited: (B, T) int64, viewpoint rows visited, -1 where there is none.
         read: (B, C), context read last, zeros at the start; for agents with a camera, else (B, 0).
-        chart: (B, kinds, squares), what was seen where, see `agents.chart`; (B, 0) of agents without one.
-        pose: (B, 3), where the agent believes to be on it, or (B, 0).
         glance: What the views share between steps.
     """
 
@@ -53,8 +50,6 @@ class State:
     last_action: Tensor
     visited: Tensor
     read: Tensor
-    chart: Tensor
-    pose: Tensor
     glance: Glance
 
     def rows(self, keep: Tensor) -> "State":
@@ -65,8 +60,6 @@ class State:
             self.last_action[keep],
             self.visited[keep],
             self.read[keep],
-            self.chart[keep],
-            self.pose[keep],
             self.glance.rows(keep),
         )
 
@@ -134,7 +127,6 @@ class Navigator(nn.Module):
         views: ViewContent | ImageContent,
         low_level_actions: int = 0,
         labels: Mapping[str, int] | None = None,
-        moves: tuple[float, float] = (0.25, math.radians(15)),
     ) -> None:
         """A navigator.
 
@@ -145,13 +137,11 @@ class Navigator(nn.Module):
             views: The views of the world.
             low_level_actions: Number of low-level actions; 0 scores panoramic candidates instead.
             labels: How many labels an image may have, by the observation that has them, e.g. "category"; 0 is none.
-            moves: Metres of a move forward and radians of a turn, by which a chart is kept.
         """
         super().__init__()
         self.config, self.views, self.low_level_actions = config, views, low_level_actions
         self.camera = isinstance(views, (ImageViews, BlindImages))
         self.labels = dict(labels or {}) if config.alignment else {}
-        self.moves, self.charts = moves, config.chart and bool(self.labels)
         self.encoder = InstructionEncoder(language, embedding, config.dropout)
         words, hidden = self.encoder.width, config.hidden
         seen = config.view + DIRECTION
@@ -177,7 +167,7 @@ class Navigator(nn.Module):
                 self.goal, self.seek = nn.Linear(words, 1), nn.Linear(words, labelled)
                 self.likely = nn.Parameter(torch.tensor(UNLIKELY))
                 self.onward = nn.Linear(hidden + words, config.view)
-                pointed = 2 * POINTED * views.side + (chart.AROUND if self.charts else 0)
+                pointed = 2 * POINTED * views.side
             contexts += pointed
             self.notice = nn.Linear(views.side**2 + words + pointed + labelled, KEY)
             reflex = nn.Sequential(nn.Linear(contexts, REFLEX), nn.ReLU(), nn.Linear(REFLEX, low_level_actions))
@@ -207,8 +197,7 @@ class Navigator(nn.Module):
         read = instruction.context.shape[2] if self.camera else 0
         unread = hidden.new_zeros(len(tokens), read)
         glance = self.views.begin(len(tokens), environment)
-        charted = chart.blank(len(tokens), hidden) if self.charts else (unread[:, :0], unread[:, :0])
-        return instruction, State(self.core.initial(hidden), hidden, last_action, nowhere, unread, *charted, glance)
+        return instruction, State(self.core.initial(hidden), hidden, last_action, nowhere, unread, glance)
 
     def begin_episodes(self, observation: Observation) -> tuple[Instruction, State]:
         """Read the instructions of an observation of B episodes and start, in their environments."""
@@ -247,9 +236,6 @@ class Navigator(nn.Module):
             return observation
         likely = self._likely(goal, observation)
         found = {"ahead": self._where(likely, observation)}
-        if self.charts:
-            found["places"] = chart.points(observation["near"], HALF_FIELD)
-            found["sought"] = likely.detach().sigmoid()
         if "target" in observation:
             found["astray"] = pointing_loss(likely, cells_shown(observation["target"], self._side))
         if "way" in observation:
@@ -283,8 +269,7 @@ class Navigator(nn.Module):
         here = observation["cells" if self.camera else "viewpoint"]
         panorama, around = self.views.around(here, state.glance), self._around(observation)
         looked, seen = self._look(state.hidden, observation, panorama, around)
-        known, around_here = self._charted(observation, state)
-        noticed = self._notice(state.read, observation, around_here)
+        noticed = self._notice(state.read, observation)
         top, core = self.core(torch.cat([seen, self.last_action(state.last_action), *noticed], 1), state.core)
         hidden = self.dropout(top)
         reading = masked_softmax(compare(self.read(hidden), instruction.context), instruction.mask)
@@ -293,8 +278,7 @@ class Navigator(nn.Module):
         features, lost = self.dropout(features), None
         if self.labels:
             onward = self._onward(hidden, context, observation)
-            where = [observation["ahead"], self._where(onward, observation), *around_here]
-            features = torch.cat([features, *where], 1)
+            features = torch.cat([features, observation["ahead"], self._where(onward, observation)], 1)
             lost = pointing_loss(onward, observation["led"]) if "led" in observation else None
         visited, read = state.visited, state.read
         if self.camera:
@@ -302,28 +286,19 @@ class Navigator(nn.Module):
         else:
             visited = torch.cat([visited, here[:, None]], 1)
         logits, action_features = self._score(features, instruction, reading, observation, visited, panorama)
-        after = State(core, hidden, state.last_action, visited, read, known, state.pose, state.glance)
+        after = State(core, hidden, state.last_action, visited, read, state.glance)
         return Thought(features, logits, action_features, reading, looked, after, lost)
 
     def _around(self, observation: Observation) -> Tensor:
         """Features of directions from the body: of its views (B, 36, DIRECTION), or of cells (N, DIRECTION)."""
         return self.view_centres if self.camera else directions_around(self.view_centres, observation["heading"])
 
-    def _charted(self, observation: Observation, state: State) -> tuple[Tensor, list[Tensor]]:
-        """The chart with what is seen now, and what it tells of the places around (B, AROUND)."""
-        if not self.charts:
-            return state.chart, []
-        seen = observation["places"], observation["near"], observation["sought"]
-        known = chart.charted(state.chart, state.pose, *seen)
-        return known, [chart.around(known, state.pose)]
-
-    def _notice(self, read: Tensor, observation: Observation, around: list[Tensor]) -> list[Tensor]:
-        """What a camera tells the memory besides: what is near, in sight and `around`, and where (B, KEY)."""
+    def _notice(self, read: Tensor, observation: Observation) -> list[Tensor]:
+        """What a camera tells the memory besides: what is near, what is in sight, and where (B, KEY)."""
         if not self.camera:
             return []
         shown = [observation["shown"]] if self.labels else []
-        told = [observation["near"], read, *shown, *self._point(read, observation), *around]
-        return [self.notice(torch.cat(told, 1))]
+        return [self.notice(torch.cat([observation["near"], read, *shown, *self._point(read, observation)], 1))]
 
     def _point(self, context: Tensor, observation: Observation) -> list[Tensor]:
         """Where in an image the goal is seen, and what `context` (B, C) is about (B, POINTED * side)."""
@@ -435,8 +410,7 @@ class Navigator(nn.Module):
     def chose(self, output: Output | Thought, actions: Tensor) -> State:
         """The state after taking `actions` (B,)."""
         rows = torch.arange(len(actions), device=actions.device)
-        state = replace(output.state, last_action=output.action_features[rows, actions])
-        return replace(state, pose=chart.moved(state.pose, actions, *self.moves)) if self.charts else state
+        return replace(output.state, last_action=output.action_features[rows, actions])
 
 
 def total(*losses: Tensor | None) -> Tensor | None:

@@ -14,7 +14,7 @@ CATEGORIES = ("nothing", *COLOURS)
 VOCABULARY = Vocabulary.build([f"go to the {colour} box" for colour in COLOURS], min_count=1)
 STOP, FORWARD, LEFT, RIGHT = range(4)
 CAMERA = CameraConfig(size=SIZE, cells=4, channels=32, layers=1)
-NAVIGATOR = NavigatorConfig(hidden=32, view=24, dropout=0.0, feature_dropout=0.0, camera=CAMERA, chart=True)
+NAVIGATOR = NavigatorConfig(hidden=32, view=24, dropout=0.0, feature_dropout=0.0, camera=CAMERA)
 LANGUAGE = LanguageConfig(min_count=1, word_vectors=False, embedding=16, hidden=16, max_length=8)
 
 

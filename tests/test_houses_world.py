@@ -8,11 +8,9 @@ from unittest.mock import patch
 
 import numpy as np
 import pytest
-import torch
 from command_line import run_script
 
 from agents.agent import SamplingAgent, ShortestPathAgent
-from agents.chart import blank, moved
 from agents.config import CameraConfig, HousesConfig, LanguageConfig, NavigatorConfig, TrainConfig
 from agents.rollout import rollout
 from envs.continuous import ACTIONS
@@ -29,13 +27,12 @@ CONFIG = TrainConfig(
     max_steps=60,
     world=HousesConfig(houses=2),
     language=LanguageConfig(min_count=1, word_vectors=False, embedding=16, hidden=8),
-    navigator=NavigatorConfig(hidden=16, view=16, camera=CameraConfig(size=32, cells=4, channels=8), chart=True),
+    navigator=NavigatorConfig(hidden=16, view=16, camera=CameraConfig(size=32, cells=4, channels=8)),
 )
 FLAGS = (
     *("--world.houses", 2, "--max-steps", 12, "--batch-size", 4, "--imitation.iterations", 2, "--evaluate-every", 2),
     *("--language.min-count", 1, "--language.no-word-vectors", "--language.embedding", 16, "--language.hidden", 8),
-    *("--navigator.hidden", 16, "--navigator.view", 16, "--navigator.chart"),
-    *("--navigator.camera.size", 16, "--navigator.camera.cells", 4),
+    *("--navigator.hidden", 16, "--navigator.view", 16, "--navigator.camera.size", 16, "--navigator.camera.cells", 4),
 )
 
 
@@ -81,30 +78,6 @@ def test_worlds_share_the_houses_that_are_drawn(houses, cache):
 def test_paths_are_as_long_as_the_expert_finds_them(houses, expert):
     lengths = houses.path_lengths("train")
     np.testing.assert_allclose(lengths, [each.distances[0] for each in expert], atol=0.5)
-
-
-def test_dead_reckoning_is_where_a_body_is(houses):
-    """Along the ways of the expert, which seldom touches a wall, up to where it stops."""
-    env = houses.environment("train", 16, record=True, blind=True)
-    _, infos = env.reset(options={"episodes": np.arange(16)})
-    starts, motion = env.simulator.poses(), env.simulator.motion
-    believed, touched = blank(16, torch.zeros(1, dtype=torch.float64))[1], np.zeros(16, bool)
-    checked = np.zeros(16, bool)
-    while not (checked | touched).all():
-        there = env.simulator.poses()
-        for number in np.flatnonzero((infos["expert"] == 0) & ~checked & ~touched):
-            right, ahead, turned = believed[number].tolist()
-            start, end = starts[number], there[number]
-            sine, cosine = math.sin(start.heading), math.cos(start.heading)
-            place = start.position[0] + right * cosine - ahead * sine, start.position[2] - right * sine - ahead * cosine
-            assert place == pytest.approx((end.position[0], end.position[2]), abs=0.01)
-            assert math.cos(turned - (end.heading - start.heading)) == pytest.approx(1)
-            checked[number] = True
-        actions = infos["expert"]
-        believed = moved(believed, torch.as_tensor(actions), motion.forward, math.radians(motion.turn))
-        _, _, _, _, infos = env.step(np.where(checked | touched, 2, actions))
-        touched |= infos["collided"]
-    assert checked.sum() > 8
 
 
 def test_the_random_agent_takes_actions_as_often_as_the_expert(houses, expert):
