@@ -300,7 +300,7 @@ def _watched(owner: Any, method: str, part: str, seconds: dict[str, float]) -> I
 
 def _train_table(rows: Mapping[str, Any]) -> Table:
     rates = f"{rows['episodes_per_second']:.0f} episodes/s, {rows['steps_per_second']:.0f} steps/s"
-    who = f"{rows['workers']} workers, {rows['threads']} threads each"
+    who = f"workers x threads {rows['workers']} x {rows['threads']}"
     title = f"{rows['preset']}, {rows['phase']}, {who}: {rates}, {rows['memory_GB']:.1f} GB at most"
     table = Table("part", title=title)
     for column in ("ms an update", "share"):

@@ -131,15 +131,15 @@ def drawn(heads: Sequence[str], rows: Sequence[Sequence[str]], title: str | None
 
 
 def curves(runs: Mapping[str, Sequence[Path]], split: str = "val_unseen") -> Figure:
-    """Success while learning, by minutes; the runs of a name, which differ in their seeds, have one colour."""
+    """Success while learning, by updates; the runs of a name, which differ in their seeds, have one colour."""
     figure = Figure(figsize=(8, 5), layout="constrained")
     axes = figure.subplots()
     for number, (name, seeds) in enumerate(runs.items()):
         for place, run in enumerate(seeds):
             log = read_json_lines(run / "metrics.jsonl")
-            points = [(row["seconds"] / 60, 100 * row["SR"]) for _, row in log if row["group"] == split]
+            points = [(row["iteration"], 100 * row["SR"]) for _, row in log if row["group"] == split]
             label = None if place else name
             axes.plot(*zip(*points, strict=True), f"C{number % 10}", marker=".", label=label)
-    axes.set(xlabel="minutes", ylabel=f"{split} SR, %")
+    axes.set(xlabel="updates", ylabel=f"{split} SR, %")
     axes.legend(fontsize="small")
     return figure
