@@ -106,8 +106,8 @@ def houses_demo() -> TrainConfig:
 def habitat_houses_demo() -> TrainConfig:
     """`houses-demo` in habitat-sim, which must be installed: the same houses, written to files, and the same agent.
 
-    `python scripts/train.py habitat-houses-demo --habitat-python PATH --threads 1 --out runs/habitat`; its full length
-    has not been measured.
+    `python scripts/train.py habitat-houses-demo --habitat-python PATH --threads 1 --out runs/habitat`: some 27 minutes
+    on two CPU cores that other work shared, val_unseen SR 67.4 and SPL 63.6 (seed 0).
     """
     demo = houses_demo()
     return replace(demo, world=replace(demo.world, simulator="habitat"))

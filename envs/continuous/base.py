@@ -19,7 +19,7 @@ from vln.trajectory import Pose
 
 TURN = 2 * math.pi
 FAR = 1000.0  # metres, beyond anything seen
-OFF_GROUND = 0.25  # metres that a start or a goal may be beside the walkable area
+OFF_GROUND = 0.5  # metres that a start or a goal may be beside what a simulator takes for walkable
 NO_ACTION = len(ACTIONS)  # what `previous_action` is before the first
 STOP_RADIUS = 0.25  # metres to the goal at which the expert stops
 IMAGES = ("rgb", "depth", "semantic", "category", "colour", "room", "target", "way")
