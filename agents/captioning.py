@@ -40,7 +40,7 @@ class Told:
 
 
 class CaptionTrainer(SupervisedTrainer):
-    """A run of a speaker; BLEU on `config.select` is what is to rise."""
+    """A run of a speaker; what people said on `config.select` is to become likelier, as a critic needs it."""
 
     stage = "learning to speak"
 
@@ -75,8 +75,8 @@ class CaptionTrainer(SupervisedTrainer):
         return f"BLEU {row['BLEU']:.1f}, loss {row['loss']:.3f}"
 
     def quality(self, scores: Scores) -> float:
-        """BLEU on the selecting split."""
-        return scores[self.config.select]["BLEU"]
+        """Log-probability of a token on the selecting split."""
+        return -scores[self.config.select]["loss"]
 
     def learn(self) -> dict[str, float]:
         """Take a step along the mean loss of the tokens of a batch of episodes."""

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from agents.config import CaptionConfig, LossConfig, PhaseConfig, TrainConfig
+from agents.config import HOUSES, CaptionConfig, LossConfig, PhaseConfig, TrainConfig
 from agents.presets import houses_demo, houses_speaker, r2r_navigator, r2r_speaker
 from agents.trainer import LATEST
 from scripts import train_speaker
@@ -169,7 +169,9 @@ def learn_row(
         if not finished(critic):
             updates = {name: math.ceil(getattr(speaker, name) * scale) for name in ("iterations", "evaluate_every")}
             told = replace(speaker, seed=seed, **updates)
-            train_speaker.main(train_speaker.Arguments(told, critic, data, begun(critic), threads=threads))
+            eyes = folder / IMITATION / LATEST if speaker.dataset in HOUSES else None
+            again = begun(critic)
+            train_speaker.main(train_speaker.Arguments(told, critic, data, again, eyes, threads=threads))
             write_text(critic / DONE, "")
     start = folder / slug(row.start) / LATEST if row.start else None
     config = shorter(replace(row.config, seed=seed), scale)

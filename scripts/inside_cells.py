@@ -67,7 +67,7 @@ def cells(
         speaker: Run of a speaker to look at as well.
         full: Look at the whole split.
         data: Data folder; default $VLN_DATA, then ../shared/data.
-        checkpoint: The best one by SPL or BLEU on the selecting split, or the latest.
+        checkpoint: The best one by SPL or, of a speaker, by loss on the selecting split, or the latest.
         out: Folder to write to; inside/SPLIT of the run if not given.
         seed: Of the halves and of the permutations.
         threads: CPU threads; 0 takes one for each core.

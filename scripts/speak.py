@@ -100,7 +100,7 @@ def main(
         split: The split.
         decoding: How words are chosen.
         data: Data folder; default $VLN_DATA, then ../shared/data.
-        checkpoint: The best one by BLEU on the selecting split, or the latest.
+        checkpoint: The best one by loss on the selecting split, or the latest.
         seed: Of sampling, and of the choice of distractors.
         device: Device of the speaker.
         threads: CPU threads; 0 takes one for each core.

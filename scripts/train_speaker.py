@@ -4,28 +4,33 @@ python scripts/train_speaker.py r2r-speaker --out runs/speaker
 python scripts/train_speaker.py r2r-speaker --out runs/speaker --resume            # go on after an interruption
 python scripts/train_speaker.py r2r-speaker --out runs/letters --text.unit character --text.max-length 400
 python scripts/train_speaker.py r2r-speaker --out runs/blind-speaker --ablate vision
-python scripts/train_speaker.py houses-speaker --out runs/houses-speaker
+python scripts/train_speaker.py houses-speaker --out runs/houses-speaker --eyes-from runs/demo/full/latest.safetensors
 """
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import torch
 import tyro
+from torch import nn
 
 from agents.captioning import CaptionTrainer
-from agents.checkpoint import as_json, load_checkpoint
+from agents.checkpoint import as_json, load_checkpoint, load_model
 from agents.config import CaptionConfig, check_caption_config
 from agents.log import Log, Scores
 from agents.presets import SPEAKERS
 from agents.sampler import EpisodeSampler
+from agents.speaker import Speaker
 from agents.trainer import LATEST
 from scripts.common import friendly_exit
 from scripts.speaker_world import Exam, SpeakerWorld
 from scripts.train import check_folder, splits, use_threads
 from scripts.worlds import open_world, usable_device
+from vln.errors import InputError
 from vln.files import writable_folder, write_json, write_text
+
+EYES = "views."  # what the weights of eyes are called
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,7 @@ class Arguments:
         out: Folder of the run.
         data: Data folder; default $VLN_DATA, then ../shared/data. Generated houses need none.
         resume: Go on from the run's latest checkpoint.
+        eyes_from: Checkpoint of an agent that has learnt to name what it sees, with whose eyes the speaker starts.
         device: Device to learn on, "cpu" or "cuda".
         threads: CPU threads; 0 takes one for each core.
     """
@@ -45,6 +51,7 @@ class Arguments:
     out: Path = Path("runs/speaker")
     data: Path | None = None
     resume: bool = False
+    eyes_from: Path | None = None
     device: str = "cpu"
     threads: int = 0
 
@@ -58,7 +65,7 @@ def main(arguments: Arguments) -> None:
     torch.manual_seed(config.seed)
     folder = check_folder(arguments.out, arguments.resume)
     world = SpeakerWorld(config, open_world(config.task, arguments.data, splits(config)))
-    trainer = build_trainer(world, folder, device)
+    trainer = build_trainer(world, folder, device, arguments.eyes_from)
     if arguments.resume:
         trainer.resume(load_checkpoint(folder / LATEST))
     writable_folder(folder)
@@ -67,10 +74,12 @@ def main(arguments: Arguments) -> None:
     trainer.train()
 
 
-def build_trainer(world: SpeakerWorld, folder: Path, device: str) -> CaptionTrainer:
+def build_trainer(world: SpeakerWorld, folder: Path, device: str, eyes_from: Path | None = None) -> CaptionTrainer:
     """A trainer at iteration 0."""
     config = world.config
     speaker = world.speaker().to(device)
+    if eyes_from is not None:
+        adopt_eyes(speaker, eyes_from)
     exams = {split: Exam(world, split) for split in splits(config)[1:]}
 
     def evaluate() -> Scores:
@@ -86,6 +95,19 @@ def build_trainer(world: SpeakerWorld, folder: Path, device: str) -> CaptionTrai
         folder,
         world.world.fingerprint,
     )
+
+
+def adopt_eyes(speaker: Speaker, checkpoint: Path) -> None:
+    """Give a speaker the eyes of an agent.
+
+    Raises:
+        InputError: If one of them has none, or they are of another size.
+    """
+    if not speaker.camera:
+        raise InputError("--eyes-from", "a speaker on graphs has no eyes", "leave it out")
+    weights = load_checkpoint(checkpoint).part("average")
+    eyes = {name.removeprefix(EYES): value for name, value in weights.items() if name.startswith(EYES)}
+    load_model(cast(nn.Module, speaker.views), eyes, checkpoint)
 
 
 if __name__ == "__main__":

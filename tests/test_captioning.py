@@ -94,10 +94,10 @@ def test_the_log_has_losses_bleu_and_chrf(whole):
 def test_a_run_that_gets_no_better_stops(world, tmp_path):
     config = replace(world.config, iterations=40, evaluate_every=2, patience=3)
     trainer = fresh(replace(world, config=config), tmp_path)
-    scores = iter([5.0, 7.0, 6.0, 7.0, 6.5, 9.0])
-    trainer._evaluate = lambda: {"val_unseen": {"BLEU": next(scores), "loss": 1.0}}
+    losses = iter([5.0, 3.0, 4.0, 3.0, 3.5, 1.0])
+    trainer._evaluate = lambda: {"val_unseen": {"BLEU": 1.0, "loss": next(losses)}}
     trainer.train()
-    assert (trainer.iteration, trainer.best) == (10, 7.0)
+    assert (trainer.iteration, trainer.best) == (10, -3.0)
     assert load_checkpoint(tmp_path / BEST).state["iteration"] == 4
     again = fresh(replace(world, config=config), tmp_path)
     again.resume(load_checkpoint(tmp_path / LATEST))
