@@ -254,6 +254,8 @@ def test_bad_configurations_are_refused_and_nothing_is_written(run, tmp_path, sp
     refused(run(*TRAIN, "--out", tmp_path / "bad", "--text.max-length", "1"), "--text.max-length")
     refused(run(*TRAIN, "--out", speaker), "already holds a run")
     assert run(*TRAIN, "--out", tmp_path / "bad", "--speaker.nonsense", "1").code == 2
+    with_eyes = (*TRAIN, "--out", tmp_path / "bad", "--eyes-from", speaker / LATEST)
+    refused(run(*with_eyes), "--eyes-from: a speaker on graphs has no eyes; leave it out")
     assert not (tmp_path / "bad").exists()
 
 
@@ -276,12 +278,17 @@ def test_houses_are_described_too(run_houses, folder):
     camera = ("--speaker.camera.size", 16, "--speaker.camera.cells", 4, "--speaker.camera.channels", 8)
     small = ("--world.houses", 1, "--max-steps", 12, "--text.embedding", 8, *camera)
     speaker, follower = folder / "houses-speaker", folder / "houses-follower"
-    result = run_houses("train_speaker.py", "houses-speaker", "--out", speaker, *TINY, *small)
-    assert result.code == 0, result.errors
     flags = ("--dataset", "houses-short", "--imitation.iterations", 1, "--reinforcement.iterations", 0)
-    eyes = ("--navigator.camera.size", 16, "--navigator.camera.cells", 4, "--language.no-word-vectors", *SMALL)
-    result = run_houses("train.py", "r2r-demo", "--out", follower, *eyes, "--world.houses", 1, *flags)
+    cut = ("--navigator.camera.size", 16, "--navigator.camera.cells", 4)
+    eyes = (*cut, "--navigator.camera.channels", 8, "--navigator.camera.layers", 2)
+    agent = (*SMALL, "--language.no-word-vectors", "--navigator.view", 12, "--world.houses", 1)
+    result = run_houses("train.py", "r2r-demo", "--out", follower, *agent, *eyes, *flags)
     assert result.code == 0, result.errors
+    borrowed = ("--eyes-from", follower / LATEST, "--learning-rate", 0)
+    result = run_houses("train_speaker.py", "houses-speaker", "--out", speaker, *TINY, *small, *borrowed)
+    assert result.code == 0, result.errors
+    own, agents = (load_checkpoint(each / LATEST).part("average") for each in (speaker, follower))
+    assert all(torch.equal(value, agents[name]) for name, value in own.items() if name.startswith("views."))
     result = run_houses("speak.py", speaker, "--evaluate", "--split", "val_seen", "--json")
     assert result.code == 0, result.errors
     scores = json.loads(result.output)
