@@ -5,6 +5,7 @@ import time
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -208,7 +209,7 @@ class Trainer(Resumable):
         if data and not (phase.method == "sil" and rehearses(done, self.config.sil.rehearsal)):
             return learn_recording(self.navigator, data.recall(done), phase, self.descent)
         episodes = self.sampler.batch(self.iteration)
-        phase = self.config.imitation if phase.method == "sil" else phase
+        phase = rehearsal(self.config.imitation) if phase.method == "sil" else phase
         return learn_episodes(self.navigator, self.env, episodes, phase, self.descent, self.critic)
 
     @contextmanager
@@ -314,6 +315,11 @@ class Trainer(Resumable):
         """Take over the weights of another run."""
         load_model(self.navigator, checkpoint.part("average"), checkpoint.source)
         self.average = weights_of(self.navigator)
+
+
+def rehearsal(imitation: PhaseConfig) -> PhaseConfig:
+    """Imitation episode by episode: in place of a data set lived before, the agent lives what it learns from."""
+    return replace(imitation, teacher_share=0.0) if imitation.method == "dagger" else imitation
 
 
 def rehearses(done: int, share: float) -> bool:

@@ -23,10 +23,11 @@ from agents.experience import collect
 from agents.exploration import choose, log_probs, taken
 from agents.forcing import intrinsic_reward
 from agents.objective import targets_of
+from agents.presets import houses_demo, r2r_navigator
 from agents.recording import Follower, Mixture, Recording, record
 from agents.routes import recorded_routes
 from agents.speaker import Speaker
-from agents.trainer import LATEST, Trainer, rehearses
+from agents.trainer import LATEST, Trainer, rehearsal, rehearses
 from scripts.matching import check_unheard, open_critic
 from scripts.train import build_trainer
 from scripts.world import World
@@ -197,6 +198,16 @@ def test_rehearsals_are_evenly_spread():
     assert not any(rehearses(done, 0.0) for done in range(9))
     assert all(rehearses(done, 1.0) for done in range(9))
     assert sum(rehearses(done, 0.3) for done in range(100)) == 30
+
+
+@pytest.mark.parametrize("preset", [houses_demo, r2r_navigator])
+def test_rehearsals_imitate_the_expert_in_steps_that_count(preset):
+    """With the weights of DAgger nothing is learnt where the expert acts, and it acts in every episode there."""
+    imitation = preset().imitation
+    rehearsed = rehearsal(imitation)
+    shares = {"teacher": rehearsed.teacher_share, "student": 1 - rehearsed.teacher_share}
+    assert all(getattr(rehearsed.loss, who) > 0 for who, share in shares.items() if share)
+    assert rehearsed.loss == imitation.loss
 
 
 def test_exploring_never_sees_where_an_episode_leads(world, speaker, tmp_path):
