@@ -191,17 +191,17 @@ def _reinforcement(iterations: int, intrinsic: float = 0.0) -> PhaseConfig:
 def r2r_speaker() -> CaptionConfig:
     """A speaker for Room-to-Room, on caption features.
 
-    `python scripts/train_speaker.py r2r-speaker --threads 1 --out runs/speaker`: val_unseen BLEU 27.0 in 12
-    minutes of computing, which were 75 on the clock, on a fraction of a CPU core (seed 0).
+    `python scripts/train_speaker.py r2r-speaker --threads 1 --out runs/speaker`: val_unseen BLEU 27.0 in 5 minutes on a
+    CPU core (seeds 0 and 1).
     """
     return CaptionConfig()
 
 
 def houses_speaker() -> CaptionConfig:
-    """A speaker in generated houses, on ways in one room; its eyes learn from the sentences alone.
+    """A speaker in generated houses, on ways in one room; `--eyes-from` an agent makes it a good critic.
 
-    `python scripts/train_speaker.py houses-speaker --threads 1 --out runs/houses-speaker`; its full length has not been
-    measured.
+    `python scripts/train_speaker.py houses-speaker --out runs/houses-speaker --eyes-from
+    runs/demo/full/latest.safetensors`: 7.6 minutes on two CPU cores, val_unseen loss 1.59 (seed 0).
     """
     houses = houses_demo()
     return CaptionConfig(
