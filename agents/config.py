@@ -199,7 +199,7 @@ class PhaseConfig:
     """Share of the step size that is left at the end of the phase; it falls linearly."""
     method: Literal["episodes", "dagger", "ppo", "naming", "sil"] = later("episodes")
     """How experience is gathered. `episodes`: whole episodes by expert and agent, each learnt from once (teacher and
-    student forcing, A2C). `dagger`: an aggregated data set (`teacher` weighs its loss). `ppo`: chunks by the agent
+    student forcing, A2C). `dagger`: an aggregated data set (`student` weighs its loss). `ppo`: chunks by the agent
     (`student` weighs imitation where it acts; the terms are means over steps). `naming` and `sil`: see `perception`
     and `exploration`."""
     truncate: int = later(0)

@@ -82,9 +82,9 @@ class Team:
             distributed.all_reduce(total := value.detach().clone())
         return total
 
-    def any(self, fact: bool) -> bool:
-        """Whether something is so for one of the workers."""
-        return bool(self.sum(torch.tensor(int(fact))) > 0)
+    def any(self, *facts: bool) -> list[bool]:
+        """Whether each of some facts is so for one of the workers, which is found out in one exchange."""
+        return (self.sum(torch.tensor(facts).int()) > 0).tolist()
 
     def cat(self, value: Tensor) -> Tensor:
         """The workers' values, of one shape, joined along the first dimension."""

@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from gymnasium.vector import VectorEnv
 
 from agents.average import averaged, move_average, weights_of
@@ -77,7 +76,7 @@ class Resumable(Run):
             KeyboardInterrupt: If it ends.
         """
         late = time.monotonic() - self._saved > SAVE_EVERY
-        ends, due = (self.team.sum(torch.tensor([interrupted, late]).int()) > 0).tolist()  # workers agree at once
+        ends, due = self.team.any(interrupted, late)
         if ends or due:
             self.save(LATEST)
             self._saved = time.monotonic()

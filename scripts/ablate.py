@@ -170,8 +170,7 @@ def learn_row(
             updates = {name: math.ceil(getattr(speaker, name) * scale) for name in ("iterations", "evaluate_every")}
             told = replace(speaker, seed=seed, **updates)
             eyes = folder / IMITATION / LATEST if speaker.dataset in HOUSES else None
-            again = begun(critic)
-            train_speaker.main(train_speaker.Arguments(told, critic, data, again, eyes, threads=threads))
+            train_speaker.main(train_speaker.Arguments(told, critic, data, begun(critic), eyes, threads=threads))
             write_text(critic / DONE, "")
     start = folder / slug(row.start) / LATEST if row.start else None
     config = shorter(replace(row.config, seed=seed), scale)

@@ -30,8 +30,6 @@ from scripts.worlds import open_world, usable_device
 from vln.errors import InputError
 from vln.files import writable_folder, write_json, write_text
 
-EYES = "views."  # what the weights of eyes are called
-
 
 @dataclass(frozen=True)
 class Arguments:
@@ -105,9 +103,7 @@ def adopt_eyes(speaker: Speaker, checkpoint: Path) -> None:
     """
     if not speaker.camera:
         raise InputError("--eyes-from", "a speaker on graphs has no eyes", "leave it out")
-    weights = load_checkpoint(checkpoint).part("average")
-    eyes = {name.removeprefix(EYES): value for name, value in weights.items() if name.startswith(EYES)}
-    load_model(cast(nn.Module, speaker.views), eyes, checkpoint)
+    load_model(cast(nn.Module, speaker.views), load_checkpoint(checkpoint).part("average.views"), checkpoint)
 
 
 if __name__ == "__main__":

@@ -26,5 +26,5 @@ def fail(rank: int, act: Callable[[], None], team: Team) -> None:
     team.any(False)
     if team.rank == rank:
         act()
-    while not team.any(False):
+    while not all(team.any(False)):
         time.sleep(0.01)
