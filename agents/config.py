@@ -247,7 +247,7 @@ class TrainConfig(DataConfig):
     ablate: Literal["nothing", "vision", "language"] = "nothing"
     """Train the blind agent (views without content) or the deaf one (no instruction)."""
     max_steps: int = 10
-    """Actions of an episode, the stop included."""
+    """Actions of an episode, the stop included; where the data set has a time limit, only of one in training."""
     batch_size: int = 64
     """Episodes of an update."""
     language: LanguageConfig = field(default_factory=LanguageConfig)

@@ -96,9 +96,10 @@ def rcm(
 def rcm_rows(dataset: str) -> dict[str, Row]:
     """The rows of the table, in an order in which each comes after the one it starts from."""
     graphs = dataset == "r2r"
-    base = r2r_navigator() if graphs else houses_demo()
+    base = r2r_navigator() if graphs else replace(houses_demo(), world=houses_speaker().world)
     rate, truncate = (3e-4, 0) if graphs else (1e-3, base.imitation.truncate)
-    updates, explorations = (2000, 1200) if graphs else (150, 200)
+    updates, explorations, exploration_rate = (2000, 1200, 5e-4) if graphs else (150, 240, 1e-3)
+    sil = base.sil if graphs else replace(base.sil, rounds=6, episodes=960)
     nothing = {
         name: replace(getattr(base, name), iterations=0) for name in ("perception", "imitation", "reinforcement")
     }
@@ -111,8 +112,8 @@ def rcm_rows(dataset: str) -> dict[str, Row]:
         return replace(start, reinforcement=phase, reward=reward)
 
     def exploring(split: Literal["val_seen", "val_unseen"]) -> TrainConfig:
-        phase = replace(base.exploration, iterations=explorations, learning_rate=5e-4, truncate=truncate)
-        return replace(start, exploration=phase, sil=replace(base.sil, split=split))
+        phase = replace(base.exploration, iterations=explorations, learning_rate=exploration_rate, truncate=truncate)
+        return replace(start, exploration=phase, sil=replace(sil, split=split))
 
     def blunt(config: TrainConfig) -> TrainConfig:
         return replace(config, navigator=replace(config.navigator, cross_modal=False))

@@ -53,9 +53,14 @@ class HousesWorld(World):
         return f"{self.config.dataset} {VERSION}"
 
     @property
-    def patience(self) -> int:
-        """Actions enough for agents that need no learning."""
+    def time_limit(self) -> int:
+        """The data set's, which is that of its environments too."""
         return TIME_LIMITS[self.config.dataset]
+
+    @property
+    def patience(self) -> int:
+        """Actions enough for agents that need no learning: there are no more for those that do."""
+        return self.time_limit
 
     def simulator(self, *, blind: bool = False, named: bool = False, device: str = "cpu") -> ContinuousSimulator:
         """A simulator, whose tensors are on the CPU, whatever the device; a blind one draws nothing."""

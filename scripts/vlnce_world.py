@@ -23,7 +23,7 @@ from vln.metrics import THRESHOLD
 from vln.trajectory import Trajectory
 from vln.vlnce import ContinuousSplit, find_vlnce, load_continuous_split
 
-PATIENCE = 500  # actions, VLN-CE's
+TIME_LIMIT = 500  # actions, VLN-CE's
 UP = "z"  # of files without a stage_config, as habitat-sim takes them, and as Matterport3D's are
 
 
@@ -47,9 +47,9 @@ class VlnceWorld(HousesWorld):
         return f"{self.config.dataset} {next(iter(self.tasks.values())).source.parent.parent.name}"
 
     @property
-    def patience(self) -> int:
-        """Actions enough for agents that need no learning."""
-        return PATIENCE
+    def time_limit(self) -> int:
+        """The data set's."""
+        return TIME_LIMIT
 
     def bodies(self, sensors: Sensors, motion: Motion) -> ContinuousSimulator:
         """The simulator that the configuration wants."""

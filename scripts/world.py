@@ -46,6 +46,11 @@ class World(ABC):
     def patience(self) -> int:
         """Actions enough for agents that need no learning."""
 
+    @property
+    def time_limit(self) -> int:
+        """Actions of an episode that is scored; those of training may be shorter."""
+        return self.config.max_steps
+
     @abstractmethod
     def simulator(self, *, blind: bool = False, named: bool = False, device: str = "cpu") -> Simulator:
         """A simulator.
@@ -106,7 +111,7 @@ class World(ABC):
             record: Give numpy arrays, poses and choices, as `agents.rollout.rollout` wants them.
             silent: Hide the instructions.
             blind: Give nothing to see.
-            max_steps: Actions of an episode, those of the configuration if absent.
+            max_steps: Actions of an episode; if absent the time limit when recording, else those of the configuration.
             device: Where the world lives, if it can live elsewhere than on the CPU.
             withheld: Tell nothing of the episodes but the instructions and where they start.
             labelled: Label what is seen, if the agent has learnt from labels, also when recording.
@@ -117,7 +122,7 @@ class World(ABC):
             [each.without_goal() for each in episodes] if withheld else episodes,
             self.vocabulary,
             num_envs,
-            max_steps=max_steps or self.config.max_steps,
+            max_steps=max_steps or (self.time_limit if record else self.config.max_steps),
             max_length=self.config.language.max_length,
             reward=self.config.reward,
             autoreset_mode=AutoresetMode.DISABLED,

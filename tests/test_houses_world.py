@@ -14,6 +14,7 @@ from agents.agent import SamplingAgent, ShortestPathAgent
 from agents.config import CameraConfig, HousesConfig, LanguageConfig, NavigatorConfig, TrainConfig
 from agents.rollout import rollout
 from envs.continuous import ACTIONS
+from envs.continuous.registry import TIME_LIMITS
 from envs.continuous.scenes import BODY
 from envs.houses import dataset, tasks
 from envs.scenes import load_scene
@@ -127,6 +128,12 @@ def test_what_environments_of_a_world_sense(houses):
     assert "category" not in set(naming.environment("train", 2, record=True).single_observation_space)
     deaf = houses.environment("train", 2, silent=True)
     assert deaf.reset(seed=0)[1]["instruction"].tolist() == ["", ""]
+
+
+def test_the_time_limit_is_that_of_the_data_set_where_it_counts(houses):
+    world = replace(houses, config=replace(CONFIG, max_steps=7))
+    assert world.environment("train", 2).max_steps == 7
+    assert world.environment("val_seen", 2, record=True).max_steps == TIME_LIMITS["houses-short"] == world.patience
 
 
 def test_dev_is_taken_out_of_training(cache, houses):
