@@ -22,6 +22,7 @@ from agents.trainer import LATEST
 from scripts import train_speaker
 from scripts.common import commands, show
 from scripts.studies import DONE, begun, check_scale, curves, drawn, finished, learn, markdown, measured, shorter, slug
+from scripts.train import use_threads
 from vln.errors import InputError
 from vln.files import writable_folder, write_json, write_text
 from vln.rewards import RewardConfig
@@ -77,6 +78,7 @@ def rcm(
         json: Print JSON instead of a table.
     """
     check_scale(scale, seeds)
+    use_threads(threads)  # for what has been trained, too
     wanted = chosen(rcm_rows(dataset), rows)
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in wanted}
     for seed in seeds:
