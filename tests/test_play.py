@@ -13,6 +13,7 @@ from small_house import small_episodes, small_house
 from agents.checkpoint import as_json, save_checkpoint
 from agents.config import CameraConfig, HousesConfig, LanguageConfig, NavigatorConfig, TrainConfig
 from envs.continuous import SceneCache, Sensors
+from envs.continuous.registry import TIME_LIMITS
 from envs.glb import save_glb
 from scripts.floorplan import floor_plan
 from scripts.houses_world import HousesWorld
@@ -114,7 +115,7 @@ def test_an_agent_is_watched(play, mesh, run, tmp_path):
     assert result.code == 0, result.errors
     (trajectory,) = read_trajectories(out)
     assert (trajectory.agent, trajectory.instruction) == ("untrained", told)
-    assert 1 <= len(trajectory.steps) <= 6
+    assert 1 <= len(trajectory.steps) <= TIME_LIMITS["houses-short"]
     assert len(trajectory.steps[0].word_attention) == len(trajectory.words)
 
 
