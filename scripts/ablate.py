@@ -98,6 +98,7 @@ def rcm(
 def rcm_rows(dataset: str) -> dict[str, Row]:
     """The rows of the table, in an order in which each comes after the one it starts from."""
     graphs = dataset == "r2r"
+    # The agent knows as many houses as its critic.
     base = r2r_navigator() if graphs else replace(houses_demo(), world=houses_speaker().world)
     rate, truncate = (3e-4, 0) if graphs else (1e-3, base.imitation.truncate)
     updates, explorations, exploration_rate = (2000, 1200, 5e-4) if graphs else (150, 240, 1e-3)

@@ -101,7 +101,7 @@ class HousesWorld(World):
         """An agent that draws actions as often as the expert takes them, and an environment with nothing to see."""
         taken = [step.action for trajectory in expert for step in trajectory.steps]
         counts = np.bincount(taken, minlength=len(ACTIONS))
-        env = self.environment(split, num_envs, record=True, blind=True, max_steps=self.patience)
+        env = self.environment(split, num_envs, record=True, blind=True)
         return SamplingAgent(counts / counts.sum()), env
 
     def scores(self, split: str, trajectories: Sequence[Trajectory]) -> dict[str, np.ndarray]:
