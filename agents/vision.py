@@ -96,18 +96,26 @@ class ImageViews(FeatureDropout):
         self.join = nn.Linear(PARTS**2 * (channels // 2), channels)
         self.mix = nn.ModuleList(_Mix(channels) for _ in range(config.layers))
         self.embed = nn.Linear(channels, width)
+        self._coarse = config.precision == "bfloat16"
 
     def see(self, images: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Cells of `rgb` (B, H, W, 3) uint8 and `depth` (B, H, W, 1) metres along the view axis, 0 = nothing there."""
         near = nearness(images["depth"])
+        with torch.autocast(near.device.type, torch.bfloat16, self._coarse and has_bfloat16(near.device)):
+            cells = self._cells(self._patches(images["rgb"], near))
+        nearest = F.max_pool2d(near[..., 0][:, None], PARTS * self.patch)
+        return {"cells": cells.float().view(len(near), self.side**2, -1), "near": nearest.flatten(1)}
+
+    def _cells(self, patches: Tensor) -> Tensor:
+        """Cells (B * side * side, d) of patches."""
         # No patch overlaps another: all is products of matrices, several times as fast as convolutions that do.
         # Rows of two dimensions throughout, since what is done in place to a view of them costs copies of all.
-        x = F.relu(self.stem(self._patches(images["rgb"], near)), inplace=True)
+        x = F.relu(self.stem(patches), inplace=True)
         x = F.relu(self.join(x.view(-1, self.join.in_features)), inplace=True)
         for mix in self.mix:
             x = mix(x, self.side)
-        nearest = F.max_pool2d(near[..., 0][:, None], PARTS * self.patch)
-        return {"cells": self.embed(x).view(len(near), self.side**2, -1), "near": nearest.flatten(1)}
+        embedded: Tensor = self.embed(x)
+        return embedded
 
     def _patches(self, rgb: Tensor, near: Tensor) -> Tensor:
         """Images as rows of numbers, one for each part of each cell of each image.
@@ -160,3 +168,11 @@ class BlindImages(nn.Module):
 def nearness(depth: Tensor) -> Tensor:
     """1 / (1 + metres) of what is there, 0 of nothing: differences count where a body might bump into something."""
     return (depth + 1).reciprocal_().masked_fill_(depth <= 0, 0.0)
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether a device computes with bfloat16 in its own instructions: those that do not take many times as long."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # early versions of torch do not tell
+    return bool(capabilities.get("avx512_bf16"))

@@ -181,6 +181,24 @@ def test_images_that_cannot_be_cut_into_cells_are_refused(size, cells):
         ImageViews(CameraConfig(size=size, cells=cells), 8, 0.0)
 
 
+@pytest.mark.parametrize("has", [True, False])
+def test_eyes_that_compute_with_bfloat16_see_much_the_same_and_learn_in_float32(monkeypatch, has):
+    monkeypatch.setattr("agents.vision.has_bfloat16", lambda device: has)
+    fine, coarse = (ImageViews(replace(CAMERA, precision=name), 8, 0.0) for name in ("float32", "bfloat16"))
+    coarse.load_state_dict(fine.state_dict())
+    observation = glances(BATCH, 0)[0]
+    expected, found = (views.see(observation) for views in (fine, coarse))
+    assert found["cells"].dtype == torch.float32
+    assert torch.equal(found["cells"], expected["cells"]) != has
+    torch.testing.assert_close(found["cells"], expected["cells"], rtol=0.0, atol=0.02 if has else 0.0)
+    assert torch.equal(found["near"], expected["near"])
+    for seen in (expected, found):
+        seen["cells"].square().sum().backward()
+    for one, other in zip(fine.parameters(), coarse.parameters(), strict=True):
+        assert other.grad.dtype == torch.float32
+        assert F.cosine_similarity(one.grad.flatten(), other.grad.flatten(), dim=0) > 0.99
+
+
 # --- labels ---
 
 
