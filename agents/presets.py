@@ -124,13 +124,13 @@ def houses() -> TrainConfig:
         base,
         dataset="houses",
         max_steps=80,
-        navigator=replace(base.navigator, view=96, camera=CameraConfig(channels=96, layers=4)),
+        navigator=replace(base.navigator, view=128, camera=CameraConfig(channels=128, layers=4, precision="bfloat16")),
         world=HousesConfig(houses=1000, forward=0.5, turn=22.5, memory=2.5),
-        perception=PhaseConfig(400, 1e-2, 0.5, method="naming"),
+        perception=PhaseConfig(500, 1e-2, 0.5, method="naming"),
         imitation=replace(_dagger(2800, 1e-2), final_share=0.05),
         dagger=DaggerConfig(rounds=8, episodes=3840, expert_decay=0.6),
-        reinforcement=_ppo(400, 1e-3),
-        evaluate_every=800,
+        reinforcement=_ppo(1000, 1e-3),
+        evaluate_every=1100,
         average=0.99,
     )
 

@@ -174,5 +174,6 @@ def has_bfloat16(device: torch.device) -> bool:
     """Whether a device computes with bfloat16 in its own instructions: those that do not take many times as long."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # early versions of torch do not tell
+    # Early versions of torch do not tell.
+    capabilities: Mapping[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
     return bool(capabilities.get("avx512_bf16"))

@@ -195,6 +195,7 @@ def train(
     threads: int = 0,
     workers: int = 1,
     device: str = "cpu",
+    precision: Literal["float32", "bfloat16"] | None = None,
     json: bool = False,
 ) -> None:
     """Time updates of a preset as it learns: episodes a second, and where the time goes.
@@ -207,6 +208,7 @@ def train(
         threads: CPU threads of each worker; 0 leaves the choice to torch, or divides the cores among workers.
         workers: Processes that learn as one; the parts are those of the first, the steps those of all.
         device: "cpu" or "cuda".
+        precision: Of the numbers that eyes in houses compute with; that of the preset if absent.
         json: Print JSON instead of a table.
     """
     if preset not in PRESETS:
@@ -216,6 +218,9 @@ def train(
     config = replace(config, **{name: replace(getattr(config, name), iterations=0) for name in earlier})
     config = replace(config, world=replace(config.world, houses=HOUSES))
     config = replace(config, dagger=replace(config.dagger, episodes=config.batch_size))  # as many as it takes
+    if precision:
+        camera = replace(config.navigator.camera, precision=precision)
+        config = replace(config, navigator=replace(config.navigator, camera=camera))
     workers = workers_wanted(workers)
     check_workers(config, workers)
     timing = Timing(config, preset, phase, data, updates, threads, device, json)
@@ -240,6 +245,7 @@ def time_training(timing: Timing, team: Team) -> None:
     rows = {
         "preset": timing.preset,
         "phase": timing.phase,
+        "precision": config.navigator.camera.precision,
         "workers": team.count,
         "threads": torch.get_num_threads(),
         "batch_size": config.batch_size,
