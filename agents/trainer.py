@@ -30,6 +30,7 @@ from agents.dagger import Dagger, Rounds
 from agents.descent import Descent
 from agents.exploration import Exploration
 from agents.forcing import learn_episodes, learn_recording
+from agents.heap import release_free_memory
 from agents.log import Log, Run, Scores
 from agents.naming import Naming
 from agents.navigator import Navigator
@@ -70,7 +71,7 @@ class Resumable(Run):
             yield lambda: self._keep(interrupted())
 
     def _keep(self, interrupted: bool) -> None:
-        """Write a checkpoint if it is time to, and end the run if one of the workers was interrupted.
+        """Write a checkpoint and tidy memory if it is time to; end the run if one of the workers was interrupted.
 
         Raises:
             KeyboardInterrupt: If it ends.
@@ -79,6 +80,7 @@ class Resumable(Run):
         ends, due = self.team.any(interrupted, late)
         if ends or due:
             self.save(LATEST)
+            release_free_memory()
             self._saved = time.monotonic()
         if ends:
             self.log.say(f"stopped after iteration {self.iteration}; the same command with --resume goes on")

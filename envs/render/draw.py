@@ -90,7 +90,8 @@ def _compiled(version: int) -> Any:
             mine = Scratch(
                 borrowed(scratch.depths[worker]), borrowed(scratch.numbers[worker]), borrowed(scratch.tiles[worker]),
                 borrowed(scratch.order[worker]), borrowed(scratch.screen[worker]), borrowed(scratch.states[worker]),
-                borrowed(scratch.line[worker]), borrowed(scratch.line_depth[worker]),
+                borrowed(scratch.least[worker]), borrowed(scratch.runs[worker]),
+                borrowed(scratch.colours[worker]), borrowed(scratch.metres[worker]),
                 borrowed(scratch.setups[worker]), borrowed(scratch.owners[worker]),
             )  # fmt: skip
             for i in range(worker, len(rows), workers):

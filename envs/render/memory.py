@@ -51,6 +51,24 @@ def constant(_context: Any, array: Any, index: Any) -> tuple[Any, Any]:
 
 
 @intrinsic
+def prefetch(_context: Any, array: Any, index: Any) -> tuple[Any, Any]:
+    """Have the row of a contiguous array (n, ...) at an index of at least 0 brought near, without waiting for it."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        made = context.make_array(signature.args[0])(context, builder, value=arguments[0])
+        step = builder.extract_value(made.strides, 0)
+        index = arguments[1] if arguments[1].type == step.type else builder.sext(arguments[1], step.type)
+        byte, word = ir.IntType(8).as_pointer(), ir.IntType(32)
+        place = builder.gep(builder.bitcast(made.data, byte), [builder.mul(index, step)])
+        kind = ir.FunctionType(ir.VoidType(), [byte, word, word, word])
+        function = builder.module.declare_intrinsic("llvm.prefetch", (byte,), kind)
+        builder.call(function, [place, word(0), word(3), word(1)])  # to read, to keep near, data
+        return context.get_dummy_value()
+
+    return types.void(array, index), generate
+
+
+@intrinsic
 def read(_context: Any, array: Any, index: Any) -> tuple[Any, Any]:
     """The element of a contiguous array (n,) at an index of at least 0; the array is not of a scene."""
 

@@ -64,8 +64,10 @@ class Scratch(NamedTuple):
         order: (3, clusters) int32.
         screen: (9 CLUSTER,) float32, x, y, inverse depth of the three corners of a cluster's triangles.
         states: (CLUSTER,) int32, HIDDEN, WHOLE or CROSSING the near plane.
-        line: (W + VECTOR,) uint32, packed colours.
-        line_depth: (W + VECTOR,) float32, metres.
+        least: (W + VECTOR,) float32, smallest inverse depths of columns.
+        runs: (H * W + 1,) int32, first pixels of runs of one triangle.
+        colours: (H * W + VECTOR,) uint32, packed.
+        metres: (H * W + VECTOR,) float32, depths.
         setups: (SETUPS, 24) float32, of triangles, as `shade` computes them.
         owners: (SETUPS, 4) int32, which triangle each is of, and how it is coloured.
     """
@@ -76,8 +78,10 @@ class Scratch(NamedTuple):
     order: np.ndarray
     screen: np.ndarray
     states: np.ndarray
-    line: np.ndarray
-    line_depth: np.ndarray
+    least: np.ndarray
+    runs: np.ndarray
+    colours: np.ndarray
+    metres: np.ndarray
     setups: np.ndarray
     owners: np.ndarray
 

@@ -94,8 +94,10 @@ class Renderer:
                 order=np.zeros((workers, 3, 2 * clusters), np.int32),
                 screen=np.zeros((workers, 9 * CLUSTER), np.float32),
                 states=np.zeros((workers, CLUSTER), np.int32),
-                line=np.zeros((workers, width + VECTOR), np.uint32),
-                line_depth=np.zeros((workers, width + VECTOR), np.float32),
+                least=np.zeros((workers, width + VECTOR), np.float32),
+                runs=np.zeros((workers, height * width + 1), np.int32),
+                colours=np.zeros((workers, height * width + VECTOR), np.uint32),
+                metres=np.zeros((workers, height * width + VECTOR), np.float32),
                 setups=np.zeros((workers, SETUPS, 24), np.float32),
                 owners=np.zeros((workers, SETUPS, 4), np.int32),
             )

@@ -1,7 +1,7 @@
 """The visibility buffer into images: depth, colours, object ids, categories.
 
-A line is shaded in runs of pixels of one triangle. Along a run, texture coordinates and colours are linear in x, times
-the depth. Runs are rounded up to whole vectors: what is too much is overwritten by the next run, or is beyond the line.
+Lines are shaded in runs of pixels of one triangle. Along a run, texture coordinates and colours are linear in x, times
+the depth. Runs are rounded up to whole vectors: what is too much is overwritten by the next run, or is beyond the view.
 """
 
 from typing import NamedTuple
@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numba.np.numpy_support import carray
 
-from envs.render.memory import compiled, constant, inlined, pointer, read, write
+from envs.render.memory import compiled, constant, inlined, pointer, prefetch, read, write
 from envs.render.packed import COLOUR, GRADIENT, IMAGE, OBJECT, PLANE, TEXELS, TEXTURE, U, V
 from envs.render.raster import HALF, ONE, VECTOR, ZERO, Lens, Number, Scratch, f32, i32
 from envs.render.textures import HEADER
@@ -22,6 +22,8 @@ FIXED = 8  # bits after the point in texture coordinates
 BYTE = np.uint32(0xFF)
 RED_AND_BLUE, GREEN_ALONE = np.uint32(0xFF00FF), np.uint32(0x00FF00)
 WHITE = f32(255)
+OF_WHITE = f32(1 / 255)
+AHEAD = 12  # runs by which what a run needs is sent for early
 u32 = np.uint32
 
 Along = tuple[Number, Number, Number]  # a, b, c of (a + b x) z + c at pixel x and depth z
@@ -70,66 +72,90 @@ def shade(looks: Looks, view: np.ndarray, lens: Lens, scratch: Scratch, rgb: np.
         rgb: (H, W, 3) uint8 is filled.
         depth: (H, W, 1) float32 is filled, metres.
     """
-    width, line = lens.width, scratch.line
+    numbers, runs = scratch.numbers, scratch.runs
+    _depths(scratch.depths, scratch.metres, depth)
+    count = _find_runs(numbers, runs, lens)
     scratch.owners[:, OWNER] = -1
+    for i in range(count):
+        start, stop = runs[i], runs[i + 1]
+        _send_for(looks, numbers[runs[min(i + AHEAD, count - 1)]], numbers[runs[min(i + 2 * AHEAD, count - 1)]])
+        triangle = numbers[start]
+        if triangle < 0:
+            _plain(scratch.colours, start, stop, u32(0))
+        else:
+            _run(triangle, looks, view, lens, scratch, start, stop)
+    _unpack(scratch.colours, rgb)
+
+
+@inlined
+def _send_for(looks: Looks, soon: Number, later: Number) -> None:
+    """Have what the setups of two triangles need brought into the cache: to wait for it takes as long as the rest."""
+    prefetch(looks.surfaces, max(later, i32(0)))
+    surface = looks.surfaces[max(soon, i32(0))]
+    prefetch(looks.gradients, max(surface[GRADIENT], i32(0)))
+    prefetch(looks.mappings, max(surface[TEXTURE], i32(0)))
+
+
+@inlined
+def _find_runs(numbers: np.ndarray, runs: np.ndarray, lens: Lens) -> int:
+    """Number of runs; `runs` is filled with the first pixel of each and the first after the last.
+
+    Without branches, which could not be foreseen.
+    """
+    count = 0
     for y in range(lens.height):
-        seen = scratch.numbers[y * width : (y + 1) * width]
-        _depths(scratch.depths[y * width : (y + 1) * width], scratch.line_depth, depth[y])
-        start = 0
-        while start < width:
-            triangle = seen[start]
-            stop = start + 1
-            while stop < width and seen[stop] == triangle:
-                stop += 1
-            if triangle < 0:
-                _plain(line, start, stop, u32(0))
-            else:
-                _run(triangle, looks, view, lens, scratch, y, start, stop)
-            start = stop
-        _unpack(line, rgb[y])
+        first = y * lens.width
+        runs[count] = first
+        count += 1
+        for pixel in range(first + 1, first + lens.width):
+            runs[count] = pixel
+            count += numbers[pixel] != numbers[pixel - 1]
+    runs[count] = lens.width * lens.height
+    return count
 
 
 @inlined
-def _depths(inverse: np.ndarray, line_depth: np.ndarray, depth: np.ndarray) -> None:
-    for x in range(len(inverse)):
-        z = inverse[x]
-        metres = ONE / z if z > ZERO else ZERO
-        line_depth[x] = metres
-        depth[x, 0] = metres
+def _depths(inverse: np.ndarray, metres: np.ndarray, depth: np.ndarray) -> None:
+    flat = depth.reshape(-1)
+    for i in range(len(flat)):
+        z = inverse[i]
+        far = ONE / z if z > ZERO else ZERO
+        metres[i] = far
+        flat[i] = far
 
 
 @inlined
-def _unpack(line: np.ndarray, rgb: np.ndarray) -> None:
-    for x in range(len(rgb)):
-        colour = line[x]
-        rgb[x, 0] = np.uint8(colour & BYTE)
-        rgb[x, 1] = np.uint8((colour >> u32(8)) & BYTE)
-        rgb[x, 2] = np.uint8((colour >> u32(16)) & BYTE)
+def _unpack(colours: np.ndarray, rgb: np.ndarray) -> None:
+    flat = rgb.reshape(-1, 3)
+    for i in range(len(flat)):
+        colour = colours[i]
+        flat[i, 0] = np.uint8(colour & BYTE)
+        flat[i, 1] = np.uint8((colour >> u32(8)) & BYTE)
+        flat[i, 2] = np.uint8((colour >> u32(16)) & BYTE)
 
 
 @inlined
-def _run(
-    triangle: int, looks: Looks, view: np.ndarray, lens: Lens, scratch: Scratch, y: int, start: int, stop: int
-) -> None:
+def _run(triangle: int, looks: Looks, view: np.ndarray, lens: Lens, scratch: Scratch, start: int, stop: int) -> None:
     """Colours of a run of pixels of one triangle."""
     place = triangle & (SETUPS - 1)
     setup, owner = scratch.setups[place], scratch.owners[place]
     if owner[OWNER] != triangle:
         _set_up(triangle, looks, view, lens, setup, owner)
     if owner[PLAIN] >= 0:
-        _plain(scratch.line, start, stop, u32(owner[PLAIN]))
+        _plain(scratch.colours, start, stop, u32(owner[PLAIN]))
         return
-    line, line_depth, down = scratch.line, scratch.line_depth, f32(i32(y))
+    y = start // lens.width
+    pixels, metres, down, base = scratch.colours, scratch.metres, f32(i32(y)), y * lens.width
     colours = _along(setup, RED, down), _along(setup, GREEN, down), _along(setup, BLUE, down)
     if owner[PICTURE] < 0:
-        _graded(line, line_depth, start, start + ((stop - start + VECTOR - 1) & -VECTOR), colours)
+        _graded(pixels, metres, base, start, start + ((stop - start + VECTOR - 1) & -VECTOR), colours)
         return
     texture, along_u, along_v = looks.textures[owner[PICTURE]], _along(setup, U, down), _along(setup, V, down)
     while start < stop:
         part = min(start + PART, start + ((stop - start + VECTOR - 1) & -VECTOR))
-        middle = line_depth[min((start + part) // 2, stop - 1)]
+        middle = metres[min((start + part) // 2, stop - 1)]
         texels = setup[AREA] * middle * middle * middle
-        _textured(line, line_depth, start, part, colours, texture, texels, along_u, along_v)
+        _textured(pixels, metres, base, start, part, colours, texture, texels, along_u, along_v)
         start = part
 
 
@@ -155,7 +181,8 @@ def _set_up(triangle: int, looks: Looks, view: np.ndarray, lens: Lens, setup: np
             setup[column + 3] = f32((packed >> u32(8 * channel)) & BYTE)
     if mapping >= 0:
         row = looks.mappings[mapping]
-        setup[RED : RED + 12] /= WHITE
+        for column in range(RED, RED + 12):
+            setup[column] *= OF_WHITE
         _on_pixels(row, U, view, lens, setup, U)
         _on_pixels(row, V, view, lens, setup, V)
         plane = row[PLANE] * view[0] + row[PLANE + 1] * view[1] + row[PLANE + 2] * view[2] - row[PLANE + 3]
@@ -184,9 +211,9 @@ def _along(setup: np.ndarray, column: int, y: Number) -> Along:
 
 
 @inlined
-def _plain(line: np.ndarray, start: int, stop: int, colour: Number) -> None:
+def _plain(pixels: np.ndarray, start: int, stop: int, colour: Number) -> None:
     for x in range(start, stop):
-        line[x] = colour
+        pixels[x] = colour
 
 
 @inlined
@@ -200,16 +227,16 @@ def _packed(red: Number, green: Number, blue: Number) -> Number:
 
 
 @inlined
-def _graded(line: np.ndarray, line_depth: np.ndarray, start: int, stop: int, colours: Colours) -> None:
+def _graded(pixels: np.ndarray, metres: np.ndarray, base: int, start: int, stop: int, colours: Colours) -> None:
     for i in range(start, stop):
-        x, z = f32(i32(i)), read(line_depth, i)
+        x, z = f32(i32(i - base)), read(metres, i)
         red, green = _shade_of(colours[0], x, z, WHITE), _shade_of(colours[1], x, z, WHITE)
-        write(line, i, u32(_packed(red, green, _shade_of(colours[2], x, z, WHITE))))
+        write(pixels, i, u32(_packed(red, green, _shade_of(colours[2], x, z, WHITE))))
 
 
 @inlined
 def _textured(
-    line: np.ndarray, line_depth: np.ndarray, start: int, stop: int, colours: Colours,
+    pixels: np.ndarray, metres: np.ndarray, base: int, start: int, stop: int, colours: Colours,
     texture: np.ndarray, texels: Number, along_u: Along, along_v: Along,
 ) -> None:  # fmt: skip
     """Colours times the bilinear mean of four texels of the mipmap whose texels are as large as the pixels."""
@@ -223,7 +250,7 @@ def _textured(
     u0, u1, u2 = along_u[0] * scale_u, along_u[1] * scale_u, along_u[2] * scale_u - f32(1 << (FIXED - 1))
     v0, v1, v2 = along_v[0] * scale_v, along_v[1] * scale_v, along_v[2] * scale_v - f32(1 << (FIXED - 1))
     for i in range(start, stop):
-        x, z = f32(i32(i)), read(line_depth, i)
+        x, z = f32(i32(i - base)), read(metres, i)
         u, v = i32((u0 + u1 * x) * z + u2), i32((v0 + v1 * x) * z + v2)
         column, row = i32(u >> i32(FIXED)), i32(v >> i32(FIXED))
         left, right = i32(first + i32(column & mask_x)), i32(first + i32(i32(column + 1) & mask_x))
@@ -238,7 +265,7 @@ def _textured(
             f32(green) * _shade_of(colours[1], x, z, ONE),
             f32(blue) * _shade_of(colours[2], x, z, ONE),
         )
-        write(line, i, u32(colour))
+        write(pixels, i, u32(colour))
 
 
 @inlined

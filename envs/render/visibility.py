@@ -133,8 +133,8 @@ def _sides(view: np.ndarray, lens: Lens) -> tuple[tuple[Number, Number, Number],
 
 @compiled
 def _farthest(lens: Lens, scratch: Scratch) -> None:
-    """Fill `tiles` with the smallest inverse depth in each; `line_depth` holds those of a tile's columns in between."""
-    width, least = lens.width, scratch.line_depth
+    """Fill `tiles` with the smallest inverse depth in each; `least` holds those of a tile's columns in between."""
+    width, least = lens.width, scratch.least
     columns = (width + TILE - 1) // TILE
     for top in range(0, lens.height, TILE):
         least[:] = FAR
