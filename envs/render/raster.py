@@ -65,9 +65,9 @@ class Scratch(NamedTuple):
         screen: (9 CLUSTER,) float32, x, y, inverse depth of the three corners of a cluster's triangles.
         states: (CLUSTER,) int32, HIDDEN, WHOLE or CROSSING the near plane.
         least: (W + VECTOR,) float32, smallest inverse depths of columns.
-        runs: (H * W + 1,) int32, first pixels of runs of one triangle.
-        colours: (H * W + VECTOR,) uint32, packed.
-        metres: (H * W + VECTOR,) float32, depths.
+        runs: (BAND W + 1,) int32, first pixels of runs of one triangle, of a band of lines.
+        colours: (BAND W + VECTOR,) uint32, packed, of a band of lines.
+        metres: (BAND W + VECTOR,) float32, depths of a band of lines.
         setups: (SETUPS, 24) float32, of triangles, as `shade` computes them.
         owners: (SETUPS, 4) int32, which triangle each is of, and how it is coloured.
     """

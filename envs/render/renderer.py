@@ -11,7 +11,7 @@ from envs.render.camera import Camera, axes
 from envs.render.draw import Images, draw
 from envs.render.packed import CLUSTER, PackedScene
 from envs.render.raster import VECTOR, Lens, Scratch
-from envs.render.shade import SETUPS, Wanted
+from envs.render.shade import BAND, SETUPS, Wanted
 from envs.render.visibility import TILE
 from vln.errors import InputError
 
@@ -95,9 +95,9 @@ class Renderer:
                 screen=np.zeros((workers, 9 * CLUSTER), np.float32),
                 states=np.zeros((workers, CLUSTER), np.int32),
                 least=np.zeros((workers, width + VECTOR), np.float32),
-                runs=np.zeros((workers, height * width + 1), np.int32),
-                colours=np.zeros((workers, height * width + VECTOR), np.uint32),
-                metres=np.zeros((workers, height * width + VECTOR), np.float32),
+                runs=np.zeros((workers, BAND * width + 1), np.int32),
+                colours=np.zeros((workers, BAND * width + VECTOR), np.uint32),
+                metres=np.zeros((workers, BAND * width + VECTOR), np.float32),
                 setups=np.zeros((workers, SETUPS, 24), np.float32),
                 owners=np.zeros((workers, SETUPS, 4), np.int32),
             )

@@ -1,7 +1,8 @@
 """The visibility buffer into images: depth, colours, object ids, categories.
 
-Lines are shaded in runs of pixels of one triangle. Along a run, texture coordinates and colours are linear in x, times
-the depth. Runs are rounded up to whole vectors: what is too much is overwritten by the next run, or is beyond the view.
+Bands of lines are shaded in runs of pixels of one triangle. Along a run, texture coordinates and colours are linear in
+x, times the depth. Runs are rounded up to whole vectors: what is too much is overwritten by the next run, or is beyond
+the band.
 """
 
 from typing import NamedTuple
@@ -23,6 +24,7 @@ BYTE = np.uint32(0xFF)
 RED_AND_BLUE, GREEN_ALONE = np.uint32(0xFF00FF), np.uint32(0x00FF00)
 WHITE = f32(255)
 OF_WHITE = f32(1 / 255)
+BAND = 16  # lines that are shaded together: few enough to stay in the cache
 AHEAD = 12  # runs by which what a run needs is sent for early
 u32 = np.uint32
 
@@ -72,19 +74,22 @@ def shade(looks: Looks, view: np.ndarray, lens: Lens, scratch: Scratch, rgb: np.
         rgb: (H, W, 3) uint8 is filled.
         depth: (H, W, 1) float32 is filled, metres.
     """
-    numbers, runs = scratch.numbers, scratch.runs
-    _depths(scratch.depths, scratch.metres, depth)
-    count = _find_runs(numbers, runs, lens)
+    width, runs = lens.width, scratch.runs
     scratch.owners[:, OWNER] = -1
-    for i in range(count):
-        start, stop = runs[i], runs[i + 1]
-        _send_for(looks, numbers[runs[min(i + AHEAD, count - 1)]], numbers[runs[min(i + 2 * AHEAD, count - 1)]])
-        triangle = numbers[start]
-        if triangle < 0:
-            _plain(scratch.colours, start, stop, u32(0))
-        else:
-            _run(triangle, looks, view, lens, scratch, start, stop)
-    _unpack(scratch.colours, rgb)
+    for top in range(0, lens.height, BAND):
+        bottom = min(top + BAND, lens.height)
+        numbers = scratch.numbers[top * width : bottom * width]
+        _depths(scratch.depths[top * width : bottom * width], scratch.metres, depth[top:bottom])
+        count = _find_runs(numbers, runs, width)
+        for i in range(count):
+            start, stop = runs[i], runs[i + 1]
+            _send_for(looks, numbers[runs[min(i + AHEAD, count - 1)]], numbers[runs[min(i + 2 * AHEAD, count - 1)]])
+            triangle = numbers[start]
+            if triangle < 0:
+                _plain(scratch.colours, start, stop, u32(0))
+            else:
+                _run(triangle, looks, view, lens, scratch, top, start, stop)
+        _unpack(scratch.colours, rgb[top:bottom])
 
 
 @inlined
@@ -97,20 +102,19 @@ def _send_for(looks: Looks, soon: Number, later: Number) -> None:
 
 
 @inlined
-def _find_runs(numbers: np.ndarray, runs: np.ndarray, lens: Lens) -> int:
+def _find_runs(numbers: np.ndarray, runs: np.ndarray, width: int) -> int:
     """Number of runs; `runs` is filled with the first pixel of each and the first after the last.
 
     Without branches, which could not be foreseen.
     """
     count = 0
-    for y in range(lens.height):
-        first = y * lens.width
+    for first in range(0, len(numbers), width):
         runs[count] = first
         count += 1
-        for pixel in range(first + 1, first + lens.width):
+        for pixel in range(first + 1, first + width):
             runs[count] = pixel
             count += numbers[pixel] != numbers[pixel - 1]
-    runs[count] = lens.width * lens.height
+    runs[count] = len(numbers)
     return count
 
 
@@ -135,8 +139,10 @@ def _unpack(colours: np.ndarray, rgb: np.ndarray) -> None:
 
 
 @inlined
-def _run(triangle: int, looks: Looks, view: np.ndarray, lens: Lens, scratch: Scratch, start: int, stop: int) -> None:
-    """Colours of a run of pixels of one triangle."""
+def _run(
+    triangle: int, looks: Looks, view: np.ndarray, lens: Lens, scratch: Scratch, top: int, start: int, stop: int
+) -> None:
+    """Colours of a run of pixels of one triangle, of the band of lines from `top` on."""
     place = triangle & (SETUPS - 1)
     setup, owner = scratch.setups[place], scratch.owners[place]
     if owner[OWNER] != triangle:
@@ -145,7 +151,7 @@ def _run(triangle: int, looks: Looks, view: np.ndarray, lens: Lens, scratch: Scr
         _plain(scratch.colours, start, stop, u32(owner[PLAIN]))
         return
     y = start // lens.width
-    pixels, metres, down, base = scratch.colours, scratch.metres, f32(i32(y)), y * lens.width
+    pixels, metres, down, base = scratch.colours, scratch.metres, f32(i32(top + y)), y * lens.width
     colours = _along(setup, RED, down), _along(setup, GREEN, down), _along(setup, BLUE, down)
     if owner[PICTURE] < 0:
         _graded(pixels, metres, base, start, start + ((stop - start + VECTOR - 1) & -VECTOR), colours)
