@@ -1,0 +1,32 @@
+"""Freed memory goes back to the system."""
+
+import ctypes
+import sys
+from pathlib import Path
+
+import pytest
+
+from agents.heap import release_free_memory
+
+MEGABYTE = 2**20
+
+
+def _resident() -> int:
+    """Bytes of this process that are in memory."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmRSS:"))
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or not hasattr(ctypes.CDLL(None), "malloc_trim"), reason="the C library is not glibc"
+)
+def test_holes_between_what_is_kept_are_given_back() -> None:
+    kept, freed = [], []
+    for _ in range(1500):
+        freed.append(bytearray(64 * 1024))
+        kept.append(bytearray(1024))  # each hole has neighbours that stay
+    freed.clear()
+    before = _resident()
+    release_free_memory()
+    assert before - _resident() > 60 * MEGABYTE
+    assert len(kept) == 1500
