@@ -116,8 +116,8 @@ def habitat_houses_demo() -> TrainConfig:
 def houses() -> TrainConfig:
     """The navigator in generated houses, on ways through several rooms: the same phases, longer, and sharper eyes.
 
-    `python scripts/train.py houses --workers 2 --out runs/houses`: 114.6 minutes of learning on two CPU cores
-    (10.9 GB a worker), val_unseen SR 77.2 and SPL 65.5 (seed 0); 71.8 and 59.6 before the reinforcement.
+    `python scripts/train.py houses --workers 2 --out runs/houses`: 114.6 minutes of learning on two CPU cores,
+    val_unseen SR 77.2 and SPL 65.5 (seed 0); 71.8 and 59.6 before the reinforcement.
     """
     base = _houses()
     return replace(
