@@ -9,7 +9,7 @@ from numba import njit, prange
 from numba.np.numpy_support import carray
 
 from envs.render import packed as layout
-from envs.render.memory import borrowed, inlined, pointer
+from envs.render.memory import borrowed, pointer
 from envs.render.raster import Lens, Scratch, Shape
 from envs.render.shade import Looks, Wanted, label, shade
 from envs.render.visibility import find_visible
@@ -31,7 +31,7 @@ class Images(NamedTuple):
     category: np.ndarray
 
 
-@inlined
+@njit(forceinline=True)
 def _scene(address: np.ndarray) -> tuple[Shape, Looks]:
     """The arrays of a scene from `PackedScene.address`."""
     triangles, clusters = address[layout.TRIANGLES], address[layout.CLUSTERS]
@@ -47,7 +47,7 @@ def _scene(address: np.ndarray) -> tuple[Shape, Looks]:
         carray(pointer(address[layout.SURFACES]), (triangles, 4), np.int32),
         carray(pointer(address[layout.MAPPINGS]), (address[layout.MAPPED], 16), np.float32),
         carray(pointer(address[layout.GRADIENTS]), (address[layout.GRADED], 12), np.float32),
-        carray(pointer(address[layout.TEXTURES]), (address[layout.IMAGES], 4), np.int64),
+        carray(pointer(address[layout.TEXTURES]), (address[layout.IMAGES], 3), np.int64),
         carray(pointer(address[layout.CATEGORIES]), (address[layout.OBJECTS],), np.uint8),
     )
     return shape, looks
@@ -89,9 +89,12 @@ def _compiled(version: int) -> Any:
         for worker in prange(workers):
             mine = Scratch(
                 borrowed(scratch.depths[worker]), borrowed(scratch.numbers[worker]), borrowed(scratch.tiles[worker]),
-                borrowed(scratch.order[worker]), borrowed(scratch.screen[worker]), borrowed(scratch.states[worker]),
-                borrowed(scratch.least[worker]), borrowed(scratch.runs[worker]),
+                borrowed(scratch.order[worker]), borrowed(scratch.counts[worker]), borrowed(scratch.screen[worker]),
+                borrowed(scratch.states[worker]), borrowed(scratch.least[worker]), borrowed(scratch.runs[worker]),
                 borrowed(scratch.colours[worker]), borrowed(scratch.metres[worker]),
+                borrowed(scratch.red[worker]), borrowed(scratch.green[worker]), borrowed(scratch.blue[worker]),
+                borrowed(scratch.u[worker]), borrowed(scratch.v[worker]), borrowed(scratch.masks[worker]),
+                borrowed(scratch.texels[worker]), scratch.one,
                 borrowed(scratch.setups[worker]), borrowed(scratch.owners[worker]),
             )  # fmt: skip
             for i in range(worker, len(rows), workers):

@@ -8,12 +8,27 @@ from typing import Any
 
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba import extending, njit, types
+from numba.core.compiler import Compiler
 
 intrinsic: Any = extending.intrinsic  # its hints are of the typing function, not of what it makes
+jit: Any = njit  # its hints leave `_nrt` out
 
-compiled: Any = njit(fastmath=True, nogil=True)
+# Without counts of references: to count those of a dozen arrays takes longer than a loop over a few pixels. Such
+# functions can neither make arrays nor return any.
+compiled: Any = jit(fastmath=True, nogil=True, _nrt=False)
 # An array is seven arguments or more, so calls with arrays cost more than what small functions do.
-inlined: Any = njit(fastmath=True, nogil=True, forceinline=True)
+inlined: Any = jit(fastmath=True, nogil=True, forceinline=True, _nrt=False)
+
+
+class _Apart(Compiler):
+    """Tells LLVM that the arrays of a function do not overlap: else each loop starts by comparing where they are."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)  # type: ignore[no-untyped-call]
+        self.state.flags.noalias = True
+
+
+apart: Any = jit(fastmath=True, nogil=True, forceinline=True, _nrt=False, pipeline_class=_Apart)
 
 
 @intrinsic
@@ -28,7 +43,7 @@ def pointer(_context: Any, address: Any) -> tuple[Any, Any]:
 
 @intrinsic
 def borrowed(_context: Any, array: Any) -> tuple[Any, Any]:
-    """The same array uncounted: counting references takes longer than a small loop. The caller keeps it alive."""
+    """The same array uncounted, as functions without counts want theirs. The caller keeps it alive."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         result = context.make_array(signature.args[0])(context, builder, value=arguments[0])
@@ -48,6 +63,20 @@ def constant(_context: Any, array: Any, index: Any) -> tuple[Any, Any]:
         return value
 
     return array.dtype(array, index), generate
+
+
+@intrinsic
+def texel(_context: Any, address: Any, index: Any) -> tuple[Any, Any]:
+    """The word (uint32) so many (int32) after the one at an address (int64), of a scene."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        word = ir.IntType(32)
+        start = builder.inttoptr(arguments[0], word.as_pointer())
+        value = builder.load(builder.gep(start, [arguments[1]]))
+        value.set_metadata("alias.scope", _scope(builder.module))
+        return value
+
+    return types.uint32(address, index), generate
 
 
 @intrinsic

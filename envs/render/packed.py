@@ -70,12 +70,9 @@ class PackedScene:
 
     @cached_property
     def texture_table(self) -> np.ndarray:
-        """(textures, 4) int64: address of the words, their number, bits of width and height."""
-        rows = [
-            (texture.words.ctypes.data, len(texture.words), texture.width_bits, texture.height_bits)
-            for texture in self.textures
-        ]
-        return np.array(rows, np.int64).reshape(-1, 4)
+        """(textures, 3) int64: address of the words, bits of width and height."""
+        rows = [(texture.words.ctypes.data, texture.width_bits, texture.height_bits) for texture in self.textures]
+        return np.array(rows, np.int64).reshape(-1, 3)
 
     @cached_property
     def address(self) -> np.ndarray:

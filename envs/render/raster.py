@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from envs.render.memory import compiled, constant, inlined, read, write
+from envs.render.memory import apart, compiled, constant, inlined, read, write
 from envs.render.packed import CLUSTER
 
 f32, i32 = np.float32, np.int32
@@ -62,12 +62,21 @@ class Scratch(NamedTuple):
         numbers: (H * W + VECTOR,) int32, triangles, -1 where nothing is.
         tiles: (tiles,) float32, smallest inverse depths.
         order: (3, clusters) int32.
+        counts: (BUCKETS + 1,) int32, clusters by distance.
         screen: (9 CLUSTER,) float32, x, y, inverse depth of the three corners of a cluster's triangles.
         states: (CLUSTER,) int32, HIDDEN, WHOLE or CROSSING the near plane.
         least: (W + VECTOR,) float32, smallest inverse depths of columns.
         runs: (BAND W + 1,) int32, first pixels of runs of one triangle, of a band of lines.
         colours: (BAND W + VECTOR,) uint32, packed, of a band of lines.
         metres: (BAND W + VECTOR,) float32, depths of a band of lines.
+        red: (BAND W + VECTOR,) float32, what texels of pixels of a band of lines are multiplied by.
+        green: Likewise.
+        blue: Likewise.
+        u: (BAND W + VECTOR,) int32, where pixels are on their textures, in parts of a texel of the level they take.
+        v: Likewise.
+        masks: (BAND W + VECTOR,) int32, width and height, less 1, of these levels.
+        texels: (BAND W + VECTOR,) int64, addresses of these levels.
+        one: Address of the texel (1, 1, 1), for pixels without a texture.
         setups: (SETUPS, 24) float32, of triangles, as `shade` computes them.
         owners: (SETUPS, 4) int32, which triangle each is of, and how it is coloured.
     """
@@ -76,12 +85,21 @@ class Scratch(NamedTuple):
     numbers: np.ndarray
     tiles: np.ndarray
     order: np.ndarray
+    counts: np.ndarray
     screen: np.ndarray
     states: np.ndarray
     least: np.ndarray
     runs: np.ndarray
     colours: np.ndarray
     metres: np.ndarray
+    red: np.ndarray
+    green: np.ndarray
+    blue: np.ndarray
+    u: np.ndarray
+    v: np.ndarray
+    masks: np.ndarray
+    texels: np.ndarray
+    one: int
     setups: np.ndarray
     owners: np.ndarray
 
@@ -155,7 +173,7 @@ def _slope(upper: Corner, lower: Corner) -> Number:
     return (lower.x - upper.x) / (lower.y - upper.y) if lower.y > upper.y else ZERO
 
 
-@inlined
+@apart
 def _fill_line(
     base: int, start: int, stop: int, z: Number, across: Number, number: int, depths: np.ndarray, numbers: np.ndarray
 ) -> None:

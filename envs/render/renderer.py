@@ -12,8 +12,10 @@ from envs.render.draw import Images, draw
 from envs.render.packed import CLUSTER, PackedScene
 from envs.render.raster import VECTOR, Lens, Scratch
 from envs.render.shade import BAND, SETUPS, Wanted
-from envs.render.visibility import TILE
+from envs.render.visibility import BUCKETS, TILE
 from vln.errors import InputError
+
+ONE_TEXEL = np.array([0x010101], np.uint32)
 
 
 class Renderer:
@@ -92,12 +94,21 @@ class Renderer:
                 numbers=np.zeros((workers, height * width + VECTOR), np.int32),
                 tiles=np.zeros((workers, tiles), np.float32),
                 order=np.zeros((workers, 3, 2 * clusters), np.int32),
+                counts=np.zeros((workers, BUCKETS + 1), np.int32),
                 screen=np.zeros((workers, 9 * CLUSTER), np.float32),
                 states=np.zeros((workers, CLUSTER), np.int32),
                 least=np.zeros((workers, width + VECTOR), np.float32),
                 runs=np.zeros((workers, BAND * width + 1), np.int32),
                 colours=np.zeros((workers, BAND * width + VECTOR), np.uint32),
                 metres=np.zeros((workers, BAND * width + VECTOR), np.float32),
+                red=np.zeros((workers, BAND * width + VECTOR), np.float32),
+                green=np.zeros((workers, BAND * width + VECTOR), np.float32),
+                blue=np.zeros((workers, BAND * width + VECTOR), np.float32),
+                u=np.zeros((workers, BAND * width + VECTOR), np.int32),
+                v=np.zeros((workers, BAND * width + VECTOR), np.int32),
+                masks=np.zeros((workers, BAND * width + VECTOR), np.int32),
+                texels=np.zeros((workers, BAND * width + VECTOR), np.int64),
+                one=ONE_TEXEL.ctypes.data,
                 setups=np.zeros((workers, SETUPS, 24), np.float32),
                 owners=np.zeros((workers, SETUPS, 4), np.int32),
             )

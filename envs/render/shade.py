@@ -1,16 +1,16 @@
 """The visibility buffer into images: depth, colours, object ids, categories.
 
-Bands of lines are shaded in runs of pixels of one triangle. Along a run, texture coordinates and colours are linear in
-x, times the depth. Runs are rounded up to whole vectors: what is too much is overwritten by the next run, or is beyond
-the band.
+Bands of lines are shaded in two steps. The first goes by runs of pixels of one triangle, along which texture
+coordinates and colours are linear in x, times the depth: it tells which texels a pixel needs and what they are
+multiplied by. Runs are rounded up to whole vectors: what is too much is overwritten by the next run, or is beyond the
+band. The second step fetches the texels of whole bands, as most runs are shorter than a vector.
 """
 
 from typing import NamedTuple
 
 import numpy as np
-from numba.np.numpy_support import carray
 
-from envs.render.memory import compiled, constant, inlined, pointer, prefetch, read, write
+from envs.render.memory import apart, compiled, inlined, prefetch, read, texel, write
 from envs.render.packed import COLOUR, GRADIENT, IMAGE, OBJECT, PLANE, TEXELS, TEXTURE, U, V
 from envs.render.raster import HALF, ONE, VECTOR, ZERO, Lens, Number, Scratch, f32, i32
 from envs.render.textures import HEADER
@@ -51,7 +51,7 @@ class Looks(NamedTuple):
         surfaces: (T, 4) int32.
         mappings: (M, 16) float32.
         gradients: (G, 12) float32.
-        textures: (textures, 4) int64.
+        textures: (textures, 3) int64.
         categories: (objects + 1,) uint8.
     """
 
@@ -84,11 +84,8 @@ def shade(looks: Looks, view: np.ndarray, lens: Lens, scratch: Scratch, rgb: np.
         for i in range(count):
             start, stop = runs[i], runs[i + 1]
             _send_for(looks, numbers[runs[min(i + AHEAD, count - 1)]], numbers[runs[min(i + 2 * AHEAD, count - 1)]])
-            triangle = numbers[start]
-            if triangle < 0:
-                _plain(scratch.colours, start, stop, u32(0))
-            else:
-                _run(triangle, looks, view, lens, scratch, top, start, stop)
+            _run(numbers[start], looks, view, lens, scratch, top, start, stop)
+        _colour(scratch, len(numbers))
         _unpack(scratch.colours, rgb[top:bottom])
 
 
@@ -118,7 +115,7 @@ def _find_runs(numbers: np.ndarray, runs: np.ndarray, width: int) -> int:
     return count
 
 
-@inlined
+@apart
 def _depths(inverse: np.ndarray, metres: np.ndarray, depth: np.ndarray) -> None:
     flat = depth.reshape(-1)
     for i in range(len(flat)):
@@ -128,7 +125,7 @@ def _depths(inverse: np.ndarray, metres: np.ndarray, depth: np.ndarray) -> None:
         flat[i] = far
 
 
-@inlined
+@apart
 def _unpack(colours: np.ndarray, rgb: np.ndarray) -> None:
     flat = rgb.reshape(-1, 3)
     for i in range(len(flat)):
@@ -142,26 +139,32 @@ def _unpack(colours: np.ndarray, rgb: np.ndarray) -> None:
 def _run(
     triangle: int, looks: Looks, view: np.ndarray, lens: Lens, scratch: Scratch, top: int, start: int, stop: int
 ) -> None:
-    """Colours of a run of pixels of one triangle, of the band of lines from `top` on."""
+    """Where the texels of a run of pixels of one triangle are, of a band of lines from `top` on, and their shade."""
+    end = start + ((stop - start + VECTOR - 1) & -VECTOR)
+    if triangle < 0:
+        _plain(scratch, start, end, u32(0))
+        return
     place = triangle & (SETUPS - 1)
     setup, owner = scratch.setups[place], scratch.owners[place]
     if owner[OWNER] != triangle:
         _set_up(triangle, looks, view, lens, setup, owner)
     if owner[PLAIN] >= 0:
-        _plain(scratch.colours, start, stop, u32(owner[PLAIN]))
+        _plain(scratch, start, end, u32(owner[PLAIN]))
         return
     y = start // lens.width
-    pixels, metres, down, base = scratch.colours, scratch.metres, f32(i32(top + y)), y * lens.width
+    down, base = f32(i32(top + y)), y * lens.width
     colours = _along(setup, RED, down), _along(setup, GREEN, down), _along(setup, BLUE, down)
     if owner[PICTURE] < 0:
-        _graded(pixels, metres, base, start, start + ((stop - start + VECTOR - 1) & -VECTOR), colours)
+        _tint(scratch, base, start, end, colours, WHITE)
+        _untextured(scratch, start, end)
         return
+    _tint(scratch, base, start, end, colours, ONE)
     texture, along_u, along_v = looks.textures[owner[PICTURE]], _along(setup, U, down), _along(setup, V, down)
     while start < stop:
-        part = min(start + PART, start + ((stop - start + VECTOR - 1) & -VECTOR))
-        middle = metres[min((start + part) // 2, stop - 1)]
+        part = min(start + PART, end)
+        middle = scratch.metres[min((start + part) // 2, stop - 1)]
         texels = setup[AREA] * middle * middle * middle
-        _textured(pixels, metres, base, start, part, colours, texture, texels, along_u, along_v)
+        _map(scratch, base, start, part, texture, texels, along_u, along_v)
         start = part
 
 
@@ -216,10 +219,23 @@ def _along(setup: np.ndarray, column: int, y: Number) -> Along:
     return setup[column] + setup[column + 2] * y, setup[column + 1], setup[column + 3]
 
 
-@inlined
-def _plain(pixels: np.ndarray, start: int, stop: int, colour: Number) -> None:
-    for x in range(start, stop):
-        pixels[x] = colour
+@apart
+def _plain(scratch: Scratch, start: int, stop: int, colour: Number) -> None:
+    red, green, blue = i32(colour & BYTE), i32((colour >> u32(8)) & BYTE), i32((colour >> u32(16)) & BYTE)
+    for i in range(start, stop):
+        write(scratch.red, i, f32(red))
+        write(scratch.green, i, f32(green))
+        write(scratch.blue, i, f32(blue))
+    _untextured(scratch, start, stop)
+
+
+@apart
+def _untextured(scratch: Scratch, start: int, stop: int) -> None:
+    for i in range(start, stop):
+        write(scratch.u, i, i32(0))
+        write(scratch.v, i, i32(0))
+        write(scratch.masks, i, i32(0))
+        write(scratch.texels, i, scratch.one)
 
 
 @inlined
@@ -232,46 +248,57 @@ def _packed(red: Number, green: Number, blue: Number) -> Number:
     return u32(i32(red + HALF)) | u32(u32(i32(green + HALF)) << u32(8)) | u32(u32(i32(blue + HALF)) << u32(16))
 
 
-@inlined
-def _graded(pixels: np.ndarray, metres: np.ndarray, base: int, start: int, stop: int, colours: Colours) -> None:
+@apart
+def _tint(scratch: Scratch, base: int, start: int, stop: int, colours: Colours, most: Number) -> None:
     for i in range(start, stop):
-        x, z = f32(i32(i - base)), read(metres, i)
-        red, green = _shade_of(colours[0], x, z, WHITE), _shade_of(colours[1], x, z, WHITE)
-        write(pixels, i, u32(_packed(red, green, _shade_of(colours[2], x, z, WHITE))))
+        x, z = f32(i32(i - base)), read(scratch.metres, i)
+        write(scratch.red, i, _shade_of(colours[0], x, z, most))
+        write(scratch.green, i, _shade_of(colours[1], x, z, most))
+        write(scratch.blue, i, _shade_of(colours[2], x, z, most))
 
 
-@inlined
-def _textured(
-    pixels: np.ndarray, metres: np.ndarray, base: int, start: int, stop: int, colours: Colours,
+@apart
+def _map(
+    scratch: Scratch, base: int, start: int, stop: int,
     texture: np.ndarray, texels: Number, along_u: Along, along_v: Along,
 ) -> None:  # fmt: skip
-    """Colours times the bilinear mean of four texels of the mipmap whose texels are as large as the pixels."""
-    words = carray(pointer(texture[0]), (texture[1],), np.uint32)
+    """Places in the mipmap whose texels are as large as the pixels."""
     # Half the logarithm of the number of texels in a pixel, rounded: from the exponent of the floating-point number.
     doubled = int(f32(texels).view(np.int32) >> 23) - 126
     level = min(max(doubled, 0) >> 1, HEADER - 1)
-    wide, high = i32(max(texture[2] - level, 0)), i32(max(texture[3] - level, 0))
-    first, mask_x, mask_y = i32(words[level]), i32((1 << wide) - 1), i32((1 << high) - 1)
+    wide, high = i32(max(texture[1] - level, 0)), i32(max(texture[2] - level, 0))
+    address = texture[0] + 4 * np.int64(texel(texture[0], i32(level)))
+    masks = i32(i32((1 << wide) - 1) | i32(((1 << high) - 1) << 16))
     scale_u, scale_v = f32(i32(1 << (wide + FIXED))), f32(i32(1 << (high + FIXED)))
     u0, u1, u2 = along_u[0] * scale_u, along_u[1] * scale_u, along_u[2] * scale_u - f32(1 << (FIXED - 1))
     v0, v1, v2 = along_v[0] * scale_v, along_v[1] * scale_v, along_v[2] * scale_v - f32(1 << (FIXED - 1))
     for i in range(start, stop):
-        x, z = f32(i32(i - base)), read(metres, i)
-        u, v = i32((u0 + u1 * x) * z + u2), i32((v0 + v1 * x) * z + v2)
-        column, row = i32(u >> i32(FIXED)), i32(v >> i32(FIXED))
-        left, right = i32(first + i32(column & mask_x)), i32(first + i32(i32(column + 1) & mask_x))
-        top, bottom = i32(i32(row & mask_y) << wide), i32(i32(i32(row + 1) & mask_y) << wide)
+        x, z = f32(i32(i - base)), read(scratch.metres, i)
+        write(scratch.u, i, i32((u0 + u1 * x) * z + u2))
+        write(scratch.v, i, i32((v0 + v1 * x) * z + v2))
+        write(scratch.masks, i, masks)
+        write(scratch.texels, i, address)
+
+
+@apart
+def _colour(scratch: Scratch, count: int) -> None:
+    """Shades times the bilinear mean of four texels."""
+    for i in range(count):
+        u, v, masks = read(scratch.u, i), read(scratch.v, i), u32(read(scratch.masks, i))
+        address = read(scratch.texels, i)
+        mask_x, mask_y = i32(masks & u32(0xFFFF)), i32(masks >> u32(16))
+        column, row, step = i32(u >> i32(FIXED)), i32(v >> i32(FIXED)), i32(mask_x + i32(1))
+        left, right = i32(column & mask_x), i32(i32(column + i32(1)) & mask_x)
+        top, bottom = i32(i32(row & mask_y) * step), i32(i32(i32(row + i32(1)) & mask_y) * step)
         across, down = u32(u & i32(255)), u32(v & i32(255))
-        upper = _between(constant(words, i32(top + left)), constant(words, i32(top + right)), across)
-        lower = _between(constant(words, i32(bottom + left)), constant(words, i32(bottom + right)), across)
+        upper = _between(texel(address, i32(top + left)), texel(address, i32(top + right)), across)
+        lower = _between(texel(address, i32(bottom + left)), texel(address, i32(bottom + right)), across)
         mean = u32(_between(upper, lower, down))
         red, green, blue = i32(mean & BYTE), i32(u32(mean >> u32(8)) & BYTE), i32(u32(mean >> u32(16)) & BYTE)
         colour = _packed(
-            f32(red) * _shade_of(colours[0], x, z, ONE),
-            f32(green) * _shade_of(colours[1], x, z, ONE),
-            f32(blue) * _shade_of(colours[2], x, z, ONE),
+            f32(red) * read(scratch.red, i), f32(green) * read(scratch.green, i), f32(blue) * read(scratch.blue, i)
         )
-        write(pixels, i, u32(colour))
+        write(scratch.colours, i, u32(colour))
 
 
 @inlined

@@ -52,7 +52,7 @@ def find_visible(shape: Shape, view: np.ndarray, lens: Lens, scratch: Scratch) -
 def _draw_clusters(start: int, stop: int, shape: Shape, view: np.ndarray, lens: Lens, scratch: Scratch) -> None:
     """Draw clusters of a range, near ones first, as far as they are not behind what is there."""
     filled, patience = 0, REFRESH
-    for i in range(_in_frustum(shape.boxes, start, stop, view, lens, scratch.order)):
+    for i in range(_in_frustum(shape.boxes, start, stop, view, lens, scratch)):
         cluster = scratch.order[1, i]
         if not _behind(shape.boxes[cluster], view, lens, scratch.tiles):
             filled += _draw(cluster, shape, view, lens, scratch)
@@ -83,11 +83,12 @@ def _draw(cluster: int, shape: Shape, view: np.ndarray, lens: Lens, scratch: Scr
 
 
 @inlined
-def _in_frustum(boxes: np.ndarray, start: int, stop: int, view: np.ndarray, lens: Lens, order: np.ndarray) -> int:
+def _in_frustum(boxes: np.ndarray, start: int, stop: int, view: np.ndarray, lens: Lens, scratch: Scratch) -> int:
     """Number of clusters, of start to stop, whose box meets the view's pyramid; put in order[1], near ones first."""
     sides = _sides(view, lens)
-    counts = np.zeros(BUCKETS + 1, np.int32)
+    counts, order = scratch.counts, scratch.order
     buckets, found = order[0], order[2]
+    counts[:] = 0
     number = 0
     for cluster in range(start, stop):
         box = boxes[cluster]
