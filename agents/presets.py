@@ -116,7 +116,7 @@ def habitat_houses_demo() -> TrainConfig:
 def houses() -> TrainConfig:
     """The navigator in generated houses, on ways through several rooms: the same phases, longer, and sharper eyes.
 
-    `python scripts/train.py houses --workers 2 --out runs/houses`: 114.6 minutes of learning on two CPU cores,
+    `python scripts/train.py houses --workers 2 --out runs/houses`: 110.5 minutes of learning on two CPU cores,
     val_unseen SR 77.2 and SPL 65.5 (seed 0); 71.8 and 59.6 before the reinforcement.
     """
     base = _houses()
