@@ -9,7 +9,7 @@ from numba import njit, prange
 from numba.np.numpy_support import carray
 
 from envs.render import packed as layout
-from envs.render.memory import borrowed, pointer
+from envs.render.memory import FAST, borrowed, pointer
 from envs.render.raster import Lens, Scratch, Shape
 from envs.render.shade import Looks, Wanted, label, shade
 from envs.render.visibility import find_visible
@@ -60,7 +60,7 @@ def _compiled(version: int) -> Any:
     changes of the files it calls are noticed too.
     """
 
-    @njit(parallel=True, fastmath=True, nogil=True, cache=True)
+    @njit(parallel=True, fastmath=FAST, nogil=True, cache=True)
     def draw(
         rows: np.ndarray,
         workers: int,

@@ -13,11 +13,13 @@ from numba.core.compiler import Compiler
 intrinsic: Any = extending.intrinsic  # its hints are of the typing function, not of what it makes
 jit: Any = njit  # its hints leave `_nrt` out
 
+# All of LLVM's fast arithmetic but changes of order: these depend on names, so on the folder that this is installed in.
+FAST = {"nnan", "ninf", "nsz", "arcp", "contract", "afn"}
 # Without counts of references: to count those of a dozen arrays takes longer than a loop over a few pixels. Such
 # functions can neither make arrays nor return any.
-compiled: Any = jit(fastmath=True, nogil=True, _nrt=False)
+compiled: Any = jit(fastmath=FAST, nogil=True, _nrt=False)
 # An array is seven arguments or more, so calls with arrays cost more than what small functions do.
-inlined: Any = jit(fastmath=True, nogil=True, forceinline=True, _nrt=False)
+inlined: Any = jit(fastmath=FAST, nogil=True, forceinline=True, _nrt=False)
 
 
 class _Apart(Compiler):
@@ -28,7 +30,7 @@ class _Apart(Compiler):
         self.state.flags.noalias = True
 
 
-apart: Any = jit(fastmath=True, nogil=True, forceinline=True, _nrt=False, pipeline_class=_Apart)
+apart: Any = jit(fastmath=FAST, nogil=True, forceinline=True, _nrt=False, pipeline_class=_Apart)
 
 
 @intrinsic
