@@ -60,9 +60,7 @@ def constant(_context: Any, array: Any, index: Any) -> tuple[Any, Any]:
     """The element of a contiguous array (n,) at an index of at least 0; the array is of a scene."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        value = builder.load(_place(context, builder, signature, arguments))
-        value.set_metadata("alias.scope", _scope(builder.module))
-        return value
+        return _of_scene(builder, _place(context, builder, signature, arguments))
 
     return array.dtype(array, index), generate
 
@@ -72,11 +70,8 @@ def texel(_context: Any, address: Any, index: Any) -> tuple[Any, Any]:
     """The word (uint32) so many (int32) after the one at an address (int64), of a scene."""
 
     def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        word = ir.IntType(32)
-        start = builder.inttoptr(arguments[0], word.as_pointer())
-        value = builder.load(builder.gep(start, [arguments[1]]))
-        value.set_metadata("alias.scope", _scope(builder.module))
-        return value
+        start = builder.inttoptr(arguments[0], ir.IntType(32).as_pointer())
+        return _of_scene(builder, builder.gep(start, [arguments[1]]))
 
     return types.uint32(address, index), generate
 
@@ -127,6 +122,13 @@ def _place(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
     """Pointer to the element that (array, index, ...) name; negative indices do not count from the end."""
     data = context.make_array(signature.args[0])(context, builder, value=arguments[0]).data
     return builder.gep(data, [arguments[1]])
+
+
+def _of_scene(builder: Any, place: Any) -> Any:
+    """What is at a pointer into a scene."""
+    value = builder.load(place)
+    value.set_metadata("alias.scope", _scope(builder.module))
+    return value
 
 
 def _scope(module: Any) -> Any:

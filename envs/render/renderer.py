@@ -89,6 +89,10 @@ class Renderer:
             height, width = self.camera.height, self.camera.width
             tiles = -(-height // TILE) * -(-width // TILE)
             workers = max(workers, numba.get_num_threads())
+
+            def band(kind: type) -> np.ndarray:
+                return np.zeros((workers, BAND * width + VECTOR), kind)
+
             self._scratch = Scratch(
                 depths=np.zeros((workers, height * width + VECTOR), np.float32),
                 numbers=np.zeros((workers, height * width + VECTOR), np.int32),
@@ -99,15 +103,15 @@ class Renderer:
                 states=np.zeros((workers, CLUSTER), np.int32),
                 least=np.zeros((workers, width + VECTOR), np.float32),
                 runs=np.zeros((workers, BAND * width + 1), np.int32),
-                colours=np.zeros((workers, BAND * width + VECTOR), np.uint32),
-                metres=np.zeros((workers, BAND * width + VECTOR), np.float32),
-                red=np.zeros((workers, BAND * width + VECTOR), np.float32),
-                green=np.zeros((workers, BAND * width + VECTOR), np.float32),
-                blue=np.zeros((workers, BAND * width + VECTOR), np.float32),
-                u=np.zeros((workers, BAND * width + VECTOR), np.int32),
-                v=np.zeros((workers, BAND * width + VECTOR), np.int32),
-                masks=np.zeros((workers, BAND * width + VECTOR), np.int32),
-                texels=np.zeros((workers, BAND * width + VECTOR), np.int64),
+                colours=band(np.uint32),
+                metres=band(np.float32),
+                red=band(np.float32),
+                green=band(np.float32),
+                blue=band(np.float32),
+                u=band(np.int32),
+                v=band(np.int32),
+                masks=band(np.int32),
+                texels=band(np.int64),
                 one=ONE_TEXEL.ctypes.data,
                 setups=np.zeros((workers, SETUPS, 24), np.float32),
                 owners=np.zeros((workers, SETUPS, 4), np.int32),
