@@ -159,6 +159,9 @@ class PpoConfig:
     """How far values may leave the old ones before their gradient stops; 0 does not clip."""
     trace: float = 0.95
     """Lambda of generalised advantage estimation."""
+    frozen_eyes: bool = False
+    """Leave the view encoder of a camera as it is: each image is then looked at once, when the agent acts on it, and
+    not once more for each epoch."""
 
 
 @dataclass(frozen=True)
@@ -410,6 +413,8 @@ def check_config(config: TrainConfig) -> None:
         raise InputError("--sil.samples", f"there are only {config.batch_size} environments", "give fewer")
     if config.ppo.minibatches > config.batch_size:
         raise InputError("--ppo.minibatches", f"there are only {config.batch_size} environments", "give fewer")
+    if config.ppo.frozen_eyes and config.dataset not in CONTINUOUS:
+        raise InputError("--ppo.frozen-eyes", f"agents in {config.dataset} have no camera", "leave it out")
 
 
 def check_caption_config(config: CaptionConfig) -> None:

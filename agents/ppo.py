@@ -77,15 +77,18 @@ class Stream:
     gets back to where it was.
     """
 
-    def __init__(self, navigator: Navigator, env: VectorEnv, sampler: EpisodeSampler) -> None:
+    def __init__(
+        self, navigator: Navigator, env: VectorEnv, sampler: EpisodeSampler, frozen_eyes: bool = False
+    ) -> None:
         """A stream that starts with the first chunk.
 
         Args:
             navigator: The agent.
             env: Training episodes, autoreset DISABLED.
             sampler: Says which episodes come one after the other.
+            frozen_eyes: Keep what was seen in images instead of them, for an agent whose eyes do not learn.
         """
-        self._navigator, self._env, self._sampler = navigator, env, sampler
+        self._navigator, self._env, self._sampler, self._frozen_eyes = navigator, env, sampler, frozen_eyes
         self._device = next(navigator.parameters()).device
         self._drawn = 0
         self._actions: list[Tensor] = []
@@ -102,6 +105,13 @@ class Stream:
         self._observation = as_tensors(observation, self._device)
         names = ("expert", "distance", "steps", "success")
         self._infos = {name: torch.as_tensor(infos[name], device=self._device) for name in names}
+
+    def _look(self) -> Observation:
+        """What there is to act on and to learn from."""
+        if self._frozen_eyes:
+            shown = {name: value for name, value in self._observation.items() if name not in self._navigator.labels}
+            self._observation = self._navigator.see(shown)
+        return self._observation
 
     def _begin(self) -> None:
         """Start all bodies."""
@@ -126,9 +136,9 @@ class Stream:
         self._state = carried(begun, self._state)
         state, lived, frames = self._state, [], []
         for _ in range(steps):
-            frames.append(self._observation)
+            frames.append(self._look())
             lived.append(self._step())
-        output = self._navigator(self._instruction, unlabelled(self._navigator, self._observation), self._state)
+        output = self._navigator(self._instruction, unlabelled(self._navigator, self._look()), self._state)
         stacked = {name: torch.stack([step[name] for step in lived]) for name in lived[0]}
         return Chunk(frames=frames, following=output.value, state=state, **stacked)
 

@@ -131,7 +131,7 @@ class Trainer(Resumable):
         self.naming = Naming(config, navigator, env, sampler, team)
         self.critic, self.exploration = critic, exploration
         self.dagger = Dagger(config, navigator, env, sampler, folder / "dagger", team)
-        self.stream = Stream(navigator, env, sampler)
+        self.stream = Stream(navigator, env, sampler, config.ppo.frozen_eyes)
         self.ppo = Ppo(config.ppo, navigator, self.stream, self.descent)
 
     @property

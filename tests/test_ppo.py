@@ -6,18 +6,20 @@ import pytest
 import torch
 from learners import SMALL_NAVIGATOR, fresh_navigator, small_config, small_world
 from test_dagger import same_weights
+from test_houses_world import CONFIG as HOUSES
 from test_trainer import before_update, few, fresh, mean, press_ctrl_c
 
 from agents import log
 from agents.checkpoint import load_checkpoint
-from agents.config import LossConfig, PhaseConfig, PpoConfig
+from agents.config import LossConfig, PhaseConfig, PpoConfig, check_config
 from agents.descent import Descent
 from agents.ppo import Chunk, Ppo, Stream, ppo_summary, ppo_targets
 from agents.recording import Follower, record
 from agents.recording import chunks as imitated
 from agents.sampler import EpisodeSampler
 from agents.trainer import LATEST
-from scripts.worlds import World
+from scripts.worlds import World, open_world
+from vln.errors import InputError
 
 ACTIONS = ("panoramic", "low-level")
 BATCH, MAX_STEPS = 8, 10
@@ -34,8 +36,12 @@ def stream_of(world: World, navigator=None) -> Stream:
     """A stream of training episodes, and chance as at its start."""
     navigator = navigator or fresh_navigator(world)
     torch.manual_seed(1)
-    sampler = EpisodeSampler(world.lengths("train"), BATCH, 0)
-    return Stream(navigator, world.environment("train", BATCH), sampler)
+    return Stream(navigator, world.environment("train", BATCH), sampler_of(world))
+
+
+def sampler_of(world: World) -> EpisodeSampler:
+    """Who says which episodes come next."""
+    return EpisodeSampler(world.lengths("train"), BATCH, 0)
 
 
 def joined(parts: list[Chunk]) -> dict[str, torch.Tensor]:
@@ -152,6 +158,44 @@ def test_parts_of_the_batch_add_up(worlds):
         ppo._loss(chunk, targets, bodies, WEIGHTS)[0] for bodies in torch.tensor([5, 0, 3, 6, 1, 2, 4, 7]).chunk(2)
     ]
     torch.testing.assert_close(sum(halves) / 2, whole)
+
+
+# --- frozen eyes ---
+
+
+@pytest.fixture(scope="module")
+def houses(tmp_path_factory) -> World:
+    return open_world(HOUSES, None, ("train",), cache=tmp_path_factory.mktemp("cache"))
+
+
+def test_frozen_eyes_learn_from_what_was_seen_as_others_from_images(houses):
+    """The same chunk gives the same terms, whether its images are looked at again or not."""
+    found = []
+    for frozen in (False, True):
+        navigator = fresh_navigator(houses)
+        stream = Stream(navigator, houses.environment("train", BATCH), sampler_of(houses), frozen)
+        torch.manual_seed(2)
+        chunk = stream.chunk(6)
+        assert ("cells" in chunk.frames[0], "rgb" in chunk.frames[0]) == (frozen, not frozen)
+        targets = ppo_targets(chunk, WEIGHTS, SETTINGS)
+        found.append(Ppo(SETTINGS, navigator, stream, None)._loss(chunk, targets, torch.arange(BATCH), WEIGHTS)[1])
+    for name in ("policy", "value", "entropy", "student", "progress", "kl"):
+        torch.testing.assert_close(found[1][name], found[0][name], msg=name)
+
+
+def test_frozen_eyes_stay_as_they_are(houses):
+    navigator = fresh_navigator(houses)
+    before = {name: weight.clone() for name, weight in navigator.named_parameters()}
+    stream = Stream(navigator, houses.environment("train", BATCH), sampler_of(houses), frozen_eyes=True)
+    Ppo(SETTINGS, navigator, stream, Descent(navigator, 1e-2, 1.0)).update(replace(WEIGHTS, semantic=1.0))
+    moved = {name for name, weight in navigator.named_parameters() if not torch.equal(weight, before[name])}
+    assert not any(name.startswith(("views.", "recognise.")) for name in moved)
+    assert {"act.0.weight", "core.cells.0.weight_hh", "seek.weight", "onward.weight"} <= moved
+
+
+def test_frozen_eyes_are_those_of_a_camera():
+    with pytest.raises(InputError, match=r"--ppo.frozen-eyes: .* no camera"):
+        check_config(small_config(ppo=PpoConfig(frozen_eyes=True)))
 
 
 # --- interruptions ---
