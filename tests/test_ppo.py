@@ -32,16 +32,12 @@ def worlds(small_data) -> dict[str, World]:
     return {actions: small_world(small_data, small_config(actions=actions, max_steps=MAX_STEPS)) for actions in ACTIONS}
 
 
-def stream_of(world: World, navigator=None) -> Stream:
+def stream_of(world: World, navigator=None, frozen_eyes: bool = False) -> Stream:
     """A stream of training episodes, and chance as at its start."""
     navigator = navigator or fresh_navigator(world)
     torch.manual_seed(1)
-    return Stream(navigator, world.environment("train", BATCH), sampler_of(world))
-
-
-def sampler_of(world: World) -> EpisodeSampler:
-    """Who says which episodes come next."""
-    return EpisodeSampler(world.lengths("train"), BATCH, 0)
+    sampler = EpisodeSampler(world.lengths("train"), BATCH, 0)
+    return Stream(navigator, world.environment("train", BATCH), sampler, frozen_eyes)
 
 
 def joined(parts: list[Chunk]) -> dict[str, torch.Tensor]:
@@ -173,8 +169,7 @@ def test_frozen_eyes_learn_from_what_was_seen_as_others_from_images(houses):
     found = []
     for frozen in (False, True):
         navigator = fresh_navigator(houses)
-        stream = Stream(navigator, houses.environment("train", BATCH), sampler_of(houses), frozen)
-        torch.manual_seed(2)
+        stream = stream_of(houses, navigator, frozen)
         chunk = stream.chunk(6)
         assert ("cells" in chunk.frames[0], "rgb" in chunk.frames[0]) == (frozen, not frozen)
         targets = ppo_targets(chunk, WEIGHTS, SETTINGS)
@@ -186,7 +181,7 @@ def test_frozen_eyes_learn_from_what_was_seen_as_others_from_images(houses):
 def test_frozen_eyes_stay_as_they_are(houses):
     navigator = fresh_navigator(houses)
     before = {name: weight.clone() for name, weight in navigator.named_parameters()}
-    stream = Stream(navigator, houses.environment("train", BATCH), sampler_of(houses), frozen_eyes=True)
+    stream = stream_of(houses, navigator, frozen_eyes=True)
     Ppo(SETTINGS, navigator, stream, Descent(navigator, 1e-2, 1.0)).update(replace(WEIGHTS, semantic=1.0))
     moved = {name for name, weight in navigator.named_parameters() if not torch.equal(weight, before[name])}
     assert not any(name.startswith(("views.", "recognise.")) for name in moved)
