@@ -159,7 +159,7 @@ class PpoConfig:
     """How far values may leave the old ones before their gradient stops; 0 does not clip."""
     trace: float = 0.95
     """Lambda of generalised advantage estimation."""
-    frozen_eyes: bool = False
+    frozen_eyes: bool = later(False)
     """Leave the view encoder of a camera as it is: each image is then looked at once, when the agent acts on it, and
     not once more for each epoch."""
 

@@ -212,3 +212,6 @@ def test_files_older_than_a_field_have_its_default():
     values = as_json(TrainConfig())
     del values["dagger"], values["ppo"], values["imitation"]["method"], values["reinforcement"]["loss"]["inflection"]
     assert from_json(TrainConfig, values, "c") == TrainConfig()
+    values = as_json(TrainConfig())
+    del values["ppo"]["frozen_eyes"]
+    assert from_json(TrainConfig, values, "c") == TrainConfig()
