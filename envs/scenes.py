@@ -7,7 +7,7 @@ from envs.glb import load_glb
 from envs.glb.stage import Up
 from envs.scene import Scene
 
-_HOUSE = re.compile(r"house-(\d+)")
+_HOUSE = re.compile(r"house-(-?\d+)")
 
 
 def load_scene(name_or_path: Path | str, up: Up | None = None, scale: float | None = None) -> Scene:

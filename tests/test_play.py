@@ -159,6 +159,7 @@ def test_absurd_sizes(size):
     ("arguments", "message"),
     [
         (("--keys", "w", "--house", 1_000_000), "the seed is not in 0..999999"),
+        (("--keys", "w", "--house", -1), "the seed is not in 0..999999"),
         (("--keys", "w", "--scene", "nowhere.glb"), "nowhere.glb"),
         (("--keys", "w", "--house", 1, "--scene", "a.glb"), "--house and --scene: both say where to be"),
         (
