@@ -146,12 +146,14 @@ def house_episodes(house: int, dataset: str, chance: random.Random) -> Iterator[
     Raises:
         InputError: If there is no such house.
     """
-    maker = TaskMaker(make_house(house), LEVELS[dataset], True, (chance.randrange(2**31), house))
+    seed = chance.randrange(2**31)
+    maker = TaskMaker(make_house(house), LEVELS[dataset], True, (seed, house))
     for number, task in enumerate(maker.tasks(TASKS)):
         places = tuple((x, y, z) for x, y, z in task.positions.tolist())
         told = chance.choice(task.told).text
-        name = house_name(house)
-        yield Episode(f"{house}-play{number}_0", name, "play", told, (), task.heading, (), places, task.target)
+        # The seed tells episodes of one house in several sessions apart.
+        name, episode_id = house_name(house), f"{house}-play{seed:08x}-{number}_0"
+        yield Episode(episode_id, name, "play", told, (), task.heading, (), places, task.target)
 
 
 def _walks(wish: Wish, places: Places, chance: random.Random) -> Iterator[Episode]:
@@ -159,7 +161,8 @@ def _walks(wish: Wish, places: Places, chance: random.Random) -> Iterator[Episod
     house = UNSEEN.first + chance.randrange(UNSEEN.room) if wish.house is None else wish.house
     scan = house_name(house) if wish.scene is None else str(wish.scene)
     ground = places.cache.get(scan).ground
-    random_numbers = np.random.default_rng(chance.randrange(2**31))
+    seed = chance.randrange(2**31)
+    random_numbers = np.random.default_rng(seed)
     for number in itertools.count():
         if wish.start is None:
             place, heading = ground.sample(random_numbers, 1)[0], random_numbers.uniform(0, 2 * math.pi)
@@ -167,4 +170,4 @@ def _walks(wish: Wish, places: Places, chance: random.Random) -> Iterator[Episod
             place, heading = ground.require(wish.start, "start"), math.radians(wish.heading)
         x, y, z = place.tolist()
         told = wish.instruction or ROAM
-        yield Episode(f"walk-{number}", scan, "play", told, (), heading, (), ((x, y, z),))
+        yield Episode(f"walk-{seed:08x}-{number}", scan, "play", told, (), heading, (), ((x, y, z),))

@@ -12,7 +12,9 @@ episode, q quit.
 """
 
 import dataclasses
+import itertools
 import random
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
@@ -37,7 +39,7 @@ from vln.errors import InputError
 from vln.files import read_text, writable_folder
 from vln.language import Vocabulary, check_readable
 from vln.replay.scores import score_houses
-from vln.trajectory import Trajectory, write_trajectories
+from vln.trajectory import Trajectory, read_trajectories, write_trajectories
 
 PATIENCE = 2000  # steps of a person
 
@@ -85,13 +87,12 @@ def main(
         size: Pixels across of the view; as many as fit if absent.
         keys: Keys to press instead of reading the keyboard, such as "wwad ".
         seed: Of everything that is at random.
-        out: File (.jsonl) to keep the trajectories in, for replay.py.
+        out: File (.jsonl) to keep the trajectories in, for replay.py; after those it holds already.
     """
     wish = Wish(house, scene, dataset, split, episode, start, heading, instruction)
     chance, console, places = random.Random(seed), Console(), Places(up, scale)
     camera = view_camera(console, size, Sensors())
-    if out is not None:
-        writable_folder(out.parent)
+    kept = [] if out is None else kept_before(out)
     trained = None if agent is None else open_agent(agent, places)
     lived: list[Trajectory] = []
     with open_keys(keys, wanted=agent is None) as pressed:
@@ -105,8 +106,30 @@ def main(
             if key == "q":
                 break
     if out is not None and lived:
-        write_trajectories(out, lived)
+        write_trajectories(out, with_ids_of_their_own([*kept, *lived]))
         console.print(f"wrote {out}", highlight=False, soft_wrap=True)
+
+
+def kept_before(out: Path) -> list[Trajectory]:
+    """The trajectories a file holds already.
+
+    Raises:
+        InputError: If it holds something else, or cannot be written.
+    """
+    writable_folder(out.parent)
+    return read_trajectories(out) if out.exists() else []
+
+
+def with_ids_of_their_own(trajectories: Sequence[Trajectory]) -> list[Trajectory]:
+    """The trajectories; an id that occurs again gets a number, so that no figure overwrites another."""
+    kept: dict[str, Trajectory] = {}
+    for trajectory in trajectories:
+        numbers = itertools.count(2)
+        name = trajectory.episode_id
+        while name in kept:
+            name = f"{trajectory.episode_id}-{next(numbers)}"
+        kept[name] = dataclasses.replace(trajectory, episode_id=name)
+    return list(kept.values())
 
 
 def open_keys(keys: str | None, wanted: bool) -> AbstractContextManager[Keys]:

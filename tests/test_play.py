@@ -1,6 +1,7 @@
 """Playing: scripted keys in houses and in meshes, agents that are watched, and how bad input ends."""
 
 import io
+import random
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from agents.config import CameraConfig, HousesConfig, LanguageConfig, NavigatorC
 from envs.continuous import SceneCache, Sensors
 from envs.continuous.registry import TIME_LIMITS
 from envs.glb import save_glb
+from scripts.challenges import house_episodes
 from scripts.floorplan import floor_plan
 from scripts.houses_world import HousesWorld
 from scripts.keys import Script
@@ -105,7 +107,34 @@ def test_a_mesh_by_keys_and_its_replay(play, mesh, cache, tmp_path):
     assert trajectory.steps[1].pose.position[0] < place[0]
     shown = run_script("replay.py", out, "--out", tmp_path / "figures", cache=cache)
     assert shown.code == 0, shown.errors
-    assert (tmp_path / "figures" / "walk-0.png").exists()
+    assert (tmp_path / "figures" / f"{trajectory.episode_id}.png").exists()
+
+
+def test_walks_of_several_sessions_are_kept_side_by_side(play, mesh, cache, tmp_path):
+    out = tmp_path / "lived.jsonl"
+    for seed, keys in ((0, "w n "), (1, " "), (0, "w ")):  # the last session is the first again
+        result = play("--scene", mesh, "--seed", seed, "--keys", keys, "--out", out)
+        assert result.code == 0, result.errors
+    kept = read_trajectories(out)
+    assert [len(each.steps) for each in kept] == [2, 1, 1, 2]
+    assert len({each.episode_id for each in kept}) == 4
+    drawn = run_script("replay.py", out, "--out", tmp_path / "figures", cache=cache)
+    assert drawn.code == 0, drawn.errors
+    assert len(list((tmp_path / "figures").iterdir())) == 4
+
+
+def test_episodes_of_a_house_have_ids_of_their_own():
+    first, second = (next(house_episodes(7, "houses-short", random.Random(seed))) for seed in (0, 1))
+    assert first.episode_id != second.episode_id
+
+
+def test_what_is_no_trajectory_is_not_overwritten(play, tmp_path):
+    out = tmp_path / "lived.jsonl"
+    out.write_text("my notes\n")
+    result = play("--house", 7, "--keys", " ", "--out", out)
+    assert result.code == 2
+    assert "lived.jsonl" in result.errors
+    assert out.read_text() == "my notes\n"
 
 
 def test_an_agent_is_watched(play, mesh, run, tmp_path):
