@@ -161,7 +161,7 @@ class ListeningAgent(NavigatorAgent):
         batch = self._batches[-1]
         noticed = self._notice(observation) if self._notice else {}
         batch.steps.append({name: outputs[0].cpu().numpy() for name, outputs in kept.items()} | noticed)
-        batch.episodes = np.asarray(infos["episode"])
+        batch.episodes = np.asarray(infos["episode_index"])
         return decision
 
     def over_words(self) -> dict[str, list[np.ndarray]]:
@@ -201,7 +201,7 @@ class RetracingAgent(NavigatorAgent):
 
     def _choose(self, probabilities: Tensor, infos: dict[str, Any]) -> Tensor:
         steps = np.minimum(infos["steps"], self._actions.shape[1] - 1)
-        return torch.as_tensor(self._actions[infos["episode"], steps], device=probabilities.device)
+        return torch.as_tensor(self._actions[infos["episode_index"], steps], device=probabilities.device)
 
 
 @torch.no_grad()

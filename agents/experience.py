@@ -30,7 +30,7 @@ def collect(
         FloatingPointError: If the policy is not a number.
     """
     device = student.device
-    observation, infos = env.reset(options={"episodes": episodes})
+    observation, infos = env.reset(options={"episode_index": episodes})
     observation = as_tensors(observation, device)
     instruction, state = navigator.begin_episodes(observation)
     rows = torch.arange(len(student), device=device)

@@ -116,7 +116,7 @@ class Stream:
     def _begin(self) -> None:
         """Start all bodies."""
         self._episodes = self._draw(self._env.num_envs)
-        self._see(*self._env.reset(options={"episodes": self._episodes.numpy()}))
+        self._see(*self._env.reset(options={"episode_index": self._episodes.numpy()}))
         self._state = self._navigator.begin_episodes(self._observation)[1]
         self._start, self.running = self._infos["distance"], True
 
@@ -171,7 +171,7 @@ class Stream:
         """Start the next episodes of the bodies where `ended` (B,)."""
         rows = ended.nonzero()[:, 0]
         self._episodes = self._episodes.index_copy(0, rows.cpu(), self._draw(len(rows)))
-        options = {"reset_mask": ended.numpy(force=True), "episodes": self._episodes.numpy()}
+        options = {"reset_mask": ended.numpy(force=True), "episode_index": self._episodes.numpy()}
         self._see(*self._env.reset(options=options))
         instruction, state = self._navigator.begin_episodes(
             {name: value[rows] for name, value in self._observation.items()}
@@ -208,7 +208,7 @@ class Stream:
             return
         self._drawn, self._episodes = int(tensors["drawn"]), tensors["episodes"]
         steps, self._actions = tensors["steps"].to(self._device), list(tensors["actions"].to(self._device))
-        episodes = {"episodes": self._episodes.numpy()}
+        episodes = {"episode_index": self._episodes.numpy()}
         observation, infos = self._env.reset(options=episodes)
         start = torch.as_tensor(infos["distance"], device=self._device)
         for left in range(len(self._actions), -1, -1):  # a body starts as late as it has steps behind it

@@ -150,7 +150,7 @@ def record(
         steps: Steps after which to leave off; None lives to the end.
     """
     device = student.device
-    observation, infos = env.reset(options={"episodes": episodes})
+    observation, infos = env.reset(options={"episode_index": episodes})
     observation = as_tensors(observation, device)
     alive = torch.ones(len(student), dtype=torch.bool, device=device)
     everyone, frames = True, []

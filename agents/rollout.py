@@ -100,7 +100,7 @@ def _live(agent: Agent, env: VectorEnv, chosen: Sequence[int], seed: int, words:
     `words` are the lengths of the instructions as read; None leaves attention out.
     """
     filled = np.array([*chosen, *[chosen[0]] * (env.num_envs - len(chosen))])
-    observation, infos = env.reset(options={"episodes": filled})
+    observation, infos = env.reset(options={"episode_index": filled})
     lives = [Life(infos["poses"][row], [_metres(infos, row)]) for row in range(len(chosen))]
     agent.begin(observation, seed)
     ended = np.zeros(env.num_envs, dtype=bool)

@@ -19,6 +19,7 @@ from vln.language import Vocabulary
 from vln.rewards import RewardConfig, final_reward, progress_reward
 
 SUCCESS_DISTANCE = 3.0  # metres, Anderson et al. 2018
+OPTIONS = ("episode_index", "reset_mask")  # of a reset
 Arrays = dict[str, Any]
 
 
@@ -45,13 +46,13 @@ class NavigationVectorEnv(VectorEnv):
     `reset(options={"reset_mask": mask})`.
 
     ## Infos
-    Arrays over the batch at every reset and step: `episode` (index into `episodes`), `steps` (actions so far), `expert`
+    Arrays over the batch at every reset and step: `episode_index` (into `episodes`), `steps` (actions so far), `expert`
     (action of the shortest-path expert), `distance` (metres to the goal, NaN where withheld), `collided`, `success`
     (stopped within the success distance), `instruction` (the sentence, an array of str). With `record=True` also lists:
-    `poses` and `choices`.
+    `poses` and `choices`. `episode` is left to `gymnasium.wrappers.RecordEpisodeStatistics`.
 
     ## Which episodes
-    `reset(options={"episodes": indices})` chooses them. Otherwise environment i draws them uniformly with the seed
+    `reset(options={"episode_index": indices})` chooses them. Otherwise environment i draws them uniformly with the seed
     `seed + i`, so that it meets the same ones as a single environment with that seed.
 
     What is handed out is the caller's: later steps do not change it, and changing it does not change the episodes.
@@ -140,18 +141,42 @@ class NavigationVectorEnv(VectorEnv):
 
         Args:
             seed: Of the environments' own choices of episodes; one for all (see the class) or one each.
-            options: `reset_mask` (B,) bool restarts only some environments; `episodes` (B,) says which episodes start.
+            options: `reset_mask` (B,) bool restarts only some environments; `episode_index` (B,) says which episodes
+                start. Entries of `episode_index` that the mask leaves out are not looked at.
+
+        Raises:
+            InputError: If an option is unknown, of another shape, or an index out of range; nothing has changed then.
         """
         options = options or {}
+        check_options(options)
+        mask = self._mask(options.get("reset_mask"))
+        rows = torch.as_tensor(mask.nonzero()[0], device=self.simulator.device)
+        given = options.get("episode_index")
+        chosen = None if given is None else self._chosen(given, mask)
         self._seed(seed)
-        mask = torch.as_tensor(options.get("reset_mask", np.ones(self.num_envs, bool)), device=self.simulator.device)
-        rows = mask.nonzero().flatten()
-        if "episodes" in options:
-            chosen = torch.as_tensor(np.asarray(options["episodes"]), device=self.simulator.device)[rows]
-        else:
-            chosen = self._draw(rows)
-        self._start(rows, chosen)
+        self._start(rows, self._draw(rows) if chosen is None else chosen)
         return self._observe(), self._infos(success=self._zeros(torch.bool), collided=self._zeros(torch.bool))
+
+    def _mask(self, given: Any) -> np.ndarray:
+        """(B,) bool, which environments a reset restarts."""
+        mask = np.ones(self.num_envs, bool) if given is None else _array(given)
+        if mask.shape != (self.num_envs,) or mask.dtype != bool:
+            problem = f"'reset_mask' has shape {mask.shape} and type {mask.dtype}"
+            raise InputError("reset options", problem, f"give bools of shape ({self.num_envs},)")
+        return mask
+
+    def _chosen(self, given: Any, mask: np.ndarray) -> Tensor:
+        """(n,) the episodes that start where `mask` (B,) holds."""
+        indices = _array(given)
+        if indices.shape != (self.num_envs,) or indices.dtype.kind not in "iu":
+            problem = f"'episode_index' has shape {indices.shape} and type {indices.dtype}"
+            raise InputError("reset options", problem, f"give integers of shape ({self.num_envs},)")
+        chosen = indices[mask]
+        wrong = (chosen < 0) | (chosen >= len(self.episodes))
+        if wrong.any():
+            problem = f"'episode_index' is {chosen[wrong][0]}"
+            raise InputError("reset options", problem, f"give an index from 0 to {len(self.episodes) - 1}")
+        return torch.as_tensor(chosen.astype(np.int64), device=self.simulator.device)
 
     def _seed(self, seed: int | Sequence[int | None] | None) -> None:
         if seed is None and self._seeds is not None:
@@ -214,7 +239,7 @@ class NavigationVectorEnv(VectorEnv):
 
     def _infos(self, success: Tensor, collided: Tensor) -> Arrays:
         infos = {
-            "episode": self._episode.clone(),
+            "episode_index": self._episode.clone(),
             "steps": self._steps.clone(),
             "expert": self.simulator.expert(),
             "distance": self._distance.clone(),
@@ -258,10 +283,15 @@ class NavigationEnv(gymnasium.Env):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Start an episode; `options={"episode": index}` chooses it."""
-        super().reset(seed=seed)
-        chosen = {"episodes": [options["episode"]]} if options and "episode" in options else None
+        """Start an episode; `options={"episode_index": index}` chooses it.
+
+        Raises:
+            InputError: If the option is unknown or the index out of range; nothing has changed then.
+        """
+        check_options(options or {}, OPTIONS[:1])
+        chosen = {name: np.asarray(value)[None] for name, value in (options or {}).items()}
         observation, infos = self._batch.reset(seed=seed, options=chosen)
+        super().reset(seed=seed)
         return self._observation(observation), _first(infos)
 
     def step(self, action: Any) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:
@@ -272,6 +302,22 @@ class NavigationEnv(gymnasium.Env):
 
     def _observation(self, batch: Arrays) -> dict[str, Any]:
         return {name: np.asarray(value[0]) if name in self._boxes else value[0] for name, value in batch.items()}
+
+
+def check_options(options: dict[str, Any], known: Sequence[str] = OPTIONS) -> None:
+    """See that all options of a reset are known.
+
+    Raises:
+        InputError: If one is not.
+    """
+    unknown = sorted(set(options) - set(known))
+    if unknown:
+        raise InputError("reset options", f"'{unknown[0]}' is unknown", f"use {' or '.join(map(repr, known))}")
+
+
+def _array(value: Any) -> np.ndarray:
+    """Whatever a caller gives as an array in memory."""
+    return value.numpy(force=True) if isinstance(value, Tensor) else np.asarray(value)
 
 
 def _first(batch: Arrays) -> dict[str, Any]:

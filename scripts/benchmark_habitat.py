@@ -91,7 +91,7 @@ def _compare(course: Course, size: int, batch: int, repeats: int) -> dict[str, A
             autoreset_mode=AutoresetMode.DISABLED,
             tensors=True,
         )
-        env.reset(options={"episodes": np.arange(batch)})
+        env.reset(options={"episode_index": np.arange(batch)})
         runs[name] = partial(_walk, env, np.random.default_rng(0).choice(MOVES, (STEPS, batch)))
     time_in_turns(runs, 1)  # warms up
     seconds = time_in_turns(runs, repeats)

@@ -84,14 +84,14 @@ def test_altered_environments_reach_the_speaker_and_the_navigator(small_data, tm
     world = augmented(hiding_world(small_data), [file])
     env = world.environment("train", 4)
     last = len(world.splits["train"]) - 1
-    observation, _ = env.reset(options={"episodes": [0, last, 0, last]})
+    observation, _ = env.reset(options={"episode_index": [0, last, 0, last]})
     assert observation["environment"].tolist() == [REAL, episodes[-1].environment] * 2
     assert env.observation_space["environment"].contains(observation["environment"].numpy())
     navigator = fresh_navigator(world)
     scales = navigator.begin(observation["instruction"], observation["environment"])[1].glance.scales
     assert torch.equal(scales[1], scales[3])
     assert not torch.equal(scales[0], scales[2])
-    seen = world.environment("val_seen", 4).reset(options={"episodes": [0] * 4})[0]
+    seen = world.environment("val_seen", 4).reset(options={"episode_index": [0] * 4})[0]
     assert "environment" not in seen
 
 

@@ -24,25 +24,25 @@ from vln.language import PAD
 def test_the_seed_decides_everything(world):
     first, second, other = (walk(world.vector(8, record=True), seed=seed) for seed in (3, 3, 4))
     assert_same(first, second)
-    assert first[0][1]["episode"].tolist() != other[0][1]["episode"].tolist()
+    assert first[0][1]["episode_index"].tolist() != other[0][1]["episode_index"].tolist()
 
 
 def test_a_reset_without_a_seed_goes_on_where_the_seed_led(world):
     env = world.vector(2, **DISABLED)
-    drawn = [env.reset(seed=5 if number == 0 else None)[1]["episode"].tolist() for number in range(6)]
-    again = [env.reset(seed=5 if number == 0 else None)[1]["episode"].tolist() for number in range(6)]
+    drawn = [env.reset(seed=5 if number == 0 else None)[1]["episode_index"].tolist() for number in range(6)]
+    again = [env.reset(seed=5 if number == 0 else None)[1]["episode_index"].tolist() for number in range(6)]
     assert drawn == again
     assert len({tuple(episodes) for episodes in drawn}) > 3
 
 
 def test_without_any_seed_runs_differ(world):
-    drawn = [tuple(world.vector(8).reset()[1]["episode"].tolist()) for _ in range(2)]
+    drawn = [tuple(world.vector(8).reset()[1]["episode_index"].tolist()) for _ in range(2)]
     assert drawn[0] != drawn[1]
 
 
 def test_episodes_are_drawn_evenly(world):
     env = world.vector(3000)
-    drawn = np.concatenate([env.reset(seed=0)[1]["episode"], env.reset()[1]["episode"]])
+    drawn = np.concatenate([env.reset(seed=0)[1]["episode_index"], env.reset()[1]["episode_index"]])
     counts = np.bincount(drawn, minlength=len(world.episodes))
     expected = len(drawn) / len(world.episodes)
     # Chi-square with 59 degrees of freedom: mean 59, standard deviation 10.9.
@@ -63,16 +63,16 @@ def test_seeds_one_by_one(world):
 def test_a_body_goes_its_way_whatever_the_others_do(world):
     several, alone = world.vector(4, record=True, **DISABLED), world.vector(1, record=True, **DISABLED)
     actions = random_actions(several, 30)
-    seen = [several.reset(options={"episodes": [1, 2, 3, 4]})[1], *(several.step(each)[4] for each in actions)]
-    alone_seen = [alone.reset(options={"episodes": [3]})[1], *(alone.step(each[2:3])[4] for each in actions)]
+    seen = [several.reset(options={"episode_index": [1, 2, 3, 4]})[1], *(several.step(each)[4] for each in actions)]
+    alone_seen = [alone.reset(options={"episode_index": [3]})[1], *(alone.step(each[2:3])[4] for each in actions)]
     for infos, alone_infos in zip(seen, alone_seen, strict=True):
-        assert_same({**row(infos, 2), "episode": 3}, {**row(alone_infos, 0), "episode": 3})
+        assert_same({**row(infos, 2), "episode_index": 3}, {**row(alone_infos, 0), "episode_index": 3})
 
 
 def test_chosen_episodes_start_where_they_say(world):
     env = world.vector(len(world.episodes), record=True)
-    _, infos = env.reset(options={"episodes": np.arange(len(world.episodes))})
-    assert infos["episode"].tolist() == list(range(len(world.episodes)))
+    _, infos = env.reset(options={"episode_index": np.arange(len(world.episodes))})
+    assert infos["episode_index"].tolist() == list(range(len(world.episodes)))
     for pose, episode in zip(infos["poses"], world.episodes, strict=True):
         assert_at_start(pose, episode)
     assert not infos["steps"].any()
@@ -141,7 +141,7 @@ def test_geodesic_distances_are_a_metric(world):
 
 def test_the_expert_reaches_every_goal_and_stops(world):
     env = world.vector(len(world.episodes), max_steps=world.patience, **DISABLED)
-    _, infos = env.reset(options={"episodes": np.arange(len(world.episodes))})
+    _, infos = env.reset(options={"episode_index": np.arange(len(world.episodes))})
     distance = infos["distance"]
     for _ in range(world.patience):
         _, _, terminated, _, infos = env.step(infos["expert"])
@@ -181,7 +181,7 @@ def test_observations_of_a_single_environment_are_inside_its_space(world):
 
 def test_the_instruction_is_what_the_vocabulary_makes_of_it(world):
     env = world.vector(len(world.episodes), max_length=12)
-    observation, _ = env.reset(options={"episodes": np.arange(len(world.episodes))})
+    observation, _ = env.reset(options={"episode_index": np.arange(len(world.episodes))})
     for tokens, episode in zip(observation["instruction"], world.episodes, strict=True):
         expected = world.vocabulary.encode(episode.instruction, 12)
         assert tokens.tolist() == [*expected, *[PAD] * (12 - len(expected))]

@@ -1,5 +1,6 @@
 """What environments promise in every world: ends of episodes, rewards, and that what they hand out is the caller's."""
 
+import re
 from copy import deepcopy
 from dataclasses import replace
 
@@ -39,7 +40,7 @@ def test_without_autoreset_an_ended_episode_stays_until_its_reset(world):
         observation, reward, terminated, truncated, infos = env.step(actions)
         for index in np.flatnonzero(ended):
             assert_same(row(observation, index), row(before[0], index))
-            for name in ("episode", "steps", "distance", "poses", "success"):
+            for name in ("episode_index", "steps", "distance", "poses", "success"):
                 assert_same(infos[name][index], before[1][name][index])
         assert (reward[ended] == 0).all()
         assert ((terminated | truncated) >= ended).all()
@@ -48,10 +49,10 @@ def test_without_autoreset_an_ended_episode_stays_until_its_reset(world):
     assert ended.all()
     assert not (terminated & truncated).any()
     mask = np.array([True, False] * 3)
-    observation, after = env.reset(options={"reset_mask": mask, "episodes": np.arange(6)})
+    observation, after = env.reset(options={"reset_mask": mask, "episode_index": np.arange(6)})
     for index in np.flatnonzero(~mask):
         assert_same(row(observation, index), row(before[0], index))
-    assert after["episode"][mask].tolist() == [0, 2, 4]
+    assert after["episode_index"][mask].tolist() == [0, 2, 4]
     assert after["steps"].tolist() == np.where(mask, 0, infos["steps"]).tolist()
     _, _, terminated, truncated, infos = env.step(np.full(6, env.simulator.stop))
     assert infos["steps"].tolist() == np.where(mask, 1, after["steps"]).tolist()
@@ -63,8 +64,8 @@ def test_a_masked_reset_draws_for_the_masked_alone(world):
     _, first = env.reset(seed=8)
     _, second = env.reset(options={"reset_mask": np.array([False, True])})
     alone = world.vector(1, **DISABLED)
-    drawn = [alone.reset(seed=9)[1]["episode"][0], alone.reset()[1]["episode"][0]]
-    assert second["episode"].tolist() == [first["episode"][0], drawn[1]]
+    drawn = [alone.reset(seed=9)[1]["episode_index"][0], alone.reset()[1]["episode_index"][0]]
+    assert second["episode_index"].tolist() == [first["episode_index"][0], drawn[1]]
 
 
 def test_a_success_is_told_once_and_not_of_the_next_episode(world):
@@ -122,17 +123,17 @@ def test_withheld_goals_give_no_distance_no_reward_and_no_hint(world, progress):
 
 def test_the_expert_stays_at_the_start_of_an_episode_whose_goal_is_withheld(world):
     env = world.vector(len(world.withheld), world.withheld)
-    _, infos = env.reset(options={"episodes": np.arange(len(world.withheld))})
+    _, infos = env.reset(options={"episode_index": np.arange(len(world.withheld))})
     assert (infos["expert"] == env.simulator.stop).all()
 
 
 def test_success_is_a_stop_nearer_than_the_success_distance(world):
     env = world.vector(len(world.episodes), success_distance=1e9, **DISABLED)
-    env.reset(options={"episodes": np.arange(len(world.episodes))})
+    env.reset(options={"episode_index": np.arange(len(world.episodes))})
     *_, infos = env.step(np.full(env.num_envs, env.simulator.stop))
     assert infos["success"].all()
     env = world.vector(len(world.episodes), success_distance=float(infos["distance"].min()), **DISABLED)
-    env.reset(options={"episodes": np.arange(len(world.episodes))})
+    env.reset(options={"episode_index": np.arange(len(world.episodes))})
     *_, infos = env.step(np.full(env.num_envs, env.simulator.stop))
     assert not infos["success"].any()
 
@@ -190,7 +191,7 @@ def test_the_deaf_are_told_nothing(world):
         assert (observation["instruction"][:, 1:] == PAD).all()
     heard, unheard = world.single(), world.single(silent=True)
     _, infos = heard.reset(seed=0)
-    assert infos["instruction"] == world.episodes[int(infos["episode"])].instruction
+    assert infos["instruction"] == world.episodes[int(infos["episode_index"])].instruction
     assert unheard.reset(seed=0)[1]["instruction"] == ""
     assert unheard.step(heard.action_space.sample())[4]["instruction"] == ""
 
@@ -203,6 +204,49 @@ def test_other_autoreset_modes_and_no_episodes_are_errors(world):
         world.vector(2, autoreset_mode=AutoresetMode.SAME_STEP)
     with pytest.raises(InputError, match="there are none to meet"):
         NavigationVectorEnv(world.simulator(), [], world.vocabulary, 2)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"episodes": [0, 1]}, "'episodes' is unknown; use 'episode_index' or 'reset_mask'"),
+        ({"episode_index": [0, -1]}, "'episode_index' is -1; give an index from 0 to 59"),
+        ({"episode_index": [60, 1]}, "'episode_index' is 60; give an index from 0 to 59"),
+        ({"episode_index": [0]}, "'episode_index' has shape (1,) and type int64; give integers of shape (2,)"),
+        ({"episode_index": [0.0, 1.0]}, "'episode_index' has shape (2,) and type float64"),
+        ({"episode_index": 0}, "'episode_index' has shape () and type int64"),
+        ({"reset_mask": [True]}, "'reset_mask' has shape (1,) and type bool; give bools of shape (2,)"),
+        ({"reset_mask": [1, 0]}, "'reset_mask' has shape (2,) and type int64"),
+    ],
+)
+def test_bad_options_of_a_reset_are_one_sentence_and_change_nothing(world, options, sentence):
+    clean, env = (world.vector(2, **DISABLED) for _ in range(2))
+    results = clean.reset(seed=3), env.reset(seed=3)
+    with pytest.raises(InputError, match=re.escape(f"reset options: {sentence}")):
+        env.reset(seed=4, options=options)
+    assert_same(*results)
+    assert_same(clean.step([1, 1]), env.step([1, 1]))
+    assert_same(clean.reset(), env.reset())
+
+
+def test_a_masked_reset_does_not_look_at_the_episodes_of_others(world):
+    env = world.vector(2, **DISABLED)
+    _, before = env.reset(seed=0)
+    _, infos = env.reset(options={"reset_mask": np.array([True, False]), "episode_index": [7, 99]})
+    assert infos["episode_index"].tolist() == [7, before["episode_index"][1]]
+
+
+def test_a_single_environment_starts_the_episode_asked_for(world):
+    env = world.single()
+    assert env.reset(options={"episode_index": 7})[1]["episode_index"] == 7
+    assert env.reset(options={"episode_index": np.int64(8)})[1]["episode_index"] == 8
+    for options in ({"episode_index": 60}, {"episode_index": -1}, {"episode_index": 0.5}, {"episode_index": [1, 2]}):
+        with pytest.raises(InputError, match="'episode_index'"):
+            env.reset(options=options)
+    for options in ({"episode": 1}, {"reset_mask": [True]}):
+        with pytest.raises(InputError, match="is unknown; use 'episode_index'"):
+            env.reset(options=options)
+    env.step(env.action_space.sample())
 
 
 def test_an_episode_elsewhere_is_an_error(world):

@@ -92,7 +92,7 @@ def test_what_is_noted_equals_living_it_again(worlds, actions):
     navigator = fresh_navigator(world).eval()
     found, taken = live(world, HALF, navigator)
     env = world.environment("train", BATCH)
-    observation, infos = env.reset(options={"episodes": EPISODES})
+    observation, infos = env.reset(options={"episode_index": EPISODES})
     instruction, state = navigator.begin(observation["instruction"])
     alive = torch.ones(BATCH, dtype=torch.bool)
     for step, chosen in enumerate(taken):
@@ -121,7 +121,7 @@ def test_the_student_samples_from_its_policy(worlds):
     world, count = worlds["panoramic"], 2000
     env = replace(world, config=replace(world.config, max_steps=1)).environment("train", count)
     navigator, episodes = fresh_navigator(world).eval(), np.full(count, EPISODES[0])
-    observation, _ = env.reset(options={"episodes": episodes})
+    observation, _ = env.reset(options={"episode_index": episodes})
     instruction, state = navigator.begin(observation["instruction"])
     policy = navigator(instruction, observation, state).logits[0].softmax(-1)
     torch.manual_seed(0)

@@ -133,7 +133,7 @@ def test_own_log_probabilities_are_those_of_the_actions(world):
         navigator.eval()
         env = world.environment("train", 4)
         follower = Follower(recording.actions)
-        observation, infos = env.reset(options={"episodes": np.arange(4)})
+        observation, infos = env.reset(options={"episode_index": np.arange(4)})
         instruction, state = navigator.begin(observation["instruction"])
         expected = torch.zeros(4)
         for step in range(len(recording.actions)):

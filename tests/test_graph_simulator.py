@@ -39,7 +39,7 @@ def world(simulator, *episodes: Episode, **options: Any) -> NavigationVectorEnv:
 
 
 def start(env: NavigationVectorEnv) -> tuple[dict[str, Any], dict[str, Any]]:
-    return env.reset(options={"episodes": np.arange(env.num_envs)})
+    return env.reset(options={"episode_index": np.arange(env.num_envs)})
 
 
 def facing(path: str, heading: float, graph=MAST) -> Episode:

@@ -42,7 +42,7 @@ def wander(env: NavigationVectorEnv, steps: int, random: np.random.Generator) ->
         for values in (*observation.values(), reward, infos["distance"]):
             assert np.isfinite(values).all()
         assert (observation["rgb"].reshape(env.num_envs, -1).std(1) > 0).all()
-        for number, pose in zip(infos["episode"], infos["poses"], strict=True):
+        for number, pose in zip(infos["episode_index"], infos["poses"], strict=True):
             assert scenes.get(env.episodes[number].scan).ground.contains(pose.position)
 
 

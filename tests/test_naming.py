@@ -99,7 +99,7 @@ def test_a_wanderer_never_stops(share):
 
 def test_colours_are_those_of_furniture():
     env = environment(category=True, colour=True, semantic=True)
-    env.reset(options={"episodes": np.arange(len(EPISODES))})
+    env.reset(options={"episode_index": np.arange(len(EPISODES))})
     left = torch.full((len(EPISODES),), ACTIONS.index("left"))
     turning = [env.step(left)[0] for _ in range(24)]
     colour, semantic = (torch.cat([each[name] for each in turning]) for name in ("colour", "semantic"))
@@ -111,7 +111,7 @@ def test_colours_are_those_of_furniture():
 def test_the_target_is_what_is_called_so():
     episodes = [replace(each, target="red sofa") for each in EPISODES]
     env = environment(episodes, semantic=True, target=True)
-    env.reset(options={"episodes": np.arange(len(EPISODES))})
+    env.reset(options={"episode_index": np.arange(len(EPISODES))})
     left = torch.full((len(EPISODES),), ACTIONS.index("left"))
     turning = [env.step(left)[0] for _ in range(24)]
     target, semantic = (torch.cat([each[name] for each in turning]) for name in ("target", "semantic"))
@@ -129,7 +129,7 @@ def test_rooms_are_those_that_things_are_in_and_may_be_the_target():
     assert loaded.called("red sofa").tolist() == [0, *(each.category == "sofa" for each in scene.objects)]
     assert not loaded.called("bathroom").any()
     env = environment(room=True, semantic=True)
-    observation, _ = env.reset(options={"episodes": np.arange(len(EPISODES))})
+    observation, _ = env.reset(options={"episode_index": np.arange(len(EPISODES))})
     nowhere = SceneCache(small_house).get("one").rooms
     assert torch.equal(observation["room"].long(), torch.from_numpy(nowhere)[observation["semantic"].long()].long())
 

@@ -35,7 +35,7 @@ def variant(world: World, **changes) -> Navigator:
 def walk(world: World, episodes: list[int], steps: int = STEPS) -> list[Observation]:
     """What bodies observe that follow the expert."""
     env = world.environment("train", len(episodes))
-    observation, infos = env.reset(options={"episodes": episodes})
+    observation, infos = env.reset(options={"episode_index": episodes})
     seen = [observation]
     for _ in range(steps - 1):
         observation, *_, infos = env.step(infos["expert"])
