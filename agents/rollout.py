@@ -78,6 +78,7 @@ def rollout(
                 reference_positions=episode.positions,
                 distances=tuple(life.distances) if continuous else (),
                 target=episode.target,
+                known=episode.known,
                 **common,
             )
         if advance:

@@ -287,7 +287,7 @@ def table(rows: Rows, dataset: str, split: str) -> Table:
     for name in METRICS:
         drawn.add_column(f"{name} %" if name in PERCENT else name, justify="right", no_wrap=True)
     for label, row in rows.items():
-        drawn.add_row(label, *(_cell(row, name) for name in METRICS))
+        drawn.add_row(label, *(_cell(row, name) if name in row else "" for name in METRICS))
     drawn.add_section()
     for paper in R2R if dataset == "r2r" else ():
         if split in paper.success:

@@ -191,7 +191,8 @@ def rows(replays: Sequence[Replay], written: Sequence[Sequence[Path]]) -> list[d
             "agent": agent,
             "instruction": trajectory.instruction,
             "actions": [describe_step(*each) for each in zip(trajectory.poses, trajectory.steps, strict=False)],
-            **(scores or dict.fromkeys(METRICS)),
+            **dict.fromkeys(METRICS),
+            **(scores or {}),
             "files": [str(path) for path in files],
         }
         for replay, files in zip(replays, paths, strict=True)

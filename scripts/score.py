@@ -99,7 +99,7 @@ def load_task(data: Path, dataset: str, split: str) -> tuple[list[Episode], dict
         InputError: If either is missing or malformed, or the goals of the split are withheld.
     """
     source, episodes = split_file(data, dataset, split), load_split(data, split, dataset)
-    if any(episode.goal is None for episode in episodes):
+    if any(episode.withheld for episode in episodes):
         raise InputError(source, f"the goals of split '{split}' are withheld", "score a validation split instead")
     graphs = load_graphs(data / "connectivity", sorted({episode.scan for episode in episodes}))
     check_episodes(source, episodes, graphs)
@@ -181,7 +181,7 @@ def _comparisons(first: Scored, other: Scored) -> list[tuple[str, ...]]:
     matched = [place[other.episodes[number].episode_id] for number in shared]
     paths = [_way(other.episodes[number]) for number in shared]
     rows: list[tuple[str, ...]] = []
-    for metric in COMPARED:
+    for metric in (name for name in COMPARED if name in first.scores and name in other.scores):
         found = compare_paired(first.scores[metric][matched], other.scores[metric][shared], paths)
         interval = f"{found.difference.low:+.4f} to {found.difference.high:+.4f}"
         rows.append((metric, f"{len(shared):,}", f"{found.difference.mean:+.4f}", interval, f"{found.p_value:.4f}"))

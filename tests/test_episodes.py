@@ -58,6 +58,23 @@ def test_start_and_goal_and_a_withheld_goal(tmp_path):
     assert (withheld.start, withheld.goal) == ("b", None)
 
 
+def test_a_path_of_one_viewpoint_has_its_goal_where_others_tell_theirs(tmp_path):
+    episodes = load_episodes(write(tmp_path, [ENTRY, ENTRY | {"path_id": 8, "path": ["b"]}]), "made")
+    assert [(each.start, each.goal, each.withheld) for each in episodes] == [("a", "c", False)] * 2 + [
+        ("b", "b", False)
+    ] * 2
+    bare = [{"scan": "hall", "path": path, "heading": 0, "instructions": ["Go."]} for path in (["a", "b"], ["b"])]
+    assert [each.goal for each in load_episodes(write(tmp_path, bare), "made")] == ["b", "b"]
+    assert episodes[-1].without_goal().withheld
+
+
+def test_a_split_that_tells_some_goals_alone_is_refused_by_entry(tmp_path):
+    hidden = {name: value for name, value in ENTRY.items() if name != "distance"} | {"path_id": 8, "path": ["b"]}
+    with pytest.raises(InputError, match=r"entry 1 \(path_id 8\) tells no goal, and others do; take it out, or give"):
+        load_episodes(write(tmp_path, [ENTRY, hidden]), "made")
+    assert all(each.withheld for each in load_episodes(write(tmp_path, [hidden]), "made"))
+
+
 def test_an_entry_without_a_path_id_is_known_by_its_place(tmp_path):
     entry = {name: value for name, value in ENTRY.items() if name != "path_id"}
     episodes = load_episodes(write(tmp_path, [entry, entry]), "made")

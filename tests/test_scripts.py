@@ -2,16 +2,19 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from statistics import mean
+from typing import Any
 
 import pytest
 import torch
-from command_line import SMALL
+from command_line import SMALL, run_script
 from learners import small_config, small_world
 
 from agents.checkpoint import load_checkpoint
@@ -250,6 +253,29 @@ def test_a_split_without_goals_gives_trajectories_and_no_scores(run, navigator, 
     ids = [episode.episode_id for episode in load_split(small_data, "test")]
     assert [each.episode_id for each in read_submission(navigator / "eval" / "test.json")] == ids
     assert run("replay.py", navigator / "eval" / "test.jsonl", "--random", 1).code == 0
+
+
+def test_a_path_of_one_viewpoint_is_scored_alike_everywhere(navigator, small_data, tmp_path):
+    shutil.copytree(small_data, tmp_path / "data")
+    file = tmp_path / "data" / "r2r" / "R2R_val_seen.json"
+    entries = json.loads(file.read_text())
+    entries[0]["path"] = entries[0]["path"][:1]
+    file.write_text(json.dumps(entries))
+
+    def run(script: str, *arguments: object) -> Any:
+        result = run_script(script, *arguments, "--data", tmp_path / "data", "--json", cache=small_data / "cache")
+        assert result.code == 0, result.errors
+        return json.loads(result.output)
+
+    rows = run("evaluate.py", navigator, "--split", "val_seen")
+    assert (rows["r2r-navigator"]["n"], rows["shortest path"]["SR"], rows["shortest path"]["nDTW"]) == (30, 1, 1)
+    walks = navigator / "eval" / "val_seen.jsonl"
+    scored = run("score.py", walks, "--split", "val_seen")[str(walks)]
+    replayed = run("replay.py", walks, "--random", 30)
+    assert len(replayed) == 30
+    for name in METRICS:
+        assert rows["r2r-navigator"][name] == pytest.approx(scored[name])
+        assert scored[name] == pytest.approx(mean(row[name] for row in replayed))
 
 
 def test_sampling_is_a_function_of_the_seed(run, navigator, folder):

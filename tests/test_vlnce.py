@@ -106,6 +106,40 @@ def test_a_withheld_goal(tmp_path):
         score_file(task, tmp_path / "mine.json")
 
 
+def test_goals_without_reference_paths_are_scored_and_not_compared(monkeypatch, capsys, tmp_path):
+    bare = [each | {"reference_path": []} for each in ENTRIES]
+    task = load_continuous_split(write_vlnce(tmp_path, bare), "r2r-ce", "made")
+    assert not any(each.withheld or each.demonstrated for each in task.episodes)
+    assert task.episodes[2].positions == ((1, 0.1, 1), (8, 0.1, 1))
+    write_continuous_submission(tmp_path / "truth.json", "r2r-ce", truths(task))
+    _, scores = score_file(task, tmp_path / "truth.json")
+    whole = load_continuous_split(write_vlnce(tmp_path / "whole"), "r2r-ce", "made")
+    _, expected = score_file(whole, tmp_path / "truth.json")
+    assert set(expected) - set(scores) == {"nDTW", "sDTW", "CLS"}
+    assert all(np.array_equal(values, expected[name], equal_nan=True) for name, values in scores.items())
+    run(monkeypatch, tmp_path / "truth.json", tmp_path / "truth.json", "--data", tmp_path)
+    assert "SPL" in (printed := capsys.readouterr().out)
+    assert "nDTW" not in printed
+
+
+def test_a_reference_path_of_one_place_ends_where_it_starts(tmp_path):
+    here = entry(3, (2, 2), (2, 2), reference_path=[[2, 0.1, 2]])
+    for goals in (here["goals"], None):
+        entries = [ENTRIES[0], here | {"goals": goals}]
+        task = load_continuous_split(write_vlnce(tmp_path, entries, truth={}), "r2r-ce", "made")
+        assert [each.withheld for each in task.episodes] == [False, False]
+        assert task.episodes[1].positions[-1] == (2, 0.1, 2)
+
+
+def test_a_split_that_tells_some_goals_alone_is_refused_by_episode(tmp_path):
+    blank = {key: value for key, value in ENTRIES[1].items() if key not in ("goals", "reference_path")}
+    folder = write_vlnce(tmp_path, [ENTRIES[0], blank], truth={})
+    with pytest.raises(
+        InputError, match="made.json.gz: episode 2 tells no goal, and others do; give it fields 'goals'"
+    ):
+        load_continuous_split(folder, "r2r-ce", "made")
+
+
 def test_rxr(tmp_path):
     task = load_continuous_split(write_rxr(tmp_path), "rxr-ce", "made")
     assert [each.episode_id for each in task.episodes] == ["1_901", "2_902", "11_911", "12_912"]

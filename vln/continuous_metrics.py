@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vln.errors import InputError
-from vln.metrics import PathDistances, _drop_turns, padded, score, spl
+from vln.metrics import FIDELITY, PathDistances, _drop_turns, padded, score, spl
 from vln.trajectory import Trajectory
 
 SPACING = 0.25  # metres between the places of a reference
@@ -25,20 +25,19 @@ class Walks:
     Attributes:
         places: Of each walk (n, 3) metres, the start first, turns in place included.
         to_goal: Of each walk (n,) metres to the goal.
-        references: Of each walk (m, 3) metres, the places that it should pass.
+        references: Of each walk (m, 3) metres, the places that it should pass; None where they are not known.
         stopped: (B,) bool, whether the walk ended with a stop.
     """
 
     places: Sequence[np.ndarray]
     to_goal: Sequence[np.ndarray]
-    references: Sequence[np.ndarray]
+    references: Sequence[np.ndarray] | None
     stopped: np.ndarray
 
     def take(self, rows: Sequence[int]) -> "Walks":
         """Some of them."""
-        places, to_goal, references = (
-            [each[row] for row in rows] for each in (self.places, self.to_goal, self.references)
-        )
+        places, to_goal = ([each[row] for row in rows] for each in (self.places, self.to_goal))
+        references = None if self.references is None else [self.references[row] for row in rows]
         return Walks(places, to_goal, references, self.stopped[list(rows)])
 
 
@@ -53,7 +52,8 @@ def score_trajectories(
         references: Places (m, 3) that each should pass; those of the trajectories, resampled, if absent.
 
     Returns:
-        A (B,) float64 array for each name of `vln.metrics.METRICS`.
+        A (B,) float64 array for each name of `vln.metrics.METRICS`; without those of `FIDELITY` where a trajectory has
+        a goal and no demonstration.
 
     Raises:
         InputError: If a goal is withheld.
@@ -64,10 +64,10 @@ def score_trajectories(
 def walks_of(trajectories: Sequence[Trajectory], references: Sequence[np.ndarray] | None = None) -> Walks:
     """Trajectories as walks; arguments and errors as in `score_trajectories`."""
     for each in trajectories:
-        if len(each.distances) != len(each.steps) + 1 or len(each.reference_positions) < 2:
+        if len(each.distances) != len(each.steps) + 1 or each.withheld:
             where = f"trajectory of episode '{each.episode_id}' of split '{each.split}'"
             raise InputError(where, "has no distances to its goal", "score a split whose goals are public")
-    if references is None:
+    if references is None and all(each.known != "goal" for each in trajectories):
         references = [resample(np.array(each.reference_positions)) for each in trajectories]
     return Walks(
         [np.array([pose.position for pose in each.poses]) for each in trajectories],
@@ -86,7 +86,8 @@ def score_walks(walks: Walks, threshold: float, shortest: np.ndarray | None = No
         shortest: (B,) metres from start to goal, for SPL; what `to_goal` begins with if absent.
 
     Returns:
-        A (B,) float64 array for each name of `vln.metrics.METRICS`.
+        A (B,) float64 array for each name of `vln.metrics.METRICS`; without those of `FIDELITY` where there are no
+        references.
     """
     # Long ones together: what is computed for a chunk is as long as its longest.
     order = sorted(range(len(walks.places)), key=lambda number: len(walks.places[number]))
@@ -95,6 +96,8 @@ def score_walks(walks: Walks, threshold: float, shortest: np.ndarray | None = No
     back = np.argsort(order)
     scores = {name: np.concatenate([part[name] for part in parts])[back] for name in parts[0]}
     scores |= {name: scores[name] * walks.stopped for name in ("SR", "SPL", "sDTW")}
+    if walks.references is None:
+        scores = {name: values for name, values in scores.items() if name not in FIDELITY}
     return scores if shortest is None else scores | {"SPL": spl(scores["SR"], scores["TL"], shortest)}
 
 
@@ -104,8 +107,9 @@ def walk_distances(walks: Walks) -> PathDistances:
     # A body that does not move comes no nearer, so that places with their distances repeat together.
     flat, lengths = _drop_turns(joined, np.array(list(map(len, walks.places))))
     path = padded(flat, lengths)
-    reference_lengths = np.array(list(map(len, walks.references)))
-    reference = padded(np.concatenate(walks.references), reference_lengths)
+    references = [walk[:1] for walk in walks.places] if walks.references is None else walks.references
+    reference_lengths = np.array(list(map(len, references)))
+    reference = padded(np.concatenate(references), reference_lengths)
     return PathDistances(
         to_reference=_apart(path[:, :, None, :3], reference[:, None]),
         to_goal=path[:, :, 3],

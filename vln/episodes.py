@@ -2,10 +2,10 @@
 
 import ast
 import sys
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from vln.data import split_file
 from vln.errors import InputError
@@ -15,6 +15,9 @@ from vln.graph import NavigationGraph
 REFETCH = "correct the entry or fetch the file again"
 REAL = -1  # the environment that is not altered
 LARGEST = 2**31 - 2  # number of an altered one
+
+Known = Literal["start", "goal", "way"]
+"""What a data set tells of an episode: where it starts; its goal as well; or the whole demonstration."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +44,8 @@ class Episode:
         scan: Building.
         split: Name of the split the episode came from.
         instruction: The sentence, as written.
-        path: Viewpoints of the demonstration, the start first; the start alone where the goal is withheld (test).
-            Empty in a continuous world.
+        path: Viewpoints of the demonstration, the start first; the start alone where the goal is withheld (test), and
+            where it is the goal. Empty in a continuous world.
         heading: Initial heading in radians, in the world's frame: clockwise from +y on graphs, counter-clockwise
             from -z in continuous worlds.
         sub_instructions: Clauses aligned to the path, empty where the data set has none.
@@ -50,6 +53,8 @@ class Episode:
         target: What is to be reached, for people ("red sofa"); empty where the data set does not tell.
         environment: Number of the altered environment, in which some features of the views are hidden (Tan et al.
             2019, section 3.4), that the instruction was made in; -1 for the real one.
+        known: What of its way is told; if absent, the start of a path of one place, else all of it. With the goal
+            alone, the path is the start and the goal, and no demonstration.
     """
 
     episode_id: str
@@ -62,11 +67,17 @@ class Episode:
     positions: tuple[tuple[float, float, float], ...] = ()
     target: str = ""
     environment: int = REAL
+    known: Known | None = None
 
     @property
     def withheld(self) -> bool:
         """Whether the goal is not told, on a graph or in a continuous world."""
-        return len(self.path or self.positions) < 2
+        return goal_withheld(self.known, self.path or self.positions)
+
+    @property
+    def demonstrated(self) -> bool:
+        """Whether the way is told, and not only where it ends."""
+        return not self.withheld and self.known != "goal"
 
     @property
     def way(self) -> Hashable:
@@ -75,7 +86,8 @@ class Episode:
 
     def without_goal(self) -> "Episode":
         """The same instruction from the same start, and nothing that tells where it leads."""
-        return replace(self, path=self.path[:1], positions=self.positions[:1], sub_instructions=(), target="")
+        start, place = self.path[:1], self.positions[:1]
+        return replace(self, path=start, positions=place, sub_instructions=(), target="", known="start")
 
     @property
     def start(self) -> str:
@@ -85,7 +97,12 @@ class Episode:
     @property
     def goal(self) -> str | None:
         """The last viewpoint of the demonstration, or None where it is withheld."""
-        return self.path[-1] if len(self.path) > 1 else None
+        return None if self.withheld else self.path[-1]
+
+
+def goal_withheld(known: Known | None, places: Sequence[object]) -> bool:
+    """Whether the goal of a way through some places is not told; see `Episode.known`."""
+    return known == "start" if known else len(places) < 2
 
 
 def load_split(data: Path, split: str, dataset: str = "r2r") -> list[Episode]:
@@ -101,18 +118,33 @@ def load_episodes(path: Path, split: str) -> list[Episode]:
     """The episodes of a file in R2R format, an episode an instruction.
 
     Raises:
-        InputError: If the file is missing, not JSON, or an entry lacks a field or has one of the wrong type.
+        InputError: If the file is missing, not JSON, an entry lacks a field or has one of the wrong type, or one tells
+            no goal where others do.
     """
     entries = read_json(path)
     if not isinstance(entries, list):
         raise InputError(path, "is not a list of paths", "use a file in R2R format")
     episodes = [episode for number, entry in enumerate(entries) for episode in _parse(path, split, number, entry)]
+    if not all(episode.withheld for episode in episodes):
+        _check_goals(path, entries)
+        episodes = [replace(each, known="way") if each.withheld else each for each in episodes]
     seen: set[str] = set()
     for episode in episodes:
         if episode.episode_id in seen:
             raise InputError(path, f"instr_id '{episode.episode_id}' occurs twice", "give every path its own path_id")
         seen.add(episode.episode_id)
     return episodes
+
+
+def _check_goals(source: Path, entries: Sequence[Any]) -> None:
+    """Check that every entry tells its goal: where its path is one viewpoint, it has a `distance` if others have."""
+    if not any("distance" in entry for entry in entries):
+        return
+    for number, entry in enumerate(entries):
+        if len(entry["path"]) == 1 and "distance" not in entry:
+            problem = f"entry {number} (path_id {entry.get('path_id', number)}) tells no goal, and others do"
+            fix = "take it out, or give it field 'distance' if it ends where it starts"
+            raise InputError(source, problem, fix)
 
 
 def check_episodes(source: Path, episodes: Iterable[Episode], graphs: Mapping[str, NavigationGraph]) -> None:

@@ -21,7 +21,8 @@ from vln.episodes import Episode
 from vln.errors import InputError
 from vln.graph import NavigationGraph
 
-METRICS = ("TL", "NE", "SR", "OSR", "SPL", "nDTW", "sDTW", "CLS")
+FIDELITY = ("nDTW", "sDTW", "CLS")  # compare with a demonstration
+METRICS = ("TL", "NE", "SR", "OSR", "SPL", *FIDELITY)
 THRESHOLD = 3.0  # metres, R2R's
 
 
@@ -220,7 +221,7 @@ def path_distances(
         InputError: If an episode has no goal.
     """
     references, reference_lengths = padded_rows(graphs, episodes, [episode.path for episode in episodes])
-    _check_goals(episodes, reference_lengths)
+    _check_goals(episodes)
     table, starts, widths = _distance_table(graphs, [episode.scan for episode in episodes])
     # The episodes innermost in memory: gathering and the recursions over positions then run along contiguous numbers.
     path, reference = np.ascontiguousarray(rows.T), np.ascontiguousarray(references.T)
@@ -252,10 +253,11 @@ def _distance_table(
     return table, starts[building], widths[building]
 
 
-def _check_goals(episodes: Sequence[Episode], reference_lengths: np.ndarray) -> None:
-    for place in np.flatnonzero(reference_lengths == 1)[:1]:
-        where = f"episode '{episodes[place].episode_id}' of split '{episodes[place].split}'"
-        raise InputError(where, "its goal is withheld", "score a split whose goals are public")
+def _check_goals(episodes: Sequence[Episode]) -> None:
+    for each in episodes:
+        if each.withheld:
+            where = f"episode '{each.episode_id}' of split '{each.split}'"
+            raise InputError(where, "its goal is withheld", "score a split whose goals are public")
 
 
 def padded_rows(

@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from vln.episodes import Known, goal_withheld
 from vln.errors import InputError
 from vln.files import read_json_lines, write_json_lines
 
@@ -71,6 +72,7 @@ class Trajectory:
         reference_positions: What `reference` is in a continuous world: places in metres, the start first.
         distances: Geodesic metres to the goal at each of the T+1 poses, in a continuous world; empty where withheld.
         target: What was to be reached, for people; empty where unknown.
+        known: What the data set tells of the way, as in `vln.episodes.Episode`.
         seed: Seed of the rollout.
         start: Pose before the first step.
         steps: The steps, in order.
@@ -93,6 +95,12 @@ class Trajectory:
     reference_positions: tuple[tuple[float, float, float], ...] = ()
     distances: tuple[float, ...] = ()
     target: str = ""
+    known: Known | None = None
+
+    @property
+    def withheld(self) -> bool:
+        """Whether the goal is not told."""
+        return goal_withheld(self.known, self.reference or self.reference_positions)
 
     @property
     def poses(self) -> list[Pose]:

@@ -8,7 +8,7 @@ import gzip
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -58,8 +58,13 @@ class ContinuousSplit:
     shortest: Mapping[str, float]
     ground_truth: Mapping[str, GroundTruth]
 
-    def references(self) -> list[np.ndarray]:
-        """For each episode the places that nDTW compares with, (n, 3); the reference path where none are published."""
+    def references(self) -> list[np.ndarray] | None:
+        """For each episode the places that nDTW compares with, (n, 3); the reference path where none are published.
+
+        None where an episode has a goal and no reference path.
+        """
+        if not all(each.demonstrated for each in self.episodes):
+            return None
         return [
             self.ground_truth[each.episode_id].places
             if each.episode_id in self.ground_truth
@@ -111,11 +116,13 @@ def load_continuous_split(data: Path, dataset: str, split: str, *, ground_truth:
         ground_truth: Whether to read the ground truth, which is larger than the episodes.
 
     Raises:
-        InputError: If a file is missing or malformed, or the ground truth of an episode is.
+        InputError: If a file is missing or malformed, the ground truth of an episode is, or one tells no goal where
+            others do.
     """
     pairs = split_files(data, dataset, split)
     entries = [(source, entry) for source, _ in pairs for entry in _entries(source)]
-    episodes = [_episode(source, split, number, entry) for number, (source, entry) in enumerate(entries)]
+    parsed = [_episode(source, split, number, entry) for number, (source, entry) in enumerate(entries)]
+    episodes = _with_goals(parsed, entries)
     _check_unique(pairs[0][0], episodes)
     told = zip(episodes, (entry.get("info") for _, entry in entries), strict=True)
     shortest = {
@@ -223,8 +230,25 @@ def _entries(source: Path) -> list[dict[str, Any]]:
     return entries
 
 
+def _with_goals(episodes: list[Episode], entries: Sequence[tuple[Path, dict[str, Any]]]) -> list[Episode]:
+    """The episodes of a split, in which all goals are told or none is.
+
+    Where they are, a reference path of one place ends where it starts.
+
+    Raises:
+        InputError: If an entry has neither goal nor reference path, and others have.
+    """
+    if all(each.withheld for each in episodes):
+        return episodes
+    for source, entry in entries:
+        if not entry.get("goals") and not entry.get("reference_path"):
+            problem = f"episode {entry['episode_id']} tells no goal, and others do"
+            raise InputError(source, problem, "give it fields 'goals' and 'reference_path', or take it out")
+    return [replace(each, known="way") if each.withheld else each for each in episodes]
+
+
 def _episode(source: Path, split: str, number: int, entry: dict[str, Any]) -> Episode:
-    """One entry as an episode; without a reference path its goal is withheld."""
+    """One entry as an episode; with neither goal nor reference path its goal is withheld."""
 
     def require(condition: bool, field: str, expected: str) -> None:
         if not condition:
@@ -239,13 +263,14 @@ def _episode(source: Path, split: str, number: int, entry: dict[str, Any]) -> Ep
     start, rotation = _place(entry.get("start_position")), entry.get("start_rotation")
     require(start is not None, "start_position", "three finite numbers")
     require(_is_level(rotation), "start_rotation", "x, y, z, w of a rotation about the vertical")
-    places = [_place(each) for each in entry.get("reference_path") or [entry.get("start_position")]]
+    path, goals = entry.get("reference_path") or [], entry.get("goals") or []
+    require(isinstance(path, list), "reference_path", "a list of three finite numbers each")
+    places = [_place(each) for each in path]
     require(None not in places, "reference_path", "a list of three finite numbers each")
-    goals = entry.get("goals") or []
-    if goals and len(places) > 1:
-        goal = _place(goals[0].get("position")) if isinstance(goals[0], dict) else None
+    if goals:
+        goal = _place(goals[0].get("position")) if isinstance(goals, list) and isinstance(goals[0], dict) else None
         require(goal is not None, "goals", "a list of objects with a position")
-        places[-1] = goal
+        places = [None, *places[1:-1], goal]  # the start is told apart
     assert start is not None and rotation is not None  # noqa: PT018 - told to mypy, checked above
     assert isinstance(scene, str) and isinstance(text, str)  # noqa: PT018 - told to mypy, checked above
     return Episode(
@@ -256,6 +281,7 @@ def _episode(source: Path, split: str, number: int, entry: dict[str, Any]) -> Ep
         path=(),
         heading=heading_of(rotation),
         positions=(start, *(each for each in places[1:] if each is not None)),
+        known="goal" if goals and not path else None,
     )
 
 

@@ -82,7 +82,8 @@ def _rows(task: ContinuousSplit, entries: Sequence[ContinuousPrediction]) -> lis
 def _scores(task: ContinuousSplit, rows: Sequence[int], walks: Walks) -> dict[str, np.ndarray]:
     """The metrics of walks, compared with the ground truth; SPL with the published shortest path."""
     references = task.references()
-    walks = Walks(walks.places, walks.to_goal, [references[row] for row in rows], walks.stopped)
+    compared = None if references is None else [references[row] for row in rows]
+    walks = Walks(walks.places, walks.to_goal, compared, walks.stopped)
     names = [task.episodes[row].episode_id for row in rows]
     shortest = np.array([task.shortest.get(name, walk[0]) for name, walk in zip(names, walks.to_goal, strict=True)])
     return score_walks(walks, THRESHOLD, shortest)

@@ -119,7 +119,8 @@ def legend_block(replay: Replay) -> Block:
         axes.add_line(Line2D([0, WIDTH], [y + 11] * 2, color=style.RULE, lw=0.8))
         middle = y + 20
         axes.add_line(Line2D([1, SWATCH - 7], [middle] * 2, color=style.DEMONSTRATION, lw=style.BAND - 1.5))
-        shown = "demonstration" if scored else "demonstration and goal withheld"
+        told = "straight line to the goal" if replay.trajectories[0].known == "goal" else "demonstration"
+        shown = told if scored else "demonstration and goal withheld"
         _text(axes, SWATCH, middle + 2.8, f"A  {shown}", size=7.8)
         for agent, name in enumerate(replay.agents):
             _agent_row(axes, middle + row * (agent + 1), replay, agent, name)
@@ -136,10 +137,9 @@ def _agent_row(axes: Axes, middle: float, replay: Replay, agent: int, name: str)
     room = (WIDTH - CELL * len(COLUMNS) if scores else WIDTH) - SWATCH - 12
     _text(axes, SWATCH, middle + 2.8, style.LETTERS[agent], size=7.8, color=colour, weight="bold")
     _text(axes, SWATCH + 10, middle + 2.8, style.shorten(name, 7.8, room), size=7.8)
-    for number, column in enumerate(COLUMNS if scores else ()):
-        _text(
-            axes, _right(number), middle + 2.8, style.score_text(column, (scores or {})[column]), size=7.8, ha="right"
-        )
+    for number, column in enumerate(COLUMNS):
+        if scores and column in scores:
+            _text(axes, _right(number), middle + 2.8, style.score_text(column, scores[column]), size=7.8, ha="right")
 
 
 def signs_block(replay: Replay, several_floors: bool, animated: bool) -> Block:

@@ -60,7 +60,7 @@ class Replay(ABC):
     @property
     def withheld(self) -> bool:
         """Whether the goal is."""
-        return len(self.demonstration) < 2
+        return self.trajectories[0].withheld
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ def episode_of(trajectory: Trajectory) -> Episode:
         trajectory.instruction,
         trajectory.reference,
         trajectory.start.heading,
+        known=trajectory.known,
     )
 
 
@@ -34,13 +35,13 @@ def score_trajectories(
         trajectories: Of any buildings.
         graphs: Of those buildings.
     """
-    scored = [trajectory for trajectory in trajectories if episode_of(trajectory).goal is not None]
+    scored = [trajectory for trajectory in trajectories if not trajectory.withheld]
     if not scored:
         return [None] * len(trajectories)
     paths = [[pose.viewpoint for pose in trajectory.poses] for trajectory in scored]
     columns = score_paths(graphs, [episode_of(trajectory) for trajectory in scored], paths)
     rows = iter(range(len(scored)))
-    return [None if episode_of(trajectory).goal is None else _row(columns, next(rows)) for trajectory in trajectories]
+    return [None if trajectory.withheld else _row(columns, next(rows)) for trajectory in trajectories]
 
 
 def score_houses(trajectories: Sequence[Trajectory], radius: float) -> list[Scores | None]:
@@ -50,7 +51,7 @@ def score_houses(trajectories: Sequence[Trajectory], radius: float) -> list[Scor
         trajectories: Of any scenes.
         radius: Metres to the goal at which a stop succeeds.
     """
-    known = [bool(trajectory.distances) and len(trajectory.reference_positions) > 1 for trajectory in trajectories]
+    known = [bool(trajectory.distances) and not trajectory.withheld for trajectory in trajectories]
     scored = [trajectory for trajectory, told in zip(trajectories, known, strict=True) if told]
     columns = continuous_metrics.score_trajectories(scored, radius) if scored else {}
     rows = iter(range(len(scored)))

@@ -201,7 +201,7 @@ def _rank(run: Run, row: Row) -> tuple[float, float, float, str]:
     if scores is None:
         problem = f"episode '{episode_id}' has no goal to score by"
         raise InputError(run.source, problem, "choose episodes with --episode or --random")
-    return scores["SPL"], scores["nDTW"], -scores["NE"], episode_id
+    return scores["SPL"], scores.get("nDTW", 0.0), -scores["NE"], episode_id
 
 
 def _pair(

@@ -57,6 +57,7 @@ def _trajectory(
         seed=0,
         start=poses[0],
         steps=(*steps, Step(UNKNOWN_ACTION, "stop", poses[-1])),
+        known=episode.known,
     )
 
 

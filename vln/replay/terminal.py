@@ -139,7 +139,8 @@ def _scores_table(replay: Replay) -> Table:
     table.add_column("")
     for name in METRICS:
         table.add_column(f"{name} m" if name in IN_METRES else name, justify="right", no_wrap=True)
-    for agent, (name, scores) in enumerate(zip(replay.agents, replay.scores, strict=True)):
-        label = Text(f"{LETTERS[agent]}  {name}", style=AGENTS[agent])
-        table.add_row(label, *(score_text(metric, scores[metric]) for metric in METRICS if scores))
+    for number, (agent, scores) in enumerate(zip(replay.agents, replay.scores, strict=True)):
+        label = Text(f"{LETTERS[number]}  {agent}", style=AGENTS[number])
+        cells = (score_text(name, scores[name]) if name in scores else "" for name in METRICS) if scores else ()
+        table.add_row(label, *cells)
     return table
