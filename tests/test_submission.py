@@ -1,6 +1,7 @@
 """Submission files: in and out, and every impossible one told by instruction and step."""
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -101,20 +102,30 @@ def test_an_interrupted_write_keeps_the_file(tmp_path):
 # --- malformed entries ---
 
 
+def walk(*poses: object) -> dict:
+    return {"instr_id": "1_1", "trajectory": list(poses)}
+
+
 @pytest.mark.parametrize(
     ("entry", "problem"),
     [
-        ("1_0", "entry 1 has no field 'instr_id' that is a string"),
-        ({"trajectory": [["a", 0, 0]]}, "entry 1 has no field 'instr_id' that is a string"),
-        ({"instr_id": 1, "trajectory": [["a", 0, 0]]}, "entry 1 has no field 'instr_id' that is a string"),
-        ({"instr_id": "1_1"}, "field 'trajectory' of instr_id '1_1' is not a non-empty list"),
-        ({"instr_id": "1_1", "trajectory": []}, "field 'trajectory' of instr_id '1_1' is not a non-empty list"),
-        ({"instr_id": "1_1", "trajectory": ["a", "b"]}, "step 0 of field 'trajectory' of instr_id '1_1'"),
-        ({"instr_id": "1_1", "trajectory": [["a", 0, 0], ["b"]]}, "step 1 of field 'trajectory' of instr_id '1_1'"),
-        ({"instr_id": "1_1", "trajectory": [[3, 0, 0]]}, "step 0 of field 'trajectory' of instr_id '1_1'"),
-        ({"instr_id": "1_1", "trajectory": [["a", "0", 0]]}, "step 0 of field 'trajectory' of instr_id '1_1'"),
-        ({"instr_id": "1_1", "trajectory": [["a", float("nan"), 0]]}, "step 0 of field 'trajectory' of instr_id '1_1'"),
-        ({"instr_id": "1_1", "trajectory": [["a", 0, float("inf")]]}, "step 0 of field 'trajectory' of instr_id '1_1'"),
+        ("1_0", "entry 1 is malformed (expected an object, got a string)"),
+        ({"trajectory": [["a", 0, 0]]}, "entry 1 lacks the field 'instr_id'"),
+        (walk(["a", 0, 0]) | {"instr_id": 1}, "field 'instr_id' of entry 1 is malformed (expected a string, got a wh"),
+        ({"instr_id": "1_1"}, "entry 1 lacks the field 'trajectory'"),
+        (walk(), "field 'trajectory' of entry 1 is malformed (expected a list of length >= 1)"),
+        (walk("a", "b"), "field 'trajectory[0]' of entry 1 is malformed (expected a list, got a string)"),
+        (
+            walk(["a", 0, 0], ["b"]),
+            "field 'trajectory[1]' of entry 1 is malformed (expected a list of length 3, got 1)",
+        ),
+        (walk([3, 0, 0]), "field 'trajectory[0][0]' of entry 1 is malformed (expected a string, got a whole number)"),
+        (walk(["a", "0", 0]), "field 'trajectory[0][1]' of entry 1 is malformed (expected a number, got a string)"),
+        (walk(["a", True, 0]), "field 'trajectory[0][1]' of entry 1 is malformed (expected a number, got true or fals"),
+        (walk(["a", math.nan, 0]), "field 'trajectory[0][1]' of entry 1 is malformed (nan is not a finite number)"),
+        (walk(["a", 0, math.inf]), "field 'trajectory[0][2]' of entry 1 is malformed (inf is not a finite number)"),
+        (walk(["a", 0, 10**4000]), "field 'trajectory[0][2]' of entry 1 is malformed (number out of range)"),
+        (walk(["a", 0, 1e300]), "field 'trajectory[0][2]' of entry 1 is malformed (expected a number <= 1000000.0)"),
     ],
 )
 def test_a_malformed_entry_is_named(tmp_path, entry, problem):
@@ -125,7 +136,9 @@ def test_a_malformed_entry_is_named(tmp_path, entry, problem):
 
 
 def test_an_object_is_no_submission(tmp_path):
-    with pytest.raises(InputError, match="is not a list of predictions"):
+    with pytest.raises(
+        InputError, match=r"agent\.json: is malformed \(expected a list, got an object\); write a list of"
+    ):
         read_submission(write(tmp_path, {"1_0": []}))
 
 

@@ -1,6 +1,8 @@
 """Trajectories: a file gives back what was written, and says which line is bad."""
 
 import json
+import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -31,14 +33,15 @@ TRAJECTORY = Trajectory(
     versions={"vln": "0.1.0"},
 )
 
-numbers = st.floats(allow_nan=False, allow_infinity=False)
-many = st.lists(numbers, max_size=3).map(tuple)
+numbers = st.floats(-1e6, 1e6)
+shares = st.lists(st.floats(0, 1), max_size=3).map(tuple)
 texts = st.lists(st.text(), max_size=3).map(tuple)
 poses = st.builds(Pose, st.text(), st.tuples(numbers, numbers, numbers), numbers, numbers)
-steps = st.builds(Step, st.integers(), st.text(), poses, st.booleans(), texts, many, many, many)
+none = st.just(())
+steps = st.builds(Step, st.integers(0, 99), st.text(), poses, st.booleans(), texts, none, shares, shares)
 text = st.text()
 trajectories = st.builds(
-    Trajectory, text, text, text, text, text, text, texts, texts, text, text, st.integers(), poses,
+    Trajectory, text, text, text, text, text, text, texts, texts, text, text, st.integers(0, 2**32), poses,
     st.lists(steps, max_size=3).map(tuple), st.dictionaries(text, text, max_size=2),
 )  # fmt: skip
 
@@ -95,6 +98,11 @@ def without(name: str, content: dict) -> dict:
     return {key: value for key, value in content.items() if key != name}
 
 
+def start(**changes: object) -> dict:
+    """The worked row with its start changed."""
+    return row() | {"start": row()["start"] | changes}
+
+
 def bad_step(change) -> dict:
     """The worked row with its second step changed."""
     content = row()
@@ -103,29 +111,55 @@ def bad_step(change) -> dict:
 
 
 @pytest.mark.parametrize(
-    ("content", "reason"),
+    ("content", "problem"),
     [
-        ([1, 2], "a trajectory is not an object"),
-        ("7_0", "a trajectory is not an object"),
-        (without("start", row()), "a trajectory lacks the field 'start'"),
-        (without("agent", row()), "a trajectory lacks the field 'agent'"),
-        (row() | {"agnet": 1}, "a trajectory has the unknown field 'agnet'"),
-        (row() | {"start": None}, "a pose is not an object"),
-        (row() | {"start": without("heading", row()["start"])}, "a pose lacks the field 'heading'"),
-        (row() | {"start": row()["start"] | {"position": [1, 2]}}, "not enough values"),
-        (row() | {"start": row()["start"] | {"position": [1, 2, "z"]}}, "could not convert string to float: 'z'"),
-        (row() | {"steps": 5}, "'int' object is not iterable"),
-        (bad_step(lambda step: "stop"), "a step is not an object"),
-        (bad_step(lambda step: without("pose", step)), "a step lacks the field 'pose'"),
-        (bad_step(lambda step: step | {"reward": 1}), "a step has the unknown field 'reward'"),
+        ([1, 2], "line 2 is malformed (expected an object, got a list)"),
+        ("7_0", "line 2 is malformed (expected an object, got a string)"),
+        (without("start", row()), "line 2 lacks the field 'start'"),
+        (without("agent", row()), "line 2 lacks the field 'agent'"),
+        (row() | {"agnet": 1}, "line 2 has the unknown field 'agnet'"),
+        (
+            row() | {"instruction": 5},
+            "field 'instruction' of line 2 is malformed (expected a string, got a whole number)",
+        ),
+        (row() | {"start": None}, "field 'start' of line 2 is malformed (expected an object, got null)"),
+        (start(elevation=None), "field 'start.elevation' of line 2 is malformed (expected a number, got null)"),
+        (row() | {"start": without("heading", row()["start"])}, "field 'start' of line 2 lacks the field 'heading'"),
+        (start(heading=math.nan), "field 'start.heading' of line 2 is malformed (nan is not a finite number)"),
+        (start(heading=-math.inf), "field 'start.heading' of line 2 is malformed (-inf is not a finite number)"),
+        (start(heading=10**400), "field 'start.heading' of line 2 is malformed (number out of range)"),
+        (start(heading=1e300), "field 'start.heading' of line 2 is malformed (expected a number <= 1000000.0)"),
+        (start(position=[1, 2]), "field 'start.position' of line 2 is malformed (expected a list of length 3)"),
+        (start(position=[1, 2, "z"]), "field 'start.position[2]' of line 2 is malformed (expected a number, got a str"),
+        (row() | {"steps": 5}, "field 'steps' of line 2 is malformed (expected a list, got a whole number)"),
+        (row() | {"distances": [1]}, "field 'distances' of line 2 has 1 numbers for 3 poses"),
+        (row() | {"distances": [1, -1, 0]}, "field 'distances[1]' of line 2 is malformed (expected a number >= 0.0)"),
+        (bad_step(lambda step: "stop"), "field 'steps[1]' of line 2 is malformed (expected an object, got a string)"),
+        (bad_step(lambda step: without("pose", step)), "field 'steps[1]' of line 2 lacks the field 'pose'"),
+        (bad_step(lambda step: step | {"reward": 1}), "field 'steps[1]' of line 2 has the unknown field 'reward'"),
+        (
+            bad_step(lambda step: step | {"choices": ["stop"], "probabilities": ["a"]}),
+            "field 'steps[1].probabilities[0]' of line 2 is malformed (expected a number, got a string)",
+        ),
+        (
+            bad_step(lambda step: step | {"choices": ["stop"], "probabilities": [0.5, 0.5]}),
+            "field 'steps[1].probabilities' of line 2 has 2 numbers for 1 choices",
+        ),
     ],
 )
-def test_a_line_that_is_no_trajectory_is_named_with_the_reason(tmp_path, content, reason):
+def test_a_bad_line_is_named_with_its_field(tmp_path, content, problem):
     with pytest.raises(InputError) as caught:
         read(tmp_path, row(), content)
     message = str(caught.value)
-    assert message.startswith(f"{tmp_path / 't.jsonl'}: line 2 is not a trajectory ({reason}")
+    assert message.startswith(f"{tmp_path / 't.jsonl'}: {problem}")
     assert message.endswith("; write the file again with scripts/evaluate.py.")
+
+
+def test_where_there_is_no_way_the_distance_is_null_in_the_file(tmp_path):
+    far = replace(TRAJECTORY, distances=(3.5, math.inf, math.inf))
+    write_trajectories(tmp_path / "t.jsonl", [far])
+    assert json.loads((tmp_path / "t.jsonl").read_text())["distances"] == [3.5, None, None]
+    assert read_trajectories(tmp_path / "t.jsonl") == [far]
 
 
 def test_a_truncated_file_is_an_error_that_names_the_line(tmp_path):

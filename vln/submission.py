@@ -4,25 +4,34 @@ The official evaluator scores what it is given; here an incomplete or impossible
 """
 
 import json
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Annotated, Protocol
+
+from msgspec import Meta, Struct
 
 from vln.episodes import Episode
 from vln.errors import InputError
 from vln.files import read_json, write_text
 from vln.graph import NavigationGraph
+from vln.schema import Radians
 
 
-class Visit(NamedTuple):
+class Visit(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """A pose of a submission: viewpoint id, heading and elevation in radians."""
 
     viewpoint: str
-    heading: float
-    elevation: float
+    heading: Radians
+    elevation: Radians
+
+
+class _Entry(Struct):
+    """An entry as it is in the file."""
+
+    instr_id: str
+    trajectory: Annotated[tuple[Visit, ...], Meta(min_length=1)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +95,8 @@ def read_submission(path: Path) -> list[Prediction]:
     Raises:
         InputError: If the file is missing, not JSON, or an entry is malformed.
     """
-    entries = read_json(path)
-    if not isinstance(entries, list):
-        raise InputError(path, "is not a list of predictions", "write a list of {instr_id, trajectory} objects")
-    return [_prediction(path, number, entry) for number, entry in enumerate(entries)]
+    fix = "write a list of {instr_id, trajectory: [[viewpoint, heading, elevation], ...]} objects, the start first"
+    return [Prediction(entry.instr_id, entry.trajectory) for entry in read_json(path, list[_Entry], fix)]
 
 
 def check_submission(
@@ -144,23 +151,3 @@ def _check_walk(source: Path, walk: Walk, episode: Episode, graphs: Mapping[str,
     if step is not None:
         problem = f"{where} breaks at step {step}: {graphs[episode.scan].explain(path, step)}"
         raise InputError(source, problem, "list every viewpoint passed on the way")
-
-
-def _prediction(source: Path, number: int, entry: Any) -> Prediction:
-    if not isinstance(entry, dict) or not isinstance(entry.get("instr_id"), str):
-        raise InputError(source, f"entry {number} has no field 'instr_id' that is a string", "add '<path_id>_<index>'")
-    where, fix = f"instr_id '{entry['instr_id']}'", "write [viewpoint, heading, elevation] poses, the start first"
-    poses = entry.get("trajectory")
-    if not isinstance(poses, list) or not poses:
-        raise InputError(source, f"field 'trajectory' of {where} is not a non-empty list of poses", fix)
-    for step, pose in enumerate(poses):
-        if not _is_pose(pose):
-            problem = f"step {step} of field 'trajectory' of {where} is not [viewpoint id, radians, radians]"
-            raise InputError(source, problem, fix)
-    return Prediction(entry["instr_id"], tuple(Visit._make(pose) for pose in poses))
-
-
-def _is_pose(pose: Any) -> bool:
-    if not isinstance(pose, list) or len(pose) != 3 or not isinstance(pose[0], str):
-        return False
-    return all(isinstance(angle, (int, float)) and abs(angle) < math.inf for angle in pose[1:])

@@ -1,14 +1,17 @@
 """Trajectories: everything an agent did in one episode, self-contained, one JSON object a line."""
 
-from collections.abc import Iterable
-from dataclasses import MISSING, asdict, dataclass, field, fields
-from functools import cache
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from vln.episodes import Known, goal_withheld
 from vln.errors import InputError
 from vln.files import read_json_lines, write_json_lines
+from vln.schema import OpenDistance, Place, Radians, Share, Whole
+
+AGAIN = "write the file again with scripts/evaluate.py"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +26,9 @@ class Pose:
     """
 
     viewpoint: str
-    position: tuple[float, float, float]
-    heading: float
-    elevation: float
+    position: Place
+    heading: Radians
+    elevation: Radians
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +46,14 @@ class Step:
         view_attention: Attention over the views of the panorama before the action, empty unless recorded.
     """
 
-    action: int
+    action: Whole
     choice: str
     pose: Pose
     collided: bool = False
     choices: tuple[str, ...] = ()
-    probabilities: tuple[float, ...] = ()
-    word_attention: tuple[float, ...] = ()
-    view_attention: tuple[float, ...] = ()
+    probabilities: tuple[Share, ...] = ()
+    word_attention: tuple[Share, ...] = ()
+    view_attention: tuple[Share, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,8 @@ class Trajectory:
         simulator: Name of the simulator ("graph", "graph-low-level", ...).
         versions: Name to version of what produced the trajectory.
         reference_positions: What `reference` is in a continuous world: places in metres, the start first.
-        distances: Geodesic metres to the goal at each of the T+1 poses, in a continuous world; empty where withheld.
+        distances: Geodesic metres to the goal at each of the T+1 poses, in a continuous world, infinite where there is
+            no way (null in files); empty where withheld.
         target: What was to be reached, for people; empty where unknown.
         known: What the data set tells of the way, as in `vln.episodes.Episode`.
         seed: Seed of the rollout.
@@ -88,12 +92,12 @@ class Trajectory:
     reference: tuple[str, ...]
     agent: str
     simulator: str
-    seed: int
+    seed: Whole
     start: Pose
     steps: tuple[Step, ...]
     versions: dict[str, str] = field(default_factory=dict)
-    reference_positions: tuple[tuple[float, float, float], ...] = ()
-    distances: tuple[float, ...] = ()
+    reference_positions: tuple[Place, ...] = ()
+    distances: tuple[OpenDistance, ...] = ()
     target: str = ""
     known: Known | None = None
 
@@ -110,64 +114,41 @@ class Trajectory:
 
 def write_trajectories(path: Path, trajectories: Iterable[Trajectory]) -> None:
     """Write trajectories as JSON lines, whole or not at all."""
-    write_json_lines(path, (asdict(trajectory) for trajectory in trajectories))
+    write_json_lines(path, map(_row, trajectories))
+
+
+def _row(trajectory: Trajectory) -> dict[str, Any]:
+    """A trajectory as its JSON object."""
+    row = asdict(trajectory)
+    return row | {"distances": [each if math.isfinite(each) else None for each in trajectory.distances]}
 
 
 def read_trajectories(path: Path) -> list[Trajectory]:
     """The trajectories of a JSON-lines file.
 
     Raises:
-        InputError: If a line is not JSON, lacks a field or has an unknown one.
+        InputError: If a line is not JSON, lacks a field, has an unknown one, or one of a wrong type, range or length.
     """
     trajectories = []
-    for number, row in read_json_lines(path):
-        try:
-            trajectories.append(_trajectory(row))
-        except (TypeError, ValueError) as error:
-            problem = f"line {number} is not a trajectory ({error})"
-            raise InputError(path, problem, "write the file again with scripts/evaluate.py") from None
+    for number, trajectory in read_json_lines(path, Trajectory, AGAIN):
+        for field_name, of, found, wanted in _lengths(trajectory):
+            if found not in (0, wanted):
+                problem = f"field '{field_name}' of line {number} has {found} numbers for {wanted} {of}"
+                raise InputError(path, problem, AGAIN)
+        trajectories.append(_open(trajectory))
     return trajectories
 
 
-def _trajectory(row: Any) -> Trajectory:
-    values = _fields(Trajectory, row)
-    parsed = {"start": _pose(values["start"]), "steps": tuple(map(_step, values["steps"]))}
-    places = tuple(_place(place) for place in values.get("reference_positions", ()))
-    return Trajectory(**values | parsed | {"reference_positions": places})
+def _lengths(trajectory: Trajectory) -> Iterator[tuple[str, str, int, int]]:
+    """Fields with a number for each of something, unless they are empty: how many there are, and should be."""
+    yield "distances", "poses", len(trajectory.distances), len(trajectory.steps) + 1
+    for place, step in enumerate(trajectory.steps):
+        yield f"steps[{place}].probabilities", "choices", len(step.probabilities), len(step.choices)
 
 
-def _step(row: Any) -> Step:
-    values = _fields(Step, row)
-    return Step(**values | {"pose": _pose(values["pose"])})
-
-
-def _pose(row: Any) -> Pose:
-    values = _fields(Pose, row)
-    return Pose(
-        str(values["viewpoint"]), _place(values["position"]), float(values["heading"]), float(values["elevation"])
-    )
-
-
-def _place(row: Any) -> tuple[float, float, float]:
-    x, y, z = map(float, row)
-    return x, y, z
-
-
-def _fields(kind: type, row: Any) -> dict[str, Any]:
-    """The fields of a JSON object, lists as tuples, checked by name against a dataclass."""
-    name, (known, required) = kind.__name__.lower(), _names(kind)
-    if not isinstance(row, dict):
-        raise TypeError(f"a {name} is not an object")
-    if missing := sorted(required - row.keys()):
-        raise ValueError(f"a {name} lacks the field '{missing[0]}'")
-    if unknown := sorted(row.keys() - known):
-        raise ValueError(f"a {name} has the unknown field '{unknown[0]}'")
-    return {field_name: tuple(value) if isinstance(value, list) else value for field_name, value in row.items()}
-
-
-@cache
-def _names(kind: type) -> tuple[frozenset[str], frozenset[str]]:
-    """All fields of a dataclass, and those without a default."""
-    every = fields(kind)
-    required = [item.name for item in every if item.default is MISSING and item.default_factory is MISSING]
-    return frozenset(item.name for item in every), frozenset(required)
+def _open(trajectory: Trajectory) -> Trajectory:
+    """With the infinite distances that JSON has no number for."""
+    told: tuple[float | None, ...] = trajectory.distances
+    if None not in told:
+        return trajectory
+    return replace(trajectory, distances=tuple(math.inf if each is None else each for each in told))
