@@ -17,9 +17,9 @@ from envs.houses.tasks import LEVELS, TaskMaker
 from envs.scene import Scene
 from envs.scenes import load_scene
 from scripts.floorplan import floor_plan
+from vln.data import cache_folder
 from vln.episodes import Episode
 from vln.errors import InputError
-from vln.features.cache import cache_folder
 from vln.replay.plan import FloorPlan
 
 ROAM = "Walk around."  # what one is told where nothing is asked

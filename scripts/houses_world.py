@@ -24,8 +24,8 @@ from envs.houses.categories import CATEGORIES
 from envs.houses.dataset import VERSION, houses_for, houses_split
 from scripts.world import World, vocabulary_of
 from vln.continuous_metrics import path_length, score_trajectories
+from vln.data import cache_folder
 from vln.episodes import Episode
-from vln.features.cache import cache_folder
 from vln.language import Vocabulary
 from vln.trajectory import Trajectory
 
@@ -131,7 +131,7 @@ def open_houses_world(
         folder: Where word vectors are, if they are wanted.
         splits: Names of the splits.
         vocabulary: Of the instructions.
-        cache: Folder of caches, in whose `houses/` the data sets are; `$VLN_CACHE` or `cache/` if absent.
+        cache: Folder of caches, in whose `houses/` the data sets are; see `vln.data.cache_folder`.
 
     Raises:
         InputError: If a split is unknown, the data set is of another version, no image can be so large, or habitat-sim

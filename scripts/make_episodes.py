@@ -14,8 +14,8 @@ from rich.table import Table
 
 from envs.houses.dataset import houses_for, houses_split
 from scripts.common import command, show
+from vln.data import cache_folder
 from vln.episodes import Episode
-from vln.features.cache import cache_folder
 from vln.language import split_words
 
 
@@ -33,7 +33,7 @@ def main(
         dataset: houses-short, houses or houses-long.
         splits: What to make of it.
         houses: Houses of the training split, from the first; the data set's own number if not given.
-        folder: Where it is kept; `houses/` in `$VLN_CACHE` or `cache/` if not given.
+        folder: Where it is kept; `houses/` of `vln.data.cache_folder` if not given.
         examples: Instructions of each split to show.
         json: Print JSON.
     """

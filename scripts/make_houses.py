@@ -26,9 +26,9 @@ from envs.habitat.simulator import HabitatSimulator
 from envs.houses import SEEDS, house_name, make_house
 from envs.houses.dataset import houses_for, houses_split
 from scripts.common import command
+from vln.data import cache_folder
 from vln.episodes import Episode
 from vln.errors import InputError
-from vln.features.cache import cache_folder
 from vln.files import writable_folder, write_json
 from vln.vlnce import write_continuous_split
 

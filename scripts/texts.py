@@ -11,10 +11,9 @@ from agents.checkpoint import Fingerprint
 from agents.config import HOUSES, Dataset, HousesConfig, TrainConfig
 from agents.language_model import LanguageModelConfig
 from agents.windows import TextWindows
-from vln.data import DATASETS, find_data
+from vln.data import DATASETS, cache_folder, find_data
 from vln.episodes import Episode, load_split
 from vln.errors import InputError
-from vln.features.cache import cache_folder
 from vln.files import read_text
 from vln.language import EOS, Unit, Vocabulary
 from vln.spelling import Spelling, Text, encode_documents, encode_text

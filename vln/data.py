@@ -1,4 +1,4 @@
-"""Where the data lives: `--data`, then `$VLN_DATA`, then `../shared/data`."""
+"""Where the data lives (`--data`, then `$VLN_DATA`, then `../shared/data`), and where what is made of it is kept."""
 
 import os
 from pathlib import Path
@@ -9,7 +9,21 @@ PUBLISHED = (
     "Room-to-Room and the connectivity graphs are published with the Matterport3D Simulator "
     "(https://github.com/peteanderson80/Matterport3DSimulator: tasks/R2R/data and connectivity)"
 )
+CHECKOUT = Path(__file__).resolve().parents[1]
 DATASETS = {"r2r": "r2r/R2R_{split}.json", "r4r": "r4r/R4R_{split}.json", "fgr2r": "fgr2r/FGR2R_{split}.json"}
+
+
+def cache_folder(cache: Path | None = None) -> Path:
+    """Return the folder of everything that can be made again: data sets of houses, feature tables, navmeshes.
+
+    It does not depend on the working directory: the folder given, then `$VLN_CACHE`, then `cache/` of this checkout.
+    Without a checkout (an installed package) it is `vln` in the user's cache folder (`$XDG_CACHE_HOME`, `~/.cache`).
+    """
+    if cache or os.environ.get("VLN_CACHE"):
+        return Path(cache or os.environ["VLN_CACHE"])
+    if (CHECKOUT / "pyproject.toml").is_file():
+        return CHECKOUT / "cache"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vln"
 
 
 def find_data(folder: Path | None = None) -> Path:
@@ -37,7 +51,7 @@ def find_folder(folder: Path | None, holds: str, what: str) -> Path:
     elif os.environ.get("VLN_DATA"):
         candidates = [Path(os.environ["VLN_DATA"])]
     else:
-        candidates = [Path(__file__).resolve().parents[2] / "shared" / "data", Path("../shared/data")]
+        candidates = [CHECKOUT.parent / "shared" / "data", Path("../shared/data")]
     for candidate in candidates:
         if (candidate / holds).exists():
             return candidate

@@ -12,8 +12,8 @@ from envs.glb.stage import SUFFIX as STAGE
 from envs.navigation import Body
 from envs.scene import Scene
 from envs.scenes import load_scene
+from vln.data import cache_folder
 from vln.errors import InputError
-from vln.features.cache import cache_folder
 from vln.files import read_json, sha256, writable_folder, write_json
 
 MATTERPORT = (

@@ -6,8 +6,8 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from vln.data import cache_folder
 from vln.errors import InputError
-from vln.features.cache import cache_folder
 
 VARIABLE = "VLN_HABITAT_PYTHON"
 INSTALL = (

@@ -22,6 +22,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from envs.houses.house import VERSION as HOUSES_VERSION
 from envs.houses.house import house_name, make_house
 from envs.houses.tasks import LEVELS, TaskMaker
+from vln.data import cache_folder
 from vln.episodes import Episode
 from vln.errors import InputError
 from vln.files import replacing
@@ -29,7 +30,6 @@ from vln.files import replacing
 FORMAT = "vln-houses"
 VERSION = f"{HOUSES_VERSION}.3"  # of everything that decides what is in the files: houses, then tasks
 AGAIN = "delete it, and it will be made again"
-CACHE = Path(__file__).resolve().parents[2] / "cache"
 WORKERS = 8  # most processes, each of which holds compiled code
 
 
@@ -97,7 +97,7 @@ def houses_split(
     """
     kind = _check(split, dataset, houses, seed)
     houses = kind.houses if houses is None else houses
-    path = (Path(folder) if folder else CACHE / "houses") / file_name(dataset, split, seed)
+    path = (Path(folder) if folder else cache_folder() / "houses") / file_name(dataset, split, seed)
     rows = _read(path, dataset, split, seed) if path.exists() else []
     if len(rows) < houses:
         missing = range(len(rows), houses)

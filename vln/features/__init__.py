@@ -26,7 +26,7 @@ def open_features(
         name_or_path: "captions" (whole images, classes and captions of boxes), "captions-short" (without the captions
             of the boxes), "none" (blind), a ResNet `.tsv` or an `.hdf5` or `.h5` file.
         data: The data folder, for the captions.
-        cache: Folder of caches; `$VLN_CACHE` or `cache/` if not given.
+        cache: Folder of caches; see `vln.data.cache_folder`.
         scans: The buildings wanted of the captions, all if not given; files of features are read whole.
         feature_size: Numbers a view of a file; 2,048 (.tsv) and 768 (.hdf5, .h5) if not given.
 

@@ -1,6 +1,5 @@
 """Feature tables on disk: memory-mapped arrays beside a manifest, in a folder named by the hash of their source."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,11 +9,6 @@ import numpy as np
 from vln.files import read_json, replacing, write_json
 
 MANIFEST = "manifest.json"
-
-
-def cache_folder(cache: Path | None = None) -> Path:
-    """The folder of all caches: the one given, then `$VLN_CACHE`, then `cache/` in the working directory."""
-    return Path(cache or os.environ.get("VLN_CACHE") or "cache")
 
 
 def read_cache(folder: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:

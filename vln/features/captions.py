@@ -20,8 +20,9 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
+from vln.data import cache_folder
 from vln.errors import InputError
-from vln.features.cache import cache_folder, read_cache, write_cache
+from vln.features.cache import read_cache, write_cache
 from vln.features.table import PADDING, ViewTable
 from vln.files import sha256
 from vln.graph import VIEWS
@@ -101,7 +102,7 @@ def load_captions(
 
     Args:
         data: Folder with `views/`.
-        cache: Folder of caches; `$VLN_CACHE` or `cache/` if not given.
+        cache: Folder of caches; see `vln.data.cache_folder`.
         scans: The buildings wanted, all files if not given. The vocabulary is theirs, so tables of different
             buildings number words differently.
         box_captions: Whether the captions of the boxes count: 7.8 words a view instead of 5.1, at twice the size.

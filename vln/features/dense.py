@@ -8,8 +8,9 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
+from vln.data import cache_folder
 from vln.errors import InputError
-from vln.features.cache import cache_folder, finish_cache, read_cache
+from vln.features.cache import finish_cache, read_cache
 from vln.features.table import ViewTable, check_finite
 from vln.files import replacing, sha256
 from vln.graph import VIEWS

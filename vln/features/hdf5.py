@@ -23,7 +23,7 @@ def load_hdf5(path: Path, cache: Path | None = None, feature_size: int = FEATURE
 
     Args:
         path: The file.
-        cache: Folder of caches; `$VLN_CACHE` or `cache/` if not given.
+        cache: Folder of caches; see `vln.data.cache_folder`.
         feature_size: F, how many of the first numbers of a view to keep.
 
     Returns:

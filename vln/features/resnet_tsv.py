@@ -26,7 +26,7 @@ def load_resnet_tsv(path: Path, cache: Path | None = None, feature_size: int = F
 
     Args:
         path: The file.
-        cache: Folder of caches; `$VLN_CACHE` or `cache/` if not given.
+        cache: Folder of caches; see `vln.data.cache_folder`.
         feature_size: F, numbers a view: 2,048 of ResNet-152.
 
     Returns:
