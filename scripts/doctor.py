@@ -11,7 +11,7 @@ import importlib.util
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from importlib.metadata import version
@@ -74,7 +74,7 @@ def main(
     """Say what is here, and what each missing part needs.
 
     Args:
-        preset: Look at what this preset of train.py or train_speaker.py needs; exit code 0 only if it can run.
+        preset: Show only what this preset of train.py or train_speaker.py needs, and whether it can run (exit code 0).
         data: Data folder; default $VLN_DATA, then ../shared/data.
         habitat_python: Interpreter that has habitat-sim; $VLN_HABITAT_PYTHON, or this one.
         json: Print JSON instead of a table.
@@ -82,11 +82,21 @@ def main(
     needed = needs(preset) if preset else frozenset[str]()
     folder = Path(data or os.environ.get("VLN_DATA") or "../shared/data")
     checks = {**programs(habitat_python), **data_checks(folder)}
-    findings = {name: check() for name, check in checks.items()}
+    findings = {name: check() for name, check in checks.items() if not preset or name in needed}
     rows = {name: {**asdict(found), "needed": name in needed} for name, found in findings.items()}
-    show(table(findings, needed, preset, folder), rows, json)
-    if any(not findings[name].here for name in needed):
+    show(table(findings, preset, folder), rows, json)
+    missing = [name for name in findings if name in needed and not findings[name].here]
+    if preset and not json:
+        print(verdict(preset, missing))
+    if missing:
         sys.exit(MISSING)
+
+
+def verdict(preset: str, missing: Sequence[str]) -> str:
+    """Whether a preset can run, in one line."""
+    if missing:
+        return f"{preset} cannot run yet: {' and '.join(missing)} missing."
+    return f"{preset} can run: python scripts/{'train' if preset in PRESETS else 'train_speaker'}.py {preset}"
 
 
 def needs(preset: str) -> frozenset[str]:
@@ -213,17 +223,16 @@ def scenes(folder: Path) -> Finding:
     return Finding(found >= SCANS, f"{found} of {SCANS} in scene_datasets/mp3d/", "" if found >= SCANS else needed)
 
 
-def table(findings: Mapping[str, Finding], needed: frozenset[str], preset: str, data: Path) -> Table:
-    """A row a part; those that the preset needs are marked."""
-    marked = f"; what {preset} needs is marked with *" if preset else ""
-    drawn = Table(box=SIMPLE_HEAD, padding=0, title=f"data folder {data}{marked}")
+def table(findings: Mapping[str, Finding], preset: str, data: Path) -> Table:
+    """A row a part: whether it is here, what was found, and what it needs if it is not."""
+    drawn = Table(box=SIMPLE_HEAD, padding=0, title=f"{f'what {preset} needs; ' if preset else ''}data folder {data}")
     drawn.add_column("", no_wrap=True)
     drawn.add_column("part", no_wrap=True)
     drawn.add_column("found", overflow="fold")
     drawn.add_column("what it needs", overflow="fold")
     for name, found in findings.items():
-        mark = "[green]yes[/]" if found.here else f"[{'red' if name in needed else 'yellow'}]no[/]"
-        drawn.add_row(mark + ("*" if name in needed else ""), name, found.found, found.needs)
+        mark = "[green]yes[/]" if found.here else f"[{'red' if preset else 'yellow'}]no[/]"
+        drawn.add_row(mark, name, found.found, found.needs)
     return drawn
 
 
