@@ -2,13 +2,16 @@
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from torch.utils.tensorboard import SummaryWriter
 
 from vln.errors import InputError
@@ -39,8 +42,30 @@ class Run(Protocol):
     def stage(self) -> str:
         """What the next update is a part of, in a word."""
 
+    @property
+    def stage_left(self) -> int:
+        """Updates of that part which are still to come."""
+
     def headline(self, row: Mapping[str, float]) -> str:
         """What matters of the scores of a split, in words."""
+
+
+class StageClock:
+    """Estimates when the current stage of a run ends; updates of other stages take other times."""
+
+    def __init__(self) -> None:
+        """A clock that has seen no stage yet."""
+        self._stage, self._updates, self._started = "", 0, 0.0
+
+    def time_left(self, trainer: Run) -> str:
+        """How long the rest of the stage takes at the mean rate of this stage so far, for people."""
+        if trainer.stage != self._stage:
+            self._stage, self._updates, self._started = trainer.stage, trainer.iteration, time.monotonic()
+        done = trainer.iteration - self._updates
+        if not done:
+            return f"{self._stage} ends in -:--:--"
+        seconds = (time.monotonic() - self._started) / done * trainer.stage_left
+        return f"{self._stage} ends in {timedelta(seconds=round(seconds))}"
 
 
 class Log:
@@ -55,6 +80,7 @@ class Log:
         self.waiting: list[dict[str, float]] = []
         self._lined = (0, 0.0)  # steps and seconds of the run at the last line
         self._bar: Progress | None = None
+        self._clock = StageClock()
 
     def rewind(self, iteration: int) -> None:
         """Forget what was logged after `iteration`: a resumed run writes the same log as an uninterrupted one."""
@@ -78,24 +104,38 @@ class Log:
             MofNCompleteColumn(),
             TextColumn("{task.fields[rate]}"),
             TimeElapsedColumn(),
-            TimeRemainingColumn(),
+            TextColumn("{task.fields[left]}"),
         )
         with Progress(*columns, console=self._console) as self._bar:
-            self._task = self._bar.add_task("training", total=trainer.iterations, completed=trainer.iteration, rate="")
+            shown = {"rate": "", "left": self._clock.time_left(trainer)}
+            self._task = self._bar.add_task("training", total=trainer.iterations, completed=trainer.iteration, **shown)
             yield
+
+    @contextmanager
+    def evaluating(self, split: str, episodes: int) -> Iterator[Callable[[int], object]]:
+        """Within the block a second bar counts the episodes of an evaluation; call what is yielded as they end."""
+        if self._bar is None:
+            yield lambda _: None
+            return
+        task = self._bar.add_task(f"evaluating {split}", total=episodes, rate="", left="")
+        try:
+            yield partial(self._bar.advance, task)
+        finally:
+            self._bar.remove_task(task)
 
     def gathered(self, trainer: Run, left: int) -> None:
         """Show that experience was added to a data set, with so many batches left before the next update."""
         if self._bar is not None:
             rate = f"{trainer.steps / trainer.seconds:.0f} steps/s, {left} batches left"
-            self._bar.update(self._task, description="gathering", rate=rate)
+            self._bar.update(self._task, description="gathering", rate=rate, left=self._clock.time_left(trainer))
 
     def update(self, trainer: Run, numbers: dict[str, float]) -> None:
         """Note the numbers of an update."""
         self.waiting.append(numbers)
         if self._bar is not None:
             rate = f"{trainer.steps / trainer.seconds:.0f} steps/s loss {numbers['loss']:.2f}"
-            self._bar.update(self._task, description=trainer.stage, completed=trainer.iteration, rate=rate)
+            shown = {"rate": rate, "left": self._clock.time_left(trainer)}
+            self._bar.update(self._task, description=trainer.stage, completed=trainer.iteration, **shown)
         if trainer.iteration % EVERY == 0 or trainer.iteration == trainer.iterations:
             names = dict.fromkeys(name for row in self.waiting for name in row)
             means = {name: _mean([row[name] for row in self.waiting if name in row]) for name in names}

@@ -46,7 +46,7 @@ def rollout(
         dataset: Name of the data set, for the trajectories.
         seed: Seed of the agent; each batch adds its number.
         attention: Write down attention over words and views.
-        advance: Called with the number of episodes done after each batch.
+        advance: Called after each step with the number of episodes that it ended.
 
     Returns:
         Trajectories in the order of `env.episodes`.
@@ -60,7 +60,8 @@ def rollout(
     for number, first in enumerate(range(0, len(order), env.num_envs)):
         chosen = order[first : first + env.num_envs]
         words = [_words(agent, world.instruction(index), world.max_length) for index in chosen]
-        lives = _live(agent, env, chosen, seed + number, [len(read) for read in words] if attention else None)
+        lengths = [len(read) for read in words] if attention else None
+        lives = _live(agent, env, chosen, seed + number, lengths, advance)
         for row, index in enumerate(chosen):
             episode, life = episodes[index], lives[row]
             continuous = bool(episode.positions) and not episode.withheld
@@ -81,8 +82,6 @@ def rollout(
                 known=episode.known,
                 **common,
             )
-        if advance:
-            advance(len(chosen))
     return [found[index] for index in range(len(episodes))]
 
 
@@ -95,7 +94,14 @@ class Life:
     steps: list[Step] = field(default_factory=list)
 
 
-def _live(agent: Agent, env: VectorEnv, chosen: Sequence[int], seed: int, words: Sequence[int] | None) -> list[Life]:
+def _live(
+    agent: Agent,
+    env: VectorEnv,
+    chosen: Sequence[int],
+    seed: int,
+    words: Sequence[int] | None,
+    advance: Callable[[int], object] | None,
+) -> list[Life]:
     """One batch of episodes. A short batch is filled up with its first episode.
 
     `words` are the lengths of the instructions as read; None leaves attention out.
@@ -111,7 +117,9 @@ def _live(agent: Agent, env: VectorEnv, chosen: Sequence[int], seed: int, words:
         for row in np.flatnonzero(~ended[: len(chosen)]).tolist():
             lives[row].steps.append(_step(decision, row, choices[row], infos, words))
             lives[row].distances.append(_metres(infos, row))
-        ended = terminated | truncated
+        before, ended = ended, terminated | truncated
+        if advance:
+            advance(int((ended & ~before)[: len(chosen)].sum()))
     return lives
 
 

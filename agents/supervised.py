@@ -80,6 +80,11 @@ class SupervisedTrainer(Resumable):
         return self.learning.iterations
 
     @property
+    def stage_left(self) -> int:
+        """Updates still to come; the run is one stage."""
+        return self.iterations - self.iteration
+
+    @property
     def done(self) -> bool:
         """Whether there is nothing more to do."""
         return self.iteration >= self.iterations or self.in_vain >= self.learning.patience

@@ -263,6 +263,12 @@ class Trainer(Resumable):
         """What the next update is a part of, in a word."""
         return STAGES[self.place[0]]
 
+    @property
+    def stage_left(self) -> int:
+        """Updates of that phase which are still to come."""
+        number, done = self.place
+        return self.phases[number].iterations - done
+
     def headline(self, row: Mapping[str, float]) -> str:
         """What matters of the scores of a split, in words."""
         return f"SR {row['SR']:.1%} SPL {row['SPL']:.1%}"

@@ -183,9 +183,10 @@ def build_trainer(
     navigator = world.navigator().to(device)
     agent = NavigatorAgent(navigator, world.vocabulary)
     environments = {split: world.environment(split, EVALUATION_BATCH, record=True) for split in evaluated}
+    log = Log(folder) if team.leads else Silence()
 
     def evaluate() -> Scores:
-        return {split: score(world, split, agent, env) for split, env in environments.items()}
+        return {split: score(world, split, agent, env, log) for split, env in environments.items()}
 
     matching = MatchingCritic(critic, navigator.low_level_actions) if critic else None
     team.part_ways(config.seed)
@@ -195,7 +196,7 @@ def build_trainer(
         world.environment("train", config.batch_size // team.count, device=device),
         EpisodeSampler(world.lengths("train"), config.batch_size, config.seed, team.rows),
         evaluate,
-        Log(folder) if team.leads else Silence(),
+        log,
         folder,
         world.fingerprint,
         matching,
@@ -217,9 +218,10 @@ def build_exploration(
     return Exploration(config, navigator, env, sampler, critic, folder / "explored", team)
 
 
-def score(world: World, split: str, agent: NavigatorAgent, env: NavigationVectorEnv) -> dict[str, float]:
+def score(world: World, split: str, agent: NavigatorAgent, env: NavigationVectorEnv, log: Log) -> dict[str, float]:
     """Mean metrics of an agent on a split."""
-    return mean_scores(world.scores(split, rollout(agent, env)))
+    with log.evaluating(split, len(env.episodes)) as advance:
+        return mean_scores(world.scores(split, rollout(agent, env, advance=advance)))
 
 
 if __name__ == "__main__":

@@ -47,7 +47,9 @@ def test_the_agents_own_probability_is_that_of_what_it_did():
 def test_a_fit_is_the_speakers_log_probability_a_word(critic):
     world = critic.world.world
     env = world.environment(SPLIT, 16, record=True)
-    walked = rollout(ShortestPathAgent(), env)
+    ended: list[int] = []
+    walked = rollout(ShortestPathAgent(), env, advance=ended.append)
+    assert sum(ended) == len(env.episodes)
     fits = fit(walked, critic)
     for number in (0, len(walked) - 1):
         routes = critic.world.trajectory_routes("here", [walked[number]])[0]
