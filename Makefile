@@ -8,16 +8,16 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 DEMO := runs/demo
-# The agents to compare with in the demo imitate as long as the full one, and are not reinforced.
-DEAF := --threads 1 --ablate language --reinforcement.iterations 0
-BLIND := --threads 1 --ablate vision --perception.iterations 0 --reinforcement.iterations 0
+# How other processors round: torch's kernels, the code numba compiles, and the number of threads. Commas separate variables.
+MATRIX := ATEN_CPU_CAPABILITY=default,OMP_NUM_THREADS=1 ATEN_CPU_CAPABILITY=avx2,OMP_NUM_THREADS=2 \
+	ATEN_CPU_CAPABILITY=avx2,NUMBA_CPU_NAME=x86-64-v3,OMP_NUM_THREADS=1 NUMBA_CPU_NAME=generic,OMP_NUM_THREADS=2
 DATA_FLAG := $(if $(DATA),--data "$(DATA)")
 
 # A run that goes on where an interrupted one stopped: $(call train,PRESET,FOLDER,FLAGS)
 train = $(BIN)/python scripts/train.py $(1) --out $(2) $(3) $(if $(wildcard $(2)/latest.safetensors),--resume)
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo demo-r2r test lint format clean
+.PHONY: help install install-dev demo demo-r2r test test-matrix lint format clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,24 +27,25 @@ install: $(VENV)/.installed ## make .venv with the tested versions and the packa
 install-dev: $(VENV)/.installed-dev ## the same and the tools of test and lint
 
 demo: install ## generate houses, train, compare with blind and deaf agents, draw what they did
-	$(BIN)/python scripts/make_episodes.py --dataset houses-short --houses 100
-	@mkdir -p $(DEMO)
-	@echo "A deaf and a blind agent learn to compare with, meanwhile: $(DEMO)/others.log"
-	{ $(call train,houses-demo,$(DEMO)/deaf,$(DEAF)) && $(call train,houses-demo,$(DEMO)/blind,$(BLIND)); } \
-		> $(DEMO)/others.log 2>&1 & others=$$!; \
-	$(call train,houses-demo,$(DEMO)/full,--threads 1) || { kill -INT $$others; exit 1; }; \
-	wait $$others || { cat $(DEMO)/others.log; exit 1; }
-	$(BIN)/python scripts/evaluate.py $(DEMO)/full $(DEMO)/blind $(DEMO)/deaf --split val_unseen
-	$(BIN)/python scripts/replay.py $(DEMO)/full/eval/val_unseen.jsonl --best 2 --out $(DEMO)/replay --format png gif
-	$(BIN)/python scripts/replay.py $(DEMO)/full/eval/val_unseen.jsonl --random 2 --out $(DEMO)/replay --format png gif
+	@$(BIN)/python scripts/demo.py
 
 demo-r2r: install ## train a small agent on Room-to-Room, evaluate it, draw what it did
-	$(call train,r2r-demo,$(DEMO)/r2r,$(DATA_FLAG))
+	@$(call train,r2r-demo,$(DEMO)/r2r,$(DATA_FLAG))
 	$(BIN)/python scripts/evaluate.py $(DEMO)/r2r --split val_unseen $(DATA_FLAG)
 	$(BIN)/python scripts/replay.py $(DEMO)/r2r/eval/val_unseen.jsonl --random 4 --out $(DEMO)/replay-r2r --format png gif $(DATA_FLAG)
 
 test: install-dev ## run the tests (slow ones: ARGS="-m slow")
 	$(if $(DATA),VLN_DATA="$(DATA)") $(BIN)/python -m pytest $(ARGS)
+
+test-matrix: install-dev ## run the tests as other processors and thread counts would round; all settings, then the verdict
+	@failed=; \
+	for settings in $(MATRIX); do \
+		settings=$$(echo $$settings | tr , ' '); \
+		echo "== $$settings"; \
+		env $$settings $(BIN)/python -m pytest -q $(ARGS) || failed="$$failed\n  $$settings"; \
+	done; \
+	if [ -n "$$failed" ]; then printf "red with:$$failed\n"; exit 1; fi; \
+	echo "green with every setting"
 
 lint: install-dev ## check style, types and import arrows
 	$(BIN)/ruff check .
@@ -64,8 +65,8 @@ clean: ## remove build leftovers and tool caches; runs/, cache/ and .venv/ stay
 $(VENV)/.installed: requirements.txt pyproject.toml | $(BIN)/python
 	$(PIP) install -r requirements.txt
 	$(PIP) install --no-deps -e .
-	@echo "compiling the simulator, once"
-	$(BIN)/python -m envs.warm
+	@echo "compiling the simulator, once (two to four minutes)"
+	@$(BIN)/python -m envs.warm
 	@touch $@
 
 $(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed

@@ -1,13 +1,26 @@
-"""Compile the simulator of houses, which takes a minute, once and for all: `python -m envs.warm`.
+"""Compile the simulator of houses, which takes minutes, once and for all: `python -m envs.warm`.
 
 What is compiled is kept on disk beside the sources; numba compiles again what has changed.
 """
 
+import importlib
 import multiprocessing
+import pkgutil
+from collections.abc import Callable
+from multiprocessing.queues import SimpleQueue
+from typing import Any
 
+import numba.core.event
 import numpy as np
+from numba.core.dispatcher import Dispatcher
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+import envs.navigation
+import envs.render
 
 SIZE = 16
+Compiled = SimpleQueue[str | None]  # names of functions as they are compiled; None when a part is done
 
 
 def warm_navigation() -> None:
@@ -42,15 +55,68 @@ def warm_renderer() -> None:
     renderer.render([packed], np.array([[2.0, 1.25, 2.0]]), np.zeros(1), semantic=True, category=True)
 
 
+class Reporter(numba.core.event.Listener):
+    """Sends the name of each function that has been compiled."""
+
+    def __init__(self, compiled: Compiled) -> None:
+        """A listener to numba's events that writes into a queue."""
+        self._compiled = compiled
+
+    def on_start(self, event: numba.core.event.Event) -> None:
+        """Wait for the end."""
+
+    def on_end(self, event: numba.core.event.Event) -> None:
+        """Send the name."""
+        self._compiled.put(event.data["dispatcher"].py_func.__qualname__)
+
+
+def run_part(part: Callable[[], None], compiled: Compiled) -> None:
+    """Run a part in a process of its own and report what it compiles."""
+    numba.core.event.register("numba:compile", Reporter(compiled))
+    try:
+        part()
+    finally:
+        compiled.put(None)
+
+
+def compiled_functions() -> int:
+    """Count the compiled functions of the simulator, by their names."""
+    names: set[str] = set()
+    for package in (envs.navigation, envs.render):
+        for found in pkgutil.iter_modules(package.__path__):
+            module: Any = importlib.import_module(f"{package.__name__}.{found.name}")
+            names |= {name for name, value in vars(module).items() if isinstance(value, Dispatcher)}
+    return len(names)
+
+
 def main() -> None:
-    """Compile both parts side by side."""
-    processes = [multiprocessing.get_context("spawn").Process(target=part) for part in (warm_navigation, warm_renderer)]
+    """Compile both parts side by side, with a bar over their functions."""
+    context, parts = multiprocessing.get_context("spawn"), (warm_navigation, warm_renderer)
+    compiled: Compiled = context.SimpleQueue()
+    processes = [context.Process(target=run_part, args=(part, compiled)) for part in parts]
     for process in processes:
         process.start()
+    show_progress(compiled, len(processes))
     for process in processes:
         process.join()
     if any(process.exitcode for process in processes):
         raise SystemExit(1)
+
+
+def show_progress(compiled: Compiled, parts: int) -> None:
+    """Show what is compiled until all parts are done; a function counts once, for however many types."""
+    total, names = compiled_functions(), set[str]()
+    columns = TextColumn("compiling {task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task("the simulator", total=total)
+        while parts:
+            name = compiled.get()
+            if name is None:
+                parts -= 1
+            else:
+                names.add(name)
+                progress.update(task, description=name.strip("_"), completed=min(len(names), total))
+        progress.update(task, description="the simulator: done", completed=total)
 
 
 if __name__ == "__main__":

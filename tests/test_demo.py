@@ -1,0 +1,83 @@
+"""scripts/demo.py: its steps in order, agents in the background, failures and Ctrl-C."""
+
+import sys
+from pathlib import Path
+
+import pytest
+from command_line import run_script
+
+from agents.trainer import LATEST
+from scripts import demo
+from scripts.demo import Background, Step, plan, run, train
+from vln.errors import InputError
+
+SLEEP = "import time; time.sleep(60)"
+
+
+@pytest.fixture
+def lines(monkeypatch):
+    """Lines are programs of Python here, not scripts of the project."""
+    monkeypatch.setattr(demo, "command_line", lambda line: [sys.executable, "-c", *line])
+
+
+def test_it_makes_trains_evaluates_and_draws():
+    steps = plan(Path("runs/demo"), quick=False)
+    scripts = ["make_episodes.py", "train.py", "evaluate.py", "replay.py", "replay.py"]
+    assert [step.line[0] for step in steps] == scripts
+    assert all((Path(demo.__file__).parent / name).is_file() for name in scripts)
+
+
+def test_an_interrupted_agent_is_resumed(tmp_path):
+    assert "--resume" not in train(tmp_path, quick=False)
+    (tmp_path / LATEST).touch()
+    assert train(tmp_path, quick=False)[-1] == "--resume"
+
+
+def test_the_agents_to_compare_with_run_one_after_the_other(lines, tmp_path):
+    others = Background([("print('one')",), ("print('two')",)], tmp_path / "log")
+    others.start()
+    others.join()
+    assert (others.code, (tmp_path / "log").read_text()) == (0, "one\ntwo\n")
+
+
+def test_the_first_failure_in_the_background_is_the_last_thing_run(lines, tmp_path):
+    others = Background([("raise SystemExit(2)",), ("print('never')",)], tmp_path / "log")
+    others.start()
+    others.join()
+    assert (others.code, (tmp_path / "log").read_text()) == (2, "")
+
+
+def test_the_background_is_interrupted_and_starts_nothing_more(lines, tmp_path):
+    waits = (
+        "import signal, time; print('ready', flush=True); signal.signal(signal.SIGINT, lambda *_: exit(7)); " + SLEEP
+    )
+    others = Background([(waits,), ("print('never')",)], tmp_path / "log")
+    others.start()
+    while "ready" not in (tmp_path / "log").read_text():
+        pass
+    others.stop()
+    assert not others.is_alive()
+    assert others.code != 0
+    assert "never" not in (tmp_path / "log").read_text()
+
+
+def test_a_step_that_fails_ends_the_demo_with_its_code(lines, capsys):
+    with pytest.raises(SystemExit) as ended:
+        run(demo.Console(stderr=True), Step("fail", "1", ("raise SystemExit(2)",)), 3, 5)
+    assert ended.value.code == 2
+    assert "3/5 fail" in capsys.readouterr().err
+
+
+def test_a_failed_agent_in_the_background_is_named(lines, monkeypatch, tmp_path):
+    steps = [Step("nothing", "0", ("pass",))] * 5
+    monkeypatch.setattr(demo, "plan", lambda out, quick: steps)
+    monkeypatch.setattr(demo, "train", lambda folder, quick, flags=(): ("raise SystemExit(1)",))
+    with pytest.raises(InputError, match=r"others\.log: an agent to compare with failed"):
+        demo.main(tmp_path)
+
+
+@pytest.mark.slow
+def test_a_quick_demo(tmp_path):
+    result = run_script("demo.py", "--quick", "--out", tmp_path / "demo", cache=tmp_path / "cache")
+    assert result.code == 0, result.errors
+    assert {path.suffix for path in (tmp_path / "demo" / "replay").iterdir()} == {".png", ".gif"}
