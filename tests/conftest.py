@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
+import llvmlite.binding
+import numba
 import pytest
+import torch
 from command_line import Run, run_script
 from conformance import WORLDS, World
 from hypothesis import settings
@@ -15,6 +18,13 @@ from vln.graph import NavigationGraph, load_graphs
 # The same examples every time, and no verdict by the clock: a busy machine must not turn a test red.
 settings.register_profile("steady", deadline=None, derandomize=True)
 settings.load_profile("steady")
+
+
+def pytest_report_header() -> str:
+    """Say how this processor computes: what a red test elsewhere may depend on."""
+    kernels, threads = torch.backends.cpu.get_cpu_capability(), torch.get_num_threads()
+    compiled_for = numba.config.CPU_NAME or llvmlite.binding.get_host_cpu_name()
+    return f"torch {torch.__version__} with {kernels} kernels, {threads} threads; numba compiles for {compiled_for}"
 
 
 @pytest.fixture(scope="session")

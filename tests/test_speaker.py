@@ -265,23 +265,33 @@ def test_sampled_sentences_are_never_too_long(cases, row, longest, seed):
 # --- learning ---
 
 
+def share_said_right(speaker: Speaker, routes: Routes, tokens: Tensor, max_length: int) -> float:
+    """Share of the routes whose sentence greedy decoding says word for word."""
+    found = speak(speaker.eval(), speaker.read(routes), Decoding(), max_length).tokens
+    speaker.train()
+    longest = max(found.shape[1], tokens.shape[1])
+    said, meant = (torch.nn.functional.pad(each, (0, longest - each.shape[1])) for each in (found, tokens))
+    return float((said == meant).all(1).float().mean())
+
+
 @pytest.mark.parametrize("name", ["graph", "houses"])
 def test_it_learns_to_name_what_is_passed(worlds, name):
+    """How many updates it takes depends on how the processor rounds; that it learns does not."""
     world = worlds[name]
     told = world.told("train")
     episodes = np.arange(0, 40, 5)
     routes, tokens = told.demonstrations.routes(episodes), told.tokens[episodes]
     torch.manual_seed(0)
-    speaker = world.speaker()
+    speaker, max_length = world.speaker(), world.config.text.max_length
+    assert share_said_right(speaker, routes, tokens, max_length) == 0  # untrained
     descent = Descent(speaker, 1e-2, 5.0)
-    for _ in range(120):
+    for update in range(1, 401):
         descent.add(-speaker.log_prob(routes, tokens).mean())
         descent.step()
+        if update % 40 == 0 and share_said_right(speaker, routes, tokens, max_length) == 1:
+            break
     speaker.eval()
-    found = speak(speaker, speaker.read(routes), Decoding(), world.config.text.max_length).tokens
-    longest = max(found.shape[1], tokens.shape[1])
-    said, meant = (torch.nn.functional.pad(each, (0, longest - each.shape[1])) for each in (found, tokens))
-    assert (said == meant).all(1).float().mean() > 0.8
+    assert share_said_right(speaker, routes, tokens, max_length) > 0.8
     # The critic knows which sentence belongs to which route.
     memory = speaker.read(routes)
     every = torch.arange(len(episodes))
