@@ -117,7 +117,11 @@ def walk(*poses: object) -> dict:
         (walk("a", "b"), "field 'trajectory[0]' of entry 1 is malformed (expected a list, got a string)"),
         (
             walk(["a", 0, 0], ["b"]),
-            "field 'trajectory[1]' of entry 1 is malformed (expected a list of length 3, got 1)",
+            "field 'trajectory[1]' of entry 1 is malformed (expected a list of length 3",
+        ),
+        (
+            walk(["a", 0, 0, 0]),
+            "field 'trajectory[0]' of entry 1 is malformed (expected a list of length 3",
         ),
         (walk([3, 0, 0]), "field 'trajectory[0][0]' of entry 1 is malformed (expected a string, got a whole number)"),
         (walk(["a", "0", 0]), "field 'trajectory[0][1]' of entry 1 is malformed (expected a number, got a string)"),

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Protocol
+from typing import Annotated, NamedTuple, Protocol
 
 from msgspec import Meta, Struct
 
@@ -19,19 +19,19 @@ from vln.graph import NavigationGraph
 from vln.schema import Radians
 
 
-class Visit(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Visit(NamedTuple):
     """A pose of a submission: viewpoint id, heading and elevation in radians."""
 
     viewpoint: str
-    heading: Radians
-    elevation: Radians
+    heading: float
+    elevation: float
 
 
 class _Entry(Struct):
     """An entry as it is in the file."""
 
     instr_id: str
-    trajectory: Annotated[tuple[Visit, ...], Meta(min_length=1)]
+    trajectory: Annotated[tuple[tuple[str, Radians, Radians], ...], Meta(min_length=1)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,8 @@ def read_submission(path: Path) -> list[Prediction]:
         InputError: If the file is missing, not JSON, or an entry is malformed.
     """
     fix = "write a list of {instr_id, trajectory: [[viewpoint, heading, elevation], ...]} objects, the start first"
-    return [Prediction(entry.instr_id, entry.trajectory) for entry in read_json(path, list[_Entry], fix)]
+    entries = read_json(path, list[_Entry], fix)
+    return [Prediction(entry.instr_id, tuple(map(Visit._make, entry.trajectory))) for entry in entries]
 
 
 def check_submission(
