@@ -86,6 +86,12 @@ def load_checkpoint(path: Path) -> Checkpoint:
         ) from None
 
 
+def run_checkpoint(run: Path, name: str = "best") -> Path:
+    """Return the file of a run's checkpoint; a run stopped before its first evaluation has no best, so its latest."""
+    file, latest = run / f"{name}.safetensors", run / "latest.safetensors"
+    return latest if name == "best" and latest.is_file() and not file.is_file() else file
+
+
 def load_model(model: nn.Module, tensors: Mapping[str, Tensor], source: Path) -> None:
     """Load weights.
 

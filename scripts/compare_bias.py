@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import Progress
 from tyro.conf import Positional
 
-from agents.checkpoint import load_checkpoint
+from agents.checkpoint import load_checkpoint, run_checkpoint
 from agents.config import HOUSES
 from agents.policy import NavigatorAgent
 from agents.rollout import rollout
@@ -194,7 +194,7 @@ def grouped(runs: Sequence[Path], checkpoint: str) -> dict[Path, list[Path]]:
     Raises:
         InputError: If a run is missing, or there is none that such a one could be compared with.
     """
-    configs = {run: config_of(load_checkpoint(run / f"{checkpoint}.safetensors")) for run in check_runs(runs)}
+    configs = {run: config_of(load_checkpoint(run_checkpoint(run, checkpoint))) for run in check_runs(runs)}
     found: dict[Path, list[Path]] = {run: [] for run, config in configs.items() if config.ablate == "nothing"}
     for run, config in configs.items():
         partners = [full for full in found if configs[full].dataset == config.dataset]
@@ -234,7 +234,7 @@ def audit(opened: Sequence[Trained], checkpoint: str, split: str, count: int, se
         advance = partial(
             progress.advance, progress.add_task(split, total=len(episodes) * (len(cases) + len(opened) - 1))
         )
-        files = [each.run / f"{checkpoint}.safetensors" for each in opened]
+        files = [run_checkpoint(each.run, checkpoint) for each in opened]
         agent, *others = (
             Subject(each, file, split, episodes, folder, seed, advance)
             for each, file in zip(opened, files, strict=True)

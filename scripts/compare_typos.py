@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import Progress
 from tyro.conf import Positional
 
+from agents.checkpoint import run_checkpoint
 from scripts.common import show
 from scripts.compare_bias import Columns, Condition, Subject
 from scripts.evaluate import Trained, check_runs, open_run
@@ -108,7 +109,7 @@ def curves(
         total = len(opened) * (1 + len(noises)) * len(episodes)
         advance = partial(progress.advance, progress.add_task(split, total=total))
         for each in opened:
-            file = each.run / f"{checkpoint}.safetensors"
+            file = run_checkpoint(each.run, checkpoint)
             subject = Subject(each, file, split, episodes, folder, seed, advance)
             found: dict[float, Columns] = {}
             for noise in (clean, *noises):

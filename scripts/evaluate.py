@@ -25,7 +25,7 @@ from rich.table import Table
 from tyro.conf import Positional
 
 from agents.agent import Agent, ShortestPathAgent
-from agents.checkpoint import Checkpoint, check_fingerprint, load_checkpoint, load_model
+from agents.checkpoint import Checkpoint, check_fingerprint, load_checkpoint, load_model, run_checkpoint
 from agents.config import CONTINUOUS, HOUSES, TrainConfig, from_json
 from agents.policy import NavigatorAgent
 from agents.rollout import rollout
@@ -193,7 +193,10 @@ def open_run(
         InputError: If the run or its data are missing or do not fit, an instruction has no word that it knows, or
             the world has but one simulator.
     """
-    found = load_checkpoint(run / f"{checkpoint}.safetensors")
+    found = load_checkpoint(run_checkpoint(run, checkpoint))
+    if found.source.stem != checkpoint:
+        note = f"{run}: there is no {checkpoint} checkpoint yet; its {found.source.stem} one is used"
+        Console(stderr=True).print(note, markup=False, highlight=False, soft_wrap=True)
     config = from_json(TrainConfig, found.state["config"], found.source)
     if simulator is not None:
         if config.dataset not in CONTINUOUS:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from rich.console import Console, Group
 from tyro.conf import Positional
 
-from agents.checkpoint import load_checkpoint
+from agents.checkpoint import load_checkpoint, run_checkpoint
 from agents.config import TrainConfig, from_json
 from scripts.common import show
 from scripts.evaluate import live, open_run
@@ -59,7 +59,7 @@ def attention(
     if not episode:
         raise InputError("--episode", "none is given", "give the ids of episodes")
     use_threads(threads)
-    source = run / f"{checkpoint}.safetensors"
+    source = run_checkpoint(run, checkpoint)
     config = from_json(TrainConfig, load_checkpoint(source).state["config"], source)
     kinds = check_over(source, config, over)
     if trajectories is None:

@@ -12,7 +12,7 @@ from rich.table import Table
 from tyro.conf import Positional
 
 from agents.activations import Cell, layers_of, parse_cell
-from agents.checkpoint import load_checkpoint
+from agents.checkpoint import load_checkpoint, run_checkpoint
 from agents.navigator import Navigator
 from agents.speaker import Speaker
 from scripts.common import show
@@ -131,7 +131,7 @@ class Study:
         Raises:
             InputError: If the run or its data are missing or do not fit, a cell is not there, or nothing can be scored.
         """
-        found = load_checkpoint(run / f"{self.checkpoint}.safetensors")
+        found = load_checkpoint(run_checkpoint(run, self.checkpoint))
         return self._of_speaker(run) if "speaker" in found.state["config"] else self._of_navigator(run)
 
     def _of_navigator(self, run: Path) -> tuple[Parts, Effects]:

@@ -20,7 +20,15 @@ from rich.table import Table
 from rich.text import Text
 from tyro.conf import Positional
 
-from agents.checkpoint import Checkpoint, Fingerprint, as_json, check_fingerprint, load_checkpoint, load_model
+from agents.checkpoint import (
+    Checkpoint,
+    Fingerprint,
+    as_json,
+    check_fingerprint,
+    load_checkpoint,
+    load_model,
+    run_checkpoint,
+)
 from agents.config import check_numbers, from_json
 from agents.decoding import Decoding
 from agents.language_model import LanguageModel, LanguageModelConfig
@@ -142,7 +150,7 @@ def sample(
     if count < 1:
         raise InputError("--count", f"{count} is out of range", "give a whole number of at least 1")
     use_threads(threads)
-    found = load_checkpoint(run / f"{checkpoint}.safetensors")
+    found = load_checkpoint(run_checkpoint(run, checkpoint))
     model, vocabulary = open_model(run, found)
     decoding = Decoding("sample", temperature, top_p)
     writer = Writer(vocabulary, has_ends(model.config), prime, decoding, length, seed)

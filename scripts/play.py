@@ -22,7 +22,7 @@ from gymnasium.vector import AutoresetMode
 from rich.console import Console
 
 from agents.agent import Agent
-from agents.checkpoint import load_checkpoint
+from agents.checkpoint import load_checkpoint, run_checkpoint
 from agents.config import HOUSES, TrainConfig, from_json
 from agents.rollout import rollout
 from envs.continuous import HousesSimulator, Sensors
@@ -147,7 +147,7 @@ def open_agent(run: Path, places: Places) -> Trained:
     Raises:
         InputError: If there is no such run, or it learnt on navigation graphs.
     """
-    found = load_checkpoint(run / "best.safetensors")
+    found = load_checkpoint(run_checkpoint(run))
     config = from_json(TrainConfig, found.state["config"], found.source)
     if config.dataset not in HOUSES:
         problem = f"its agent learnt on the graphs of '{config.dataset}'"

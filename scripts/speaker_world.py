@@ -12,7 +12,7 @@ import torch
 from gymnasium.vector import AutoresetMode
 
 from agents.captioning import Demonstrations, Told
-from agents.checkpoint import check_fingerprint, load_checkpoint, load_model
+from agents.checkpoint import check_fingerprint, load_checkpoint, load_model, run_checkpoint
 from agents.config import CaptionConfig, from_json
 from agents.decoding import Decoding, speak
 from agents.factory import build_camera_speaker, build_speaker
@@ -306,7 +306,7 @@ def open_speaker(
     Raises:
         InputError: If the run or its data are missing or do not fit.
     """
-    found = load_checkpoint(run / f"{checkpoint}.safetensors")
+    found = load_checkpoint(run_checkpoint(run, checkpoint))
     config = from_json(CaptionConfig, found.state["config"], found.source)
     own = Vocabulary.from_json(read_text(run / "vocabulary.json"), run / "vocabulary.json")
     if vocabulary is not None:

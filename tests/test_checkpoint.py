@@ -19,6 +19,7 @@ from agents.checkpoint import (
     load_model,
     load_optimizer,
     optimizer_tensors,
+    run_checkpoint,
     save_checkpoint,
 )
 from agents.config import LossConfig, PhaseConfig, TrainConfig, check_config, from_json
@@ -215,3 +216,11 @@ def test_files_older_than_a_field_have_its_default():
     values = as_json(TrainConfig())
     del values["ppo"]["frozen_eyes"]
     assert from_json(TrainConfig, values, "c") == TrainConfig()
+
+
+def test_a_run_without_a_best_checkpoint_has_its_latest(tmp_path):
+    assert run_checkpoint(tmp_path) == tmp_path / "best.safetensors"  # neither is there: the error names this one
+    (tmp_path / "latest.safetensors").touch()
+    assert run_checkpoint(tmp_path) == run_checkpoint(tmp_path, "latest") == tmp_path / "latest.safetensors"
+    (tmp_path / "best.safetensors").touch()
+    assert run_checkpoint(tmp_path) == tmp_path / "best.safetensors"

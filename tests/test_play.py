@@ -2,6 +2,7 @@
 
 import io
 import random
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -146,6 +147,14 @@ def test_an_agent_is_watched(play, mesh, run, tmp_path):
     assert (trajectory.agent, trajectory.instruction) == ("untrained", told)
     assert 1 <= len(trajectory.steps) <= TIME_LIMITS["houses-short"]
     assert len(trajectory.steps[0].word_attention) == len(trajectory.words)
+
+
+def test_an_agent_that_has_only_its_latest_checkpoint(play, run, tmp_path):
+    stopped = tmp_path / "stopped"
+    shutil.copytree(run, stopped)
+    (stopped / "best.safetensors").rename(stopped / "latest.safetensors")
+    result = play("--house", 7, "--agent", stopped, "--seed", 2)
+    assert result.code == 0, result.errors
 
 
 def test_an_agent_in_an_episode_of_a_house(play, run):
