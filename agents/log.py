@@ -107,8 +107,8 @@ class Log:
             TextColumn("{task.fields[left]}"),
         )
         with Progress(*columns, console=self._console) as self._bar:
-            shown = {"rate": "", "left": self._clock.time_left(trainer)}
-            self._task = self._bar.add_task("training", total=trainer.iterations, completed=trainer.iteration, **shown)
+            left, done = self._clock.time_left(trainer), trainer.iteration
+            self._task = self._bar.add_task("training", total=trainer.iterations, completed=done, rate="", left=left)
             yield
 
     @contextmanager
@@ -134,8 +134,8 @@ class Log:
         self.waiting.append(numbers)
         if self._bar is not None:
             rate = f"{trainer.steps / trainer.seconds:.0f} steps/s loss {numbers['loss']:.2f}"
-            shown = {"rate": rate, "left": self._clock.time_left(trainer)}
-            self._bar.update(self._task, description=trainer.stage, completed=trainer.iteration, **shown)
+            left, done = self._clock.time_left(trainer), trainer.iteration
+            self._bar.update(self._task, description=trainer.stage, completed=done, rate=rate, left=left)
         if trainer.iteration % EVERY == 0 or trainer.iteration == trainer.iterations:
             names = dict.fromkeys(name for row in self.waiting for name in row)
             means = {name: _mean([row[name] for row in self.waiting if name in row]) for name in names}

@@ -72,7 +72,7 @@ class Reporter(numba.core.event.Listener):
 
 def run_part(part: Callable[[], None], compiled: Compiled) -> None:
     """Run a part in a process of its own and report what it compiles."""
-    numba.core.event.register("numba:compile", Reporter(compiled))
+    numba.core.event.register("numba:compile", Reporter(compiled))  # type: ignore[no-untyped-call]
     try:
         part()
     finally:
