@@ -6,7 +6,10 @@ configuration and versions: all that a run needs to go on as if it had never sto
 
 import dataclasses
 import json
-from collections.abc import Mapping
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,14 +56,34 @@ class Fingerprint:
 
 
 def save_checkpoint(path: Path, parts: Mapping[str, Mapping[str, Tensor]], state: Mapping[str, Any]) -> None:
-    """Write a checkpoint whole or not at all; `parts` are named groups of tensors."""
+    """Write a checkpoint whole or not at all; `parts` are named groups of tensors.
+
+    Raises:
+        WriteError: If it cannot be written, or its folder has vanished.
+    """
     tensors = {
         f"{part}.{name}": value.detach().cpu().contiguous()
         for part, group in parts.items()
         for name, value in group.items()
     }
-    with replacing(path) as temporary:
+    with replacing(path, create=False, durable=True) as temporary, refusals_of_safetensors():
         save_file(tensors, temporary, {"format": FORMAT, "state": json.dumps(state)})
+
+
+@contextmanager
+def refusals_of_safetensors() -> Iterator[None]:
+    """Within the block, files that safetensors cannot write are the errors of the system that they come from.
+
+    Raises:
+        OSError: If the system refuses to write one.
+    """
+    try:
+        yield
+    except SafetensorError as error:
+        found = re.search(r"os error (\d+)", str(error))
+        if not found:
+            raise
+        raise OSError(int(found[1]), os.strerror(int(found[1]))) from None
 
 
 def load_checkpoint(path: Path) -> Checkpoint:

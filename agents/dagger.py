@@ -16,13 +16,14 @@ from gymnasium.vector import VectorEnv
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
+from agents.checkpoint import refusals_of_safetensors
 from agents.config import TrainConfig
 from agents.navigator import Navigator
 from agents.parallel import ALONE, Team
 from agents.recording import Follower, Mixture, Recording, Steps, record
 from agents.sampler import EpisodeSampler
 from vln.errors import InputError
-from vln.files import replacing
+from vln.files import replacing, writing
 
 AGAIN = "start the run again in another folder"
 
@@ -86,7 +87,7 @@ class Aggregate:
         """Add the episodes of a batch.
 
         Raises:
-            InputError: If there is no room for them; nothing is lost.
+            WriteError: If there is no room for them; nothing is lost.
         """
         if self._written:
             self._write(self._file(self.added), shard)
@@ -96,12 +97,10 @@ class Aggregate:
             del self.shards[: -self._keep]
 
     def _write(self, file: Path, shard: Shard) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        try:
-            with replacing(file) as temporary:
-                save_file(vars(shard), temporary)
-        except (OSError, SafetensorError) as error:
-            raise InputError(file, f"cannot be written ({error})", "make room on the disk and pass --resume") from None
+        with writing(self.folder):
+            self.folder.mkdir(exist_ok=True)
+        with replacing(file, create=False, durable=True) as temporary, refusals_of_safetensors():
+            save_file(vars(shard), temporary)
 
     def forget(self) -> None:
         """Delete the files of batches that were forgotten, once no checkpoint wants them any more."""

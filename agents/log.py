@@ -2,6 +2,7 @@
 
 import json
 import math
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -15,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch.utils.tensorboard import SummaryWriter
 
 from vln.errors import InputError
-from vln.files import read_json_lines, write_json_lines
+from vln.files import read_json_lines, write_json_lines, writing
 
 EVERY = 20  # updates whose numbers are averaged into one line of the log
 Scores = dict[str, dict[str, float]]
@@ -84,7 +85,8 @@ class Log:
 
     def rewind(self, iteration: int) -> None:
         """Forget what was logged after `iteration`: a resumed run writes the same log as an uninterrupted one."""
-        self._board = SummaryWriter(str(self._boards), purge_step=iteration + 1 if iteration else None)
+        with writing(self._boards):
+            self._board = SummaryWriter(str(self._boards), purge_step=iteration + 1 if iteration else None)
         if self._file.is_file():
             write_json_lines(self._file, [row for row in self._rows() if row["iteration"] <= iteration])
 
@@ -106,7 +108,7 @@ class Log:
             TimeElapsedColumn(),
             TextColumn("{task.fields[left]}"),
         )
-        with Progress(*columns, console=self._console) as self._bar:
+        with _silent_refusals(), Progress(*columns, console=self._console) as self._bar:
             left, done = self._clock.time_left(trainer), trainer.iteration
             self._task = self._bar.add_task("training", total=trainer.iterations, completed=done, rate="", left=left)
             yield
@@ -156,7 +158,8 @@ class Log:
         """Note a text that a run has made."""
         assert self._board is not None, "call rewind first"
         self._append(trainer, group, {"text": text})
-        self._board.add_text(group, text, trainer.iteration)
+        with writing(self._boards):
+            self._board.add_text(group, text, trainer.iteration)
         self.say(f"{group} after iteration {trainer.iteration}: {text}")
 
     def say(self, text: str) -> None:
@@ -168,15 +171,32 @@ class Log:
         # JSON has no NaN; a number that is none (the explained variance of nothing) is left out.
         numbers = {name: value for name, value in numbers.items() if math.isfinite(value)}
         self._append(trainer, group, {name: round(value, 5) for name, value in numbers.items()})
-        for name, value in numbers.items():
-            self._board.add_scalar(f"{group}/{name}", value, trainer.iteration)
-        self._board.flush()
+        with writing(self._boards):
+            for name, value in numbers.items():
+                self._board.add_scalar(f"{group}/{name}", value, trainer.iteration)
+            self._board.flush()
 
     def _append(self, trainer: Run, group: str, values: Mapping[str, Any]) -> None:
         """Add a line to the file."""
         row = {"iteration": trainer.iteration, "seconds": round(trainer.seconds, 1), "group": group, **values}
-        with self._file.open("a", encoding="utf-8") as file:
+        with writing(self._file), self._file.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
+
+
+@contextmanager
+def _silent_refusals() -> Iterator[None]:
+    """Within the block, threads that cannot write end without a word; TensorBoard raises their errors later."""
+    before = threading.excepthook
+
+    def told(thread: Any) -> None:
+        if not isinstance(thread.exc_value, OSError):
+            before(thread)
+
+    threading.excepthook = told
+    try:
+        yield
+    finally:
+        threading.excepthook = before
 
 
 class Silence(Log):

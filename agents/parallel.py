@@ -257,6 +257,8 @@ def _lead(task: Callable[[Team], None], count: int) -> None:
     finally:
         for process, report in helpers:
             process.terminate()
+            process.join(GRACE)
+            process.kill()  # a worker that learns only notes the signal
             process.join()
             report.close()
 

@@ -98,7 +98,7 @@ class SupervisedTrainer(Resumable):
         """Learn until the quality has not risen for `patience` evaluations, or to the last update.
 
         Raises:
-            KeyboardInterrupt: On Ctrl-C, after a checkpoint has been written.
+            Stopped: By a signal, after a checkpoint has been written.
         """
         with self.going() as keep:
             while not self.done:

@@ -1,13 +1,11 @@
 """Learning: imitation, then reinforcement, in one loop. Gather experience, update, evaluate, save."""
 
-import signal
 import time
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from gymnasium.vector import VectorEnv
 
@@ -39,7 +37,9 @@ from agents.parallel import ALONE, Team
 from agents.ppo import Ppo, Stream
 from agents.rollout import versions
 from agents.sampler import EpisodeSampler
-from vln.errors import InputError
+from vln.errors import InputError, WriteError
+from vln.files import writable_folder
+from vln.signals import SIGNALS, Stopped, delayed
 
 STAGES = ("perception", "imitation", "reinforcement", "exploration")
 LATEST, BEST = "latest.safetensors", "best.safetensors"
@@ -50,6 +50,7 @@ class Resumable(Run):
     """A run that can be stopped or killed at any time and goes on where it stood."""
 
     log: Log
+    folder: Path
     team: Team = ALONE
     _saved = 0.0  # when the latest checkpoint was written
 
@@ -61,30 +62,41 @@ class Resumable(Run):
     def going(self) -> Iterator[Callable[[], None]]:
         """Within the block progress is shown; the yielded function is to be called after each piece of work.
 
-        Checkpoints are written at the start, every few minutes, and where Ctrl-C was pressed, which then ends the run.
-        """
-        self.log.rewind(self.iteration)
-        with interruptible() as interrupted, self.log.progress(self):
-            if not self.iteration:
-                self.save(LATEST)
-            self._saved = time.monotonic()
-            yield lambda: self._keep(interrupted())
-
-    def _keep(self, interrupted: bool) -> None:
-        """Write a checkpoint and tidy memory if it is time to; end the run if one of the workers was interrupted.
+        Checkpoints are written at the start, every few minutes, and where a signal of `vln.signals` came, which then
+        ends the run.
 
         Raises:
-            KeyboardInterrupt: If it ends.
+            InputError: If something cannot be written; the latest checkpoint is as it was.
+        """
+        try:
+            if self.team.leads:
+                writable_folder(self.folder)
+            self.log.rewind(self.iteration)
+            with delayed() as came, self.log.progress(self):
+                if not self.iteration:
+                    self.save(LATEST)
+                self._saved = time.monotonic()
+                yield lambda: self._keep(came())
+        except WriteError as error:
+            source, problem, fix = error.args
+            then = "go on with --resume" if (self.folder / LATEST).exists() else "start again"
+            raise InputError(source, problem, f"{fix}, and {then}") from None
+
+    def _keep(self, came: Collection[int]) -> None:
+        """Write a checkpoint and tidy memory if it is time to; end the run if a signal came to one of the workers.
+
+        Raises:
+            Stopped: If it ends.
         """
         late = time.monotonic() - self._saved > SAVE_EVERY
-        ends, due = self.team.any(interrupted, late)
-        if ends or due:
+        due, *everyones = self.team.any(late, *(number in came for number in SIGNALS))
+        if due or any(everyones):
             self.save(LATEST)
             release_free_memory()
             self._saved = time.monotonic()
-        if ends:
+        if any(everyones):
             self.log.say(f"stopped after iteration {self.iteration}; the same command with --resume goes on")
-            raise KeyboardInterrupt
+            raise Stopped(SIGNALS[everyones.index(True)])
 
 
 class Trainer(Resumable):
@@ -158,7 +170,7 @@ class Trainer(Resumable):
         """Learn until the end of the last phase, with a checkpoint at the start, every few minutes and at evaluations.
 
         Raises:
-            KeyboardInterrupt: On Ctrl-C, after a checkpoint has been written.
+            Stopped: By a signal, after a checkpoint has been written.
         """
         with self.going() as keep:
             while self.iteration < self.iterations:
@@ -345,20 +357,3 @@ def finite(folder: Path, iteration: int, fix: str) -> Iterator[None]:
         yield
     except FloatingPointError as error:
         raise InputError(folder, f"{error} at iteration {iteration}", fix) from None
-
-
-@contextmanager
-def interruptible() -> Iterator[Callable[[], bool]]:
-    """Within the block the first Ctrl-C only makes the yielded function true; the second ends the program at once."""
-    pressed = False
-
-    def note(_number: int, _frame: Any) -> None:
-        nonlocal pressed
-        pressed = True
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    before = signal.signal(signal.SIGINT, note)
-    try:
-        yield lambda: pressed
-    finally:
-        signal.signal(signal.SIGINT, before)

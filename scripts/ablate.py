@@ -21,7 +21,20 @@ from agents.presets import houses_demo, houses_speaker, r2r_navigator, r2r_speak
 from agents.trainer import LATEST
 from scripts import train_speaker
 from scripts.common import commands, show
-from scripts.studies import DONE, begun, check_scale, curves, drawn, finished, learn, markdown, measured, shorter, slug
+from scripts.studies import (
+    DONE,
+    begun,
+    check_scale,
+    curves,
+    drawn,
+    finished,
+    learn,
+    markdown,
+    measured,
+    save,
+    shorter,
+    slug,
+)
 from scripts.train import use_threads
 from vln.errors import InputError
 from vln.files import writable_folder, write_json, write_text
@@ -91,7 +104,7 @@ def rcm(
     rows_shown = [cells(name, row) for name, row in table.items()]
     write_text(out / "table.md", markdown(HEADS, rows_shown))
     runs = {name: [out / f"seed-{seed}" / slug(name) for seed in seeds] for name in wanted}
-    curves(runs).savefig(out / "curves.png", dpi=120)
+    save(curves(runs), out / "curves.png")
     show(drawn(HEADS, rows_shown), table, json)
 
 

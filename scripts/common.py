@@ -1,9 +1,11 @@
 """What every script shares: the command line, errors and exit codes, tables."""
 
+import errno
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import tyro
@@ -11,22 +13,45 @@ from rich.console import Console, RenderableType
 from tyro.extras import subcommand_cli_from_dict
 
 from vln.errors import InputError
+from vln.files import refusal
+from vln.signals import exit_code, stopping
 
-INTERRUPTED = 130  # 128 + SIGINT, what shells expect of a program ended by Ctrl-C
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)  # what writing to an open file may end with
 
 
 @contextmanager
 def friendly_exit() -> Iterator[None]:
-    """Within the block bad input ends the program with one sentence on stderr and code 2, Ctrl-C with code 130."""
+    """Within the block bad input, and what the system refuses, end the program with one sentence on stderr and code 2.
+
+    The signals of `vln.signals` end it with the code that shells expect, 130 for Ctrl-C; a reader of the output that
+    has gone away with 0.
+    """
     try:
-        yield
+        with stopping():
+            yield
+            print(end="", flush=True)
     except InputError as error:
         print(error, file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
+    except KeyboardInterrupt as stop:
+        sys.exit(exit_code(stop))
     except BrokenPipeError:
+        _no_more_output()
         sys.exit(0)
+    except OSError as error:
+        if error.filename is None and error.errno not in DISK:
+            raise
+        _no_more_output()
+        unnamed = error.filename is None
+        told = refusal("the output", error) if unnamed else refusal(error.filename, error, "cannot be used")
+        print(told, file=sys.stderr)
+        sys.exit(2)
+
+
+def _no_more_output() -> None:
+    """Let what is left in the buffer of the output go nowhere, or Python would try it again as it ends."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def command(main: Callable[..., None], **options: Any) -> None:

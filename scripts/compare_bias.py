@@ -20,7 +20,7 @@ from agents.policy import NavigatorAgent
 from agents.rollout import rollout
 from scripts.common import show
 from scripts.evaluate import Trained, check_runs, load_agent, open_run
-from scripts.studies import config_of, drawn, markdown, slug
+from scripts.studies import config_of, drawn, markdown, save, slug
 from scripts.train import use_threads
 from scripts.worlds import EVALUATION_BATCH
 from vln.audit import Loss, points, shuffled, subset, verdict, without_words
@@ -285,7 +285,7 @@ def report(title: str, found: Mapping[str, Any], name: Path, as_json: bool) -> N
     rows = [cells(label, row) for label, row in found["rows"].items()]
     write_json(name.with_suffix(".json"), found)
     write_text(name.with_suffix(".md"), f"{markdown(HEADS, rows)}\n{found['says']}\n")
-    figure(title, found["rows"]).savefig(name.with_suffix(".png"), dpi=120)
+    save(figure(title, found["rows"]), name.with_suffix(".png"))
     if not as_json:
         show(drawn(HEADS, rows, title), None, False)
         Console().print(found["says"], highlight=False)

@@ -13,7 +13,7 @@ from rich.console import Console
 from agents.gradients import decay
 from scripts.cell_study import Finding, Findings, Study, Variant, variants
 from scripts.common import show
-from scripts.studies import drawn, markdown
+from scripts.studies import drawn, markdown, save
 from vln.files import write_json, write_text
 from vln.statistics import Interval, mean_interval, seed_interval, thirds
 
@@ -39,7 +39,7 @@ def report(study: Study, found: Findings, folder: Path, as_json: bool) -> None:
     write_text(folder / "cells.md", "\n".join([*(markdown(*table) for table in tables), f"{told['says']}\n"]))
     figures = {"gradients": gradients(found), "success": success(study, rows), "learning": learning(found)}
     for name, figure in figures.items():
-        figure.savefig(folder / f"{name}.png", dpi=120)
+        save(figure, folder / f"{name}.png")
     if as_json:
         show("", told, True)
     else:

@@ -16,7 +16,7 @@ from agents.checkpoint import run_checkpoint
 from scripts.common import show
 from scripts.compare_bias import Columns, Condition, Subject
 from scripts.evaluate import Trained, check_runs, open_run
-from scripts.studies import drawn, markdown
+from scripts.studies import drawn, markdown, save
 from scripts.train import use_threads
 from vln.audit import subset
 from vln.episodes import Episode
@@ -151,7 +151,7 @@ def report(title: str, rows: Sequence[Row], name: Path, as_json: bool) -> None:
     shown = [cells(row)[: len(heads)] for row in rows]
     write_json(name.with_suffix(".json"), rows)
     write_text(name.with_suffix(".md"), markdown(heads, shown))
-    figure(title, rows).savefig(name.with_suffix(".png"), dpi=120)
+    save(figure(title, rows), name.with_suffix(".png"))
     show(drawn(heads, shown, title), list(rows), as_json)
     Console(stderr=True).print(f"wrote {name}.json, .md and .png", highlight=False, soft_wrap=True)
 

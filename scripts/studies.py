@@ -17,7 +17,7 @@ from agents.trainer import LATEST, STAGES
 from scripts import train
 from scripts.evaluate import lives, open_run
 from vln.errors import InputError
-from vln.files import read_json_lines, write_text
+from vln.files import read_json_lines, replacing, write_text
 
 DONE = "done"  # the file that tells that a run has ended
 
@@ -128,6 +128,12 @@ def drawn(heads: Sequence[str], rows: Sequence[Sequence[str]], title: str | None
     for row in rows:
         shown.add_row(*row)
     return shown
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG, whole or not at all."""
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=120)
 
 
 def curves(runs: Mapping[str, Sequence[Path]], split: str = "val_unseen") -> Figure:

@@ -1,5 +1,6 @@
 """Training a speaker: resumed runs end like uninterrupted ones, a run that gets no better stops."""
 
+import signal
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
@@ -52,9 +53,9 @@ def whole(world, tmp_path_factory) -> Path:
     return folder
 
 
-def pressing(trainer: CaptionTrainer, iteration: int) -> Callable[[], AbstractContextManager[Callable[[], bool]]]:
-    """What Ctrl-C after an update does to `interruptible`."""
-    return lambda: nullcontext(lambda: trainer.iteration == iteration)
+def pressing(trainer: CaptionTrainer, iteration: int) -> Callable[[], AbstractContextManager[Callable[[], list[int]]]]:
+    """What Ctrl-C after an update does to `delayed`."""
+    return lambda: nullcontext(lambda: [signal.SIGINT] * (trainer.iteration == iteration))
 
 
 @pytest.mark.parametrize("stops", [[2], [1, 4, 5]], ids=str)
@@ -68,7 +69,7 @@ def test_an_interrupted_run_ends_bit_for_bit_like_the_uninterrupted_one(world, w
             trainer.train()
             break
         with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-            patch.setattr("agents.trainer.interruptible", pressing(trainer, stop))
+            patch.setattr("agents.trainer.delayed", pressing(trainer, stop))
             trainer.train()
         assert load_checkpoint(tmp_path / LATEST).state["iteration"] == stop
         torch.rand(7)  # what else a process may have drawn

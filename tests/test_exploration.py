@@ -32,7 +32,7 @@ from scripts.matching import check_unheard, open_critic
 from scripts.train import build_trainer
 from scripts.world import World
 from vln.episodes import Episode
-from vln.errors import InputError
+from vln.errors import InputError, WriteError
 
 SPLIT = "val_unseen"
 # Two rounds of two batches of two instructions, four trajectories each; one round is remembered.
@@ -283,7 +283,7 @@ def test_a_full_disk_is_told_and_nothing_is_lost(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(dagger, "save_file", full)
-    with pytest.raises(InputError, match=r"000001.safetensors: cannot be written .*No space left.*--resume"):
+    with pytest.raises(WriteError, match=r"000001.safetensors: cannot be written .No space left.*make room"):
         data.add(shard(2))
     assert data.added == 1
     assert [file.name for file in tmp_path.iterdir()] == ["000000.safetensors"]

@@ -15,7 +15,7 @@ from agents import log
 from agents.average import move_average
 from agents.checkpoint import load_checkpoint
 from agents.config import LossConfig, PhaseConfig, TrainConfig
-from agents.trainer import BEST, LATEST, Trainer, interruptible
+from agents.trainer import BEST, LATEST, Trainer
 from scripts.train import build_trainer
 from scripts.world import World
 from vln.errors import InputError
@@ -328,17 +328,6 @@ def test_numbers_that_are_none_end_the_run_and_overwrite_nothing(world, tmp_path
     assert checkpoint.state["iteration"] == 4
     assert all(value.isfinite().all() for value in checkpoint.part("model").values())
     assert trainer.iteration == 5
-
-
-def test_the_first_ctrl_c_waits_and_the_second_does_not():
-    before = signal.getsignal(signal.SIGINT)
-    with interruptible() as interrupted:
-        assert not interrupted()
-        press_ctrl_c()
-        assert interrupted()
-        with pytest.raises(KeyboardInterrupt):
-            press_ctrl_c()
-    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_numbers_that_are_none_stay_out_of_the_log(world, tmp_path):

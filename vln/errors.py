@@ -18,3 +18,7 @@ class InputError(ValueError):
     def __str__(self) -> str:
         source, problem, fix = self.args
         return f"{source}: {problem}; {fix}."
+
+
+class WriteError(InputError):
+    """What the system refuses to write: the disk is full or read-only, or the folder has vanished."""

@@ -1,5 +1,7 @@
 """Reading and writing files so that a bad one is named and an interrupted write loses nothing."""
 
+import errno
+import fcntl
 import gzip
 import hashlib
 import json
@@ -8,12 +10,13 @@ import os
 import tempfile
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
-from vln.errors import InputError
+from vln.errors import InputError, WriteError
 from vln.schema import parse
 
 T = TypeVar("T")
@@ -22,6 +25,14 @@ PACKED: dict[str, Any] = {".gz": lambda file: gzip.GzipFile(fileobj=file), ".xz"
 MOST_PACKED = 100  # times its size that a packed file may hold, which JSON does not reach ...
 PACKED_SMALL = 1 << 26  # ... above so many bytes
 MESSAGE = 200  # characters of what a library says that are shown
+
+TEMPORARY = ".tmp-"  # in the name of a file that is being written
+FIXES = {
+    "make room on the disk": (errno.ENOSPC, errno.EDQUOT),
+    "raise the limit of file sizes (ulimit -f)": (errno.EFBIG,),
+    "bring its folder back": (errno.ENOENT, errno.ENOTDIR, errno.ESTALE),
+    "choose a place that is not read-only": (errno.EROFS, errno.EACCES, errno.EPERM),
+}
 
 
 @contextmanager
@@ -131,27 +142,83 @@ def read_json_lines(path: Path, kind: Any = Any, fix: str = "write the file agai
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def writing(path: Path) -> Iterator[None]:
+    """Within the block the file or folder `path` is written.
+
+    Raises:
+        WriteError: If the disk is full or read-only, the folder has vanished, or whatever else the system refuses.
+    """
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error.filename, str) and not Path(error.filename).absolute().is_relative_to(
+            Path(path).parent.absolute()
+        ):
+            raise  # of another file, which was read
+        raise refusal(path, error) from None
+
+
+def refusal(source: object, error: OSError, problem: str = "cannot be written") -> WriteError:
+    """What the system has refused, as a sentence."""
+    reason = error.strerror or str(error).splitlines()[0]
+    fix = next((fix for fix, numbers in FIXES.items() if error.errno in numbers), "check the disk and its free space")
+    return WriteError(source, f"{problem} ({reason})", fix)
+
+
+@contextmanager
+def replacing(path: Path, *, create: bool = True, durable: bool = False) -> Iterator[Path]:
     """A temporary path beside `path` that takes its place when the block ends without an error.
+
+    The temporary file is locked while it is written, so that those of writers that were killed can be told and removed.
+
+    Args:
+        path: The file.
+        create: Create its folder if need be; otherwise a folder that has vanished is an error.
+        durable: Wait until the disk has it, so that it survives a power cut.
 
     Raises:
         InputError: If the folder cannot be created or written, or `path` is a folder itself.
+        WriteError: If the file cannot be written.
     """
     path = Path(path)
-    writable_folder(path.parent)
+    if create:
+        writable_folder(path.parent)
     if path.is_dir():
         raise InputError(path, "is a folder, not a file to write", "choose another file name")
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
-    os.close(handle)
-    temporary = Path(name)
-    try:
+    with writing(path), _temporary(path) as (temporary, handle):
         yield temporary
         mask = os.umask(0)
         os.umask(mask)
         temporary.chmod(0o666 & ~mask)  # mkstemp makes files private to the user
+        if durable:
+            os.fsync(handle)
         temporary.replace(path)
+
+
+@contextmanager
+def _temporary(path: Path) -> Iterator[tuple[Path, int]]:
+    """A locked file beside `path` and its descriptor; it is removed at the end, if it is still there."""
+    _remove_leftovers_once(path.parent)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}{TEMPORARY}", suffix=path.suffix)
+    try:
+        with suppress(OSError):  # some file systems have no locks
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield Path(name), handle
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            Path(name).unlink(missing_ok=True)
+        os.close(handle)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what writers that were killed have left in a folder; what is being written is locked and stays."""
+    for path in Path(folder).glob(f".*{TEMPORARY}*"):
+        with suppress(OSError), path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink()
+
+
+_remove_leftovers_once = cache(remove_leftovers)  # a listing for each file of a large folder would take too long
 
 
 def write_text(path: Path, text: str) -> None:
@@ -182,9 +249,9 @@ def writable_folder(path: Path) -> Path:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(path, f"the output folder cannot be created ({error.strerror})", "choose another") from None
+        raise WriteError(path, f"the output folder cannot be created ({error.strerror})", "choose another") from None
     if not os.access(path, os.W_OK):
-        raise InputError(path, "the output folder is not writable", "choose another or change its permissions")
+        raise WriteError(path, "the output folder is not writable", "choose another or change its permissions")
     return path
 
 

@@ -1,6 +1,7 @@
 """Files of precomputed features, converted once to a memory-mapped table in half precision."""
 
 import hashlib
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -55,6 +56,7 @@ def convert(path: Path, place: Path, rows: Iterable[Row], count: int, width: int
     viewpoints: dict[tuple[str, str], None] = {}
     with replacing(place / "dense.npy") as temporary:
         table = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float16, shape=(count, VIEWS, width))
+        reserve(temporary)
         console, title = Console(stderr=True), f"Converting {Path(path).name}"
         bar = track(rows, title, total=count, console=console, transient=True, disable=not console.is_terminal)
         for row, (scan, viewpoint, features) in enumerate(bar):
@@ -70,6 +72,17 @@ def convert(path: Path, place: Path, rows: Iterable[Row], count: int, width: int
     if converted is None:
         raise InputError(place, "the cache cannot be read back", "check the disk and delete the folder")
     return converted
+
+
+def reserve(path: Path) -> None:
+    """Take the room of a mapped file on the disk; were the disk full later, a write to memory would kill the process.
+
+    Raises:
+        OSError: If there is not enough.
+    """
+    if hasattr(os, "posix_fallocate"):
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
 
 
 def _half(path: Path, scan: str, viewpoint: str, features: np.ndarray) -> np.ndarray:

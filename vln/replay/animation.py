@@ -1,7 +1,10 @@
 """The figure of an episode in motion: a frame a step, all agents at once."""
 
+import errno
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
+from subprocess import DEVNULL, PIPE, Popen
 from typing import Any
 
 import imageio_ffmpeg  # type: ignore[import-untyped]
@@ -58,12 +61,26 @@ def save_mp4(pictures: Sequence[np.ndarray], path: Path, pace: float = SECONDS) 
     """Write pictures as H.264 video, whole or not at all; `pace` in seconds a picture."""
     height, width, _ = pictures[0].shape
     with replacing(path) as temporary:
-        writer = imageio_ffmpeg.write_frames(str(temporary), (width, height), fps=MP4_RATE, macro_block_size=2)
-        writer.send(None)
-        for picture, seconds in zip(pictures, _seconds(len(pictures), pace), strict=True):
-            for _ in range(round(MP4_RATE * seconds)):
-                writer.send(np.ascontiguousarray(picture))
-        writer.close()
+        command = _encoder(temporary, width, height)
+        with Popen(command, stdin=PIPE, stdout=DEVNULL, stderr=PIPE, start_new_session=True) as encoder:
+            assert encoder.stdin is not None  # for the type checker
+            assert encoder.stderr is not None
+            with suppress(BrokenPipeError):  # it tells why it has ended
+                for picture, seconds in zip(pictures, _seconds(len(pictures), pace), strict=True):
+                    for _ in range(round(MP4_RATE * seconds)):
+                        encoder.stdin.write(np.ascontiguousarray(picture).data)
+                encoder.stdin.close()
+            told = encoder.stderr.read().decode(errors="replace").strip()
+        if encoder.returncode:
+            raise OSError(errno.EIO, told.splitlines()[-1] if told else f"ffmpeg ended with {encoder.returncode}")
+
+
+def _encoder(path: Path, width: int, height: int) -> list[str]:
+    """The command of ffmpeg that reads raw pictures and writes H.264, whose sides must be even."""
+    read = f"-f rawvideo -vcodec rawvideo -s {width}x{height} -pix_fmt rgb24 -r {MP4_RATE} -i -"
+    size = f"-vf scale={width + width % 2}:{height + height % 2}"
+    write = f"-an -vcodec libx264 -pix_fmt yuv420p -crf 25 {size} -v error"
+    return [imageio_ffmpeg.get_ffmpeg_exe(), "-y", *read.split(), *write.split(), str(path)]
 
 
 def _seconds(count: int, pace: float) -> list[float]:
