@@ -216,6 +216,11 @@ def workers_wanted(asked: int) -> int:
     return started
 
 
+def leads_here() -> bool:
+    """Whether the first worker is this process; others that it starts itself do not ask."""
+    return not distributed.is_torchelastic_launched() or os.environ["RANK"] == "0"
+
+
 # --- starting and ending ---
 
 

@@ -38,10 +38,10 @@ from agents.trainer import LATEST
 from agents.writing import Writer
 from scripts.common import commands, show
 from scripts.texts import Corpus, has_ends, open_corpus
-from scripts.train import check_folder, use_threads
+from scripts.train import run_folder, use_threads
 from scripts.worlds import usable_device
 from vln.errors import InputError
-from vln.files import read_json_lines, read_text, writable_folder, write_json, write_text
+from vln.files import read_json_lines, read_text, write_json, write_text
 from vln.language import Vocabulary
 
 FULL = 4  # times as many updates as for a quick look
@@ -80,17 +80,16 @@ def train(
     config = longer(config) if full else config
     use_threads(threads)
     torch.manual_seed(config.seed)
-    folder = check_folder(out, resume)
-    corpus = open_corpus(config, data)
-    writer = Writer(corpus.vocabulary, has_ends(config), prime, Decoding("sample", temperature), length)
-    writer.check()
-    trainer = build_trainer(corpus, writer, folder, usable_device(device))
-    if resume:
-        trainer.resume(load_checkpoint(folder / LATEST))
-    writable_folder(folder)
-    write_json(folder / "config.json", as_json(config))
-    write_text(folder / "vocabulary.json", corpus.vocabulary.to_json())
-    trainer.train()
+    with run_folder(out, resume) as folder:
+        corpus = open_corpus(config, data)
+        writer = Writer(corpus.vocabulary, has_ends(config), prime, Decoding("sample", temperature), length)
+        writer.check()
+        trainer = build_trainer(corpus, writer, folder, usable_device(device))
+        if resume:
+            trainer.resume(load_checkpoint(folder / LATEST))
+        write_json(folder / "config.json", as_json(config))
+        write_text(folder / "vocabulary.json", corpus.vocabulary.to_json())
+        trainer.train()
     progress(folder, json)
 
 

@@ -10,7 +10,8 @@ torchrun --nproc-per-node 2 scripts/train.py houses --out runs/houses        # t
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -26,7 +27,7 @@ from agents.critic import MatchingCritic
 from agents.exploration import Exploration, instructions
 from agents.log import Log, Scores, Silence
 from agents.navigator import Navigator
-from agents.parallel import ALONE, Team, check_workers, together, workers_wanted
+from agents.parallel import ALONE, Team, check_workers, leads_here, together, workers_wanted
 from agents.policy import NavigatorAgent
 from agents.presets import PRESETS
 from agents.rollout import rollout
@@ -42,7 +43,8 @@ from scripts.world import World
 from scripts.worlds import EVALUATION_BATCH, open_world, usable_device
 from vln.episodes import check_episodes, load_episodes
 from vln.errors import InputError
-from vln.files import writable_folder, write_json, write_text
+from vln.files import remove_leftovers, writable_folder, write_json, write_text
+from vln.lock import locked
 from vln.metrics import mean_scores
 
 SPLITS = ("val_seen", "val_unseen")
@@ -87,8 +89,8 @@ def main(arguments: Arguments) -> None:
     check_config(arguments.config)
     workers = workers_wanted(arguments.workers)
     check_workers(arguments.config, workers)
-    check_folder(arguments.out, arguments.resume)
-    together(partial(train, arguments), workers)
+    with run_folder(arguments.out, arguments.resume, leads_here()):
+        together(partial(train, arguments), workers)
 
 
 def train(arguments: Arguments, team: Team) -> None:
@@ -154,6 +156,29 @@ def augmented(world: World, files: Sequence[Path]) -> World:
                 )
         world = replace(world, splits={**world.splits, "train": [*world.splits["train"], *episodes]})
     return world
+
+
+@contextmanager
+def run_folder(out: Path, resume: bool, leads: bool = True) -> Iterator[Path]:
+    """Within the block the folder of a run is this process's alone; what killed ones were writing there is removed.
+
+    Args:
+        out: The folder.
+        resume: Whether it is to hold a run.
+        leads: Whether this process is the one of its workers that writes.
+
+    Raises:
+        InputError: If there is no run to resume, or one in the way, or another process is at work there.
+    """
+    check_folder(out, resume)
+    if not leads:
+        yield out
+        return
+    with locked(out):
+        check_folder(out, resume)  # nobody has been here in between
+        for folder in (out, *(each for each in out.iterdir() if each.is_dir())):
+            remove_leftovers(folder)
+        yield out
 
 
 def check_folder(out: Path, resume: bool) -> Path:

@@ -25,10 +25,10 @@ from agents.speaker import Speaker
 from agents.trainer import LATEST
 from scripts.common import friendly_exit
 from scripts.speaker_world import Exam, SpeakerWorld
-from scripts.train import check_folder, splits, use_threads
+from scripts.train import run_folder, splits, use_threads
 from scripts.worlds import open_world, usable_device
 from vln.errors import InputError
-from vln.files import writable_folder, write_json, write_text
+from vln.files import write_json, write_text
 
 
 @dataclass(frozen=True)
@@ -61,15 +61,14 @@ def main(arguments: Arguments) -> None:
     device = usable_device(arguments.device)
     use_threads(arguments.threads)
     torch.manual_seed(config.seed)
-    folder = check_folder(arguments.out, arguments.resume)
-    world = SpeakerWorld(config, open_world(config.task, arguments.data, splits(config)))
-    trainer = build_trainer(world, folder, device, arguments.eyes_from)
-    if arguments.resume:
-        trainer.resume(load_checkpoint(folder / LATEST))
-    writable_folder(folder)
-    write_json(folder / "config.json", as_json(config))
-    write_text(folder / "vocabulary.json", world.world.vocabulary.to_json())
-    trainer.train()
+    with run_folder(arguments.out, arguments.resume) as folder:
+        world = SpeakerWorld(config, open_world(config.task, arguments.data, splits(config)))
+        trainer = build_trainer(world, folder, device, arguments.eyes_from)
+        if arguments.resume:
+            trainer.resume(load_checkpoint(folder / LATEST))
+        write_json(folder / "config.json", as_json(config))
+        write_text(folder / "vocabulary.json", world.world.vocabulary.to_json())
+        trainer.train()
 
 
 def build_trainer(world: SpeakerWorld, folder: Path, device: str, eyes_from: Path | None = None) -> CaptionTrainer:

@@ -26,7 +26,7 @@ from learners import (
 from teamwork import bad_input, bug, fail, killed
 from test_dagger import same_weights
 from test_ppo import stream_of
-from test_scripts import INTERRUPTED, ROOT
+from test_scripts import ROOT
 from test_trainer import before_update, press_ctrl_c
 from torch import Tensor, nn
 
@@ -400,8 +400,17 @@ def command_of(small_data: Path, out: Path) -> tuple[str, ...]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("start", [("--workers", "2"), ("torchrun",)])
-def test_ctrl_c_ends_all_after_a_checkpoint(small_data, tmp_path, start):
+@pytest.mark.parametrize(
+    ("start", "number"),
+    [
+        (("--workers", "2"), signal.SIGINT),
+        (("--workers", "2"), signal.SIGTERM),
+        (("--workers", "2"), signal.SIGUSR1),
+        (("torchrun",), signal.SIGINT),
+        (("torchrun",), signal.SIGTERM),
+    ],
+)
+def test_a_signal_ends_all_after_a_checkpoint(small_data, tmp_path, start, number):
     out, command = tmp_path / "run", command_of(small_data, tmp_path / "run")
     if start == ("torchrun",):
         command = ("-m", "torch.distributed.run", "--nproc-per-node", "2", *command)
@@ -413,11 +422,11 @@ def test_ctrl_c_ends_all_after_a_checkpoint(small_data, tmp_path, start):
     while not (out / LATEST).exists():
         assert running.poll() is None, running.communicate()
         time.sleep(0.05)
-    os.killpg(running.pid, signal.SIGINT)  # as a terminal does
+    os.killpg(running.pid, number)  # as terminals and schedulers do
     output, errors = running.communicate(timeout=300)
     iteration = load_checkpoint(out / LATEST).state["iteration"]
     assert f"stopped after iteration {iteration}; the same command with --resume goes on" in errors
     assert errors.count("stopped after") == 1
     if start != ("torchrun",):
-        assert (running.returncode, output) == (INTERRUPTED, "")
+        assert (running.returncode, output) == (128 + number, "")
         assert "Traceback" not in errors

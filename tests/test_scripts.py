@@ -28,7 +28,6 @@ from vln.trajectory import Trajectory, read_trajectories
 
 ROOT = Path(__file__).parent.parent
 PRESETS = {"r2r-navigator": "graph", "r2r-seq2seq": "graph-low-level"}
-INTERRUPTED = 130
 
 
 @pytest.fixture(scope="module")
@@ -92,14 +91,15 @@ def wait_for(path: Path, running: subprocess.Popen[str]) -> None:
         time.sleep(0.02)
 
 
-def test_ctrl_c_saves_and_exits_130_and_only_resume_goes_on(small_data, run, folder):
-    stopped = folder / "stopped"
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
+def test_a_signal_saves_and_exits_with_its_code_and_only_resume_goes_on(small_data, run, folder, number):
+    stopped = folder / f"stopped-{number}"
     flags = ("--imitation.iterations", "3000", "--evaluate-every", "2")
     running = process(small_data, "--out", stopped, *flags)
     wait_for(stopped / BEST, running)  # after the first evaluation
-    running.send_signal(signal.SIGINT)
+    running.send_signal(number)
     output, errors = running.communicate(timeout=120)
-    assert (running.returncode, output) == (INTERRUPTED, "")
+    assert (running.returncode, output) == (128 + number, "")
     assert "Traceback" not in errors
     iteration = load_checkpoint(stopped / LATEST).state["iteration"]
     assert 2 <= iteration < 3000
@@ -116,13 +116,13 @@ def test_a_resumed_run_ends_like_an_uninterrupted_one(run, navigator, folder, mo
 
     def interrupted(self: Trainer) -> dict[str, float]:
         if self.iteration == 2:
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGUSR1)
         return update(self)
 
     command = ("train.py", "r2r-navigator", "--out", folder / "resumed", *SMALL)
     with monkeypatch.context() as patch:
         patch.setattr(Trainer, "update", interrupted)
-        assert run(*command).code == INTERRUPTED
+        assert run(*command).code == 128 + signal.SIGUSR1
     assert load_checkpoint(folder / "resumed" / LATEST).state["iteration"] == 3
     assert run(*command, "--resume").code == 0
     for name in (LATEST, BEST):
