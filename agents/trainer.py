@@ -79,7 +79,7 @@ class Resumable(Run):
                 yield lambda: self._keep(came())
         except WriteError as error:
             source, problem, fix = error.args
-            then = "go on with --resume" if (self.folder / LATEST).exists() else "start again"
+            then = "go on with --resume" if self.iteration or self._saved else "start again"
             raise InputError(source, problem, f"{fix}, and {then}") from None
 
     def _keep(self, came: Collection[int]) -> None:
