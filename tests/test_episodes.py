@@ -104,45 +104,77 @@ def test_paths_along_edges_and_in_place_pass_the_check(tmp_path):
 @pytest.mark.parametrize(
     ("field", "value", "expected"),
     [
-        *(("scan", value, "a string") for value in (None, 5, ["hall"])),
-        *(("path_id", value, "a number or a string") for value in (None, 1.5, [7])),
-        *(("path", value, "a non-empty list of viewpoint ids") for value in (None, [], "abc", [1], ["a", ""])),
-        *(
-            ("instructions", value, "a non-empty list of strings")
-            for value in (None, [], "Walk.", [5], ["Walk.", None], [""], ["Walk.", " \n"], {"0": "Walk."})
-        ),
-        *(
-            ("heading", value, "a finite number of radians")
-            for value in (None, float("nan"), float("inf"), -float("inf"), "1.0", True, 10**400)
-        ),
+        *(("scan", value, "expected a string") for value in (None, 5, ["hall"])),
+        *(("scan", value, "without slashes and control characters") for value in ("../hall", "a/b", "a\0", "\x1b[0m")),
+        ("scan", "", "a string of length >= 1"),
+        ("scan", "x" * 201, "a string of length <= 200"),
+        *(("path_id", value, "expected a whole number or a string") for value in (None, 1.5, [7])),
+        ("path_id", 10**400, "a whole number <= 9223372036854775807"),
+        *(("path", value, "expected a list") for value in (None, [], "abc")),
+        *(("instructions", value, "expected a list") for value in (None, [], "Walk.", {"0": "Walk."})),
+        *(("heading", value, "expected a number") for value in (None, "1.0", True, 1e300)),
+        *(("heading", value, "is not a finite number") for value in (float("nan"), float("inf"), -float("inf"))),
+        ("heading", 10**400, "number out of range"),
+        *(("environment", value, "a whole number") for value in (None, -2, 2**31, 0.5)),
     ],
 )
 def test_a_bad_field_is_named_with_its_entry_and_the_fix(tmp_path, field, value, expected):
     path = write(tmp_path, [ENTRY | {"path_id": 6}, ENTRY | {field: value}])
     with pytest.raises(InputError) as caught:
         load_episodes(path, "made")
-    fix = "correct the entry or fetch the file again"
-    assert str(caught.value) == f"{path}: field '{field}' of entry 1 is not {expected}; {fix}."
+    assert str(caught.value).startswith(f"{path}: field '{field}' of entry 1 is malformed (")
+    assert expected in str(caught.value)
+    assert str(caught.value).endswith("; correct the entry or fetch the file again.")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "place"),
+    [
+        ("path", [1], 0),
+        ("path", ["a", ""], 1),
+        ("instructions", [5], 0),
+        ("instructions", ["Walk.", None], 1),
+        ("instructions", [""], 0),
+        ("instructions", ["Walk.", " \n"], 1),
+    ],
+)
+def test_a_bad_item_is_named_with_its_place(tmp_path, field, value, place):
+    with pytest.raises(InputError, match=rf"field '{field}\[{place}\]' of entry 0 is malformed \(expected a string"):
+        load(tmp_path, **{field: value})
 
 
 @pytest.mark.parametrize("field", ["scan", "path", "instructions", "heading"])
 def test_a_missing_field_is_named(tmp_path, field):
     entry = copy.deepcopy(ENTRY)
     del entry[field]
-    with pytest.raises(InputError, match=f"R2R_made.json: field '{field}' of entry 0 is not"):
+    with pytest.raises(InputError, match=f"R2R_made.json: entry 0 lacks the field '{field}'"):
         load_episodes(write(tmp_path, [entry]), "made")
 
 
 @pytest.mark.parametrize("content", [{"paths": [ENTRY]}, "text", 5, None])
 def test_a_file_that_is_no_list_is_an_error(tmp_path, content):
-    with pytest.raises(InputError, match="R2R_made.json: is not a list of paths; use a file in R2R format"):
+    with pytest.raises(InputError, match=r"R2R_made.json: is malformed \(expected a list, got .*\); correct the entry"):
         load_episodes(write(tmp_path, content), "made")
 
 
 @pytest.mark.parametrize("entry", ["text", 5, None, [ENTRY]])
 def test_an_entry_that_is_no_object_is_an_error(tmp_path, entry):
-    with pytest.raises(InputError, match="R2R_made.json: entry 1 is not an object; correct the entry"):
+    with pytest.raises(InputError, match=r"entry 1 is malformed \(expected an object, got .*\); correct the entry"):
         load_episodes(write(tmp_path, [ENTRY, entry]), "made")
+
+
+def test_what_is_nested_too_deeply_or_has_thousands_of_digits_is_an_error(tmp_path):
+    path = tmp_path / "R2R_made.json"
+    path.write_text("[" * 100_000)
+    with pytest.raises(InputError, match="is malformed"):  # where an entry should be
+        load_episodes(path, "made")
+    entry = json.dumps(ENTRY | {"new": "here"})
+    path.write_text("[" + entry.replace('"here"', "[" * 100_000 + "]" * 100_000) + "]")
+    with pytest.raises(InputError, match="is nested too deeply; correct the entry"):
+        load_episodes(path, "made")
+    path.write_text("[" + entry.replace('"heading": 1', '"heading": ' + "1" * 5000) + "]")
+    with pytest.raises(InputError, match=r"field 'heading' of entry 0 is malformed \(number out of range\)"):
+        load_episodes(path, "made")
 
 
 @pytest.mark.parametrize("text", ["", '[{"scan": "hall", "path"', "scan,path\n", "\x1f\x8b"])
@@ -166,19 +198,29 @@ def test_an_id_given_twice_is_an_error(tmp_path, second):
         {"chunk_view": [[[1, 3]], [[1, 3], [3, 4]]]},  # beyond the path
         {"chunk_view": [[[0, 3]], [[1, 3], [3, 3]]]},  # before the path
         {"chunk_view": [[[3, 1]], [[1, 3], [3, 3]]]},  # backwards
-        {"chunk_view": [[[1, 2.5]], [[1, 3], [3, 3]]]},  # between viewpoints
-        {"chunk_view": [[[1]], [[1, 3], [3, 3]]]},
-        {"chunk_view": None},
         {"new_instructions": "[[['walk'"},
         {"new_instructions": "__import__('os')"},
-        {"new_instructions": [["walk"], ["go", "stop"]]},  # words where lists of words belong
-        {"new_instructions": [[[]], [["go"], ["stop"]]]},
-        {"new_instructions": None},
         {"instructions": ["Only one."]},  # more clauses than instructions
     ],
 )
 def test_sub_instructions_that_do_not_fit_the_path_are_an_error(tmp_path, change):
     with pytest.raises(InputError, match="'new_instructions' and 'chunk_view' of entry 0 do not align with its path"):
+        load(tmp_path, **CLAUSES | change)
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"chunk_view": [[[1, 2.5]], [[1, 3], [3, 3]]]}, r"chunk_view\[0\]\[0\]\[1\]"),  # between viewpoints
+        ({"chunk_view": [[[1]], [[1, 3], [3, 3]]]}, r"chunk_view\[0\]\[0\]"),
+        ({"chunk_view": None}, "chunk_view"),
+        ({"new_instructions": [["walk"], ["go", "stop"]]}, r"new_instructions\[0\]\[0\]"),  # no lists of words
+        ({"new_instructions": [[[]], [["go"], ["stop"]]]}, r"new_instructions\[0\]\[0\]"),
+        ({"new_instructions": None}, "new_instructions"),
+    ],
+)
+def test_sub_instructions_of_a_wrong_type_are_named(tmp_path, change, field):
+    with pytest.raises(InputError, match=f"field '{field}' of entry 0 is malformed"):
         load(tmp_path, **CLAUSES | change)
 
 

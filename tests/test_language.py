@@ -123,14 +123,16 @@ def test_json_gives_the_vocabulary_back(texts, unit):
 @pytest.mark.parametrize(
     ("text", "names"),
     [
-        ('{"unit": "word", "symb', "'unit' and 'symbols'"),
-        ("[]", "'unit' and 'symbols'"),
-        ('{"unit": "word"}', "'unit' and 'symbols'"),
+        ('{"unit": "word", "symb', "is truncated or not JSON at line 1"),
+        ("[" * 10**5, "is malformed"),
+        ("[]", "is malformed"),
+        ('{"unit": "word"}', "lacks the field 'symbols'"),
+        ('{"symbols": []}', "lacks the field 'unit'"),
         ('{"unit": "syllable", "symbols": ["<pad>", "<unk>", "<eos>"]}', "'unit'"),
         ('{"unit": "word", "symbols": ["<unk>", "<pad>", "<eos>"]}', "'symbols'"),
         ('{"unit": "word", "symbols": ["<pad>", "<unk>", "<eos>", "a", "a"]}', "'symbols'"),
-        ('{"unit": "word", "symbols": ["<pad>", "<unk>", "<eos>", 4]}', "'symbols'"),
-        ('{"unit": "word", "symbols": ["<pad>", "<unk>", "<eos>", []]}', "'symbols'"),
+        ('{"unit": "word", "symbols": ["<pad>", "<unk>", "<eos>", 4]}', "field 'symbols\\[3\\]'"),
+        ('{"unit": "word", "symbols": ["<pad>", "<unk>", "<eos>", []]}', "field 'symbols\\[3\\]'"),
     ],
 )
 def test_a_bad_vocabulary_is_named(text, names):
@@ -158,8 +160,8 @@ def test_vectors_come_in_the_order_of_the_words(vectors):
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        (b"", "truncated or not a NumPy array"),
-        (b"nothing", "truncated or not a NumPy array"),
+        (b"", "is truncated or damaged"),
+        (b"nothing", "is truncated or damaged"),
         (np.zeros((3, 2)), r"shape \(3, 2\)"),
         (np.full((4, 2), np.nan), "row 0 is not finite"),
         (np.array([["a"]] * 4), "not a NumPy array of numbers"),

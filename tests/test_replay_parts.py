@@ -94,5 +94,7 @@ def test_broken_room_labels_are_named(tmp_path):
     (tmp_path / "rooms").mkdir()
     (tmp_path / "rooms" / "region_label.txt").write_text("b,bedroom\n")
     (tmp_path / "rooms" / "vp2room_label.json").write_text('{"pano_info": {"scan": {"viewpoint": {"label": "b"}}}}')
-    with pytest.raises(InputError, match=r"vp2room_label.json: field 'pano_info'"):
+    with pytest.raises(
+        InputError, match=r"vp2room_label.json: field 'pano_info\[...\]\[...\]' lacks the field 'region"
+    ):
         load_rooms(tmp_path)

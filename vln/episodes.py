@@ -1,16 +1,18 @@
 """Episodes in the Room-to-Room format (Anderson et al. 2018, section 3): R2R, R4R and Fine-Grained R2R."""
 
 import ast
-import sys
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Literal
+
+from msgspec import UNSET, Meta, Struct, UnsetType, convert
 
 from vln.data import split_file
 from vln.errors import InputError
 from vln.files import read_json
 from vln.graph import NavigationGraph
+from vln.schema import Name, Radians, Sentence, Whole
 
 REFETCH = "correct the entry or fetch the file again"
 REAL = -1  # the environment that is not altered
@@ -105,6 +107,23 @@ def goal_withheld(known: Known | None, places: Sequence[object]) -> bool:
     return known == "start" if known else len(places) < 2
 
 
+_Clauses = tuple[tuple[Annotated[tuple[Sentence, ...], Meta(min_length=1)], ...], ...]
+
+
+class _Entry(Struct):
+    """An entry of a file in R2R format as it is there: a path and its instructions."""
+
+    scan: Name
+    path: Annotated[tuple[Sentence, ...], Meta(min_length=1)]
+    heading: Radians
+    instructions: Annotated[tuple[Sentence, ...], Meta(min_length=1)]
+    path_id: Whole | str | UnsetType = UNSET
+    distance: object = UNSET
+    environment: Annotated[int, Meta(ge=REAL, le=LARGEST)] = REAL
+    new_instructions: str | _Clauses | UnsetType = UNSET
+    chunk_view: tuple[tuple[tuple[Whole, Whole], ...], ...] = ()
+
+
 def load_split(data: Path, split: str, dataset: str = "r2r") -> list[Episode]:
     """The episodes of a split, in file order: instructions of a path follow one another.
 
@@ -121,9 +140,7 @@ def load_episodes(path: Path, split: str) -> list[Episode]:
         InputError: If the file is missing, not JSON, an entry lacks a field or has one of the wrong type, or one tells
             no goal where others do.
     """
-    entries = read_json(path)
-    if not isinstance(entries, list):
-        raise InputError(path, "is not a list of paths", "use a file in R2R format")
+    entries = read_json(path, list[_Entry], REFETCH)
     episodes = [episode for number, entry in enumerate(entries) for episode in _parse(path, split, number, entry)]
     if not all(episode.withheld for episode in episodes):
         _check_goals(path, entries)
@@ -136,13 +153,14 @@ def load_episodes(path: Path, split: str) -> list[Episode]:
     return episodes
 
 
-def _check_goals(source: Path, entries: Sequence[Any]) -> None:
+def _check_goals(source: Path, entries: Sequence[_Entry]) -> None:
     """Check that every entry tells its goal: where its path is one viewpoint, it has a `distance` if others have."""
-    if not any("distance" in entry for entry in entries):
+    if all(entry.distance is UNSET for entry in entries):
         return
     for number, entry in enumerate(entries):
-        if len(entry["path"]) == 1 and "distance" not in entry:
-            problem = f"entry {number} (path_id {entry.get('path_id', number)}) tells no goal, and others do"
+        if len(entry.path) == 1 and entry.distance is UNSET:
+            path_id = number if entry.path_id is UNSET else entry.path_id
+            problem = f"entry {number} (path_id {path_id}) tells no goal, and others do"
             fix = "take it out, or give it field 'distance' if it ends where it starts"
             raise InputError(source, problem, fix)
 
@@ -175,81 +193,52 @@ def check_instructions(episodes: Iterable[Episode]) -> None:
             raise InputError(f"episode '{episode.episode_id}'", "its instruction is empty", "give it a sentence")
 
 
-def _parse(source: Path, split: str, number: int, entry: Any) -> list[Episode]:
+def _parse(source: Path, split: str, number: int, entry: _Entry) -> list[Episode]:
     """The episodes of one entry of an R2R file."""
-
-    def require(condition: bool, field: str, expected: str) -> None:
-        if not condition:
-            raise InputError(source, f"field '{field}' of entry {number} is not {expected}", REFETCH)
-
-    if not isinstance(entry, dict):
-        raise InputError(source, f"entry {number} is not an object", REFETCH)
-    require(isinstance(entry.get("scan"), str), "scan", "a string")
     # R4R as published joins two R2R paths and has no 'path_id' of its own in some releases.
-    path_id = entry.get("path_id", number)
-    require(isinstance(path_id, (int, str)), "path_id", "a number or a string")
-    path: Any = entry.get("path")
-    instructions: Any = entry.get("instructions")
-    heading: Any = entry.get("heading")
-    require(_strings(path), "path", "a non-empty list of viewpoint ids")
-    require(_strings(instructions), "instructions", "a non-empty list of strings")
-    require(_finite(heading), "heading", "a finite number of radians")
-    environment = entry.get("environment", REAL)
-    require(_number(environment), "environment", f"a whole number from 0 to {LARGEST}, or {REAL}")
-    clauses = _sub_instructions(source, number, entry, len(instructions), len(path))
+    path_id = number if entry.path_id is UNSET else entry.path_id
+    clauses = _sub_instructions(source, number, entry)
     return [
         Episode(
             f"{path_id}_{index}",
-            entry["scan"],
+            entry.scan,
             split,
             text,
-            tuple(path),
-            float(heading),
+            entry.path,
+            entry.heading,
             clauses[index],
-            environment=environment,
+            environment=entry.environment,
         )
-        for index, text in enumerate(instructions)
+        for index, text in enumerate(entry.instructions)
     ]
 
 
-def _strings(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(item, str) and item.strip() for item in value)
-
-
-def _number(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and REAL <= value <= LARGEST
-
-
-def _finite(value: Any) -> bool:
-    # A comparison, because math.isfinite fails on the huge integers that JSON allows; NaN compares as False.
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
-
-
-def _sub_instructions(
-    source: Path, number: int, entry: dict[str, Any], instructions: int, path_length: int
-) -> list[tuple[SubInstruction, ...]]:
+def _sub_instructions(source: Path, number: int, entry: _Entry) -> list[tuple[SubInstruction, ...]]:
     """Fine-Grained R2R's clauses per instruction; empty tuples where the entry has none."""
-    if "new_instructions" not in entry:
-        return [()] * instructions
+    if entry.new_instructions is UNSET:
+        return [()] * len(entry.instructions)
     try:
-        texts = entry["new_instructions"]
-        texts = ast.literal_eval(texts) if isinstance(texts, str) else texts
         clauses = [
-            tuple(_sub_instruction(words, span, path_length) for words, span in zip(text, spans, strict=True))
-            for text, spans in zip(texts, entry["chunk_view"], strict=True)
+            tuple(_sub_instruction(words, span, len(entry.path)) for words, span in zip(text, spans, strict=True))
+            for text, spans in zip(_clauses(entry.new_instructions), entry.chunk_view, strict=True)
         ]
-        if len(clauses) > instructions:
+        if len(clauses) > len(entry.instructions):
             raise ValueError
-    except (KeyError, ValueError, TypeError, SyntaxError):
+    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
         problem = f"fields 'new_instructions' and 'chunk_view' of entry {number} do not align with its path"
         raise InputError(source, problem, REFETCH) from None
     # A path of val_seen has a fourth instruction that was never annotated.
-    return clauses + [()] * (instructions - len(clauses))
+    return clauses + [()] * (len(entry.instructions) - len(clauses))
 
 
-def _sub_instruction(words: Any, span: Any, path_length: int) -> SubInstruction:
+def _clauses(told: str | _Clauses) -> _Clauses:
+    """Words by clause and instruction; the published files have them as Python writes them."""
+    return convert(ast.literal_eval(told), _Clauses) if isinstance(told, str) else told
+
+
+def _sub_instruction(words: tuple[str, ...], span: tuple[int, int], path_length: int) -> SubInstruction:
     first, last = span
-    if not (_strings(words) and isinstance(first, int) and isinstance(last, int) and 1 <= first <= last <= path_length):
+    if not 1 <= first <= last <= path_length:
         raise ValueError
     # The published spans count viewpoints from 1.
-    return SubInstruction(tuple(words), first - 1, last - 1)
+    return SubInstruction(words, first - 1, last - 1)

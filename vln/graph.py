@@ -4,18 +4,21 @@ The frame is Matterport's: metres, z up, headings in radians clockwise from +y, 
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
 import numpy as np
+from msgspec import Meta, Struct
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import dijkstra
 
 from vln.errors import InputError
 from vln.files import read_json, read_text
+from vln.schema import Metres, Sentence
 
 UNREACHABLE = -9999  # what scipy writes as predecessor of unreachable nodes
 VIEWS = 36
@@ -96,6 +99,15 @@ class NavigationGraph:
         return f"viewpoints '{path[step - 1]}' and '{path[step]}' are not connected in scan '{self.scan}'"
 
 
+class _Panorama(Struct):
+    """An entry of a connectivity file."""
+
+    image_id: Sentence
+    pose: Annotated[tuple[Metres, ...], Meta(min_length=16, max_length=16)]
+    included: bool
+    unobstructed: list[bool]
+
+
 def load_graphs(folder: Path, scans: Sequence[str] | None = None) -> dict[str, NavigationGraph]:
     """The navigation graphs of a connectivity folder: the scans asked for, or all of `scans.txt`.
 
@@ -115,24 +127,26 @@ def load_graph(path: Path, scan: str) -> NavigationGraph:
     """
     if not Path(path).is_file():
         raise InputError(path, f"the connectivity graph of scan '{scan}' is missing", "fetch it or correct the scan")
-    entries = read_json(path)
-    try:
-        return _parse(scan, entries)
-    except (KeyError, TypeError, ValueError, OverflowError):
-        fields = "'image_id', 'pose' (16 finite numbers), 'included' and 'unobstructed' (one flag a viewpoint)"
-        problem = f"is not a connectivity graph: every entry needs its own {fields}, and one must be included"
-        raise InputError(path, problem, "fetch the file again") from None
+    fix = "fetch the file again"
+    entries = read_json(path, list[_Panorama], fix)
+    for number, entry in enumerate(entries):
+        if len(entry.unobstructed) != len(entries):
+            problem = f"field 'unobstructed' of entry {number} has {len(entry.unobstructed)} flags for {len(entries)}"
+            raise InputError(path, f"{problem} panoramas", fix)
+    names = Counter(entry.image_id for entry in entries if entry.included)
+    if not names:
+        raise InputError(path, "has no panorama that is included", fix)
+    name, count = names.most_common(1)[0]
+    if count > 1:
+        raise InputError(path, f"viewpoint '{name}' occurs {count} times", fix)
+    return _graph(scan, entries)
 
 
-def _parse(scan: str, entries: list[dict[str, Any]]) -> NavigationGraph:
-    included = np.array([bool(entry["included"]) for entry in entries])
-    poses = np.array([entry["pose"] for entry in entries], dtype=np.float64).reshape(len(entries), 4, 4)
-    unobstructed = np.array([entry["unobstructed"] for entry in entries], dtype=bool)
-    if unobstructed.shape != (len(entries), len(entries)) or not included.any() or not np.isfinite(poses).all():
-        raise ValueError
+def _graph(scan: str, entries: Sequence[_Panorama]) -> NavigationGraph:
+    included = np.array([entry.included for entry in entries])
+    poses = np.array([entry.pose for entry in entries], dtype=np.float64).reshape(len(entries), 4, 4)
+    unobstructed = np.array([entry.unobstructed for entry in entries], dtype=bool)
     adjacency = (unobstructed | unobstructed.T)[np.ix_(included, included)]
     np.fill_diagonal(adjacency, False)
-    viewpoints = tuple(str(entry["image_id"]) for entry, keep in zip(entries, included, strict=True) if keep)
-    if len(set(viewpoints)) < len(viewpoints):
-        raise ValueError
+    viewpoints = tuple(entry.image_id for entry in entries if entry.included)
     return NavigationGraph(scan, viewpoints, poses[included][:, :3, 3], adjacency)

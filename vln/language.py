@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from msgspec import Struct
 
 from vln.errors import InputError
-from vln.files import read_text
+from vln.files import read_text, reading
+from vln.schema import parse
 
 PAD, UNK, EOS = 0, 1, 2
 SPECIALS = ("<pad>", "<unk>", "<eos>")
@@ -61,6 +63,13 @@ _SPLITTERS: dict[Unit, Callable[[str], list[str]]] = {
     "raw word": split_raw_words,
     "raw character": list,
 }
+
+
+class _Stored(Struct):
+    """A vocabulary as it is in a file."""
+
+    unit: Unit
+    symbols: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -159,16 +168,9 @@ class Vocabulary:
             InputError: If the text is no vocabulary.
         """
         fix = "write it again with Vocabulary.to_json"
-        try:
-            content = json.loads(text)
-            vocabulary = cls(tuple(content["symbols"]), content["unit"])
-        except (json.JSONDecodeError, KeyError, TypeError):
-            problem = "is truncated or lacks one of the fields 'unit' and 'symbols'"
-            raise InputError(source, problem, fix) from None
-        if vocabulary.unit not in [*_SPLITTERS]:
-            raise InputError(source, f"field 'unit' is none of {', '.join(_SPLITTERS)}", fix)
-        strings = all(isinstance(symbol, str) for symbol in vocabulary.symbols)
-        distinct = len(vocabulary.lookup) == len(vocabulary) if strings else False
+        stored = parse(text, _Stored, source, fix)
+        vocabulary = cls(stored.symbols, stored.unit)
+        distinct = len(vocabulary.lookup) == len(vocabulary)
         if not distinct or vocabulary.symbols[: len(SPECIALS)] != SPECIALS:
             problem = f"field 'symbols' is not {', '.join(SPECIALS)} followed by distinct strings"
             raise InputError(source, problem, fix)
@@ -220,12 +222,14 @@ def load_word_vectors(folder: Path, words: Sequence[str]) -> tuple[np.ndarray, n
 def _read_vectors(source: Path, count: int) -> np.ndarray:
     """The table of vectors, checked: `count` rows of finite numbers."""
     fix = f"fetch it again together with {VECTOR_WORDS}"
-    try:
-        table = np.asarray(np.load(source, allow_pickle=False), dtype=np.float32)
-    except FileNotFoundError:
-        raise InputError(source, "the file of word vectors is missing", "fetch it") from None
-    except (ValueError, EOFError, OSError):
-        raise InputError(source, "is truncated or not a NumPy array of numbers", fix) from None
+    if not source.is_file():
+        raise InputError(source, "the file of word vectors is missing", "fetch it")
+    with reading(source, Exception, fix=fix):
+        stored = np.load(source, allow_pickle=False)
+    if not isinstance(stored, np.ndarray) or stored.dtype.kind not in "fiu":
+        raise InputError(source, "is not a NumPy array of numbers", fix)
+    with np.errstate(over="ignore"):  # what is too large is not finite, which is checked
+        table = stored.astype(np.float32)
     if table.ndim != 2 or len(table) != count:
         raise InputError(source, f"has shape {table.shape}, not one row for each of {count} words", fix)
     if not np.isfinite(table).all():

@@ -2,9 +2,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+from msgspec import Meta, Struct
 
 from vln.errors import InputError
 from vln.files import read_json, read_text
+from vln.schema import Whole
 
 LABELS = Path("rooms/vp2room_label.json")
 NAMES = Path("rooms/region_label.txt")
@@ -34,19 +38,28 @@ def load_rooms(data: Path) -> dict[str, dict[str, Room]]:
     if not (Path(data) / LABELS).is_file() or not (Path(data) / NAMES).is_file():
         return {}
     names = _names(Path(data) / NAMES)
-    entries = read_json(Path(data) / LABELS)
-    try:
-        return {
-            scan: {viewpoint: _room(entry["region_index"], entry["label"], names) for viewpoint, entry in panos.items()}
-            for scan, panos in entries["pano_info"].items()
-        }
-    except (KeyError, TypeError, ValueError, AttributeError):
-        problem = "field 'pano_info' does not map scan and viewpoint to 'region_index' and 'label'"
-        raise InputError(Path(data) / LABELS, problem, "fetch the file again") from None
+    labels = read_json(Path(data) / LABELS, _Labels, "fetch the file again")
+    return {
+        scan: {viewpoint: entry.room(names) for viewpoint, entry in panoramas.items()}
+        for scan, panoramas in labels.pano_info.items()
+    }
 
 
-def _room(region: str, letter: str, names: dict[str, str]) -> Room:
-    return Room(int(region), letter, names.get(letter, ""))
+class _Label(Struct):
+    """What the file tells of a panorama."""
+
+    region_index: Annotated[str, Meta(pattern=r"^-?[0-9]{1,9}$")] | Whole
+    label: str
+
+    def room(self, names: dict[str, str]) -> Room:
+        """Its room."""
+        return Room(int(self.region_index), self.label, names.get(self.label, ""))
+
+
+class _Labels(Struct):
+    """The file."""
+
+    pano_info: dict[str, dict[str, _Label]]
 
 
 def _names(path: Path) -> dict[str, str]:
