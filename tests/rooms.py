@@ -1,5 +1,7 @@
 """Scenes of boxes in which to walk: rooms, walls, stairs, tables."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from envs.scene import Scene
@@ -47,3 +49,42 @@ def two_floors() -> Scene:
     rise, tread, steps = 0.16, 0.24, 15
     stairs = [((5 - (steps - k) * tread, 0, 0), (5, (k + 1) * rise, 1.2)) for k in range(steps)]
     return room(8, 4, *stairs, ((5, 2.3, 0), (8, 2.4, 4)), height=5)
+
+
+Slope = tuple[float, float, float, float, float, float]  # from x0 to x1, its height y0 there and y1 here, from z0 to z1
+
+
+def with_slopes(scene: Scene, *slopes: Slope) -> Scene:
+    """A scene with slabs 0.1 m thick that slope along x: ramps, and decks where both heights are the same."""
+    corners = []
+    for x0, x1, y0, y1, z0, z1 in slopes:
+        ahead, up, aside = CORNERS.T > 0
+        top = np.where(ahead, y1, y0)
+        corners.append(np.stack([np.where(ahead, x1, x0), np.where(up, top, top - 0.1), np.where(aside, z1, z0)], 1))
+    vertices = np.concatenate([scene.vertices, *corners]).astype(np.float32)
+    slabs = [BOX + len(scene.vertices) + 8 * number for number in range(len(slopes))]
+    triangles = np.concatenate([scene.triangles, *slabs]).astype(np.int32)
+    return replace(
+        scene,
+        vertices=vertices,
+        triangles=triangles,
+        colours=np.zeros((len(vertices), 3), np.uint8),
+        uv=np.zeros((len(vertices), 2), np.float32),
+        texture=np.full(len(triangles), -1, np.int32),
+        object_ids=np.zeros(len(triangles), np.int32),
+    )
+
+
+def ramp(rise: float, run: float) -> Scene:
+    """14 m + `run` long and 4 m wide: 4 m of floor, a ramp up over the whole width, then a floor at its height."""
+    long = 14 + run
+    return with_slopes(
+        room(long, 4, ((4 + run, 0, 0), (long, rise, 4)), height=rise + 2.5), (4, 4 + run, 0, rise, 0, 4)
+    )
+
+
+def bridge(rise: float, run: float, width: float) -> Scene:
+    """4 m wide: a ramp up from x = 4, a deck 2 m long, a ramp down; `width` metres wide, along the middle."""
+    z0, z1 = 2 - width / 2, 2 + width / 2
+    up, down = (4, 4 + run, 0, rise, z0, z1), (6 + run, 6 + 2 * run, rise, 0, z0, z1)
+    return with_slopes(room(10 + 2 * run, 4, height=rise + 2.5), up, (4 + run, 6 + run, rise, rise, z0, z1), down)

@@ -28,7 +28,7 @@ from vln.errors import InputError
 from vln.files import replacing
 
 FORMAT = "vln-houses"
-VERSION = f"{HOUSES_VERSION}.3"  # of everything that decides what is in the files: houses, then tasks
+VERSION = f"{HOUSES_VERSION}.4"  # of everything that decides what is in the files: houses, then tasks
 AGAIN = "delete it, and it will be made again"
 WORKERS = 8  # most processes, each of which holds compiled code
 

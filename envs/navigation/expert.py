@@ -5,10 +5,11 @@ from collections.abc import Sequence
 import numba
 import numpy as np
 
-from envs.navigation.fields import GOAL, UNREACHABLE, Field, Ways, look_up, passes_gates, rise, ways_view
+from envs.navigation.fields import GOAL, UNREACHABLE, Field, Ways, look_up, passes_gates, ways_view
 from envs.navigation.moving import advance
 from envs.navigation.queries import locate
-from envs.navigation.roads import Roads, length, roads_view
+from envs.navigation.roads import Roads, roads_view
+from envs.navigation.slopes import climbed_length
 from envs.navigation.view import Addressed, View, view
 from envs.navigation.walls import sees
 
@@ -41,7 +42,7 @@ def _progress(
     at = ways.goal if corner == GOAL else roads.at[corner]
     onward = corner == GOAL or passes_gates(ways.gates, corner, at[0] - nx, at[1] - nz, 0.0)
     if onward and sees(ground, nx, nz, ny, at[0], at[1], at[2]):
-        left = length(ground, nx, nz, at[0], at[1]) + (0.0 if corner == GOAL else ways.far[corner]) + rise(ways, ny)
+        left = climbed_length(ground, nx, nz, ny, at[0], at[1], at[2]) + (0.0 if corner == GOAL else ways.far[corner])
     else:
         left = look_up(ground, roads, ways, nx, nz, ny)[0]
     progress = (far - left) / forward

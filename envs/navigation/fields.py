@@ -9,12 +9,13 @@ import numba
 import numpy as np
 
 from envs.navigation.queries import locate, to_metres
-from envs.navigation.roads import SLACK, RoadMap, Roads, bend, length, roads_view
+from envs.navigation.roads import SLACK, RoadMap, Roads, bend, roads_view
+from envs.navigation.slopes import climbed_length, climbs, length
 from envs.navigation.view import Addressed, View, array_at, float32_at, float64_at, int32_at, view
 from envs.navigation.walls import column_of, place_at, sees
 
 GOAL, UNREACHABLE = -1, -2
-_RISE = 2**0.5 - 1  # what a metre of height adds, so that a slope of 45 degrees, the steepest, is as long as it is
+_CLIMB = 1.001  # how much longer than seen from above a straight way must be for one around its heights to be sought
 
 
 class Ways(NamedTuple):
@@ -22,7 +23,7 @@ class Ways(NamedTuple):
 
     Attributes:
         goal: (3,) float64 x, z in cells and height in metres.
-        far: (n,) float64 metres from each corner to the goal, seen from above; infinite where there is no way.
+        far: (n,) float64 metres from each corner to the goal; infinite where there is no way.
         onward: (n,) int32 the next corner; GOAL or UNREACHABLE.
         gates: (9, n) float32: what directions shortest paths come from to each corner; see `_add_gates`.
     """
@@ -57,7 +58,7 @@ def _find_ways(ground: View, roads: Roads, goal: np.ndarray) -> Ways:
         if bend(roads.sides[i], dx / flat, dz / flat, flat) == 0:
             continue
         if sees(ground, at[0], at[1], at[2], goal[0], goal[1], goal[2]):
-            far[i], onward[i] = length(ground, at[0], at[1], goal[0], goal[1]), GOAL
+            far[i], onward[i] = climbed_length(ground, at[0], at[1], at[2], goal[0], goal[1], goal[2]), GOAL
             heapq.heappush(queue, (float(far[i]), i))
     while len(queue):
         here, i = heapq.heappop(queue)
@@ -106,9 +107,10 @@ def passes_gates(gates: np.ndarray, i: int, dx: float, dz: float, slack: float) 
 
 @numba.njit(cache=True)
 def _promises(ground: View, roads: Roads, ways: Ways, x: float, z: float, strict: bool) -> np.ndarray:
-    """(n,) metres to the goal by way of each corner if it were in sight, infinite if no shortest path bends there.
+    """(n,) metres to the goal by way of each corner if it were in sight and on the level, so that it is no nearer.
 
-    Written without branches, so that it is compiled to few instructions per corner.
+    Infinite if no shortest path bends there. Written without branches, so that it is compiled to few instructions per
+    corner.
     """
     result = np.empty(len(roads.at))
     cell, gates = ground.scale[3], ways.gates
@@ -122,29 +124,22 @@ def _promises(ground: View, roads: Roads, ways: Ways, x: float, z: float, strict
 
 @numba.njit(cache=True)
 def _best_corner(
-    ground: View, roads: Roads, ways: Ways, x: float, z: float, y: float, strict: bool
+    ground: View, roads: Roads, ways: Ways, x: float, z: float, y: float, strict: bool, most: float
 ) -> tuple[float, int]:
-    """Metres to the goal by the best corner in sight, and which it is; infinite and UNREACHABLE if there is none."""
+    """Metres to the goal by the best corner in sight, and which it is; `most` and UNREACHABLE if none is less."""
     promises = _promises(ground, roads, ways, x, z, strict)
+    far, corner = most, UNREACHABLE
     while len(promises) > 0:
         best = int(np.argmin(promises))
-        if promises[best] == np.inf:
+        if promises[best] >= far:
             break
+        promises[best] = np.inf
         at = roads.at[best]
         if sees(ground, x, z, y, at[0], at[1], at[2]):
-            return promises[best], best
-        promises[best] = np.inf
-    return np.inf, UNREACHABLE
-
-
-@numba.njit(cache=True)
-def rise(ways: Ways, y: float) -> float:
-    """Metres that the difference in height to the goal adds to the way there.
-
-    Ways are measured from above and heights apart: both are metrics, so that their sum is one too, and stairs count
-    wherever the corners are.
-    """
-    return _RISE * abs(y - ways.goal[2])
+            by_it = climbed_length(ground, x, z, y, at[0], at[1], at[2]) + ways.far[best]
+            if by_it < far:
+                far, corner = by_it, best
+    return far, corner
 
 
 @numba.njit(cache=True)
@@ -152,13 +147,17 @@ def look_up(ground: View, roads: Roads, ways: Ways, x: float, z: float, y: float
     """Metres to the goal from a walkable position, and the corner (or GOAL) that the path leads to first."""
     goal = ways.goal
     if sees(ground, x, z, y, goal[0], goal[1], goal[2]):
-        return length(ground, x, z, goal[0], goal[1]) + rise(ways, y), GOAL
-    far, corner = _best_corner(ground, roads, ways, x, z, y, True)
+        straight = climbed_length(ground, x, z, y, goal[0], goal[1], goal[2])
+        if straight <= _CLIMB * length(ground, x, z, goal[0], goal[1]):
+            return straight, GOAL
+        far, corner = _best_corner(ground, roads, ways, x, z, y, True, straight)
+        return far, GOAL if corner == UNREACHABLE else corner
+    far, corner = _best_corner(ground, roads, ways, x, z, y, True, np.inf)
     if corner == UNREACHABLE:
-        far, corner = _best_corner(ground, roads, ways, x, z, y, False)
+        far, corner = _best_corner(ground, roads, ways, x, z, y, False, np.inf)
     if corner == UNREACHABLE and _island(ground, x, z, y) == _island(ground, goal[0], goal[1], goal[2]):
-        far, corner = _nearest_corner(ground, roads, ways, x, z)
-    return far + rise(ways, y), corner
+        far, corner = _nearest_corner(ground, roads, ways, x, z, y)
+    return far, corner
 
 
 @numba.njit(cache=True)
@@ -169,36 +168,40 @@ def _island(ground: View, x: float, z: float, y: float) -> int:
 
 
 @numba.njit(cache=True)
-def _nearest_corner(ground: View, roads: Roads, ways: Ways, x: float, z: float) -> tuple[float, int]:
+def _nearest_corner(ground: View, roads: Roads, ways: Ways, x: float, z: float, y: float) -> tuple[float, int]:
     """Metres to the goal by the nearest corner that leads there, in sight or not, and which it is.
 
     For pockets behind a gap that is as narrow as the skin of walls: a body may slip in where no corner looks in.
     """
-    best, far, corner = np.inf, np.inf, UNREACHABLE
+    best, corner = np.inf, UNREACHABLE
     for i in range(len(roads.at)):
         off = length(ground, x, z, roads.at[i, 0], roads.at[i, 1])
         if ways.far[i] < np.inf and off < best:
-            best, far, corner = off, off + ways.far[i], i
-    return far, corner
+            best, corner = off, i
+    if corner == UNREACHABLE:
+        return np.inf, corner
+    at = roads.at[corner]
+    return climbed_length(ground, x, z, y, at[0], at[1], at[2]) + ways.far[corner], corner
 
 
 @numba.njit(cache=True)
 def _lead(ground_row: np.ndarray, row: np.ndarray, point: np.ndarray) -> np.ndarray:
-    """(k, 3) corners of the shortest path from a point."""
+    """(k, 3) points of the shortest path from a point: corners, and where its slope changes between them."""
     ground, roads, ways = view(ground_row), roads_view(row), ways_view(row)
-    result = np.empty((len(roads.at) + 2, 3))
     x, z, y = locate(ground, point)
     _, corner = look_up(ground, roads, ways, x, z, y)
     if corner == UNREACHABLE:
-        return result[:0]
-    result[0, 0], result[0, 1], result[0, 2] = to_metres(ground, x, z, y)
-    count = 1
+        return np.empty((0, 3))
+    path = [to_metres(ground, x, z, y)]
     while True:
         at = ways.goal if corner == GOAL else roads.at[corner]
-        result[count, 0], result[count, 1], result[count, 2] = to_metres(ground, at[0], at[1], at[2])
-        count += 1
+        points = climbs(ground, x, z, y, at[0], at[1], at[2])
+        for k in range(1, len(points)):
+            share = points[k, 0]
+            path.append(to_metres(ground, x + share * (at[0] - x), z + share * (at[1] - z), points[k, 1]))
         if corner == GOAL:
-            return result[:count].copy()
+            return np.array(path)
+        x, z, y = at[0], at[1], at[2]
         corner = ways.onward[corner]
 
 
@@ -257,7 +260,7 @@ class Field(Addressed):
         return _measure_each(grounds, fields, flat).reshape(points.shape[:-1])
 
     def path(self, start: Any) -> np.ndarray:
-        """(k, 3) float64 corners of the shortest path from a point to the goal, metres; (0, 3) where there is none."""
+        """(k, 3) float64 points of the shortest path from a point to the goal, metres; (0, 3) where there is none."""
         return _lead(self.ground.row, self.row, np.asarray(start, np.float64))
 
 

@@ -160,7 +160,7 @@ class Ground(Addressed):
         return result
 
     def shortest_path(self, start: Any, goal: Any) -> np.ndarray:
-        """Corners of the shortest walkable path.
+        """The shortest walkable path: its corners, and where its slope changes between them.
 
         Args:
             start: (3,) metres.

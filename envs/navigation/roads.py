@@ -6,6 +6,7 @@ import numba
 import numpy as np
 
 from envs.navigation.queries import floor_height
+from envs.navigation.slopes import climbed_length
 from envs.navigation.view import Addressed, View, array_at, float32_at, float64_at, int32_at, view
 from envs.navigation.walls import inward, is_inside, sees
 
@@ -21,7 +22,7 @@ class Roads(NamedTuple):
         sides: (n, 6) float64, for both walls of a corner: unit vector along it (x, z) and its length in cells.
         start: (n + 1,) int32, where each corner's lines start in `ends`.
         ends: (M,) int32, the corners at their other ends.
-        lengths: (M,) float32 metres, seen from above.
+        lengths: (M,) float32 metres over the floor, in three dimensions.
     """
 
     at: np.ndarray
@@ -41,12 +42,6 @@ def roads_view(row: np.ndarray) -> Roads:
         array_at(int32_at(row[6]), row[7]),
         array_at(float32_at(row[8]), row[9]),
     )
-
-
-@numba.njit(cache=True)
-def length(ground: View, x0: float, z0: float, x1: float, z1: float) -> float:
-    """Metres between positions in cells, seen from above."""
-    return np.sqrt((x1 - x0) ** 2 + (z1 - z0) ** 2) * ground.scale[3]
 
 
 @numba.njit(cache=True)
@@ -136,7 +131,7 @@ def build_roads(row: np.ndarray) -> Roads:
     filled = start.copy()
     ends, lengths = np.empty(start[-1], np.int32), np.empty(start[-1], np.float32)
     for i, j in pairs:
-        far = length(ground, at[i, 0], at[i, 1], at[j, 0], at[j, 1])
+        far = climbed_length(ground, at[i, 0], at[i, 1], at[i, 2], at[j, 0], at[j, 1], at[j, 2])
         ends[filled[i]], lengths[filled[i]] = j, far
         ends[filled[j]], lengths[filled[j]] = i, far
         filled[i] += 1
