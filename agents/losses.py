@@ -119,9 +119,11 @@ def value_loss(values: Tensor, returns: Tensor, mask: Tensor, batch: int) -> Ten
 def progress_target(start: Tensor, distance: Tensor) -> Tensor:
     """What the progress monitor (Ma et al. 2019, section 3.2) is to say: the share of the way that is done.
 
-    (d_0 - d_t) / d_0 within [-1, 1], for `start` d_0 and `distance` d_t in metres; 0 where the goal is withheld.
+    (d_0 - d_t) / d_0 within [-1, 1], for `start` d_0 and `distance` d_t in metres; 0 where the goal is withheld or
+    cannot be reached.
     """
-    return ((start - distance) / start.clamp(min=1e-3)).clamp(-1.0, 1.0).nan_to_num(0.0)
+    share = ((start - distance) / start.clamp(min=1e-3)).clamp(-1.0, 1.0)
+    return torch.where((start - distance).isfinite(), share, 0.0)
 
 
 def explained_variance(values: Tensor, returns: Tensor, mask: Tensor) -> Tensor:

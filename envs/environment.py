@@ -34,7 +34,8 @@ class NavigationVectorEnv(VectorEnv):
     The simulator's; one of them stops.
 
     ## Rewards
-    `vln.rewards`: progress towards the goal at every move, success or failure at the end; 0 where the goal is withheld.
+    `vln.rewards`: progress towards the goal at every move, success or failure at the end; 0 where the goal is withheld,
+    and where no way leads to it.
 
     ## Termination and truncation
     Terminated by the stop action, truncated after `max_steps` actions.
@@ -47,7 +48,8 @@ class NavigationVectorEnv(VectorEnv):
 
     ## Infos
     Arrays over the batch at every reset and step: `episode_index` (into `episodes`), `steps` (actions so far), `expert`
-    (action of the shortest-path expert), `distance` (metres to the goal, NaN where withheld), `collided`, `success`
+    (action of the shortest-path expert), `distance` (metres to the goal, NaN where withheld,
+    infinite where no way leads there), `collided`, `success`
     (stopped within the success distance), `instruction` (the sentence, an array of str). With `record=True` also lists:
     `poses` and `choices`. `episode` is left to `gymnasium.wrappers.RecordEpisodeStatistics`.
 
@@ -220,10 +222,9 @@ class NavigationVectorEnv(VectorEnv):
         self._truncated = self._truncated | (~self._terminated & (self._steps >= self.max_steps))
         ending = (self._terminated | self._truncated) & alive
         success = self._terminated & (after < self.success_distance)
-        # No goal, no reward; a goal that cannot be reached comes no nearer.
-        progress = progress_reward(before, after, self.reward).nan_to_num(0.0)
-        reward = progress + final_reward(ending, success, self.reward)
-        reward = torch.where(ended | after.isnan(), 0.0, reward)
+        reward = progress_reward(before, after, self.reward) + final_reward(ending, success, self.reward)
+        # No goal, no reward; nor where it cannot be reached.
+        reward = torch.where(ended | ~after.isfinite(), 0.0, reward)
         if self._next_step and bool(ended.any()):
             rows = ended.nonzero().flatten()
             self._start(rows, self._draw(rows))

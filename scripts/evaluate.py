@@ -285,7 +285,7 @@ def scores(world: World, split: str, trajectories: Sequence[Trajectory]) -> dict
 
 def table(rows: Rows, dataset: str, split: str) -> Table:
     """Measured rows first, with the half widths of 95 % intervals; published ones below."""
-    drawn = Table(title=f"{dataset} {split}", box=SIMPLE_HEAD, padding=0)
+    drawn = Table(title=f"{dataset} {split}", caption=_apart(rows), box=SIMPLE_HEAD, padding=0)
     drawn.add_column("agent", min_width=24)
     for name in METRICS:
         drawn.add_column(f"{name} %" if name in PERCENT else name, justify="right", no_wrap=True)
@@ -297,6 +297,12 @@ def table(rows: Rows, dataset: str, split: str) -> Table:
             known = {"SR": paper.success[split], "SPL": paper.spl.get(split)}
             drawn.add_row(f"{paper.method} ({paper.source})", *(_percent(known.get(name)) for name in METRICS))
     return drawn
+
+
+def _apart(rows: Rows) -> str | None:
+    """What NE leaves out, if it does."""
+    told = [f"{label}: {row['unreachable']:.0f} of {row['n']}" for label, row in rows.items() if "unreachable" in row]
+    return f"NE is without episodes that ended where no way leads to the goal ({', '.join(told)})" if told else None
 
 
 def _cell(row: Mapping[str, Any], name: str) -> str:

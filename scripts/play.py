@@ -39,6 +39,7 @@ from vln.errors import InputError
 from vln.files import read_text, writable_folder
 from vln.language import Vocabulary, check_readable
 from vln.replay.scores import score_houses
+from vln.replay.style import way_text
 from vln.trajectory import Trajectory, read_trajectories, write_trajectories
 
 PATIENCE = 2000  # steps of a person
@@ -202,7 +203,7 @@ def result(trajectory: Trajectory) -> str:
     if scores is None:
         return f"{end} after {steps}; there is no goal to measure by"
     outcome = "success" if scores["SR"] else "no success"
-    place = f"{scores['NE']:.1f} m from the goal" + (f" ({trajectory.target})" if trajectory.target else "")
+    place = way_text(scores["NE"], " from the goal") + (f" ({trajectory.target})" if trajectory.target else "")
     return f"{outcome}: {end} {place} after {steps} and {scores['TL']:.1f} m, SPL {scores['SPL']:.2f}"
 
 

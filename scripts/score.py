@@ -26,7 +26,7 @@ from vln.data import find_data, split_file
 from vln.episodes import Episode, check_episodes, load_split
 from vln.errors import InputError
 from vln.graph import NavigationGraph, load_graphs
-from vln.metrics import METRICS, mean_scores, score_paths
+from vln.metrics import METRICS, finite_mean, mean_scores, score_paths, unreachable
 from vln.statistics import compare_paired, mean_interval
 from vln.submission import Walk, check_submission, read_submission, viewpoints
 from vln.trajectory import read_trajectories
@@ -143,6 +143,8 @@ def metrics_table(scored: Mapping[str, Scored], title: str, names: Sequence[str]
         table.add_column(f"{name} m" if name in IN_METRES else name, justify="right", no_wrap=True)
     for label, file in zip(_labels(scored), scored.values(), strict=True):
         number = f"{len(file.episodes):,}" + (f"\n{file.missing:,} missing" if file.missing else "")
+        apart = unreachable(file.scores)
+        number += f"\n{apart:,} without NE:\nno way to goal" if apart else ""
         table.add_row(label, number, *(_cell(file, metric) for metric in names))
     return table
 
@@ -182,9 +184,15 @@ def _comparisons(first: Scored, other: Scored) -> list[tuple[str, ...]]:
     paths = [_way(other.episodes[number]) for number in shared]
     rows: list[tuple[str, ...]] = []
     for metric in (name for name in COMPARED if name in first.scores and name in other.scores):
-        found = compare_paired(first.scores[metric][matched], other.scores[metric][shared], paths)
+        ours, theirs = first.scores[metric][matched], other.scores[metric][shared]
+        both = np.isfinite(ours) & np.isfinite(theirs)
+        if not both.any():
+            continue
+        found = compare_paired(
+            ours[both], theirs[both], [path for path, known in zip(paths, both, strict=True) if known]
+        )
         interval = f"{found.difference.low:+.4f} to {found.difference.high:+.4f}"
-        rows.append((metric, f"{len(shared):,}", f"{found.difference.mean:+.4f}", interval, f"{found.p_value:.4f}"))
+        rows.append((metric, f"{both.sum():,}", f"{found.difference.mean:+.4f}", interval, f"{found.p_value:.4f}"))
     return rows
 
 
@@ -193,7 +201,7 @@ def _cell(file: Scored, metric: str) -> str:
         return ""
     values = file.scores[metric]
     if metric not in WITH_INTERVAL:
-        return _number(float(values.mean()))
+        return _number(finite_mean(values))
     interval = mean_interval(values, [_way(episode) for episode in file.episodes])
     return f"{_number(interval.mean)}\n{_number(interval.low, 3)}-{_number(interval.high, 3)}"
 

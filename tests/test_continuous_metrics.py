@@ -8,12 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scripts import evaluate, score
 from vln.continuous_metrics import path_length, resample, score_trajectories
+from vln.episodes import Episode
 from vln.errors import InputError
-from vln.metrics import METRICS
+from vln.metrics import METRICS, mean_scores
 from vln.trajectory import Pose, Step, Trajectory
 
 THRESHOLD = 1.5
+EPISODE = Episode("0_0", "hall", "made", "Go.", (), 0.0, positions=((0.0, 0.0, 0.0), (0.0, 0.0, 4.0)))
 SHARES = ("SR", "OSR", "SPL", "nDTW", "sDTW", "CLS")
 METRE = st.floats(-8, 8).map(lambda value: round(value, 2))
 WALK = st.lists(st.tuples(METRE, METRE), min_size=2, max_size=12)
@@ -129,3 +132,31 @@ def test_withheld_goals_cannot_be_scored():
 def test_a_path_is_as_long_as_its_parts():
     assert path_length([(0, 0, 0), (3, 0, 4), (3, 0, 4), (3, 2, 4)]) == 7
     assert path_length([(1, 2, 3)]) == 0
+
+
+def test_episodes_that_end_where_no_way_leads_to_the_goal_are_counted_apart():
+    there, off = lived(straight(4), [(0, 0), (0, 4)]), lived(straight(3), [(0, 0), (0, 4)])
+    cut_off = replace(off, distances=(*off.distances[:-2], math.inf, math.inf))
+    found = scores_of(there, off, cut_off)
+    assert found["NE"].tolist() == [0, 1, math.inf]
+    assert found["SR"].tolist() == [1, 1, 0]
+    means = mean_scores(found)
+    assert means["NE"] == 0.5
+    assert means["unreachable"] == 1
+    assert all(math.isfinite(mean) for mean in means.values())
+    assert "unreachable" not in mean_scores(scores_of(there, off))
+
+
+def test_tables_say_what_the_mean_error_leaves_out():
+    there, off = lived(straight(4), [(0, 0), (0, 4)]), lived(straight(3), [(0, 0), (0, 4)])
+    found = scores_of(there, replace(off, distances=(*off.distances[:-2], math.inf, math.inf)))
+    row = {**mean_scores(found), "n": 2}
+    said = "NE is without episodes that ended where no way leads to the goal (agent: 1 of 2)"
+    assert evaluate.table({"agent": row}, "houses", "made").caption == said
+    assert evaluate.table({"agent": {**mean_scores(scores_of(there)), "n": 1}}, "houses", "made").caption is None
+    files = {"one": score.Scored([EPISODE, EPISODE], found, 0)}
+    cells = {column.header: list(column.cells) for column in score.metrics_table(files, "made").columns}
+    assert cells["n"] == ["2\n1 without NE:\nno way to goal"]
+    assert cells["NE m"] == [".0000"]
+    compared = score.comparison_table({**files, "two": files["one"]})
+    assert list(compared.columns[2].cells) == ["1", "2", "2", "2"]

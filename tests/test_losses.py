@@ -209,6 +209,11 @@ def test_the_progress_target_is_the_share_of_the_way_that_is_done():
     assert target.tolist() == [[0.0, 0.0], [0.5, -1.0], [1.0, 0.0]]
 
 
+def test_a_goal_that_cannot_be_reached_has_no_progress():
+    distance = tensor([[math.inf, 2.0], [math.inf, math.inf]])
+    assert losses.progress_target(tensor([10.0, math.inf]), distance).tolist() == [[0.0, 0.0], [0.0, 0.0]]
+
+
 def test_an_episode_that_starts_at_its_goal_has_finite_progress():
     assert losses.progress_target(torch.zeros(1), torch.zeros(1, 1)) == 0
 

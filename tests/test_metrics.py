@@ -101,7 +101,7 @@ def test_in_a_loop_the_start_is_the_goal():
 
 
 def test_a_goal_out_of_reach_is_a_failure_and_not_a_nan():
-    assert one("abc", "z") == {"TL": 0, "NE": inf, **dict.fromkeys(METRICS[2:], 0)}
+    assert one("abc", "z") == {"TL": 0, "NE": inf, **dict.fromkeys(METRICS[2:], 0), "unreachable": 1}
 
 
 def test_geodesic_distances_go_around_the_block():

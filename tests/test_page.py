@@ -44,7 +44,7 @@ def test_a_page_holds_everything(replay, tmp_path):
     held = content(page)
     first, second = held["agents"]
     assert (len(first["steps"]), len(second["steps"])) == (len(ACROSS), 6)
-    assert len(first["pictures"]) == len(first["places"]) == len(first["metres"]) == len(ACROSS) + 1
+    assert len(first["pictures"]) == len(first["places"]) == len(first["left"]) == len(ACROSS) + 1
     assert all(picture.startswith("data:image/jpeg;base64,") for picture in first["pictures"])
     assert held["map"]["image"].startswith("data:image/png;base64,")
     assert first["steps"][0]["told"] == "forward"

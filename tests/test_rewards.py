@@ -87,3 +87,31 @@ def test_arriving_counts_for_nothing_before_the_stop():
     assert reward.tolist() == [2, 2]
     assert infos["success"].tolist() == [False, True]
     assert infos["distance"].tolist() == [0, 2]
+
+
+@pytest.mark.parametrize("array", [np.array, torch.tensor])
+@pytest.mark.parametrize("progress", ["metres", "sign"])
+def test_a_goal_that_cannot_be_reached_gives_no_reward(array, progress):
+    inf, nan = float("inf"), float("nan")
+    before, after = array([5.0, inf, inf, nan]), array([inf, 5.0, inf, nan])
+    assert progress_reward(before, after, RewardConfig(progress=progress)).tolist() == [0, 0, 0, 0]
+
+
+class Chasm(PanoramicGraph):
+    """A world where no way leads back from `b` to the goal."""
+
+    def distance(self):
+        metres = super().distance()
+        return torch.where(metres == 6, torch.inf, metres)
+
+
+@pytest.mark.parametrize("progress", ["metres", "sign"])
+def test_a_goal_that_is_cut_off_on_the_way(progress):
+    """From a (8 m) to b, from where there is no way, on to c (4 m), and back to b, where it stops."""
+    reward = RewardConfig(progress=progress)
+    env = NavigationEnv(Chasm([CORRIDOR]), [episode("abcde")], VOCABULARY, reward=reward)
+    env.reset(seed=0)
+    steps = [env.step(action) for action in (1, 2, 1, 0)]
+    assert [step[1] for step in steps] == [0, 0, 0, 0]
+    assert [step[4]["distance"] for step in steps] == [np.inf, 4, np.inf, np.inf]
+    assert not steps[-1][4]["success"]

@@ -1,6 +1,7 @@
 """How well paths follow their episodes, for a padded batch at once.
 
-- TL, trajectory length in metres; NE, navigation error: metres from the end of the path to the goal; SR, success: the
+- TL, trajectory length in metres; NE, navigation error: metres from the end of the path to the goal, infinite where no
+  way leads there; SR, success: the
   path ends below the threshold; OSR, oracle success: it comes below the threshold anywhere; SPL, success weighted by
   inverse path length: Anderson et al. 2018, "On Evaluation of Embodied Navigation Agents".
 - nDTW, normalised dynamic time warping, and sDTW, the same weighted by success: Ilharco et al. 2019, "General
@@ -76,8 +77,25 @@ def score(distances: PathDistances, threshold: float = THRESHOLD) -> dict[str, n
 
 
 def mean_scores(scores: Mapping[str, np.ndarray]) -> dict[str, float]:
-    """The mean of each metric over the episodes."""
-    return {name: float(values.mean()) for name, values in scores.items()}
+    """The mean of each metric over the episodes.
+
+    NE is infinite where an episode ends at a place from which no way leads to the goal. Its mean leaves these out, and
+    `unreachable` tells how many they are, where there are any.
+    """
+    apart = unreachable(scores)
+    means = {name: finite_mean(values) for name, values in scores.items()}
+    return means | {"unreachable": float(apart)} if apart else means
+
+
+def unreachable(scores: Mapping[str, np.ndarray]) -> int:
+    """How many episodes end where no way leads to the goal."""
+    return int(np.isposinf(scores["NE"]).sum()) if "NE" in scores else 0
+
+
+def finite_mean(values: np.ndarray) -> float:
+    """The mean without infinite values; infinite where all are."""
+    finite = values[~np.isposinf(values)]
+    return float(finite.mean()) if len(finite) else np.inf
 
 
 def navigation_error(distances: PathDistances) -> np.ndarray:

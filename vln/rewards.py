@@ -1,7 +1,10 @@
 """Rewards of navigation, as pure functions of distances to the goal, elementwise on numpy arrays or torch tensors."""
 
+import math
 from dataclasses import dataclass
 from typing import Any, Literal
+
+import numpy as np
 
 
 @dataclass(frozen=True)
@@ -19,8 +22,13 @@ class RewardConfig:
 
 
 def progress_reward(before: Any, after: Any, config: RewardConfig) -> Any:
-    """Reward for coming nearer: `before` and `after` are distances to the goal in metres, before and after the move."""
-    nearer = before - after
+    """Reward for coming nearer: `before` and `after` are distances to the goal in metres, before and after the move.
+
+    0 where either is not finite: where the goal is withheld (NaN), or cannot be reached (infinite).
+    """
+    with np.errstate(invalid="ignore"):
+        nearer = before - after
+    nearer[~(abs(nearer) < math.inf)] = 0.0
     if config.progress == "sign":
         nearer = 1.0 * (nearer > 0) - 1.0 * (nearer < 0)
     return config.progress_weight * nearer

@@ -201,7 +201,7 @@ def status(replay: Replay, agent: int, moment: int) -> tuple[str, str]:
     trajectory = replay.trajectories[agent]
     reached = min(moment, len(trajectory.steps))
     distance = replay.to_goal(agent, reached)
-    left = "" if distance is None else f"{distance:.1f} m to goal"
+    left = style.way_text(distance)
     if moment == 0:
         return "at the start", left
     if moment > len(trajectory.steps):

@@ -92,7 +92,7 @@ def _agent(
         "words": words,
         "pictures": pictures,
         "places": [_place(pose, panels, height) for pose in trajectory.poses],
-        "metres": [_rounded(replay.to_goal(number, moment)) for moment in moments],
+        "left": [style.way_text(replay.to_goal(number, moment), " to the goal") for moment in moments],
         "steps": [_step(replay, trajectory, moment, words) for moment in moments[:-1]],
     }
 

@@ -60,7 +60,7 @@ def caption(replay: HouseReplay, agent: int, moment: int) -> str:
         return "start"
     if moment == len(trajectory.steps):
         return "stop" if trajectory.steps[-1].choice == "stop" else "out of time"
-    return f"step {moment}" if distance is None else f"{distance:.1f} m to goal"
+    return style.way_text(distance) or f"step {moment}"
 
 
 def draw_numbers(panel: Panel, replay: HouseReplay, moments: Moments) -> None:

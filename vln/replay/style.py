@@ -1,5 +1,6 @@
 """Colours, fonts and sizes of the figures; lengths are in points (1/72 inch) unless said otherwise."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -118,4 +119,11 @@ def score_text(name: str, value: float) -> str:
     """A score of one episode as text: success is yes or no."""
     if name in ("SR", "OSR"):
         return "yes" if value else "no"
+    if math.isinf(value):
+        return "no way"
     return f"{value:.1f}" if name in ("NE", "TL") else f"{value:.2f}"
+
+
+def way_text(metres: float | None, to: str = " to goal") -> str:
+    """How far the goal is, as text; empty where it is withheld, "no way" where it cannot be reached."""
+    return "" if metres is None else f"{'no way' if math.isinf(metres) else f'{metres:.1f} m'}{to}"

@@ -15,7 +15,7 @@ from vln.replay.halfblocks import Pictures, shrink
 from vln.replay.minimap import Mark, mini_map
 from vln.replay.moves import chosen_probability, describe_group, group_steps
 from vln.replay.reading import readers, shown_words, word_weights
-from vln.replay.style import AGENTS, DEMONSTRATION, LETTERS, clings, score_text
+from vln.replay.style import AGENTS, DEMONSTRATION, LETTERS, clings, score_text, way_text
 from vln.trajectory import Step, Trajectory
 
 IN_METRES = ("TL", "NE")
@@ -82,7 +82,7 @@ def _columns(replay: Replay, agent: int) -> list[list[str]]:
         ["step", "0", *(str(behind) for _, behind in groups)],
         ["action", "start", *(describe_group(trajectory, *group) for group in groups)],
         ["p", "", *(_chance(trajectory.steps[slice(*group)]) for group in groups)],
-        ["to goal", *("" if distance is None else f"{distance:.1f} m" for distance in distances)],
+        ["to goal", *(way_text(distance, "") for distance in distances)],
         ["reads", "", *(_strongest(trajectory, first) for first, _ in groups)],
     ]
 
