@@ -10,11 +10,13 @@ python scripts/language.py sample runs/letters --prime "go" --temperature 0.7
 python scripts/language.py progress runs/letters                         # what it wrote as it learnt
 """
 
-from dataclasses import replace
+import sys
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
+import tyro
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
@@ -23,7 +25,6 @@ from tyro.conf import Positional
 from agents.checkpoint import (
     Checkpoint,
     Fingerprint,
-    as_json,
     check_fingerprint,
     load_checkpoint,
     load_model,
@@ -37,37 +38,27 @@ from agents.log import Log
 from agents.trainer import LATEST
 from agents.writing import Writer
 from scripts.common import commands, show
+from scripts.settings import record, resumed_settings
 from scripts.texts import Corpus, has_ends, open_corpus
 from scripts.train import run_folder, use_threads
 from scripts.worlds import usable_device
 from vln.errors import InputError
-from vln.files import read_json_lines, read_text, write_json, write_text
+from vln.files import read_json_lines, read_text, write_text
 from vln.language import Vocabulary
 
 FULL = 4  # times as many updates as for a quick look
 TEMPERATURE = 0.7
 
 
-def train(
-    config: LanguageModelConfig = LanguageModelConfig(),  # noqa: B008 (frozen)
-    out: Path = Path("runs/language"),
-    full: bool = False,
-    resume: bool = False,
-    prime: str = "",
-    temperature: float = TEMPERATURE,
-    length: int = 300,
-    data: Path | None = None,
-    device: str = "cpu",
-    threads: int = 0,
-    json: bool = False,
-) -> None:
-    """Train a language model, and show what it writes at four points of the way.
+@dataclass(frozen=True)
+class Arguments:
+    """What to train.
 
-    Args:
+    Attributes:
         config: What to read and how to learn it.
         out: Folder of the run.
         full: Four times as many updates: the whole study.
-        resume: Go on from the run's latest checkpoint.
+        resume: Go on from the run's latest checkpoint, with the settings of the run; none need be given again.
         prime: What the samples go on from.
         temperature: Of the samples: below 1 likely units become likelier, 0 always takes the likeliest.
         length: Units of a sample, at most.
@@ -75,22 +66,43 @@ def train(
         device: Device to learn on, "cpu" or "cuda".
         threads: CPU threads; 0 takes one for each core.
         json: Print JSON instead of a table.
+        preset: There are none.
     """
-    check_numbers(config)
-    config = longer(config) if full else config
-    use_threads(threads)
+
+    config: Annotated[LanguageModelConfig, tyro.conf.arg(name="")] = LanguageModelConfig()  # noqa: RUF009 (frozen)
+    out: Path = Path("runs/language")
+    full: bool = False
+    resume: bool = False
+    prime: str = ""
+    temperature: float = TEMPERATURE
+    length: int = 300
+    data: Path | None = None
+    device: str = "cpu"
+    threads: int = 0
+    json: bool = False
+    preset: tyro.conf.Suppress[str | None] = None
+
+
+def train(arguments: Annotated[Arguments, tyro.conf.arg(name="")]) -> None:
+    """Train a language model, and show what it writes at four points of the way."""
+    if arguments.resume:
+        arguments = resumed_settings(Arguments, sys.argv[2:]) or arguments
+    check_numbers(arguments.config)
+    config = longer(arguments.config) if arguments.full else arguments.config
+    use_threads(arguments.threads)
     torch.manual_seed(config.seed)
-    with run_folder(out, resume) as folder:
-        corpus = open_corpus(config, data)
-        writer = Writer(corpus.vocabulary, has_ends(config), prime, Decoding("sample", temperature), length)
+    with run_folder(arguments.out, arguments.resume) as folder:
+        corpus = open_corpus(config, arguments.data)
+        sampling = Decoding("sample", arguments.temperature)
+        writer = Writer(corpus.vocabulary, has_ends(config), arguments.prime, sampling, arguments.length)
         writer.check()
-        trainer = build_trainer(corpus, writer, folder, usable_device(device))
-        if resume:
+        trainer = build_trainer(corpus, writer, folder, usable_device(arguments.device))
+        if arguments.resume:
             trainer.resume(load_checkpoint(folder / LATEST))
-        write_json(folder / "config.json", as_json(config))
+        record(arguments)
         write_text(folder / "vocabulary.json", corpus.vocabulary.to_json())
         trainer.train()
-    progress(folder, json)
+    progress(folder, arguments.json)
 
 
 def longer(config: LanguageModelConfig) -> LanguageModelConfig:

@@ -1,7 +1,7 @@
 """Train an agent: imitation first, then reinforcement.
 
 python scripts/train.py r2r-navigator --out runs/navigator
-python scripts/train.py r2r-navigator --out runs/navigator --resume          # go on after an interruption
+python scripts/train.py --out runs/navigator --resume                        # go on after an interruption
 python scripts/train.py r2r-navigator --out runs/gru --navigator.cell gru --navigator.layers 2
 python scripts/train.py r2r-navigator --out runs/deaf --ablate language
 python scripts/train.py r2r-navigator --out runs/a2c --start-from runs/base/best.safetensors --imitation.iterations 0
@@ -21,7 +21,7 @@ import numba
 import torch
 import tyro
 
-from agents.checkpoint import as_json, check_fingerprint, load_checkpoint
+from agents.checkpoint import check_fingerprint, load_checkpoint
 from agents.config import CaptionConfig, TrainConfig, check_config
 from agents.critic import MatchingCritic
 from agents.exploration import Exploration, instructions
@@ -39,11 +39,12 @@ from envs.habitat.settings import use_interpreter
 from scripts.common import friendly_exit
 from scripts.graph_world import GraphWorld
 from scripts.matching import open_critic
+from scripts.settings import check_folder, read_settings, record
 from scripts.world import World
 from scripts.worlds import EVALUATION_BATCH, open_world, usable_device
 from vln.episodes import check_episodes, load_episodes
 from vln.errors import InputError
-from vln.files import remove_leftovers, writable_folder, write_json, write_text
+from vln.files import remove_leftovers, writable_folder, write_text
 from vln.lock import locked
 from vln.metrics import mean_scores
 
@@ -58,7 +59,7 @@ class Arguments:
         config: What to learn and how.
         out: Folder of the run.
         data: Data folder; default $VLN_DATA, then ../shared/data. Generated houses need none.
-        resume: Go on from the run's latest checkpoint.
+        resume: Go on from the run's latest checkpoint, with the settings of the run; none need be given again.
         start_from: Checkpoint of another run whose weights to start from.
         augment: Files in R2R's format with episodes to learn from besides, as augment.py writes.
         critic: Run of a speaker, the matching critic of an intrinsic reward and of exploration.
@@ -68,6 +69,7 @@ class Arguments:
         threads: CPU threads of each worker; 0 divides the cores among them.
         workers: Processes that divide each batch among them and learn as one. Gradients are those of the whole batch up
             to rounding; chance is each worker's own, and logged numbers are means over workers.
+        preset: The preset's name.
     """
 
     config: Annotated[TrainConfig, tyro.conf.arg(name="")]
@@ -82,6 +84,7 @@ class Arguments:
     skip_bad: bool = False
     threads: int = 0
     workers: int = 1
+    preset: tyro.conf.Suppress[str | None] = None
 
 
 def main(arguments: Arguments) -> None:
@@ -113,7 +116,7 @@ def train(arguments: Arguments, team: Team) -> None:
         trainer.start_from(checkpoint)
     if team.leads:
         writable_folder(folder)
-        write_json(folder / "config.json", as_json(arguments.config))
+        record(replace(arguments, workers=team.count))
         write_text(folder / "vocabulary.json", world.vocabulary.to_json())
     trainer.train()
 
@@ -181,19 +184,6 @@ def run_folder(out: Path, resume: bool, leads: bool = True) -> Iterator[Path]:
         yield out
 
 
-def check_folder(out: Path, resume: bool) -> Path:
-    """The run's folder, which must hold a run to resume, and none otherwise.
-
-    Raises:
-        InputError: If it is not so.
-    """
-    if not resume and (out / LATEST).exists():
-        raise InputError(out, f"the folder already holds a run ({LATEST})", "pass --resume, or another --out")
-    if resume and not (out / LATEST).exists():
-        raise InputError(out, f"there is no {LATEST} to resume from", "train without --resume, or correct --out")
-    return out
-
-
 def build_trainer(
     world: World,
     folder: Path,
@@ -251,5 +241,4 @@ def score(world: World, split: str, agent: NavigatorAgent, env: NavigationVector
 
 if __name__ == "__main__":
     with friendly_exit():
-        presets = {name: (preset.__doc__ or "", Arguments(preset())) for name, preset in PRESETS.items()}
-        main(tyro.extras.overridable_config_cli(presets))
+        main(read_settings(Arguments, PRESETS))

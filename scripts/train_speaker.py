@@ -1,7 +1,7 @@
 """Train a speaker, which describes trajectories and says how well a sentence fits one (the matching critic).
 
 python scripts/train_speaker.py r2r-speaker --out runs/speaker
-python scripts/train_speaker.py r2r-speaker --out runs/speaker --resume            # go on after an interruption
+python scripts/train_speaker.py --out runs/speaker --resume                        # go on after an interruption
 python scripts/train_speaker.py r2r-speaker --out runs/letters --text.unit character --text.max-length 400
 python scripts/train_speaker.py r2r-speaker --out runs/blind-speaker --ablate vision
 python scripts/train_speaker.py houses-speaker --out runs/houses-speaker --eyes-from runs/demo/full/latest.safetensors
@@ -16,7 +16,7 @@ import tyro
 from torch import nn
 
 from agents.captioning import CaptionTrainer
-from agents.checkpoint import as_json, load_checkpoint, load_model
+from agents.checkpoint import load_checkpoint, load_model
 from agents.config import CaptionConfig, check_caption_config
 from agents.log import Log, Scores
 from agents.presets import SPEAKERS
@@ -24,11 +24,12 @@ from agents.sampler import EpisodeSampler
 from agents.speaker import Speaker
 from agents.trainer import LATEST
 from scripts.common import friendly_exit
+from scripts.settings import read_settings, record
 from scripts.speaker_world import Exam, SpeakerWorld
 from scripts.train import run_folder, splits, use_threads
 from scripts.worlds import open_world, usable_device
 from vln.errors import InputError
-from vln.files import write_json, write_text
+from vln.files import write_text
 
 
 @dataclass(frozen=True)
@@ -39,10 +40,11 @@ class Arguments:
         config: What to learn and how.
         out: Folder of the run.
         data: Data folder; default $VLN_DATA, then ../shared/data. Generated houses need none.
-        resume: Go on from the run's latest checkpoint.
+        resume: Go on from the run's latest checkpoint, with the settings of the run; none need be given again.
         eyes_from: Checkpoint of an agent that has learnt to name what it sees, with whose eyes the speaker starts.
         device: Device to learn on, "cpu" or "cuda".
         threads: CPU threads; 0 takes one for each core.
+        preset: The preset's name.
     """
 
     config: Annotated[CaptionConfig, tyro.conf.arg(name="")]
@@ -52,6 +54,7 @@ class Arguments:
     eyes_from: Path | None = None
     device: str = "cpu"
     threads: int = 0
+    preset: tyro.conf.Suppress[str | None] = None
 
 
 def main(arguments: Arguments) -> None:
@@ -66,7 +69,7 @@ def main(arguments: Arguments) -> None:
         trainer = build_trainer(world, folder, device, arguments.eyes_from)
         if arguments.resume:
             trainer.resume(load_checkpoint(folder / LATEST))
-        write_json(folder / "config.json", as_json(config))
+        record(arguments)
         write_text(folder / "vocabulary.json", world.world.vocabulary.to_json())
         trainer.train()
 
@@ -107,5 +110,4 @@ def adopt_eyes(speaker: Speaker, checkpoint: Path) -> None:
 
 if __name__ == "__main__":
     with friendly_exit():
-        presets = {name: (preset.__doc__ or "", Arguments(preset())) for name, preset in SPEAKERS.items()}
-        main(tyro.extras.overridable_config_cli(presets))
+        main(read_settings(Arguments, SPEAKERS))

@@ -337,7 +337,7 @@ def test_a_vocabulary_of_another_run(refused, own_run):
 def test_a_checkpoint_of_another_architecture(refused, own_run, tmp_path):
     other = ("--navigator.hidden", 20)
     text = refused(*TRAIN, *other, "--out", own_run, "--resume")
-    mentions(text, own_run / LATEST, "configuration field 'navigator.hidden' is 16, not 20; resume with the flags")
+    mentions(text, "--navigator.hidden", "the run has 16, not 20; leave it out, or start another run")
     text = refused(*TRAIN, *other, "--out", tmp_path / "new", "--start-from", own_run / BEST)
     mentions(text, own_run / BEST, "tensor 'choose_content.weight' has shape", "another architecture; use the config")
     text = refused("train.py", "r2r-seq2seq", *SMALL, "--out", tmp_path / "new", "--start-from", own_run / BEST)

@@ -159,7 +159,7 @@ def test_flags_that_are_no_good_are_told_of(run, folder, letters, text, flags, t
 
 
 def test_only_the_same_run_is_resumed(run, folder, letters, text):
-    refused(run("train", "--text", text, *TINY, "--hidden", 13, "--out", letters, "--resume"), "'hidden' is 12, not 13")
+    refused(run("train", "--text", text, *TINY, "--hidden", 13, "--out", letters, "--resume"), "the run has 12, not 13")
     changed = folder / "changed.txt"
     shutil.copy(text, changed)
     copied = folder / "copied"
