@@ -154,7 +154,7 @@ def test_tables_say_what_the_mean_error_leaves_out():
     said = "NE is without episodes that ended where no way leads to the goal (agent: 1 of 2)"
     assert evaluate.table({"agent": row}, "houses", "made").caption == said
     assert evaluate.table({"agent": {**mean_scores(scores_of(there)), "n": 1}}, "houses", "made").caption is None
-    files = {"one": score.Scored([EPISODE, EPISODE], found, 0)}
+    files = {"one": score.Scored([EPISODE, replace(EPISODE, episode_id="1_0")], found, 0)}
     cells = {column.header: list(column.cells) for column in score.metrics_table(files, "made").columns}
     assert cells["n"] == ["2\n1 without NE:\nno way to goal"]
     assert cells["NE m"] == [".0000"]
