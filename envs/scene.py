@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass, replace
+from enum import IntEnum
 from functools import cached_property
 
 import numpy as np
@@ -67,6 +68,29 @@ class Room:
     storey: int = 0
 
 
+class Wrap(IntEnum):
+    """How a texture goes on beyond its edge."""
+
+    REPEAT = 0
+    MIRROR = 1
+    CLAMP = 2
+
+
+@dataclass(frozen=True, order=True)
+class Sampler:
+    """How a texture is read.
+
+    Attributes:
+        across: How it goes on to its left and right.
+        down: How it goes on above and below.
+        cutoff: Alpha, 1 to 255, below which nothing is drawn; 0 where alpha does not count.
+    """
+
+    across: Wrap = Wrap.REPEAT
+    down: Wrap = Wrap.REPEAT
+    cutoff: int = 0
+
+
 @dataclass(frozen=True, eq=False)
 class Scene:
     """Triangles and what they are.
@@ -82,11 +106,13 @@ class Scene:
         uv: (V, 2) float32 texture coordinates, 1 = one repetition, v downwards as in glTF.
         texture: (T,) int32, index into `textures`; -1 where there is none.
         object_ids: (T,) int32, 0 where unlabelled, else 1 + index into `objects`.
-        textures: (h, w, 3) uint8 images of powers of two; scenes share the arrays where they are the same.
+        textures: (h, w, 3) uint8 images of powers of two, with alpha (h, w, 4) where that cuts; scenes share the arrays
+            where they are the same.
         objects: What is in it.
         rooms: Its rooms.
         doors: What joins them.
         two_sided: Draw triangles from behind too, as in scans.
+        samplers: How each texture is read; empty where all repeat and none is cut.
     """
 
     name: str
@@ -101,6 +127,7 @@ class Scene:
     rooms: tuple[Room, ...] = ()
     doors: tuple[Door, ...] = ()
     two_sided: bool = False
+    samplers: tuple[Sampler, ...] = ()
 
     @cached_property
     def bounds(self) -> np.ndarray:
@@ -110,7 +137,7 @@ class Scene:
     def without_mesh(self) -> "Scene":
         """Its objects, rooms and doors alone, which take little memory."""
         nothing = {name: getattr(self, name)[:0].copy() for name in MESH}
-        return replace(self, **nothing, textures=())
+        return replace(self, **nothing, textures=(), samplers=())
 
     @cached_property
     def content_hash(self) -> str:
@@ -119,4 +146,6 @@ class Scene:
         arrays = (self.vertices, self.triangles, self.colours, self.uv, self.texture, self.object_ids, *self.textures)
         for array in arrays:
             digest.update(np.ascontiguousarray(array).tobytes())
+        for sampler in self.samplers:
+            digest.update(bytes((sampler.across, sampler.down, sampler.cutoff)))
         return digest.hexdigest()

@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from envs.scene import Door, Room, Scene, SceneObject
+from envs.scenes import load_scene
+from vln.errors import InputError
 
 
 def small_scene(seed: int = 0, shared: bool = False) -> Scene:
@@ -38,6 +41,16 @@ def small_scene(seed: int = 0, shared: bool = False) -> Scene:
         doors=(Door((0, 1), (0.0, 0.0, 0.5), 0.9),),
         two_sided=bool(seed % 2),
     )
+
+
+def sentence(path: object, **options: object) -> str:
+    """What the file is refused with."""
+    with pytest.raises(InputError) as caught:
+        load_scene(path, **options)
+    text = str(caught.value)
+    assert "\n" not in text
+    assert text.endswith(".")
+    return text
 
 
 def take_apart(path: Path) -> tuple[dict[str, Any], bytes]:

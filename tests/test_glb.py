@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from envs.glb import habitat, is_saved, load_glb, save_glb
-from envs.glb.load import MAX_TEXTURE, TEXTURE_BYTES
+from envs.glb.images import MAX_TEXTURE, TEXTURE_BYTES
 from envs.scene import Scene
 from envs.scenes import load_scene
 
@@ -227,7 +227,7 @@ def test_textures_become_powers_of_two(tmp_path, size, kept):
 
 
 def test_many_textures_share_the_memory(tmp_path, monkeypatch):
-    monkeypatch.setattr("envs.glb.load.TEXTURE_BYTES", 3 * 16 * 16)
+    monkeypatch.setattr("envs.glb.images.TEXTURE_BYTES", 3 * 16 * 16)
     path = textured(tmp_path / "a.glb", np.zeros((64, 64, 3), np.uint8), np.zeros((3, 2), np.float32))
     assert load_glb(path).textures[0].shape == (16, 16, 3)
     assert TEXTURE_BYTES >= 3 * MAX_TEXTURE**2

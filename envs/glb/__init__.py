@@ -12,7 +12,10 @@ def load_glb(path: Path | str, up: Up | None = None, scale: float | None = None)
     """A scene from any GLB or glTF file, in our frame: metres, y up.
 
     Colours are base colour factors and vertex colours times 255 and texels as they are stored: nothing is lit and no
-    gamma is applied, as in habitat-sim without lights. Normals, metalness and transparency are left out.
+    gamma is applied, as in habitat-sim without lights. Normals and metalness are left out. Where `alphaMode` is MASK,
+    texels below the cutoff are not drawn, by the mean alpha of a triangle's corners, and a triangle without any
+    drawn texel is nothing to bump into; BLEND is drawn opaque. Textures repeat, mirror or end as their samplers say.
+    Points and lines are left out, which is logged. Draco, meshopt and KTX2 are not read.
 
     Args:
         path: The file, or a habitat `*.stage_config.json` that names it. One of the same stem beside the file tells its
@@ -24,10 +27,11 @@ def load_glb(path: Path | str, up: Up | None = None, scale: float | None = None)
         The scene, named after the file. Both sides of its triangles are drawn unless every material says otherwise.
 
     Raises:
-        InputError: If the file is missing, truncated, no GLB or glTF, lacks triangles, textures or buffers, has
-            vertices that are not finite, too many triangles, or the size of something not measured in metres.
+        InputError: If the file is missing, truncated, no GLB or glTF, lacks triangles, textures or buffers, refers to
+            files outside its folder, is compressed, requires an extension that is not read, has vertices or places
+            that are not finite, too many triangles, or the size of something not measured in metres.
     """
-    from envs.glb.load import load_mesh  # trimesh takes a second to import, and generated houses do not need it
+    from envs.glb.load import load_mesh  # generated houses do not need it
 
     stage = find_stage(Path(path), up, scale)
     scene = load_mesh(stage)

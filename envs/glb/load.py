@@ -1,44 +1,51 @@
-"""Scenes from GLB and glTF files, through trimesh."""
+"""Scenes from GLB and glTF files: every accessor is decoded once, into arrays of the scene."""
 
-import io
-import json
-import struct
+import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import trimesh
-from PIL import Image
 
-from envs.glb.container import Container, base_texture, check_count, image_of, read_container, whole
+from envs.glb.accessors import count_of, read_accessor, read_floats
+from envs.glb.container import AGAIN, MAX_TRIANGLES, Container, check_count, read_container, whole
+from envs.glb.cut import is_shown, lowest_alpha
+from envs.glb.features import check_features
+from envs.glb.images import read_textures
+from envs.glb.materials import Material, read_material
+from envs.glb.nodes import place_meshes
 from envs.glb.stage import Stage
-from envs.scene import Scene
+from envs.scene import Sampler, Scene
 from vln.errors import InputError
 
-MAX_TEXTURE = 1024  # pixels a side
-TEXTURE_BYTES = 48 << 20  # of a scene together; scans come with hundreds of images of 4096 x 4096
-_AGAIN = "export or download it again"
+MAX_EXTENT = 1e6  # metres: beyond, single precision no longer tells a door from a wall
+_MODES = ("points", "lines", "line loops", "line strips", "triangles", "triangle strips", "triangle fans")
+_TRIANGLES, _STRIP, _FAN = 4, 5, 6
+_QUANTIZED = "KHR_mesh_quantization"
+_MAX_UV = 1e6  # repetitions
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
 class _Part:
-    """Triangles of one primitive in our frame.
+    """Triangles of one primitive, at all places where it is put.
 
     Attributes:
-        vertices: (v, 3) float32.
+        vertices: (v, 3) float32, in our frame.
         triangles: (t, 3) int32.
         colours: (v, 3) uint8.
         uv: (v, 2) float32.
-        image: Index of its image in the file; None where it has none.
+        material: Of all of it.
+        cutoffs: (t,) int64: least alpha of a texel that is drawn, see `lowest_alpha`.
     """
 
     vertices: np.ndarray
     triangles: np.ndarray
     colours: np.ndarray
     uv: np.ndarray
-    image: int | None
+    material: Material
+    cutoffs: np.ndarray
 
 
 def load_mesh(stage: Stage) -> Scene:
@@ -49,168 +56,242 @@ def load_mesh(stage: Stage) -> Scene:
     """
     with whole(stage.asset):
         container = read_container(stage.asset)
-        scene = _join(stage.name, container, list(_parts(container, _read_meshes(container), stage)))
+        check_features(container)
+        scene = _join(stage.name, container, list(_parts(container, stage)))
     if not stage.units_known:
         _check_units(stage.asset, scene)
     return scene
 
 
-def _read_meshes(container: Container) -> trimesh.Scene:
-    """What trimesh makes of the file, attributes raw: it would flip v and take integers as they are."""
-    header = json.loads(json.dumps(container.header))
-    for primitive in Container(container.path, header, b"", {}).primitives():
-        attributes = primitive["attributes"]
-        coordinates = _coordinates(container.material(primitive))
-        raw = {"_UV": attributes.get(coordinates), "_COLOUR": attributes.get("COLOR_0")}
-        primitive["attributes"] = {"POSITION": attributes["POSITION"]}
-        primitive["attributes"] |= {name: index for name, index in raw.items() if index is not None}
-    # Materials are read here: all that trimesh is to tell is which one a mesh is of.
-    header["materials"] = [{"name": str(number)} for number in range(len(header.get("materials", [])))]
-    header.pop("images", None)
-    return trimesh.load_scene(io.BytesIO(_as_glb(header, container)), file_type="glb", resolver=container.files)
-
-
-def _coordinates(material: dict[str, Any]) -> str:
-    """Name of the attribute that places a material's texture."""
-    reference = base_texture(material)
-    moved = reference.get("extensions", {}).get("KHR_texture_transform", {})
-    return f"TEXCOORD_{moved.get('texCoord', reference.get('texCoord', 0))}"
-
-
-def _as_glb(header: dict[str, Any], container: Container) -> bytes:
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 4)
-    binary = container.binary + bytes(-len(container.binary) % 4)
-    length = 12 + 8 + len(text) + 8 + len(binary)
-    start = struct.pack("<4s2I2I", b"glTF", 2, length, len(text), 0x4E4F534A)
-    return start + text + struct.pack("<2I", len(binary), 0x004E4942) + binary
-
-
-def _parts(container: Container, meshes: trimesh.Scene, stage: Stage) -> Iterator[_Part]:
-    """Every mesh at every place it is put, in our frame."""
-    order = {name: number for number, name in enumerate(meshes.geometry)}  # that of the file; the graph has its own
-    placed = sorted((meshes.graph.get(node) for node in meshes.graph.nodes_geometry), key=lambda at: order[at[1]])
-    solids = [(matrix, name) for matrix, name in placed if isinstance(meshes.geometry[name], trimesh.Trimesh)]
-    check_count(container.path, sum(len(meshes.geometry[name].faces) for _, name in solids))
+def _parts(container: Container, stage: Stage) -> Iterator[_Part]:
+    """Every primitive that the scene shows, in the order of the file."""
+    solid = _solid(container)
+    if not solid:
+        check_count(container.path, 0)
+    corners = {mesh: sum(_corner_count(container, each) for each in group) for mesh, group in solid.items()}
+    places = place_meshes(container, {mesh: count // 3 for mesh, count in corners.items() if count >= 3})
     frame = np.eye(4)
     frame[:3, :3] = stage.rotation * stage.scale
-    for matrix, name in solids:
-        yield _part(container, str(name), meshes.geometry[name], frame @ matrix)
+    materials: dict[Any, Material] = {None: Material()}
+    for mesh, ways in places.items():
+        name = repr(container.entry("meshes", mesh).get("name", mesh))
+        with np.errstate(over="ignore", invalid="ignore"):
+            matrices = frame @ ways
+        for primitive in solid[mesh]:
+            number = primitive.get("material")
+            if number not in materials:
+                materials[number] = read_material(container, number)
+            yield _part(container, name, primitive, materials[number], matrices)
 
 
-def _part(container: Container, name: str, mesh: trimesh.Trimesh, matrix: np.ndarray) -> _Part:
-    vertices, triangles = np.asarray(mesh.vertices), np.asarray(mesh.faces)
-    if triangles.size and not 0 <= triangles.min() <= triangles.max() < len(vertices):
-        raise InputError(container.path, f"mesh {name!r} has triangles of vertices that are not there", _AGAIN)
-    placed = _place(container.path, name, vertices, matrix)
-    if np.linalg.det(matrix[:3, :3]) < 0:
-        triangles = triangles[:, ::-1]  # a mirror turns the outside in
-    material = _material(container, mesh)
-    texture = base_texture(material)
-    image = image_of(container.header["textures"][texture["index"]]) if texture else None
-    return _Part(placed, triangles.astype(np.int32), _colours(mesh, material), _uv(mesh, material), image)
+def _solid(container: Container) -> dict[int, list[dict[str, Any]]]:
+    """The primitives of each mesh that are triangles; that others are left out is logged."""
+    solid: dict[int, list[dict[str, Any]]] = {}
+    others: set[str] = set()
+    for mesh in range(container.count("meshes")):
+        for primitive in container.entry("meshes", mesh)["primitives"]:
+            mode = primitive.get("mode", _TRIANGLES)
+            if mode in (_TRIANGLES, _STRIP, _FAN):
+                solid.setdefault(mesh, []).append(primitive)
+            else:
+                others.add(_MODES[mode] if mode in range(_TRIANGLES) else f"primitives of mode {mode!r}")
+    if others:
+        _log.warning("%s: its %s are left out; only triangles are drawn.", container.path, " and ".join(sorted(others)))
+    return solid
 
 
-def _place(path: Path, name: str, vertices: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """(v, 3) float32 vertices in our frame.
+def _corner_count(container: Container, primitive: dict[str, Any]) -> int:
+    """How many corners the triangles of a primitive have together."""
+    count = count_of(container, primitive.get("indices", primitive["attributes"]["POSITION"]))
+    return count if primitive.get("mode", _TRIANGLES) == _TRIANGLES else 3 * max(count - 2, 0)
+
+
+def _part(
+    container: Container, name: str, primitive: dict[str, Any], material: Material, matrices: np.ndarray
+) -> _Part:
+    attributes = primitive["attributes"]
+    used, triangles = _triangles(container, name, primitive)
+    vertices, placed = _place(container, name, attributes, used, triangles, matrices)
+    colours, alpha = _colours(container, attributes, material, used)
+    cutoffs = np.zeros(len(triangles), np.int64)
+    if material.cutoff is not None:
+        cutoffs = lowest_alpha(material.cutoff, alpha[triangles].mean(1))
+    uv, copies = _uv(container, attributes, material, used), len(matrices)
+    return _Part(
+        vertices, placed, np.tile(colours, (copies, 1)), np.tile(uv, (copies, 1)), material, np.tile(cutoffs, copies)
+    )
+
+
+def _triangles(container: Container, name: str, primitive: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+    """(v,) the vertices that a primitive uses and (t, 3) int64 its triangles of these, counter-clockwise from outside.
+
+    Meshes may share vertices: only those used are worth reading.
 
     Raises:
-        InputError: If one is not finite.
+        InputError: If a corner is none of the vertices, or there are more of these than triangles can use.
     """
-    wrong = np.flatnonzero(~np.isfinite(vertices).all(axis=1))
-    if wrong.size or not np.isfinite(matrix).all():
-        where = f"vertex {wrong[0]} of mesh {name!r} is {vertices[wrong[0]].tolist()}" if wrong.size else ""
-        problem = f"{where} ({wrong.size} are not finite)" if where else f"the place of mesh {name!r} is not finite"
-        raise InputError(path, problem, "repair the mesh and export it again")
-    placed = vertices @ matrix[:3, :3].T + matrix[:3, 3]
-    return placed.astype(np.float32)
+    count, mode = count_of(container, primitive["attributes"]["POSITION"]), primitive.get("mode", _TRIANGLES)
+    if count > 3 * MAX_TRIANGLES:
+        raise InputError(container.path, f"mesh {name} has {count:,} vertices", "decimate it or cut it into scenes")
+    if (index := primitive.get("indices")) is None:
+        return np.arange(count), triangulate(np.arange(count), mode)
+    corners = read_accessor(container, index)
+    if corners.shape[1] != 1 or corners.dtype.kind != "u":
+        raise InputError(container.path, f"the indices of mesh {name} are no numbers of vertices", AGAIN)
+    corners = corners[:, 0].astype(np.int64)
+    if corners.max(initial=-1) >= count:
+        raise InputError(container.path, f"mesh {name} has triangles of vertices that are not there", AGAIN)
+    is_used = np.zeros(count, np.bool_)
+    is_used[corners] = True
+    return np.flatnonzero(is_used), triangulate((np.cumsum(is_used) - 1)[corners], mode)
 
 
-def _material(container: Container, mesh: trimesh.Trimesh) -> dict[str, Any]:
-    """The material of a mesh as the file has it; empty where it has none."""
-    name = getattr(getattr(mesh.visual, "material", None), "name", None)
-    return container.header["materials"][int(name)] if name is not None else {}
+def triangulate(corners: np.ndarray, mode: int) -> np.ndarray:
+    """(t, 3) triangles of a list (n,) of vertices. glTF 2.0, section 3.7.2.1.
+
+    Args:
+        corners: Vertices in the order of the file; those too many for a triangle are left out.
+        mode: 4, triangles; 5, a strip; 6, a fan.
+    """
+    if mode == _TRIANGLES:
+        return corners[: len(corners) // 3 * 3].reshape(-1, 3)
+    last, first = corners[2:], corners[1:-1]
+    if mode == _FAN:
+        return np.stack([np.broadcast_to(corners[:1], last.shape), first, last], axis=1)
+    triangles = np.stack([corners[:-2], first, last], axis=1)
+    triangles[1::2, 1:] = triangles[1::2, :0:-1]  # every other triangle of a strip goes the other way round
+    return triangles
 
 
-def _colours(mesh: trimesh.Trimesh, material: dict[str, Any]) -> np.ndarray:
-    """(v, 3) uint8, the base colour times the vertex colours."""
-    factor = np.asarray(material.get("pbrMetallicRoughness", {}).get("baseColorFactor", (1, 1, 1, 1)), np.float64)
-    colours = np.tile(factor[:3], (len(mesh.vertices), 1))
-    if "_COLOUR" in mesh.vertex_attributes:
-        colours *= _unit(mesh.vertex_attributes["_COLOUR"])[:, :3]
-    return np.rint(np.clip(np.nan_to_num(colours), 0, 1) * 255).astype(np.uint8)
+def _place(
+    container: Container,
+    name: str,
+    attributes: dict[str, Any],
+    used: np.ndarray,
+    triangles: np.ndarray,
+    matrices: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """(n v, 3) float32 vertices in our frame and (n t, 3) int32 triangles, of n copies, by matrices (n, 4, 4).
+
+    Raises:
+        InputError: If a vertex is not finite or too far away.
+    """
+    positions = _attribute(container, attributes["POSITION"], used, 3)
+    wrong = np.flatnonzero(~np.isfinite(positions).all(axis=1))
+    if wrong.size:
+        where = f"vertex {used[wrong[0]]} of mesh {name} is {positions[wrong[0]].tolist()}"
+        raise InputError(
+            container.path, f"{where} ({wrong.size} are not finite)", "repair the mesh and export it again"
+        )
+    with np.errstate(over="ignore", invalid="ignore"):
+        placed = positions @ matrices[:, :3, :3].transpose(0, 2, 1) + matrices[:, None, :3, 3]
+        near = (np.abs(placed) < MAX_EXTENT).all()  # not where one is not finite, either
+    if not near:
+        problem = f"mesh {name} lies more than {MAX_EXTENT:,.0f} m from the origin"
+        raise InputError(container.path, problem, "give the metres per unit as scale, or repair the place of its node")
+    copies = triangles + len(positions) * np.arange(len(matrices))[:, None, None]
+    mirrored = np.linalg.det(matrices[:, :3, :3]) < 0
+    copies[mirrored] = copies[mirrored][:, :, ::-1]  # a mirror turns the outside in
+    return placed.reshape(-1, 3).astype(np.float32), copies.reshape(-1, 3).astype(np.int32)
 
 
-def _uv(mesh: trimesh.Trimesh, material: dict[str, Any]) -> np.ndarray:
+def _colours(
+    container: Container, attributes: dict[str, Any], material: Material, used: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """(v, 3) uint8, the base colour times the vertex colours, and (v,) alpha likewise, 0 to 1."""
+    colours = np.tile(material.factor, (len(used), 1))
+    if (index := attributes.get("COLOR_0")) is not None:
+        given = _attribute(container, index, used, 3, unit=True)
+        colours[:, : given.shape[1]] *= given
+    colours = np.clip(np.nan_to_num(colours), 0, 1)
+    return np.rint(colours[:, :3] * 255).astype(np.uint8), colours[:, 3]
+
+
+def _uv(container: Container, attributes: dict[str, Any], material: Material, used: np.ndarray) -> np.ndarray:
     """(v, 2) float32 texture coordinates after the texture's own move, zero where there are none."""
-    if "_UV" not in mesh.vertex_attributes:
-        return np.zeros((len(mesh.vertices), 2), np.float32)
-    uv = np.nan_to_num(_unit(mesh.vertex_attributes["_UV"])[:, :2])
-    moved = base_texture(material).get("extensions", {}).get("KHR_texture_transform", {})
-    if moved:
-        angle = float(moved.get("rotation", 0.0))
-        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-        uv = (uv * moved.get("scale", (1, 1))) @ turn + moved.get("offset", (0, 0))
-    return uv.astype(np.float32)
+    index = attributes.get(material.coordinates)
+    if index is None:
+        return np.zeros((len(used), 2), np.float32)
+    # Integers are fractions unless the extension that allows whole numbers is used.
+    unit = _QUANTIZED not in container.header.get("extensionsUsed", ())
+    uv = np.nan_to_num(_attribute(container, index, used, 2, unit)[:, :2])
+    if material.move is not None:
+        uv = uv @ material.move[:2] + material.move[2]
+    return np.clip(uv, -_MAX_UV, _MAX_UV).astype(np.float32)
 
 
-def _unit(attribute: Any) -> np.ndarray:
-    """Numbers of an attribute; integers stand for fractions of their largest."""
-    values = np.asarray(attribute)
-    return values / np.iinfo(values.dtype).max if values.dtype.kind in "iu" else values.astype(np.float64)
+def _attribute(container: Container, index: Any, used: np.ndarray, width: int, unit: bool = False) -> np.ndarray:
+    """(v, width or more) float64, an attribute of the vertices that are used.
 
-
-def _textures(container: Container, images: list[int]) -> tuple[np.ndarray, ...]:
-    """Images of the file: (h, w, 3) uint8, sides powers of two, together no more than `TEXTURE_BYTES`."""
-    opened = [_open_image(container, index) for index in images]
-    side = MAX_TEXTURE
-    while side > 1 and sum(3 * np.prod(_size(image, side)) for image in opened) > TEXTURE_BYTES:
-        side //= 2
-    return tuple(_pixels(container, index, image, side) for index, image in zip(images, opened, strict=True))
-
-
-def _open_image(container: Container, index: int) -> Image.Image:
-    try:
-        return Image.open(io.BytesIO(container.image(index)))
-    except (OSError, ValueError):
-        problem = f"texture {container.image_name(index)} is no picture"
-        raise InputError(container.path, problem, "write it as PNG or JPEG") from None
-
-
-def _size(image: Image.Image, side: int) -> tuple[int, int]:
-    """Width and height as powers of two, at most `side`."""
-    width, height = (min(side, 1 << round(np.log2(length))) for length in image.size)
-    return width, height
-
-
-def _pixels(container: Container, index: int, image: Image.Image, side: int) -> np.ndarray:
-    size = _size(image, side)
-    try:
-        image.draft("RGB", size)  # lets JPEG decode at a half or less
-        picture = image.convert("RGB")
-    except (OSError, ValueError, SyntaxError) as error:
-        problem = f"texture {container.image_name(index)} is damaged ({error})"
-        raise InputError(container.path, problem, _AGAIN) from None
-    return np.asarray(picture if picture.size == size else picture.resize(size, Image.Resampling.BOX))
+    Raises:
+        InputError: If there are fewer, or they have fewer numbers each.
+    """
+    if used.size and used[-1] >= count_of(container, index):
+        raise InputError(container.path, f"accessor {index} is of fewer vertices than its mesh", AGAIN)
+    values = read_floats(container, index, used, unit)
+    if not width <= values.shape[1] <= 4:
+        raise InputError(container.path, f"accessor {index} has {values.shape[1]} numbers a vertex", AGAIN)
+    return values
 
 
 def _join(name: str, container: Container, parts: list[_Part]) -> Scene:
-    images = sorted({part.image for part in parts if part.image is not None})
-    slots: dict[int | None, int] = {image: slot for slot, image in enumerate(images)}
+    images = sorted({part.material.image for part in parts if part.material.image is not None})
+    pictures = dict(zip(images, read_textures(container, images), strict=True))
+    parts = [_without_cut_away(part, pictures) for part in parts]
+    slots = {key: slot for slot, key in enumerate(sorted({key for part in parts for key in _keys(part)}))}
     starts = np.cumsum([0, *(len(part.vertices) for part in parts)])
-    textures = [np.full(len(part.triangles), slots.get(part.image, -1), np.int32) for part in parts]
     triangles = np.concatenate([part.triangles + start for part, start in zip(parts, starts, strict=False)])
+    samplers = tuple(sampler for _, sampler in slots)
     return Scene(
         name=name,
         vertices=np.concatenate([part.vertices for part in parts]),
         triangles=triangles.astype(np.int32),
         colours=np.concatenate([part.colours for part in parts]),
         uv=np.concatenate([part.uv for part in parts]),
-        texture=np.concatenate(textures),
+        texture=np.concatenate([_slots(part, slots) for part in parts]),
         object_ids=np.zeros(len(triangles), np.int32),
-        textures=_textures(container, images),
+        textures=tuple(_texels(pictures[image], sampler) for image, sampler in slots),
         two_sided=_two_sided(container),
+        samplers=samplers if any(sampler != Sampler() for sampler in samplers) else (),
     )
+
+
+def _without_cut_away(part: _Part, pictures: dict[int, np.ndarray]) -> _Part:
+    """A part without the triangles that alpha cuts away wholly; where it cuts nothing, it no longer counts."""
+    if not part.cutoffs.any():
+        return part
+    image = part.material.image
+    alpha = np.full((1, 1), 255, np.uint8) if image is None else pictures[image][..., 3]
+    cutoffs = np.where(part.cutoffs <= alpha.min(), 0, part.cutoffs)
+    shown = cutoffs <= alpha.max()
+    for cutoff in np.unique(cutoffs[shown & (cutoffs > 0)]):
+        these = np.flatnonzero(cutoffs == cutoff)
+        shown[these] = is_shown(part.uv[part.triangles[these]], alpha, _sampler(part, cutoff))
+    return replace(part, triangles=part.triangles[shown], cutoffs=cutoffs[shown])
+
+
+def _keys(part: _Part) -> set[tuple[int, Sampler]]:
+    """The textures that a part needs: an image, and how it is read."""
+    image = part.material.image
+    return set() if image is None else {(image, _sampler(part, cutoff)) for cutoff in np.unique(part.cutoffs)}
+
+
+def _sampler(part: _Part, cutoff: int) -> Sampler:
+    return Sampler(*part.material.wrap, int(cutoff))
+
+
+def _slots(part: _Part, slots: dict[tuple[int, Sampler], int]) -> np.ndarray:
+    """(t,) int32, which of the scene's textures each triangle has; -1 for none."""
+    if part.material.image is None:
+        return np.full(len(part.triangles), -1, np.int32)
+    cutoffs, places = np.unique(part.cutoffs, return_inverse=True)
+    numbers = [slots[part.material.image, _sampler(part, cutoff)] for cutoff in cutoffs]
+    return np.array(numbers, np.int32)[places]
+
+
+def _texels(picture: np.ndarray, sampler: Sampler) -> np.ndarray:
+    """A picture with its alpha only where that cuts."""
+    return picture if sampler.cutoff else np.ascontiguousarray(picture[..., :3])
 
 
 def _two_sided(container: Container) -> bool:

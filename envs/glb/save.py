@@ -1,6 +1,7 @@
 """Scenes as GLB files that habitat-sim and any glTF viewer show as they are drawn here, and what goes beside them."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ from trimesh.exchange.gltf import export_glb
 from trimesh.visual.material import PBRMaterial
 
 from envs.glb import habitat, house, stage
-from envs.scene import Scene
+from envs.glb.materials import WRAPS
+from envs.scene import Sampler, Scene
 from vln.files import replacing, write_json, write_text
 
 _UNLIT = "KHR_materials_unlit"
@@ -40,8 +42,8 @@ def save(scene: Scene, folder: Path) -> Path:
     # The house.json goes first and comes last: where it is, the rest is whole.
     names.house.unlink(missing_ok=True)
     order = np.argsort(scene.texture, kind="stable")
-    _write(names.glb, _drawn(scene))
-    _write(names.semantic_glb, _semantic(scene, order))
+    _write(names.glb, _drawn(scene), scene.samplers)
+    _write(names.semantic_glb, _semantic(scene, order), ())
     write_text(names.semantic_text, habitat.annotations(scene.objects))
     write_json(names.stage, _stage_config(names))
     write_json(names.house, house.describe(scene, house.vertex_textures(scene), names.glb), indent=None)
@@ -61,11 +63,14 @@ def _drawn(scene: Scene) -> trimesh.Scene:
     for number in np.unique(scene.texture):
         corners = scene.triangles[scene.texture == number]
         used, triangles = np.unique(corners, return_inverse=True)
-        name = "plain" if number < 0 else f"texture-{number:03d}"
+        name = "plain" if number < 0 else _material_name(number)
         image = Image.fromarray(scene.textures[number]) if number >= 0 else None
+        cutoff = scene.samplers[number].cutoff if number >= 0 and scene.samplers else 0
+        mask = {"alphaMode": "MASK", "alphaCutoff": cutoff / 255} if cutoff else {}
         material = PBRMaterial(  # type: ignore[no-untyped-call]
-            name=name, baseColorTexture=image, metallicFactor=0.0, roughnessFactor=1.0, doubleSided=scene.two_sided
-        )
+            name=name, baseColorTexture=image, metallicFactor=0.0, roughnessFactor=1.0, doubleSided=scene.two_sided,
+            **mask,
+        )  # fmt: skip
         uv = scene.uv[used].astype(np.float64)
         uv[:, 1] = 1 - uv[:, 1]  # trimesh counts v from below, in double precision nothing is lost
         visual = trimesh.visual.TextureVisuals(uv=uv, material=material)  # type: ignore[no-untyped-call]
@@ -90,17 +95,33 @@ def _opaque(colours: np.ndarray) -> np.ndarray:
     return np.column_stack([colours, np.full(len(colours), 255, np.uint8)])
 
 
-def _write(path: Path, meshes: trimesh.Scene) -> None:
+def _write(path: Path, meshes: trimesh.Scene, samplers: tuple[Sampler, ...]) -> None:
+    finish = partial(_finish, samplers)
     with replacing(path) as temporary:
-        content = export_glb(meshes, include_normals=False, tree_postprocessor=_unlit)  # type: ignore[no-untyped-call]
+        content = export_glb(meshes, include_normals=False, tree_postprocessor=finish)  # type: ignore[no-untyped-call]
         temporary.write_bytes(content)
 
 
-def _unlit(tree: dict[str, Any]) -> None:
-    """Mark every material as not to be lit, as trimesh has no word for it."""
+def _material_name(number: int) -> str:
+    return f"texture-{number:03d}"
+
+
+def _finish(samplers: tuple[Sampler, ...], tree: dict[str, Any]) -> None:
+    """Add what trimesh has no word for: that no material is lit, and how textures go on beyond their edges."""
     for material in tree.get("materials", []):
         material["extensions"] = {_UNLIT: {}}
         tree["extensionsUsed"] = [_UNLIT]
+    codes = {wrap: code for code, wrap in WRAPS.items()}
+    numbers = {material["name"]: number for number, material in enumerate(tree.get("materials", []))}
+    for slot, sampler in enumerate(samplers):
+        if (number := numbers.get(_material_name(slot))) is None:
+            continue
+        reference = tree["materials"][number]["pbrMetallicRoughness"]["baseColorTexture"]
+        texture = dict(tree["textures"][reference["index"]])  # trimesh shares those of the same image
+        texture["sampler"] = len(tree.setdefault("samplers", []))
+        tree["samplers"].append({"wrapS": codes[sampler.across], "wrapT": codes[sampler.down]})
+        reference["index"] = len(tree["textures"])
+        tree["textures"].append(texture)
 
 
 def _stage_config(names: Names) -> dict[str, Any]:

@@ -41,13 +41,14 @@ def _scene(address: np.ndarray) -> tuple[Shape, Looks]:
         carray(pointer(address[layout.BOXES]), (clusters, 6), np.float32),
         carray(pointer(address[layout.SPANS]), (clusters, 2), np.int32),
         address[layout.LARGE_CLUSTERS],
+        clusters - address[layout.CUT_CLUSTERS],
         address[layout.CULL] != 0,
     )
     looks = Looks(
         carray(pointer(address[layout.SURFACES]), (triangles, 4), np.int32),
         carray(pointer(address[layout.MAPPINGS]), (address[layout.MAPPED], 16), np.float32),
         carray(pointer(address[layout.GRADIENTS]), (address[layout.GRADED], 12), np.float32),
-        carray(pointer(address[layout.TEXTURES]), (address[layout.IMAGES], 3), np.int64),
+        carray(pointer(address[layout.TEXTURES]), (address[layout.IMAGES], 6), np.int64),
         carray(pointer(address[layout.CATEGORIES]), (address[layout.OBJECTS],), np.uint8),
     )
     return shape, looks
@@ -76,7 +77,7 @@ def _compiled(version: int) -> Any:
         Args:
             rows: (R,) int64, rows to draw.
             workers: How many share them.
-            scenes: (B, 16) int64, `PackedScene.address` of each row.
+            scenes: (B, 17) int64, `PackedScene.address` of each row.
             views: (B, 12) float32, position, right, up, forward of each row.
             lens: Of all rows.
             scratch: Arrays with a first axis of workers.
@@ -101,7 +102,7 @@ def _compiled(version: int) -> Any:
                 row = rows[i]
                 shape, looks = _scene(scenes[row])
                 view = borrowed(views[row])
-                find_visible(shape, view, lens, mine)
+                find_visible(shape, looks, view, lens, mine)
                 shade(looks, view, lens, mine, borrowed(images.rgb[row]), borrowed(images.depth[row]))
                 if wanted.semantic or wanted.category:
                     label(looks, mine.numbers, images.semantic[row], images.category[row], wanted)

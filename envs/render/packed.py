@@ -6,13 +6,13 @@ functions of the position within a triangle, so a triangle stores their gradient
 nothing but its position.
 """
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import cached_property
 
 import numpy as np
 
 from envs.render.textures import Texture, shared_texture
-from envs.scene import Scene
+from envs.scene import Sampler, Scene, Wrap
 from vln.errors import InputError
 
 CLUSTER = 64  # triangles that are culled together
@@ -27,7 +27,7 @@ TEXTURE, COLOUR, GRADIENT, OBJECT = range(4)
 U, V, TEXELS, PLANE, IMAGE = 0, 4, 8, 9, 13
 # Elements of `PackedScene.address`: where arrays are, then their sizes.
 CORNERS, BOXES, SPANS, SURFACES, MAPPINGS, GRADIENTS, TEXTURES, CATEGORIES = range(8)
-TRIANGLES, CLUSTERS, MAPPED, GRADED, IMAGES, OBJECTS, LARGE_CLUSTERS, CULL = range(8, 16)
+TRIANGLES, CLUSTERS, MAPPED, GRADED, IMAGES, OBJECTS, LARGE_CLUSTERS, CUT_CLUSTERS, CULL = range(8, 17)
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,14 +38,17 @@ class PackedScene:
         name: Of the scene.
         corners: (9, T) float32: x, y, z of the first corner, of the second, of the third.
         boxes: (C, 6) float32: smallest x, y, z and largest x, y, z of each cluster.
-        spans: (C, 2) int32: first triangle of each cluster and the first after it; clusters of large triangles first.
+        spans: (C, 2) int32: first triangle of each cluster and the first after it; clusters of large triangles first,
+            of triangles that alpha cuts last.
         large: How many clusters are of large triangles.
+        cut: How many clusters are of triangles that alpha cuts.
         surfaces: (T, 4) int32: row of `mappings` or -1, colour (red + green << 8 + blue << 16) where it is the same all
             over, row of `gradients` where it is not or -1, object id.
         mappings: (M, 16) float32, of each textured triangle: gradient of u and its value at the origin, of v likewise,
             texels per square metre, normal of its plane and the plane's distance from the origin, index of its texture.
         gradients: (G, 12) float32: gradient of red and its value at the origin, of green and blue likewise, 0 to 255.
         textures: Shared with other scenes.
+        samplers: How each of them is read.
         categories: (objects + 1,) uint8: what to draw in a category image for each object id.
         cull: Leave out triangles seen from behind.
     """
@@ -55,10 +58,12 @@ class PackedScene:
     boxes: np.ndarray
     spans: np.ndarray
     large: int
+    cut: int
     surfaces: np.ndarray
     mappings: np.ndarray
     gradients: np.ndarray
     textures: tuple[Texture, ...]
+    samplers: tuple[Sampler, ...]
     categories: np.ndarray
     cull: bool
 
@@ -70,17 +75,20 @@ class PackedScene:
 
     @cached_property
     def texture_table(self) -> np.ndarray:
-        """(textures, 3) int64: address of the words, bits of width and height."""
-        rows = [(texture.words.ctypes.data, texture.width_bits, texture.height_bits) for texture in self.textures]
-        return np.array(rows, np.int64).reshape(-1, 3)
+        """(textures, 6) int64: address of the words, bits of width and height, wrap across and down, cutoff."""
+        rows = [
+            (texture.words.ctypes.data, texture.width_bits, texture.height_bits, *astuple(sampler))
+            for texture, sampler in zip(self.textures, self.samplers, strict=True)
+        ]
+        return np.array(rows, np.int64).reshape(-1, 6)
 
     @cached_property
     def address(self) -> np.ndarray:
-        """(16,) int64: where its arrays are, and their sizes; valid while the scene is."""
+        """(17,) int64: where its arrays are, and their sizes; valid while the scene is."""
         arrays = (self.corners, self.boxes, self.spans, self.surfaces, self.mappings, self.gradients)
         counted = (self.surfaces, self.spans, self.mappings, self.gradients, self.texture_table, self.categories)
         places = [array.ctypes.data for array in (*arrays, self.texture_table, self.categories)]
-        return np.array([*places, *(len(array) for array in counted), self.large, self.cull], np.int64)
+        return np.array([*places, *(len(array) for array in counted), self.large, self.cut, self.cull], np.int64)
 
 
 def pack(scene: Scene, categories: np.ndarray | None = None) -> PackedScene:
@@ -97,7 +105,9 @@ def pack(scene: Scene, categories: np.ndarray | None = None) -> PackedScene:
     corners = scene.vertices[scene.triangles].astype(np.float64)
     normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     solid = np.flatnonzero((normals**2).sum(1) > 0)  # the others cannot be seen
-    order, starts, large = _clusters(corners[solid])
+    samplers = scene.samplers or (Sampler(),) * len(textures)
+    is_cut = np.array([*(sampler.cutoff > 0 for sampler in samplers), False])[scene.texture]
+    order, starts, large, cut = _clusters(corners[solid], is_cut[solid])
     order = solid[order]
     corners, normals = corners[order], normals[order]
     basis = _dual_basis(corners, normals)
@@ -121,23 +131,26 @@ def pack(scene: Scene, categories: np.ndarray | None = None) -> PackedScene:
         boxes=_boxes(corners, starts),
         spans=np.stack([starts, np.append(starts, len(order))[1:]], 1).astype(np.int32),
         large=large,
+        cut=cut,
         surfaces=surfaces,
-        mappings=_mappings(scene, textures, order[textured], basis[textured], corners[textured]),
+        mappings=_mappings(scene, textures, samplers, order[textured], basis[textured], corners[textured]),
         gradients=_affine(basis[varying], corners[varying], colours[varying]).reshape(-1, 12).astype(np.float32),
         textures=textures,
+        samplers=samplers,
         categories=np.ascontiguousarray(categories, np.uint8),
         cull=not scene.two_sided,
     )
 
 
-def _clusters(corners: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
-    """Order of triangles (T, 3, 3), where clusters start in it, and how many are of large triangles."""
+def _clusters(corners: np.ndarray, cut: np.ndarray) -> tuple[np.ndarray, np.ndarray, int, int]:
+    """Order of triangles (T, 3, 3), where clusters start in it, how many are of large triangles, and of cut ones."""
     centres = corners.mean(1)
-    large = np.ptp(corners, axis=1).max(1, initial=0.0) > LARGE
-    order = np.lexsort((_morton(centres), ~large))
-    count = int(large.sum())
-    firsts, rest = np.arange(0, count, LARGE_CLUSTER), np.arange(count, len(order), CLUSTER)
-    return order, np.concatenate([firsts, rest]), len(firsts)
+    large = (np.ptp(corners, axis=1).max(1, initial=0.0) > LARGE) & ~cut
+    order = np.lexsort((_morton(centres), ~large, cut))
+    count, whole = int(large.sum()), len(order) - int(cut.sum())
+    firsts, rest = np.arange(0, count, LARGE_CLUSTER), np.arange(count, whole, CLUSTER)
+    last = np.arange(whole, len(order), CLUSTER)
+    return order, np.concatenate([firsts, rest, last]), len(firsts), len(last)
 
 
 def _morton(points: np.ndarray) -> np.ndarray:
@@ -176,17 +189,17 @@ def _affine(basis: np.ndarray, corners: np.ndarray, values: np.ndarray) -> np.nd
 
 
 def _mappings(
-    scene: Scene, textures: tuple[Texture, ...], triangles: np.ndarray, basis: np.ndarray, corners: np.ndarray
-) -> np.ndarray:
+    scene: Scene, textures: tuple[Texture, ...], samplers: tuple[Sampler, ...],
+    triangles: np.ndarray, basis: np.ndarray, corners: np.ndarray,
+) -> np.ndarray:  # fmt: skip
     """(M, 16) float32, see PackedScene; of the scene's triangles (M,) with their basis and corners (M, 3, 3)."""
     mappings = np.zeros((len(triangles), 16), np.float32)
     if not len(triangles):
         return mappings
     uv = scene.uv[scene.triangles[triangles]].astype(np.float64)
-    # Whole repetitions do not show: keep numbers small, and at least 1 so that rounding towards 0 is rounding down.
-    uv += 1 - np.floor(uv.min(1, keepdims=True))
-    affine = _affine(basis, corners, uv)
     image = scene.texture[triangles]
+    uv += _whole_repetitions(uv, np.array([(sampler.across, sampler.down) for sampler in samplers])[image])
+    affine = _affine(basis, corners, uv)
     texels = np.array([1 << (each.width_bits + each.height_bits) for each in textures], np.float64)
     normals = np.cross(basis[:, 0], basis[:, 1])
     normals /= np.linalg.norm(normals, axis=1, keepdims=True)
@@ -196,3 +209,13 @@ def _mappings(
     mappings[:, PLANE + 3] = (normals * corners[:, 0]).sum(1)
     mappings[:, IMAGE] = image
     return mappings
+
+
+def _whole_repetitions(uv: np.ndarray, wraps: np.ndarray) -> np.ndarray:
+    """(M, 1, 2) what can be added to texture coordinates (M, 3, 2) without a change, by how they wrap (M, 2).
+
+    Numbers become small, and those that repeat at least 1, so that rounding towards 0 is rounding down.
+    """
+    low = uv.min(1, keepdims=True)
+    repeated, mirrored = 1 - np.floor(low), -2 * np.floor(low / 2)
+    return np.select([wraps[:, None] == Wrap.REPEAT, wraps[:, None] == Wrap.MIRROR], [repeated, mirrored], 0.0)

@@ -4,15 +4,14 @@ Screen coordinates are in pixels, x to the right and y down; a pixel is covered 
 linear on the screen, 0 where nothing is seen. Triangles that share an edge compute it alike: no gap opens between them.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from envs.render.memory import apart, compiled, constant, inlined, read, write
 from envs.render.packed import CLUSTER
+from envs.render.sampling import Cut, Number, f32, i32, is_drawn
 
-f32, i32 = np.float32, np.int32
-Number = Any  # in compiled code, of the types above; Python's hints would ask for conversions
 HALF, ONE, ZERO = f32(0.5), f32(1.0), f32(0.0)
 SLIVER = f32(1e-3)  # square pixels: below, depth is taken from a corner rather than from slopes of rounding errors
 NEAR = f32(0.02)  # metres: nothing nearer is drawn
@@ -43,6 +42,7 @@ class Shape(NamedTuple):
         boxes: (C, 6) float32.
         spans: (C, 2) int32.
         large: How many clusters are of large triangles.
+        whole: How many clusters are of triangles that alpha does not cut; the others come last.
         cull: Whether triangles seen from behind are hidden.
     """
 
@@ -51,6 +51,7 @@ class Shape(NamedTuple):
     boxes: np.ndarray
     spans: np.ndarray
     large: int
+    whole: int
     cull: bool
 
 
@@ -126,8 +127,8 @@ class Corner(NamedTuple):
 
 
 @compiled
-def fill(a: Corner, b: Corner, c: Corner, number: int, lens: Lens, buffer: Buffer) -> None:
-    """Fill one triangle line by line, where it is nearer than what is there."""
+def fill(a: Corner, b: Corner, c: Corner, number: int, lens: Lens, buffer: Buffer, cut: Cut | None) -> None:
+    """Fill one triangle line by line, where it is nearer than what is there and alpha does not cut it."""
     left = max(0, int(np.ceil(max(min(a.x, b.x, c.x), -ONE) - HALF)))
     right = min(lens.width - 1, int(np.floor(min(max(a.x, b.x, c.x), f32(lens.width + 1)) - HALF)))
     top = max(0, int(np.ceil(max(min(a.y, b.y, c.y), -ONE) - HALF)))
@@ -153,7 +154,10 @@ def fill(a: Corner, b: Corner, c: Corner, number: int, lens: Lens, buffer: Buffe
         start = max(left, int(np.ceil(first - HALF)))
         stop = min(right, int(np.floor(last - HALF)))
         base = y * lens.width
-        _fill_line(base, start, stop + 1, corner + down * centre, across, number, buffer.depths, buffer.numbers)
+        if cut is None:
+            _fill_line(base, start, stop + 1, corner + down * centre, across, number, buffer.depths, buffer.numbers)
+        else:
+            _fill_cut_line(y, base, start, stop + 1, corner + down * centre, across, number, buffer, cut)
 
 
 @inlined
@@ -186,6 +190,18 @@ def _fill_line(
         nearer = (inverse > there) & (i32(x) < i32(stop))
         write(numbers, base + x, i32(number if nearer else read(numbers, base + x)))
         write(depths, base + x, inverse if nearer else there)
+
+
+@inlined
+def _fill_cut_line(
+    y: int, base: int, start: int, stop: int, z: Number, across: Number, number: int, buffer: Buffer, cut: Cut
+) -> None:
+    """Fill pixels start to stop of line y, which starts at `base`, where alpha does not cut them."""
+    for x in range(start, stop):
+        inverse = z + across * f32(i32(x))
+        if inverse > buffer.depths[base + x] and is_drawn(cut, f32(i32(x)), f32(i32(y)), ONE / inverse):
+            buffer.depths[base + x] = inverse
+            buffer.numbers[base + x] = number
 
 
 @inlined
@@ -267,7 +283,7 @@ def _project_corners(
 
 
 @compiled
-def clip(shape: Shape, triangle: int, view: np.ndarray, lens: Lens, buffer: Buffer) -> None:
+def clip(shape: Shape, triangle: int, view: np.ndarray, lens: Lens, buffer: Buffer, cut: Cut | None) -> None:
     """Fill what lies beyond the near plane of a triangle that crosses it: a fan of one or two triangles."""
     first = last = Corner(ZERO, ZERO, ZERO)
     found = 0
@@ -276,25 +292,26 @@ def clip(shape: Shape, triangle: int, view: np.ndarray, lens: Lens, buffer: Buff
         bx, by, bz = _seen(shape, triangle, (corner + 1) % 3, view)
         if az > NEAR:
             point = _on_screen(ax, ay, az, lens)
-            _fan(found, first, last, point, shape.cull, triangle, lens, buffer)
+            _fan(found, first, last, point, shape.cull, triangle, lens, buffer, cut)
             first, last = point if found == 0 else first, point
             found += 1
         if (az > NEAR) != (bz > NEAR):  # the edge to the next corner meets the plane
             share = (NEAR - az) / (bz - az)
             point = _on_screen(ax + share * (bx - ax), ay + share * (by - ay), NEAR, lens)
-            _fan(found, first, last, point, shape.cull, triangle, lens, buffer)
+            _fan(found, first, last, point, shape.cull, triangle, lens, buffer, cut)
             first, last = point if found == 0 else first, point
             found += 1
 
 
 @compiled
 def _fan(
-    found: int, first: Corner, last: Corner, point: Corner, cull: bool, triangle: int, lens: Lens, buffer: Buffer
-) -> None:
+    found: int, first: Corner, last: Corner, point: Corner, cull: bool, triangle: int, lens: Lens, buffer: Buffer,
+    cut: Cut | None,
+) -> None:  # fmt: skip
     """Fill the triangle of the first, the last and a new point, where there are these three."""
     area = (last.x - first.x) * (point.y - first.y) - (point.x - first.x) * (last.y - first.y)
     if found >= 2 and (not cull or area < ZERO):
-        fill(first, last, point, triangle, lens, buffer)
+        fill(first, last, point, triangle, lens, buffer, cut)
 
 
 @inlined

@@ -46,7 +46,7 @@ class Renderer:
         self.category = np.zeros(shape, np.uint8)
         self._rows = np.arange(batch)
         self._views = np.zeros((batch, 12), np.float32)
-        self._addresses = np.zeros((batch, 16), np.int64)
+        self._addresses = np.zeros((batch, 17), np.int64)
         self._scratch: Scratch | None = None
 
     def render(

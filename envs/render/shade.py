@@ -12,14 +12,14 @@ import numpy as np
 
 from envs.render.memory import apart, compiled, inlined, prefetch, read, texel, write
 from envs.render.packed import COLOUR, GRADIENT, IMAGE, OBJECT, PLANE, TEXELS, TEXTURE, U, V
-from envs.render.raster import HALF, ONE, VECTOR, ZERO, Lens, Number, Scratch, f32, i32
+from envs.render.raster import HALF, ONE, VECTOR, ZERO, Lens, Scratch
+from envs.render.sampling import ACROSS, DOWN, FIXED, REPEAT, Number, f32, i32, place
 from envs.render.textures import HEADER
 
 SETUPS = 256  # triangles whose setups are remembered
 RED, GREEN, BLUE, AREA = 8, 12, 16, 20  # columns of a setup, after U and V
 OWNER, PLAIN, PICTURE = 0, 1, 2  # columns of an owner: triangle, its colour or -1, its texture or -1
 PART = 16  # pixels that share a level of the mipmap
-FIXED = 8  # bits after the point in texture coordinates
 BYTE = np.uint32(0xFF)
 RED_AND_BLUE, GREEN_ALONE = np.uint32(0xFF00FF), np.uint32(0x00FF00)
 WHITE = f32(255)
@@ -51,7 +51,7 @@ class Looks(NamedTuple):
         surfaces: (T, 4) int32.
         mappings: (M, 16) float32.
         gradients: (G, 12) float32.
-        textures: (textures, 3) int64.
+        textures: (textures, 6) int64.
         categories: (objects + 1,) uint8.
     """
 
@@ -160,11 +160,15 @@ def _run(
         return
     _tint(scratch, base, start, end, colours, ONE)
     texture, along_u, along_v = looks.textures[owner[PICTURE]], _along(setup, U, down), _along(setup, V, down)
+    repeats = texture[ACROSS] == REPEAT and texture[DOWN] == REPEAT
     while start < stop:
         part = min(start + PART, end)
         middle = scratch.metres[min((start + part) // 2, stop - 1)]
         texels = setup[AREA] * middle * middle * middle
-        _map(scratch, base, start, part, texture, texels, along_u, along_v)
+        if repeats:
+            _map(scratch, base, start, part, texture, texels, along_u, along_v)
+        else:
+            _map_wrapped(scratch, base, start, part, texture, texels, along_u, along_v)
         start = part
 
 
@@ -184,7 +188,7 @@ def _set_up(triangle: int, looks: Looks, view: np.ndarray, lens: Lens, setup: np
     for channel in range(3):
         column = RED + 4 * channel
         if gradient >= 0:
-            _on_pixels(looks.gradients[gradient], 4 * channel, view, lens, setup, column)
+            on_pixels(looks.gradients[gradient], 4 * channel, view, lens, setup, column)
         else:
             setup[column] = setup[column + 1] = setup[column + 2] = ZERO
             setup[column + 3] = f32((packed >> u32(8 * channel)) & BYTE)
@@ -192,8 +196,8 @@ def _set_up(triangle: int, looks: Looks, view: np.ndarray, lens: Lens, setup: np
         row = looks.mappings[mapping]
         for column in range(RED, RED + 12):
             setup[column] *= OF_WHITE
-        _on_pixels(row, U, view, lens, setup, U)
-        _on_pixels(row, V, view, lens, setup, V)
+        on_pixels(row, U, view, lens, setup, U)
+        on_pixels(row, V, view, lens, setup, V)
         plane = row[PLANE] * view[0] + row[PLANE + 1] * view[1] + row[PLANE + 2] * view[2] - row[PLANE + 3]
         # A pixel at depth z covers z^3 / (focal^2 distance of the plane) square metres.
         setup[AREA] = row[TEXELS] / (lens.focal * lens.focal * max(abs(plane), f32(1e-6)))
@@ -201,7 +205,7 @@ def _set_up(triangle: int, looks: Looks, view: np.ndarray, lens: Lens, setup: np
 
 
 @inlined
-def _on_pixels(row: np.ndarray, source: int, view: np.ndarray, lens: Lens, setup: np.ndarray, target: int) -> None:
+def on_pixels(row: np.ndarray, source: int, view: np.ndarray, lens: Lens, setup: np.ndarray, target: int) -> None:
     """A function that is affine in the world, on the pixels of a view."""
     x, y, z, pixel = row[source], row[source + 1], row[source + 2], ONE / lens.focal
     right = (x * view[3] + y * view[4] + z * view[5]) * pixel
@@ -263,9 +267,7 @@ def _map(
     texture: np.ndarray, texels: Number, along_u: Along, along_v: Along,
 ) -> None:  # fmt: skip
     """Places in the mipmap whose texels are as large as the pixels."""
-    # Half the logarithm of the number of texels in a pixel, rounded: from the exponent of the floating-point number.
-    doubled = int(f32(texels).view(np.int32) >> 23) - 126
-    level = min(max(doubled, 0) >> 1, HEADER - 1)
+    level = _level(texels)
     wide, high = i32(max(texture[1] - level, 0)), i32(max(texture[2] - level, 0))
     address = texture[0] + 4 * np.int64(texel(texture[0], i32(level)))
     masks = i32(i32((1 << wide) - 1) | i32(((1 << high) - 1) << 16))
@@ -278,6 +280,31 @@ def _map(
         write(scratch.v, i, i32((v0 + v1 * x) * z + v2))
         write(scratch.masks, i, masks)
         write(scratch.texels, i, address)
+
+
+@apart
+def _map_wrapped(
+    scratch: Scratch, base: int, start: int, stop: int,
+    texture: np.ndarray, texels: Number, along_u: Along, along_v: Along,
+) -> None:  # fmt: skip
+    """As `_map`, for textures that do not repeat in both directions."""
+    level = _level(texels)
+    wide, high = i32(max(texture[1] - level, 0)), i32(max(texture[2] - level, 0))
+    address = texture[0] + 4 * np.int64(texel(texture[0], i32(level)))
+    masks = i32(i32((1 << wide) - 1) | i32(((1 << high) - 1) << 16))
+    for i in range(start, stop):
+        x, z = f32(i32(i - base)), read(scratch.metres, i)
+        write(scratch.u, i, i32(place((along_u[0] + along_u[1] * x) * z + along_u[2], wide, texture[ACROSS])))
+        write(scratch.v, i, i32(place((along_v[0] + along_v[1] * x) * z + along_v[2], high, texture[DOWN])))
+        write(scratch.masks, i, masks)
+        write(scratch.texels, i, address)
+
+
+@inlined
+def _level(texels: Number) -> int:
+    """Of the mipmap for pixels of so many texels: half the logarithm, rounded, from the exponent of the number."""
+    doubled = int(f32(texels).view(np.int32) >> 23) - 126
+    return min(max(doubled, 0) >> 1, HEADER - 1)
 
 
 @apart

@@ -9,6 +9,7 @@ import numpy as np
 from vln.errors import InputError
 
 HEADER = 16  # words in front of the texels: where each level starts
+SHIFTS = np.array([0, 8, 16, 24], np.uint32)  # of red, green, blue and alpha in a texel
 LARGEST = 1 << (HEADER - 2)  # texels a side
 
 
@@ -18,7 +19,7 @@ class Texture:
 
     Attributes:
         words: (HEADER + texels of all levels,) uint32; the header tells where each level starts, a texel is
-            red + green << 8 + blue << 16.
+            red + green << 8 + blue << 16 + alpha << 24.
         width_bits: Logarithm of the width in texels, base 2.
         height_bits: Likewise of the height.
     """
@@ -35,7 +36,7 @@ def shared_texture(image: np.ndarray, source: str) -> Texture:
     """The texture of an image, made once in this process while any scene holds it.
 
     Args:
-        image: (h, w, 3) uint8.
+        image: (h, w, 3) or, with alpha, (h, w, 4) uint8.
         source: What to blame.
 
     Raises:
@@ -45,8 +46,8 @@ def shared_texture(image: np.ndarray, source: str) -> Texture:
     if any(side < 1 or side & (side - 1) or side > LARGEST for side in (width, height)):
         problem = f"a texture is {width} x {height} texels"
         raise InputError(source, problem, f"resize it to powers of two, at most {LARGEST}")
-    pixels = np.ascontiguousarray(image)
-    key = hashlib.blake2b(pixels.data, digest_size=16, salt=f"{width}x{height}".encode()).digest()
+    pixels, alpha = np.ascontiguousarray(image), "a" if image.shape[2] == 4 else ""
+    key = hashlib.blake2b(pixels.data, digest_size=16, salt=f"{width}x{height}{alpha}".encode()).digest()
     texture = _bank.get(key)
     if texture is None:
         texture = _bank[key] = Texture(_words(pixels), width.bit_length() - 1, height.bit_length() - 1)
@@ -62,8 +63,8 @@ def _words(image: np.ndarray) -> np.ndarray:
     words[:HEADER] = starts[-2]
     words[: len(levels)] = starts[:-1]
     for level, start in zip(levels, starts, strict=False):
-        texels = np.rint(level).astype(np.uint32).reshape(-1, 3)
-        words[start : start + len(texels)] = texels[:, 0] | texels[:, 1] << 8 | texels[:, 2] << 16
+        texels = np.rint(level).astype(np.uint32).reshape(-1, image.shape[2])
+        words[start : start + len(texels)] = (texels << SHIFTS[: image.shape[2]]).sum(1, dtype=np.uint32)
     return words
 
 
@@ -71,4 +72,4 @@ def _halved(level: np.ndarray) -> np.ndarray:
     """Means of 2 x 2 texels, of 2 where only one side is left to halve."""
     height, width = level.shape[:2]
     rows, columns = min(height, 2), min(width, 2)
-    return level.reshape(height // rows, rows, width // columns, columns, 3).mean((1, 3))
+    return level.reshape(height // rows, rows, width // columns, columns, level.shape[2]).mean((1, 3))

@@ -3,6 +3,7 @@
 import numpy as np
 
 from envs.render.memory import compiled, inlined, read, write
+from envs.render.packed import IMAGE, TEXTURE, U, V
 from envs.render.raster import (
     CROSSING,
     HALF,
@@ -12,15 +13,15 @@ from envs.render.raster import (
     ZERO,
     Buffer,
     Lens,
-    Number,
     Scratch,
     Shape,
     clip,
     corner_of,
-    f32,
     fill,
     project,
 )
+from envs.render.sampling import Cut, Number, f32
+from envs.render.shade import Looks, on_pixels
 
 TILE = 8  # pixels a side: what hides is asked of tiles
 BUCKETS = 64  # of distance, for sorting
@@ -31,11 +32,12 @@ FAR = f32(1e9)
 
 
 @compiled
-def find_visible(shape: Shape, view: np.ndarray, lens: Lens, scratch: Scratch) -> None:
-    """Fill the visibility buffer of one view: the large triangles first, then what they do not hide.
+def find_visible(shape: Shape, looks: Looks, view: np.ndarray, lens: Lens, scratch: Scratch) -> None:
+    """Fill the visibility buffer of one view: the large triangles first, then what they do not hide, then what is cut.
 
     Args:
         shape: The scene.
+        looks: Likewise; alpha of its textures cuts.
         view: (12,) position, right, up, forward of the camera.
         lens: Of the camera.
         scratch: Its `depths` and `numbers` are filled.
@@ -43,26 +45,30 @@ def find_visible(shape: Shape, view: np.ndarray, lens: Lens, scratch: Scratch) -
     scratch.depths[:] = ZERO
     scratch.numbers[:] = -1
     scratch.tiles[:] = ZERO
-    _draw_clusters(0, shape.large, shape, view, lens, scratch)
+    _draw_clusters(0, shape.large, shape, None, view, lens, scratch)
     _farthest(lens, scratch)
-    _draw_clusters(shape.large, len(shape.boxes), shape, view, lens, scratch)
+    _draw_clusters(shape.large, shape.whole, shape, None, view, lens, scratch)
+    if shape.whole < len(shape.boxes):
+        _draw_clusters(shape.whole, len(shape.boxes), shape, looks, view, lens, scratch)
 
 
 @inlined
-def _draw_clusters(start: int, stop: int, shape: Shape, view: np.ndarray, lens: Lens, scratch: Scratch) -> None:
-    """Draw clusters of a range, near ones first, as far as they are not behind what is there."""
+def _draw_clusters(
+    start: int, stop: int, shape: Shape, looks: Looks | None, view: np.ndarray, lens: Lens, scratch: Scratch
+) -> None:
+    """Draw clusters of a range, near ones first, as far as they are not behind what is there; with `looks`, cut."""
     filled, patience = 0, REFRESH
     for i in range(_in_frustum(shape.boxes, start, stop, view, lens, scratch)):
         cluster = scratch.order[1, i]
         if not _behind(shape.boxes[cluster], view, lens, scratch.tiles):
-            filled += _draw(cluster, shape, view, lens, scratch)
+            filled += _draw(cluster, shape, looks, view, lens, scratch)
             if filled >= patience:
                 _farthest(lens, scratch)
                 filled, patience = 0, patience + patience // SHARE
 
 
 @inlined
-def _draw(cluster: int, shape: Shape, view: np.ndarray, lens: Lens, scratch: Scratch) -> int:
+def _draw(cluster: int, shape: Shape, looks: Looks | None, view: np.ndarray, lens: Lens, scratch: Scratch) -> int:
     """Draw the triangles of a cluster that are not behind what is there; returns their number."""
     start, stop = shape.spans[cluster, 0], shape.spans[cluster, 1]
     project(shape, start, stop, view, lens, scratch)
@@ -74,12 +80,23 @@ def _draw(cluster: int, shape: Shape, view: np.ndarray, lens: Lens, scratch: Scr
             left, right = min(a.x, b.x, c.x), max(a.x, b.x, c.x)
             top, bottom = min(a.y, b.y, c.y), max(a.y, b.y, c.y)
             if not _covered(left, right, top, bottom, max(a.z, b.z, c.z), lens, scratch.tiles):
-                fill(a, b, c, start + i, lens, buffer)
+                fill(a, b, c, start + i, lens, buffer, _cut(start + i, looks, view, lens, scratch))
                 filled += 1
         elif scratch.states[i] == CROSSING:
-            clip(shape, start + i, view, lens, buffer)
+            clip(shape, start + i, view, lens, buffer, _cut(start + i, looks, view, lens, scratch))
             filled += 1
     return filled
+
+
+@inlined
+def _cut(triangle: int, looks: Looks | None, view: np.ndarray, lens: Lens, scratch: Scratch) -> Cut | None:
+    """What cuts a triangle; the first of the setups, which shading fills anew, holds it."""
+    if looks is None:
+        return None
+    row, setup = looks.mappings[looks.surfaces[triangle, TEXTURE]], scratch.setups[0]
+    on_pixels(row, U, view, lens, setup, U)
+    on_pixels(row, V, view, lens, setup, V)
+    return Cut(setup, looks.textures[int(row[IMAGE])])
 
 
 @inlined

@@ -1,0 +1,83 @@
+"""What a glTF file asks of its reader: the extensions that are read, and what to do about those that are not."""
+
+from typing import Any
+
+from envs.glb.container import Container, beside
+from envs.glb.materials import image_of, texture_of
+from envs.glb.nodes import INSTANCING
+from vln.errors import InputError
+
+_DRACO = "KHR_draco_mesh_compression"
+_MESHOPT = ("EXT_meshopt_compression", "KHR_meshopt_compression")
+_TOOL = "npx @gltf-transform/cli"
+_DECOMPRESS = f"write it again without, e.g. `{_TOOL} copy in.glb out.glb`"  # tried with version 4.5.1
+_PICTURES = f"write its textures as PNG or JPEG, e.g. `{_TOOL} ktxdecompress in.glb out.glb`"  # needs KTX-Software
+_READ = {INSTANCING, "EXT_texture_webp", "KHR_mesh_quantization", "KHR_texture_transform"}
+# What these add is light, which is not drawn, or about the file: the rest is right without them.
+_HARMLESS = {"EXT_lights_ies", "EXT_lights_image_based", "KHR_lights_punctual", "KHR_xmp", "KHR_xmp_json_ld"}
+
+
+def check_features(container: Container) -> None:
+    """Whether everything that is drawn can be read.
+
+    Raises:
+        InputError: If geometry is compressed without a copy that is not, a texture is of a format that pillow does not
+            read, an extension is required that is none of those read here, or a file is missing.
+    """
+    required = set(container.header.get("extensionsRequired", ()))
+    for name in (_DRACO, *_MESHOPT):
+        if name in required or _is_needed(container, name):
+            raise InputError(container.path, f"its geometry is compressed ({name}), which is not read", _DECOMPRESS)
+    if "KHR_texture_basisu" in required:
+        raise InputError(container.path, "its textures are KTX2 (KHR_texture_basisu), which is not read", _PICTURES)
+    unknown = sorted(str(name) for name in required if not _is_read(str(name)))
+    if unknown:
+        problem = f"requires {', '.join(unknown)}, which {'is' if len(unknown) == 1 else 'are'} not read"
+        raise InputError(container.path, problem, "write it again without, e.g. with Blender")
+    for buffer in container.header.get("buffers", ()):
+        _check_file(container, "buffer", buffer)
+    _check_textures(container)
+
+
+def _is_read(name: str) -> bool:
+    """Whether a file that requires an extension is drawn right; every material extension leaves the base colour."""
+    return name in _READ | _HARMLESS or name.startswith("KHR_materials_")
+
+
+def _is_needed(container: Container, name: str) -> bool:
+    """Whether geometry is there only in the form that a compression gives it."""
+    if name == _DRACO:
+        return any(
+            name in primitive.get("extensions", {}) and _is_empty(container, primitive["attributes"]["POSITION"])
+            for mesh in container.header.get("meshes", ())
+            for primitive in mesh["primitives"]
+        )
+    fallbacks = {
+        number
+        for number, buffer in enumerate(container.header.get("buffers", ()))
+        if name in buffer.get("extensions", {}) and "uri" not in buffer and not (number == 0 and container.binary)
+    }
+    return any(view["buffer"] in fallbacks for view in container.header.get("bufferViews", ()))
+
+
+def _is_empty(container: Container, accessor: Any) -> bool:
+    return not {"bufferView", "sparse"} & set(container.entry("accessors", accessor))
+
+
+def _check_textures(container: Container) -> None:
+    """Whether the colour texture of every material has an image in a format that pillow reads."""
+    for number in range(container.count("materials")):
+        if not (reference := texture_of(container.entry("materials", number))):
+            continue
+        image = image_of(container.entry("textures", reference["index"]))
+        if image is None or container.entry("images", image).get("mimeType") == "image/ktx2":
+            problem = f"texture {reference['index']} is KTX2 (KHR_texture_basisu) or has no image"
+            raise InputError(container.path, problem, _PICTURES)
+        _check_file(container, "texture", container.entry("images", image))
+
+
+def _check_file(container: Container, what: str, entry: dict[str, Any]) -> None:
+    """Whether the file that a buffer or an image is in, if any, is there."""
+    uri = entry.get("uri", "data:")
+    if not uri.startswith("data:"):
+        beside(container.path, what, uri)
