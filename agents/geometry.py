@@ -20,10 +20,10 @@ def directions(heading: Tensor, elevation: Tensor) -> Tensor:
     return torch.stack([*parts, elevation.sin(), elevation.cos()], -1)
 
 
-def facing(observation: dict[str, Tensor]) -> Tensor:
-    """(B,) the views whose centres are nearest to where the bodies look."""
-    column = torch.round(observation["heading"] / VIEW_STEP).long() % 12
-    return 12 * (1 + torch.round(observation["elevation"] / VIEW_STEP).long().clamp(-1, 1)) + column
+def facing(heading: Tensor, elevation: Tensor) -> Tensor:
+    """The views whose centres are nearest to directions in radians, int64 of their shape."""
+    column = torch.round(heading / VIEW_STEP).long() % 12
+    return 12 * (1 + torch.round(elevation / VIEW_STEP).long().clamp(-1, 1)) + column
 
 
 def view_centres() -> Tensor:
@@ -33,9 +33,9 @@ def view_centres() -> Tensor:
 
 
 def directions_around(centres: Tensor, heading: Tensor) -> Tensor:
-    """(B, 36, DIRECTION) features of the directions of `view_centres` from bodies with headings (B,)."""
+    """(B, 36, DIRECTION) features of the directions of `view_centres` from bodies with headings (B, 1)."""
     headings, elevations = centres.T
-    relative = headings - heading[:, None]
+    relative = headings - heading
     return directions(relative, elevations.expand_as(relative))
 
 

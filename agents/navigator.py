@@ -350,7 +350,8 @@ class Navigator(nn.Module):
         elif self.camera:
             looked = around.new_full((len(hidden), len(around)), 1 / len(around))
         else:
-            looked = nn.functional.one_hot(facing(observation), VIEWS).to(hidden.dtype)
+            view = facing(observation["heading"], observation["elevation"])[:, 0]
+            looked = nn.functional.one_hot(view, VIEWS).to(hidden.dtype)
         return looked, self._pool(looked, panorama, around)
 
     def _ground(self, context: Tensor, panorama: Panorama, around: Tensor) -> list[Tensor]:

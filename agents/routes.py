@@ -126,8 +126,8 @@ class GraphRoutes:
         relative = torch.where(stop, 0.0, towards - facing_before)
         metres = torch.sqrt(east.square() + north.square() + up.square())
         action = _moves(relative, elevation, metres, stop).float() * mask[:, :, None]
-        view = torch.where(stop, -1, facing({"heading": towards, "elevation": elevation})) * mask
-        frames = {"viewpoint": places * mask, "heading": facing_before.float() * mask}
+        view = torch.where(stop, -1, facing(towards, elevation)) * mask
+        frames = {"viewpoint": places * mask, "heading": (facing_before.float() * mask)[:, :, None]}
         return Routes(frames, action, view, mask)
 
     def _rows(self, scan: str, path: Sequence[str]) -> list[int]:

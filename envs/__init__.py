@@ -1,13 +1,15 @@
 """The worlds: simulators behind one protocol, and Gymnasium environments. Importing this registers the ids.
 
+What changed from one version of the ids to the next is told in `docs/migration.md`.
+
 Conventions: metres and radians. The graph simulator keeps Matterport's frame (z up, headings clockwise from +y);
 continuous worlds are y-up and right-handed, heading 0 looks along -z and turning left increases it.
 """
 
 import gymnasium
 
-GRAPH_IDS = {"vln/GraphPanoramic-v0": "panoramic", "vln/GraphLowLevel-v0": "low-level"}
-HOUSES_IDS = {"vln/HousesShort-v0": "houses-short", "vln/Houses-v0": "houses", "vln/HousesLong-v0": "houses-long"}
+GRAPH_IDS = {"vln/GraphPanoramic-v1": "panoramic", "vln/GraphLowLevel-v1": "low-level"}
+HOUSES_IDS = {"vln/HousesShort-v1": "houses-short", "vln/Houses-v1": "houses", "vln/HousesLong-v1": "houses-long"}
 HABITAT_IDS = {name.replace("vln/", "vln/Habitat"): dataset for name, dataset in HOUSES_IDS.items()}
 IDS = (*GRAPH_IDS, *HOUSES_IDS, *HABITAT_IDS)
 

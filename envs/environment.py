@@ -1,12 +1,15 @@
 """Gymnasium environments over any batched simulator: instructions, rewards, success, time limits."""
 
 from collections.abc import Sequence
+from copy import copy
 from typing import Any
 
 import gymnasium
 import numpy as np
 import torch
 from gymnasium import spaces
+from gymnasium.envs.registration import EnvSpec
+from gymnasium.error import ResetNeeded
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from torch import Tensor
@@ -17,8 +20,13 @@ from vln.episodes import REAL, Episode, check_instructions
 from vln.errors import InputError
 from vln.language import Vocabulary
 from vln.rewards import RewardConfig, final_reward, progress_reward
+from vln.trajectory import Pose
 
 SUCCESS_DISTANCE = 3.0  # metres, Anderson et al. 2018
+INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
+RENDER_MODES = ("rgb_array",)
+METADATA = {"render_modes": list(RENDER_MODES), "render_fps": 4}
+NO_RENDER_MODE = "render() needs an environment that was made with render_mode='rgb_array'"
 OPTIONS = ("episode_index", "reset_mask")  # of a reset
 Arrays = dict[str, Any]
 
@@ -31,18 +39,22 @@ class NavigationVectorEnv(VectorEnv):
     If any episode is in an altered environment also `environment`: its number, -1 for the real one.
 
     ## Actions
-    The simulator's; one of them stops.
+    The simulator's; one of them stops. Others than those of the action space are refused before anything has changed.
 
     ## Rewards
     `vln.rewards`: progress towards the goal at every move, success or failure at the end; 0 where the goal is withheld,
     and where no way leads to it.
 
     ## Termination and truncation
-    Terminated by the stop action, truncated after `max_steps` actions.
+    Terminated by the stop action, truncated after `max_steps` actions; never both. `spec.max_episode_steps` tells the
+    limit, which is the environment's own: no `gymnasium.wrappers.TimeLimit` is around it.
 
     ## Autoreset
-    `AutoresetMode.NEXT_STEP` (default): the step after an episode ended ignores its action, gives reward 0 and the
-    first observation of the next episode; mask that step when learning. `AutoresetMode.DISABLED`: an ended episode
+    `AutoresetMode.NEXT_STEP` or "NextStep" (default): the step after an episode ended ignores its action, gives reward
+    0 and the first observation of the next episode; mask that step when learning. `AutoresetMode.SAME_STEP` or
+    "SameStep": the step that ends an episode gives the first observation and the infos of the next one, and the infos
+    `final_obs`, an array of dicts with None where no episode ended, and `final_info`, a dict of arrays, each with the
+    mask of where it counts under its name with "_" before it. `AutoresetMode.DISABLED` or "Disabled": an ended episode
     stays where it is, with reward 0 and `terminated` or `truncated` still set, until
     `reset(options={"reset_mask": mask})`.
 
@@ -56,6 +68,11 @@ class NavigationVectorEnv(VectorEnv):
     ## Which episodes
     `reset(options={"episode_index": indices})` chooses them. Otherwise environment i draws them uniformly with the seed
     `seed + i`, so that it meets the same ones as a single environment with that seed.
+
+    ## Pictures
+    With `render_mode="rgb_array"`, `render` gives a picture (H, W, 3) uint8 of each environment: the map from above
+    with the way so far, the demonstration and the goal, beside what the body sees where there is a camera. They are for
+    people: who learns from them is told the goal.
 
     What is handed out is the caller's: later steps do not change it, and changing it does not change the episodes.
     """
@@ -71,7 +88,9 @@ class NavigationVectorEnv(VectorEnv):
         max_length: int = 80,
         reward: RewardConfig | None = None,
         success_distance: float = SUCCESS_DISTANCE,
-        autoreset_mode: AutoresetMode = AutoresetMode.NEXT_STEP,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        max_episode_steps: int | None = None,
+        render_mode: str | None = None,
         silent: bool = False,
         record: bool = False,
         tensors: bool = False,
@@ -87,23 +106,27 @@ class NavigationVectorEnv(VectorEnv):
             max_length: Tokens of an instruction that are kept.
             reward: The reward; see `vln.rewards`.
             success_distance: Metres; a stop nearer than this succeeds.
-            autoreset_mode: NEXT_STEP or DISABLED, see the class.
+            autoreset_mode: What happens after an episode ended, see the class.
+            max_episode_steps: Another limit on `max_steps`, by the name that `gymnasium.make_vec` has for it.
+            render_mode: "rgb_array" for pictures; None for none.
             silent: Hide the instructions, for agents that are to be deaf: all read as the empty sentence.
             record: Put poses and choices into the infos.
             tensors: Give torch tensors on the simulator's device instead of numpy arrays.
 
         Raises:
-            InputError: If there are no episodes, or one is in an unknown scene or says nothing.
+            InputError: If there are no episodes, one is in an unknown scene or says nothing, or a mode is unknown.
         """
-        if autoreset_mode not in (AutoresetMode.NEXT_STEP, AutoresetMode.DISABLED):
-            raise ValueError(f"autoreset mode {autoreset_mode} is not supported, use NEXT_STEP or DISABLED")
+        mode = _autoreset(autoreset_mode)
+        if render_mode not in (None, *RENDER_MODES):
+            raise InputError("render_mode", f"{render_mode!r} is unknown", f"use {RENDER_MODES[0]!r}, or None")
         if not episodes:
             raise InputError("episodes", "there are none to meet", "choose a split that has some in these buildings")
         self.simulator, self.episodes, self.num_envs = simulator, tuple(episodes), num_envs
-        self.max_steps, self.max_length = max_steps, max_length
+        self.max_steps, self.max_length = _limit(max_steps, max_episode_steps), max_length
         self.success_distance, self.reward = success_distance, reward or RewardConfig()
-        self.metadata = {"autoreset_mode": autoreset_mode, "render_modes": []}
-        self._next_step = autoreset_mode is AutoresetMode.NEXT_STEP
+        self.metadata = {**METADATA, "autoreset_mode": mode}
+        self._mode, self.render_mode = mode, render_mode
+        self._trails: list[list[Pose]] = [[] for _ in range(num_envs)]
         self._record, self.gives_tensors = record, tensors
         self._silent = silent
         check_instructions(self.episodes)
@@ -112,7 +135,7 @@ class NavigationVectorEnv(VectorEnv):
         tokens, _ = vocabulary.encode_batch(instructions, max_length)
         self._tokens = torch.zeros(len(tokens), max_length, dtype=torch.int64, device=simulator.device)
         self._tokens[:, : tokens.shape[1]] = torch.as_tensor(tokens)
-        instruction = spaces.MultiDiscrete([len(vocabulary.symbols)] * max_length)
+        instruction = spaces.Box(0, len(vocabulary.symbols) - 1, (max_length,), np.int64)
         self.single_action_space = simulator.action_space
         told: dict[str, spaces.Space] = {"instruction": instruction}
         altered = torch.tensor([each.environment for each in self.episodes], device=simulator.device)
@@ -122,6 +145,7 @@ class NavigationVectorEnv(VectorEnv):
         self.single_observation_space = spaces.Dict({**simulator.observation_space, **told})
         self.action_space = batch_space(self.single_action_space, num_envs)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self._actions, self._spec = int(self.single_action_space.n), None
         simulator.load(self.episodes)
         simulator.resize(num_envs)
         self._episode, self._distance = self._zeros(torch.int64), self._zeros(torch.float32)
@@ -157,6 +181,7 @@ class NavigationVectorEnv(VectorEnv):
         chosen = None if given is None else self._chosen(given, mask)
         self._seed(seed)
         self._start(rows, self._draw(rows) if chosen is None else chosen)
+        self._follow()
         return self._observe(), self._infos(success=self._zeros(torch.bool), collided=self._zeros(torch.bool))
 
     def _mask(self, given: Any) -> np.ndarray:
@@ -209,10 +234,22 @@ class NavigationVectorEnv(VectorEnv):
         self._terminated = self._terminated.index_fill(0, rows, False)
         self._truncated = self._truncated.index_fill(0, rows, False)
         self._distance = self.simulator.distance()
+        for row in rows.tolist() if self.render_mode else []:
+            self._trails[row] = []
+
+    def _follow(self) -> None:
+        """Remember where all bodies are, for pictures."""
+        for trail, pose in zip(self._trails, self.simulator.poses() if self.render_mode else [], strict=False):
+            if not trail or trail[-1] != pose:
+                trail.append(pose)
 
     def step(self, actions: Any) -> tuple[Arrays, Any, Any, Any, Arrays]:
-        """Take one action in each environment; see the class for what happens to those that have ended."""
-        actions = torch.as_tensor(actions, dtype=torch.int64, device=self.simulator.device)
+        """Take one action in each environment; see the class for what happens to those that have ended.
+
+        Raises:
+            InputError: If an action is not in the action space; nothing has changed then.
+        """
+        actions = self._checked(actions)
         ended = self._terminated | self._truncated
         alive, before = ~ended, self._distance
         collided = self.simulator.act(actions, alive)
@@ -225,12 +262,84 @@ class NavigationVectorEnv(VectorEnv):
         reward = progress_reward(before, after, self.reward) + final_reward(ending, success, self.reward)
         # No goal, no reward; nor where it cannot be reached.
         reward = torch.where(ended | ~after.isfinite(), 0.0, reward)
-        if self._next_step and bool(ended.any()):
-            rows = ended.nonzero().flatten()
-            self._start(rows, self._draw(rows))
+        if self._mode is AutoresetMode.NEXT_STEP and bool(ended.any()):
+            self._restart(ended)
             success = success & alive
         ends = self._out(self._terminated.clone()), self._out(self._truncated.clone())
-        return self._observe(), self._out(reward), *ends, self._infos(success, collided)
+        final: Arrays = {}
+        if self._mode is AutoresetMode.SAME_STEP and bool(ending.any()):
+            final = self._final(ending, self._infos(success, collided))
+            self._restart(ending)
+            success, collided = success & ~ending, collided & ~ending
+        self._follow()
+        return self._observe(), self._out(reward), *ends, {**self._infos(success, collided), **final}
+
+    def _restart(self, ended: Tensor) -> None:
+        """Start the next episodes where `ended` (B,)."""
+        rows = ended.nonzero().flatten()
+        self._start(rows, self._draw(rows))
+
+    def _final(self, ending: Tensor, infos: Arrays) -> Arrays:
+        """What is told of episodes that end (B,) and are followed by others in the same step, as Gymnasium does."""
+        mask = ending.numpy(force=True)
+        seen, last = self._observe(), np.full(self.num_envs, None, dtype=object)
+        for row in np.flatnonzero(mask).tolist():
+            last[row] = {name: value[row] for name, value in seen.items()}
+        told = {**infos, **{f"_{name}": mask.copy() for name in infos}}
+        return {"final_obs": last, "_final_obs": mask, "final_info": told, "_final_info": mask.copy()}
+
+    def _checked(self, actions: Any) -> Tensor:
+        """(B,) int64 actions, all of them in the action space.
+
+        Raises:
+            InputError: If one is not.
+        """
+        given = _array(actions) if not isinstance(actions, Tensor) else actions
+        whole = given.dtype.kind in "iu" if isinstance(given, np.ndarray) else given.dtype in INTEGERS
+        if not whole or tuple(given.shape) != (self.num_envs,):
+            raise self._refused(_array(given))
+        taken = torch.as_tensor(given, device=self.simulator.device).to(torch.int64)
+        if bool(((taken < 0) | (taken >= self._actions)).any()):
+            raise self._refused(_array(given))
+        return taken
+
+    def _refused(self, given: np.ndarray) -> InputError:
+        """What is wrong with actions."""
+        fix = f"give {self.num_envs} integers from 0 to {self._actions - 1}"
+        if given.shape != (self.num_envs,):
+            problem = f"actions of shape {given.shape} are not in {self.action_space}"
+            return InputError(self._name, problem, fix)
+        wrong = [row for row, action in enumerate(given.tolist()) if action not in range(self._actions)]
+        row = wrong[0] if wrong else 0
+        problem = f"action {given.tolist()[row]!r} of environment {row} is not in {self.single_action_space}"
+        return InputError(self._name, problem, fix)
+
+    def render(self) -> tuple[np.ndarray, ...] | None:
+        """A picture of each environment, (H, W, 3) uint8; None without a render mode.
+
+        Raises:
+            ResetNeeded: If there has been no reset.
+        """
+        if self.render_mode is None:
+            gymnasium.logger.warn(NO_RENDER_MODE)
+            return None
+        if not all(self._trails):
+            raise ResetNeeded("render() needs a reset() before it")
+        return tuple(self.simulator.picture(row, trail) for row, trail in enumerate(self._trails))
+
+    @property
+    def spec(self) -> EnvSpec | None:
+        """The specification that it was made of, with its time limit."""
+        return self._spec
+
+    @spec.setter
+    def spec(self, spec: EnvSpec | None) -> None:
+        self._spec = _with_limit(spec, self.max_steps)
+
+    @property
+    def _name(self) -> str:
+        """What errors call it."""
+        return f"environment '{self._spec.id if self._spec else self.simulator.name}'"
 
     def _observe(self) -> Arrays:
         observation = {**self.simulator.observe(), "instruction": self._tokens.index_select(0, self._episode)}
@@ -271,10 +380,7 @@ class NavigationEnv(gymnasium.Env):
         self._batch = NavigationVectorEnv(simulator, episodes, vocabulary, 1, **{**options, **fixed})
         self.action_space = self._batch.single_action_space
         self.observation_space = self._batch.single_observation_space
-        self.metadata = {"render_modes": []}
-        # Gymnasium wants arrays from a Box, even without dimensions, and scalars from a Discrete.
-        sensed = simulator.observation_space
-        self._boxes = {name for name, space in sensed.items() if isinstance(space, spaces.Box)}
+        self.metadata, self.render_mode = dict(METADATA), self._batch.render_mode
 
     @property
     def episodes(self) -> tuple[Episode, ...]:
@@ -293,16 +399,34 @@ class NavigationEnv(gymnasium.Env):
         chosen = {name: np.asarray(value)[None] for name, value in (options or {}).items()}
         observation, infos = self._batch.reset(seed=seed, options=chosen)
         super().reset(seed=seed)
-        return self._observation(observation), _first(infos)
+        return _first(observation), _first(infos)
 
     def step(self, action: Any) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:
-        """Take one action."""
-        observation, reward, terminated, truncated, infos = self._batch.step(np.asarray([action]))
-        ended = bool(terminated[0]), bool(truncated[0])
-        return self._observation(observation), float(reward[0]), *ended, _first(infos)
+        """Take one action.
 
-    def _observation(self, batch: Arrays) -> dict[str, Any]:
-        return {name: np.asarray(value[0]) if name in self._boxes else value[0] for name, value in batch.items()}
+        Raises:
+            InputError: If it is not in the action space; nothing has changed then.
+        """
+        given = _array(action)
+        if given.shape or given.dtype.kind not in "iu" or not 0 <= int(given) < self.action_space.n:
+            fix = f"give an integer from 0 to {self.action_space.n - 1}"
+            raise InputError(self._batch._name, f"action {action!r} is not in {self.action_space}", fix)
+        observation, reward, terminated, truncated, infos = self._batch.step(given[None])
+        return _first(observation), float(reward[0]), bool(terminated[0]), bool(truncated[0]), _first(infos)
+
+    def render(self) -> np.ndarray | None:
+        """A picture, (H, W, 3) uint8; None without a render mode."""
+        pictures = self._batch.render()
+        return None if pictures is None else pictures[0]
+
+    @property
+    def spec(self) -> EnvSpec | None:
+        """The specification that it was made of, with its time limit."""
+        return self._batch.spec
+
+    @spec.setter
+    def spec(self, spec: EnvSpec | None) -> None:
+        self._batch.spec = spec
 
 
 def check_options(options: dict[str, Any], known: Sequence[str] = OPTIONS) -> None:
@@ -314,6 +438,41 @@ def check_options(options: dict[str, Any], known: Sequence[str] = OPTIONS) -> No
     unknown = sorted(set(options) - set(known))
     if unknown:
         raise InputError("reset options", f"'{unknown[0]}' is unknown", f"use {' or '.join(map(repr, known))}")
+
+
+def _autoreset(given: AutoresetMode | str) -> AutoresetMode:
+    """The mode of a name, "NextStep", or of itself.
+
+    Raises:
+        InputError: If there is none.
+    """
+    try:
+        return AutoresetMode(given)
+    except ValueError:
+        names = " or ".join(repr(mode.value) for mode in AutoresetMode)
+        raise InputError("autoreset_mode", f"{given!r} is unknown", f"use {names}") from None
+
+
+def _limit(max_steps: int, max_episode_steps: int | None) -> int:
+    """The smaller of two limits on the number of actions; None and -1 are none.
+
+    Raises:
+        InputError: If one is not above 0.
+    """
+    given = [max_steps] if max_episode_steps in (None, -1) else [max_steps, max_episode_steps]
+    smallest = min(given)
+    if smallest < 1:
+        raise InputError("max_steps", f"is {smallest}", "give 1 or more actions")
+    return smallest
+
+
+def _with_limit(spec: EnvSpec | None, max_steps: int) -> EnvSpec | None:
+    """A specification that tells the time limit."""
+    if spec is None:
+        return None
+    told = copy(spec)
+    told.max_episode_steps = max_steps
+    return told
 
 
 def _array(value: Any) -> np.ndarray:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import gymnasium
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -69,6 +70,9 @@ class Simulator(Protocol):
 
     def poses(self) -> list[Pose]:
         """The B poses."""
+
+    def picture(self, row: int, trail: Sequence[Pose]) -> np.ndarray:
+        """What people are shown of a body that has gone along a trail of poses: (H, W, 3) uint8, always of one size."""
 
     def choices(self) -> list[tuple[str, ...]]:
         """What each action means to each body now; empty strings for actions that are not offered."""

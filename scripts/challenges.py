@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from envs.continuous import SceneCache
+from envs.continuous.floorplan import floor_plan
 from envs.houses import make_house
 from envs.houses.dataset import SPLITS, houses_split
 from envs.houses.house import house_name
 from envs.houses.tasks import LEVELS, TaskMaker
 from envs.scene import Scene
 from envs.scenes import load_scene
-from scripts.floorplan import floor_plan
 from vln.data import cache_folder
 from vln.episodes import Episode
 from vln.errors import InputError

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from envs.continuous.floorplan import floor_plan, see
 from envs.continuous.registry import SUCCESS_DISTANCE
 from envs.render import PackedScene, pack
 from envs.scenes import load_scene
-from scripts.floorplan import floor_plan, see
 from vln.replay.episode import HouseReplay
 from vln.replay.plan import FloorPlan, Views
 from vln.replay.select import Run, Selection, replay_houses

@@ -162,6 +162,9 @@ def assert_same(here: Any, there: Any) -> None:
     elif isinstance(here, (np.ndarray, np.generic, torch.Tensor)):
         one, other = (value.numpy(force=True) if isinstance(value, torch.Tensor) else value for value in (here, there))
         assert one.dtype == other.dtype
+        if one.dtype == object:
+            assert_same(one.tolist(), other.tolist())
+            return
         np.testing.assert_array_equal(one, other)
     else:
         assert here == there

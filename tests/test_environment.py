@@ -8,12 +8,15 @@ import numpy as np
 import pytest
 import torch
 from conformance import DISABLED, assert_same, random_actions, row, walk, withhold
+from gymnasium.error import ResetNeeded
 from gymnasium.vector import AutoresetMode
 
 from envs.environment import NavigationVectorEnv
 from vln.errors import InputError
 from vln.language import EOS, PAD
 from vln.rewards import RewardConfig
+
+GOAL_YELLOW = (0xF0, 0xE4, 0x42)
 
 # --- the ends of episodes ---
 
@@ -78,6 +81,43 @@ def test_a_success_is_told_once_and_not_of_the_next_episode(world):
         assert (infos["steps"][ended] == 0).all()
         ended, successes = terminated, successes + infos["success"].sum()
     assert successes > 4
+
+
+@pytest.mark.parametrize("mode", AutoresetMode)
+def test_autoreset_modes_have_the_names_that_gymnasium_gives_them(world, mode):
+    named, given = (world.vector(2, max_steps=4, autoreset_mode=each) for each in (mode.value, mode))
+    assert named.metadata["autoreset_mode"] is mode
+    assert_same(walk(named, steps=10), walk(given, steps=10))
+
+
+def test_with_same_step_autoreset_the_step_that_ends_an_episode_starts_the_next(world):
+    env = world.vector(4, max_steps=6, record=True, autoreset_mode="SameStep")
+    singles = [world.single(max_steps=6, record=True) for _ in range(4)]
+    env.reset(seed=3)
+    for number, single in enumerate(singles):
+        single.reset(seed=3 + number)
+    ends = 0
+    for actions in random_actions(env, 20, seed=1):
+        observation, reward, terminated, truncated, infos = env.step(actions)
+        over = terminated | truncated
+        assert infos.get("_final_obs", np.zeros(4, bool)).tolist() == over.tolist()
+        for number, single in enumerate(singles):
+            alone = single.step(actions[number])
+            assert (reward[number], terminated[number], truncated[number]) == alone[1:4]
+            if over[number]:
+                final = {name: value for name, value in infos["final_info"].items() if not name.startswith("_")}
+                assert_same({name: np.asarray(value) for name, value in infos["final_obs"][number].items()}, alone[0])
+                assert_same(row(final, number), alone[4])
+                assert all(infos["final_info"][f"_{name}"].tolist() == over.tolist() for name in final)
+                first, told = single.reset()
+            else:
+                first, told = alone[0], alone[4]
+                assert not over.any() or infos["final_obs"][number] is None
+            assert_same(row(observation, number), first)
+            kept = {name: value for name, value in infos.items() if "final" not in name}
+            assert_same(row(kept, number), told)
+        ends += over.sum()
+    assert ends > 8
 
 
 # --- rewards ---
@@ -196,12 +236,95 @@ def test_the_deaf_are_told_nothing(world):
     assert unheard.step(heard.action_space.sample())[4]["instruction"] == ""
 
 
+# --- pictures ---
+
+
+def test_pictures_are_of_one_size_and_change_with_the_body(world):
+    env = world.vector(3, max_steps=8, render_mode="rgb_array")
+    with pytest.raises(ResetNeeded):
+        env.render()
+    env.reset(seed=0)
+    first = env.render()
+    for actions in random_actions(env, 12):
+        env.step(actions)
+        pictures = env.render()
+        assert len(pictures) == 3
+        for picture in pictures:
+            assert picture.dtype == np.uint8
+            assert picture.shape == first[0].shape
+    assert any((one != other).any() for one, other in zip(first, pictures, strict=True))
+
+
+def test_a_single_picture_is_that_of_the_vector(world):
+    one, vector = world.single(render_mode="rgb_array"), world.vector(1, render_mode="rgb_array")
+    for env in (one, vector):
+        env.reset(options={"episode_index": 2 if env is one else [2]})
+    np.testing.assert_array_equal(one.render(), vector.render()[0])
+    assert one.metadata["render_modes"] == vector.metadata["render_modes"] == ["rgb_array"]
+
+
+def test_pictures_of_withheld_goals_show_no_goal(world):
+    for episodes, shown in ((world.withheld, False), (world.episodes, True)):
+        env = world.vector(4, episodes, render_mode="rgb_array")
+        env.reset(options={"episode_index": [0, 1, 2, 3]})
+        yellow = [(picture == GOAL_YELLOW).all(-1).any() for picture in env.render()]
+        assert any(yellow) == shown
+
+
+def test_without_a_render_mode_there_are_no_pictures(world):
+    env = world.vector(2)
+    env.reset(seed=0)
+    with pytest.warns(UserWarning, match="render_mode='rgb_array'"):
+        assert env.render() is None
+
+
 # --- what cannot be ---
 
 
-def test_other_autoreset_modes_and_no_episodes_are_errors(world):
-    with pytest.raises(ValueError, match="use NEXT_STEP or DISABLED"):
-        world.vector(2, autoreset_mode=AutoresetMode.SAME_STEP)
+@pytest.mark.parametrize(
+    ("actions", "sentence"),
+    [
+        ([1, 99], "action 99 of environment 1 is not in Discrete"),
+        ([-1, 1], "action -1 of environment 0 is not in Discrete"),
+        ([1, 0.5], "action 0.5 of environment 1 is not in Discrete"),
+        ([1.0, float("nan")], "action nan of environment 1 is not in Discrete"),
+        ([1.0, 1.0], "action 1.0 of environment 0 is not in Discrete"),
+        (torch.tensor([0.5, 1]), "action 0.5 of environment 0 is not in Discrete"),
+        ([True, False], "action True of environment 0 is not in Discrete"),
+        ([1, None], "action None of environment 1 is not in Discrete"),
+        ([1, 10**30], f"action {10**30} of environment 1 is not in Discrete"),
+        (np.array([1, 2**63], np.uint64), f"action {2**63} of environment 1 is not in Discrete"),
+        ([1], "actions of shape (1,) are not in MultiDiscrete"),
+        ([[1], [1]], "actions of shape (2, 1) are not in MultiDiscrete"),
+        (1, "actions of shape () are not in MultiDiscrete"),
+    ],
+)
+def test_actions_that_are_not_in_the_space_are_one_sentence_and_change_nothing(world, actions, sentence):
+    clean, env = (world.vector(2, **DISABLED) for _ in range(2))
+    assert_same(clean.reset(seed=3), env.reset(seed=3))
+    with pytest.raises(InputError, match=re.escape(sentence)):
+        env.step(actions)
+    for good in random_actions(clean, 4):
+        assert_same(clean.step(good), env.step(good))
+
+
+def test_a_single_environment_refuses_what_is_no_action(world):
+    clean, env = world.single(), world.single()
+    assert_same(clean.reset(seed=3), env.reset(seed=3))
+    for action in (99, -1, 0.5, 1.0, float("nan"), None, "left", True, [1], np.array([1]), 10**30, np.float32(1)):
+        with pytest.raises(InputError, match=r"environment '.*': action .* is not in Discrete.*give an integer from 0"):
+            env.step(action)
+    for good in (1, np.int64(1), np.array(1), np.uint8(1), torch.tensor(1)):
+        assert_same(clean.step(1), env.step(good))
+
+
+def test_unknown_modes_and_no_episodes_are_errors(world):
+    with pytest.raises(InputError, match="'Sometimes' is unknown; use 'NextStep' or 'SameStep' or 'Disabled'"):
+        world.vector(2, autoreset_mode="Sometimes")
+    with pytest.raises(InputError, match="render_mode: 'human' is unknown; use 'rgb_array', or None"):
+        world.vector(2, render_mode="human")
+    with pytest.raises(InputError, match="max_steps: is 0"):
+        world.vector(2, max_steps=0)
     with pytest.raises(InputError, match="there are none to meet"):
         NavigationVectorEnv(world.simulator(), [], world.vocabulary, 2)
 

@@ -124,7 +124,7 @@ def test_candidates_of_a_viewpoint():
     observation, infos = start(env)
     assert env.single_action_space.n == 4
     assert observation["viewpoint"].tolist() == [8, 0]
-    assert observation["heading"] == pytest.approx([100 * DEGREE, 350 * DEGREE])
+    assert observation["heading"][:, 0] == pytest.approx([100 * DEGREE, 350 * DEGREE])
     assert observation["candidate_mask"].tolist() == [[1, 1, 1, 1], [1, 1, 0, 0]]
     assert observation["candidate_viewpoint"].tolist() == [[8, 6, 7, 9], [0, 1, 0, 0]]
     assert observation["candidate_view"].tolist() == [[0, 15, 21, 18], [0, 15, 0, 0]]
@@ -161,7 +161,7 @@ def test_headings_start_at_the_nearest_view():
     env = world(LowLevelGraph([MAST]), *(facing("mn", heading) for heading in (0, 14, 16, 346, 200)))
     observation, _ = start(env)
     assert observation["view"].tolist() == [12, 12, 13, 12, 19]
-    assert observation["heading"] / DEGREE == pytest.approx([0, 0, 30, 0, 210])
+    assert observation["heading"][:, 0] / DEGREE == pytest.approx([0, 0, 30, 0, 210])
 
 
 def test_turns_and_tilts_are_thirty_degrees():

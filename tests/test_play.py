@@ -15,10 +15,10 @@ from small_house import small_episodes, small_house
 from agents.checkpoint import as_json, save_checkpoint
 from agents.config import CameraConfig, HousesConfig, LanguageConfig, NavigatorConfig, TrainConfig
 from envs.continuous import SceneCache, Sensors
+from envs.continuous.floorplan import floor_plan
 from envs.continuous.registry import TIME_LIMITS
 from envs.glb import save_glb
 from scripts.challenges import house_episodes
-from scripts.floorplan import floor_plan
 from scripts.houses_world import HousesWorld
 from scripts.keys import Script
 from scripts.play import walk

@@ -18,7 +18,7 @@ from PIL import Image
 from rich.console import Console
 from small_house import DEPTH, WIDTH, small_episodes, small_house
 
-from scripts.floorplan import floor_plan, see
+from envs.continuous.floorplan import floor_plan, see
 from vln.episodes import Episode
 from vln.errors import InputError
 from vln.replay.animation import BRISK, frames, pace

@@ -3,6 +3,7 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -15,7 +16,11 @@ from envs.continuous.settings import ACTIONS, FORWARD, LEFT, RIGHT, STOP, Motion
 from envs.houses.categories import CATEGORIES
 from vln.episodes import Episode
 from vln.errors import InputError
+from vln.replay.plan import FloorPlan, on_map, pose_on_map
 from vln.trajectory import Pose
+
+if TYPE_CHECKING:
+    from envs.pictures import Charts
 
 TURN = 2 * math.pi
 FAR = 1000.0  # metres, beyond anything seen
@@ -115,6 +120,10 @@ class ContinuousSimulator(ABC):
     def _pictures(self, rows: np.ndarray) -> Mapping[str, np.ndarray]:
         """Draw bodies (n,); returns what all B see, (B, ...), of rgb, depth, semantic and category what is wanted."""
 
+    @abstractmethod
+    def _plan(self, row: int) -> FloorPlan:
+        """The scene that a body is in from above."""
+
     # --- what they share ---
 
     @property
@@ -150,6 +159,8 @@ class ContinuousSimulator(ABC):
         """Make room for `batch` bodies; all must be placed before use."""
         self._positions = np.zeros((batch, 3))
         self._has_goal = np.zeros(batch, bool)
+        self._met: dict[int, Episode] = {}  # by body
+        self._charts: Charts | None = None
         self._start_headings, self._turns = np.zeros(batch), np.zeros(batch, np.int64)
         self._previous = np.full(batch, NO_ACTION)
         # What is known of each body, and whether it still holds.
@@ -171,6 +182,7 @@ class ContinuousSimulator(ABC):
         """
         changed, met = rows.numpy(), [self.episodes[number] for number in episodes.tolist()]
         self._enter(rows.tolist(), met)
+        self._met.update(zip(rows.tolist(), met, strict=True))
         self._start_headings[changed] = [episode.heading for episode in met]
         if self._labelled:
             for row, episode in zip(rows.tolist(), met, strict=True):
@@ -290,6 +302,30 @@ class ContinuousSimulator(ABC):
             Pose("", (x, y, z), heading, 0.0)
             for (x, y, z), heading in zip(self._positions.tolist(), self.headings.tolist(), strict=True)
         ]
+
+    def picture(self, row: int, trail: Sequence[Pose]) -> np.ndarray:
+        """What people are shown of a body that has gone along a trail: what it sees, and the map with its goal.
+
+        Returns:
+            (256, W, 3) uint8, the map alone where it sees no colours.
+        """
+        from envs.pictures import Charts, map_picture
+
+        episode, plan = self._met[row], self._plan(row)
+        self._charts = self._charts or Charts()
+        poses = [pose_on_map(pose) for pose in trail]
+        chart = self._charts.of_plan(episode.scan, plan, int(plan.floors.of(poses[-1].position[2])))
+        told = () if episode.withheld else episode.positions
+        reference = np.array([on_map(place) for place in told]).reshape(-1, 3)
+        above = map_picture(chart, poses, reference, reference[-1] if len(reference) else None)
+        view = self._view(row)
+        return above if view is None else np.hstack([view, above])
+
+    def _view(self, row: int) -> np.ndarray | None:
+        """What a body sees for people to look at, (256, W, 3) uint8; None where it sees no colours."""
+        from envs.pictures import enlarged
+
+        return enlarged(self.observe()["rgb"][row].numpy()) if self.sensors.rgb else None
 
     def choices(self) -> list[tuple[str, ...]]:
         """The names of the actions."""

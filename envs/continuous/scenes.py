@@ -125,6 +125,14 @@ class SceneCache:
             self.bytes -= size
         return loaded
 
+    def scene(self, name: str) -> Scene:
+        """The scene itself, which is not kept.
+
+        Raises:
+            InputError: If there is none of that name.
+        """
+        return self._load(name)
+
     def content_hash(self, name: str) -> str:
         """Hash of a scene; remembered after the scene itself is not."""
         return self._hashes.get(name) or self.get(name).content_hash

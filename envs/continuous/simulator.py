@@ -6,12 +6,14 @@ from typing import Literal
 import numpy as np
 
 from envs.continuous.base import OFF_GROUND, STOP_RADIUS, ContinuousSimulator, outside
+from envs.continuous.floorplan import floor_plan
 from envs.continuous.guide import Guide
 from envs.continuous.scenes import LoadedScene, SceneCache
 from envs.continuous.settings import Motion, Sensors
 from envs.navigation import Field, Ground, distances, expert, step
-from envs.render import Renderer
+from envs.render import Camera, Renderer
 from vln.episodes import Episode
+from vln.replay.plan import FloorPlan
 
 DRAWN = ("rgb", "depth", "semantic", "category")
 
@@ -44,6 +46,8 @@ class HousesSimulator(ContinuousSimulator):
         super().resize(batch)
         self._scenes: dict[int, LoadedScene] = {}
         self._fields: dict[int, Field] = {}  # but for withheld goals
+        self._plans: dict[str, FloorPlan] = {}  # of scenes that people were shown
+        self._watching: Renderer | None = None  # draws what people are shown
         self._renderer = Renderer(self.sensors.camera, batch) if self.sensors.draws and batch else None
 
     def _enter(self, rows: Sequence[int], episodes: Sequence[Episode]) -> None:
@@ -75,6 +79,25 @@ class HousesSimulator(ContinuousSimulator):
 
     def _grounds(self, rows: np.ndarray) -> list[Ground]:
         return [self._scenes[row].ground for row in rows.tolist()]
+
+    def _plan(self, row: int) -> FloorPlan:
+        scan = self._met[row].scan
+        if scan not in self._plans:
+            self._plans[scan] = floor_plan(self.scenes.scene(scan), self._scenes[row].ground)
+        return self._plans[scan]
+
+    def _view(self, row: int) -> np.ndarray | None:
+        """What a body sees, drawn larger than what it senses."""
+        from envs.pictures import view_size
+
+        scene, sensors = self._scenes[row], self.sensors
+        if scene.packed is None or not sensors.rgb:
+            return None
+        if self._watching is None:
+            self._watching = Renderer(Camera(*view_size(sensors.width, sensors.height), sensors.hfov), 1)
+        eye = self._positions[[row]] + np.array([0, sensors.eye, 0])
+        self._watching.render([scene.packed], eye, self.headings[[row]])
+        return self._watching.rgb[0].copy()
 
     def _pictures(self, rows: np.ndarray) -> Mapping[str, np.ndarray]:
         renderer, sensors = self._renderer, self.sensors

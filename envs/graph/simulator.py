@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from itertools import groupby
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
@@ -14,8 +14,12 @@ from envs.graph.tables import TURN, GraphTables, build_tables
 from vln.episodes import REFETCH, Episode
 from vln.errors import InputError
 from vln.features.table import ViewTable
+from vln.floors import Floors, find_floors
 from vln.graph import NavigationGraph
 from vln.trajectory import Pose
+
+if TYPE_CHECKING:
+    from envs.pictures import Charts
 
 
 class GraphSimulator:
@@ -46,6 +50,8 @@ class GraphSimulator:
         self._first_row = {graph.scan: int(row) for graph, row in zip(graphs, first, strict=False)}
         self._by_scan = {graph.scan: graph for graph in graphs}
         self._prepare()
+        self._floors: dict[str, Floors] = {}  # of buildings that people were shown
+        self._charts: Charts | None = None
         self._features = None
         if features is not None and features.dense is not None and features.dense.shape[-1]:
             rows = features.rows(self.graphs)
@@ -124,7 +130,7 @@ class GraphSimulator:
             self._reached = self._reached + on_path
 
     def _pose_observation(self) -> dict[str, Tensor]:
-        pose = {"viewpoint": self.viewpoint, "heading": self.heading, "elevation": self.elevation}
+        pose = {"viewpoint": self.viewpoint, "heading": self.heading[:, None], "elevation": self.elevation[:, None]}
         # Copies: whoever scales an observation in place must not move the body.
         observation = {name: value.clone() for name, value in pose.items()}
         if self._features is not None:
@@ -134,13 +140,28 @@ class GraphSimulator:
     def _pose_spaces(self) -> dict[str, spaces.Space]:
         found: dict[str, spaces.Space] = {
             "viewpoint": spaces.Discrete(len(self.viewpoint_names)),
-            "heading": spaces.Box(-TURN, TURN, (), np.float32),
-            "elevation": spaces.Box(-math.pi / 2, math.pi / 2, (), np.float32),
+            "heading": spaces.Box(-TURN, TURN, (1,), np.float32),
+            "elevation": spaces.Box(-math.pi / 2, math.pi / 2, (1,), np.float32),
         }
         if self._features is not None:
             low, high = (float(limit) for limit in self._features.aminmax())
             found["views"] = spaces.Box(low, high, self._features.shape[1:], np.float32)
         return found
+
+    def picture(self, row: int, trail: Sequence[Pose]) -> np.ndarray:
+        """What people are shown of a body that has gone along a trail: the map with its goal, (256, 256, 3) uint8."""
+        from envs.pictures import Charts, map_picture
+
+        self._charts = self._charts or Charts()
+        episode, here = int(self.episode[row]), int(self.viewpoint[row])
+        graph = self.graphs[int(np.searchsorted(list(self._first_row.values()), here, side="right")) - 1]
+        if graph.scan not in self._floors:
+            self._floors[graph.scan] = find_floors(graph.positions[:, 2])
+        floors = self._floors[graph.scan]
+        chart = self._charts.of_graph(graph, floors, int(floors.of(trail[-1].position[2])))
+        told = self._paths[episode, : int(self._lengths[episode])] if self._has_goal[episode] else []
+        reference = self.tables.position[told].numpy(force=True)
+        return map_picture(chart, trail, reference, reference[-1] if len(reference) else None)
 
     def poses(self) -> list[Pose]:
         """The B poses."""

@@ -89,11 +89,18 @@ class SceneFolder:
             self._hashes[name] = content.get("content_hash") or sha256(file)
         return self._hashes[name]
 
+    def scene(self, name: str) -> Scene:
+        """The scene itself.
+
+        Raises:
+            InputError: If its file is not there or cannot be read.
+        """
+        return self._make(name) if self._make else load_scene(self.file(name))
+
     def labels(self, name: str) -> SceneLabels:
         """What things are called in a scene, as its semantic description or house.json tells."""
         if name not in self._labels:
-            scene = self._make(name) if self._make else load_scene(self.file(name))
-            self._labels[name] = SceneLabels.of(scene)
+            self._labels[name] = SceneLabels.of(self.scene(name))
             if len(self._labels) > LABELS_KEPT:
                 self._labels.popitem(last=False)
         self._labels.move_to_end(name)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from envs.continuous.base import OFF_GROUND, STOP_RADIUS, ContinuousSimulator, outside
+from envs.continuous.floorplan import floor_plan
 from envs.continuous.guide import Guide
 from envs.continuous.scenes import BODY, SceneLabels
 from envs.continuous.settings import Motion, Sensors
@@ -15,6 +16,7 @@ from envs.habitat.scenes import SceneFolder
 from envs.habitat.settings import Workers
 from envs.navigation import Body
 from vln.episodes import Episode
+from vln.replay.plan import FloorPlan
 
 KINDS: dict[str, type[np.generic]] = {"rgb": np.uint8, "depth": np.float32, "semantic": np.int32}
 SHAPES = {"rgb": (3,), "depth": (1,), "semantic": ()}
@@ -101,6 +103,7 @@ class HabitatSimulator(ContinuousSimulator):
         super().resize(batch)
         self.close()
         self._goals = np.zeros((batch, 3))
+        self._plans: dict[str, FloorPlan] = {}  # of scenes that people were shown
         self._scans = [""] * batch
         self._files = [""] * batch
         self._owners = np.zeros(batch, np.int64)  # which worker answers for each body
@@ -168,6 +171,12 @@ class HabitatSimulator(ContinuousSimulator):
     def _guide_of(self, row: int) -> Guide | None:
         layout = self._labels_of(row).layout
         return Guide(layout, WayHome(self, row)) if layout and self._has_goal[row] else None
+
+    def _plan(self, row: int) -> FloorPlan:
+        scan = self._met[row].scan
+        if scan not in self._plans:
+            self._plans[scan] = floor_plan(self.scenes.scene(scan))
+        return self._plans[scan]
 
     def _step(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         places, headings = self._positions[rows].tolist(), self.headings[rows].tolist()

@@ -6,11 +6,9 @@ depend on how many processes made it, and fewer houses are the first of more.
 
 import gzip
 import json
-import multiprocessing
 import os
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from envs.houses.house import VERSION as HOUSES_VERSION
 from envs.houses.house import house_name, make_house
+from envs.houses.making import made_by
 from envs.houses.tasks import LEVELS, TaskMaker
 from vln.data import cache_folder
 from vln.episodes import Episode
@@ -159,14 +158,7 @@ def _make(
     with _progress(f"Making {dataset} {split}", len(jobs)) as advance:
         if workers == 1:
             return list(advance(house_rows(*job) for job in jobs))
-        # Compiled code starts threads, after which a fork may hang: spawn.
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(workers, mp_context=context) as pool:
-            return list(advance(pool.map(_job, jobs, chunksize=2)))
-
-
-def _job(job: tuple[str, str, int, int]) -> list[dict[str, Any]]:
-    return house_rows(*job)
+        return list(advance(made_by(workers, jobs)))
 
 
 @contextmanager

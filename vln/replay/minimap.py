@@ -1,13 +1,16 @@
-"""A plan in few pixels, for terminals."""
+"""A building from above in pixels, for terminals and videos."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from matplotlib.colors import to_rgb
 from PIL import Image, ImageDraw
 
+from vln.floors import Floors
+from vln.graph import NavigationGraph
 from vln.replay import style
 from vln.replay.layout import Window
 from vln.replay.plan import Corner, FloorPlan
@@ -16,6 +19,8 @@ from vln.trajectory import Pose
 Rgb = tuple[int, int, int]
 FINE = 4  # pixels drawn for each shown, so that edges are smooth
 PAPER: Rgb = (255, 255, 255)
+GRAPH_MARGIN = 1.0  # metres around a navigation graph
+POINTER = ((0.0, 2.6), (2.5, 2.2), (math.pi, 0.8), (-2.5, 2.2))  # turns and lengths to an arrow head's corners
 PALE = 0.35  # how far colours of things are faded
 
 
@@ -34,6 +39,68 @@ class Mark:
     pose: Pose | None = None
 
 
+class Chart:
+    """A storey from above, drawn once, that paths are drawn onto as often as wanted."""
+
+    def __init__(self, sheet: "_Sheet", floors: Floors, storey: int) -> None:
+        """What is on a sheet, of a storey."""
+        self._sheet, self._floors, self._storey = sheet, floors, storey
+
+    def marked(self, marks: Sequence[Mark], goal: Sequence[float] | np.ndarray | None = None) -> np.ndarray:
+        """The storey with paths.
+
+        Args:
+            marks: Paths, the last on top.
+            goal: (3,) where to go, if it is to be shown.
+
+        Returns:
+            (H, W, 3) uint8.
+        """
+        sheet = self._sheet.copy()
+        for mark in marks:
+            sheet.line([(x, y) for x, y, z in mark.places.tolist() if self._shows(z)], mark.colour)
+        if goal is not None and self._shows(goal[2]):
+            sheet.dot((float(goal[0]), float(goal[1])), style.GOAL, 3.0)
+        for mark in marks:
+            if mark.pose and self._shows(mark.pose.position[2]):
+                sheet.body(mark.pose, mark.colour)
+        return sheet.pixels()
+
+    def _shows(self, z: float) -> bool:
+        return bool(self._floors.of(z) == self._storey)
+
+
+def plan_chart(plan: FloorPlan, storey: int, width: int, height: int, weight: int = 1, fine: int = FINE) -> Chart:
+    """The chart of a storey of a plan.
+
+    Args:
+        plan: The building.
+        storey: Which, from 0.
+        width: Most columns.
+        height: Most rows.
+        weight: Pixels of a thin line; signs grow with its square.
+        fine: Pixels drawn for each shown, so that edges are smooth.
+    """
+    sheet = _Sheet.within(plan.window, width, height, weight, fine)
+    if not plan.rooms and storey < len(plan.pictures):
+        sheet.paste(plan.pictures[storey].image)
+    sheet.rooms(plan, storey)
+    return Chart(sheet, plan.floors, storey)
+
+
+def graph_chart(graph: NavigationGraph, floors: Floors, storey: int, side: int, weight: int, fine: int) -> Chart:
+    """The chart of a storey of a navigation graph, `side` pixels on its longer side; otherwise as `plan_chart`."""
+    low, high = graph.positions[:, :2].min(0) - GRAPH_MARGIN, graph.positions[:, :2].max(0) + GRAPH_MARGIN
+    sheet = _Sheet.within(Window(*low.tolist(), *high.tolist()), side, side, weight, fine)
+    on = floors.of(graph.positions[:, 2]) == storey
+    for here, there in np.argwhere(np.triu(graph.adjacency)).tolist():
+        if on[here] or on[there]:
+            sheet.line([(x, y) for x, y, _ in graph.positions[[here, there]].tolist()], style.EDGE)
+    for x, y, _ in graph.positions[on].tolist():
+        sheet.dot((x, y), style.VIEWPOINT, 1.0)
+    return Chart(sheet, floors, storey)
+
+
 def mini_map(
     plan: FloorPlan, storey: int, width: int, height: int, marks: Sequence[Mark], goal: np.ndarray | None = None
 ) -> np.ndarray:
@@ -50,35 +117,36 @@ def mini_map(
     Returns:
         (H, W, 3) uint8.
     """
-    window = plan.window
-    scale = FINE * min(width / window.width, height / window.height)
-    size = max(FINE, round(window.width * scale)), max(2 * FINE, round(window.height * scale))
-    sheet = _Sheet(window, scale, _ground(plan, storey, size))
-    sheet.rooms(plan, storey)
-    for mark in marks:
-        shown = [(x, y) for x, y, z in mark.places.tolist() if plan.floors.of(z) == storey]
-        sheet.line(shown, mark.colour)
-    if goal is not None and plan.floors.of(goal[2]) == storey:
-        sheet.dot((float(goal[0]), float(goal[1])), style.GOAL, 3.0)
-    for mark in marks:
-        if mark.pose and plan.floors.of(mark.pose.position[2]) == storey:
-            sheet.body(mark.pose, mark.colour)
-    return np.asarray(sheet.image.resize((size[0] // FINE, size[1] // FINE), Image.Resampling.BOX))
-
-
-def _ground(plan: FloorPlan, storey: int, size: tuple[int, int]) -> Image.Image:
-    """The paper, or of a bare mesh the picture from above."""
-    if plan.rooms or storey >= len(plan.pictures):
-        return Image.new("RGB", size, PAPER)
-    return Image.fromarray(plan.pictures[storey].image).resize(size)
+    return plan_chart(plan, storey, width, height).marked(marks, goal)
 
 
 class _Sheet:
     """Paper in metres."""
 
-    def __init__(self, window: Window, scale: float, image: Image.Image) -> None:
+    def __init__(self, window: Window, scale: float, image: Image.Image, weight: int, fine: int) -> None:
         self._window, self._scale, self.image = window, scale, image
+        self._weight, self._fine, self._unit = weight, fine, weight * fine
         self._pen = ImageDraw.Draw(image)
+
+    @classmethod
+    def within(cls, window: Window, width: int, height: int, weight: int, fine: int) -> Self:
+        """An empty one of at most so many pixels."""
+        scale = fine * min(width / window.width, height / window.height)
+        size = max(fine, round(window.width * scale)), max(2 * fine, round(window.height * scale))
+        return cls(window, scale, Image.new("RGB", size, PAPER), weight, fine)
+
+    def copy(self) -> "_Sheet":
+        """Another one with the same on it."""
+        return _Sheet(self._window, self._scale, self.image.copy(), self._weight, self._fine)
+
+    def paste(self, picture: np.ndarray) -> None:
+        """Cover all of it with a picture (H, W, 3) uint8."""
+        self.image.paste(Image.fromarray(picture).resize(self.image.size))
+
+    def pixels(self) -> np.ndarray:
+        """(H, W, 3) uint8 as it is shown."""
+        width, height = self.image.size
+        return np.asarray(self.image.resize((width // self._fine, height // self._fine), Image.Resampling.BOX))
 
     def _at(self, place: Corner) -> Corner:
         return (place[0] - self._window.left) * self._scale, (self._window.top - place[1]) * self._scale
@@ -90,11 +158,11 @@ class _Sheet:
                 corners = [self._at(corner) for corner in room.polygon]
                 tint = _rgb(style.PURPOSE_TINTS.get(room.name, style.FLOOR_SPACE))
                 self._pen.polygon(corners, fill=tint)
-                self._pen.line([*corners, *corners[:2]], fill=_rgb(style.WALL), width=FINE, joint="curve")
+                self._pen.line([*corners, *corners[:2]], fill=_rgb(style.WALL), width=self._unit, joint="curve")
         for door in plan.doors:
             if door.storey == storey:
                 ends = [np.array(door.centre) + side * np.array(door.along) * door.width / 2 for side in (-1, 1)]
-                self._pen.line([self._at((x, y)) for x, y in ends], fill=_rgb(style.FLOOR_SPACE), width=2 * FINE)
+                self._pen.line([self._at((x, y)) for x, y in ends], fill=_rgb(style.FLOOR_SPACE), width=2 * self._unit)
         for box in plan.boxes:
             if box.storey == storey:
                 (left, bottom), (right, top) = self._at(box.low), self._at(box.high)
@@ -104,21 +172,21 @@ class _Sheet:
     def line(self, places: Sequence[Corner], colour: str) -> None:
         """A path."""
         if len(places) > 1:
-            self._pen.line([self._at(place) for place in places], fill=_rgb(colour), width=FINE, joint="curve")
+            self._pen.line([self._at(place) for place in places], fill=_rgb(colour), width=self._unit, joint="curve")
 
     def dot(self, place: Corner, colour: str, size: float) -> None:
         """A dot with a dark edge, `size` shown pixels wide."""
         x, y = self._at(place)
-        reach = size * FINE / 2
+        reach = size * self._unit * self._weight / 2
         box = (x - reach, y - reach, x + reach, y + reach)
-        self._pen.ellipse(box, fill=_rgb(colour), outline=_rgb(style.INK), width=FINE // 2)
+        self._pen.ellipse(box, fill=_rgb(colour), outline=_rgb(style.INK), width=self._unit // 2)
 
     def body(self, pose: Pose, colour: str) -> None:
         """An arrow head."""
         x, y = self._at((pose.position[0], pose.position[1]))
         corners = [
-            (x + reach * FINE * math.sin(pose.heading + turn), y - reach * FINE * math.cos(pose.heading + turn))
-            for turn, reach in ((0.0, 2.6), (2.5, 2.2), (math.pi, 0.8), (-2.5, 2.2))
+            (x + reach * math.sin(pose.heading + turn), y - reach * math.cos(pose.heading + turn))
+            for turn, reach in ((each, units * self._unit * self._weight) for each, units in POINTER)
         ]
         self._pen.polygon(corners, fill=_rgb(colour), outline=(255, 255, 255))
 
