@@ -14,6 +14,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from torch import Tensor
 
+from envs.processes import settle
 from envs.simulator import Simulator
 from vln.chance import scramble
 from vln.episodes import REAL, Episode, check_instructions
@@ -116,6 +117,8 @@ class NavigationVectorEnv(VectorEnv):
         Raises:
             InputError: If there are no episodes, one is in an unknown scene or says nothing, or a mode is unknown.
         """
+        settle()
+        self._spec: EnvSpec | None = None
         mode = _autoreset(autoreset_mode)
         if render_mode not in (None, *RENDER_MODES):
             raise InputError("render_mode", f"{render_mode!r} is unknown", f"use {RENDER_MODES[0]!r}, or None")
@@ -145,7 +148,7 @@ class NavigationVectorEnv(VectorEnv):
         self.single_observation_space = spaces.Dict({**simulator.observation_space, **told})
         self.action_space = batch_space(self.single_action_space, num_envs)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
-        self._actions, self._spec = int(self.single_action_space.n), None
+        self._actions = int(simulator.action_space.n)
         simulator.load(self.episodes)
         simulator.resize(num_envs)
         self._episode, self._distance = self._zeros(torch.int64), self._zeros(torch.float32)
@@ -408,8 +411,8 @@ class NavigationEnv(gymnasium.Env):
             InputError: If it is not in the action space; nothing has changed then.
         """
         given = _array(action)
-        if given.shape or given.dtype.kind not in "iu" or not 0 <= int(given) < self.action_space.n:
-            fix = f"give an integer from 0 to {self.action_space.n - 1}"
+        if given.shape or given.dtype.kind not in "iu" or not 0 <= int(given) < self._batch._actions:
+            fix = f"give an integer from 0 to {self._batch._actions - 1}"
             raise InputError(self._batch._name, f"action {action!r} is not in {self.action_space}", fix)
         observation, reward, terminated, truncated, infos = self._batch.step(given[None])
         return _first(observation), float(reward[0]), bool(terminated[0]), bool(truncated[0]), _first(infos)

@@ -9,6 +9,7 @@ from envs.continuous.settings import Motion, Sensors
 from envs.continuous.simulator import HousesSimulator
 from envs.environment import NavigationEnv, NavigationVectorEnv
 from envs.houses.dataset import houses_split
+from envs.processes import settle
 from envs.simulator import Simulator
 from vln.episodes import Episode
 from vln.language import Vocabulary
@@ -73,6 +74,7 @@ def houses_ingredients(
     Returns:
         Simulator, episodes and vocabulary, and the options for the environment.
     """
+    settle()
     episodes = houses_split(split, dataset, folder, houses)
     if vocabulary is None:
         vocabulary = Vocabulary.build(episode.instruction for episode in houses_split("train", dataset, folder, houses))

@@ -159,7 +159,9 @@ class GraphSimulator:
             self._floors[graph.scan] = find_floors(graph.positions[:, 2])
         floors = self._floors[graph.scan]
         chart = self._charts.of_graph(graph, floors, int(floors.of(trail[-1].position[2])))
-        told = self._paths[episode, : int(self._lengths[episode])] if self._has_goal[episode] else []
+        told = (
+            self._paths[episode, : int(self._lengths[episode])] if self._has_goal[episode] else self._paths[episode, :0]
+        )
         reference = self.tables.position[told].numpy(force=True)
         return map_picture(chart, trail, reference, reference[-1] if len(reference) else None)
 
