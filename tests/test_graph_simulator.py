@@ -286,7 +286,7 @@ def test_a_goal_out_of_reach_is_infinitely_far():
     _, infos = start(env)
     assert infos["distance"].tolist() == [math.inf]
     assert infos["expert"].tolist() == [0]
-    assert [env.step([action])[1].tolist() for action in (1, 0)] == [[0], [-2]]
+    assert [env.step([action])[1].tolist() for action in (1, 0)] == [[0], [0]]
 
 
 # --- features, errors ---
