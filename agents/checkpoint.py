@@ -12,16 +12,18 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from msgspec import Meta, Struct, field
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from agents.config import from_json
 from vln.errors import InputError
-from vln.files import replacing
+from vln.files import reading, replacing
+from vln.schema import Count, as_kind
 
 FORMAT = "vln-checkpoint-1"
 SAVE_EVERY = 600.0  # seconds after which a run writes a checkpoint, whether or not it is time to evaluate
@@ -94,19 +96,32 @@ def load_checkpoint(path: Path) -> Checkpoint:
     """
     if not Path(path).is_file():
         raise InputError(path, "there is no checkpoint", "train first, or correct the path")
-    try:
-        with safe_open(str(path), framework="pt") as file:
-            header = file.metadata() or {}
-            if header.get("format") != FORMAT:
-                raise InputError(
-                    path, f"field 'format' is not '{FORMAT}'", "use a checkpoint written by scripts/train.py"
-                )
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
-            return Checkpoint(tensors, json.loads(header["state"]), Path(path))
-    except (SafetensorError, KeyError, json.JSONDecodeError, OSError) as error:
-        raise InputError(
-            path, f"is truncated or no checkpoint ({error})", "use another checkpoint of the run"
-        ) from None
+    fix = "use another checkpoint of the run"
+    with reading(path, Exception, fix=fix), safe_open(str(path), framework="pt") as file:
+        header = file.metadata() or {}
+        if header.get("format") != FORMAT:
+            raise InputError(path, f"field 'format' is not '{FORMAT}'", "use a checkpoint written by scripts/train.py")
+        state = json.loads(header["state"])  # of ours, in which a loss may be NaN
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+    as_kind(state, _State, path, fix, "its state")
+    return Checkpoint(tensors, state, Path(path))
+
+
+class _State(Struct):
+    """What the state of a checkpoint may hold; those of different runs have different parts of it."""
+
+    iteration: Count
+    seconds: Annotated[float, Meta(ge=0, le=1e12)]
+    config: dict[str, Any]
+    fingerprint: dict[str, str]
+    steps: Count = 0
+    gathered: Count = 0
+    explored: Count = 0
+    in_vain: Count = 0
+    workers: Annotated[int, Meta(ge=1, le=1 << 16)] = 1
+    best: float | None = None
+    waiting: list[dict[str, float]] = field(default_factory=list)
+    versions: dict[str, str] = field(default_factory=dict)
 
 
 def run_checkpoint(run: Path, name: str = "best") -> Path:

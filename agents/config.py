@@ -7,6 +7,7 @@ from typing import Any, Literal, TypeVar, get_type_hints
 
 from vln.errors import InputError
 from vln.rewards import RewardConfig
+from vln.schema import as_kind
 
 Cell = Literal["rnn", "lstm", "gru"]
 Dataset = Literal["r2r", "r4r", "fgr2r", "houses-short", "houses", "houses-long", "r2r-ce", "rxr-ce"]
@@ -472,9 +473,11 @@ def from_json(kind: type[Config], values: Any, source: object, prefix: str = "")
     for name in sorted((names - came_later - found) | (found - names)):
         problem = f"configuration field '{prefix}{name}' is {'missing' if name in names else 'unknown'}"
         raise InputError(source, problem, "use the version of vln that wrote it")
-    return kind(
-        **{
-            name: from_json(types[name], value, source, f"{prefix}{name}.") if is_dataclass(types[name]) else value
-            for name, value in values.items()
-        }
-    )
+    return kind(**{name: _setting(types[name], value, source, prefix + name) for name, value in values.items()})
+
+
+def _setting(kind: Any, value: Any, source: object, name: str) -> Any:
+    """The value of a field, which may be a configuration itself."""
+    if is_dataclass(kind):
+        return from_json(kind, value, source, f"{name}.")  # type: ignore[arg-type]
+    return as_kind(value, kind, source, "use the version of vln that wrote it", f"configuration field '{name}'")

@@ -11,12 +11,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
+from msgspec import Struct
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from torch.utils.tensorboard import SummaryWriter
 
 from vln.errors import InputError
 from vln.files import read_json_lines, write_json_lines, writing
+from vln.schema import Count, as_kind
 
 EVERY = 20  # updates whose numbers are averaged into one line of the log
 Scores = dict[str, dict[str, float]]
@@ -93,8 +95,7 @@ class Log:
     def _rows(self) -> Iterator[dict[str, Any]]:
         """What was logged, up to a line that a crash cut off."""
         with suppress(InputError):
-            for _, row in read_json_lines(self._file):
-                yield row
+            yield from read_metrics(self._file)
 
     @contextmanager
     def progress(self, trainer: Run) -> Iterator[None]:
@@ -197,6 +198,26 @@ def _silent_refusals() -> Iterator[None]:
         yield
     finally:
         threading.excepthook = before
+
+
+class _Line(Struct):
+    """What every line of `metrics.jsonl` has, besides numbers, or a text."""
+
+    iteration: Count
+    seconds: float
+    group: str
+
+
+def read_metrics(path: Path) -> Iterator[dict[str, Any]]:
+    """The lines of a `metrics.jsonl`, each with `iteration`, `seconds`, `group` and the numbers, or the text, of that.
+
+    Raises:
+        InputError: If the file is missing, or a line is none.
+    """
+    fix = "train again, or give another run"
+    for number, row in read_json_lines(path, dict[str, int | float | str], fix):
+        as_kind(row, _Line, path, fix, f"line {number}")
+        yield row
 
 
 class Silence(Log):

@@ -13,6 +13,7 @@ from tyro.conf import Positional
 
 from agents.checkpoint import check_fingerprint, load_checkpoint, load_model
 from agents.config import PhaseConfig, TrainConfig
+from agents.log import read_metrics
 from agents.practice import practise, transplant
 from agents.recording import Recording
 from agents.trainer import LATEST
@@ -23,7 +24,7 @@ from scripts.train import use_threads
 from scripts.worlds import open_world
 from vln.audit import subset
 from vln.errors import InputError
-from vln.files import read_json_lines, read_text, writable_folder
+from vln.files import read_text, writable_folder
 from vln.language import Vocabulary
 
 QUICK_HOUSES = 24  # of training, whose making takes its time
@@ -148,8 +149,8 @@ def trained(
             learn(run, f"{variant.name}, seed {seed}", config, data, threads)
             navigator = study.navigator(config)
             load_model(navigator, load_checkpoint(run / LATEST).part("average"), run / LATEST)
-            log = read_json_lines(run / "metrics.jsonl")
-            updates = [row for _, row in log if row["group"] == "train" and "gradient_norm" in row]
+            log = read_metrics(run / "metrics.jsonl")
+            updates = [row for row in log if row["group"] == "train" and "gradient_norm" in row]
             found.setdefault(variant, []).append(study.finding(variant, navigator, updates, minutes(run)))
     return found
 

@@ -34,7 +34,7 @@ from agents.config import check_numbers, from_json
 from agents.decoding import Decoding
 from agents.language_model import LanguageModel, LanguageModelConfig
 from agents.language_modelling import SAMPLE, LanguageTrainer
-from agents.log import Log
+from agents.log import Log, read_metrics
 from agents.trainer import LATEST
 from agents.writing import Writer
 from scripts.common import commands, show
@@ -43,7 +43,7 @@ from scripts.texts import Corpus, has_ends, open_corpus
 from scripts.train import run_folder, use_threads
 from scripts.worlds import usable_device
 from vln.errors import InputError
-from vln.files import read_json_lines, read_text, write_text
+from vln.files import read_text, write_text
 from vln.language import Vocabulary
 
 FULL = 4  # times as many updates as for a quick look
@@ -218,7 +218,7 @@ def history(run: Path) -> list[dict[str, Any]]:
     """
     log = run / "metrics.jsonl"
     rows: dict[int, dict[str, Any]] = {}
-    for _, line in read_json_lines(log):
+    for line in read_metrics(log):
         row = rows.setdefault(line["iteration"], {"iteration": line["iteration"], "bits": {}})
         if "bits" in line:
             row["bits"][line["group"]] = line["bits"]

@@ -13,11 +13,12 @@ from rich.table import Table
 
 from agents.checkpoint import Checkpoint, load_checkpoint
 from agents.config import TrainConfig, from_json
+from agents.log import read_metrics
 from agents.trainer import LATEST, STAGES
 from scripts import train
 from scripts.evaluate import lives, open_run
 from vln.errors import InputError
-from vln.files import read_json_lines, replacing, write_text
+from vln.files import replacing, write_text
 
 DONE = "done"  # the file that tells that a run has ended
 
@@ -142,8 +143,8 @@ def curves(runs: Mapping[str, Sequence[Path]], split: str = "val_unseen") -> Fig
     axes = figure.subplots()
     for number, (name, seeds) in enumerate(runs.items()):
         for place, run in enumerate(seeds):
-            log = read_json_lines(run / "metrics.jsonl")
-            points = [(row["iteration"], 100 * row["SR"]) for _, row in log if row["group"] == split]
+            log = read_metrics(run / "metrics.jsonl")
+            points = [(row["iteration"], 100 * row["SR"]) for row in log if row["group"] == split]
             label = None if place else name
             axes.plot(*zip(*points, strict=True), f"C{number % 10}", marker=".", label=label)
     axes.set(xlabel="updates", ylabel=f"{split} SR, %")

@@ -136,11 +136,20 @@ def first_entry(field: str, value: Any) -> Callable[[Any], None]:
         ("scan", "nowhere", ["scan 'nowhere'"]),
         ("path", ["here", "there"], ["field 'path'", "breaks at step 0", "viewpoint 'here' is not in the graph"]),
         ("path", "jump", ["field 'path'", "breaks at step 1", "are not connected"]),
-        ("path", [], ["field 'path' of entry 0 is not a non-empty list"]),
-        ("instructions", [], ["field 'instructions' of entry 0 is not a non-empty list of strings"]),
-        ("instructions", ["Go.", 3], ["field 'instructions' of entry 0 is not a non-empty list of strings"]),
-        ("instructions", ["Go.", " "], ["field 'instructions' of entry 0 is not a non-empty list of strings"]),
-        ("heading", float("nan"), ["field 'heading' of entry 0 is not a finite number"]),
+        ("path", [], ["field 'path' of entry 0 is malformed (expected a list of length >= 1)"]),
+        ("instructions", [], ["field 'instructions' of entry 0 is malformed (expected a list of length >= 1)"]),
+        (
+            "instructions",
+            ["Go.", 3],
+            ["field 'instructions[1]' of entry 0 is malformed (expected a string, got a whole"],
+        ),
+        (
+            "instructions",
+            ["Go.", " "],
+            ["field 'instructions[1]' of entry 0 is malformed (expected a string that is not"],
+        ),
+        ("heading", float("nan"), ["field 'heading' of entry 0 is malformed (nan is not a finite number)"]),
+        ("heading", 10**400, ["field 'heading' of entry 0 is malformed (number out of range)"]),
     ],
     ids=lambda value: str(value)[:20] if isinstance(value, str) else None,
 )
@@ -219,9 +228,7 @@ def _elsewhere(entries: list[Any], data: Path) -> str:
 
 def _short_pose(entries: list[Any], data: Path) -> str:
     entries[4]["trajectory"][0].pop()
-    return (
-        f"step 0 of field 'trajectory' of instr_id '{entries[4]['instr_id']}' is not [viewpoint id, radians, radians]"
-    )
+    return "field 'trajectory[0]' of entry 4 is malformed (expected a list of length 3"
 
 
 @pytest.mark.parametrize("change", [_missing, _duplicate, _unknown, _jump, _elsewhere, _short_pose])
@@ -231,6 +238,30 @@ def test_impossible_predictions(refused, own_run, small_data, change):
     problem = change(entries, small_data)
     path.write_text(json.dumps(entries))
     mentions(refused("score.py", path, "--split", SPLIT), path, problem)
+
+
+@pytest.mark.parametrize("script", ["score", "replay"])
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (lambda row: row["start"].update(heading=float("nan")), "field 'start.heading' of line 1 is malformed (nan is"),
+        (
+            lambda row: row.update(instruction=5),
+            "field 'instruction' of line 1 is malformed (expected a string, got a w",
+        ),
+        (
+            lambda row: row["steps"][0]["probabilities"].__setitem__(0, "a"),
+            "field 'steps[0].probabilities[0]' of line 1",
+        ),
+    ],
+)
+def test_impossible_trajectories(refused, own_run, tmp_path, script, change, problem):
+    path = own_run / "eval" / f"{SPLIT}.jsonl"
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    change(rows[0])
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    call = ("--out", tmp_path / "figures") if script == "replay" else ("--split", SPLIT)
+    mentions(refused(f"{script}.py", path, *call), path, problem)
 
 
 @pytest.mark.parametrize("script", ["score", "replay"])
@@ -282,7 +313,7 @@ def test_bad_features(refused, small_data, tmp_path, problem):
         "width": [path, f"data set '{key}' has shape (36, 100), not (36, 768 or more)"],
         "missing": [path, f"features of viewpoint '{viewpoint}' of scan '{scan}' are missing"],
         "nan": [path, f"scan '{scan}', viewpoint '{viewpoint}', view 5 are not finite (column 7)"],
-        "truncated": [path, "is truncated or not HDF5"],
+        "truncated": [path, "is truncated or damaged"],
         "absent": [path, "the feature file does not exist"],
         "unknown": ["'pictures' is not known; use 'captions'"],
     }

@@ -26,7 +26,7 @@ from agents.config import LossConfig, PhaseConfig, TrainConfig, check_config, fr
 from agents.presets import PRESETS
 from vln.errors import InputError
 
-STATE = {"iteration": 3, "best": 0.1 + 0.2}
+STATE = {"iteration": 3, "seconds": 1.5, "best": 0.1 + 0.2, "config": {}, "fingerprint": {"features": "0f"}}
 
 
 def saved(path, **parts):
@@ -63,7 +63,7 @@ def test_every_truncation_is_an_error_that_names_the_file(tmp_path):
     whole = path.read_bytes()
     for length in range(len(whole)):
         path.write_bytes(whole[:length])
-        with pytest.raises(InputError, match=r"c\.safetensors: is truncated or no checkpoint .*; use another"):
+        with pytest.raises(InputError, match=r"c\.safetensors: is truncated or damaged .*; use another"):
             load_checkpoint(path)
 
 
@@ -72,8 +72,46 @@ def test_foreign_tensors_and_pickles_are_no_checkpoints(tmp_path):
     with pytest.raises(InputError, match=f"field 'format' is not '{FORMAT}'"):
         load_checkpoint(tmp_path / "foreign.safetensors")
     torch.save({"weight": torch.ones(2)}, tmp_path / "pickle.safetensors")
-    with pytest.raises(InputError, match="is truncated or no checkpoint"):
+    with pytest.raises(InputError, match="is truncated or damaged"):
         load_checkpoint(tmp_path / "pickle.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("state", "problem"),
+    [
+        ([], "its state is malformed (expected an object, got a list)"),
+        ({}, "its state lacks the field 'iteration'"),
+        (
+            STATE | {"iteration": "3"},
+            "field 'iteration' of its state is malformed (expected a whole number, got a string)",
+        ),
+        (STATE | {"iteration": -1}, "field 'iteration' of its state is malformed (expected a whole number >= 0)"),
+        (
+            STATE | {"waiting": [{"loss": "a"}]},
+            "field 'waiting[0][...]' of its state is malformed (expected a number, go",
+        ),
+        (STATE | {"config": None}, "field 'config' of its state is malformed (expected an object, got null)"),
+    ],
+)
+def test_a_state_of_wrong_types_is_named(tmp_path, state, problem):
+    save_checkpoint(tmp_path / "c.safetensors", {}, state)
+    with pytest.raises(InputError) as caught:
+        load_checkpoint(tmp_path / "c.safetensors")
+    assert str(caught.value).startswith(f"{tmp_path / 'c.safetensors'}: {problem}")
+
+
+@pytest.mark.parametrize("state", ["[" * 10**5, "1" * 5000, "{"])
+def test_a_state_that_python_cannot_read_is_an_error(tmp_path, state):
+    save_file({"a": torch.ones(1)}, tmp_path / "c.safetensors", {"format": FORMAT, "state": state})
+    with pytest.raises(
+        InputError, match=r"c\.safetensors: is (nested too deeply|truncated or damaged .*); use another"
+    ):
+        load_checkpoint(tmp_path / "c.safetensors")
+
+
+def test_a_loss_that_is_not_a_number_waits_for_its_line(tmp_path):
+    save_checkpoint(tmp_path / "c.safetensors", {}, STATE | {"waiting": [{"loss": float("nan")}]})
+    assert str(load_checkpoint(tmp_path / "c.safetensors").state["waiting"]) == "[{'loss': nan}]"
 
 
 def test_an_interrupted_save_keeps_the_old_checkpoint(tmp_path, monkeypatch):

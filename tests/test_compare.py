@@ -211,8 +211,9 @@ def refused(result: Result, *parts: str) -> bool:
 @pytest.mark.parametrize("command", ["cells", "bias"])
 def test_bad_runs_are_named(command, run, runs, tmp_path):
     assert refused(run("compare.py", command, runs / "nobody"), "there is no checkpoint")
+    state = {"iteration": 0, "seconds": 0.0, "config": as_json(small_caption_config()), "fingerprint": {}}
     for name in ("latest", "best"):
-        save_checkpoint(tmp_path / f"{name}.safetensors", {}, {"config": as_json(small_caption_config())})
+        save_checkpoint(tmp_path / f"{name}.safetensors", {}, state)
     assert refused(run("compare.py", command, tmp_path), "is a speaker's", "give the run of a navigator")
     broken = damaged(runs, tmp_path / "broken", "{")
     assert refused(run("compare.py", command, broken), "vocabulary.json", "is truncated")

@@ -293,12 +293,12 @@ def test_a_stored_file_is_read(tmp_path):
         ({"format": "r2r"}, "not a split of houses"),
         ({"split": "test"}, "does not hold 'train'"),
         ({"houses": 3}, "'houses' is not a list"),
-        ({"houses": [3]}, "tasks of house 0 are malformed"),
-        ({"houses": [[{**TASK, "positions": []}]]}, "malformed"),
-        ({"houses": [[{**TASK, "positions": [[0, 1]]}]]}, "malformed"),
-        ({"houses": [[{**TASK, "heading": "north"}]]}, "malformed"),
-        ({"houses": [[{**TASK, "instructions": [3]}]]}, "malformed"),
-        ({"houses": [[{"heading": 0.0}]]}, "malformed"),
+        ({"houses": [3]}, "house 0 is malformed"),
+        ({"houses": [[{**TASK, "positions": []}]]}, "field 'positions' of entry 0 of house 0 is malformed"),
+        ({"houses": [[{**TASK, "positions": [[0, 1]]}]]}, r"field 'positions\[0\]' of entry 0 of house 0 is malformed"),
+        ({"houses": [[{**TASK, "heading": "north"}]]}, "field 'heading' of entry 0 of house 0 is malformed"),
+        ({"houses": [[{**TASK, "instructions": [3]}]]}, r"field 'instructions\[0\]' of entry 0 of house 0 is malfor"),
+        ({"houses": [[{"heading": 0.0}]]}, "entry 0 of house 0 lacks the field 'positions'"),
     ],
 )
 def test_files_of_another_kind(tmp_path, changes, message):
@@ -310,14 +310,14 @@ def test_files_of_another_kind(tmp_path, changes, message):
 @pytest.mark.parametrize("content", [b"", b"junk", gzip.compress(b"{", mtime=0)])
 def test_damaged_files(tmp_path, content):
     (tmp_path / file_name("houses", "train")).write_bytes(content)
-    with pytest.raises(InputError, match="truncated or damaged"):
+    with pytest.raises(InputError, match="is truncated or"):
         houses_split("train", "houses", tmp_path, 1)
 
 
 def test_a_truncated_file(tmp_path):
     path = stored(tmp_path, houses=[[TASK] * 50])
     path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(InputError, match="truncated or damaged"):
+    with pytest.raises(InputError, match="is truncated or"):
         houses_split("train", "houses", tmp_path, 1)
 
 

@@ -62,7 +62,7 @@ def run(tmp_path_factory) -> Path:
     folder.mkdir()
     vocabulary = Vocabulary.build(["go to the red sofa and stop"], 1)
     world = HousesWorld(CONFIG, {}, vocabulary, folder, SceneCache(small_house))
-    state = {"config": as_json(CONFIG), "fingerprint": as_json(world.fingerprint)}
+    state = {"iteration": 0, "seconds": 0.0, "config": as_json(CONFIG), "fingerprint": as_json(world.fingerprint)}
     save_checkpoint(folder / "best.safetensors", {"average": world.navigator().state_dict()}, state)
     (folder / "vocabulary.json").write_text(vocabulary.to_json())
     return folder

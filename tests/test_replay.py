@@ -349,7 +349,7 @@ def test_script_refuses(run, arguments, message):
     [
         ("empty.jsonl", "", "holds no trajectory"),
         ("cut.jsonl", '{"episode_id": "1_0", "da', "line 1 is truncated"),
-        ("other.jsonl", '{"episode_id": "1_0"}', "line 1 is not a trajectory"),
+        ("other.jsonl", '{"episode_id": "1_0"}', "line 1 lacks the field 'dataset'"),
         ("sub.json", "[]", "a submission does not tell its split"),
         ("missing.jsonl", None, "does not exist"),
     ],

@@ -7,13 +7,13 @@ depend on how many processes made it, and fewer houses are the first of more.
 import gzip
 import json
 import os
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from msgspec import Meta, Struct
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -24,7 +24,8 @@ from envs.houses.tasks import LEVELS, TaskMaker
 from vln.data import cache_folder
 from vln.episodes import Episode
 from vln.errors import InputError
-from vln.files import replacing
+from vln.files import read_json, replacing
+from vln.schema import Place, Radians, Sentence, as_kind
 
 FORMAT = "vln-houses"
 VERSION = f"{HOUSES_VERSION}.4"  # of everything that decides what is in the files: houses, then tasks
@@ -196,11 +197,8 @@ def _read(path: Path, dataset: str, split: str, seed: int) -> list[list[dict[str
     Raises:
         InputError: If it is damaged, of another version, or holds something else.
     """
-    try:
-        content = json.loads(gzip.decompress(path.read_bytes()))
-    except (OSError, EOFError, ValueError, zlib.error):
-        raise InputError(path, "is truncated or damaged", AGAIN) from None
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
+    content = read_json(path, dict[str, Any], AGAIN)
+    if content.get("format") != FORMAT:
         raise InputError(path, "is not a split of houses", AGAIN)
     if content.get("version") != VERSION:
         raise InputError(path, f"has version {content.get('version')} of the houses, not {VERSION}", AGAIN)
@@ -219,14 +217,17 @@ def _episodes(path: Path, place: int, row: Any, kind: Split, split: str) -> Iter
         InputError: If a field is missing or has a wrong type.
     """
     house = kind.first + place
-    try:
-        for number, task in enumerate(row, start=kind.number):
-            positions = tuple((float(x), float(y), float(z)) for x, y, z in task["positions"])
-            heading, target, instructions = float(task["heading"]), task["target"], task["instructions"]
-            if not (positions and isinstance(target, str) and all(isinstance(text, str) for text in instructions)):
-                raise TypeError
-            for index, text in enumerate(instructions):
-                name = f"{house}-{number}_{index}"
-                yield Episode(name, house_name(house), split, text, (), heading, (), positions, target)
-    except (KeyError, TypeError, ValueError):
-        raise InputError(path, f"the tasks of house {house} are malformed", AGAIN) from None
+    tasks = as_kind(row, tuple[_Task, ...], path, AGAIN, f"house {house}")
+    for number, task in enumerate(tasks, start=kind.number):
+        for index, text in enumerate(task.instructions):
+            name = f"{house}-{number}_{index}"
+            yield Episode(name, house_name(house), split, text, (), task.heading, (), task.positions, task.target)
+
+
+class _Task(Struct):
+    """A way through a house as it is in the file."""
+
+    heading: Radians
+    positions: Annotated[tuple[Place, ...], Meta(min_length=1)]
+    target: str
+    instructions: tuple[Sentence, ...]

@@ -8,15 +8,15 @@ confident box of that class, else the most confident box whose caption has the w
 
 import hashlib
 import json
-import lzma
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
 import numpy as np
+from msgspec import Meta, Raw, Struct
 from rich.console import Console
 from rich.progress import track
 
@@ -24,8 +24,9 @@ from vln.data import cache_folder
 from vln.errors import InputError
 from vln.features.cache import read_cache, write_cache
 from vln.features.table import PADDING, ViewTable
-from vln.files import sha256
+from vln.files import read_json, sha256
 from vln.graph import VIEWS
+from vln.schema import Share, parse
 
 FORMAT = 1  # raise it when the arrays change
 WIDTH, HEIGHT = 640, 480
@@ -178,45 +179,53 @@ def read_mentions(path: Path, vocabulary: dict[str, int], box_captions: bool = T
     """
     scan = path.name.removesuffix(SUFFIX)
     mentions = Mentions(vocabulary)
-    for viewpoint, views in _read(path).items():
+    for viewpoint, views in read_json(path, dict[str, dict[str, Raw]], REFETCH).items():
         first = len(mentions.keys) * VIEWS
         mentions.keys.append((scan, viewpoint))
         for view in range(VIEWS):
+            where = f"viewpoint '{viewpoint}', view {view}"
+            content = views.get(str(view))
+            if content is None:
+                raise InputError(path, f"{where} is missing", REFETCH)
+            seen = parse(content, _View, path, REFETCH, where)
             try:
-                for trust, box, words in _mentions(views[str(view)], box_captions):
+                for trust, box, words in _mentions(seen, box_captions):
                     mentions.add(first + view, trust, box, words)
-            except (KeyError, TypeError, ValueError, AttributeError) as error:
-                where = f"viewpoint '{viewpoint}', view {view}"
-                fields = "'global_cap' and 'dense_cap' with 'obj_class', 'coordinates', 'confidence' and 'caption'"
-                problem = f"{where} lacks one of the fields {fields}, or has one of the wrong type ({error})"
-                raise InputError(path, problem, REFETCH) from None
+            except ValueError as error:
+                raise InputError(path, f"{where} is malformed ({error})", REFETCH) from None
     return mentions
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(lzma.decompress(path.read_bytes()))
-    except (lzma.LZMAError, EOFError, json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(path, f"is truncated or not JSON compressed by xz ({error})", REFETCH) from None
-    if not isinstance(content, dict):
-        raise InputError(path, "is not an object of viewpoints", REFETCH)
-    return content
+class _Box(Struct):
+    """What a camera saw in a part of a view."""
+
+    obj_class: str
+    coordinates: Annotated[str, Meta(max_length=200)]
+    confidence: Annotated[str, Meta(max_length=50)] | Share
+    caption: str
 
 
-def _mentions(view: dict[str, Any], box_captions: bool) -> Iterator[tuple[int, Box, Sequence[str]]]:
+class _View(Struct):
+    """What a camera saw in a view."""
+
+    global_cap: str
+    dense_cap: list[_Box]
+
+
+def _mentions(view: _View, box_captions: bool) -> Iterator[tuple[int, Box, Sequence[str]]]:
     """The captions and classes of a view: how well they tell the place, the box, the words."""
-    yield IMAGE_CAPTION, WHOLE_IMAGE, content_words(view["global_cap"])
-    for found in view["dense_cap"]:
-        left, top, right, bottom = (float(number) for number in found["coordinates"].split())
-        confidence = float(found["confidence"])
+    yield IMAGE_CAPTION, WHOLE_IMAGE, content_words(view.global_cap)
+    for found in view.dense_cap:
+        left, top, right, bottom = (float(number) for number in found.coordinates.split())
+        confidence = float(found.confidence)
         inside = 0 <= left < right <= WIDTH and 0 <= top < bottom <= HEIGHT
         if not inside or not 0 <= confidence <= 1:
-            raise ValueError(f"box '{found['coordinates']}' or confidence '{found['confidence']}' is out of range")
+            raise ValueError(f"box '{found.coordinates}' or confidence '{found.confidence}' is out of range")
         area = (right - left) * (bottom - top) / (WIDTH * HEIGHT)
         box = confidence, area, (left + right) / (2 * WIDTH), (top + bottom) / (2 * HEIGHT)
-        yield CLASS, box, content_words(found["obj_class"])
+        yield CLASS, box, content_words(found.obj_class)
         if box_captions:
-            yield BOX_CAPTION, box, content_words(found["caption"])
+            yield BOX_CAPTION, box, content_words(found.caption)
 
 
 @lru_cache(maxsize=1 << 16)

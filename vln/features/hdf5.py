@@ -4,7 +4,7 @@ The key is `<scan>_<viewpoint>`; the value is (36, F) float, F = 768 of ViT-B/16
 ImageNet logits, which the methods cut off.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import h5py
@@ -13,9 +13,11 @@ import numpy as np
 from vln.errors import InputError
 from vln.features.dense import Row, cache_place, convert, open_table
 from vln.features.table import ViewTable
+from vln.files import reading
 from vln.graph import VIEWS
 
 FEATURE_SIZE = 768
+AGAIN = "fetch the file again"
 
 
 def load_hdf5(path: Path, cache: Path | None = None, feature_size: int = FEATURE_SIZE) -> ViewTable:
@@ -37,38 +39,31 @@ def load_hdf5(path: Path, cache: Path | None = None, feature_size: int = FEATURE
     table = open_table(path, place)
     if table is not None:
         return table
-    try:
+    with reading(path, Exception, fix=AGAIN):
         file = h5py.File(path, "r")
-    except OSError as error:
-        raise _damaged(path, error) from None
+        keys = list(file)
     with file:
-        if not len(file):
-            raise InputError(path, "has no viewpoints", "fetch the file again")
-        return convert(path, place, _rows(path, file, feature_size), len(file), feature_size)
+        if not keys:
+            raise InputError(path, "has no viewpoints", AGAIN)
+        return convert(path, place, _rows(path, file, keys, feature_size), len(keys), feature_size)
 
 
-def _damaged(path: Path, error: Exception) -> InputError:
-    return InputError(path, f"is truncated or not HDF5 ({error})", "fetch the file again")
-
-
-def _rows(path: Path, file: h5py.File, feature_size: int) -> Iterator[Row]:
+def _rows(path: Path, file: h5py.File, keys: Sequence[str], feature_size: int) -> Iterator[Row]:
     """Scan, viewpoint and (36, F) float32 features of each data set."""
-    for key in file:
+    for key in keys:
         # Viewpoints are hexadecimal; a scan may hold an underscore.
         scan, _, viewpoint = key.rpartition("_")
-        try:
+        with reading(path, Exception, fix=AGAIN), np.errstate(over="ignore"):  # what is too large is not finite
             found = file[key]
             _check(path, key, found, feature_size)
             features = found[:, :feature_size].astype(np.float32)
-        except (OSError, RuntimeError, KeyError) as error:
-            raise _damaged(path, error) from None
         yield scan, viewpoint, features
 
 
 def _check(path: Path, key: str, found: object, feature_size: int) -> None:
     """Check name, kind and shape of a data set."""
     if "_" not in key or not isinstance(found, h5py.Dataset) or found.dtype.kind != "f":
-        raise InputError(path, f"key '{key}' is not a data set <scan>_<viewpoint> of floats", "fetch the file again")
+        raise InputError(path, f"key '{key}' is not a data set <scan>_<viewpoint> of floats", AGAIN)
     if found.ndim != 2 or found.shape[0] != VIEWS or found.shape[1] < feature_size:
         problem = f"data set '{key}' has shape {found.shape}, not ({VIEWS}, {feature_size} or more)"
         raise InputError(path, problem, "fetch the file again or pass --feature-size")
