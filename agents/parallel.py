@@ -5,7 +5,6 @@ have the same weights. The first evaluates, logs and saves. `torchrun` starts th
 """
 
 import os
-import signal
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -23,6 +22,7 @@ from torch.distributed import Store, TCPStore  # type: ignore[attr-defined]
 
 from agents.config import TrainConfig
 from vln.errors import InputError
+from vln.signals import deaf
 
 LOCALHOST = "127.0.0.1"
 JOINING = timedelta(minutes=10)  # that workers wait for others to start
@@ -249,7 +249,7 @@ def _lead(task: Callable[[Team], None], count: int) -> None:
     store = TCPStore(LOCALHOST, 0, count, True, JOINING, wait_for_workers=False)
     helpers: Helpers = []
     try:
-        with _deaf_to_ctrl_c():
+        with deaf():  # until they learn; the first worker tells them
             helpers += [_started(task, Team(rank, count), store.port) for rank in range(1, count)]
         try:
             _greet(helpers)
@@ -266,16 +266,6 @@ def _lead(task: Callable[[Team], None], count: int) -> None:
             process.kill()  # a worker that learns only notes the signal
             process.join()
             report.close()
-
-
-@contextmanager
-def _deaf_to_ctrl_c() -> Iterator[None]:
-    """Processes started within the block hear no Ctrl-C until they learn; the first worker tells them."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _started(task: Callable[[Team], None], team: Team, port: int) -> tuple[SpawnProcess, Connection]:

@@ -6,6 +6,7 @@ What is compiled is kept on disk beside the sources; numba compiles again what h
 import importlib
 import multiprocessing
 import pkgutil
+import sys
 from collections.abc import Callable
 from multiprocessing.queues import SimpleQueue
 from typing import Any
@@ -18,6 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 import envs.navigation
 import envs.render
+from vln.signals import deaf, exit_code
 
 SIZE = 16
 Compiled = SimpleQueue[str | None]  # names of functions as they are compiled; None when a part is done
@@ -93,9 +95,10 @@ def main() -> None:
     """Compile both parts side by side, with a bar over their functions."""
     context, parts = multiprocessing.get_context("spawn"), (warm_navigation, warm_renderer)
     compiled: Compiled = context.SimpleQueue()
-    processes = [context.Process(target=run_part, args=(part, compiled)) for part in parts]
-    for process in processes:
-        process.start()
+    processes = [context.Process(target=run_part, args=(part, compiled), daemon=True) for part in parts]
+    with deaf():
+        for process in processes:
+            process.start()
     show_progress(compiled, len(processes))
     for process in processes:
         process.join()
@@ -120,4 +123,7 @@ def show_progress(compiled: Compiled, parts: int) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt as stop:
+        sys.exit(exit_code(stop))

@@ -8,6 +8,9 @@ The same command goes on where it was interrupted, and trains nothing twice. Wri
 `curves.png` into the folder, whose other folders are runs of `train.py` and `train_speaker.py`.
 """
 
+if __name__ == "__main__" and not __package__:  # run as a file
+    import prelude  # noqa: F401 (before all other imports)
+
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -7,6 +7,9 @@ python scripts/train.py r2r-navigator --out runs/navigator --augment runs/augmen
 Writes a file in R2R's format. Paths are shortest ones of as many viewpoints as people's, in the buildings of training.
 """
 
+if __name__ == "__main__" and not __package__:  # run as a file
+    import prelude  # noqa: F401 (before all other imports)
+
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path

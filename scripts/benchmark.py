@@ -10,6 +10,9 @@ python scripts/benchmark.py sim
 python scripts/benchmark.py sim --vs habitat
 """
 
+if __name__ == "__main__" and not __package__:  # run as a file
+    import prelude  # noqa: F401 (before all other imports)
+
 import resource
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence

@@ -8,6 +8,9 @@ python scripts/compare.py bias runs/navigator --full                          # 
 python scripts/compare.py typos runs/navigator runs/letters                   # success while typing mistakes get more
 """
 
+if __name__ == "__main__" and not __package__:  # run as a file
+    import prelude  # noqa: F401 (before all other imports)
+
 from scripts.common import commands
 from scripts.compare_bias import bias
 from scripts.compare_cells import cells

@@ -7,6 +7,9 @@ The full agent learns in the foreground. Two agents to compare with learn meanwh
 reads nothing) and a blind one (it sees nothing), which imitate as long and are not reinforced.
 """
 
+if __name__ == "__main__" and not __package__:  # run as a file
+    import prelude  # noqa: F401 (before all other imports)
+
 import signal
 import subprocess
 import sys

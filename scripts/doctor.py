@@ -7,6 +7,9 @@ python scripts/doctor.py habitat-houses-demo --habitat-python ~/miniconda3/envs/
 Parts of a preset that are missing make the exit code 1. Nothing is changed, and nothing long is run.
 """
 
+if __name__ == "__main__" and not __package__:  # run as a file
+    import prelude  # noqa: F401 (before all other imports)
+
 import importlib.util
 import os
 import subprocess

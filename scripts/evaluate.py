@@ -13,6 +13,9 @@ Writes `eval/<split>.jsonl` (trajectories, for replay.py and score.py), `eval/<s
 `--search` in `.search`, with `--simulator` in its name.
 """
 
+if __name__ == "__main__" and not __package__:  # run as a file
+    import prelude  # noqa: F401 (before all other imports)
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path

@@ -32,6 +32,8 @@ def standard() -> None:
 if __name__ == "inspect":
     standard()
 elif __name__ == "__main__":
+    if not __package__:  # run as a file
+        import prelude  # noqa: F401 (before all other imports)
     from scripts.common import commands
     from scripts.inside_attention import attention
     from scripts.inside_cells import cells

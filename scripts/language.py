@@ -10,6 +10,9 @@ python scripts/language.py sample runs/letters --prime "go" --temperature 0.7
 python scripts/language.py progress runs/letters                         # what it wrote as it learnt
 """
 
+if __name__ == "__main__" and not __package__:  # run as a file
+    import prelude  # noqa: F401 (before all other imports)
+
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path

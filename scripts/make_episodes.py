@@ -6,6 +6,9 @@
 Training and evaluation make what they lack themselves, in `cache/houses`; this makes it beforehand.
 """
 
+if __name__ == "__main__" and not __package__:  # run as a file
+    import prelude  # noqa: F401 (before all other imports)
+
 import random
 from pathlib import Path
 from typing import Any

@@ -10,6 +10,9 @@ its stage_config, other programs read the GLB. Files that are there, whole and o
 there is a habitat-sim to make them; without one they are made when habitat-sim first opens the houses.
 """
 
+if __name__ == "__main__" and not __package__:  # run as a file
+    import prelude  # noqa: F401 (before all other imports)
+
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal

@@ -11,6 +11,9 @@ Keys: w or up forward, a and d or left and right turn, space or enter stop, h di
 episode, q quit.
 """
 
+if __name__ == "__main__" and not __package__:  # run as a file
+    import prelude  # noqa: F401 (before all other imports)
+
 import dataclasses
 import itertools
 import random

@@ -11,6 +11,9 @@ Path A is the demonstration; B, C, ... are the agents in the order of their file
 random.
 """
 
+if __name__ == "__main__" and not __package__:  # run as a file
+    import prelude  # noqa: F401 (before all other imports)
+
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path

@@ -11,6 +11,9 @@ other metrics in [0, 1]. Intervals are 95 % bootstrap intervals over paths, sinc
 start and goal; they and the comparisons are left out of the JSON.
 """
 
+if __name__ == "__main__" and not __package__:  # run as a file
+    import prelude  # noqa: F401 (before all other imports)
+
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path

@@ -8,6 +8,9 @@ python scripts/speak.py runs/speaker --episode 4332_0 --instruction "Go to the s
 python scripts/speak.py runs/speaker --evaluate --split val_unseen --follower runs/navigator
 """
 
+if __name__ == "__main__" and not __package__:  # run as a file
+    import prelude  # noqa: F401 (before all other imports)
+
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -9,6 +9,9 @@ python scripts/train.py houses --out runs/houses --workers 2                 # t
 torchrun --nproc-per-node 2 scripts/train.py houses --out runs/houses        # the same, e.g. on several GPUs
 """
 
+if __name__ == "__main__" and not __package__:  # run as a file
+    import prelude  # noqa: F401 (before all other imports)
+
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager

@@ -7,6 +7,9 @@ python scripts/train_speaker.py r2r-speaker --out runs/blind-speaker --ablate vi
 python scripts/train_speaker.py houses-speaker --out runs/houses-speaker --eyes-from runs/demo/full/latest.safetensors
 """
 
+if __name__ == "__main__" and not __package__:  # run as a file
+    import prelude  # noqa: F401 (before all other imports)
+
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, cast

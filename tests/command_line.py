@@ -8,6 +8,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
+from types import ModuleType
 from unittest.mock import patch
 
 import torch
@@ -46,6 +47,8 @@ def run_script(script: str, *arguments: object, cache: Path) -> Result:
     output, errors, code = StringIO(), StringIO(), 0
     line = [script, *map(str, arguments)]
     shell = patch.object(sys, "argv", line), patch.dict(os.environ, VLN_CACHE=str(cache))
+    # This process has the right interpreter and path, and its Ctrl-C is pytest's.
+    sys.modules.setdefault("prelude", ModuleType("prelude"))
     with shell[0], shell[1], redirect_stdout(output), redirect_stderr(errors):
         try:
             runpy.run_path(str(SCRIPTS / script), run_name="__main__")

@@ -3,9 +3,10 @@
 import signal
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
+Handler = Callable[[int, Any], Any] | signal.Handlers
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
 
@@ -27,7 +28,7 @@ def exit_code(stop: KeyboardInterrupt) -> int:
 
 
 @contextmanager
-def handled(handlers: Mapping[int, Callable[[int, Any], Any]], heard: Collection[int] = ()) -> Iterator[None]:
+def handled(handlers: Mapping[int, Handler], heard: Collection[int] = ()) -> Iterator[None]:
     """Within the block signals have other handlers; those that were ignored stay so, unless they are to be `heard`.
 
     Only the main thread may do that; in others nothing changes.
@@ -74,3 +75,8 @@ def delayed() -> Iterator[Callable[[], Collection[int]]]:
 
     with handled(dict.fromkeys(SIGNALS, note), heard=(signal.SIGINT,)):
         yield lambda: came
+
+
+def deaf() -> AbstractContextManager[None]:
+    """Within the block Ctrl-C is ignored; by processes that are started in it for good, as their parent ends them."""
+    return handled({signal.SIGINT: signal.SIG_IGN})

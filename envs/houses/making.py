@@ -12,6 +12,8 @@ from pathlib import Path
 from subprocess import PIPE, Popen
 from typing import Any
 
+from vln.signals import deaf
+
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = "import sys; sys.path.insert(0, sys.argv[1]); from envs.houses.making import answer; answer()"
 
@@ -25,7 +27,8 @@ def made_by(workers: int, jobs: Sequence[Job]) -> Iterator[list[dict[str, Any]]]
         RuntimeError: If a process ends before its work is done; it has said why on standard error.
     """
     command = [sys.executable, "-c", COMMAND, str(ROOT)]
-    processes = [Popen(command, stdin=PIPE, stdout=PIPE, text=True) for _ in range(workers)]
+    with deaf():  # they are ended below
+        processes = [Popen(command, stdin=PIPE, stdout=PIPE, text=True) for _ in range(workers)]
     try:
         for number, process in enumerate(processes):
             _ask(process, jobs[number::workers])
@@ -64,9 +67,6 @@ def answer() -> None:
     from envs.houses.dataset import house_rows
 
     lines = sys.stdout
-    try:
-        with redirect_stdout(sys.stderr):
-            for job in json.load(sys.stdin):
-                print(json.dumps(house_rows(*job)), file=lines, flush=True)
-    except KeyboardInterrupt:
-        sys.exit(130)  # who asked is interrupted too
+    with redirect_stdout(sys.stderr):
+        for job in json.load(sys.stdin):
+            print(json.dumps(house_rows(*job)), file=lines, flush=True)

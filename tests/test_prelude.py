@@ -1,0 +1,67 @@
+"""What scripts do first: the interpreter is checked, own packages are found, Ctrl-C is quiet."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from command_line import SCRIPTS
+
+ROOT = SCRIPTS.parent
+COMMANDS = sorted(path.name for path in SCRIPTS.glob("*.py") if "import prelude" in path.read_text())
+INTERRUPTING = "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n"
+
+
+def start(*arguments: object, path: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """What comes of a Python of its own, with a folder on the path."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    environment |= {"PYTHONPATH": str(path)} if path else {}
+    command = [sys.executable, *map(str, arguments)]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=ROOT)
+
+
+def test_every_command_begins_with_it():
+    assert (
+        sorted(path.name for path in SCRIPTS.glob("*.py") if '__name__ == "__main__"' in path.read_text()) == COMMANDS
+    )
+    assert "train.py" in COMMANDS
+
+
+@pytest.mark.parametrize("script", COMMANDS)
+def test_an_interpreter_without_the_packages_is_told_in_one_sentence(script):
+    found = start("-S", SCRIPTS / script)  # without site-packages
+    assert (found.returncode, found.stdout) == (2, "")
+    assert found.stderr.startswith(f"{sys.executable}: has no gymnasium, matplotlib, ")
+    assert found.stderr.endswith(f"; run `make install` once, and then `.venv/bin/python scripts/{script}`.\n")
+
+
+def test_an_older_python_is_told():
+    old = "sys.argv, sys.version_info = ['x/train.py'], (3, 9, 1)"
+    program = f"import sys; sys.path[0] = {str(SCRIPTS)!r}; {old}; import prelude"
+    found = start("-c", program)
+    assert (found.returncode, found.stdout) == (2, "")
+    assert found.stderr.startswith(f"{sys.executable}: is Python 3.9, not 3.11 or newer; run `make install` once, and")
+
+
+@pytest.mark.parametrize("script", COMMANDS)
+def test_ctrl_c_during_imports_is_quiet(script, tmp_path):
+    for name in ("gymnasium", "matplotlib", "numba", "numpy", "rich", "torch", "tyro"):
+        (tmp_path / f"{name}.py").write_text(INTERRUPTING)
+    found = start(SCRIPTS / script, path=tmp_path)
+    assert (found.returncode, found.stdout, found.stderr) == (130, "", "")
+
+
+def test_packages_of_other_projects_do_not_come_before_those_of_the_checkout(tmp_path):
+    for name in ("agents", "envs", "scripts", "vln"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("raise RuntimeError('another project')")
+    imports = "import prelude, agents, envs, scripts, vln, inspect"
+    program = f"import sys; sys.path[0] = {str(SCRIPTS)!r}; {imports}; print(sys.path[:2])"
+    found = start("-c", program, path=tmp_path)
+    assert (found.stdout, found.stderr) == (f"{[str(ROOT), str(tmp_path)]}\n", "")
+
+
+@pytest.mark.parametrize("arguments", [(SCRIPTS / "score.py",), ("-m", "scripts.score")])
+def test_scripts_start_as_files_and_as_modules(arguments):
+    assert "usage" in start(*arguments, "--help").stdout
