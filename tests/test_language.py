@@ -1,5 +1,8 @@
 """Words of instructions: tokenisation as in R2R, vocabularies, encoding, pretrained vectors."""
 
+import re
+import string
+import unicodedata
 from statistics import mean
 
 import numpy as np
@@ -18,6 +21,7 @@ from vln.language import (
     check_readable,
     load_word_vectors,
     split_characters,
+    split_raw_words,
     split_words,
 )
 
@@ -41,6 +45,58 @@ TEXTS = ["Walk to the door, then stop.", "Walk to the bed.", "Turn left at the b
 )
 def test_words_and_punctuation_are_split_as_in_r2r(text, words):
     assert split_words(text) == words
+
+
+ACCENT = "\N{COMBINING ACUTE ACCENT}"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("नमस्ते, दुनिया। रुकिए", ["नमस्ते", ",", "दुनिया", "।", "रुकिए"]),  # Hindi
+        ("తలుపు దగ్గర ఆగండి.", ["తలుపు", "దగ్గర", "ఆగండి", "."]),  # Telugu
+        ("क्\u200dया क्\u200cष", ["क्\u200dया", "क्\u200cष"]),  # joiners within words
+        (f"Cafe{ACCENT} nai\N{COMBINING DIAERESIS}ve", ["café", "naïve"]),
+        (f"q{ACCENT}a", [f"q{ACCENT}a"]),  # no character of its own
+        ("שָׁלוֹם", ["שָׁלוֹם"]),
+        (f"({ACCENT})", [f"({ACCENT})"]),  # of no word
+    ],
+)
+def test_combining_marks_belong_to_their_word(text, words):
+    assert [unicodedata.normalize("NFC", word) for word in words] == split_words(text)
+    assert split_words(unicodedata.normalize("NFD", text)) == split_words(text)
+    assert split_characters(unicodedata.normalize("NFD", text)) == split_characters(text)
+    assert "".join(split_raw_words(text)) == text
+
+
+def test_raw_words_keep_their_marks():
+    assert split_raw_words("वह नमस्ते.") == ["वह", " नमस्ते", "."]
+    assert split_raw_words(f"a cafe{ACCENT}") == ["a", f" cafe{ACCENT}"]
+
+
+def reference_words(text: str) -> list[str]:
+    """The R2R reference tokenizer (Anderson et al. 2018), which knows letters, digits and punctuation alone."""
+    found: list[str] = []
+    for piece in (piece.strip() for piece in re.split(r"(\W+)", text.lower())):
+        if all(mark in string.punctuation for mark in piece) and not all(mark == "." for mark in piece):
+            found += piece
+        elif piece:
+            found.append(piece)
+    return found
+
+
+@given(st.text(st.characters(codec="ascii")))
+def test_english_is_cut_as_by_the_reference(text):
+    assert split_words(text) == reference_words(text)
+    assert split_characters(text) == list(" ".join(text.lower().split()))
+    assert split_raw_words(text) == re.findall(r" ?\w+| ?[^\w\s]|\s", text)
+
+
+def test_training_instructions_are_cut_as_by_the_reference(data):
+    texts = [episode.instruction for episode in load_split(data, "train")]
+    assert all(split_words(text) == reference_words(text) for text in texts)
+    digests = {unit: Vocabulary.build(texts, 5, unit).digest[:12] for unit in ("word", "character", "raw word")}
+    assert digests == {"word": "1358bec3e8c6", "character": "133dc4cd2d09", "raw word": "9dd6aa05a129"}
 
 
 def test_characters_are_lower_case_with_single_blanks():
@@ -196,6 +252,14 @@ def test_published_vectors_cover_the_training_vocabulary(data):
 
 
 # --- what can be read ---
+
+
+def test_words_of_any_script_can_be_read():
+    vocabulary = Vocabulary.build(["नमस्ते दुनिया", "తలుపు"], min_count=1)
+    check_readable("दुनिया", vocabulary)
+    check_readable("తలుపు", vocabulary)
+    with pytest.raises(InputError, match="none of the words of 'रुकिए' is known to the agent; use words such as"):
+        check_readable("रुकिए", vocabulary)
 
 
 @pytest.mark.parametrize("text", ["Walk!", "frobnicate the bed", "T U R N? left"])

@@ -1,5 +1,6 @@
 """Typing mistakes: how many, of which kind, and nothing else."""
 
+import unicodedata
 from collections import Counter
 
 import numpy as np
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from small_world import episode
 
 from vln.errors import InputError
+from vln.language import JOINERS, letters_of
 from vln.typos import NEIGHBOURS, TYPOS, Noise, mistype, mistyped
 
 TEXT = "Walk past the red sofa, and stop at the 2nd door."
@@ -24,7 +26,23 @@ def typed(text: str, noise: Noise, seed: int = 0) -> str:
 def test_chance_comes_from_the_seed_and_marks_stay(text, noise, seed):
     found = typed(text, noise, seed)
     assert found == typed(text, noise, seed)
-    assert [mark for mark in found if not mark.isalpha()] == [mark for mark in text if not mark.isalpha()]
+    assert [each for each in found if stays(each)] == [each for each in text if stays(each)]
+
+
+def stays(character: str) -> bool:
+    """Whether a character is no part of a letter."""
+    return not character.isalpha() and character not in JOINERS and unicodedata.category(character)[0] != "M"
+
+
+@pytest.mark.parametrize("word", ["नमस्ते", "తలుపు", "caf" + "e\N{COMBINING ACUTE ACCENT}"])
+def test_accents_and_vowel_signs_stay_with_their_letters(word):
+    letters = letters_of(word)
+    assert "".join(letters) == word
+    assert len(letters) < len(word)
+    for seed in range(20):
+        swapped = letters_of(typed(word, Noise(1.0, kinds=("swap",)), seed))
+        assert sorted(swapped) == sorted(letters)
+        assert len(letters_of(typed(word, Noise(1.0, kinds=("drop",)), seed))) == len(letters) - 1
 
 
 @given(st.text(), NOISES)

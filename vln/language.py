@@ -4,10 +4,12 @@ import hashlib
 import json
 import re
 import string
+import sys
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -25,17 +27,18 @@ VECTORS, VECTOR_WORDS = "train_glove.npy", "train_vocab.txt"
 Unit = Literal["word", "character", "raw word", "raw character"]
 """What a symbol stands for; joined again, raw ones are the text as it was."""
 
-_BOUNDARY = re.compile(r"(\W+)")
-_RAW_WORD = re.compile(r" ?\w+| ?[^\w\s]|\s")
+_RAW_WORD = r" ?{word}| ?[^\w\s]|\s"
+JOINERS = "\u200c\u200d"  # zero-width, between the letters of Indic and Persian words
 
 
 def split_words(text: str) -> list[str]:
     """Lower-case words and punctuation marks, as in the R2R reference tokenizer (Anderson et al. 2018).
 
-    A run of punctuation is one symbol a mark, except that full stops ("..") stay together.
+    A run of punctuation is one symbol a mark, except that full stops ("..") stay together. Accents and vowel signs
+    belong to their word, however they are encoded.
     """
     words: list[str] = []
-    for piece in (piece.strip() for piece in _BOUNDARY.split(text.lower())):
+    for piece in (piece.strip() for piece in word_pattern(text, "({word})").split(composed(text.lower()))):
         marks_only = all(mark in string.punctuation for mark in piece)
         if marks_only and piece.strip("."):
             words.extend(piece)
@@ -45,8 +48,8 @@ def split_words(text: str) -> list[str]:
 
 
 def split_characters(text: str) -> list[str]:
-    """Lower-case characters, white space shortened to single blanks."""
-    return list(" ".join(text.lower().split()))
+    """Lower-case characters, accents composed with their letters, white space shortened to single blanks."""
+    return list(" ".join(composed(text.lower()).split()))
 
 
 def split_raw_words(text: str) -> list[str]:
@@ -54,7 +57,51 @@ def split_raw_words(text: str) -> list[str]:
 
     They are cut as by GPT-2 (Radford et al. 2019): joined again, they are the text.
     """
-    return _RAW_WORD.findall(text)
+    return word_pattern(text, _RAW_WORD).findall(text)
+
+
+def composed(text: str) -> str:
+    """The text in Unicode's normal form C, in which a letter and its accent are one character where there is one."""
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+def is_word(unit: str) -> bool:
+    """Whether there is a letter or digit in a unit, which is no punctuation then."""
+    return any(map(str.isalnum, unit))
+
+
+def letters_of(word: str) -> list[str]:
+    """The letters of a word, each with the combining marks and joiners after it."""
+    return list(word) if word.isascii() else re.findall(rf".(?:{_marks()}|[{JOINERS}])*", word, re.DOTALL)
+
+
+def is_spelled(unit: str) -> bool:
+    """Whether a unit is of letters alone, with what belongs to them."""
+    return bool(unit) and all(letter[0].isalpha() for letter in letters_of(unit))
+
+
+def word_pattern(text: str, pattern: str, letter: str = r"\w") -> re.Pattern[str]:
+    """A regular expression for a text, with what a word looks like in place of `{word}`.
+
+    Args:
+        text: What it is for: without combining marks, as in ASCII, a word is a run of letters.
+        pattern: The expression.
+        letter: The expression of a letter.
+    """
+    return _word_pattern(pattern, letter, not text.isascii())
+
+
+@cache
+def _word_pattern(pattern: str, letter: str, marks: bool) -> re.Pattern[str]:
+    further = rf"(?:{letter}|{_marks()}|[{JOINERS}](?={letter}|{_marks()}))*" if marks else f"(?:{letter})*"
+    return re.compile(pattern.format(word=letter + further))
+
+
+@cache
+def _marks() -> str:
+    """A class of Unicode's combining marks (categories Mn, Mc and Me): accents, vowel signs, viramas."""
+    marks = (chr(each) for each in range(sys.maxunicode + 1) if unicodedata.category(chr(each))[0] == "M")
+    return f"[{''.join(marks)}]"
 
 
 _SPLITTERS: dict[Unit, Callable[[str], list[str]]] = {
@@ -184,16 +231,16 @@ def check_readable(instruction: str, vocabulary: Vocabulary, source: object = "i
         InputError: If it is empty, or none of its words is known.
     """
     symbols = vocabulary.split(instruction)
-    if not any(symbol.isalnum() for symbol in symbols):
+    if not any(map(is_word, symbols)):
         raise InputError(source, "is empty", "give a sentence")
-    if not any(symbol.isalnum() and symbol in vocabulary.lookup for symbol in symbols):
+    if not any(is_word(symbol) and symbol in vocabulary.lookup for symbol in symbols):
         problem = f"none of the words of '{instruction}' is known to the agent"
         raise InputError(source, problem, f"use words such as {', '.join(_examples(vocabulary))}")
 
 
 def _examples(vocabulary: Vocabulary) -> list[str]:
     """A few words of a vocabulary, the frequent ones first."""
-    return [symbol for symbol in vocabulary.symbols[len(SPECIALS) :] if symbol.isalpha()][:8]
+    return [symbol for symbol in vocabulary.symbols[len(SPECIALS) :] if any(map(str.isalpha, symbol))][:8]
 
 
 def load_word_vectors(folder: Path, words: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -213,7 +260,7 @@ def load_word_vectors(folder: Path, words: Sequence[str]) -> tuple[np.ndarray, n
     known = read_text(Path(folder) / VECTOR_WORDS).split("\n")
     source = Path(folder) / VECTORS
     table = _read_vectors(source, len(known) - (known[-1] == ""))
-    place = {word.lower(): row for row, word in enumerate(known[: len(table)])}
+    place = {composed(word.lower()): row for row, word in enumerate(known[: len(table)])}
     rows = np.array([place.get(word, -1) for word in words], dtype=np.int64)
     found = rows >= 0
     return np.where(found[:, None], table[rows], np.float32(0)), found

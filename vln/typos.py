@@ -1,10 +1,10 @@
 """Typing mistakes, to see how much of an instruction an agent still understands.
 
 Two letters change places, one is left out, is typed twice, or is hit beside: mistakes that people make (Damerau 1964)
-and that upset translators (Belinkov and Bisk 2018). Letters alone are touched; blanks, digits and marks stay.
+and that upset translators (Belinkov and Bisk 2018). Letters alone are touched, with the accents and vowel signs on
+them; blanks, digits and marks stay.
 """
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -13,10 +13,11 @@ import numpy as np
 
 from vln.episodes import Episode
 from vln.errors import InputError
+from vln.language import letters_of, word_pattern
 
 Typo = Literal["swap", "drop", "double", "neighbour"]
 TYPOS: tuple[Typo, ...] = ("swap", "drop", "double", "neighbour")
-_LETTERS = re.compile(r"[^\W\d_]+")
+_LETTER = r"[^\W\d_]"
 _ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
 
 
@@ -76,10 +77,11 @@ def mistyped(episodes: Sequence[Episode], noise: Noise, seed: int = 0) -> list[E
 
 def mistype(text: str, noise: Noise, random: np.random.Generator) -> str:
     """A text with typing mistakes; nothing else of it changes, and words keep a letter at least."""
-    return _LETTERS.sub(lambda word: _mistyped(word[0], noise, random), text)
+    words = word_pattern(text, "{word}", _LETTER)
+    return words.sub(lambda word: "".join(_mistyped(letters_of(word[0]), noise, random)), text)
 
 
-def _mistyped(word: str, noise: Noise, random: np.random.Generator) -> str:
+def _mistyped(word: list[str], noise: Noise, random: np.random.Generator) -> list[str]:
     """A word of letters alone with its mistakes; those of one letter have none."""
     if len(word) < 2:
         return word
@@ -93,33 +95,33 @@ def _mistyped(word: str, noise: Noise, random: np.random.Generator) -> str:
     return word
 
 
-def _swap(word: str, place: int, _random: np.random.Generator) -> str:
+def _swap(word: list[str], place: int, _random: np.random.Generator) -> list[str]:
     """A letter and the one after it change places; the last does with the one before."""
     first = min(place, len(word) - 2)
     if first < 0:
         return word
-    return word[:first] + word[first + 1] + word[first] + word[first + 2 :]
+    return [*word[:first], word[first + 1], word[first], *word[first + 2 :]]
 
 
-def _drop(word: str, place: int, _random: np.random.Generator) -> str:
+def _drop(word: list[str], place: int, _random: np.random.Generator) -> list[str]:
     return word[:place] + word[place + 1 :] if len(word) > 1 else word
 
 
-def _double(word: str, place: int, _random: np.random.Generator) -> str:
+def _double(word: list[str], place: int, _random: np.random.Generator) -> list[str]:
     return word[: place + 1] + word[place:]
 
 
-def _neighbour(word: str, place: int, random: np.random.Generator) -> str:
+def _neighbour(word: list[str], place: int, random: np.random.Generator) -> list[str]:
     """A letter becomes one beside it on the keyboard, as large as it was; other alphabets have none."""
     letter = word[place]
     near = NEIGHBOURS.get(letter.lower())
     if near is None:
         return word
     hit = near[random.integers(len(near))]
-    return word[:place] + (hit.upper() if letter.isupper() else hit) + word[place + 1 :]
+    return [*word[:place], hit.upper() if letter.isupper() else hit, *word[place + 1 :]]
 
 
-_MISTAKES: dict[Typo, Callable[[str, int, np.random.Generator], str]] = {
+_MISTAKES: dict[Typo, Callable[[list[str], int, np.random.Generator], list[str]]] = {
     "swap": _swap,
     "drop": _drop,
     "double": _double,

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 
+from vln.language import is_spelled
 from vln.replay.moves import bearing, moved, turn_between
 from vln.trajectory import Pose, Step, Trajectory
 from vln.word_classes import word_classes
@@ -67,7 +68,7 @@ def frequent_words(sentences: Iterable[Sequence[str]], count: int) -> tuple[str,
     rows: dict[str, int] = {}
     for sentence in sentences:
         for word in set(sentence):
-            rows[word] = rows.get(word, 0) + word.isalpha()
+            rows[word] = rows.get(word, 0) + is_spelled(word)
     ranked = sorted((word for word, times in rows.items() if times), key=lambda word: (-rows[word], word))
     return tuple(ranked[:count])
 
