@@ -4,6 +4,7 @@
     python scripts/score.py predictions/*_val_seen.json --data ../shared/data --split val_seen --json
     python scripts/score.py runs/r2r/trajectories_val_seen.jsonl runs/r2r/submission_val_seen.json --split val_seen
     python scripts/score.py runs/ce/eval/val_unseen.json --dataset r2r-ce --split val_unseen
+    python scripts/score.py loops.json --dataset r4r --split val_seen --spl official
 
 A prediction file is a submission of the R2R evaluator (.json) or trajectories (.jsonl); in continuous environments
 (`--dataset r2r-ce`, `rxr-ce`) a submission to the leaderboard of VLN-CE, or trajectories. TL and NE are in metres, the
@@ -17,7 +18,7 @@ if __name__ == "__main__" and not __package__:  # run as a file
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from rich.box import SIMPLE_HEAD
@@ -29,7 +30,7 @@ from vln.data import find_data, split_file
 from vln.episodes import Episode, check_episodes, load_split
 from vln.errors import InputError
 from vln.graph import NavigationGraph, load_graphs
-from vln.metrics import METRICS, finite_mean, mean_scores, score_paths, unreachable
+from vln.metrics import METRICS, OFFICIAL_FLOOR, finite_mean, mean_scores, score_paths, unreachable
 from vln.statistics import compare_paired, mean_interval
 from vln.submission import Walk, check_submission, read_submission, viewpoints
 from vln.trajectory import read_trajectories
@@ -62,6 +63,7 @@ def main(
     data: Path | None = None,
     dataset: str = "r2r",
     allow_missing: bool = False,
+    spl: Literal["ours", "official"] = "ours",
     json: bool = False,
 ) -> None:
     """Score prediction files against a split.
@@ -72,16 +74,20 @@ def main(
         data: Data folder; $VLN_DATA or ../shared/data if absent.
         dataset: r2r, r4r, fgr2r, r2r-ce or rxr-ce.
         allow_missing: Score the predictions that are there.
+        spl: Whoever stays at a start that is the goal, as R4R has some, gets 1 (ours), or 0 as from R2R's evaluators.
         json: Print JSON instead of tables.
     """
     if not predictions:
         raise InputError("score.py", "no prediction file was given", "name one or more after the script")
+    if spl == "official" and dataset in FOLDERS:
+        raise InputError("--spl", f"official is of R2R's evaluators, which know no '{dataset}'", "leave it out")
     if dataset in FOLDERS:
         scored = score_continuous(predictions, find_vlnce(data), dataset, split, allow_missing)
     else:
         episodes, graphs = load_task(find_data(data), dataset, split)
         files = {str(path): read_walks(path, episodes, graphs, allow_missing) for path in predictions}
-        scored = {name: score_walks(walks, episodes, graphs) for name, walks in files.items()}
+        floor = OFFICIAL_FLOOR if spl == "official" else 0.0
+        scored = {name: score_walks(walks, episodes, graphs, floor) for name, walks in files.items()}
     rows = {
         name: {**mean_scores(file.scores), "n": len(file.episodes), "missing": file.missing}
         for name, file in scored.items()
@@ -118,11 +124,14 @@ def read_walks(
     return walks
 
 
-def score_walks(walks: Sequence[Walk], episodes: Sequence[Episode], graphs: Mapping[str, NavigationGraph]) -> Scored:
+def score_walks(
+    walks: Sequence[Walk], episodes: Sequence[Episode], graphs: Mapping[str, NavigationGraph], spl_floor: float = 0.0
+) -> Scored:
     """The scores of the episodes that were walked."""
     walked = {walk.episode_id: viewpoints(walk) for walk in walks}
     predicted = [episode for episode in episodes if episode.episode_id in walked]
-    scores = score_paths(graphs, predicted, [walked[episode.episode_id] for episode in predicted])
+    paths = [walked[episode.episode_id] for episode in predicted]
+    scores = score_paths(graphs, predicted, paths, spl_floor=spl_floor)
     return Scored(predicted, scores, len(episodes) - len(predicted))
 
 

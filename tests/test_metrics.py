@@ -14,6 +14,7 @@ from vln.episodes import Episode, load_split
 from vln.errors import InputError
 from vln.metrics import (
     METRICS,
+    OFFICIAL_FLOOR,
     PathDistances,
     drop_turns,
     dtw,
@@ -102,6 +103,15 @@ def test_in_a_loop_the_start_is_the_goal():
 
 def test_a_goal_out_of_reach_is_a_failure_and_not_a_nan():
     assert one("abc", "z") == {"TL": 0, "NE": inf, **dict.fromkeys(METRICS[2:], 0), "unreachable": 1}
+
+
+@pytest.mark.parametrize(("walk", "ours", "official"), [("a", 1, 0), ("aba", 0, 0), ("ab", 0, 0)])
+def test_spl_of_a_start_that_is_the_goal(walk, ours, official):
+    loop = [episode("abcdedcba")]
+    for floor, expected in ((0.0, ours), (OFFICIAL_FLOOR, official)):
+        assert score_paths(GRAPHS, loop, [walk], spl_floor=floor)["SPL"].tolist() == [expected]
+    elsewhere = score_paths(GRAPHS, [episode("abc")], ["abcbc"], spl_floor=OFFICIAL_FLOOR)
+    assert elsewhere["SPL"].tolist() == [one("abc", "abcbc")["SPL"]] == [4 / 8]
 
 
 def test_geodesic_distances_go_around_the_block():
@@ -285,3 +295,11 @@ def test_references_of_r4r_are_faithful_but_not_short(data, graphs):
     assert loops.any()
     assert (scores["SPL"][loops] == 0).all()
     assert 0 < scores["SPL"][~loops].min() < scores["SPL"].max() <= 1
+
+
+def test_shortest_paths_of_r4r_have_the_official_spl_where_it_is_asked_for(data, graphs):
+    episodes = load_split(data, "val_seen", "r4r")
+    paths = [graphs[episode.scan].shortest_path(episode.start, episode.path[-1]) for episode in episodes]
+    assert score_paths(graphs, episodes, paths)["SPL"].mean() == pytest.approx(1)
+    official = score_paths(graphs, episodes, paths, spl_floor=OFFICIAL_FLOOR)["SPL"]
+    assert official.mean() == pytest.approx(0.9565, abs=5e-5)

@@ -60,6 +60,16 @@ def test_json_has_every_metric_of_every_file(monkeypatch, capsys, folder):
     assert rows[other]["SR"] == pytest.approx(1 / 3)  # the last ends at 3 m, which is not below 3 m
 
 
+def test_the_official_spl_of_loops(monkeypatch, capsys, folder):
+    entry = {"path_id": 1, "scan": "corridor", "path": list("abcba"), "heading": 0.0, "instructions": ["Go."]}
+    (folder / "r2r" / "R2R_made.json").write_text(json.dumps([entry, entry | {"path_id": 2, "path": list("abc")}]))
+    file = submit(folder / "stays.json", {"1_0": "a", "2_0": "abc"})
+    assert scored(monkeypatch, capsys, folder, file)[file]["SPL"] == 1
+    assert scored(monkeypatch, capsys, folder, file, "--spl", "official")[file]["SPL"] == 0.5
+    error = failed(monkeypatch, capsys, folder, file, "--spl", "official", "--dataset", "r2r-ce")
+    assert "--spl: official is of R2R's evaluators" in error
+
+
 def test_missing_predictions_are_counted_where_allowed(monkeypatch, capsys, folder):
     partial = submit(folder / "partial.json", {"1_1": "abcde"})
     row = scored(monkeypatch, capsys, folder, partial, "--allow-missing")[partial]

@@ -25,6 +25,7 @@ from vln.graph import NavigationGraph
 FIDELITY = ("nDTW", "sDTW", "CLS")  # compare with a demonstration
 METRICS = ("TL", "NE", "SR", "OSR", "SPL", *FIDELITY)
 THRESHOLD = 3.0  # metres, R2R's
+OFFICIAL_FLOOR = 0.01  # metres that R2R's evaluators divide by at least in SPL
 
 
 @dataclass(frozen=True)
@@ -50,12 +51,13 @@ class PathDistances:
     reference_lengths: np.ndarray
 
 
-def score(distances: PathDistances, threshold: float = THRESHOLD) -> dict[str, np.ndarray]:
+def score(distances: PathDistances, threshold: float = THRESHOLD, spl_floor: float = 0.0) -> dict[str, np.ndarray]:
     """All metrics of a batch of paths.
 
     Args:
         distances: Of B paths without in-place turns.
         threshold: Metres; the success radius and what nDTW and CLS divide distances by.
+        spl_floor: As `floor` of `spl`.
 
     Returns:
         A (B,) float64 array for each name of `METRICS`.
@@ -69,7 +71,7 @@ def score(distances: PathDistances, threshold: float = THRESHOLD) -> dict[str, n
         "NE": error,
         "SR": successful,
         "OSR": oracle_success(distances, threshold),
-        "SPL": spl(successful, length, distances.to_goal[:, 0]),
+        "SPL": spl(successful, length, distances.to_goal[:, 0], spl_floor),
         "nDTW": similarity,
         "sDTW": successful * similarity,
         "CLS": cls(distances, threshold),
@@ -109,17 +111,20 @@ def oracle_success(distances: PathDistances, threshold: float = THRESHOLD) -> np
     return near.any(axis=1).astype(np.float64)
 
 
-def spl(successful: np.ndarray, length: np.ndarray, shortest: np.ndarray) -> np.ndarray:
+def spl(successful: np.ndarray, length: np.ndarray, shortest: np.ndarray, floor: float = 0.0) -> np.ndarray:
     """SPL, (B,) in [0, 1]: success x shortest / max(shortest, length).
 
-    Staying at a start that is the goal (R4R has such loops) is perfect, any move away from it an infinite detour.
+    Where the start is the goal (loops, 5 of the 115 paths of R4R's val_seen) it is 0 / 0. Here staying is perfect, 1,
+    and any move an infinite detour, 0. The evaluators in use since Tan et al. 2019 divide by max(shortest, length, 0.01
+    m), `OFFICIAL_FLOOR`, and so give 0 to whoever stays too: shortest paths then have 0.9565 on that split.
 
     Args:
         successful: (B,) 0 or 1.
         length: (B,) metres walked.
         shortest: (B,) geodesic distance from start to goal, whatever the reference's length.
+        floor: Metres that are divided by at least.
     """
-    longer = np.maximum(length, shortest)
+    longer = np.maximum(np.maximum(length, shortest), floor)
     ratio = np.divide(shortest, longer, out=np.ones(len(longer)), where=(longer > 0) & (successful > 0))
     return successful * ratio
 
@@ -192,6 +197,7 @@ def score_paths(
     episodes: Sequence[Episode],
     paths: Sequence[Sequence[str]],
     threshold: float = THRESHOLD,
+    spl_floor: float = 0.0,
 ) -> dict[str, np.ndarray]:
     """All metrics of paths on navigation graphs, a path an episode.
 
@@ -200,6 +206,7 @@ def score_paths(
         episodes: B episodes of any buildings.
         paths: The viewpoints visited, the start first, never empty; in-place turns may be in it or not.
         threshold: Metres.
+        spl_floor: As `floor` of `spl`.
 
     Returns:
         A (B,) float64 array for each name of `METRICS`.
@@ -208,7 +215,7 @@ def score_paths(
         InputError: If an episode has no goal.
     """
     rows, lengths = _drop_turns(*_flat_rows(graphs, episodes, paths))
-    return score(path_distances(graphs, episodes, padded(rows, lengths), lengths), threshold)
+    return score(path_distances(graphs, episodes, padded(rows, lengths), lengths), threshold, spl_floor)
 
 
 def score_rows(
