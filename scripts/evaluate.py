@@ -39,11 +39,11 @@ from envs.habitat.settings import use_interpreter
 from scripts.common import command, show
 from scripts.search import best_of
 from scripts.speaker_world import TrainedSpeaker, check_vocabulary, open_speaker
-from scripts.world import World
+from scripts.world import World, tell_unreadable
 from scripts.worlds import EVALUATION_BATCH, open_world, usable_device
 from vln.errors import InputError
 from vln.files import read_text, writable_folder, write_json
-from vln.language import Vocabulary, check_readable
+from vln.language import Vocabulary
 from vln.metrics import METRICS, mean_scores
 from vln.published import R2R
 from vln.statistics import mean_interval
@@ -193,8 +193,7 @@ def open_run(
     """The agent of a run's checkpoint and its world, in another simulator if one is given.
 
     Raises:
-        InputError: If the run or its data are missing or do not fit, an instruction has no word that it knows, or
-            the world has but one simulator.
+        InputError: If the run or its data are missing or do not fit, or the world has but one simulator.
     """
     found = load_checkpoint(run_checkpoint(run, checkpoint))
     if found.source.stem != checkpoint:
@@ -208,8 +207,7 @@ def open_run(
     vocabulary = Vocabulary.from_json(read_text(run / "vocabulary.json"), run / "vocabulary.json")
     world = open_world(config, data, [split], vocabulary)
     world = world.without_bad_episodes() if skip_bad else world
-    for episode in world.splits[split]:
-        check_readable(episode.instruction, vocabulary, f"episode '{episode.episode_id}'")
+    tell_unreadable(world.splits[split], vocabulary)
     return Trained(run, load_agent(found, world, blind, decoding, usable_device(device)), world)
 
 

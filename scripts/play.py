@@ -17,6 +17,7 @@ if __name__ == "__main__" and not __package__:  # run as a file
 import dataclasses
 import itertools
 import random
+import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -40,7 +41,7 @@ from scripts.playing import Left, Player, Screen, Watched, ask, view_camera
 from vln.episodes import Episode
 from vln.errors import InputError
 from vln.files import read_text, writable_folder
-from vln.language import Vocabulary, check_readable
+from vln.language import Vocabulary, check_readable, unknown_words
 from vln.replay.scores import score_houses
 from vln.replay.style import way_text
 from vln.trajectory import Trajectory, read_trajectories, write_trajectories
@@ -170,6 +171,9 @@ def watch(trained: Trained, episode: Episode, screen: Screen) -> tuple[str, Traj
     if episode.instruction == ROAM:
         raise InputError("--instruction", "the agent is told nothing", "give a sentence that it is to follow")
     check_readable(episode.instruction, trained.world.vocabulary, "--instruction")
+    unknown = unknown_words(episode.instruction, trained.world.vocabulary)
+    if unknown:
+        print(f"words that the agent does not know: {', '.join(unknown)}", file=sys.stderr)
     world = dataclasses.replace(trained.world, splits={episode.split: [episode]})
     agent = Watched(trained.agent, trained.name, screen)
     env = world.environment(episode.split, 1, record=True)

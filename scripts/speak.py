@@ -39,6 +39,7 @@ from scripts.speaker_world import (
     same_way,
 )
 from scripts.train import use_threads
+from scripts.world import tell_unreadable
 from scripts.worlds import EVALUATION_BATCH
 from vln.captions import caption_scores
 from vln.episodes import Episode
@@ -225,7 +226,7 @@ def followed(
     """How often a navigator arrives that is told captions, and how often when it is told what people said.
 
     Raises:
-        InputError: If it learnt on another data set, or a caption is empty or has no word that it knows.
+        InputError: If it learnt on another data set, or a caption is empty.
     """
     follower = open_run(run, split, data, "best", False, "greedy", "cpu")
     asked = {each.episode_id: each for each in follower.world.splits[split]}
@@ -234,13 +235,11 @@ def followed(
         if each.episode_id not in asked:
             problem = f"learnt on '{follower.world.config.dataset}', which has no episode '{each.episode_id}'"
             raise InputError(run, problem, "give a navigator of the speaker's data set")
-        try:
-            check_readable(caption.text, follower.world.vocabulary)
-        except InputError as error:
-            problem = f"nobody can follow '{caption.text}' ({error})"
+        if not caption.text.strip():
             fix = "train the speaker longer, or choose words by another --method"
-            raise InputError(f"caption of episode '{each.episode_id}'", problem, fix) from None
+            raise InputError(f"caption of episode '{each.episode_id}'", "is empty, and nobody can follow it", fix)
         told.append(replace(asked[each.episode_id], instruction=caption.text))
+    tell_unreadable(told, follower.world.vocabulary)
     rates = {}
     for name, heard in (("SR of captions", told), ("SR of people", list(asked.values()))):
         world = replace(follower.world, splits={split: heard})

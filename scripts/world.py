@@ -1,5 +1,6 @@
 """What training and evaluation need of the data, whatever world they are of."""
 
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,8 +16,10 @@ from agents.navigator import Navigator
 from envs.environment import NavigationVectorEnv
 from envs.simulator import Simulator
 from vln.episodes import Episode
-from vln.language import Vocabulary
+from vln.language import Vocabulary, is_readable
 from vln.trajectory import Trajectory
+
+NAMED = 20  # episodes that a line names at most
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,15 @@ class World(ABC):
         """The same without episodes that do not fit their scenes; on graphs such data are refused as a whole."""
         return self
 
+    def check(self) -> None:  # noqa: B027 - no more than that is to be done where there are no scenes
+        """Check what would show no sooner than an episode is lived, so that a run does not end by it in an hour.
+
+        On graphs nothing is left to check, and generated houses are checked as they are made.
+
+        Raises:
+            InputError: If an episode does not fit its scene.
+        """
+
     @property
     def fingerprint(self) -> Fingerprint:
         """What a checkpoint remembers of the data."""
@@ -136,6 +148,15 @@ class World(ABC):
         """(N,) tokens of the instructions of a split."""
         instructions = [episode.instruction for episode in self.splits[split]]
         return self.vocabulary.encode_batch(instructions, self.config.language.max_length)[1]
+
+
+def tell_unreadable(episodes: Sequence[Episode], vocabulary: Vocabulary) -> None:
+    """Say on stderr of which episodes an agent with this vocabulary knows no word; it acts in them all the same."""
+    names = [each.episode_id for each in episodes if not is_readable(each.instruction, vocabulary)]
+    if names:
+        few = ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED:,} more" if len(names) > NAMED else "")
+        told = f"knows no word of {len(names):,} of {len(episodes):,} instructions"
+        print(f"the agent {told}, and acts all the same: episodes {few}", file=sys.stderr)
 
 
 def vocabulary_of(config: TrainConfig, episodes: Mapping[str, Sequence[Episode]]) -> Vocabulary:

@@ -19,10 +19,12 @@ from vln.language import (
     UNK,
     Vocabulary,
     check_readable,
+    is_readable,
     load_word_vectors,
     split_characters,
     split_raw_words,
     split_words,
+    unknown_words,
 )
 
 TEXTS = ["Walk to the door, then stop.", "Walk to the bed.", "Turn left at the bed and walk."]
@@ -252,6 +254,15 @@ def test_published_vectors_cover_the_training_vocabulary(data):
 
 
 # --- what can be read ---
+
+
+def test_unknown_words_are_told_once_and_without_punctuation():
+    vocabulary = Vocabulary.build(TEXTS, min_count=1)
+    assert unknown_words("Walk to Narnia, then? Narnia! (2nd)", vocabulary) == ["narnia", "2nd"]
+    assert is_readable("Narnia bed", vocabulary)
+    assert not is_readable("Narnia, .", vocabulary)
+    letters = Vocabulary.build(TEXTS, min_count=1, unit="character")
+    assert unknown_words("jazz bed 7", letters) == ["j", "z", "7"]
 
 
 def test_words_of_any_script_can_be_read():

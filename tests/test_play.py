@@ -163,6 +163,13 @@ def test_an_agent_in_an_episode_of_a_house(play, run):
     assert "goal" in result.output or "known to the agent" in result.errors
 
 
+def test_words_that_an_agent_does_not_know_are_named(play, mesh, run):
+    told = "Go to the frobnicator, frobnicator and the réd sofa."
+    result = play("--scene", mesh, "--agent", run, "--seed", 0, "--instruction", told)
+    assert result.code == 0, result.errors
+    assert "words that the agent does not know: frobnicator, réd\n" in result.errors
+
+
 def test_what_a_screen_shows():
     episode, cache = small_episodes("a", 1)[0], SceneCache(small_house)
     console = Console(file=io.StringIO(), force_terminal=True, color_system="truecolor", width=120, height=40)

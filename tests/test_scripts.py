@@ -280,6 +280,25 @@ def test_a_path_of_one_viewpoint_is_scored_alike_everywhere(navigator, small_dat
         assert scored[name] == pytest.approx(mean(row[name] for row in replayed))
 
 
+def test_an_agent_acts_on_unknown_words_and_says_which(navigator, small_data, tmp_path):
+    shutil.copytree(small_data, tmp_path / "data")
+    for split in ("val_seen", "test"):
+        file = tmp_path / "data" / "r2r" / f"R2R_{split}.json"
+        entries = json.loads(file.read_text())
+        entries[0]["instructions"][1], entries[1]["instructions"][0] = "Onwards.", "रुकिए!"
+        file.write_text(json.dumps(entries))
+        names = [f"{entries[0]['path_id']}_1", f"{entries[1]['path_id']}_0"]
+        result = run_script(
+            *("evaluate.py", navigator, "--split", split, "--data", tmp_path / "data"), cache=small_data / "cache"
+        )
+        assert result.code == 0, result.errors
+        count = 3 * len(entries)
+        told = f"the agent knows no word of 2 of {count} instructions, and acts all the same: "
+        told += f"episodes {', '.join(names)}\n"
+        assert told in result.errors
+        assert len(read_submission(navigator / "eval" / f"{split}.json")) == count
+
+
 def test_sampling_is_a_function_of_the_seed(run, navigator, folder):
     def walks(seed: int) -> bytes:
         assert run("evaluate.py", navigator, "--split", "val_seen", "--decoding", "sample", "--seed", seed).code == 0

@@ -230,12 +230,22 @@ def check_readable(instruction: str, vocabulary: Vocabulary, source: object = "i
     Raises:
         InputError: If it is empty, or none of its words is known.
     """
-    symbols = vocabulary.split(instruction)
-    if not any(map(is_word, symbols)):
+    if not any(map(is_word, vocabulary.split(instruction))):
         raise InputError(source, "is empty", "give a sentence")
-    if not any(is_word(symbol) and symbol in vocabulary.lookup for symbol in symbols):
+    if not is_readable(instruction, vocabulary):
         problem = f"none of the words of '{instruction}' is known to the agent"
         raise InputError(source, problem, f"use words such as {', '.join(_examples(vocabulary))}")
+
+
+def is_readable(instruction: str, vocabulary: Vocabulary) -> bool:
+    """Whether an agent with this vocabulary knows a word of an instruction, or a character where it reads those."""
+    return any(is_word(symbol) and symbol in vocabulary.lookup for symbol in vocabulary.split(instruction))
+
+
+def unknown_words(instruction: str, vocabulary: Vocabulary) -> list[str]:
+    """What an agent with this vocabulary does not know of an instruction, each once; punctuation is left out."""
+    symbols = dict.fromkeys(vocabulary.split(instruction))
+    return [symbol for symbol in symbols if is_word(symbol) and symbol not in vocabulary.lookup]
 
 
 def _examples(vocabulary: Vocabulary) -> list[str]:
