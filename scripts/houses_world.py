@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
+from rich.console import Console
+from rich.progress import track
 
 from agents.agent import SamplingAgent
-from agents.config import TrainConfig
+from agents.config import HOUSES, TrainConfig
 from agents.factory import build_camera_navigator
 from agents.navigator import Navigator
 from envs.continuous import ACTIONS, HousesSimulator, Motion, SceneCache, Sensors
@@ -89,6 +91,20 @@ class HousesWorld(World):
                 print(f"left out: {error}", file=sys.stderr)
             kept[split] = [episode for number, episode in enumerate(episodes) if number not in bad]
         return replace(self, splits=kept)
+
+    def check(self) -> None:
+        """Place a body at the start of every published episode, scene by scene; see `World.check`."""
+        if self.config.dataset in HOUSES:
+            return
+        simulator = self.bodies(Sensors(rgb=False, depth=False), Motion())
+        met: dict[str, list[Episode]] = {}
+        for episode in (each for episodes in self.splits.values() for each in episodes):
+            met.setdefault(episode.scan, []).append(episode)
+        console = Console(stderr=True)
+        for scan in track(met, "checking scenes", console=console, transient=True, disable=not console.is_terminal):
+            for _, error in bad_episodes(simulator, met[scan]):
+                raise error
+        simulator.resize(0)  # lets go of what runs in other processes
 
     def navigator(self) -> Navigator:
         """A navigator with fresh weights."""

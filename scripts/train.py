@@ -43,7 +43,7 @@ from scripts.common import friendly_exit
 from scripts.graph_world import GraphWorld
 from scripts.matching import open_critic
 from scripts.settings import check_folder, read_settings, record
-from scripts.world import World
+from scripts.world import World, tell_unreadable
 from scripts.worlds import EVALUATION_BATCH, open_world, usable_device
 from vln.episodes import check_episodes, load_episodes
 from vln.errors import InputError
@@ -109,6 +109,7 @@ def train(arguments: Arguments, team: Team) -> None:
         world = open_world(arguments.config, arguments.data, splits(arguments.config))
         world = world.without_bad_episodes() if arguments.skip_bad else world
         world = augmented(world, arguments.augment)
+        check_splits(world, team.leads)
         critic = open_critic(arguments.critic, world, arguments.data, device)
     trainer = build_trainer(world, folder, device, splits(arguments.config)[1:], critic, team)
     if arguments.resume:
@@ -141,6 +142,28 @@ def splits(config: TrainConfig | CaptionConfig) -> tuple[str, ...]:
     return tuple(dict.fromkeys(["train", *SPLITS, *(["dev"] if config.select == "dev" else []), *explored]))
 
 
+def check_splits(world: World, leads: bool = True) -> None:
+    """Check before anything is learnt what evaluation or the choice of the best would stumble over later.
+
+    Args:
+        world: With the splits of a run, training first.
+        leads: Whether this worker checks the scenes, and says of which instructions no word is known.
+
+    Raises:
+        InputError: If there are no goals to learn from or to select by, or an episode does not fit its scene.
+    """
+    config = world.config
+    needed = [("'train'", "train"), *([] if config.exploration.iterations else [("--select", str(config.select))])]
+    for source, split in needed:
+        if world.splits[split][0].withheld:
+            raise InputError(source, f"the goals of split '{split}' are withheld", "use a split whose goals are public")
+    if leads:
+        world.check()
+        for split, episodes in world.splits.items():
+            if split != "train":
+                tell_unreadable(episodes, world.vocabulary)
+
+
 def augmented(world: World, files: Sequence[Path]) -> World:
     """The world with the episodes of some files added to those of training.
 
@@ -154,6 +177,8 @@ def augmented(world: World, files: Sequence[Path]) -> World:
             )
         episodes = load_episodes(file, "train")
         check_episodes(file, episodes, world.graphs)
+        if any(each.withheld for each in episodes):
+            raise InputError(file, "the goals of its episodes are withheld", "give whole paths to learn from")
         known = {each.episode_id for each in world.splits["train"]}
         for each in episodes:
             if each.episode_id in known:

@@ -29,7 +29,7 @@ from agents.trainer import LATEST
 from scripts.common import friendly_exit
 from scripts.settings import read_settings, record
 from scripts.speaker_world import Exam, SpeakerWorld
-from scripts.train import run_folder, splits, use_threads
+from scripts.train import check_splits, run_folder, splits, use_threads
 from scripts.worlds import open_world, usable_device
 from vln.errors import InputError
 from vln.files import write_text
@@ -69,6 +69,7 @@ def main(arguments: Arguments) -> None:
     torch.manual_seed(config.seed)
     with run_folder(arguments.out, arguments.resume) as folder:
         world = SpeakerWorld(config, open_world(config.task, arguments.data, splits(config)))
+        check_splits(world.world)
         trainer = build_trainer(world, folder, device, arguments.eyes_from)
         if arguments.resume:
             trainer.resume(load_checkpoint(folder / LATEST))

@@ -100,6 +100,21 @@ def test_bad_episodes_are_named_and_skipped_only_if_asked(folder, run, tmp_path)
     assert json.loads(result.output)["run"]["n"] == 2
 
 
+@pytest.mark.parametrize("split", ["train", "val_seen"])
+def test_a_bad_episode_of_any_split_is_found_before_training(folder, tmp_path, split):
+    for each, name in (("train", "one"), ("val_seen", "one"), ("val_unseen", "two")):
+        entries = [told(number, episode) for number, episode in enumerate(small_episodes(name, 3))]
+        if each == split:
+            entries[2]["start_position"] = entries[2]["reference_path"][0] = [-5.0, 0.0, 1.0]
+        write_vlnce(tmp_path, entries, each, truth={})
+    (tmp_path / "scene_datasets").symlink_to(folder / "scene_datasets")
+    out = tmp_path / "run"
+    result = run_script("train.py", "r2r-ce", *SMALLER, "--data", tmp_path, "--out", out, cache=folder)
+    assert result.code == 2
+    assert "episode '2': its start (-5.00, 0.00, 1.00) is outside the walkable area of scene 'one'" in result.errors
+    assert not out.exists()
+
+
 def test_another_simulator_is_for_continuous_worlds(folder, tmp_path):
     result = run_script("evaluate.py", folder / "nothing", "--simulator", "habitat", cache=tmp_path)
     assert result.code == 2
