@@ -221,6 +221,17 @@ def restore_random(states: Mapping[str, Tensor], device: torch.device) -> None:
         torch.cuda.set_rng_state(states["cuda"], device)
 
 
+@contextmanager
+def drawn_again(states: Mapping[str, Tensor], device: torch.device) -> Iterator[None]:
+    """Within the block chance is as it was when `random_states` gave `states`; after it, as before the block."""
+    now = random_states(device)
+    restore_random(states, device)
+    try:
+        yield
+    finally:
+        restore_random(now, device)
+
+
 def learner_parts(
     network: nn.Module, average: Mapping[str, Tensor], optimizers: Mapping[str, torch.optim.Optimizer]
 ) -> dict[str, Mapping[str, Tensor]]:

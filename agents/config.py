@@ -132,8 +132,9 @@ class DaggerConfig:
     """DAgger (Ross et al. 2011), in the form of VLN-CE (Krantz et al. 2020).
 
     In round n = 0, 1, ... episodes are added to the data set in which the expert takes each action with probability
-    `expert_decay` ** n and the agent the others; the expert's actions everywhere are what is learnt. The phase's
-    updates are spread over the rounds so that each goes through the data set so far the same number of times.
+    `expert_decay` ** n and the agent, without dropout, the others; the expert's actions everywhere are what is learnt,
+    with dropout. The phase's updates are spread over the rounds so that each goes through the data set so far the same
+    number of times.
     """
 
     rounds: int = 10
@@ -210,7 +211,8 @@ class PhaseConfig:
     (`student` weighs imitation where it acts; the terms are means over steps). `naming` and `sil`: see `perception`
     and `exploration`."""
     truncate: int = later(0)
-    """Steps after which gradients stop flowing back through time, to bound memory; 0 is never. Not for `ppo`."""
+    """Steps after which gradients stop flowing back through time, to bound memory; 0 is never. Nothing else changes.
+    Not for `ppo`."""
 
 
 @dataclass(frozen=True)

@@ -1,21 +1,22 @@
 """Learning from whole episodes: teacher and student forcing, A2C, and what DAgger recalls."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import torch
 from gymnasium.vector import VectorEnv
 from torch import Tensor
 
+from agents.checkpoint import random_states
 from agents.config import PhaseConfig
 from agents.critic import MatchingCritic
 from agents.descent import Descent
-from agents.experience import collect
+from agents.experience import Moment, again, collect
 from agents.losses import masked_mean
 from agents.navigator import Navigator
 from agents.objective import Numbers, objective, summary, targets_of, weigh
 from agents.parallel import ALONE, Team
-from agents.recording import Mixture, Recording, chunks, record
+from agents.recording import Expert, Predictions, Recording, chunks, record
 
 
 def learn_episodes(
@@ -28,17 +29,26 @@ def learn_episodes(
 ) -> Numbers:
     """Live through `episodes` (B,), in some of which the expert acts, and take a step.
 
-    What the critic makes of them is a reward where the phase has an intrinsic one.
+    What the critic makes of them is a reward where the phase has an intrinsic one. The agent acts with dropout, and
+    learns from the very policy that it acted by, however often gradients are cut.
 
     Returns:
         Numbers to log.
     """
-    student = torch.rand(len(episodes), device=next(navigator.parameters()).device) >= phase.teacher_share
-    if phase.truncate or not bool(student.any()):
-        recording = record(env, episodes, Mixture(navigator, 1.0 - student.float()), student)
+    device = next(navigator.parameters()).device
+    student = torch.rand(len(episodes), device=device) >= phase.teacher_share
+    if not bool(student.any()):
+        recording = record(env, episodes, Expert(), student)
         return learn_recording(navigator, recording, phase, descent, critic)
     navigator.train()
     judged = critic is not None and bool(phase.loss.intrinsic)
+    if phase.truncate:
+        reading, moments = random_states(device), list[Moment]()
+        with torch.no_grad():
+            lived = collect(navigator, env, episodes, student, keep_frames=judged, moments=moments)
+        parts = again(navigator, moments, reading, phase.truncate)
+        numbers = add_gradients(navigator, lived, phase, descent.add, critic, descent.team, parts)
+        return {**numbers, "gradient_norm": descent.step()}
     experience = collect(navigator, env, episodes, student, keep_frames=judged)
     bonus = intrinsic_reward(experience, phase.loss.intrinsic, critic, descent.team)
     loss, numbers = objective(experience, phase.loss, bonus, descent.team)
@@ -79,16 +89,19 @@ def add_gradients(
     add: Callable[[Tensor], object],
     critic: MatchingCritic | None = None,
     team: Team = ALONE,
+    parts: Iterable[tuple[Predictions, Tensor]] | None = None,
 ) -> Numbers:
     """Go through recorded episodes and hand the parts of their loss to `add`; returns numbers to log.
 
-    The gradients of `phase.truncate` steps at a time are computed and added up, so that only these need memory.
+    The gradients of `phase.truncate` steps at a time are computed and added up, so that only these need memory. They
+    are those of `parts`, predictions and their places, if there are any, else of what the agent makes of it now.
     """
     bonus = intrinsic_reward(recording, phase.loss.intrinsic, critic, team)
     targets = targets_of(recording, phase.loss, bonus, team)
     values = torch.zeros_like(recording.reward)
     numbers: Numbers = {}
-    for predictions, where in chunks(navigator, recording, phase.truncate):
+    parts = chunks(navigator, recording, phase.truncate) if parts is None else parts
+    for predictions, where in parts:
         loss, terms = weigh(predictions, targets.at(where), phase.loss)
         add(loss)
         values.view(-1)[where] = predictions.value.detach()

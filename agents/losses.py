@@ -90,7 +90,14 @@ def clipped_value_loss(values: Tensor, old: Tensor, returns: Tensor, clip: float
     return 0.5 * errors.mean()
 
 
-def inflection_weights(expert: Tensor, starts: Tensor, mask: Tensor, weight: float, total: Total = undivided) -> Tensor:
+def inflection_weights(
+    expert: Tensor,
+    starts: Tensor,
+    mask: Tensor,
+    weight: float,
+    total: Total = undivided,
+    before: Tensor | None = None,
+) -> Tensor:
     """How much each step counts in imitation, with mean 1 over the live steps (Wijmans et al. 2019, section 3.3).
 
     Args:
@@ -99,9 +106,12 @@ def inflection_weights(expert: Tensor, starts: Tensor, mask: Tensor, weight: flo
         mask: (T, B), 1.0 where an episode was alive.
         weight: How many times a step counts at which the expert's action changes; 0 takes the inverse of their share.
         total: Of sums over the parts that a batch is divided into.
+        before: (B,), the expert's actions before the first step, of episodes that do not start with it.
     """
     changed = starts.clone()
     changed[1:] |= expert[1:] != expert[:-1]
+    if before is not None:
+        changed[0] |= expert[0] != before
     weights = torch.where(changed, weight or 1 / masked_mean(changed.float(), mask, total).clamp(min=1e-6), 1.0)
     return weights / masked_mean(weights, mask, total).clamp(min=1e-6)
 

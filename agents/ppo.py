@@ -52,6 +52,7 @@ class Chunk:
         ends: 1.0 where the episode ended with the action.
         success: 1.0 where it ended well.
         begins: bool, the first steps of episodes.
+        before: (B,) int64, the expert's actions before the first step; whatever where that begins an episode.
         following: (B,), estimated return after the last action.
         state: The agent's memory before the first action.
     """
@@ -66,6 +67,7 @@ class Chunk:
     ends: Tensor
     success: Tensor
     begins: Tensor
+    before: Tensor
     following: Tensor
     state: State
 
@@ -119,6 +121,7 @@ class Stream:
         self._see(*self._env.reset(options={"episode_index": self._episodes.numpy()}))
         self._state = self._navigator.begin_episodes(self._observation)[1]
         self._start, self.running = self._infos["distance"], True
+        self._expert = self._infos["expert"]
 
     @torch.no_grad()
     def chunk(self, steps: int) -> Chunk:
@@ -134,13 +137,13 @@ class Stream:
         # Read again, as the agent reads since its last update.
         self._instruction, begun = self._navigator.begin_episodes(self._observation)
         self._state = carried(begun, self._state)
-        state, lived, frames = self._state, [], []
+        state, expert, lived, frames = self._state, self._expert, [], []
         for _ in range(steps):
             frames.append(self._look())
             lived.append(self._step())
         output = self._navigator(self._instruction, unlabelled(self._navigator, self._look()), self._state)
         stacked = {name: torch.stack([step[name] for step in lived]) for name in lived[0]}
-        return Chunk(frames=frames, following=output.value, state=state, **stacked)
+        return Chunk(frames=frames, before=expert, following=output.value, state=state, **stacked)
 
     def _step(self) -> dict[str, Tensor]:
         """Act once; (B,) each."""
@@ -149,6 +152,7 @@ class Stream:
         judged = judge(output, actions, before["expert"])
         observation, reward, terminated, truncated, infos = self._env.step(actions_for(self._env, actions))
         self._see(observation, infos)
+        self._expert = before["expert"]
         self._state = self._navigator.chose(output, actions)
         self._actions.append(actions.to(torch.uint8))
         ends = torch.as_tensor(terminated, device=self._device) | torch.as_tensor(truncated, device=self._device)
@@ -210,13 +214,13 @@ class Stream:
         steps, self._actions = tensors["steps"].to(self._device), list(tensors["actions"].to(self._device))
         episodes = {"episode_index": self._episodes.numpy()}
         observation, infos = self._env.reset(options=episodes)
-        start = torch.as_tensor(infos["distance"], device=self._device)
+        start, expert = (torch.as_tensor(infos[name], device=self._device) for name in ("distance", "expert"))
         for left in range(len(self._actions), -1, -1):  # a body starts as late as it has steps behind it
             late = steps == left
             if left < len(self._actions) and bool(late.any()):
                 observation, infos = self._env.reset(options={"reset_mask": late.numpy(force=True), **episodes})
             if left:
-                actions = self._actions[-left].long()
+                actions, expert = self._actions[-left].long(), torch.as_tensor(infos["expert"], device=self._device)
                 observation, _, _, _, infos = self._env.step(actions_for(self._env, actions))
         self._see(observation, infos)
         # Clones, since products of tensors that lie elsewhere than at whole cache lines round differently.
@@ -224,7 +228,7 @@ class Stream:
             name[6:]: value.to(self._device).clone() for name, value in tensors.items() if name.startswith("state.")
         }
         self._state = replace(self._navigator.begin_episodes(self._observation)[1], **memory)
-        self._start, self.running = start, True
+        self._start, self._expert, self.running = start, expert, True
 
 
 def replaced(state: State, new: State, rows: Tensor) -> State:
@@ -354,7 +358,9 @@ def ppo_targets(chunk: Chunk, weights: LossConfig, config: PpoConfig, team: Team
         "gains": losses.standardised(gains, team.cat(gains)),
         "returns": gains + chunk.value,
         "progress": chunk.progress,
-        "weight": losses.inflection_weights(chunk.expert, chunk.begins, everything, weights.inflection, team.sum),
+        "weight": losses.inflection_weights(
+            chunk.expert, chunk.begins, everything, weights.inflection, team.sum, chunk.before
+        ),
     }
 
 

@@ -15,6 +15,7 @@ import torch
 from gymnasium.vector import VectorEnv
 from torch import Tensor, nn
 
+from agents.checkpoint import drawn_again, random_states
 from agents.language import Instruction
 from agents.navigator import Navigator, Observation, Output, State, as_tensors, total
 
@@ -352,19 +353,27 @@ def carried(begun: State, before: State) -> State:
 def chunks(navigator: Navigator, recording: Recording, truncate: int) -> Iterator[tuple[Predictions, Tensor]]:
     """Go through whole episodes, `truncate` steps at a time (0: all at once), with gradients cut in between.
 
+    What dropout hides for a whole episode stays hidden over the cuts.
+
     Yields:
         Predictions (n,) and their positions (n,) among the flattened (T, B).
     """
     packing = pack(recording.mask, whole(recording.mask))
     ends = np.cumsum([0, *packing.sizes]).tolist()
-    before: State | None = None
+    device = recording.mask.device
+    first_frames = frames_at(recording.frames, recording.mask, packing.where[: packing.sizes[0]])
+    chance, before = random_states(device), None
     for first in range(0, len(packing.sizes), truncate or len(packing.sizes)):
         sizes = packing.sizes[first : first + truncate] if truncate else packing.sizes
         where = packing.where[ends[first] : ends[first + len(sizes)]]
         frames = frames_at(recording.frames, recording.mask, where)
-        instruction, state = navigator.begin_episodes({name: value[: sizes[0]] for name, value in frames.items()})
-        if before is not None:
-            state = carried(state, before.rows(torch.arange(sizes[0], device=where.device)))
+        if before is None:
+            instruction, state = navigator.begin_episodes(first_frames)
+        else:
+            rows = torch.arange(sizes[0], device=device)
+            with drawn_again(chance, device):
+                begun = navigator.begin_episodes(first_frames)
+            instruction, state = begun[0].rows(rows), carried(begun[1].rows(rows), before.rows(rows))
         steps = recording.actions.flatten()[where], recording.expert.flatten()[where]
         predictions, before = unroll(navigator, frames, steps, sizes, (instruction, state))
         yield predictions, where

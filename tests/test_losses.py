@@ -182,6 +182,14 @@ def test_a_step_counts_more_where_the_expert_changes_its_mind():
     torch.testing.assert_close(found * mask, expected * mask)
 
 
+def test_an_episode_that_goes_on_remembers_what_the_expert_did_before():
+    goes_on = torch.zeros_like(STARTS)
+    found = losses.inflection_weights(EXPERT, goes_on, torch.ones(3, 2), 3.0, before=tensor([1, 2]))
+    torch.testing.assert_close(found / found.min(), tensor([[1.0, 3.0], [1.0, 3.0], [3.0, 3.0]]))
+    begun = losses.inflection_weights(EXPERT, STARTS, torch.ones(3, 2), 3.0, before=tensor([1, 1]))
+    assert torch.equal(begun, losses.inflection_weights(EXPERT, STARTS, torch.ones(3, 2), 3.0))
+
+
 def test_without_a_weight_of_its_own_every_step_counts_once():
     assert losses.inflection_weights(EXPERT, STARTS, torch.ones(3, 2), 1.0).tolist() == [[1.0, 1.0]] * 3
 

@@ -76,6 +76,26 @@ def test_chunks_equal_episodes_lived_as_a_whole(worlds, actions):
             torch.testing.assert_close(getattr(predictions, name), found[name].flatten()[where], msg=name)
 
 
+@pytest.mark.parametrize("actions", ACTIONS)
+def test_steps_weigh_alike_wherever_a_chunk_ends(worlds, actions):
+    """What the expert did before a chunk is known to it, and to a stream that goes on from a checkpoint."""
+    weights = LossConfig(inflection=3.0)
+    long = stream_of(worlds[actions]).chunk(16)
+    whole = ppo_targets(long, weights, SETTINGS)["weight"]
+    stream, first = stream_of(worlds[actions]), 0
+    for steps in (3, 5, 1, 7):
+        here = stream.chunk(steps)
+        found, expected = ppo_targets(here, weights, SETTINGS)["weight"], whole[first : first + steps]
+        torch.testing.assert_close(found / found.mean(), expected / expected.mean())
+        first += steps
+        kept, state = stream.tensors(), torch.get_rng_state()
+        stream = stream_of(worlds[actions])
+        stream.load(kept)
+        torch.set_rng_state(state)
+    assert (whole[0] == whole.max()).all()
+    assert 0 < (whole[3] == whole.max()).float().mean() < 1  # so that a wrong first step of a chunk would show
+
+
 def test_an_episode_ends_and_the_next_begins(worlds):
     found = joined([stream_of(worlds["panoramic"]).chunk(30)])
     assert found["begins"][0].all()
@@ -112,6 +132,7 @@ def test_a_chunk_measures_itself_with_generalised_advantages():
         ends=0 * ones,
         success=0 * ones,
         begins=torch.tensor([[True], [False]]),
+        before=torch.tensor([1]),
         following=torch.tensor([8.0]),
         state=None,
     )
