@@ -9,8 +9,9 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 DEMO := runs/demo
 # How other processors round: torch's kernels, the code numba compiles, and the number of threads. Commas separate variables.
-MATRIX := ATEN_CPU_CAPABILITY=default,OMP_NUM_THREADS=1 ATEN_CPU_CAPABILITY=avx2,OMP_NUM_THREADS=2 \
-	ATEN_CPU_CAPABILITY=avx2,NUMBA_CPU_NAME=x86-64-v3,OMP_NUM_THREADS=1 NUMBA_CPU_NAME=generic,OMP_NUM_THREADS=2
+ONE := OMP_NUM_THREADS=1,NUMBA_NUM_THREADS=1
+MATRIX := ATEN_CPU_CAPABILITY=default,$(ONE) ATEN_CPU_CAPABILITY=avx2,OMP_NUM_THREADS=2 \
+	ATEN_CPU_CAPABILITY=avx2,NUMBA_CPU_NAME=x86-64-v3,$(ONE) ATEN_CPU_CAPABILITY=default,NUMBA_CPU_NAME=generic,OMP_NUM_THREADS=2
 DATA_FLAG := $(if $(DATA),--data "$(DATA)")
 
 # A run that goes on where an interrupted one stopped: $(call train,PRESET,FOLDER,FLAGS)

@@ -54,9 +54,9 @@ def test_a_network_learns():
     x = torch.randn(256, 16)
     y = torch.tanh(x @ torch.randn(16, 8))
     descent, losses = Descent(network, 1e-2, 10.0, muon=True), []
-    for _ in range(150):
+    for _ in range(400):
         loss = (network(x) - y).square().mean()
         descent.add(loss)
         descent.step()
         losses.append(float(loss.detach()))
-    assert losses[-1] < 0.1 * losses[0]
+    assert losses[-1] < 0.02 * losses[0]

@@ -281,17 +281,17 @@ def test_a_checkpoint_of_other_numbers_of_workers_is_refused(trained, small_data
 
 def test_two_workers_learn_through_the_command_line(small_data, tmp_path):
     flags = ("--imitation.iterations", 40, "--reinforcement.iterations", 0, "--evaluate-every", 40)
-    command = ("train.py", "r2r-navigator", *SMALL, *flags, "--workers", WORKERS, "--data", small_data)
+    fast = ("--imitation.learning-rate", "1e-2", "--navigator.dropout", 0, "--navigator.feature-dropout", 0)
+    command = ("train.py", "r2r-navigator", *SMALL, *flags, *fast, "--workers", WORKERS, "--data", small_data)
     result = run_script(*command, "--out", tmp_path / "run", cache=small_data / "cache")
     assert (result.code, result.output) == (0, ""), result.errors
     assert {path.name for path in (tmp_path / "run").iterdir()} == {
         *("best.safetensors", "latest.safetensors", "config.json", "vocabulary.json", "metrics.jsonl", "tensorboard")
     }
     assert load_checkpoint(tmp_path / "run" / LATEST).state["workers"] == WORKERS
-    first, last = (
-        row["loss"] for _, row in read_json_lines(tmp_path / "run" / "metrics.jsonl") if row["group"] == "train"
-    )
-    assert last < 0.9 * first
+    rows = [row for _, row in read_json_lines(tmp_path / "run" / "metrics.jsonl")]
+    losses = [row["loss"] for row in rows if row["group"] == "train"]
+    assert losses[-1] < 0.8 * losses[0]  # 0.52 to 0.64 with three seeds
     assert not multiprocessing.active_children()
 
 
