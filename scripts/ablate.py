@@ -39,7 +39,7 @@ from scripts.studies import (
     slug,
 )
 from scripts.train import use_threads
-from vln.errors import InputError
+from vln.errors import unknown_name
 from vln.files import writable_folder, write_json, write_text
 from vln.rewards import RewardConfig
 from vln.statistics import compare_paired, mean_interval
@@ -165,7 +165,7 @@ def chosen(rows: Mapping[str, Row], names: Sequence[str]) -> dict[str, Row]:
     needed = set(names or rows)
     for name in names:
         if name not in rows:
-            raise InputError("--rows", f"'{name}' is unknown", f"choose among {', '.join(rows)}")
+            raise unknown_name("--rows", name, rows)
     for name in reversed(list(rows)):
         if name in needed and rows[name].start:
             needed.add(rows[name].start)

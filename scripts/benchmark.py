@@ -47,7 +47,7 @@ from scripts.timing import time_in_turns
 from scripts.train import build_trainer, use_threads
 from scripts.worlds import open_world
 from vln.data import find_data
-from vln.errors import InputError
+from vln.errors import unknown_name
 from vln.features import load_captions
 from vln.graph import VIEWS, NavigationGraph
 from vln.language import Vocabulary
@@ -215,7 +215,7 @@ def train(
         json: Print JSON instead of a table.
     """
     if preset not in PRESETS:
-        raise InputError("--preset", f"'{preset}' is not known", f"use one of {', '.join(PRESETS)}")
+        raise unknown_name("--preset", preset, PRESETS)
     config = PRESETS[preset]()
     earlier = PHASES[: PHASES.index(phase)]
     config = replace(config, **{name: replace(getattr(config, name), iterations=0) for name in earlier})

@@ -19,7 +19,7 @@ from envs.scene import Scene
 from envs.scenes import load_scene
 from vln.data import cache_folder
 from vln.episodes import Episode
-from vln.errors import InputError
+from vln.errors import InputError, unknown_name
 from vln.replay.plan import FloorPlan
 
 ROAM = "Walk around."  # what one is told where nothing is asked
@@ -62,7 +62,7 @@ class Wish:
             problem = "both say where to be"
             raise InputError(f"--{given[0]} and --{given[1]}", problem, "give one of them")
         if self.dataset not in LEVELS:
-            raise InputError("--dataset", f"'{self.dataset}' is not known", f"use one of {', '.join(LEVELS)}")
+            raise unknown_name("--dataset", self.dataset, LEVELS)
         if self.instruction is not None and not self.instruction.strip():
             raise InputError("--instruction", "is empty", "give a sentence")
         if not math.isfinite(self.heading):

@@ -31,7 +31,7 @@ from envs.habitat.scenes import MATTERPORT
 from envs.habitat.settings import habitat_interpreter
 from scripts.common import command, show
 from vln.data import DATASETS, PUBLISHED
-from vln.errors import InputError
+from vln.errors import InputError, unknown_name
 from vln.vlnce import FOLDERS
 from vln.vlnce import PUBLISHED as PUBLISHED_CE
 
@@ -110,7 +110,7 @@ def needs(preset: str) -> frozenset[str]:
     """
     known: dict[str, Callable[[], TrainConfig | CaptionConfig]] = {**PRESETS, **SPEAKERS}
     if preset not in known:
-        raise InputError("preset", f"'{preset}' is not known", f"use one of {', '.join(known)}")
+        raise unknown_name("preset", preset, known)
     return frozenset(_needs(known[preset]()))
 
 

@@ -43,7 +43,7 @@ from scripts.world import tell_unreadable
 from scripts.worlds import EVALUATION_BATCH
 from vln.captions import caption_scores
 from vln.episodes import Episode
-from vln.errors import InputError
+from vln.errors import InputError, guess
 from vln.files import writable_folder, write_json
 from vln.language import check_readable
 from vln.metrics import mean_scores
@@ -168,7 +168,11 @@ def pick(source: object, known: Mapping[str, Kind], wanted: Sequence[str]) -> li
     """
     for name in wanted:
         if name not in known:
-            raise InputError(source, f"has no episode '{name}'", f"use its ids, such as {', '.join([*known][:3])}")
+            raise InputError(
+                source,
+                f"has no episode '{name}'",
+                f"use its ids, such as {', '.join([*known][:3])}{guess(name, known)}",
+            )
     if not known:
         raise InputError(source, "has no episodes", "give a file of trajectories")
     return [known[name] for name in wanted or known]

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from vln.errors import InputError
+from vln.errors import InputError, unknown_name
 
 PUBLISHED = (
     "Room-to-Room and the connectivity graphs are published with the Matterport3D Simulator "
@@ -65,11 +65,12 @@ def split_file(data: Path, dataset: str, split: str) -> Path:
         InputError: If the data set or the split is not there.
     """
     if dataset not in DATASETS:
-        raise InputError("dataset", f"'{dataset}' is not known", f"use one of {', '.join(DATASETS)}")
+        raise unknown_name("dataset", dataset, DATASETS)
     path = Path(data) / DATASETS[dataset].format(split=split)
     if not path.is_file():
         pattern = DATASETS[dataset].format(split="*")
         known = sorted(found.stem.split("_", 1)[1] for found in Path(data).glob(pattern))
-        fix = f"use one of the splits {', '.join(known)}" if known else f"fetch it; {PUBLISHED}"
-        raise InputError(path, f"split '{split}' of '{dataset}' is missing", fix)
+        if known:
+            raise unknown_name(path, split, known, f"split '{{}}' of '{dataset}' is missing", "the splits")
+        raise InputError(path, f"split '{split}' of '{dataset}' is missing", f"fetch it; {PUBLISHED}")
     return path

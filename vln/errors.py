@@ -1,5 +1,8 @@
 """The one exception a user causes and can mend."""
 
+import difflib
+from collections.abc import Iterable
+
 
 class InputError(ValueError):
     """Bad input, told in one sentence that names the source, the field and the fix.
@@ -22,3 +25,26 @@ class InputError(ValueError):
 
 class WriteError(InputError):
     """What the system refuses to write: the disk is full or read-only, or the folder has vanished."""
+
+
+def unknown_name(
+    source: object, name: str, known: Iterable[str], problem: str = "'{}' is not known", kind: str = ""
+) -> InputError:
+    """Return the error for a name that is not among those known; it tells all of them and the nearest.
+
+    Args:
+        source: The file, folder or flag that holds the name.
+        name: The name given.
+        known: The names that would do; at least one.
+        problem: What is wrong, with `{}` where the name belongs.
+        kind: What they are names of, if the source does not say it ("the splits").
+    """
+    names = list(known)
+    listed = f"use one of {kind} {', '.join(names)}" if kind else f"use one of {', '.join(names)}"
+    return InputError(source, problem.format(name), listed + guess(name, names))
+
+
+def guess(name: str, known: Iterable[str]) -> str:
+    """Ask whether the nearest of the names known was meant; nothing where none is near."""
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f" (did you mean '{near[0]}'?)" if near else ""

@@ -23,7 +23,7 @@ from envs.houses.making import made_by
 from envs.houses.tasks import LEVELS, TaskMaker
 from vln.data import cache_folder
 from vln.episodes import Episode
-from vln.errors import InputError
+from vln.errors import InputError, unknown_name
 from vln.files import read_json, replacing
 from vln.schema import Place, Radians, Sentence, as_kind
 
@@ -139,9 +139,9 @@ def house_rows(dataset: str, split: str, seed: int, place: int) -> list[dict[str
 def _check(split: str, dataset: str, houses: int | None, seed: int) -> Split:
     """The split, all arguments checked."""
     if dataset not in LEVELS:
-        raise InputError("dataset", f"'{dataset}' is not known", f"use one of {', '.join(LEVELS)}")
+        raise unknown_name("dataset", dataset, LEVELS)
     if split not in SPLITS:
-        raise InputError("split", f"'{split}' of '{dataset}' is not known", f"use one of {', '.join(SPLITS)}")
+        raise unknown_name("split", split, SPLITS, f"'{{}}' of '{dataset}' is not known")
     kind = SPLITS[split]
     if houses is not None and not 1 <= houses <= kind.room:
         raise InputError("houses", f"{houses} is out of range for '{split}'", f"use 1 to {kind.room}")

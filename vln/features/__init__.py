@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from vln.errors import InputError
+from vln.errors import InputError, guess
 from vln.features import hdf5, resnet_tsv
 from vln.features.captions import load_captions
 from vln.features.hdf5 import load_hdf5
@@ -42,5 +42,6 @@ def open_features(
         return load_resnet_tsv(Path(name_or_path), cache, feature_size or resnet_tsv.FEATURE_SIZE)
     if suffix in (".hdf5", ".h5"):
         return load_hdf5(Path(name_or_path), cache, feature_size or hdf5.FEATURE_SIZE)
-    fix = "use 'captions', 'captions-short', 'none', or a file that ends in .tsv, .hdf5 or .h5"
+    near = guess(name_or_path, ("captions", "captions-short", "none"))
+    fix = f"use 'captions', 'captions-short', 'none', or a file that ends in .tsv, .hdf5 or .h5{near}"
     raise InputError("features", f"'{name_or_path}' is not known", fix)
