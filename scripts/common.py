@@ -4,15 +4,16 @@ import errno
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import tyro
 from rich.console import Console, RenderableType
 from tyro.extras import subcommand_cli_from_dict
 
-from vln.errors import InputError
+from vln.errors import InputError, unknown_name
 from vln.files import refusal
 from vln.signals import exit_code, stopping
 
@@ -63,7 +64,19 @@ def command(main: Callable[..., None], **options: Any) -> None:
 def commands(mains: Mapping[str, Callable[..., None]]) -> None:
     """`command` for a script of several subcommands, by their names."""
     with friendly_exit():
+        check_subcommand(mains)
         subcommand_cli_from_dict(dict(mains), config=(tyro.conf.OmitArgPrefixes,))
+
+
+def check_subcommand(known: Iterable[str]) -> None:
+    """Check that the first word of the command line is one of the subcommands, if it is no flag.
+
+    Raises:
+        InputError: If it is not; the nearest is named.
+    """
+    first = next(iter(sys.argv[1:]), "-")
+    if not first.startswith("-") and first not in known:
+        raise unknown_name(Path(sys.argv[0]).name, first, known)
 
 
 def show(table: RenderableType, rows: Any, as_json: bool) -> None:

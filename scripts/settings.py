@@ -15,6 +15,7 @@ import tyro
 from agents.checkpoint import as_json
 from agents.config import from_json
 from agents.trainer import LATEST
+from scripts.common import check_subcommand
 from vln.errors import InputError
 from vln.files import read_json, write_json
 
@@ -46,13 +47,14 @@ def read_settings(kind: type[Kind], presets: Mapping[str, Callable[[], Any]]) ->
     """The settings on the command line of a script whose subcommands are presets; none is needed to resume a run.
 
     Raises:
-        InputError: If a setting is given again that the run to resume has otherwise.
+        InputError: If there is no such preset, or a setting is given again that the run to resume has otherwise.
     """
+    check_subcommand(presets)
     given = sys.argv[1:]
     named = given[:1] if given and given[0] in presets else []
     flags = given[len(named) :]
     folder = folder_to_resume(kind, flags)
-    if folder and not (flags[:1] and not flags[0].startswith("-")):
+    if folder:
         recorded = recorded_settings(kind, folder)
         if recorded.preset or not named:
             check_preset(named, recorded.preset)

@@ -357,7 +357,7 @@ def test_a_truncated_run(refused, own_run, name):
 
 def test_a_truncated_checkpoint_to_resume_from(refused, own_run):
     path = cut(own_run / LATEST)
-    mentions(refused(*TRAIN, "--out", own_run, "--resume"), path, "is truncated or no checkpoint")
+    mentions(refused(*TRAIN, "--out", own_run, "--resume"), path, "is truncated or damaged")
 
 
 def test_a_vocabulary_of_another_run(refused, own_run):
@@ -438,7 +438,21 @@ def test_a_flag_with_a_bad_value(small_data, tmp_path, flags):
 def test_an_unknown_preset(small_data):
     result = run_script("train.py", "r2r-oracle", cache=small_data / "cache")
     assert result.code == 2
-    assert "r2r-oracle" in result.errors
+    assert "train.py: 'r2r-oracle' is not known; use one of r2r-seq2seq, r2r-navigator" in result.errors
+
+
+@pytest.mark.parametrize(
+    ("script", "typo", "meant"),
+    [
+        ("train.py", "houses-dmo", "houses-demo"),
+        ("train_speaker.py", "r2r-speker", "r2r-speaker"),
+        ("compare.py", "cels", "cells"),
+    ],
+)
+def test_a_typo_in_a_subcommand_names_the_nearest(small_data, script, typo, meant):
+    result = run_script(script, typo, cache=small_data / "cache")
+    assert result.code == 2
+    assert f"did you mean '{meant}'?" in result.errors
 
 
 def test_numbers_out_of_range(refused, tmp_path):
