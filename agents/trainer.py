@@ -42,6 +42,7 @@ from vln.files import writable_folder
 from vln.signals import SIGNALS, Stopped, delayed
 
 STAGES = ("perception", "imitation", "reinforcement", "exploration")
+STOPPING = "stopping after this piece of work, with a checkpoint; Ctrl-C again stops at once without one"
 LATEST, BEST = "latest.safetensors", "best.safetensors"
 OWN = ("random", "stream")  # parts of a checkpoint in which workers differ; those of the first have no prefix
 
@@ -72,7 +73,7 @@ class Resumable(Run):
             if self.team.leads:
                 writable_folder(self.folder)
             self.log.rewind(self.iteration)
-            with delayed() as came, self.log.progress(self):
+            with delayed(STOPPING if self.team.leads else "") as came, self.log.progress(self):
                 if not self.iteration:
                     self.save(LATEST)
                 self._saved = time.monotonic()

@@ -33,6 +33,15 @@ def test_the_first_ctrl_c_waits_and_the_second_does_not():
             signal.raise_signal(signal.SIGINT)
 
 
+def test_the_first_signal_is_answered_at_once_and_only_that(capfd):
+    with delayed("stopping soon") as came:
+        assert capfd.readouterr().err == ""
+        for _ in range(2):
+            signal.raise_signal(signal.SIGTERM)
+        assert capfd.readouterr().err == "\nstopping soon\n"
+        assert came()
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
 def test_a_scheduler_may_send_a_signal_twice(number):
     with delayed() as came:

@@ -1,5 +1,6 @@
 """The signals that end a program in good order: Ctrl-C, and those by which schedulers announce the end of a job."""
 
+import os
 import signal
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -7,6 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 Handler = Callable[[int, Any], Any] | signal.Handlers
+STDERR = 2  # file descriptor
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
 
@@ -60,8 +62,10 @@ def stopping() -> Iterator[None]:
 
 
 @contextmanager
-def delayed() -> Iterator[Callable[[], Collection[int]]]:
+def delayed(answer: str = "") -> Iterator[Callable[[], Collection[int]]]:
     """Within the block the yielded function tells the signals that came, which do nothing else.
+
+    The first one is answered at once with a line on stderr, if there is an `answer`: what goes on may take a while.
 
     A second Ctrl-C raises `Stopped` at once; schedulers may send a signal twice, and that changes nothing. Ctrl-C is
     heard even if it was ignored, as it is where a shell has started the program in the background.
@@ -71,6 +75,8 @@ def delayed() -> Iterator[Callable[[], Collection[int]]]:
     def note(number: int, _frame: Any) -> None:
         if number == signal.SIGINT and number in came:
             raise Stopped(number)
+        if answer and not came:
+            os.write(STDERR, f"\n{answer}\n".encode())  # not print, which may be what was interrupted
         came[number] = None
 
     with handled(dict.fromkeys(SIGNALS, note), heard=(signal.SIGINT,)):
