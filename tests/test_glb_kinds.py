@@ -9,9 +9,11 @@ from glb_cases import CASES, FAN, SQUARE, WALL, Gltf, halves, quarters, wall
 from glb_files import sentence
 from gltf_reader import read_gltf
 
+from envs.continuous.scenes import BODY
 from envs.glb import load_glb, save_glb
 from envs.glb.cut import is_shown
 from envs.glb.load import triangulate
+from envs.navigation import build_ground
 from envs.render import Camera, Renderer, pack
 from envs.scene import Sampler, Scene, Wrap
 
@@ -199,7 +201,7 @@ def test_textures_of_basis(tmp_path, required):
     gltf.extend("KHR_texture_basisu", required)
     told = sentence(gltf.write(tmp_path / "a.glb"))
     assert "KTX2 (KHR_texture_basisu)" in told
-    assert "ktxdecompress" in told
+    assert "`npx @gltf-transform/cli ktxdecompress in.glb out.glb`, which needs KTX-Software" in told
 
 
 def test_a_picture_beside_one_of_basis_is_read(tmp_path):
@@ -212,8 +214,11 @@ def test_a_picture_beside_one_of_basis_is_read(tmp_path):
 def test_an_unknown_extension_is_refused_by_its_name(tmp_path):
     gltf = wall()
     gltf.extend("MADE_up", required=True)
+    gltf.extend("KHR_materials_made_up", required=True)
     gltf.extend("KHR_lights_punctual", required=True)
     gltf.extend("KHR_materials_unlit", required=True)
+    assert "requires KHR_materials_made_up, MADE_up, which are not read" in sentence(gltf.write(tmp_path / "a.glb"))
+    gltf.header["extensionsRequired"].remove("KHR_materials_made_up")
     assert "requires MADE_up, which is not read" in sentence(gltf.write(tmp_path / "a.glb"))
     gltf.header["extensionsRequired"].remove("MADE_up")
     assert len(load_glb(gltf.write(tmp_path / "a.glb")).triangles) == 2
@@ -225,3 +230,19 @@ def test_shared_vertices_are_read_once_for_each_that_uses_them(tmp_path):
     for start in range(0, 300, 3):
         gltf.primitive(many, np.arange(start, start + 3, dtype=np.uint16))
     assert load_glb(gltf.write(tmp_path / "a.glb")).vertices.shape == (300, 3)
+
+
+def test_a_body_walks_through_what_alpha_cuts_away(tmp_path):
+    # A hall of 8 x 4 m, and across it a wall whose picture is transparent, or not.
+    floor = 4 * WALL[:, [0, 2, 1]] * np.float32([2, 1, -1])
+    across = 4 * WALL[:, [2, 1, 0]] + np.float32([4, 0, -4])
+    paths = {}
+    for mode in ("MASK", "OPAQUE"):
+        gltf = Gltf().textured(halves(left=0, right=0), alphaMode=mode)
+        gltf.header["meshes"][0]["primitives"] = []
+        gltf.primitive(across, TEXCOORD_0=SQUARE.astype(np.float32), material=0)
+        gltf.primitive(floor)
+        ground = build_ground(load_glb(gltf.write(tmp_path / "a.glb")), BODY)
+        paths[mode] = ground.island(np.float32([[1, 0, -2], [7, 0, -2]]))
+    assert paths["MASK"][0] == paths["MASK"][1]
+    assert paths["OPAQUE"][0] != paths["OPAQUE"][1]

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -139,16 +140,8 @@ def _picture(scene: Scene, ground: Ground, window: Window, height: float) -> Pic
     width, rows = max(1, round(window.width * scale)), max(1, round(window.height * scale))
     middles = scene.vertices[scene.triangles].mean(1)[:, 1]
     kept = middles < height + CUT
-    cut = Scene(
-        scene.name,
-        scene.vertices,
-        scene.triangles[kept],
-        scene.colours,
-        scene.uv,
-        scene.texture[kept],
-        scene.object_ids[kept],
-        scene.textures,
-        two_sided=scene.two_sided,
+    cut = replace(
+        scene, triangles=scene.triangles[kept], texture=scene.texture[kept], object_ids=scene.object_ids[kept]
     )
     above = AWAY * max(window.width, window.height)
     camera = Camera(width, rows, math.degrees(2 * math.atan(window.width / 2 / above)), pitch=-90)

@@ -44,19 +44,21 @@ def read_accessor(container: Container, index: Any) -> np.ndarray:
     return _filled_in(container, index, accessor["sparse"], values) if "sparse" in accessor else values
 
 
-def read_floats(container: Container, index: Any, rows: Any = slice(None), unit: bool = False) -> np.ndarray:
+def read_floats(container: Container, index: Any, rows: np.ndarray | None = None, unit: bool = False) -> np.ndarray:
     """(n, width) float64: elements of an accessor; normalised integers are -1 to 1.
 
     Args:
         container: The file.
         index: Of the accessor.
-        rows: Which elements, as arrays are indexed.
+        rows: Which elements, in ascending order; None for all.
         unit: Take all integers as normalised, whether they say so or not.
 
     Raises:
         InputError: As `read_accessor`.
     """
-    values = read_accessor(container, index)[rows]
+    values = read_accessor(container, index)
+    if rows is not None and len(rows) < len(values):
+        values = values[rows]
     if values.dtype.kind == "f" or not (unit or container.entry("accessors", index).get("normalized")):
         return values.astype(np.float64)
     return np.maximum(values / float(np.iinfo(values.dtype).max), -1.0)

@@ -11,10 +11,15 @@ _DRACO = "KHR_draco_mesh_compression"
 _MESHOPT = ("EXT_meshopt_compression", "KHR_meshopt_compression")
 _TOOL = "npx @gltf-transform/cli"
 _DECOMPRESS = f"write it again without, e.g. `{_TOOL} copy in.glb out.glb`"  # tried with version 4.5.1
-_PICTURES = f"write its textures as PNG or JPEG, e.g. `{_TOOL} ktxdecompress in.glb out.glb`"  # needs KTX-Software
+_PICTURES = f"write its textures as PNG or JPEG, e.g. `{_TOOL} ktxdecompress in.glb out.glb`, which needs KTX-Software"
 _READ = {INSTANCING, "EXT_texture_webp", "KHR_mesh_quantization", "KHR_texture_transform"}
 # What these add is light, which is not drawn, or about the file: the rest is right without them.
 _HARMLESS = {"EXT_lights_ies", "EXT_lights_image_based", "KHR_lights_punctual", "KHR_xmp", "KHR_xmp_json_ld"}
+_MATERIALS = (
+    "anisotropy clearcoat diffuse_transmission dispersion emissive_strength ior iridescence pbrSpecularGlossiness sheen"
+    " specular transmission unlit variants volume"
+)
+_READ |= _HARMLESS | {f"KHR_materials_{name}" for name in _MATERIALS.split()}
 
 
 def check_features(container: Container) -> None:
@@ -30,18 +35,13 @@ def check_features(container: Container) -> None:
             raise InputError(container.path, f"its geometry is compressed ({name}), which is not read", _DECOMPRESS)
     if "KHR_texture_basisu" in required:
         raise InputError(container.path, "its textures are KTX2 (KHR_texture_basisu), which is not read", _PICTURES)
-    unknown = sorted(str(name) for name in required if not _is_read(str(name)))
+    unknown = sorted(str(name) for name in required - _READ)
     if unknown:
         problem = f"requires {', '.join(unknown)}, which {'is' if len(unknown) == 1 else 'are'} not read"
         raise InputError(container.path, problem, "write it again without, e.g. with Blender")
     for buffer in container.header.get("buffers", ()):
         _check_file(container, "buffer", buffer)
     _check_textures(container)
-
-
-def _is_read(name: str) -> bool:
-    """Whether a file that requires an extension is drawn right; every material extension leaves the base colour."""
-    return name in _READ | _HARMLESS or name.startswith("KHR_materials_")
 
 
 def _is_needed(container: Container, name: str) -> bool:

@@ -117,13 +117,13 @@ def _part(
     if material.cutoff is not None:
         cutoffs = lowest_alpha(material.cutoff, alpha[triangles].mean(1))
     uv, copies = _uv(container, attributes, material, used), len(matrices)
-    return _Part(
-        vertices, placed, np.tile(colours, (copies, 1)), np.tile(uv, (copies, 1)), material, np.tile(cutoffs, copies)
-    )
+    if copies > 1:
+        colours, uv, cutoffs = np.tile(colours, (copies, 1)), np.tile(uv, (copies, 1)), np.tile(cutoffs, copies)
+    return _Part(vertices, placed, colours, uv, material, cutoffs)
 
 
 def _triangles(container: Container, name: str, primitive: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
-    """(v,) the vertices that a primitive uses and (t, 3) int64 its triangles of these, counter-clockwise from outside.
+    """(v,) the vertices that a primitive uses and (t, 3) int32 its triangles of these, counter-clockwise from outside.
 
     Meshes may share vertices: only those used are worth reading.
 
@@ -134,16 +134,18 @@ def _triangles(container: Container, name: str, primitive: dict[str, Any]) -> tu
     if count > 3 * MAX_TRIANGLES:
         raise InputError(container.path, f"mesh {name} has {count:,} vertices", "decimate it or cut it into scenes")
     if (index := primitive.get("indices")) is None:
-        return np.arange(count), triangulate(np.arange(count), mode)
+        return np.arange(count), triangulate(np.arange(count, dtype=np.int32), mode)
     corners = read_accessor(container, index)
     if corners.shape[1] != 1 or corners.dtype.kind != "u":
         raise InputError(container.path, f"the indices of mesh {name} are no numbers of vertices", AGAIN)
-    corners = corners[:, 0].astype(np.int64)
-    if corners.max(initial=-1) >= count:
+    corners = corners[:, 0]
+    if corners.size and corners.max() >= count:
         raise InputError(container.path, f"mesh {name} has triangles of vertices that are not there", AGAIN)
     is_used = np.zeros(count, np.bool_)
     is_used[corners] = True
-    return np.flatnonzero(is_used), triangulate((np.cumsum(is_used) - 1)[corners], mode)
+    used = np.flatnonzero(is_used)
+    corners = corners.astype(np.int32) if len(used) == count else (np.cumsum(is_used, dtype=np.int32) - 1)[corners]
+    return used, triangulate(corners, mode)
 
 
 def triangulate(corners: np.ndarray, mode: int) -> np.ndarray:
@@ -177,8 +179,8 @@ def _place(
         InputError: If a vertex is not finite or too far away.
     """
     positions = _attribute(container, attributes["POSITION"], used, 3)
-    wrong = np.flatnonzero(~np.isfinite(positions).all(axis=1))
-    if wrong.size:
+    if not np.isfinite(positions).all():
+        wrong = np.flatnonzero(~np.isfinite(positions).all(axis=1))
         where = f"vertex {used[wrong[0]]} of mesh {name} is {positions[wrong[0]].tolist()}"
         raise InputError(
             container.path, f"{where} ({wrong.size} are not finite)", "repair the mesh and export it again"
@@ -189,10 +191,10 @@ def _place(
     if not near:
         problem = f"mesh {name} lies more than {MAX_EXTENT:,.0f} m from the origin"
         raise InputError(container.path, problem, "give the metres per unit as scale, or repair the place of its node")
-    copies = triangles + len(positions) * np.arange(len(matrices))[:, None, None]
+    copies = triangles + len(positions) * np.arange(len(matrices), dtype=np.int32)[:, None, None]
     mirrored = np.linalg.det(matrices[:, :3, :3]) < 0
     copies[mirrored] = copies[mirrored][:, :, ::-1]  # a mirror turns the outside in
-    return placed.reshape(-1, 3).astype(np.float32), copies.reshape(-1, 3).astype(np.int32)
+    return placed.reshape(-1, 3).astype(np.float32), copies.reshape(-1, 3)
 
 
 def _colours(
@@ -239,13 +241,13 @@ def _join(name: str, container: Container, parts: list[_Part]) -> Scene:
     pictures = dict(zip(images, read_textures(container, images), strict=True))
     parts = [_without_cut_away(part, pictures) for part in parts]
     slots = {key: slot for slot, key in enumerate(sorted({key for part in parts for key in _keys(part)}))}
-    starts = np.cumsum([0, *(len(part.vertices) for part in parts)])
+    starts = np.cumsum([0, *(len(part.vertices) for part in parts)], dtype=np.int32)
     triangles = np.concatenate([part.triangles + start for part, start in zip(parts, starts, strict=False)])
     samplers = tuple(sampler for _, sampler in slots)
     return Scene(
         name=name,
         vertices=np.concatenate([part.vertices for part in parts]),
-        triangles=triangles.astype(np.int32),
+        triangles=triangles,
         colours=np.concatenate([part.colours for part in parts]),
         uv=np.concatenate([part.uv for part in parts]),
         texture=np.concatenate([_slots(part, slots) for part in parts]),
