@@ -24,6 +24,7 @@ from pathlib import Path
 
 from gymnasium.vector import AutoresetMode
 from rich.console import Console
+from rich.text import Text
 
 from agents.agent import Agent
 from agents.checkpoint import load_checkpoint, run_checkpoint
@@ -42,6 +43,7 @@ from vln.episodes import Episode
 from vln.errors import InputError
 from vln.files import read_text, writable_folder
 from vln.language import Vocabulary, check_readable, unknown_words
+from vln.replay.outcome import COLOURS, SIGNS, WORDS
 from vln.replay.scores import score_houses
 from vln.replay.style import way_text
 from vln.trajectory import Trajectory, read_trajectories, write_trajectories
@@ -106,7 +108,7 @@ def main(
                 key, trajectory = watch(trained, met, screen) if trained else walk(pressed, met, places, screen)
             if trajectory is not None:
                 lived.append(trajectory)
-                console.print(result(trajectory), highlight=False)
+                console.print(result(trajectory))
                 key = "q" if trained else ask(pressed, console, ("n", "q"))
             if key == "q":
                 break
@@ -201,17 +203,18 @@ def walk(keys: Keys, episode: Episode, places: Places, screen: Screen) -> tuple[
         return left.key, None
 
 
-def result(trajectory: Trajectory) -> str:
+def result(trajectory: Trajectory) -> Text:
     """How an episode went, in a sentence."""
     scores = score_houses([trajectory], SUCCESS_DISTANCE)[0]
     steps = f"{len(trajectory.steps)} steps"
     stopped = trajectory.steps[-1].choice == "stop"
     end = "stopped" if stopped else "ran out of time"
     if scores is None:
-        return f"{end} after {steps}; there is no goal to measure by"
-    outcome = "success" if scores["SR"] else "no success"
+        return Text(f"{end} after {steps}; there is no goal to measure by")
+    succeeded = bool(scores["SR"])
     place = way_text(scores["NE"], " from the goal") + (f" ({trajectory.target})" if trajectory.target else "")
-    return f"{outcome}: {end} {place} after {steps} and {scores['TL']:.1f} m, SPL {scores['SPL']:.2f}"
+    told = f"{end} {place} after {steps} and {scores['TL']:.1f} m, SPL {scores['SPL']:.2f}"
+    return Text.assemble((f"{SIGNS[succeeded]} {WORDS[succeeded]}", f"bold {COLOURS[succeeded]}"), f": {told}")
 
 
 if __name__ == "__main__":

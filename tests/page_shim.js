@@ -9,7 +9,7 @@ class Element {
   all() { return [this, ...this.children.flatMap(child => child instanceof Element ? child.all() : [])]; }
 }
 const known = {}, keys = {};
-for (const id of ["title", "source", "play", "moment", "count", "map", "agents"]) known[id] = new Element(id);
+for (const id of ["title", "source", "play", "moment", "count", "map", "agents", "place", "legend", "reading"]) known[id] = new Element(id);
 globalThis.document = {
   title: "",
   createElement: name => new Element(name),
@@ -34,6 +34,7 @@ strip.listeners.click({offsetX: 3, offsetY: 4 * 9 + 2});
 told.clicked = status(0);
 told.bars = content.agents[0].choices.children.length;
 told.lit = content.agents[0].squares.flat().filter(square => square.attributes.fill.endsWith(",0.600)")).length;
+told.legend = known.legend.children.map(entry => entry.children[1].textContent);
 known.play.listeners.click();
 told.playing = known.play.textContent;
 console.log(JSON.stringify(told));

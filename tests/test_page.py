@@ -9,12 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgb
+from replay_cases import without_probabilities
 from test_replay_houses import ACROSS, episode_across, replays_of, walk
 
 from vln.errors import InputError
 from vln.replay.figure import View
 from vln.replay.page import BUDGET, html_page, save_html, view_grid
 from vln.replay.plan import Views
+from vln.replay.style import ATTENTION
 from vln.trajectory import Pose
 
 SHIM = Path(__file__).parent / "page_shim.js"
@@ -60,6 +63,28 @@ def test_the_agent_moves_over_the_map(replay):
     start, end = (held["agents"][0]["places"][place] for place in (0, -1))
     assert end[0] < start[0]  # from the second room to the sofa on the left
     assert all(0 < x < held["map"]["width"] and 0 < y < held["map"]["height"] for x, y, _ in (start, end))
+
+
+def test_outcomes_and_signs_are_told(replay):
+    held = content(html_page(replay, View()))
+    assert [agent["outcome"] for agent in held["agents"]] == ["✔ success", "✘ failure"]
+    assert len({agent["ended"] for agent in held["agents"]}) == 2
+    meanings = [sign["meaning"] for sign in held["legend"]]
+    for part in ("start and heading", "A  demonstration", "goal", "success: within 1.5 m", "what to find: red sofa"):
+        assert part in meanings
+    assert meanings[-3:] == ["B  walker", "C  short", "attended to"]
+    assert held["attention"] == [round(255 * part) for part in to_rgb(ATTENTION)]
+    assert all(sign["path"]["d"].startswith("M") for sign in held["legend"])
+
+
+def test_walks_without_a_goal_have_no_empty_rows():
+    walked = replays_of([walk(episode_across(withheld=True), "ffs", "person")])[0]
+    held = content(html_page(without_probabilities(walked), View()))
+    assert [sign["meaning"] for sign in held["legend"]] == ["start and heading", "B  person"]
+    assert held["agents"][0]["scores"] == {}
+    assert held["agents"][0]["outcome"] == ""
+    assert held["agents"][0]["ending"] == "stopped after 3 steps"
+    assert held["source"].endswith("goal unknown")
 
 
 def test_many_large_views_are_made_smaller(replay):
@@ -111,9 +136,10 @@ def test_the_script_of_a_page_runs(replay, tmp_path):
     told = json.loads(done.stdout)
     assert told["start"].startswith(f"step 1 of {len(ACROSS)}: forward")
     assert told["moved"].startswith(f"step 3 of {len(ACROSS)}")
-    assert told["end"].startswith(f"ended after {len(ACROSS)} steps")
-    assert told["other"].startswith("ended after 6 steps")
+    assert told["end"].startswith(f"✔ success: stopped after {len(ACROSS)} steps")
+    assert told["other"].startswith("✘ failure: stopped after 6 steps")
     assert told["clicked"].startswith(f"step 5 of {len(ACROSS)}: turn left")
     assert told["bars"] == 4
     assert told["lit"] == 1
+    assert told["legend"] == [sign["meaning"] for sign in content(page)["legend"]]
     assert told["playing"] == "pause"

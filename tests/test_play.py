@@ -77,7 +77,7 @@ def test_a_house_by_keys(play, tmp_path):
     assert trajectory.scan == "house-000007"
     assert trajectory.agent == "person"
     assert len(trajectory.distances) == 5
-    assert "success" in result.output
+    assert result.output.startswith("✘ failure: stopped")
     assert "SPL" in result.output
 
 

@@ -19,12 +19,12 @@ from scripts.common import command
 from vln.episodes import Episode, load_split
 from vln.errors import InputError
 from vln.graph import NavigationGraph, load_graphs
-from vln.replay.animation import STRONGEST, frames
+from vln.replay.animation import STRONGEST, frames, status
 from vln.replay.figure import View, draw_episode, save_png
 from vln.replay.moves import describe_step
 from vln.replay.reading import readers, shown_words, word_weights
 from vln.replay.select import Selection, make_runs, replay_episodes
-from vln.replay.style import AGENTS, GOAL
+from vln.replay.style import AGENTS, ATTENTION, GOAL
 from vln.replay.submitted import to_trajectories
 from vln.replay.terminal import render_episode
 from vln.rooms import Room, load_rooms
@@ -178,8 +178,8 @@ def has_colour(picture: np.ndarray, colour: str) -> bool:
 
 
 def has_colour_of_light(picture: np.ndarray) -> bool:
-    """Whether words are lit up in the colour of the first agent, right of the maps."""
-    light = 1 - STRONGEST * (1 - np.array(to_rgb(AGENTS[0])))
+    """Whether words are lit up in the colour of attention, right of the maps."""
+    light = 1 - STRONGEST * (1 - np.array(to_rgb(ATTENTION)))
     column = picture[: len(picture) // 3, -415:] / 255
     return bool((np.abs(column - light).max(axis=-1) < 0.01).sum() > 20)
 
@@ -310,6 +310,25 @@ def test_script_writes_all_formats(run, walks, tmp_path):
     count, seconds = imageio_ffmpeg.count_frames_and_secs(str(files[2]))
     assert count > len(chosen.steps)
     assert seconds > 0.5 * len(chosen.steps)
+
+
+def test_failure_is_told_as_loudly_as_success(small_data, walks):
+    good, bad = walks[0], dataclasses.replace(walks[0], agent="lost", steps=walks[0].steps[-1:])
+    bad = dataclasses.replace(bad, steps=(dataclasses.replace(bad.steps[0], pose=bad.start),))
+    replay = replays_of(small_data, [good], [bad], random=1)[0]
+    assert [score["SR"] for score in replay.scores] == [1, 0]
+    scene = draw_episode(replay, View())
+    told = {text.get_text(): text for text in scene.text.texts}
+    assert told["✔ yes"].get_fontsize() == told["✘ no"].get_fontsize()
+    assert told["✔ yes"].get_weight() == told["✘ no"].get_weight() == "bold"
+    assert told["✔ yes"].get_color() != told["✘ no"].get_color()
+    on_maps = {text.get_text() for panel in scene.panels for text in panel.axes.texts}
+    assert {"B ✔", "C ✘"} <= on_maps
+    assert status(replay, 1, 1)[0] == "✘ failure: stopped after 1 step"
+    assert status(replay, 0, 99)[0] == f"✔ success: stopped after {len(good.steps)} steps"
+    assert {"✔ success: stopped", "✘ failure: stopped", "✔ yes", "✘ no"} <= {
+        part for part in ("✔ success: stopped", "✘ failure: stopped", "✔ yes", "✘ no") if part in printed(replay)
+    }
 
 
 def test_script_prints_rows(run, walks):

@@ -173,7 +173,7 @@ def test_figure_shows_rooms_things_agents_and_goal(replay, tmp_path):
     assert all(has_colour(picture, colour) for colour in (*AGENTS[:2], GOAL, TARGET))
     (panel,) = draw_episode(replay, View()).panels
     written = {text.get_text() for text in panel.axes.texts}
-    assert {"living room", "kitchen", "sofa", "B", "C"} <= written
+    assert {"living room", "kitchen", "sofa", "B ✔", "C ✘"} <= written
 
 
 def test_figure_without_goal(tmp_path):

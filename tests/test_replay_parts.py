@@ -26,6 +26,7 @@ HERE = Pose("a", (0.0, 0.0, 1.5), 0.0, 0.0)
         (HERE, Step(1, "b", Pose("b", (-2.0, 2.0, 2.5), 0.0, 0.0)), "left 45°, 3.0 m, up 1.0 m"),
         (HERE, Step(0, "left", Pose("a", HERE.position, 2 * math.pi - math.pi / 6, 0.0)), "turn left 30°"),
         (HERE, Step(1, "right", Pose("a", HERE.position, math.pi / 6, 0.0)), "turn right 30°"),
+        (HERE, Step(1, "right", Pose("a", HERE.position, math.pi / 8, 0.0)), "turn right 22.5°"),
         (HERE, Step(3, "down", Pose("a", HERE.position, 0.0, -math.pi / 6)), "look down 30°"),
         (HERE, Step(4, "forward", HERE, collided=True), "blocked"),
     ],

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from matplotlib.colors import to_rgb
 from rich.console import Group, RenderableType
 from rich.style import Style
 from rich.text import Text
@@ -12,12 +13,13 @@ from vln.replay.episode import Replay
 from vln.replay.moves import chosen_probability, describe_step
 from vln.replay.page import view_grid
 from vln.replay.reading import shown_words, word_weights
+from vln.replay.style import ATTENTION
 from vln.replay.terminal import attention_text
 from vln.trajectory import Trajectory
 
 OVER = ("words", "views")
 SHADES = " ░▒▓█"
-HEAT = np.array([255, 140, 0])
+HEAT = 255 * np.array(to_rgb(ATTENTION))
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,7 @@ from vln.replay import style
 from vln.replay.episode import HouseReplay, Replay
 from vln.replay.strip import key_moments, openness
 
-HEAT = LinearSegmentedColormap.from_list("heat", ["white", "#ff8c00"])
+HEAT = LinearSegmentedColormap.from_list("heat", ["white", style.ATTENTION])
 ROW, WORD, VIEW = 11.0, 15.0, 9.0  # points of a row, and of a column of words or views
 LEFT, TOP, EDGE, GAP = 120.0, 62.0, 12.0, 18.0
 SIDE, MANY = 92.0, 6  # of a view, and moments, the last of which has none

@@ -21,6 +21,7 @@ from vln.replay.episode import HouseReplay, Replay
 from vln.replay.figure import Scene, View, draw_episode
 from vln.replay.map import pointer
 from vln.replay.moves import chosen_probability, describe_step
+from vln.replay.outcome import COLOURS, ending, outcome_colour
 from vln.replay.reading import shown_words, word_weights
 from vln.trajectory import Step
 
@@ -51,7 +52,7 @@ def pace(replay: Replay) -> float:
 
 def save_gif(pictures: Sequence[np.ndarray], path: Path, pace: float = SECONDS) -> None:
     """Write pictures as an animated GIF that repeats, whole or not at all; `pace` in seconds a picture."""
-    images = _indexed(pictures)
+    images = indexed(pictures)
     durations = [int(1000 * seconds) for seconds in _seconds(len(images), pace)]
     with replacing(path) as temporary:
         images[0].save(temporary, "GIF", save_all=True, append_images=images[1:], duration=durations, loop=0)
@@ -88,14 +89,18 @@ def _seconds(count: int, pace: float) -> list[float]:
     return [PAUSE if number in (0, count - 1) else pace for number in range(count)]
 
 
-def _indexed(pictures: Sequence[np.ndarray]) -> list[Image.Image]:
+def indexed(pictures: Sequence[np.ndarray]) -> list[Image.Image]:
     """Pictures in 256 colours: those of the signs and the commonest as they are, the rest condensed.
 
     One palette serves all pictures, so that colours do not flicker.
     """
     coded = [_codes(picture) for picture in pictures]
     values, counts = np.unique(np.stack([codes[::2, ::2] for codes in coded]), return_counts=True)
-    signs = (255 * np.array([to_rgb(colour) for colour in (*style.AGENTS, style.GOAL)])).round().astype(np.uint8)
+    signs = (
+        (255 * np.array([to_rgb(colour) for colour in (*style.AGENTS, style.GOAL, *COLOURS.values())]))
+        .round()
+        .astype(np.uint8)
+    )
     common = np.concatenate([signs, _colours(values[np.argsort(-counts)[:COMMON]])])
     condensed = Image.fromarray(_colours(values)[None]).quantize(256 - len(common)).getpalette() or []
     palette = np.concatenate([common, np.array(condensed, dtype=np.uint8).reshape(-1, 3)])[:256]
@@ -176,7 +181,11 @@ class _Film:
         """What each agent has done, and what it sees."""
         for agent, texts in enumerate(self._scene.moving.status):
             for text, line in zip(texts, status(self._replay, agent, moment), strict=True):
-                text.set_text(line)
+                text.set_text(
+                    style.shorten(line, float(text.get_fontsize()), column.WIDTH - column.STATUS_TEXT, weight="bold")
+                )
+            if moment >= len(self._replay.trajectories[agent].steps):
+                texts[0].set(color=outcome_colour(self._replay, agent), weight="bold")
             _draw(texts)
         if isinstance(self._replay, HouseReplay):
             column.show_views(self._replay, self._scene.moving, moment)
@@ -192,7 +201,7 @@ class _Film:
             rows = slice(round(len(picture) - box.ymax), round(len(picture) - box.ymin))
             columns = slice(round(box.x0), round(box.x1))
             # Multiplied, not painted over, so that the letters stay as sharp as they are.
-            shade = 1 - strength * (1 - np.array(to_rgb(style.AGENTS[agent])))
+            shade = 1 - strength * (1 - np.array(to_rgb(style.ATTENTION)))
             picture[rows, columns] = (picture[rows, columns] * shade).astype(np.uint8)
 
 
@@ -205,10 +214,12 @@ def status(replay: Replay, agent: int, moment: int) -> tuple[str, str]:
     if moment == 0:
         return "at the start", left
     if moment > len(trajectory.steps):
-        return f"ended after {reached} steps", left
+        return ending(replay, agent), left
     step = trajectory.steps[moment - 1]
     chance = chosen_probability(step)
     told = f"step {moment} of {len(trajectory.steps)}: {describe_step(trajectory.poses[moment - 1], step)}"
+    if moment == len(trajectory.steps):
+        told = ending(replay, agent)
     return told, " · ".join(part for part in ("" if chance is None else f"probability {chance:.2f}", left) if part)
 
 

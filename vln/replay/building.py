@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from vln.metrics import THRESHOLD
 from vln.replay import style
 from vln.replay.episode import GraphReplay
 from vln.replay.map import Panel, draw_circle, draw_goal, write_names
-from vln.replay.space import name_rooms, paint_ground
+from vln.replay.space import Ground, name_rooms, paint_ground
 from vln.rooms import Room
 from vln.trajectory import Step
 
@@ -35,30 +35,38 @@ class Building:
     replay: GraphReplay
     floors: Floors
     rooms: Mapping[str, Room]
+    _grounds: dict[int, Ground] = field(default_factory=dict)  # by storey, since painting takes a while
 
     @property
     def extent(self) -> np.ndarray:
         """(V, 2) positions that the building covers."""
         return self.replay.graph.positions[:, :2]
 
-    def draw(self, panel: Panel, avoid: np.ndarray) -> None:
-        """Ground, rooms, navigation graph and target.
+    def _ground(self, panel: Panel) -> Ground:
+        if panel.floor not in self._grounds:
+            self._grounds[panel.floor] = paint_ground(self.replay.graph, self._rows(panel), self.rooms, panel.window)
+        return self._grounds[panel.floor]
 
-        Args:
-            panel: The storey.
-            avoid: (N, 2) positions in metres that names of rooms stay clear of.
-        """
-        window, graph = panel.window, self.replay.graph
-        rows = np.flatnonzero(self.floors.of(graph.positions[:, 2]) == panel.floor)
-        ground = paint_ground(graph, rows, self.rooms, window)
+    def _rows(self, panel: Panel) -> np.ndarray:
+        """Rows in the graph of the viewpoints of a storey."""
+        return np.flatnonzero(self.floors.of(self.replay.graph.positions[:, 2]) == panel.floor)
+
+    def draw(self, panel: Panel) -> None:
+        """Ground, navigation graph and target."""
+        window, graph, rows = panel.window, self.replay.graph, self._rows(panel)
+        ground = self._ground(panel)
         extent = (window.left, window.right, window.bottom, window.top)
         panel.axes.imshow(ground.tint, extent=extent, origin="lower", aspect="auto", interpolation="bilinear", zorder=0)
         pairs = graph.positions[rows[np.argwhere(np.triu(graph.adjacency[np.ix_(rows, rows)]))]][..., :2]
         panel.axes.add_collection(LineCollection(list(pairs), colors=style.EDGE, linewidths=0.6, zorder=1))
         panel.axes.plot(*graph.positions[rows, :2].T, "o", ms=2.2, color=style.VIEWPOINT, zorder=1.1)
-        write_names(panel, name_rooms(ground, graph, self.rooms, avoid, panel.scale))
         if not self.replay.withheld:
             self._draw_target(panel)
+
+    def name(self, panel: Panel, avoid: np.ndarray, taken: np.ndarray) -> None:
+        """The names of rooms, clear of paths (N, 2) and of what is drawn (M, 4)."""
+        names = name_rooms(self._ground(panel), self.replay.graph, self.rooms, avoid, taken, panel.scale)
+        write_names(panel, names)
 
     def _draw_target(self, panel: Panel) -> None:
         """The target, the circle of success around it and the viewpoints that succeed."""

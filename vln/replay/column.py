@@ -8,13 +8,15 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
-from matplotlib.patches import Circle, Rectangle
+from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
 from vln.replay import style
 from vln.replay.episode import HouseReplay, Replay
+from vln.replay.outcome import outcome_colour, outcome_sign
 from vln.replay.plan import Views
+from vln.replay.signs import Sign, demonstration_name, draw_sign
 from vln.replay.strip import FEW, caption, shown_moments
 
 WIDTH = 236.0  # points
@@ -31,6 +33,9 @@ SEEN_CAPTION = 14.0
 DARK = 6.0  # metres at which depth is darkest
 DARKEST = (18, 24, 48)
 SWATCH = 24.0
+TITLE = 10.5
+SIGN_SIZE, SIGN_TEXT, SIGN_GAP, SIGN_ROW = 6.6, 15.0, 4.0, 13.0  # of the meanings of signs, and points to their left
+STATUS, STATUS_TEXT = 25.0, 12.0  # points of the rows that tell what agents do, and left of their text
 
 
 Bands = dict[int, list[Bbox]]  # agent to a box a word, in points of the column
@@ -73,13 +78,20 @@ def stack_height(blocks: Sequence[Block]) -> float:
 def title_block(replay: Replay) -> Block:
     """Which episode this is."""
     first = replay.trajectories[0]
+    title = style.shorten(f"Episode {first.episode_id}", TITLE, WIDTH, weight="bold")
 
     def draw(axes: Axes, y: float) -> None:
-        _text(axes, 0, y + 10, f"Episode {first.episode_id}", size=10.5, weight="bold")
-        source = " ".join(dict.fromkeys((first.dataset, first.split)))
-        _text(axes, 0, y + 22, f"{source} · {replay.building}", size=SMALL, color=style.FAINT)
+        _text(axes, 0, y + 10, title, size=TITLE, weight="bold")
+        _text(axes, 0, y + 22, style.shorten(source_line(replay), SMALL, WIDTH), size=SMALL, color=style.FAINT)
 
     return Block(23, draw)
+
+
+def source_line(replay: Replay) -> str:
+    """Where an episode is from, and whether there is a goal to measure by."""
+    first = replay.trajectories[0]
+    source = " ".join(dict.fromkeys((first.dataset, first.split)))
+    return " · ".join([source, replay.building, *(["goal unknown"] if replay.withheld else [])])
 
 
 def instruction_block(words: Sequence[str], readers: Sequence[int], dpi: float, bands: Bands) -> Block:
@@ -108,26 +120,25 @@ def instruction_block(words: Sequence[str], readers: Sequence[int], dpi: float, 
 
 
 def legend_block(replay: Replay) -> Block:
-    """Which line is whose, and the scores of each."""
-    row = 15.0
+    """Which line is whose, and the scores of each; no row for a demonstration that nobody knows."""
     scored = not replay.withheld
+    top, row = (11.0 if scored else 2.0), 15.0
+    rows = len(replay.agents) + scored
 
     def draw(axes: Axes, y: float) -> None:
         for number, name in enumerate(COLUMNS if scored else ()):
             heading = {"NE": "NE (m)", "SR": "success"}.get(name, name)
             _text(axes, _right(number), y + 7, heading, size=6.2, color=style.FAINT, ha="right")
-        axes.add_line(Line2D([0, WIDTH], [y + 11] * 2, color=style.RULE, lw=0.8))
-        middle = y + 20
-        axes.add_line(Line2D([1, SWATCH - 7], [middle] * 2, color=style.DEMONSTRATION, lw=style.BAND - 1.5))
-        told = "straight line to the goal" if replay.trajectories[0].known == "goal" else "demonstration"
-        shown = told if scored else "demonstration and goal withheld"
-        _text(axes, SWATCH, middle + 2.8, f"A  {shown}", size=7.8)
+        middle = y + top + 9
+        for line in (y + top, middle + row * (rows - 1) + 8):
+            axes.add_line(Line2D([0, WIDTH], [line] * 2, color=style.RULE, lw=0.8))
+        if scored:
+            axes.add_line(Line2D([1, SWATCH - 7], [middle] * 2, color=style.DEMONSTRATION, lw=style.BAND - 1.5))
+            _text(axes, SWATCH, middle + 2.8, demonstration_name(replay), size=7.8)
         for agent, name in enumerate(replay.agents):
-            _agent_row(axes, middle + row * (agent + 1), replay, agent, name)
-        bottom = middle + row * len(replay.agents) + 8
-        axes.add_line(Line2D([0, WIDTH], [bottom] * 2, color=style.RULE, lw=0.8))
+            _agent_row(axes, middle + row * (agent + scored), replay, agent, name)
 
-    return Block(28 + row * len(replay.agents), draw)
+    return Block(top + 2 + row * rows, draw)
 
 
 def _agent_row(axes: Axes, middle: float, replay: Replay, agent: int, name: str) -> None:
@@ -138,51 +149,32 @@ def _agent_row(axes: Axes, middle: float, replay: Replay, agent: int, name: str)
     _text(axes, SWATCH, middle + 2.8, style.LETTERS[agent], size=7.8, color=colour, weight="bold")
     _text(axes, SWATCH + 10, middle + 2.8, style.shorten(name, 7.8, room), size=7.8)
     for number, column in enumerate(COLUMNS):
-        if scores and column in scores:
-            _text(axes, _right(number), middle + 2.8, style.score_text(column, scores[column]), size=7.8, ha="right")
+        if not scores or column not in scores:
+            continue
+        told, look = style.score_text(column, scores[column]), {}
+        if column == "SR":
+            told = f"{outcome_sign(replay, agent)} {told}"
+            look = {"color": outcome_colour(replay, agent), "weight": "bold"}
+        _text(axes, _right(number), middle + 2.8, told, size=7.8, ha="right", **look)
 
 
-def signs_block(replay: Replay, several_floors: bool, animated: bool) -> Block:
-    """What the signs on the map mean."""
-    ink = style.INK
-    signs: list[tuple[str, dict[str, Any]]] = [
-        ("start and heading", {"marker": "o", "ms": 5.5, "mfc": "white", "mec": ink, "mew": 1.3}),
-    ]
-    if isinstance(replay, HouseReplay):
-        signs.extend(_house_signs(replay))
-    elif not replay.withheld:
-        near = {"marker": "o", "ms": 4.2, "mfc": style.GOAL, "mec": ink, "mew": 0.5}
-        signs.append(("goal", {"marker": "*", "ms": 10, "mfc": style.GOAL, "mec": ink, "mew": 0.7}))
-        signs.append((f"success: walk to goal < {replay.radius:g} m", near))
-        signs.append((f"{replay.radius:g} m around goal", {}))
-    if several_floors:
-        signs.append(("path goes on upstairs", {"marker": "^", "ms": 6, "mfc": style.FAINT, "mec": "white"}))
-        signs.append(("path goes on downstairs", {"marker": "v", "ms": 6, "mfc": style.FAINT, "mec": "white"}))
-    graph = not isinstance(replay, HouseReplay)
-    if animated and graph and any(step.probabilities for each in replay.trajectories for step in each.steps):
-        disc = {"marker": "o", "ms": 9, "mfc": style.AGENTS[0], "mew": 0, "alpha": style.CANDIDATE_ALPHA}
-        signs.append(("area: probability of a move", disc))
-    rows = (len(signs) + 1) // 2
+def signs_block(signs: Sequence[Sign]) -> Block:
+    """What the signs on the map mean, two a row where both have room."""
+    room = WIDTH - SIGN_TEXT
+    told = [style.shorten(sign.meaning, SIGN_SIZE, room) for sign in signs]
+    wide = [style.text_width(each, SIGN_SIZE) > room - WIDTH / 2 - SIGN_GAP for each in told]
+    narrow = [number for number, each in enumerate(wide) if not each]
+    pairs = (len(narrow) + 1) // 2
+    places = {number: (place % 2, place // 2) for place, number in enumerate(narrow)}
+    places |= {number: (0, pairs + row) for row, number in enumerate(np.flatnonzero(wide).tolist())}
 
     def draw(axes: Axes, y: float) -> None:
-        for number, (meaning, sign) in enumerate(signs):
-            x, middle = (number % 2) * WIDTH / 2 + 6, y + 6 + (number // 2) * 13
-            axes.add_artist(Line2D([x], [middle], ls="", **sign) if sign else Circle((x, middle), 4.5, **style.CIRCLE))
-            _text(axes, x + 9, middle + 2.4, meaning, size=6.6, color=style.FAINT)
+        for number, (across, down) in places.items():
+            x, middle = across * WIDTH / 2 + 6, y + 6 + down * SIGN_ROW
+            axes.add_artist(draw_sign(signs[number], x, middle))
+            _text(axes, x + SIGN_TEXT - 6, middle + 2.4, told[number], size=SIGN_SIZE, color=style.FAINT)
 
-    return Block(rows * 13, draw)
-
-
-def _house_signs(replay: HouseReplay) -> list[tuple[str, dict[str, Any]]]:
-    """The signs of maps of continuous worlds."""
-    if replay.withheld:
-        return []
-    goal = {"marker": "*", "ms": 10, "mfc": style.GOAL, "mec": style.INK, "mew": 0.7}
-    signs: list[tuple[str, dict[str, Any]]] = [("goal", goal)]
-    if replay.target:
-        thing = {"marker": "s", "ms": 7, "mfc": "none", "mec": style.TARGET, "mew": 2.2}
-        signs.append((f"what to find: {replay.target.name}", thing))
-    return [*signs, (f"success: within {replay.radius:g} m", {})]
+    return Block((pairs + sum(wide)) * SIGN_ROW, draw)
 
 
 def status_block(replay: Replay, moving: Moving) -> Block:
@@ -192,15 +184,17 @@ def status_block(replay: Replay, moving: Moving) -> Block:
         replay: The episode.
         moving: Its texts are filled in when the block is drawn.
     """
-    row = 25.0
+    steps = [step for each in replay.trajectories for step in each.steps]
+    # People on a walk without a goal tell neither a probability nor a distance.
+    row = STATUS if not replay.withheld or any(step.probabilities for step in steps) else STATUS - 11
 
     def draw(axes: Axes, y: float) -> None:
         for agent in range(len(replay.agents)):
             top = y + agent * row
             colour = style.AGENTS[agent]
             _text(axes, 0, top + 8, style.LETTERS[agent], size=SIZE, color=colour, weight="bold")
-            first = _text(axes, 12, top + 8, "", size=SIZE)
-            moving.status.append((first, _text(axes, 12, top + 18.5, "", size=SMALL, color=style.FAINT)))
+            first = _text(axes, STATUS_TEXT, top + 8, "", size=SIZE)
+            moving.status.append((first, _text(axes, STATUS_TEXT, top + 18.5, "", size=SMALL, color=style.FAINT)))
 
     return Block(row * len(replay.agents), draw)
 

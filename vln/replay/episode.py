@@ -57,6 +57,11 @@ class Replay(ABC):
     def to_goal(self, agent: int, moment: int) -> float | None:
         """Geodesic metres from an agent to the goal after so many steps, None where it is withheld."""
 
+    def succeeded(self, agent: int) -> bool | None:
+        """Whether an agent did, None where the goal is withheld."""
+        scores = self.scores[agent]
+        return None if scores is None else bool(scores["SR"])
+
     @property
     def withheld(self) -> bool:
         """Whether the goal is."""

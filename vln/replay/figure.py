@@ -20,8 +20,19 @@ from vln.replay.building import Building
 from vln.replay.episode import GraphReplay, HouseReplay, Replay
 from vln.replay.house_map import HouseMap
 from vln.replay.layout import GUTTER, TITLE, Grid, Window, arrange, frame, scale_bar
-from vln.replay.map import Panel, Site, draw_demonstration, draw_site, draw_start, draw_trail
+from vln.replay.map import (
+    Panel,
+    Site,
+    draw_badge,
+    draw_demonstration,
+    draw_site,
+    draw_start,
+    draw_trail,
+    occupied,
+)
+from vln.replay.outcome import outcome_sign
 from vln.replay.reading import readers, shown_words
+from vln.replay.signs import Sign, attention_sign, map_signs, probability_sign
 from vln.rooms import Room
 
 EDGE = 0.16  # inches around everything
@@ -91,10 +102,7 @@ def draw_episode(replay: Replay, view: View, animated: bool = False, dpi: float 
     panels = _panels(figure, grid, window, site, shown)
     text = _write_column(figure, blocks)
     _draw_scale(figure, panels[-1])
-    trails = _draw_maps(replay, panels, points)
-    if isinstance(replay, HouseReplay) and not animated:
-        for panel in panels:
-            strip.draw_numbers(panel, replay, strip.shown_moments(replay))
+    trails = _draw_maps(replay, panels, points, numbered=isinstance(replay, HouseReplay) and not animated)
     return Scene(figure, panels, trails, text, bands, moving or column.Moving())
 
 
@@ -112,7 +120,8 @@ def draw_maps(replay: Replay, view: View, dpi: float) -> tuple[Figure, list[Pane
     panels = _panels(figure, grid, window, site, shown)
     _draw_scale(figure, panels[-1])
     for panel in panels:
-        _draw_task(replay, panel, points)
+        _draw_task(replay, panel)
+        _write_names(replay, panel, points)
     return figure, panels
 
 
@@ -192,22 +201,39 @@ def _floors_shown(replay: Replay, view: View) -> list[int]:
     return [int(view.floors) - 1]
 
 
-def _draw_maps(replay: Replay, panels: Sequence[Panel], points: np.ndarray) -> list[list[list[list[Artist]]]]:
+def _draw_maps(
+    replay: Replay, panels: Sequence[Panel], points: np.ndarray, numbered: bool
+) -> list[list[list[list[Artist]]]]:
     """Draw everything on the maps; returns the trails, by agent, panel and pose."""
     for panel in panels:
-        _draw_task(replay, panel, points)
-    return [
+        _draw_task(replay, panel)
+    trails = [
         [draw_trail(panel, trajectory, agent, len(replay.agents)) for panel in panels]
         for agent, trajectory in enumerate(replay.trajectories)
     ]
+    for place, panel in enumerate(panels):
+        for agent, trajectory in enumerate(replay.trajectories):
+            taken = occupied(panel, replay.trajectories[0].start)
+            outcome = outcome_sign(replay, agent)
+            trails[agent][place][-1].extend(draw_badge(panel, trajectory.poses[-1], agent, outcome, taken))
+        if numbered and isinstance(replay, HouseReplay):
+            strip.draw_numbers(panel, replay, strip.shown_moments(replay))
+        _write_names(replay, panel, points)
+    return trails
 
 
-def _draw_task(replay: Replay, panel: Panel, points: np.ndarray) -> None:
+def _draw_task(replay: Replay, panel: Panel) -> None:
     """The place, the demonstration and the start."""
-    draw_site(panel, _avoid(replay, points))
+    draw_site(panel)
     if not replay.withheld:
         draw_demonstration(panel, replay.demonstration)
     draw_start(panel, replay.trajectories[0].start)
+
+
+def _write_names(replay: Replay, panel: Panel, points: np.ndarray) -> None:
+    """The names of rooms and things, over nothing that is drawn."""
+    taken = np.concatenate(occupied(panel, replay.trajectories[0].start))
+    panel.site.name(panel, _avoid(replay, points), taken)
 
 
 def _column(
@@ -222,10 +248,22 @@ def _column(
     ]
     if moving:
         blocks.append(column.status_block(replay, moving))
+    blocks.append(column.signs_block(_signs(replay, several_floors, animated=moving is not None)))
     if isinstance(replay, HouseReplay):
-        views = column.views_block(replay, moving) if moving else column.seen_block(replay)
-        return [*blocks, column.signs_block(replay, several_floors, moving is not None), views]
-    return [*blocks, column.signs_block(replay, several_floors, moving is not None)]
+        blocks.append(column.views_block(replay, moving) if moving else column.seen_block(replay))
+    return blocks
+
+
+def _signs(replay: Replay, several_floors: bool, animated: bool) -> list[Sign]:
+    """What the legend explains."""
+    signs = map_signs(replay, several_floors)
+    if animated:
+        steps = [step for each in replay.trajectories for step in each.steps]
+        if isinstance(replay, GraphReplay) and any(step.probabilities for step in steps):
+            signs.append(probability_sign())
+        if reading := readers(replay.trajectories):
+            signs.append(attention_sign(reading))
+    return signs
 
 
 def _page(grid: Grid, height: float, dpi: float) -> Figure:

@@ -1,5 +1,6 @@
 """A house from above: rooms, walls, doors, furniture and goal; of a bare mesh what is seen from above."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from vln.replay import style
 from vln.replay.episode import HouseReplay
 from vln.replay.layout import Window
 from vln.replay.map import Panel, draw_circle, draw_goal, write_names
+from vln.replay.places import TALL, boxes_of_outline
 from vln.replay.plan import PlanBox, PlanDoor
 from vln.replay.space import NAME_SIZE, Name, pixel_centres, place_names
 from vln.trajectory import Step
@@ -24,6 +26,7 @@ LEAST = 3.0  # points; smaller things are left out
 SPOTS = 7  # places tried along each side of a thing for its name
 CLEAR = 4.0  # points between names and paths
 SPILL = 0.15  # metres that the name of a thing may be wider than it
+OUTLINE = 2.2  # points, around the thing to be found
 PALE = 0.5  # how far colours of things are faded
 FADED = 0.45  # how far the picture of a bare mesh is faded
 BLOCKED = 0.86  # how much darker it is where a body cannot be
@@ -49,13 +52,8 @@ class HouseMap:
         """(2, 2) corners of the house."""
         return self.replay.plan.extent
 
-    def draw(self, panel: Panel, avoid: np.ndarray) -> None:
-        """Draw a storey and the goal.
-
-        Args:
-            panel: The storey.
-            avoid: (N, 2) positions in metres that text stays clear of.
-        """
+    def draw(self, panel: Panel) -> None:
+        """Draw a storey and the goal."""
         plan = self.replay.plan
         if not plan.rooms:
             self._draw_picture(panel)
@@ -63,13 +61,25 @@ class HouseMap:
         for door in plan.doors:
             if door.storey == panel.floor:
                 panel.axes.add_patch(_opening(door))
-        boxes = [box for box in plan.boxes if box.storey == panel.floor and min(box.size) * panel.scale >= LEAST]
-        for box in boxes:
+        for box in self._boxes(panel):
             panel.axes.add_patch(_thing(box))
-        names = self._name_rooms(panel, avoid, boxes)
-        write_names(panel, names, weight="bold")
-        write_names(panel, _labels(boxes, panel, names, avoid), size=LABEL, color=style.INK, zorder=1.4)
         self._draw_target(panel)
+
+    def name(self, panel: Panel, avoid: np.ndarray, taken: np.ndarray) -> None:
+        """The names of rooms and things, clear of paths (N, 2) and of what is drawn (M, 4)."""
+        boxes, target = self._boxes(panel), self.replay.target
+        if target and target.storey == panel.floor:
+            outline = boxes_of_outline(target.low, target.high, OUTLINE, panel.scale)
+            taken = np.concatenate([taken, outline])
+        names = self._name_rooms(panel, avoid, taken, boxes)
+        labels = _labels(boxes, panel, names, avoid, taken)
+        write_names(panel, names, weight="bold")
+        write_names(panel, labels, size=LABEL, color=style.INK, zorder=1.4)
+
+    def _boxes(self, panel: Panel) -> list[PlanBox]:
+        """The things of a storey that are large enough to show."""
+        boxes = self.replay.plan.boxes
+        return [box for box in boxes if box.storey == panel.floor and min(box.size) * panel.scale >= LEAST]
 
     def choices(self, panel: Panel, step: Step, agent: int) -> list[Artist]:
         """Actions are no places: nothing."""
@@ -105,26 +115,32 @@ class HouseMap:
             tint = style.PURPOSE_TINTS.get(room.name, style.FLOOR_SPACE)
             panel.axes.add_patch(Polygon(room.polygon, fc=tint, ec="none", zorder=0.3))
 
-    def _name_rooms(self, panel: Panel, avoid: np.ndarray, boxes: list[PlanBox]) -> list[Name]:
+    def _name_rooms(self, panel: Panel, avoid: np.ndarray, taken: np.ndarray, boxes: list[PlanBox]) -> list[Name]:
         rooms = [room for room in self.replay.plan.rooms if room.storey == panel.floor]
         columns, rows = pixel_centres(panel.window)
         places = np.stack(np.meshgrid(columns, rows), axis=-1).reshape(-1, 2)
         region = np.full(len(places), -1)
         for number, room in enumerate(rooms):
-            half = np.array([style.text_width(room.name, NAME_SIZE) / 2 / panel.scale, 0])
+            half = np.array([style.text_width(room.name, NAME_SIZE, weight="bold") / 2 / panel.scale, 0])
             shape = Shape(room.polygon)
             region[shape.contains_points(places - half) & shape.contains_points(places + half)] = number
         names = {number: room.name for number, room in enumerate(rooms)}
         furniture = np.array([(*box.centre, box.size[0] / 2, box.size[1] / 2) for box in boxes]).reshape(-1, 4)
         pixels = region.reshape(len(rows), len(columns))
-        return place_names(panel.window, pixels, names, avoid, furniture, panel.scale)
+        return place_names(panel.window, pixels, names, avoid, taken, furniture, panel.scale, "bold")
 
     def _draw_target(self, panel: Panel) -> None:
         if self.replay.withheld:
             return
         target = self.replay.target
         if target and target.storey == panel.floor:
-            look: dict[str, Any] = {"fill": False, "ec": style.TARGET, "lw": 2.2, "zorder": 2.1, "joinstyle": "round"}
+            look: dict[str, Any] = {
+                "fill": False,
+                "ec": style.TARGET,
+                "lw": OUTLINE,
+                "zorder": 2.1,
+                "joinstyle": "round",
+            }
             panel.axes.add_patch(Rectangle(target.low, *target.size, **look))
         x, y, z = self.replay.demonstration[-1].tolist()
         draw_circle(panel, (x, y, z), self.replay.radius)
@@ -156,17 +172,17 @@ def _thing(box: PlanBox) -> FancyBboxPatch:
     )
 
 
-def _labels(boxes: list[PlanBox], panel: Panel, rooms: list[Name], avoid: np.ndarray) -> list[Name]:
+def _labels(boxes: list[PlanBox], panel: Panel, rooms: list[Name], avoid: np.ndarray, drawn: np.ndarray) -> list[Name]:
     """Names of things that have room for them, the large ones first, over nothing that lies on them nor one another."""
     scale = panel.scale
-    taken = [(x, y, CLEAR / scale, CLEAR / scale) for x, y in avoid.tolist()]
-    taken += [(each.x, each.y, *_half(each.text, NAME_SIZE, scale)) for each in rooms]
+    taken = [*drawn.tolist(), *((x, y, CLEAR / scale, CLEAR / scale) for x, y in avoid.tolist())]
+    taken += [(each.x, each.y, *_half(each.text, NAME_SIZE, scale, "bold")) for each in rooms]
     names = []
     for box in sorted(boxes, key=lambda each: -each.size[0] * each.size[1]):
         text, half = _fitted(box, scale)
         above = boxes[boxes.index(box) + 1 :]
         covered = np.array([*taken, *((*each.centre, each.size[0] / 2, each.size[1] / 2) for each in above)])
-        spot = _spot(box, half, covered.reshape(-1, 4), panel.window)
+        spot = _spot(box, np.array(half), covered.reshape(-1, 4), panel.window)
         if spot is not None:
             taken.append((*spot, *half))
             names.append(Name(text, *spot))
@@ -183,12 +199,12 @@ def _fitted(box: PlanBox, scale: float) -> tuple[str, tuple[float, float]]:
     return f"{first}\n{second}", (_half(longer, LABEL, scale)[0], LABEL * 1.1 / scale)
 
 
-def _half(text: str, size: float, scale: float) -> tuple[float, float]:
+def _half(text: str, size: float, scale: float, weight: str = "normal") -> tuple[float, float]:
     """Half the width and the height of a text in metres."""
-    return style.text_width(text, size) / 2 / scale, size / 2 / scale
+    return style.text_width(text, size, weight=weight) / 2 / scale, size / 2 / scale
 
 
-def _spot(box: PlanBox, half: tuple[float, float], taken: np.ndarray, window: Window) -> tuple[float, float] | None:
+def _spot(box: PlanBox, half: np.ndarray, taken: np.ndarray, window: Window) -> tuple[float, float] | None:
     """The free centre for a name within a thing nearest to its middle.
 
     Args:
@@ -203,8 +219,9 @@ def _spot(box: PlanBox, half: tuple[float, float], taken: np.ndarray, window: Wi
     steps = np.stack(np.meshgrid(*2 * [np.linspace(-1, 1, SPOTS)]), axis=-1).reshape(-1, 2)
     spots = np.array(box.centre) + steps * np.maximum(slack - [SPILL / 2, 0], 0)
     free = (spots - half > (window.left, window.bottom)).all(1) & (spots + half < (window.right, window.top)).all(1)
-    free &= (np.abs(spots[:, None] - taken[:, :2]) > half + taken[:, 2:]).any(-1).all(1)
+    tall = half * (1, 2 * TALL)  # letters reach a little above and below their size
+    free &= (np.abs(spots[:, None] - taken[:, :2]) > tall + taken[:, 2:]).any(-1).all(1)
     if not free.any():
         return None
-    x, y = min(spots[free].tolist(), key=lambda spot: float(np.hypot(*np.subtract(spot, box.centre))))
+    x, y = min(spots[free].tolist(), key=lambda spot: math.dist(spot, box.centre))
     return x, y

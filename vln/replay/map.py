@@ -22,10 +22,13 @@ from vln.replay import style
 from vln.replay.lanes import lane
 from vln.replay.layout import Window
 from vln.replay.moves import moved
+from vln.replay.places import boxes_of_line, boxes_of_ray, boxes_of_text, free_spot, half_size
 from vln.replay.space import NAME_SIZE, Name
 from vln.trajectory import Pose, Step, Trajectory
 
-BADGE = 10.0  # points from an end to its letter
+BADGE = 11.0  # points from an end to its letter
+BADGE_SIZE = 7.0  # points
+HEADING, ARROW = 20.0, 8.0  # points, length and width of the arrow at the start
 ABREAST = 7.0  # points between agents at one place
 RAY = 8.0  # points, length of a glance to the side
 CARRIES = 16.0  # points, the shortest step that carries an arrow head
@@ -47,12 +50,16 @@ class Site(Protocol):
     def extent(self) -> np.ndarray:
         """(N, 2) positions that it covers."""
 
-    def draw(self, panel: "Panel", avoid: np.ndarray) -> None:
-        """Draw a storey and the goal.
+    def draw(self, panel: "Panel") -> None:
+        """Draw a storey and the goal."""
+
+    def name(self, panel: "Panel", avoid: np.ndarray, taken: np.ndarray) -> None:
+        """Write the names of rooms and things where there is room.
 
         Args:
             panel: The storey.
-            avoid: (N, 2) positions in metres that text stays clear of.
+            avoid: (N, 2) positions in metres, of paths, that text stays clear of.
+            taken: (M, 4) x, y and half sizes in metres of what is drawn already.
         """
 
     def choices(self, panel: "Panel", step: Step, agent: int) -> list[Artist]:
@@ -82,13 +89,13 @@ class Panel:
         return bool(self.site.floors.of(z) == self.floor)
 
 
-def draw_site(panel: Panel, avoid: np.ndarray) -> None:
-    """The place, with a frame around it; `avoid` (N, 2) are positions in metres that text stays clear of."""
+def draw_site(panel: Panel) -> None:
+    """The place, with a frame around it."""
     axes, window = panel.axes, panel.window
     axes.set(xlim=(window.left, window.right), ylim=(window.bottom, window.top), xticks=[], yticks=[])
     for spine in axes.spines.values():
         spine.set(color=style.RULE, linewidth=0.8)
-    panel.site.draw(panel, avoid)
+    panel.site.draw(panel)
 
 
 def write_names(panel: Panel, names: Sequence[Name], **look: Any) -> None:
@@ -116,7 +123,7 @@ def draw_start(panel: Panel, start: Pose) -> None:
     """Where the episode starts and what it faces."""
     x, y, z = start.position
     if panel.shows(z):
-        panel.axes.add_patch(_arrow(panel, start, 20, style.INK))
+        panel.axes.add_patch(_arrow(panel, start, HEADING, style.INK))
         panel.axes.plot([x], [y], "o", ms=6.5, mfc="white", mec=style.INK, mew=1.5, zorder=6)
 
 
@@ -136,7 +143,7 @@ def draw_trail(panel: Panel, trajectory: Trajectory, agent: int, agents: int) ->
         agents: How many there are.
 
     Returns:
-        T + 1 lists, the first for the start pose.
+        T + 1 lists, the first for the start pose; the letter at its end is not in them.
     """
     points = np.array([pose.position for pose in trajectory.poses])
     # Paths in continuous worlds seldom lie on one another, and near walls a lane to the side would be in the wall.
@@ -148,7 +155,6 @@ def draw_trail(panel: Panel, trajectory: Trajectory, agent: int, agents: int) ->
     for (before, after), drawn in zip(pairwise(trajectory.poses), pieces, strict=True):
         looked = not moved(before, after) and before.heading != after.heading and panel.shows(after.position[2])
         trail.append([*drawn, *([_ray(panel, after, colour)] if looked and not smooth else [])])
-    trail[-1].extend(_badge(panel, trajectory.poses[-1], agent))
     for artist in (each for step in trail for each in step):
         panel.axes.add_artist(artist)
     return trail
@@ -253,18 +259,37 @@ def _arrow(panel: Panel, pose: Pose, length: float, colour: str) -> FancyArrowPa
     return FancyArrowPatch((x, y), end, arrowstyle="-|>", mutation_scale=9, color=colour, lw=1.6, shrinkA=0, zorder=5.5)
 
 
-def _badge(panel: Panel, pose: Pose, agent: int) -> list[Artist]:
-    """The letter of an agent beside the end of its path, at an angle of its own."""
+def draw_badge(panel: Panel, pose: Pose, agent: int, outcome: str, taken: Sequence[np.ndarray]) -> list[Artist]:
+    """The letter of an agent and how it ended, beside the end of its path; nothing where that is on another storey.
+
+    Args:
+        panel: The storey.
+        pose: Where the path ends.
+        agent: Which of the agents, from 0.
+        outcome: A sign after the letter, may be empty.
+        taken: (N, 4) boxes in metres that it stays clear of.
+    """
     if not panel.shows(pose.position[2]):
         return []
     x, y, _ = pose.position
-    angle = math.pi / 4 + agent * math.pi / 2
-    reach = BADGE / panel.scale
-    at = x + reach * math.cos(angle), y + reach * math.sin(angle)
-    colour = style.AGENTS[agent]
+    text, colour = " ".join(filter(None, (style.LETTERS[agent], outcome))), style.AGENTS[agent]
+    half = half_size(text, BADGE_SIZE, panel.scale)
+    reach = BADGE / panel.scale + float(half[0] - half[1])
+    at = free_spot(np.array([x, y]), half, taken, reach, panel.window, math.pi / 4 + agent * math.pi / 2)
     stem = Line2D([x, at[0]], [y, at[1]], color=colour, lw=1.2, zorder=6.8)
     end = Line2D([x], [y], marker="o", ms=4.5, mfc=colour, mec="white", mew=0.7, zorder=7)
-    disc = Line2D([at[0]], [at[1]], marker="o", ms=10.5, mfc=colour, mec="white", mew=0.9, zorder=7.2)
-    label: dict[str, Any] = {"size": 7, "weight": "bold", "color": "white", "ha": "center", "va": "center_baseline"}
-    letter = Text(*at, style.LETTERS[agent], family=style.FONT, zorder=7.3, **label)
-    return [stem, end, disc, letter]
+    look: dict[str, Any] = {"size": BADGE_SIZE, "weight": "bold", "color": "white", "ha": "center", "va": "center"}
+    frame = {"boxstyle": f"round,pad={style.FRAME},rounding_size=0.6", "fc": colour, "ec": "white", "lw": 0.9}
+    drawn: list[Artist] = [stem, end, Text(at[0], at[1], text, family=style.FONT, zorder=7.3, bbox=frame, **look)]
+    for artist in drawn:
+        panel.axes.add_artist(artist)
+    return drawn
+
+
+def occupied(panel: Panel, start: Pose) -> list[np.ndarray]:
+    """Parts (N, 4): x, y and half sizes in metres of what a map shows already, the heading of the start included."""
+    parts = [boxes_of_line(line, panel.scale) for line in panel.axes.lines]
+    parts += [boxes_of_text(text, panel.scale) for text in panel.axes.texts]
+    if panel.shows(start.position[2]):
+        parts.append(boxes_of_ray(np.array(start.position[:2]), start.heading, HEADING, ARROW, panel.scale))
+    return parts

@@ -96,4 +96,5 @@ def _side(turn: float) -> str:
 
 
 def _degrees(angle: float) -> str:
-    return f"{abs(math.degrees(angle)):.0f}°"
+    """Degrees to a tenth, as 15° or 22.5°."""
+    return f"{round(abs(math.degrees(angle)), 1):g}°"

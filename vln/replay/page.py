@@ -13,22 +13,25 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.colors import to_rgb
 from PIL import Image
 
 from vln.files import read_text, write_text
 from vln.graph import VIEW_STEP, VIEWS
 from vln.replay import style
-from vln.replay.animation import pace
+from vln.replay.animation import indexed, pace
+from vln.replay.column import source_line
 from vln.replay.episode import GraphReplay, HouseReplay, Replay
 from vln.replay.figure import View, draw_maps
 from vln.replay.map import Panel
 from vln.replay.moves import describe_step
+from vln.replay.outcome import ending, outcome, outcome_colour, outcome_sign
 from vln.replay.reading import shown_words, word_weights
+from vln.replay.signs import attention_sign, demonstration_name, line_path, map_signs, sign_path
 from vln.trajectory import Pose, Step, Trajectory
 
 TEMPLATE, MARK = Path(__file__).with_name("page.html"), "/*CONTENT*/null"
 DPI = 100  # of the map
-MAP_COLOURS = 96
 BUDGET = 500_000  # bytes of the views of all agents
 PICTURES = ((256, 80), (192, 75), (160, 70), (128, 60), (96, 50), (64, 40))  # pixels of a side, and quality
 DIGITS = 3
@@ -61,12 +64,27 @@ def _content(replay: Replay, view: View) -> dict[str, Any]:
     pictures = _pictures(replay)
     return {
         "title": f"Episode {replay.episode_id}",
-        "source": f"{first.dataset} {first.split} · {replay.building}",
+        "source": source_line(replay),
         "instruction": first.instruction,
         "seconds": pace(replay),
+        "attention": [round(255 * part) for part in to_rgb(style.ATTENTION)],
+        "legend": _legend(replay, len(panels) > 1),
         "map": {"image": _encoded(image, "png"), "width": image.width, "height": image.height},
         "agents": [_agent(replay, number, panels, image.height, pictures[number]) for number in range(len(pictures))],
     }
+
+
+def _legend(replay: Replay, several_floors: bool) -> list[dict[str, Any]]:
+    """What each sign on the map means, and the path of SVG that draws it around (0, 0) in points."""
+    signs = [(sign.meaning, sign_path(sign)) for sign in map_signs(replay, several_floors)]
+    if not replay.withheld:
+        signs.insert(1, (demonstration_name(replay), line_path(style.DEMONSTRATION, style.BAND - 1.5)))
+    names = enumerate(replay.agents)
+    paths = [(f"{style.LETTERS[agent]}  {name}", line_path(style.AGENTS[agent], style.LINE)) for agent, name in names]
+    steps = [step for each in replay.trajectories for step in each.steps]
+    attends = any(step.word_attention or step.view_attention for step in steps)
+    lit = [("attended to", sign_path(attention_sign([])))] if attends else []
+    return [{"meaning": meaning, "path": path} for meaning, path in (*signs, *paths, *lit)]
 
 
 def _map(replay: Replay, view: View) -> tuple[Image.Image, list[Panel]]:
@@ -75,7 +93,7 @@ def _map(replay: Replay, view: View) -> tuple[Image.Image, list[Panel]]:
     canvas: Any = figure.canvas
     canvas.draw()
     picture = np.asarray(canvas.buffer_rgba())[..., :3]
-    return Image.fromarray(picture).quantize(MAP_COLOURS), panels
+    return indexed([picture])[0], panels
 
 
 def _agent(
@@ -89,6 +107,10 @@ def _agent(
         "name": f"{style.LETTERS[number]}  {replay.agents[number]}",
         "colour": style.AGENTS[number],
         "scores": told,
+        "outcome": outcome(replay, number),
+        "sign": outcome_sign(replay, number),
+        "ending": ending(replay, number),
+        "ended": outcome_colour(replay, number),
         "words": words,
         "pictures": pictures,
         "places": [_place(pose, panels, height) for pose in trajectory.poses],

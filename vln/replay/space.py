@@ -71,7 +71,12 @@ def paint_ground(graph: NavigationGraph, rows: np.ndarray, rooms: Mapping[str, R
 
 
 def name_rooms(
-    ground: Ground, graph: NavigationGraph, rooms: Mapping[str, Room], avoid: np.ndarray, scale: float
+    ground: Ground,
+    graph: NavigationGraph,
+    rooms: Mapping[str, Room],
+    avoid: np.ndarray,
+    taken: np.ndarray,
+    scale: float,
 ) -> list[Name]:
     """The names of a building's rooms.
 
@@ -79,18 +84,26 @@ def name_rooms(
         ground: The storey.
         graph: The building.
         rooms: Viewpoint to room.
-        avoid: (N, 2) positions in metres to stay clear of.
+        avoid: (N, 2) positions in metres, of paths, to stay clear of.
+        taken: (M, 4) x, y and half sizes in metres of what is drawn already.
         scale: Points a metre.
     """
     here = {graph.viewpoints[row] for row in np.unique(ground.viewpoint[ground.viewpoint >= 0])}
     known = [rooms[each] for each in sorted(here) if each in rooms]
     names = {room.region: room.name for room in known if room.letter not in UNNAMED}
     dots = np.array([(x, y, DOT, DOT) for x, y in graph.positions[np.unique(ground.viewpoint), :2]])
-    return place_names(ground.window, ground.region, names, avoid, dots, scale)
+    return place_names(ground.window, ground.region, names, avoid, taken, dots, scale)
 
 
 def place_names(
-    window: Window, region: np.ndarray, names: Mapping[int, str], avoid: np.ndarray, blemishes: np.ndarray, scale: float
+    window: Window,
+    region: np.ndarray,
+    names: Mapping[int, str],
+    avoid: np.ndarray,
+    drawn: np.ndarray,
+    blemishes: np.ndarray,
+    scale: float,
+    weight: str = "normal",
 ) -> list[Name]:
     """Names in their rooms, over nothing that happened nor one another; those that do not fit are left out.
 
@@ -98,16 +111,21 @@ def place_names(
         window: What the pixels cover.
         region: (H, W) int, room of each pixel, row 0 at the bottom.
         names: Room to name.
-        avoid: (N, 2) positions in metres to stay clear of.
+        avoid: (N, 2) positions in metres, of paths, to stay clear of.
+        drawn: (K, 4) x, y and half sizes in metres of what must not be covered.
         blemishes: (M, 4) x, y and half sizes in metres of what is covered only where there is no other way.
         scale: Points a metre.
+        weight: Of the letters.
     """
     sizes = {room: int((region == room).sum()) for room in names}
     area = (max(window.width, window.height) / PIXELS) ** 2  # of a pixel
-    taken = np.array([(x, y, CLEAR / scale, CLEAR / scale) for x, y in avoid]).reshape(-1, 4)
+    taken = np.concatenate([drawn, np.column_stack([avoid, np.full((len(avoid), 2), CLEAR / scale)])])
     placed = []
     for room in sorted(names, key=lambda each: -sizes[each]):
-        half = (text_width(names[room], NAME_SIZE) / 2 + PADDING) / scale, (NAME_SIZE / 2 + PADDING) / scale
+        half = (
+            (text_width(names[room], NAME_SIZE, weight=weight) / 2 + PADDING) / scale,
+            (NAME_SIZE / 2 + PADDING) / scale,
+        )
         if sizes[room] * area < 4 * half[0] * half[1]:
             continue
         spot = _spot(window, region == room, np.array(half), np.concatenate([taken, blemishes]))
@@ -134,8 +152,9 @@ def _spot(window: Window, room: np.ndarray, half: np.ndarray, taken: np.ndarray)
     free &= (np.abs(spots[:, None] - taken[:, :2]) > half + taken[:, 2:]).any(axis=-1).all(axis=1)
     if not free.any():
         return None
-    best = min(spots[free].tolist(), key=lambda spot: math.dist(spot, spots.mean(axis=0)))
-    return best[0], best[1]
+    middle, open_spots = spots.mean(axis=0), spots[free]
+    x, y = open_spots[np.argmin(np.linalg.norm(open_spots - middle, axis=1))].tolist()
+    return x, y
 
 
 def pixel_centres(window: Window) -> tuple[np.ndarray, np.ndarray]:

@@ -8,15 +8,16 @@ import numpy as np
 
 from vln.replay import style
 from vln.replay.episode import HouseReplay
-from vln.replay.map import Panel
+from vln.replay.map import Panel, occupied
+from vln.replay.places import free_spot, half_size
 from vln.replay.plan import Views
-from vln.trajectory import Trajectory
+from vln.trajectory import Pose, Trajectory
 
 MANY, FEW = 6, 3  # views of a single agent, of each of several
 FAR = 6.0  # metres beyond which seeing farther is no better
 NEAR = 0.4  # of the distance between views that one may be off to show more
 ASIDE = 11.0  # points from a place to its number
-DIRECTIONS = 16  # in which a number may stand
+NUMBER = 5.4  # points, its size
 
 Moments = tuple[tuple[int, ...], ...]
 
@@ -65,32 +66,22 @@ def caption(replay: HouseReplay, agent: int, moment: int) -> str:
 
 def draw_numbers(panel: Panel, replay: HouseReplay, moments: Moments) -> None:
     """The numbers of views beside where they were seen, where there is room for them."""
-    paths = [pose.position for each in replay.trajectories for pose in each.poses if panel.shows(pose.position[2])]
-    taken = [np.array(place[:2]) for place in paths[::2]]
-    taken += [np.array(each.poses[end].position[:2]) for each in replay.trajectories for end in (0, -1)]
     for agent, chosen in enumerate(moments):
+        trajectory = replay.trajectories[agent]
         for number, moment in enumerate(chosen, start=1):
-            trajectory = replay.trajectories[agent]
-            x, y, z = trajectory.poses[moment].position
+            pose = trajectory.poses[moment]
             # The end has a letter of its own.
-            if panel.shows(z) and moment < len(trajectory.steps):
-                spot = _free(np.array([x, y]), taken, ASIDE / panel.scale)
-                taken.append(spot)
-                _write_number(panel, (x, y), spot, str(number), style.AGENTS[agent])
+            if panel.shows(pose.position[2]) and moment < len(trajectory.steps):
+                taken = occupied(panel, replay.trajectories[0].start)
+                _write_number(panel, pose, taken, str(number), style.AGENTS[agent])
 
 
-def _free(place: np.ndarray, taken: Sequence[np.ndarray], reach: float) -> np.ndarray:
-    """The place around another that is farthest from what is taken."""
-    angles = np.arange(DIRECTIONS) * 2 * math.pi / DIRECTIONS
-    spots = place + reach * np.stack([np.cos(angles), np.sin(angles)], 1)
-    apart = np.linalg.norm(spots[:, None] - np.array(taken), axis=-1).min(1)
-    return np.array(spots[int(np.argmax(apart))])
-
-
-def _write_number(panel: Panel, place: tuple[float, float], spot: np.ndarray, number: str, colour: str) -> None:
-    axes, (x, y) = panel.axes, spot
+def _write_number(panel: Panel, pose: Pose, taken: Sequence[np.ndarray], number: str, colour: str) -> None:
+    axes, place = panel.axes, np.array(pose.position[:2])
+    half = half_size(number, NUMBER, panel.scale)
+    x, y = free_spot(place, half, taken, ASIDE / panel.scale, panel.window, math.pi / 2 - pose.heading).tolist()
     axes.plot([place[0], x], [place[1], y], color=colour, lw=0.7, zorder=6.1)
-    axes.plot(*place, "o", ms=2.6, mfc="white", mec=colour, mew=0.8, zorder=6.2)
-    axes.plot([x], [y], "o", ms=7.6, mfc="white", mec=colour, mew=0.9, zorder=6.3)
-    look: dict[str, Any] = {"size": 5.4, "weight": "bold", "color": colour, "ha": "center", "va": "center_baseline"}
-    axes.text(x, y, number, family=style.FONT, zorder=6.4, **look)
+    axes.plot(*place, "o", ms=2.4, mfc="white", mec=colour, mew=0.8, zorder=6.2)
+    frame = {"boxstyle": f"round,pad={style.FRAME},rounding_size=0.6", "fc": "white", "ec": colour, "lw": 0.9}
+    look: dict[str, Any] = {"size": NUMBER, "weight": "bold", "color": colour, "ha": "center", "va": "center"}
+    axes.text(x, y, number, family=style.FONT, zorder=6.4, bbox=frame, **look)

@@ -19,6 +19,7 @@ LETTERS = "BCDEFG"
 DEMONSTRATION = "#a6a6a6"
 GOAL = "#F0E442"
 TARGET = "#f2b705"  # the outline of the thing to be found
+ATTENTION = "#ff8c00"  # what is attended to, in all figures, pages and terminals
 WALL = "#4a4a4f"
 INK = "#222222"
 FAINT = "#6b6b6b"
@@ -30,6 +31,7 @@ ROOM_NAME = "#7d7d7d"
 BAND = 6.5  # width of the demonstration
 LINE = 2.0  # width of an executed path
 LANE = 2.6  # between neighbouring executed paths
+FRAME = 0.25  # between a letter on a map and its frame, in sizes of the letter
 
 CIRCLE: dict[str, Any] = {"fill": False, "ec": INK, "lw": 0.8, "ls": (0, (3.5, 2.5))}  # around the goal
 
@@ -59,10 +61,10 @@ PURPOSE_TINTS = {name: ROOM_TINTS[letter] for letter, names in _PURPOSES.items()
 
 
 @lru_cache(maxsize=8192)
-def text_width(text: str, size: float, dpi: float = DPI) -> float:
+def text_width(text: str, size: float, dpi: float = DPI, weight: str = "normal") -> float:
     """Width of a line of text in points, as it is drawn at a resolution: hinting makes widths depend on it."""
     width, _, _ = _renderer(dpi).get_text_width_height_descent(
-        text, FontProperties(family=FONT, size=size), ismath=False
+        text, FontProperties(family=FONT, size=size, weight=weight), ismath=False
     )
     return float(width * POINTS / dpi)
 
@@ -90,7 +92,7 @@ def wrap(words: Sequence[str], size: float, width: float, dpi: float) -> list[li
     space = text_width("a a", size, dpi) - 2 * text_width("a", size, dpi)
     lines: list[list[Placed]] = [[]]
     x = 0.0
-    for word in words:
+    for word in (shorten(word, size, width) for word in words):
         joined, length = clings(word), text_width(word, size, dpi)
         start = x if joined or not lines[-1] else x + space
         if lines[-1] and not joined and start + length > width:
@@ -106,11 +108,11 @@ def clings(word: str) -> bool:
     return bool(word) and all(letter in ".,;:!?)" for letter in word)
 
 
-def shorten(text: str, size: float, width: float) -> str:
+def shorten(text: str, size: float, width: float, weight: str = "normal") -> str:
     """The text, or as much of its beginning as fits a width, with an ellipsis."""
-    if text_width(text, size) <= width:
+    if text_width(text, size, weight=weight) <= width:
         return text
-    while text and text_width(text + "…", size) > width:
+    while text and text_width(text + "…", size, weight=weight) > width:
         text = text[:-1]
     return text.rstrip() + "…"
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+from matplotlib.colors import to_rgb
 from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -14,8 +15,10 @@ from vln.replay.episode import HouseReplay, Replay
 from vln.replay.halfblocks import Pictures, shrink
 from vln.replay.minimap import Mark, mini_map
 from vln.replay.moves import chosen_probability, describe_group, group_steps
+from vln.replay.outcome import ending, outcome_colour, outcome_sign
 from vln.replay.reading import readers, shown_words, word_weights
-from vln.replay.style import AGENTS, DEMONSTRATION, LETTERS, clings, score_text, way_text
+from vln.replay.scores import Scores
+from vln.replay.style import AGENTS, ATTENTION, DEMONSTRATION, LETTERS, clings, score_text, way_text
 from vln.trajectory import Step, Trajectory
 
 IN_METRES = ("TL", "NE")
@@ -70,6 +73,8 @@ def _steps(replay: Replay, agent: int) -> list[RenderableType]:
         parts.append(Text("  ".join(padded).rstrip(), style="dim" if not number else ""))
         if reads and number > 1:
             parts.append(Padding(_attention(trajectory, groups[number - 2][0], words), (0, 0, 0, widths[0] + 2)))
+    colour = outcome_colour(replay, agent)
+    parts.append(Text(ending(replay, agent), style="dim" if replay.succeeded(agent) is None else f"bold {colour}"))
     return parts
 
 
@@ -130,7 +135,7 @@ def _heat(share: float) -> str:
     """From dim to black on orange."""
     if share < NOTABLE:
         return "dim"
-    red, green, blue = (round(255 + share * (strongest - 255)) for strongest in (255, 140, 0))
+    red, green, blue = (round(255 + share * 255 * (strongest - 1)) for strongest in to_rgb(ATTENTION))
     return f"black on rgb({red},{green},{blue})"
 
 
@@ -141,6 +146,14 @@ def _scores_table(replay: Replay) -> Table:
         table.add_column(f"{name} m" if name in IN_METRES else name, justify="right", no_wrap=True)
     for number, (agent, scores) in enumerate(zip(replay.agents, replay.scores, strict=True)):
         label = Text(f"{LETTERS[number]}  {agent}", style=AGENTS[number])
-        cells = (score_text(name, scores[name]) if name in scores else "" for name in METRICS) if scores else ()
+        cells = (_score(replay, number, name, scores) if name in scores else "" for name in METRICS) if scores else ()
         table.add_row(label, *cells)
     return table
+
+
+def _score(replay: Replay, agent: int, metric: str, scores: Scores) -> Text:
+    """A score, success and failure with a sign and in their colours."""
+    told = score_text(metric, scores[metric])
+    if metric != "SR":
+        return Text(told)
+    return Text(f"{outcome_sign(replay, agent)} {told}", style=f"bold {outcome_colour(replay, agent)}")
