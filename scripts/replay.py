@@ -15,6 +15,7 @@ if __name__ == "__main__" and not __package__:  # run as a file
     import prelude  # noqa: F401 (before all other imports)
 
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -34,6 +35,7 @@ from vln.metrics import METRICS
 from vln.replay.animation import frames, pace, save_gif, save_mp4
 from vln.replay.episode import Replay
 from vln.replay.figure import View, check_view, save_png
+from vln.replay.fonts import missing_font
 from vln.replay.moves import describe_step
 from vln.replay.page import save_html
 from vln.replay.select import Run, Selection, is_continuous, make_runs, replay_episodes
@@ -99,6 +101,8 @@ def main(
         for replay in replays:
             Console().print(render_episode(replay))
     written = [] if out is None else write_figures(replays, view, out, format or ("png",))
+    if out is not None:
+        warn_of_fonts(replays)
     if json:
         show(Table(), rows(replays, written), as_json=True)
     else:
@@ -166,6 +170,13 @@ def write_figures(replays: Sequence[Replay], view: View, out: Path, formats: Seq
         list(_write(replay, view, out, formats))
         for replay in track(replays, "drawing", console=console, transient=True, disable=not console.is_terminal)
     ]
+
+
+def warn_of_fonts(replays: Sequence[Replay]) -> None:
+    """Say which fonts the figures lacked, each once."""
+    for sentence in dict.fromkeys(missing_font(replay.trajectories[0].instruction) for replay in replays):
+        if sentence:
+            print(f"replay: {sentence}", file=sys.stderr)
 
 
 def _write(replay: Replay, view: View, out: Path, formats: Sequence[Format]) -> Iterator[Path]:

@@ -13,6 +13,7 @@ from vln.inside.attention import OVER, Attended, attended
 from vln.inside.picture import save_small
 from vln.replay import style
 from vln.replay.episode import HouseReplay, Replay
+from vln.replay.fonts import FONT, drawable, families
 from vln.replay.strip import key_moments, openness
 
 HEAT = LinearSegmentedColormap.from_list("heat", ["white", style.ATTENTION])
@@ -44,7 +45,7 @@ def draw_attention(replay: Replay, over: tuple[str, ...] = OVER, agent: int = 0)
     figure = Figure((width / style.POINTS, height / style.POINTS), facecolor="white")
     FigureCanvasAgg(figure)
     title = f"Episode {replay.episode_id}, {replay.agents[agent]}"
-    figure.text(EDGE / width, 1 - 13 / height, title, size=9, weight="bold", family=style.FONT)
+    figure.text(EDGE / width, 1 - 13 / height, drawable(title), size=9, weight="bold", family=families(title))
     x = LEFT
     if read is not None:
         _matrix(_axes(figure, x, TOP, WORD * len(found.words), tall), read, found, found.words)
@@ -69,12 +70,12 @@ def _matrix(axes: Axes, weights: np.ndarray, found: Attended | None, names: tupl
     shares = weights / np.maximum(weights.max(1, keepdims=True), 1e-9)
     axes.imshow(shares, cmap=HEAT, vmin=0, vmax=1, aspect="auto", interpolation="nearest")
     axes.xaxis.tick_top()
-    axes.set_xticks(range(len(names)), names)
+    axes.set_xticks(range(len(names)), list(map(drawable, names)))
     axes.set_yticks([] if found is None else range(len(weights)), [] if found is None else _rows(found))
     axes.tick_params(axis="x", rotation=60, labelsize=6.5, length=0, pad=1)
     axes.tick_params(axis="y", labelsize=6.5, length=0)
     for label in axes.get_xticklabels():
-        label.set(ha="left", rotation_mode="anchor", family=style.FONT, parse_math=False)
+        label.set(ha="left", rotation_mode="anchor", family=families(label.get_text()), parse_math=False)
     for spine in axes.spines.values():
         spine.set(color=style.RULE, linewidth=0.6)
 
@@ -100,4 +101,4 @@ def _views(figure: Figure, replay: HouseReplay, found: Attended, agent: int, top
         light[..., 3] = BRIGHT * grid / max(float(grid.max()), 1e-9)
         axes.imshow(light, extent=extent, interpolation="nearest")
         axes.set_axis_off()
-        axes.set_title(f"before step {moment + 1}", fontsize=6.5, pad=2, color=style.FAINT, family=style.FONT)
+        axes.set_title(f"before step {moment + 1}", fontsize=6.5, pad=2, color=style.FAINT, family=FONT)

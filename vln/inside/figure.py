@@ -13,6 +13,7 @@ from matplotlib.patches import Rectangle
 from vln.inside.picture import DPI, save_small
 from vln.inside.shown import Line, ShownCell, shade
 from vln.replay import style
+from vln.replay.fonts import drawable, families
 
 WIDTH, EDGE = 620.0, 14.0  # points
 TEXT = 430.0  # width of the coloured text
@@ -99,4 +100,4 @@ def _draw_values(axes: Axes, cell: ShownCell) -> None:
 
 
 def _write(axes: Axes, x: float, y: float, text: str, **look: Any) -> None:
-    axes.text(x, y, text, family=style.FONT, parse_math=False, **{"color": style.INK, **look})
+    axes.text(x, y, drawable(text), family=families(text), parse_math=False, **{"color": style.INK, **look})

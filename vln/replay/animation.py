@@ -193,7 +193,7 @@ class _Film:
 
     def _light_words(self, picture: np.ndarray, agent: int, step: Step) -> None:
         weights = word_weights(self._replay.trajectories[agent], step, self._words)
-        if weights is None:
+        if weights is None or agent not in self._scene.bands:
             return
         strengths = STRONGEST * weights / max(float(weights.max()), np.finfo(np.float64).tiny)
         for band, strength in zip(self._scene.bands[agent], strengths, strict=True):

@@ -14,6 +14,7 @@ from matplotlib.transforms import Bbox
 
 from vln.replay import style
 from vln.replay.episode import HouseReplay, Replay
+from vln.replay.fonts import drawable, families
 from vln.replay.outcome import outcome_colour, outcome_sign
 from vln.replay.plan import Views
 from vln.replay.signs import Sign, demonstration_name, draw_sign
@@ -281,4 +282,4 @@ def _right(number: int) -> float:
 
 def _text(axes: Axes, x: float, y: float, text: str, **look: Any) -> Text:
     # Instructions may hold dollar signs, which would start a formula.
-    return axes.text(x, y, text, family=style.FONT, parse_math=False, **{"color": style.INK, **look})
+    return axes.text(x, y, drawable(text), family=families(text), parse_math=False, **{"color": style.INK, **look})

@@ -18,6 +18,7 @@ from vln.files import replacing
 from vln.replay import column, strip, style
 from vln.replay.building import Building
 from vln.replay.episode import GraphReplay, HouseReplay, Replay
+from vln.replay.fonts import FONT, missing_font
 from vln.replay.house_map import HouseMap
 from vln.replay.layout import GUTTER, TITLE, Grid, Window, arrange, frame, scale_bar
 from vln.replay.map import (
@@ -241,9 +242,12 @@ def _column(
 ) -> list[column.Block]:
     attended = replay.trajectories if moving else ()
     text = shown_words(attended) if attended else replay.trajectories[0].instruction.split()
+    reading, missing = readers(attended), missing_font(replay.trajectories[0].instruction)
+    if missing:  # nobody could read boxes
+        text, reading = missing.split(), []
     blocks = [
         column.title_block(replay),
-        column.instruction_block(text, readers(attended), dpi, bands),
+        column.instruction_block(text, reading, dpi, bands),
         column.legend_block(replay),
     ]
     if moving:
@@ -283,7 +287,7 @@ def _panels(figure: Figure, grid: Grid, window: Window, site: Site, shown: Seque
         bottom = height - EDGE - (number // grid.columns + 1) * (panel_height + TITLE)
         axes = figure.add_axes((left / width, bottom / height, panel_width / width, panel_height / height))
         title = f"Floor {floor + 1} of {site.floors.count}" if site.floors.count > 1 else "Floor plan"
-        axes.set_title(title, loc="left", fontsize=8, pad=3.5, color=style.FAINT, family=style.FONT)
+        axes.set_title(title, loc="left", fontsize=8, pad=3.5, color=style.FAINT, family=FONT)
         panels.append(Panel(axes, site, floor, window, grid.scale * style.POINTS))
     return panels
 
@@ -308,5 +312,5 @@ def _draw_scale(figure: Figure, panel: Panel) -> None:
     for xs, ys in (((left, right), (y, y)), ((left, left), (y - 2, y + 2)), ((right, right), (y - 2, y + 2))):
         line = [np.array(xs) / width, np.array(ys) / height]
         figure.add_artist(Line2D(*line, color=style.INK, lw=1.1))
-    look: dict[str, Any] = {"size": 7, "color": style.INK, "family": style.FONT, "va": "center", "ha": "right"}
+    look: dict[str, Any] = {"size": 7, "color": style.INK, "family": FONT, "va": "center", "ha": "right"}
     figure.text((left - 4) / width, y / height, f"{length:g} m", **look)

@@ -19,6 +19,7 @@ from matplotlib.transforms import Affine2D
 
 from vln.floors import Floors
 from vln.replay import style
+from vln.replay.fonts import FONT, drawable, families
 from vln.replay.lanes import lane
 from vln.replay.layout import Window
 from vln.replay.moves import moved
@@ -102,7 +103,8 @@ def write_names(panel: Panel, names: Sequence[Name], **look: Any) -> None:
     """Write the names of rooms or things."""
     usual = {"size": NAME_SIZE, "color": style.ROOM_NAME, "zorder": 1.5, "path_effects": HALO}
     for name in names:
-        panel.axes.text(name.x, name.y, name.text, ha="center", va="center", **{**usual, **look})
+        told, fonts = drawable(name.text), families(name.text)
+        panel.axes.text(name.x, name.y, told, family=fonts, ha="center", va="center", **{**usual, **look})
 
 
 def draw_circle(panel: Panel, goal: tuple[float, float, float], radius: float) -> None:
@@ -280,7 +282,7 @@ def draw_badge(panel: Panel, pose: Pose, agent: int, outcome: str, taken: Sequen
     end = Line2D([x], [y], marker="o", ms=4.5, mfc=colour, mec="white", mew=0.7, zorder=7)
     look: dict[str, Any] = {"size": BADGE_SIZE, "weight": "bold", "color": "white", "ha": "center", "va": "center"}
     frame = {"boxstyle": f"round,pad={style.FRAME},rounding_size=0.6", "fc": colour, "ec": "white", "lw": 0.9}
-    drawn: list[Artist] = [stem, end, Text(at[0], at[1], text, family=style.FONT, zorder=7.3, bbox=frame, **look)]
+    drawn: list[Artist] = [stem, end, Text(at[0], at[1], text, family=FONT, zorder=7.3, bbox=frame, **look)]
     for artist in drawn:
         panel.axes.add_artist(artist)
     return drawn
@@ -288,7 +290,7 @@ def draw_badge(panel: Panel, pose: Pose, agent: int, outcome: str, taken: Sequen
 
 def occupied(panel: Panel, start: Pose) -> list[np.ndarray]:
     """Parts (N, 4): x, y and half sizes in metres of what a map shows already, the heading of the start included."""
-    parts = [boxes_of_line(line, panel.scale) for line in panel.axes.lines]
+    parts = [np.empty((0, 4)), *(boxes_of_line(line, panel.scale) for line in panel.axes.lines)]
     parts += [boxes_of_text(text, panel.scale) for text in panel.axes.texts]
     if panel.shows(start.position[2]):
         parts.append(boxes_of_ray(np.array(start.position[:2]), start.heading, HEADING, ARROW, panel.scale))

@@ -23,6 +23,7 @@ from vln.replay.animation import indexed, pace
 from vln.replay.column import source_line
 from vln.replay.episode import GraphReplay, HouseReplay, Replay
 from vln.replay.figure import View, draw_maps
+from vln.replay.fonts import font_faces
 from vln.replay.map import Panel
 from vln.replay.moves import describe_step
 from vln.replay.outcome import ending, outcome, outcome_colour, outcome_sign
@@ -30,7 +31,7 @@ from vln.replay.reading import shown_words, word_weights
 from vln.replay.signs import attention_sign, demonstration_name, line_path, map_signs, sign_path
 from vln.trajectory import Pose, Step, Trajectory
 
-TEMPLATE, MARK = Path(__file__).with_name("page.html"), "/*CONTENT*/null"
+TEMPLATE, MARK, FONTS = Path(__file__).with_name("page.html"), "/*CONTENT*/null", "/*FONTS*/"
 DPI = 100  # of the map
 BUDGET = 500_000  # bytes of the views of all agents
 PICTURES = ((256, 80), (192, 75), (160, 70), (128, 60), (96, 50), (64, 40))  # pixels of a side, and quality
@@ -54,8 +55,10 @@ def html_page(replay: Replay, view: View) -> str:
         InputError: If the building has no such storey.
     """
     # A "<" in an instruction must not end the script.
-    content = json.dumps(_content(replay, view), separators=(",", ":")).replace("<", "\\u003c")
-    return read_text(TEMPLATE).replace(MARK, content)
+    held = _content(replay, view)
+    content = json.dumps(held, separators=(",", ":")).replace("<", "\\u003c")
+    told = "".join([held["instruction"], *(word for agent in held["agents"] for word in agent["words"])])
+    return read_text(TEMPLATE).replace(FONTS, font_faces(told)).replace(MARK, content)
 
 
 def _content(replay: Replay, view: View) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from vln.replay import style
 from vln.replay.episode import HouseReplay
+from vln.replay.fonts import FONT
 from vln.replay.map import Panel, occupied
 from vln.replay.places import free_spot, half_size
 from vln.replay.plan import Views
@@ -84,4 +85,4 @@ def _write_number(panel: Panel, pose: Pose, taken: Sequence[np.ndarray], number:
     axes.plot(*place, "o", ms=2.4, mfc="white", mec=colour, mew=0.8, zorder=6.2)
     frame = {"boxstyle": f"round,pad={style.FRAME},rounding_size=0.6", "fc": "white", "ec": colour, "lw": 0.9}
     look: dict[str, Any] = {"size": NUMBER, "weight": "bold", "color": colour, "ha": "center", "va": "center"}
-    axes.text(x, y, number, family=style.FONT, zorder=6.4, bbox=frame, **look)
+    axes.text(x, y, number, family=FONT, zorder=6.4, bbox=frame, **look)

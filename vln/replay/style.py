@@ -9,9 +9,10 @@ from typing import Any
 from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.font_manager import FontProperties
 
+from vln.replay.fonts import drawable, families
+
 POINTS = 72  # an inch
 DPI = 200  # of still figures
-FONT = "DejaVu Sans"  # ships with matplotlib, so that figures look the same everywhere
 
 # Okabe & Ito 2008, "Color Universal Design": told apart with any colour vision.
 AGENTS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
@@ -64,7 +65,7 @@ PURPOSE_TINTS = {name: ROOM_TINTS[letter] for letter, names in _PURPOSES.items()
 def text_width(text: str, size: float, dpi: float = DPI, weight: str = "normal") -> float:
     """Width of a line of text in points, as it is drawn at a resolution: hinting makes widths depend on it."""
     width, _, _ = _renderer(dpi).get_text_width_height_descent(
-        text, FontProperties(family=FONT, size=size, weight=weight), ismath=False
+        drawable(text), FontProperties(family=families(text), size=size, weight=weight), ismath=False
     )
     return float(width * POINTS / dpi)
 

@@ -1,0 +1,107 @@
+"""The fonts of figures and pages: letters of Latin, Devanagari and Telugu, and a sentence where there are none."""
+
+import base64
+import importlib.util
+import io
+import unicodedata
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from matplotlib import font_manager
+
+FONT = "DejaVu Sans"  # ships with matplotlib, so that figures look the same everywhere
+# Languages of Room-across-Room: script to font and the package of pip that holds it.
+INDIC = {
+    "Devanagari": ("Noto Sans Devanagari", "fontpkg-noto-sans-devanagari"),
+    "Telugu": ("Noto Sans Telugu", "fontpkg-noto-sans-telugu"),
+}
+UNKNOWN = "?"  # for letters that no font has
+REGULAR = {"wght": 400, "wdth": 100}
+
+
+def families(text: str) -> list[str]:
+    """The fonts to draw a text with: the usual one first, others for the letters that it lacks."""
+    return [FONT] if text.isascii() else [FONT, *_indic()]
+
+
+@cache
+def _indic() -> dict[str, Path]:
+    """The installed fonts of Indic scripts, known to matplotlib from now on, and their files."""
+    found = {name: file for name, package in INDIC.values() if (file := _file(package.replace("-", "_")))}
+    for file in found.values():
+        font_manager.fontManager.addfont(file)
+    return found
+
+
+def _file(module: str) -> Path | None:
+    """The font in a package, None where that is not installed."""
+    spec = importlib.util.find_spec(module)
+    folders = spec.submodule_search_locations if spec else None
+    files = sorted(file for folder in folders or () for file in Path(folder).glob("files/*.ttf"))
+    return files[0] if files else None
+
+
+@cache
+def _letters(file: Path) -> frozenset[int]:
+    """The code points that a font has."""
+    return frozenset(font_manager.get_font(str(file)).get_charmap())
+
+
+@cache
+def _known() -> frozenset[int]:
+    """The code points that figures can draw."""
+    files = [Path(font_manager.findfont(FONT)), *_indic().values()]
+    return frozenset[int]().union(*map(_letters, files))
+
+
+def _missing(text: str) -> list[str]:
+    """The characters of a text that no font has, apart from spaces and controls, which have no shape."""
+    return [each for each in text if ord(each) not in _known() and unicodedata.category(each)[0] not in "ZC"]
+
+
+def drawable(text: str) -> str:
+    """The text, with a question mark for each letter that no font has."""
+    missing = set(_missing(text)) if not text.isascii() else set()
+    return "".join(UNKNOWN if each in missing else each for each in text)
+
+
+def missing_font(text: str) -> str:
+    """A sentence that names the font that a text needs, empty where figures can draw all its letters."""
+    letters = [] if text.isascii() else [each for each in _missing(text) if unicodedata.category(each)[0] in "LM"]
+    if not letters:
+        return ""
+    script = unicodedata.name(letters[0], "an unknown script").split()[0].title()
+    font, package = INDIC.get(script, ("", ""))
+    cure = f"needs the font {font}: pip install {package}" if font else "is on the page of --format html"
+    return f"The instruction is in {script}, whose letters figures here do not have; it {cure}."
+
+
+def font_faces(text: str) -> str:
+    """Rules of CSS that hold the Indic letters of a text, so that a page shows them everywhere; often none."""
+    return "".join(_faces({each for each in text if ord(each) not in _letters(Path(font_manager.findfont(FONT)))}))
+
+
+def _faces(letters: set[str]) -> Iterator[str]:
+    for name, file in _indic().items():
+        if any(ord(each) in _letters(file) for each in letters):
+            data = base64.b64encode(_subset(file, letters)).decode()
+            yield f'@font-face {{ font-family: "{name}"; src: url(data:font/ttf;base64,{data}); }}\n'
+
+
+def _subset(file: Path, letters: set[str]) -> bytes:
+    """A font of the regular weight with some letters and all that joins them."""
+    from fontTools import subset  # takes a second, and most pages need none
+    from fontTools.varLib import instancer
+
+    options = subset.Options(layout_features=["*"])
+    subsetter, buffer = subset.Subsetter(options), io.BytesIO()
+    subsetter.populate(text="".join(sorted(letters)))
+    font: Any = subset.load_font(str(file), options)
+    with font:
+        subsetter.subset(font)
+        if "fvar" in font:
+            instancer.instantiateVariableFont(font, REGULAR, inplace=True)
+        font.save(buffer)
+    return buffer.getvalue()
