@@ -7,8 +7,8 @@ from itertools import pairwise
 
 import numpy as np
 
+from envs.continuous.floorplan import floor_plan
 from envs.houses import house_name, make_house
-from scripts.floorplan import floor_plan
 from vln.graph import NavigationGraph
 from vln.replay.episode import GraphReplay, HouseReplay, Replay
 from vln.replay.plan import FloorPlan, Views
