@@ -5,14 +5,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, Literal, TypeVar, get_type_hints
 
+from vln.continuous_datasets import CONTINUOUS_DATASETS, VLNCE
 from vln.errors import InputError
 from vln.rewards import RewardConfig
 from vln.schema import as_kind
 
 Cell = Literal["rnn", "lstm", "gru"]
 Dataset = Literal["r2r", "r4r", "fgr2r", "houses-short", "houses", "houses-long", "r2r-ce", "rxr-ce"]
-HOUSES = ("houses-short", "houses", "houses-long")
-CONTINUOUS = (*HOUSES, "r2r-ce", "rxr-ce")
+CONTINUOUS = tuple(CONTINUOUS_DATASETS)
+HOUSES = tuple(name for name in CONTINUOUS if name not in VLNCE)
 Config = TypeVar("Config")
 
 
@@ -221,12 +222,12 @@ class HousesConfig:
 
     houses: int = 300
     """Houses of the training split that are used, from the first."""
-    forward: float = 0.25
-    """Metres of a move forward."""
-    turn: float = 15.0
-    """Degrees of a turn."""
-    sliding: bool = True
-    """Slide along what blocks a move; otherwise stay where one is."""
+    forward: float | None = None
+    """Metres of a move forward; the data set's if not given."""
+    turn: float | None = None
+    """Degrees of a turn; the data set's if not given."""
+    sliding: bool | None = None
+    """Slide along what blocks a move, or stay where one is; as in the data set if not given."""
     memory: float = 2.0
     """Gigabytes of loaded houses to keep."""
     simulator: Literal["embedded", "habitat"] = later("embedded")
@@ -239,6 +240,10 @@ class DataConfig:
 
     dataset: Dataset = "r2r"
     """Data set: of navigation graphs, in R2R format, of generated houses, or of scans in continuous environments."""
+    role: Literal["guide", "follower"] | None = later(None)
+    """Whose paths of rxr-ce, both of which come with the same instructions; the guide's if not given."""
+    languages: tuple[Literal["en-US", "en-IN", "hi-IN", "te-IN"], ...] = later(())
+    """Languages of the instructions of rxr-ce; all if not given."""
     features: str = "captions"
     """What views look like: captions, captions-short, none, or a feature file (.tsv, .hdf5)."""
     feature_size: int | None = None
@@ -373,6 +378,8 @@ class CaptionConfig(LearningConfig, DataConfig):
         speaker = self.speaker
         return TrainConfig(
             dataset=self.dataset,
+            role=self.role,
+            languages=self.languages,
             features=self.features,
             feature_size=self.feature_size,
             expert="reference",
@@ -405,6 +412,9 @@ def check_config(config: TrainConfig) -> None:
         InputError: If a number is out of its range, or a phase cannot learn in the way it is to, naming the flag.
     """
     check_numbers(config)
+    for flag, wanted in (("--role", config.role), ("--languages", config.languages)):
+        if wanted and config.dataset not in VLNCE:
+            raise InputError(flag, f"'{config.dataset}' has but one", "leave it out")
     for phase, other in (("imitation", "ppo"), ("reinforcement", "dagger")):
         if getattr(config, phase).method == other:
             problem = f"{other} is no method of {phase}"

@@ -156,6 +156,17 @@ def r2r_ce() -> TrainConfig:
     )
 
 
+def rxr_ce() -> TrainConfig:
+    """The same in RxR in continuous environments: the guides' paths, in all four languages.
+
+    `python scripts/train.py rxr-ce --habitat-python PATH --out runs/rxr-ce` needs the scans of Matterport3D, without
+    which it could not be measured. `--languages en-US en-IN` is English alone.
+    """
+    return replace(
+        r2r_ce(), dataset="rxr-ce", max_steps=250, language=LanguageConfig(max_length=250, word_vectors=False)
+    )
+
+
 def _houses() -> TrainConfig:
     """What agents in houses have in common."""
     return TrainConfig(
@@ -229,4 +240,5 @@ PRESETS = {
     "habitat-houses-demo": habitat_houses_demo,
     "houses": houses,
     "r2r-ce": r2r_ce,
+    "rxr-ce": rxr_ce,
 }

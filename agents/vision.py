@@ -99,10 +99,13 @@ class ImageViews(FeatureDropout):
         self._coarse = config.precision == "bfloat16"
 
     def see(self, images: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Cells of `rgb` (B, H, W, 3) uint8 and `depth` (B, H, W, 1) metres along the view axis, 0 = nothing there."""
-        near = nearness(images["depth"])
+        """Cells of `rgb` (B, H, W, 3) uint8 and `depth` (B, H, W, 1) metres along the view axis, 0 = nothing there.
+
+        There is nothing above and below images that are wider than high.
+        """
+        rgb, near = square(images["rgb"]), nearness(square(images["depth"]))
         with torch.autocast(near.device.type, torch.bfloat16, self._coarse and has_bfloat16(near.device)):
-            cells = self._cells(self._patches(images["rgb"], near))
+            cells = self._cells(self._patches(rgb, near))
         nearest = F.max_pool2d(near[..., 0][:, None], PARTS * self.patch)
         return {"cells": cells.float().view(len(near), self.side**2, -1), "near": nearest.flatten(1)}
 
@@ -163,6 +166,16 @@ class BlindImages(nn.Module):
     def around(self, here: Tensor, glance: Glance) -> Panorama:
         """The cells `here`."""
         return _Cells(here, glance)
+
+
+def square(images: Tensor) -> Tensor:
+    """Images (B, H, W, C) with black bars where they are not as high as wide, or not as wide as high."""
+    _, height, width, _ = images.shape
+    if height == width:
+        return images
+    above, left = (max(height, width) - height) // 2, (max(height, width) - width) // 2
+    bars = (left, max(height, width) - width - left, above, max(height, width) - height - above)
+    return F.pad(images, (0, 0, *bars))
 
 
 def nearness(depth: Tensor) -> Tensor:

@@ -30,9 +30,9 @@ from agents.presets import PRESETS, SPEAKERS
 from envs.habitat.scenes import MATTERPORT
 from envs.habitat.settings import habitat_interpreter
 from scripts.common import command, show
+from vln.continuous_datasets import VLNCE
 from vln.data import DATASETS, PUBLISHED
 from vln.errors import InputError, unknown_name
-from vln.vlnce import FOLDERS
 from vln.vlnce import PUBLISHED as PUBLISHED_CE
 
 MISSING = 1  # exit code
@@ -206,8 +206,8 @@ def data_checks(data: Path) -> dict[str, Callable[[], Finding]]:
     }
     for name, pattern in DATASETS.items():
         checks[name] = partial(files, data, pattern.format(split="*"), PUBLISHED)
-    for name, (pattern, *_) in FOLDERS.items():
-        checks[name] = partial(files, data, f"vlnce/{pattern.removesuffix('_preprocessed')}/*/*.json.gz", PUBLISHED_CE)
+    for name, described in VLNCE.items():
+        checks[name] = partial(files, data, f"vlnce/{described.folders[-1]}/*/*.json.gz", PUBLISHED_CE)
     checks["Matterport3D scenes"] = partial(scenes, data / "scene_datasets" / "mp3d")
     return checks
 

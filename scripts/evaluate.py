@@ -41,6 +41,7 @@ from scripts.search import best_of
 from scripts.speaker_world import TrainedSpeaker, check_vocabulary, open_speaker
 from scripts.world import World, tell_unreadable
 from scripts.worlds import EVALUATION_BATCH, open_world, usable_device
+from vln.continuous_datasets import VLNCE
 from vln.errors import InputError
 from vln.files import read_text, writable_folder, write_json
 from vln.language import Vocabulary
@@ -49,7 +50,6 @@ from vln.published import R2R
 from vln.statistics import mean_interval
 from vln.submission import write_submission
 from vln.trajectory import Trajectory, write_trajectories
-from vln.vlnce import FOLDERS
 from vln.vlnce_submission import predictions, write_continuous_submission
 
 SUFFIX = {"nothing": "", "vision": ".blind", "language": ".deaf"}
@@ -224,7 +224,7 @@ def write(name: Path, trajectories: Sequence[Trajectory], dataset: str) -> None:
     """Write trajectories and, where there is a format for it, a submission beside them."""
     written = [f"{name}.jsonl"]
     write_trajectories(name.with_name(f"{name.name}.jsonl"), trajectories)
-    if dataset in FOLDERS:
+    if dataset in VLNCE:
         ending = ".submission.jsonl" if dataset == "rxr-ce" else ".json"
         write_continuous_submission(name.with_name(f"{name.name}{ending}"), dataset, predictions(trajectories))
         written.append(f"{name}{ending}")

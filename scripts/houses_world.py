@@ -1,22 +1,21 @@
 """Generated houses and their data sets, as a configuration wants them."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from rich.console import Console
 from rich.progress import track
 
 from agents.agent import SamplingAgent
-from agents.config import HOUSES, TrainConfig
+from agents.config import HOUSES, HousesConfig, TrainConfig
 from agents.factory import build_camera_navigator
 from agents.navigator import Navigator
 from envs.continuous import ACTIONS, HousesSimulator, Motion, SceneCache, Sensors
 from envs.continuous.base import ContinuousSimulator, bad_episodes
-from envs.continuous.registry import SUCCESS_DISTANCE, TIME_LIMITS
 from envs.continuous.scenes import COLOUR_NAMES, ROOM_NAMES
 from envs.environment import NavigationVectorEnv
 from envs.habitat.scenes import house_scenes
@@ -25,9 +24,11 @@ from envs.habitat.simulator import HabitatSimulator
 from envs.houses.categories import CATEGORIES
 from envs.houses.dataset import VERSION, houses_for, houses_split
 from scripts.world import World, vocabulary_of
+from vln.continuous_datasets import CONTINUOUS_DATASETS, ContinuousDataset
 from vln.continuous_metrics import path_length, score_trajectories
 from vln.data import cache_folder
 from vln.episodes import Episode
+from vln.errors import InputError
 from vln.language import Vocabulary
 from vln.trajectory import Trajectory
 
@@ -47,7 +48,15 @@ class HousesWorld(World):
     folder: Path
     scenes: SceneCache
 
-    rules = {"success_distance": SUCCESS_DISTANCE}  # noqa: RUF012
+    @property
+    def described(self) -> ContinuousDataset:
+        """What the data set says of body, camera, motion and success."""
+        return CONTINUOUS_DATASETS[self.config.dataset]
+
+    @property
+    def rules(self) -> Mapping[str, Any]:
+        """The radius of success."""
+        return {"success_distance": self.described.success}
 
     @property
     def content(self) -> str:
@@ -57,7 +66,7 @@ class HousesWorld(World):
     @property
     def time_limit(self) -> int:
         """The data set's, which is that of its environments too."""
-        return TIME_LIMITS[self.config.dataset]
+        return self.described.time_limit
 
     @property
     def patience(self) -> int:
@@ -70,10 +79,9 @@ class HousesWorld(World):
         sees = not blind and config.ablate != "vision"
         learns = config.perception.iterations or config.imitation.loss.semantic or config.reinforcement.loss.semantic
         named = named and sees and bool(learns)
-        size = config.navigator.camera.size
         labels = dict.fromkeys(("category", "colour", "room", "target", "way"), named)
-        sensors = Sensors(size, size, rgb=sees, depth=sees, **labels)
-        return self.bodies(sensors, Motion(config.world.forward, config.world.turn, config.world.sliding))
+        sensors = replace(camera_of(self.described, config.navigator.camera.size), rgb=sees, depth=sees, **labels)
+        return self.bodies(sensors, motion_of(self.described, config.world))
 
     def bodies(self, sensors: Sensors, motion: Motion) -> ContinuousSimulator:
         """The simulator that the configuration wants."""
@@ -122,7 +130,7 @@ class HousesWorld(World):
 
     def scores(self, split: str, trajectories: Sequence[Trajectory]) -> dict[str, np.ndarray]:
         """Metrics of each episode of a split."""
-        return score_trajectories(trajectories, SUCCESS_DISTANCE)
+        return score_trajectories(trajectories, self.described.success)
 
     def sharing(self, other: Self) -> Self:
         """The same world, with the houses that another one has loaded; those to be drawn serve a blind agent too."""
@@ -131,6 +139,27 @@ class HousesWorld(World):
     def path_lengths(self, split: str) -> np.ndarray:
         """Metres along the places of the demonstrations."""
         return np.array([path_length(episode.positions) for episode in self.splits[split]])
+
+
+def camera_of(described: ContinuousDataset, size: int) -> Sensors:
+    """The camera of a data set, with images of so many pixels on their longer side.
+
+    Raises:
+        InputError: If no image can be so large.
+    """
+    width, height = (max(1, round(size * side / max(described.image))) for side in described.image)
+    return Sensors(width, height, hfov=described.hfov, eye=described.eye)
+
+
+def motion_of(described: ContinuousDataset, wanted: HousesConfig) -> Motion:
+    """What actions do: as the data set has it, but for what a configuration tells.
+
+    Raises:
+        InputError: If that is no move and no turn.
+    """
+    forward = described.forward if wanted.forward is None else wanted.forward
+    turn = described.turn if wanted.turn is None else wanted.turn
+    return Motion(forward, turn, described.sliding if wanted.sliding is None else wanted.sliding)
 
 
 def open_houses_world(
@@ -155,8 +184,8 @@ def open_houses_world(
     """
     if config.world.simulator == "habitat":
         habitat_interpreter()
-    size = config.navigator.camera.size
-    Sensors(size, size)  # an absurd size is told of before anything is made, or a network that large is asked for
+    # An absurd size is told of before anything is made, or a network that large is asked for.
+    camera_of(CONTINUOUS_DATASETS[config.dataset], config.navigator.camera.size)
     generated = cache_folder(cache) / "houses"
     episodes = {split: load_houses(config, split, generated) for split in splits}
     vocabulary = vocabulary or vocabulary_of(config, episodes)
@@ -166,11 +195,26 @@ def open_houses_world(
 
 
 def load_houses(config: TrainConfig, split: str, folder: Path) -> list[Episode]:
-    """Episodes of a split; `dev` is `train` in its last houses, which `--select dev` takes out of it."""
+    """Episodes of a split; `dev` is `train` in its last houses, which `--select dev` takes out of it.
+
+    Raises:
+        InputError: If that leaves no house to train on.
+    """
     source = "train" if split == "dev" else split
     episodes = houses_split(source, config.dataset, folder, houses_for(source, config.world.houses))
-    if source != "train" or (split == "train" and config.select != "dev"):
-        return episodes
-    scans = sorted({episode.scan for episode in episodes})
-    held_out = set(scans[-max(1, len(scans) // DEV) :])
-    return [episode for episode in episodes if (episode.scan in held_out) == (split == "dev")]
+    if split == "dev" or (config.select == "dev" and source in ("train", "val_seen")):
+        training = houses_split("train", config.dataset, folder, config.world.houses)
+        held_out = last_houses(sorted({episode.scan for episode in training}))
+        return [episode for episode in episodes if (episode.scan in held_out) == (split == "dev")]
+    return episodes
+
+
+def last_houses(scans: Sequence[str]) -> set[str]:
+    """Those of the houses of training that `dev` is in.
+
+    Raises:
+        InputError: If there are no others.
+    """
+    if len(scans) < 2:
+        raise InputError("--select", "'dev' takes the only house of training", "give --world.houses 2 or more")
+    return set(scans[-max(1, len(scans) // DEV) :])

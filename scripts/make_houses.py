@@ -27,7 +27,7 @@ from envs.habitat.scenes import SceneFolder
 from envs.habitat.settings import habitat_interpreter, use_interpreter
 from envs.habitat.simulator import HabitatSimulator
 from envs.houses import SEEDS, house_name, make_house
-from envs.houses.dataset import houses_for, houses_split
+from envs.houses.dataset import houses_split
 from scripts.common import command
 from vln.data import cache_folder
 from vln.episodes import Episode
@@ -54,7 +54,7 @@ def main(
         seeds: Numbers of the houses, from 0 to 999,999.
         for_habitat: Write the houses of this data set instead, with episodes and navmeshes.
         split: Split of that data set.
-        houses: Number of its houses, from the first; all of the split if absent.
+        houses: Number of its houses, from the first; all of the split if absent, and of no split but train more.
         habitat_python: Interpreter that has habitat-sim; $VLN_HABITAT_PYTHON, or this one.
     """
     episodes: list[Episode] = []
@@ -63,7 +63,7 @@ def main(
             raise InputError("--seeds", "goes without --for-habitat", "give one of them")
         folder = cache_folder() / "houses"
         use_interpreter(habitat_python)
-        episodes = houses_split(split, for_habitat, folder, houses or houses_for(split, None))
+        episodes = houses_split(split, for_habitat, folder, houses)
         seeds = tuple(int(each.scan.removeprefix("house-")) for each in episodes)
     if not seeds:
         raise InputError("--seeds", "names no house", f"give one or more numbers from 0 to {SEEDS - 1}")

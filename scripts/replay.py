@@ -62,6 +62,7 @@ def main(
     format: tuple[Format, ...] = (),
     split: str | None = None,
     dataset: str = "r2r",
+    role: Literal["guide", "follower"] | None = None,
     scene: Path | None = None,
     up: str | None = None,
     scale: float | None = None,
@@ -82,6 +83,7 @@ def main(
         format: Any of png, gif, mp4 and html, a page to step through; png if absent.
         split: Split of the submissions.
         dataset: Data set of the submissions: r2r, r4r or fgr2r.
+        role: Whose paths trajectories of rxr-ce are scored by, the guide's if absent.
         scene: File of the scene of trajectories in a mesh, if it has moved.
         up: Axis of that file that points up, as it was recorded.
         scale: Metres per unit of that file, as it was recorded.
@@ -91,7 +93,7 @@ def main(
     if format and out is None:
         raise InputError("--format", "there is no folder to write to", "add --out FOLDER")
     runs = make_runs([(file, load(file, data, split, dataset)) for file in files])
-    replays, rooms = replay_runs(runs, data, selection, scene, up, scale)
+    replays, rooms = replay_runs(runs, data, selection, scene, up, scale, role)
     view = View(rooms, floor)
     for replay in replays:
         check_view(replay, view)
@@ -130,6 +132,7 @@ def replay_runs(
     scene: Path | None,
     up: str | None,
     scale: float | None,
+    role: str | None = None,
 ) -> tuple[Sequence[Replay], dict[str, dict[str, Room]]]:
     """The selected episodes of runs on graphs or in continuous worlds, and the rooms of Matterport's buildings.
 
@@ -140,7 +143,7 @@ def replay_runs(
         # Compiled code and torch take seconds to load, which graphs do without.
         from scripts.house_replay import SceneFile, house_replays
 
-        return house_replays(runs, selection, SceneFile(scene, up, scale)), {}
+        return house_replays(runs, selection, SceneFile(scene, up, scale), data, role), {}
     folder = find_data(data)
     return replay_episodes(runs, folder / "connectivity", selection), load_rooms(folder)
 

@@ -5,9 +5,11 @@
     python scripts/score.py runs/r2r/trajectories_val_seen.jsonl runs/r2r/submission_val_seen.json --split val_seen
     python scripts/score.py runs/ce/eval/val_unseen.json --dataset r2r-ce --split val_unseen
     python scripts/score.py loops.json --dataset r4r --split val_seen --spl official
+    python scripts/score.py runs/houses/eval/val_seen.jsonl --dataset houses --split val_seen
 
 A prediction file is a submission of the R2R evaluator (.json) or trajectories (.jsonl); in continuous environments
-(`--dataset r2r-ce`, `rxr-ce`) a submission to the leaderboard of VLN-CE, or trajectories. TL and NE are in metres, the
+(`--dataset r2r-ce`, `rxr-ce`) a submission to the leaderboard of VLN-CE, or trajectories; in generated houses
+trajectories. TL and NE are in metres, the
 other metrics in [0, 1]. Intervals are 95 % bootstrap intervals over paths, since the instructions of a path share its
 start and goal; they and the comparisons are left out of the JSON.
 """
@@ -26,7 +28,8 @@ from rich.table import Table
 from tyro.conf import Positional
 
 from scripts.common import command, show
-from vln.data import find_data, split_file
+from vln.continuous_datasets import CONTINUOUS_DATASETS, VLNCE
+from vln.data import cache_folder, find_data, split_file
 from vln.episodes import Episode, check_episodes, load_split
 from vln.errors import InputError
 from vln.graph import NavigationGraph, load_graphs
@@ -34,7 +37,7 @@ from vln.metrics import METRICS, OFFICIAL_FLOOR, finite_mean, mean_scores, score
 from vln.statistics import compare_paired, mean_interval
 from vln.submission import Walk, check_submission, read_submission, viewpoints
 from vln.trajectory import read_trajectories
-from vln.vlnce import FOLDERS, find_vlnce, load_continuous_split
+from vln.vlnce import ContinuousSplit, find_vlnce, load_continuous_split
 from vln.vlnce_scores import CONTINUOUS, score_file
 
 IN_METRES = ("TL", "NE")
@@ -62,6 +65,9 @@ def main(
     split: str,
     data: Path | None = None,
     dataset: str = "r2r",
+    role: Literal["guide", "follower"] | None = None,
+    languages: tuple[str, ...] = (),
+    houses: int | None = None,
     allow_missing: bool = False,
     spl: Literal["ours", "official"] = "ours",
     json: bool = False,
@@ -72,17 +78,21 @@ def main(
         predictions: Submission files (.json) or trajectories (.jsonl); each is compared with the first.
         split: Split the predictions are for, e.g. val_unseen.
         data: Data folder; $VLN_DATA or ../shared/data if absent.
-        dataset: r2r, r4r, fgr2r, r2r-ce or rxr-ce.
+        dataset: r2r, r4r, fgr2r, r2r-ce, rxr-ce, houses-short, houses or houses-long.
+        role: Whose paths of rxr-ce, the guide's if absent.
+        languages: Languages of rxr-ce that the predictions are of, all if absent.
+        houses: Houses of training of the run, in the first 40 of which val_seen is.
         allow_missing: Score the predictions that are there.
         spl: Whoever stays at a start that is the goal, as R4R has some, gets 1 (ours), or 0 as from R2R's evaluators.
         json: Print JSON instead of tables.
     """
     if not predictions:
         raise InputError("score.py", "no prediction file was given", "name one or more after the script")
-    if spl == "official" and dataset in FOLDERS:
+    if spl == "official" and dataset in CONTINUOUS_DATASETS:
         raise InputError("--spl", f"official is of R2R's evaluators, which know no '{dataset}'", "leave it out")
-    if dataset in FOLDERS:
-        scored = score_continuous(predictions, find_vlnce(data), dataset, split, allow_missing)
+    if dataset in CONTINUOUS_DATASETS:
+        task = load_continuous(dataset, split, data, role, languages, houses)
+        scored = score_continuous(predictions, task, allow_missing)
     else:
         episodes, graphs = load_task(find_data(data), dataset, split)
         files = {str(path): read_walks(path, episodes, graphs, allow_missing) for path in predictions}
@@ -95,7 +105,7 @@ def main(
     if json:
         show(Table(), rows, as_json=True)
         return
-    names = CONTINUOUS if dataset in FOLDERS else METRICS
+    names = CONTINUOUS if dataset in CONTINUOUS_DATASETS else METRICS
     show(metrics_table(scored, f"{dataset} {split}", names), rows, as_json=False)
     if len(scored) > 1:
         show(comparison_table(scored), rows, as_json=False)
@@ -135,11 +145,31 @@ def score_walks(
     return Scored(predicted, scores, len(episodes) - len(predicted))
 
 
-def score_continuous(
-    files: Sequence[Path], data: Path, dataset: str, split: str, allow_missing: bool
-) -> dict[str, Scored]:
-    """The scores of files of walks in continuous environments, by their names."""
-    task = load_continuous_split(data, dataset, split)
+def load_continuous(
+    dataset: str,
+    split: str,
+    data: Path | None = None,
+    role: str | None = None,
+    languages: tuple[str, ...] = (),
+    houses: int | None = None,
+) -> ContinuousSplit:
+    """A split of a data set in a continuous world; arguments as in `main`.
+
+    Raises:
+        InputError: If it is missing or malformed.
+    """
+    if dataset in VLNCE:
+        return load_continuous_split(find_vlnce(data), dataset, split, role=role, languages=languages)
+    # Compiled code takes seconds to load, which others do without.
+    from envs.houses.dataset import file_name, houses_for, houses_split
+
+    folder = cache_folder() / "houses"
+    episodes = houses_split(split, dataset, folder, houses_for(split, houses))
+    return ContinuousSplit(folder / file_name(dataset, split), CONTINUOUS_DATASETS[dataset], episodes, {}, {})
+
+
+def score_continuous(files: Sequence[Path], task: ContinuousSplit, allow_missing: bool) -> dict[str, Scored]:
+    """The scores of files of walks in continuous worlds, by their names."""
     scored = {}
     for path in files:
         known, scores = score_file(task, path, allow_missing)

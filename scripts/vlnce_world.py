@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,20 +11,20 @@ from agents.config import TrainConfig
 from envs.continuous import HousesSimulator, Motion, SceneCache, Sensors
 from envs.continuous.base import ContinuousSimulator
 from envs.glb.stage import SUFFIX as STAGE
-from envs.habitat.scenes import SCAN_BODY, SceneFolder, matterport_scenes
+from envs.habitat.scenes import SceneFolder, matterport_scenes
 from envs.habitat.settings import habitat_interpreter
 from envs.habitat.simulator import HabitatSimulator
+from envs.navigation import Body
 from envs.scene import Scene
 from envs.scenes import load_scene
 from scripts.houses_world import GIGABYTE, HousesWorld
 from scripts.world import vocabulary_of
-from vln.continuous_metrics import score_trajectories
+from vln.continuous_datasets import VLNCE, ContinuousDataset
 from vln.language import Vocabulary
-from vln.metrics import THRESHOLD
 from vln.trajectory import Trajectory
 from vln.vlnce import ContinuousSplit, find_vlnce, load_continuous_split
+from vln.vlnce_scores import score_walked
 
-TIME_LIMIT = 500  # actions, VLN-CE's
 UP = "z"  # of files without a stage_config, as habitat-sim takes them, and as Matterport3D's are
 
 
@@ -39,30 +40,40 @@ class VlnceWorld(HousesWorld):
     files: SceneFolder
     tasks: Mapping[str, ContinuousSplit]
 
-    rules = {"success_distance": THRESHOLD}  # noqa: RUF012
-
     @property
     def content(self) -> str:
         """The data set and its version."""
         return f"{self.config.dataset} {next(iter(self.tasks.values())).source.parent.parent.name}"
 
-    @property
-    def time_limit(self) -> int:
-        """The data set's."""
-        return TIME_LIMIT
-
     def bodies(self, sensors: Sensors, motion: Motion) -> ContinuousSimulator:
         """The simulator that the configuration wants."""
         if self.config.world.simulator == "habitat":
-            return HabitatSimulator(self.files, sensors, motion, body=SCAN_BODY)
+            return HabitatSimulator(self.files, sensors, motion, body=body_of(self.described))
         return HousesSimulator(sensors, motion, self.scenes)
 
     def scores(self, split: str, trajectories: Sequence[Trajectory]) -> dict[str, np.ndarray]:
         """Metrics of each episode of a split, compared with the ground truth."""
-        references = self.tasks[split].references()
-        numbers = {episode.episode_id: number for number, episode in enumerate(self.tasks[split].episodes)}
-        wanted = references and [references[numbers[each.episode_id]] for each in trajectories]
-        return score_trajectories(trajectories, THRESHOLD, wanted)
+        return score_walked(self.tasks[split], trajectories)
+
+
+def body_of(described: ContinuousDataset) -> Body:
+    """The body that walks in a data set."""
+    return Body(described.radius, described.height)
+
+
+def load_scan(files: SceneFolder, name: str) -> Scene:
+    """A scan as the embedded simulator uses it.
+
+    Raises:
+        InputError: If it is missing or malformed.
+    """
+    file = files.file(name)
+    return load_scene(file, up=None if file.name.endswith(STAGE) else UP)
+
+
+def scans(data: Path) -> SceneFolder:
+    """The scans in a data folder."""
+    return matterport_scenes(data / "scene_datasets" / "mp3d")
 
 
 def open_vlnce_world(
@@ -76,16 +87,16 @@ def open_vlnce_world(
     if config.world.simulator == "habitat":
         habitat_interpreter()
     data = find_vlnce(folder)
-    tasks = {split: load_continuous_split(data, config.dataset, split) for split in splits}
+    tasks = {
+        split: load_continuous_split(data, config.dataset, split, role=config.role, languages=config.languages)
+        for split in splits
+    }
     episodes = {split: task.episodes for split, task in tasks.items()}
-    files = matterport_scenes(data / "scene_datasets" / "mp3d")
+    files = scans(data)
     for scan in sorted({episode.scan for split in episodes.values() for episode in split}):
         files.file(scan)  # tells which is missing before anything long begins
-
-    def load(name: str) -> Scene:
-        file = files.file(name)
-        return load_scene(file, up=None if file.name.endswith(STAGE) else UP)
-
     memory = int(config.world.memory * GIGABYTE)
-    scenes = SceneCache(load, SCAN_BODY, drawn=config.ablate != "vision", memory=memory)
+    scenes = SceneCache(
+        partial(load_scan, files), body_of(VLNCE[config.dataset]), drawn=config.ablate != "vision", memory=memory
+    )
     return VlnceWorld(config, episodes, vocabulary or vocabulary_of(config, episodes), data, scenes, files, tasks)

@@ -4,7 +4,7 @@ import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 from gymnasium.vector import AutoresetMode
@@ -36,8 +36,10 @@ class World(ABC):
     splits: Mapping[str, Sequence[Episode]]
     vocabulary: Vocabulary
 
-    rules: ClassVar[Mapping[str, Any]] = {}
-    """Options of its environments that are other than usual."""
+    @property
+    def rules(self) -> Mapping[str, Any]:
+        """Options of its environments that are other than usual."""
+        return {}
 
     @property
     @abstractmethod

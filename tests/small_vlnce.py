@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from vln.episodes import Episode
 from vln.vlnce import rotation_of
 
 SCAN = "hall"
@@ -29,6 +30,15 @@ def entry(number: int, start: tuple[float, float], goal: tuple[float, float], **
         "instruction": {"instruction_text": f"Walk to place {number}. ", "instruction_tokens": [1, 2, 0]},
         "reference_path": [[x, 0.1, z], [(x + u) / 2, 0.1, (z + w) / 2], [u, 0.1, w]],
     } | changes
+
+
+def told(number: int, episode: Episode) -> dict[str, Any]:
+    """An episode in a small house."""
+    (x, y, z), (u, v, w) = episode.positions
+    path = [[x, y, z], [u, v, w]]
+    start = {"start_position": path[0], "reference_path": path, "goals": [{"position": path[1], "radius": 3.0}]}
+    scene = {"scene_id": f"mp3d/{episode.scan}/{episode.scan}.glb"}
+    return entry(number, (x, z), (u, w)) | start | scene | {"instruction": {"instruction_text": episode.instruction}}
 
 
 def walked(of: dict[str, Any]) -> dict[str, Any]:
@@ -57,18 +67,25 @@ def write_vlnce(
     return folder
 
 
-def write_rxr(folder: Path, split: str = "made") -> Path:
-    """Write a split of RxR in continuous environments: guide and follower."""
+LANGUAGES = ("hi-IN", "en-US")
+
+
+def write_rxr(
+    folder: Path, split: str = "made", entries: list[dict[str, Any]] = ENTRIES[:2], truth: bool = True
+) -> Path:
+    """Write a split of RxR in continuous environments: guide and follower, who walk by the same instructions."""
     place = folder / "vlnce" / "RxR_VLNCE_v0" / split
     place.mkdir(parents=True, exist_ok=True)
     for role, first in (("guide", 0), ("follower", 10)):
-        entries = []
-        for each in ENTRIES[:2]:
-            number = first + each["episode_id"]
-            told = {"instruction_text": "चलो ", "instruction_id": f"{900 + number}", "language": "hi-IN"}
-            entries.append(each | {"episode_id": f"{number}", "instruction": told})
-        pack(place / f"{split}_{role}.json.gz", {"episodes": entries})
-        pack(place / f"{split}_{role}_gt.json.gz", {each["episode_id"]: walked(each) for each in entries})
+        made = []
+        for number, each in enumerate(entries):
+            language = LANGUAGES[number % 2]
+            text = "चलो " if language == "hi-IN" else each["instruction"]["instruction_text"]
+            told = {"instruction_text": text, "instruction_id": f"{900 + each['episode_id']}", "language": language}
+            made.append(each | {"episode_id": f"{first + each['episode_id']}", "instruction": told})
+        pack(place / f"{split}_{role}.json.gz", {"episodes": made})
+        if truth:
+            pack(place / f"{split}_{role}_gt.json.gz", {each["episode_id"]: walked(each) for each in made})
     return folder
 
 

@@ -7,14 +7,16 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from envs.continuous.registry import houses_ingredients
 from envs.houses import dataset, tasks
 from envs.houses.categories import CATEGORIES, COLOURS, LANDMARKS
-from envs.houses.dataset import SPLITS, VERSION, file_name, house_rows, houses_split
+from envs.houses.dataset import SPLITS, VERSION, file_name, house_rows, houses_for, houses_split
 from envs.houses.house import make_house
 from envs.houses.tasks import LEVELS, TaskMaker, held_out
 from envs.houses.verify import goals
@@ -104,6 +106,31 @@ def test_more_houses_begin_with_fewer(folder, tmp_path):
     assert grown == houses_split("train", "houses", folder, HOUSES)
     name = file_name("houses", "train")
     assert (tmp_path / name).read_bytes() == (folder / name).read_bytes()
+
+
+@pytest.mark.parametrize("split", ["val_seen", "val_unseen", "test"])
+def test_more_houses_of_training_change_no_other_split(tmp_path, monkeypatch, split):
+    monkeypatch.setitem(SPLITS, split, replace(SPLITS[split], houses=2))
+    made = houses_split(split, "houses-short", tmp_path, workers=1)
+    (file,) = tmp_path.iterdir()
+    content, written = file.read_bytes(), file.stat().st_mtime_ns
+    for training in (100, 3, 2):
+        assert houses_split(split, "houses-short", tmp_path, houses_for(split, training), workers=1) == made
+        assert houses_split(split, "houses-short", tmp_path, training, workers=1) == made
+    assert (file.read_bytes(), file.stat().st_mtime_ns) == (content, written)
+    fewer = {each.scan for each in houses_split(split, "houses-short", tmp_path, houses_for(split, 1))}
+    assert len(fewer) == (1 if split == "val_seen" else 2)
+    assert file.read_bytes() == content
+
+
+def test_a_registered_id_has_the_same_unseen_houses_whatever_it_trains_on(tmp_path, monkeypatch):
+    for split in ("train", "val_unseen"):
+        monkeypatch.setitem(SPLITS, split, replace(SPLITS[split], houses=2))
+        houses_split(split, "houses-short", tmp_path, 3, workers=1)
+    (_, episodes, _), _ = houses_ingredients(
+        "houses-short", lambda *_, **options: (None, options), "val_unseen", tmp_path, houses=1
+    )
+    assert episodes == houses_split("val_unseen", "houses-short", tmp_path)
 
 
 def test_other_processes_make_the_same_bytes(folder, tmp_path):
@@ -249,7 +276,7 @@ def test_names_of_things_are_known():
     [
         ({"split": "dev"}, "split 'dev'|'dev' of 'houses' is not known"),
         ({"dataset": "flats"}, "'flats' is not known"),
-        ({"houses": 0}, "0 is out of range for 'train'"),
+        ({"houses": 0}, "0 is out of range"),
         ({"houses": 10**9}, "out of range"),
         ({"seed": -1}, "-1 is negative"),
     ],

@@ -20,6 +20,7 @@ from envs.houses import dataset, tasks
 from envs.scenes import load_scene
 from scripts.houses_world import HousesWorld
 from scripts.worlds import open_world
+from vln.errors import InputError
 from vln.metrics import METRICS
 from vln.trajectory import read_trajectories, write_trajectories
 
@@ -142,7 +143,11 @@ def test_dev_is_taken_out_of_training(cache, houses):
     parts = {name: {episode.scan for episode in episodes} for name, episodes in world.splits.items()}
     assert (len(parts["train"]), len(parts["dev"])) == (1, 1)
     assert parts["train"] | parts["dev"] == {episode.scan for episode in houses.splits["train"]}
-    assert {episode.scan for episode in houses.splits["val_seen"]} <= parts["train"] | parts["dev"]
+    # Seen houses are those that were trained in.
+    seen = open_world(config, None, ("train", "val_seen"), vocabulary=houses.vocabulary, cache=cache)
+    assert {episode.scan for episode in seen.splits["val_seen"]} == parts["train"]
+    with pytest.raises(InputError, match="'dev' takes the only house of training; give --world.houses 2 or more"):
+        open_world(replace(config, world=HousesConfig(houses=1)), None, ("dev",), houses.vocabulary, cache)
 
 
 # --- the command line ---

@@ -13,6 +13,7 @@ from small_vlnce import ENTRIES, entry, pack, walked, write_rxr, write_vlnce
 
 from scripts import score
 from scripts.common import command
+from vln.continuous_datasets import VLNCE
 from vln.continuous_metrics import Walks, score_walks
 from vln.errors import InputError
 from vln.vlnce import heading_of, load_continuous_split, rotation_of
@@ -72,6 +73,20 @@ def test_the_published_ground_truth_is_a_success(published, tmp_path):
     assert scores["NE"].max() < 0.51
     # The expert may stop half a metre before the goal, so its way may be a little shorter than the shortest.
     assert scores["SPL"].mean() > 0.95
+
+
+# --- the published configurations ---
+
+
+def test_bodies_cameras_and_motions_are_those_of_the_benchmarks():
+    """habitat_extensions/config/vlnce_task.yaml and rxr_vlnce_english_task.yaml of VLN-CE, and habitat's defaults."""
+    r2r, rxr = VLNCE["r2r-ce"], VLNCE["rxr-ce"]
+    assert (r2r.forward, r2r.turn, r2r.sliding, r2r.time_limit, r2r.success) == (0.25, 15, True, 500, 3)
+    assert (rxr.forward, rxr.turn, rxr.sliding, rxr.time_limit, rxr.success) == (0.25, 30, False, 500, 3)
+    assert (r2r.radius, r2r.height, r2r.eye, r2r.hfov, r2r.image) == (0.1, 1.5, 1.25, 90, (224, 224))
+    assert (rxr.radius, rxr.height, rxr.eye, rxr.hfov, rxr.image) == (0.18, 0.88, 0.88, 79, (640, 480))
+    assert (r2r.roles, r2r.languages) == ((), ())
+    assert (rxr.role(), rxr.languages) == ("guide", ("en-US", "en-IN", "hi-IN", "te-IN"))
 
 
 # --- episodes ---
@@ -140,19 +155,63 @@ def test_a_split_that_tells_some_goals_alone_is_refused_by_episode(tmp_path):
         load_continuous_split(folder, "r2r-ce", "made")
 
 
-def test_rxr(tmp_path):
-    task = load_continuous_split(write_rxr(tmp_path), "rxr-ce", "made")
-    assert [each.episode_id for each in task.episodes] == ["1_901", "2_902", "11_911", "12_912"]
+@pytest.mark.parametrize(("role", "first"), [(None, 0), ("guide", 0), ("follower", 10)])
+def test_rxr(tmp_path, role, first):
+    task = load_continuous_split(write_rxr(tmp_path), "rxr-ce", "made", role=role)
+    assert [each.episode_id for each in task.episodes] == [f"{first + 1}_901", f"{first + 2}_902"]
     assert task.episodes[0].instruction == "चलो "
     assert set(task.ground_truth) == {each.episode_id for each in task.episodes}
     path = tmp_path / "mine.jsonl"
     write_continuous_submission(path, "rxr-ce", truths(task))
     rows = [json.loads(line) for line in path.read_text().splitlines()]
-    assert [row["instruction_id"] for row in rows] == [901, 902, 911, 912]
+    assert [row["instruction_id"] for row in rows] == [901, 902]  # each once, though both roles have it
     assert len(rows[0]["path"]) == 25  # the stop is no place of its own
     _, scores = score_file(task, path)
-    assert scores["SR"].tolist() == [1] * 4
+    assert scores["SR"].tolist() == [1] * 2
     assert np.isnan(scores["steps"]).all()
+
+
+def test_rxr_in_some_languages(tmp_path):
+    folder = write_rxr(tmp_path)
+    for languages, known in (((), [1, 2]), (("hi-IN",), [1]), (("en-US", "en-IN"), [2]), (("en-US", "hi-IN"), [1, 2])):
+        task = load_continuous_split(folder, "rxr-ce", "made", languages=languages)
+        assert [each.episode_id for each in task.episodes] == [f"{number}_{900 + number}" for number in known]
+        assert len(task.ground_truth) == len(known)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "options", "problem"),
+    [
+        ("rxr-ce", {"role": "leader"}, "--role: 'leader' is no role of 'rxr-ce'; use one of guide, follower."),
+        ("r2r-ce", {"role": "guide"}, "--role: 'guide' is no role of 'r2r-ce'; leave it out."),
+        (
+            "rxr-ce",
+            {"languages": ("de-DE",)},
+            "--languages: 'de-DE' is no language of 'rxr-ce'; use some of en-US, en-",
+        ),
+        ("r2r-ce", {"languages": ("en-US",)}, "--languages: 'en-US' is no language of 'r2r-ce'; leave it out."),
+        (
+            "rxr-ce",
+            {"languages": ("te-IN",)},
+            "made_guide.json.gz: has no instruction in te-IN; choose other --languages",
+        ),
+        ("rxr-ce", {"split": "val"}, "split 'val' of 'rxr-ce' by its guides is missing; use one of the splits made."),
+    ],
+)
+def test_roles_languages_and_splits_that_are_not_there(tmp_path, dataset, options, problem):
+    write_vlnce(tmp_path)
+    with pytest.raises(InputError) as caught:
+        load_continuous_split(write_rxr(tmp_path), **{"dataset": dataset, "split": "made", **options})
+    assert problem in str(caught.value)
+
+
+def test_without_ground_truth_ways_are_compared_as_closely(tmp_path):
+    """A reference path has a place at each corner: it counts as if it had one a step, as published ground truth."""
+    with_truth = load_continuous_split(write_vlnce(tmp_path / "with"), "r2r-ce", "made")
+    without = load_continuous_split(write_vlnce(tmp_path / "without", truth={}), "r2r-ce", "made")
+    write_continuous_submission(tmp_path / "mine.json", "r2r-ce", truths(with_truth))
+    _, scores = score_file(without, tmp_path / "mine.json")
+    assert scores["nDTW"].tolist() == [1, 1, 1]
 
 
 def test_the_newest_version_counts(tmp_path):

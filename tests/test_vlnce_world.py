@@ -8,7 +8,7 @@ import pytest
 from command_line import SMALL, run_script
 from habitat_worlds import look_alike_python
 from small_house import small_episodes, small_house
-from small_vlnce import entry, write_vlnce
+from small_vlnce import told, write_vlnce
 
 from envs.glb import save_glb
 
@@ -30,16 +30,6 @@ def folder(tmp_path_factory) -> Path:
     for split, name in (("train", "one"), ("val_seen", "one"), ("val_unseen", "two")):
         write_vlnce(data, [told(number, each) for number, each in enumerate(small_episodes(name, 6))], split, truth={})
     return data
-
-
-def told(number: int, episode) -> dict:
-    (x, y, z), (u, v, w) = episode.positions
-    made = entry(number, (x, z), (u, w))
-    path = [[x, y, z], [u, v, w]]
-    scan = f"mp3d/{episode.scan}/{episode.scan}.glb"
-    instruction = {"instruction_text": episode.instruction}
-    start = {"start_position": path[0], "reference_path": path, "goals": [{"position": path[1], "radius": 3.0}]}
-    return made | start | {"scene_id": scan, "instruction": instruction}
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +62,11 @@ def test_what_was_trained_is_evaluated_in_both_simulators_and_scored(folder, run
     assert lived["steps"] == submitted["steps"]
     assert lived["collisions"] >= 0
     assert math.isnan(submitted.get("collisions", math.nan))
+    flags = ("--data", folder, "--json", "--episode", *map(str, range(6)))
+    shown = (run / "eval" / "val_unseen.jsonl", run / "eval" / "val_unseen.habitat.jsonl")
+    replayed = json.loads(run_script("replay.py", *shown, *flags, cache=folder).output)
+    assert sum(row["nDTW"] for row in replayed[::2]) / 6 == pytest.approx(lived["nDTW"])
+    assert sum(row["nDTW"] for row in replayed[1::2]) / 6 == pytest.approx(rows[".habitat"]["run"]["nDTW"])
 
 
 def test_a_scene_that_is_missing(folder, tmp_path):

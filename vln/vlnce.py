@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from vln.continuous_datasets import VLNCE, ContinuousDataset
+from vln.continuous_metrics import resample
 from vln.data import find_folder
 from vln.episodes import Episode
 from vln.errors import InputError
@@ -24,7 +26,6 @@ PUBLISHED = (
     "R2R_VLNCE_v1-3_preprocessed.zip and RxR_VLNCE_v0.zip are linked from https://github.com/jacobkrantz/VLN-CE; "
     "unpack them into vlnce/ of the data folder"
 )
-FOLDERS = {"r2r-ce": ("R2R_VLNCE_v1-*_preprocessed", "R2R_VLNCE_v1-*"), "rxr-ce": ("RxR_VLNCE_v*",)}
 LEVEL = 1e-3  # how much of a start rotation may be about other axes than the vertical
 Place = tuple[float, float, float]
 
@@ -44,32 +45,35 @@ class GroundTruth:
 
 @dataclass(frozen=True, eq=False)
 class ContinuousSplit:
-    """A split of VLN-CE.
+    """A split of a data set in a continuous world.
 
     Attributes:
         source: Its file.
+        dataset: What it is of.
         episodes: Its episodes, in file order.
         shortest: Geodesic metres from start to goal by id of the episode; what the file does not tell is left out.
         ground_truth: By id of the episode; empty where there is no such file.
     """
 
     source: Path
-    episodes: list[Episode]
+    dataset: ContinuousDataset
+    episodes: Sequence[Episode]
     shortest: Mapping[str, float]
     ground_truth: Mapping[str, GroundTruth]
 
-    def references(self) -> list[np.ndarray] | None:
-        """For each episode the places that nDTW compares with, (n, 3); the reference path where none are published.
+    def references(self, episodes: Sequence[Episode]) -> list[np.ndarray] | None:
+        """For each of some episodes the places that nDTW compares with, (n, 3).
 
-        None where an episode has a goal and no reference path.
+        Those along the reference path where no ground truth is published; None where an episode of the split has a goal
+        and no reference path.
         """
         if not all(each.demonstrated for each in self.episodes):
             return None
         return [
             self.ground_truth[each.episode_id].places
             if each.episode_id in self.ground_truth
-            else np.array(each.positions)
-            for each in self.episodes
+            else resample(np.array(each.positions))
+            for each in episodes
         ]
 
 
@@ -82,31 +86,44 @@ def find_vlnce(folder: Path | None = None) -> Path:
     return find_folder(folder, "vlnce", f"a folder with vlnce/; {PUBLISHED}")
 
 
-def split_files(data: Path, dataset: str, split: str) -> list[tuple[Path, Path]]:
-    """The files of a split and of its ground truth: one pair for R2R, one a role (guide, follower) for RxR.
-
-    The ground truth may not exist.
+def split_files(data: Path, dataset: str, split: str, role: str | None = None) -> tuple[Path, Path]:
+    """The file of a split, in RxR of one role, the guide's unless told, and that of its ground truth, if there is one.
 
     Raises:
-        InputError: If the data set is not known or has no such split.
+        InputError: If the data set is not known, or has no such role or split.
     """
-    if dataset not in FOLDERS:
-        raise InputError("dataset", f"'{dataset}' is not known", f"use one of {', '.join(FOLDERS)}")
-    found = [folder for pattern in FOLDERS[dataset] for folder in sorted((Path(data) / "vlnce").glob(pattern))]
+    described = _described(dataset)
+    whose = described.role(role)
+    found = [folder for pattern in described.folders for folder in sorted((Path(data) / "vlnce").glob(pattern))]
     if not found:
         raise InputError(Path(data) / "vlnce", f"'{dataset}' is missing", PUBLISHED)
     folder = max(found, key=lambda each: (each.name.removesuffix("_preprocessed"), each.name))  # the newest
-    roles = ("_guide", "_follower") if dataset == "rxr-ce" else ("",)
-    stems = [folder / split / f"{split}{role}" for role in roles]
-    pairs = [(Path(f"{stem}.json.gz"), Path(f"{stem}_gt.json.gz")) for stem in stems]
-    there = [pair for pair in pairs if pair[0].is_file()]
-    if not there:
-        known = ", ".join(sorted(each.name for each in folder.iterdir() if any(each.glob(f"{each.name}*.json.gz"))))
-        raise InputError(pairs[0][0], f"split '{split}' of '{dataset}' is missing", f"use one of the splits {known}")
-    return there
+    ending = f"_{whose}" if whose else ""
+    stem = folder / split / f"{split}{ending}"
+    episodes = Path(f"{stem}.json.gz")
+    if not episodes.is_file():
+        there = sorted(each.name for each in folder.iterdir() if (each / f"{each.name}{ending}.json.gz").is_file())
+        of = f"'{dataset}'" + (f" by its {whose}s" if whose else "")
+        fix = f"use one of the splits {', '.join(there)}" if there else PUBLISHED
+        raise InputError(episodes, f"split '{split}' of {of} is missing", fix)
+    return episodes, Path(f"{stem}_gt.json.gz")
 
 
-def load_continuous_split(data: Path, dataset: str, split: str, *, ground_truth: bool = True) -> ContinuousSplit:
+def _described(dataset: str) -> ContinuousDataset:
+    if dataset not in VLNCE:
+        raise InputError("dataset", f"'{dataset}' is not known", f"use one of {', '.join(VLNCE)}")
+    return VLNCE[dataset]
+
+
+def load_continuous_split(
+    data: Path,
+    dataset: str,
+    split: str,
+    *,
+    ground_truth: bool = True,
+    role: str | None = None,
+    languages: tuple[str, ...] = (),
+) -> ContinuousSplit:
     """A split with its ground truth, where that is published.
 
     Args:
@@ -114,26 +131,44 @@ def load_continuous_split(data: Path, dataset: str, split: str, *, ground_truth:
         dataset: "r2r-ce" or "rxr-ce".
         split: Name of the split.
         ground_truth: Whether to read the ground truth, which is larger than the episodes.
+        role: In RxR, whose paths: "guide" unless told, or "follower". Both have the same instructions.
+        languages: In RxR, those of the instructions; all if empty.
 
     Raises:
-        InputError: If a file is missing or malformed, the ground truth of an episode is, or one tells no goal where
-            others do.
+        InputError: If a file is missing or malformed, the ground truth of an episode is, one tells no goal where others
+            do, or the data set has no such role or language.
     """
-    pairs = split_files(data, dataset, split)
-    entries = [(source, entry) for source, _ in pairs for entry in _entries(source)]
-    parsed = [_episode(source, split, number, entry) for number, (source, entry) in enumerate(entries)]
-    episodes = _with_goals(parsed, entries)
-    _check_unique(pairs[0][0], episodes)
-    told = zip(episodes, (entry.get("info") for _, entry in entries), strict=True)
+    described = _described(dataset)
+    described.check_languages(languages)
+    source, truth = split_files(data, dataset, split, role)
+    entries = _in_languages(source, _entries(source), languages)
+    parsed = [_episode(source, split, number, entry) for number, entry in enumerate(entries)]
+    episodes = _with_goals(source, parsed, entries)
+    _check_unique(source, episodes)
+    told = zip(episodes, (entry.get("info") for entry in entries), strict=True)
     shortest = {
         each.episode_id: float(info["geodesic_distance"]) for each, info in told if info and _has_distance(info)
     }
-    truths: dict[str, GroundTruth] = {}
-    for source, truth in pairs:
-        if ground_truth and truth.is_file():
-            of_file = [each for each, (origin, _) in zip(episodes, entries, strict=True) if origin == source]
-            truths |= load_ground_truth(truth, of_file)
-    return ContinuousSplit(pairs[0][0], episodes, shortest, truths)
+    truths = load_ground_truth(truth, episodes) if ground_truth and truth.is_file() else {}
+    return ContinuousSplit(source, described, episodes, shortest, truths)
+
+
+def _in_languages(source: Path, entries: list[dict[str, Any]], languages: tuple[str, ...]) -> list[dict[str, Any]]:
+    """The entries whose instructions are in some languages; all if none are told.
+
+    Raises:
+        InputError: If there are none.
+    """
+    if not languages:
+        return entries
+    kept = [
+        entry
+        for entry in entries
+        if isinstance(entry.get("instruction"), dict) and entry["instruction"].get("language") in languages
+    ]
+    if not kept:
+        raise InputError(source, f"has no instruction in {', '.join(languages)}", "choose other --languages")
+    return kept
 
 
 def load_ground_truth(path: Path, episodes: Sequence[Episode]) -> dict[str, GroundTruth]:
@@ -230,7 +265,7 @@ def _entries(source: Path) -> list[dict[str, Any]]:
     return entries
 
 
-def _with_goals(episodes: list[Episode], entries: Sequence[tuple[Path, dict[str, Any]]]) -> list[Episode]:
+def _with_goals(source: Path, episodes: list[Episode], entries: Sequence[dict[str, Any]]) -> list[Episode]:
     """The episodes of a split, in which all goals are told or none is.
 
     Where they are, a reference path of one place ends where it starts.
@@ -240,7 +275,7 @@ def _with_goals(episodes: list[Episode], entries: Sequence[tuple[Path, dict[str,
     """
     if all(each.withheld for each in episodes):
         return episodes
-    for source, entry in entries:
+    for entry in entries:
         if not entry.get("goals") and not entry.get("reference_path"):
             problem = f"episode {entry['episode_id']} tells no goal, and others do"
             raise InputError(source, problem, "give it fields 'goals' and 'reference_path', or take it out")

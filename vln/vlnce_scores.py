@@ -2,7 +2,8 @@
 
 A submission tells where an agent was, not how far its goal was then. Trajectories (.jsonl, as evaluate.py writes) hold
 the geodesic distances that the simulator measured. Without those, NE, SR and OSR take the straight line, which is no
-longer: they are bounds, and the leaderboard may count less. SPL divides by the published shortest path either way.
+longer: they are bounds, and the leaderboard may count less. SPL divides by the published shortest path either way, if
+there is one.
 """
 
 from collections.abc import Sequence
@@ -13,7 +14,6 @@ import numpy as np
 from vln.continuous_metrics import Walks, score_walks, walks_of
 from vln.errors import InputError
 from vln.files import read_json_lines
-from vln.metrics import THRESHOLD
 from vln.trajectory import Trajectory, read_trajectories
 from vln.vlnce import ContinuousSplit
 from vln.vlnce_submission import (
@@ -61,7 +61,7 @@ def score_file(
 def score_lived(
     task: ContinuousSplit, trajectories: Sequence[Trajectory], source: Path, allow_missing: bool = False
 ) -> tuple[list[int], dict[str, np.ndarray]]:
-    """The scores of trajectories, with steps and collisions; see `score_file`."""
+    """The scores of trajectories that are said to be of a split, with steps and collisions; see `score_file`."""
     entries = predictions(trajectories)
     check_continuous_submission(source, entries, task.episodes, allow_missing=allow_missing)
     rows = _rows(task, entries)
@@ -71,7 +71,17 @@ def score_lived(
         "steps": np.array([len(each.steps) for each in lived], float),
         "collisions": np.array([sum(step.collided for step in each.steps) for each in lived], float),
     }
-    return known, _scores(task, known, walks_of(lived)) | counted
+    return known, score_walked(task, lived) | counted
+
+
+def score_walked(task: ContinuousSplit, trajectories: Sequence[Trajectory]) -> dict[str, np.ndarray]:
+    """The metrics of trajectories of a split, in their order.
+
+    Raises:
+        InputError: If a goal is withheld.
+    """
+    number = {each.episode_id: row for row, each in enumerate(task.episodes)}
+    return _scores(task, [number[each.episode_id] for each in trajectories], walks_of(trajectories))
 
 
 def _rows(task: ContinuousSplit, entries: Sequence[ContinuousPrediction]) -> list[int]:
@@ -81,12 +91,10 @@ def _rows(task: ContinuousSplit, entries: Sequence[ContinuousPrediction]) -> lis
 
 def _scores(task: ContinuousSplit, rows: Sequence[int], walks: Walks) -> dict[str, np.ndarray]:
     """The metrics of walks, compared with the ground truth; SPL with the published shortest path."""
-    references = task.references()
-    compared = None if references is None else [references[row] for row in rows]
-    walks = Walks(walks.places, walks.to_goal, compared, walks.stopped)
-    names = [task.episodes[row].episode_id for row in rows]
-    shortest = np.array([task.shortest.get(name, walk[0]) for name, walk in zip(names, walks.to_goal, strict=True)])
-    return score_walks(walks, THRESHOLD, shortest)
+    episodes = [task.episodes[row] for row in rows]
+    walks = Walks(walks.places, walks.to_goal, task.references(episodes), walks.stopped)
+    shortest = [task.shortest.get(each.episode_id, walk[0]) for each, walk in zip(episodes, walks.to_goal, strict=True)]
+    return score_walks(walks, task.dataset.success, np.array(shortest))
 
 
 def is_trajectories(path: Path) -> bool:

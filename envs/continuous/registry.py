@@ -8,14 +8,15 @@ from envs.continuous.scenes import SceneCache
 from envs.continuous.settings import Motion, Sensors
 from envs.continuous.simulator import HousesSimulator
 from envs.environment import NavigationEnv, NavigationVectorEnv
-from envs.houses.dataset import houses_split
+from envs.houses.dataset import houses_for, houses_split
 from envs.processes import settle
 from envs.simulator import Simulator
+from vln.continuous_datasets import CONTINUOUS_DATASETS
 from vln.episodes import Episode
 from vln.language import Vocabulary
 
-SUCCESS_DISTANCE = 1.5  # metres
-TIME_LIMITS = {"houses-short": 60, "houses": 150, "houses-long": 300}  # actions, some three times an expert's
+SUCCESS_DISTANCE = CONTINUOUS_DATASETS["houses"].success  # metres
+TIME_LIMITS = {name: each.time_limit for name, each in CONTINUOUS_DATASETS.items() if not each.folders}  # actions
 
 
 def make_houses(dataset: str, **options: Any) -> NavigationEnv:
@@ -75,7 +76,7 @@ def houses_ingredients(
         Simulator, episodes and vocabulary, and the options for the environment.
     """
     settle()
-    episodes = houses_split(split, dataset, folder, houses)
+    episodes = houses_split(split, dataset, folder, houses_for(split, houses))
     if vocabulary is None:
         vocabulary = Vocabulary.build(episode.instruction for episode in houses_split("train", dataset, folder, houses))
     of_dataset = {"max_steps": TIME_LIMITS[dataset], "success_distance": SUCCESS_DISTANCE}

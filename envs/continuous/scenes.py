@@ -13,8 +13,9 @@ from envs.navigation import Body, Ground, build_ground
 from envs.render import PackedScene, pack
 from envs.scene import Scene
 from envs.scenes import load_scene
+from vln.continuous_datasets import CONTINUOUS_DATASETS
 
-BODY = Body(radius=0.15)
+BODY = Body(CONTINUOUS_DATASETS["houses"].radius, CONTINUOUS_DATASETS["houses"].height)
 MEMORY = 2 * 1024**3  # bytes
 INDICES = {category: index for index, category in enumerate(CATEGORIES)}
 COLOUR_NAMES = ("nothing", *COLOURS)  # what the numbers of a colour image are for

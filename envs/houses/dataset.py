@@ -39,8 +39,8 @@ class Split:
 
     Attributes:
         first: Seed of its first house.
-        houses: How many there are unless told otherwise.
-        room: How many there can be.
+        houses: How many there are; of training fewer or more, where told so.
+        room: Seeds that are kept for it.
         paths: Ways through each house.
         number: Of its first path; where splits share houses, their paths have different numbers.
         unseen: Whether the held-out style and pairs are in it.
@@ -65,13 +65,11 @@ SPLITS = {
 
 
 def houses_for(split: str, training: int | None) -> int | None:
-    """How many houses of a split go with so many of training: `val_seen` is in houses of training, however few.
+    """How many houses of a split go with so many of training; None stands for the split's own number.
 
-    None stands for the split's own number.
+    `val_seen` is in the first houses of training, fewer only where there are fewer. The others do not depend on it.
     """
-    if training is None or split not in ("train", "val_seen"):
-        return None
-    return training if split == "train" else min(training, SPLITS[split].houses)
+    return training if split in ("train", "val_seen") else None
 
 
 def houses_split(
@@ -88,7 +86,7 @@ def houses_split(
         split: "train", "val_seen", "val_unseen" or "test".
         dataset: "houses-short", "houses" or "houses-long".
         folder: Where files are kept, `cache/houses` if None.
-        houses: How many houses, from the first; the split's own number if None.
+        houses: How many houses, from the first; the split's own number if None, and never more, but of training.
         seed: Another one gives other episodes in the same houses.
         workers: Processes that make what is missing; one a core if None.
 
@@ -96,7 +94,7 @@ def houses_split(
         InputError: If an argument is out of range, or the file in the folder is damaged or of another version.
     """
     kind = _check(split, dataset, houses, seed)
-    houses = kind.houses if houses is None else houses
+    houses = _number(split, houses)
     path = (Path(folder) if folder else cache_folder() / "houses") / file_name(dataset, split, seed)
     rows = _read(path, dataset, split, seed) if path.exists() else []
     if len(rows) < houses:
@@ -143,11 +141,17 @@ def _check(split: str, dataset: str, houses: int | None, seed: int) -> Split:
     if split not in SPLITS:
         raise unknown_name("split", split, SPLITS, f"'{{}}' of '{dataset}' is not known")
     kind = SPLITS[split]
-    if houses is not None and not 1 <= houses <= kind.room:
-        raise InputError("houses", f"{houses} is out of range for '{split}'", f"use 1 to {kind.room}")
+    if houses is not None and not 1 <= houses <= SPLITS["train"].room:
+        raise InputError("houses", f"{houses} is out of range", f"use 1 to {SPLITS['train'].room}")
     if seed < 0:
         raise InputError("seed", f"{seed} is negative", "use 0 or more")
     return kind
+
+
+def _number(split: str, houses: int | None) -> int:
+    """How many houses are asked for: only training can have more than its own number."""
+    own = SPLITS[split].houses
+    return own if houses is None else houses if split == "train" else min(houses, own)
 
 
 def _make(

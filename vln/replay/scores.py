@@ -1,6 +1,6 @@
 """The scores of single episodes, as maps and terminals show them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -9,6 +9,8 @@ from vln.episodes import Episode
 from vln.graph import NavigationGraph
 from vln.metrics import score_paths
 from vln.trajectory import Trajectory
+from vln.vlnce import ContinuousSplit
+from vln.vlnce_scores import score_walked
 
 Scores = dict[str, float]
 
@@ -51,9 +53,21 @@ def score_houses(trajectories: Sequence[Trajectory], radius: float) -> list[Scor
         trajectories: Of any scenes.
         radius: Metres to the goal at which a stop succeeds.
     """
+    return _where_known(trajectories, lambda scored: continuous_metrics.score_trajectories(scored, radius))
+
+
+def score_of_split(task: ContinuousSplit, trajectories: Sequence[Trajectory]) -> list[Scores | None]:
+    """All metrics of each trajectory of a published split, None where the goal is withheld."""
+    return _where_known(trajectories, lambda scored: score_walked(task, scored))
+
+
+def _where_known(
+    trajectories: Sequence[Trajectory], score: Callable[[Sequence[Trajectory]], Mapping[str, np.ndarray]]
+) -> list[Scores | None]:
+    """The scores of those trajectories whose goal is known, None for others."""
     known = [bool(trajectory.distances) and not trajectory.withheld for trajectory in trajectories]
     scored = [trajectory for trajectory, told in zip(trajectories, known, strict=True) if told]
-    columns = continuous_metrics.score_trajectories(scored, radius) if scored else {}
+    columns = score(scored) if scored else {}
     rows = iter(range(len(scored)))
     return [_row(columns, next(rows)) if told else None for told in known]
 

@@ -135,6 +135,7 @@ def replay_houses(
     selection: Selection,
     radius: float,
     look: Callable[[Trajectory], tuple[FloorPlan, Views]],
+    measure: Callable[[Sequence[Trajectory]], list[Scores | None]] | None = None,
 ) -> list[HouseReplay]:
     """The selected episodes of the runs in continuous worlds, in the order to show.
 
@@ -144,6 +145,7 @@ def replay_houses(
         radius: Metres to the goal at which a stop succeeds.
         look: Makes the plan of the place of a trajectory, and what the agent saw at each pose; asked only for what is
             selected.
+        measure: Gives the scores of trajectories, if they do not tell all that they are scored by.
 
     Raises:
         InputError: If an episode is unknown, or a trajectory does not fit its place or the other agents' episode.
@@ -152,13 +154,13 @@ def replay_houses(
     def score(source: Path, trajectories: Sequence[Trajectory]) -> list[Scores | None]:
         for trajectory in trajectories:
             _check_house(source, trajectory)
-        return score_houses(trajectories, radius)
+        return measure(trajectories) if measure else score_houses(trajectories, radius)
 
     replays = []
     for row in _select(runs, selection, _pair(runs, _candidates(runs, selection), score)):
         looked = [look(trajectory) for trajectory in row.trajectories]
-        for run, trajectory in zip(runs, row.trajectories, strict=True):
-            _check_hash(run.source, trajectory, looked[0][0].content_hash, f"scene '{trajectory.scan}'")
+        for run, trajectory, (plan, _) in zip(runs, row.trajectories, looked, strict=True):
+            _check_hash(run.source, trajectory, plan.content_hash, f"scene '{trajectory.scan}'")
         mapped = tuple(map(trajectory_on_map, row.trajectories))
         views = tuple(seen for _, seen in looked)
         replays.append(HouseReplay(row.agents, mapped, row.scores, looked[0][0], views, radius))
