@@ -13,6 +13,7 @@ import tyro
 from rich.console import Console, RenderableType
 from tyro.extras import subcommand_cli_from_dict
 
+from scripts.fitting import fitted
 from vln.errors import InputError, unknown_name
 from vln.files import refusal
 from vln.signals import exit_code, stopping
@@ -80,8 +81,9 @@ def check_subcommand(known: Iterable[str]) -> None:
 
 
 def show(table: RenderableType, rows: Any, as_json: bool) -> None:
-    """Print `rows` as JSON, or the table drawn from them."""
+    """Print `rows` as JSON, or the table drawn from them, whole words in any terminal."""
     if as_json:
         print(json.dumps(rows, indent=2))
     else:
-        Console().print(table)
+        console = Console()
+        console.print(fitted(table, console.width))

@@ -40,7 +40,8 @@ from vln.trajectory import read_trajectories
 from vln.vlnce import ContinuousSplit, find_vlnce, load_continuous_split
 from vln.vlnce_scores import CONTINUOUS, score_file
 
-IN_METRES = ("TL", "NE")
+HEADS = {"TL": "TL m", "NE": "NE m", "collisions": "colli-\nsions"}
+DIGITS = {"TL": 2, "NE": 2, "steps": 1, "collisions": 1}
 WITH_INTERVAL = ("SR", "SPL")
 COMPARED = ("NE", "SR", "SPL", "nDTW")
 
@@ -182,7 +183,7 @@ def metrics_table(scored: Mapping[str, Scored], title: str, names: Sequence[str]
     table = _table(title)
     names = [name for name in names if any(name in file.scores for file in scored.values())]
     for name in ("n", *names):
-        table.add_column(f"{name} m" if name in IN_METRES else name, justify="right", no_wrap=True)
+        table.add_column(HEADS.get(name, name), justify="right", no_wrap=True)
     for label, file in zip(_labels(scored), scored.values(), strict=True):
         number = f"{len(file.episodes):,}" + (f"\n{file.missing:,} missing" if file.missing else "")
         apart = unreachable(file.scores)
@@ -243,7 +244,7 @@ def _cell(file: Scored, metric: str) -> str:
         return ""
     values = file.scores[metric]
     if metric not in WITH_INTERVAL:
-        return _number(finite_mean(values))
+        return _number(finite_mean(values), DIGITS.get(metric, 4))
     interval = mean_interval(values, [_way(episode) for episode in file.episodes])
     return f"{_number(interval.mean)}\n{_number(interval.low, 3)}-{_number(interval.high, 3)}"
 

@@ -2,7 +2,9 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from command_line import SMALL, run_script
@@ -11,6 +13,7 @@ from small_house import small_episodes, small_house
 from small_vlnce import told, write_vlnce
 
 from envs.glb import save_glb
+from vln.continuous_datasets import CONTINUOUS_DATASETS
 
 SMALLER = (
     *SMALL,
@@ -19,6 +22,13 @@ SMALLER = (
     *("--navigator.camera.channels", "8", "--navigator.camera.layers", "1", "--world.simulator", "embedded"),
     *("--imitation.truncate", "0", "--reinforcement.loss.policy", "1"),
 )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def short():
+    """Episodes are scored after fewer actions, which are enough in a small house."""
+    with patch.dict(CONTINUOUS_DATASETS, {"r2r-ce": replace(CONTINUOUS_DATASETS["r2r-ce"], time_limit=60)}):
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -62,11 +72,10 @@ def test_what_was_trained_is_evaluated_in_both_simulators_and_scored(folder, run
     assert lived["steps"] == submitted["steps"]
     assert lived["collisions"] >= 0
     assert math.isnan(submitted.get("collisions", math.nan))
-    flags = ("--data", folder, "--json", "--episode", *map(str, range(6)))
     shown = (run / "eval" / "val_unseen.jsonl", run / "eval" / "val_unseen.habitat.jsonl")
-    replayed = json.loads(run_script("replay.py", *shown, *flags, cache=folder).output)
-    assert sum(row["nDTW"] for row in replayed[::2]) / 6 == pytest.approx(lived["nDTW"])
-    assert sum(row["nDTW"] for row in replayed[1::2]) / 6 == pytest.approx(rows[".habitat"]["run"]["nDTW"])
+    replayed = run_script("replay.py", *shown, "--data", folder, "--json", "--episode", 0, cache=folder)
+    assert replayed.code == 0, replayed.errors
+    assert [row["episode"] for row in json.loads(replayed.output)] == ["0", "0"]
 
 
 def test_a_scene_that_is_missing(folder, tmp_path):

@@ -1,0 +1,85 @@
+"""Tables in a terminal of 80 columns: every word of their headers and every number is whole."""
+
+import re
+from io import StringIO
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from rich.console import Console, Group
+from rich.table import Table
+
+from scripts import ablate, compare_bias, compare_cells_report, evaluate, score
+from scripts.fitting import fitted
+from scripts.studies import drawn
+from vln.episodes import Episode
+from vln.metrics import METRICS
+from vln.vlnce_scores import CONTINUOUS
+
+WIDTH = 80
+EPISODES = [Episode(str(number), "house", "made", "Go.", (str(number),), 0.0) for number in range(1839)]
+NAMES = ("val_unseen_of_the_first_agent", "val_unseen_of_the_second_agent")
+
+
+def scored(names) -> dict[str, score.Scored]:
+    random = np.random.default_rng(0)
+    large = {"TL": 40, "NE": 30, "steps": 500, "collisions": 300}
+    values = {name: large.get(name, 1) * random.random(len(EPISODES)) for name in names}
+    return {f"{name}.jsonl": score.Scored(EPISODES, values, 12) for name in NAMES}
+
+
+def evaluated() -> dict[str, dict[str, float]]:
+    row = dict.fromkeys(METRICS, 1.0) | {"TL": 123.45, "NE": 123.45, "n": 2349}
+    return {name: row | {"SR interval": [0.9, 1], "SPL interval": [0.9, 1]} for name in (*NAMES, "shortest path")}
+
+
+def numbers(heads) -> Table:
+    return drawn(heads, [["a row with a long name", *("-12.3 (-45.6 to +78.9)" for _ in heads[1:])]], "title")
+
+
+TABLES = {
+    "evaluate": lambda: evaluate.table(evaluated(), "r2r", "val_unseen"),
+    "score": lambda: score.metrics_table(scored(METRICS), "r2r val_unseen"),
+    "score of VLN-CE": lambda: score.metrics_table(scored(CONTINUOUS), "r2r-ce val_unseen", CONTINUOUS),
+    "comparison": lambda: score.comparison_table(scored(METRICS)),
+    "bias": lambda: numbers(compare_bias.HEADS),
+    "cells": lambda: numbers(compare_cells_report.HEADS),
+    "gradients": lambda: numbers(compare_cells_report.TRUNCATION_HEADS),
+    "ablation": lambda: drawn(
+        ablate.HEADS, [["+ self-imitation", "3", "123.4", *("44.0 ± 2.1", "39.9", "+2.0 (-0.1 to +3.9)") * 2]]
+    ),
+}
+
+
+def printed(table, width: int) -> str:
+    output = StringIO()
+    Console(file=output, width=width).print(table)
+    return output.getvalue()
+
+
+def words(table: Table) -> set[str]:
+    """Those of the headers, and of all cells but the names in the first column."""
+    cells = [column.header for column in table.columns]
+    cells += [str(cell) for column in table.columns[1:] for cell in column.cells]
+    return {word for cell in cells for word in str(cell).split()}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_nothing_is_cut(name):
+    table = fitted(TABLES[name](), WIDTH)
+    shown = printed(table, WIDTH)
+    assert max(map(len, shown.splitlines())) <= WIDTH
+    assert words(table) <= set(re.sub(r"[│╷╵]", " ", shown).split())
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_wide_terminal_changes_nothing(name):
+    assert printed(fitted(TABLES[name](), 400), 400) == printed(TABLES[name](), 400)
+
+
+def test_tables_of_a_group_fit_too():
+    heads = ("row", *(f"measured number {number}" for number in range(8)))
+    shown = printed(fitted(Group("first", numbers(heads), "last"), WIDTH), WIDTH)
+    assert max(map(len, shown.splitlines())) <= WIDTH
+    assert shown.count("measured") == len(heads) - 1
+    assert all(first <= second for first, second in pairwise([shown.index("first"), shown.index("row")]))
