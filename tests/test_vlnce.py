@@ -342,7 +342,7 @@ def test_a_bad_submission_of_rxr_is_named(tmp_path, row, problem):
         ({"episode_id": None}, "field 'episode_id' of episode None is not a number or a string"),
         ({"scene_id": 5}, "field 'scene_id' of episode 3 is not the name of a scene file"),
         ({"start_position": [0, 1]}, "field 'start_position' of episode 3 is not three finite numbers"),
-        ({"start_position": [0, 1, math.inf]}, r"episodes\[1\].start_position\[2\]' is malformed \(inf is not a finite"),
+        ({"start_position": [0, 1, math.inf]}, r"episodes\[1\].start_position\[2\]' is malformed \(inf is not a"),
         ({"start_rotation": [0.7, 0, 0, 0.7]}, "field 'start_rotation' of episode 3 is not x, y, z, w"),
         ({"start_rotation": [0, 0, 0, 0]}, "field 'start_rotation' of episode 3"),
         ({"instruction": "Go."}, "field 'instruction.instruction_text' of episode 3 is not a sentence"),
