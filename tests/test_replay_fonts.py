@@ -68,6 +68,11 @@ def test_letters_are_drawn(instruction):
     assert instruction.split()[0] in column(replay)
 
 
+def test_other_fonts_are_asked_for_missing_letters_only():
+    assert fonts.families("✔ Café") == [fonts.FONT]
+    assert fonts.families(HINDI) == [fonts.FONT, "Noto Sans Devanagari", "Noto Sans Telugu"]
+
+
 def test_words_are_as_wide_as_they_are_drawn():
     """Shaped: vowel signs join their consonants."""
     assert style.text_width("कि", 10) < style.text_width("क", 10) + style.text_width("ि", 10)

@@ -23,7 +23,7 @@ REGULAR = {"wght": 400, "wdth": 100}
 
 def families(text: str) -> list[str]:
     """The fonts to draw a text with: the usual one first, others for the letters that it lacks."""
-    return [FONT] if text.isascii() else [FONT, *_indic()]
+    return [FONT] if text.isascii() or _usual().issuperset(map(ord, text)) else [FONT, *_indic()]
 
 
 @cache
@@ -49,11 +49,15 @@ def _letters(file: Path) -> frozenset[int]:
     return frozenset(font_manager.get_font(str(file)).get_charmap())
 
 
+def _usual() -> frozenset[int]:
+    """The code points of the usual font."""
+    return _letters(Path(font_manager.findfont(FONT)))
+
+
 @cache
 def _known() -> frozenset[int]:
     """The code points that figures can draw."""
-    files = [Path(font_manager.findfont(FONT)), *_indic().values()]
-    return frozenset[int]().union(*map(_letters, files))
+    return _usual().union(*map(_letters, _indic().values()))
 
 
 def _missing(text: str) -> list[str]:
@@ -80,7 +84,7 @@ def missing_font(text: str) -> str:
 
 def font_faces(text: str) -> str:
     """Rules of CSS that hold the Indic letters of a text, so that a page shows them everywhere; often none."""
-    return "".join(_faces({each for each in text if ord(each) not in _letters(Path(font_manager.findfont(FONT)))}))
+    return "".join(_faces({each for each in text if ord(each) not in _usual()}))
 
 
 def _faces(letters: set[str]) -> Iterator[str]:
