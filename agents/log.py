@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from msgspec import Struct
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from torch.utils.tensorboard import SummaryWriter
 
+from vln.console import Console
 from vln.errors import InputError
 from vln.files import read_json_lines, write_json_lines, writing
 from vln.schema import Count, as_kind
@@ -165,7 +165,7 @@ class Log:
 
     def say(self, text: str) -> None:
         """Show a line to whoever watches."""
-        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+        self._console.print(text, highlight=False, soft_wrap=True)
 
     def _write(self, trainer: Run, group: str, numbers: dict[str, float]) -> None:
         assert self._board is not None, "call rewind first"

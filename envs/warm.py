@@ -14,11 +14,11 @@ from typing import Any
 import numba.core.event
 import numpy as np
 from numba.core.dispatcher import Dispatcher
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 import envs.navigation
 import envs.render
+from vln.console import Console
 from vln.signals import deaf, exit_code
 
 SIZE = 16

@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from rich.console import Console
 from rich.progress import track
 from tyro.conf import Positional
 
@@ -27,6 +26,7 @@ from scripts.common import command
 from scripts.graph_world import GraphWorld
 from scripts.speaker_world import BATCH, captions, open_speaker
 from scripts.train import use_threads
+from vln.console import Console
 from vln.errors import InputError
 from vln.files import write_json
 from vln.graph import NavigationGraph

@@ -28,7 +28,6 @@ from unittest.mock import patch
 
 import numpy as np
 import torch
-from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
@@ -46,6 +45,7 @@ from scripts.score import load_task, read_walks
 from scripts.timing import time_in_turns
 from scripts.train import build_trainer, use_threads
 from scripts.worlds import open_world
+from vln.console import Console
 from vln.data import find_data
 from vln.errors import unknown_name
 from vln.features import load_captions

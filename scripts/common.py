@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import tyro
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 from tyro.extras import subcommand_cli_from_dict
 
 from scripts.fitting import fitted
+from vln.console import Console
 from vln.errors import InputError, unknown_name
 from vln.files import refusal
 from vln.signals import exit_code, stopping
+from vln.text import one_line
 
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)  # what writing to an open file may end with
 
@@ -78,6 +80,11 @@ def check_subcommand(known: Iterable[str]) -> None:
     first = next(iter(sys.argv[1:]), "-")
     if not first.startswith("-") and first not in known:
         raise unknown_name(Path(sys.argv[0]).name, first, known)
+
+
+def say(text: str) -> None:
+    """Print a line on standard output, of which a terminal obeys nothing."""
+    print(one_line(text))
 
 
 def show(table: RenderableType, rows: Any, as_json: bool) -> None:

@@ -10,7 +10,6 @@ from typing import Any, Literal
 
 import numpy as np
 from matplotlib.figure import Figure
-from rich.console import Console
 from rich.progress import Progress
 from tyro.conf import Positional
 
@@ -24,6 +23,7 @@ from scripts.studies import config_of, drawn, markdown, save, slug
 from scripts.train import use_threads
 from scripts.worlds import EVALUATION_BATCH
 from vln.audit import Loss, points, shuffled, subset, verdict, without_words
+from vln.console import Console
 from vln.episodes import Episode
 from vln.errors import InputError
 from vln.files import read_json, sha256, writable_folder, write_json, write_text

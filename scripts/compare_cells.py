@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from rich.console import Console
 from rich.progress import Progress
 from tyro.conf import Positional
 
@@ -23,6 +22,7 @@ from scripts.studies import check_scale, config_of, learn, minutes, shorter
 from scripts.train import use_threads
 from scripts.worlds import open_world
 from vln.audit import subset
+from vln.console import Console
 from vln.errors import InputError
 from vln.files import read_text, writable_folder
 from vln.language import Vocabulary

@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from rich.console import Console
 
 from agents.gradients import decay
 from scripts.cell_study import Finding, Findings, Study, Variant, variants
 from scripts.common import show
 from scripts.studies import drawn, markdown, save
+from vln.console import Console
 from vln.files import write_json, write_text
 from vln.statistics import Interval, mean_interval, seed_interval, thirds
 

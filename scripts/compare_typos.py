@@ -8,7 +8,6 @@ from typing import Any, Literal
 
 import numpy as np
 from matplotlib.figure import Figure
-from rich.console import Console
 from rich.progress import Progress
 from tyro.conf import Positional
 
@@ -19,6 +18,7 @@ from scripts.evaluate import Trained, check_runs, open_run
 from scripts.studies import drawn, markdown, save
 from scripts.train import use_threads
 from vln.audit import subset
+from vln.console import Console
 from vln.episodes import Episode
 from vln.errors import InputError
 from vln.files import writable_folder, write_json, write_text

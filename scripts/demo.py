@@ -18,11 +18,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
 from agents.trainer import LATEST
 from scripts.common import command
+from vln.console import Console
 from vln.data import CHECKOUT
 from vln.errors import InputError
 from vln.files import writable_folder
@@ -115,13 +115,13 @@ def run(console: Console, step: Step, number: int, count: int) -> None:
         SystemExit: With its exit code, if it fails; it has said why.
         KeyboardInterrupt: If it was interrupted.
     """
-    console.print(f"\n{number}/{count} {step.what}", markup=False, highlight=False)
+    console.print(f"\n{number}/{count} {step.what}", highlight=False)
     process = subprocess.Popen(command_line(step.line))
     try:
         code = process.wait()
     except KeyboardInterrupt:
         # The terminal sends Ctrl-C to the step as well; it writes a checkpoint and ends.
-        console.print("stopping; the same command goes on from the last checkpoint", markup=False)
+        console.print("stopping; the same command goes on from the last checkpoint")
         process.wait(WAIT)
         raise
     if code:

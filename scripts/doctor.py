@@ -23,6 +23,7 @@ from pathlib import Path
 import torch
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
+from rich.text import Text
 from tyro.conf import Positional
 
 from agents.config import CONTINUOUS, HOUSES, CaptionConfig, TrainConfig
@@ -234,7 +235,7 @@ def table(findings: Mapping[str, Finding], preset: str, data: Path) -> Table:
     drawn.add_column("found", overflow="fold")
     drawn.add_column("what it needs", overflow="fold")
     for name, found in findings.items():
-        mark = "[green]yes[/]" if found.here else f"[{'red' if preset else 'yellow'}]no[/]"
+        mark = Text("yes", "green") if found.here else Text("no", "red" if preset else "yellow")
         drawn.add_row(mark, name, found.found, found.needs)
     return drawn
 

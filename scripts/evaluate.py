@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 from tyro.conf import Positional
@@ -41,6 +40,7 @@ from scripts.search import best_of
 from scripts.speaker_world import TrainedSpeaker, check_vocabulary, open_speaker
 from scripts.world import World, tell_unreadable
 from scripts.worlds import EVALUATION_BATCH, open_world, usable_device
+from vln.console import Console
 from vln.continuous_datasets import VLNCE
 from vln.errors import InputError
 from vln.files import read_text, writable_folder, write_json
@@ -198,7 +198,7 @@ def open_run(
     found = load_checkpoint(run_checkpoint(run, checkpoint))
     if found.source.stem != checkpoint:
         note = f"{run}: there is no {checkpoint} checkpoint yet; its {found.source.stem} one is used"
-        Console(stderr=True).print(note, markup=False, highlight=False, soft_wrap=True)
+        Console(stderr=True).print(note, highlight=False, soft_wrap=True)
     config = from_json(TrainConfig, found.state["config"], found.source)
     if simulator is not None:
         if config.dataset not in CONTINUOUS:

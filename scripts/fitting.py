@@ -1,8 +1,10 @@
 """Tables that fit into a terminal: what is too wide is wrapped between words, and no word is cut."""
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.measure import Measurement
 from rich.table import Table
+
+from vln.console import Console
 
 WIDE = 10_000  # columns, more than any table has
 NARROWEST = 6  # columns of names, which may be cut where all else would not fit

@@ -5,17 +5,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from rich.console import Console, Group
+from rich.console import Group
 from tyro.conf import Positional
 
 from agents.checkpoint import load_checkpoint, run_checkpoint
 from agents.config import TrainConfig, from_json
-from scripts.common import show
+from scripts.common import say, show
 from scripts.evaluate import live, open_run
 from scripts.inside_listen import only
 from scripts.replay import replay_runs
 from scripts.speak import pick
 from scripts.train import use_threads
+from vln.console import Console
 from vln.errors import InputError
 from vln.files import read_text, writable_folder
 from vln.inside.attention import attention_strip, check_attention
@@ -79,7 +80,8 @@ def attention(
         return
     for replay in replays:
         Console().print(attention_strip(replay, kinds), soft_wrap=True)
-    print(*written, sep="\n")
+    for path in written:
+        say(str(path))
 
 
 def check_over(source: object, config: TrainConfig, over: Sequence[Over]) -> tuple[Over, ...]:

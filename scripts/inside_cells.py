@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 from tyro.conf import Positional
@@ -15,7 +14,7 @@ from agents.activations import Cell, layers_of, parse_cell
 from agents.checkpoint import load_checkpoint, run_checkpoint
 from agents.navigator import Navigator
 from agents.speaker import Speaker
-from scripts.common import show
+from scripts.common import say, show
 from scripts.evaluate import open_run
 from scripts.inside_held import Ground, Hold, effect
 from scripts.inside_listen import Heard, hear_navigator, hear_speaker, only, spread_over
@@ -23,6 +22,7 @@ from scripts.inside_report import SHOWN, distinct, name_of, part_row, pictures, 
 from scripts.inside_told import Told, told_effect
 from scripts.speaker_world import open_speaker
 from scripts.train import use_threads
+from vln.console import Console
 from vln.errors import InputError
 from vln.files import writable_folder
 from vln.inside.probes import Finding, explain, halves
@@ -88,7 +88,8 @@ def cells(
         show(Table(), {"parts": [part_row(*each, top) for each in parts], "held": effects}, as_json=True)
         return
     Console().print(report(parts, effects, shown, top))
-    print(*written, sep="\n")
+    for path in written:
+        say(str(path))
 
 
 def _at_least(flag: str, value: int | None, usual: int) -> int:

@@ -17,7 +17,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
-from rich.console import Console
 from rich.progress import track
 
 from envs.continuous.registry import SUCCESS_DISTANCE
@@ -28,7 +27,8 @@ from envs.habitat.settings import habitat_interpreter, use_interpreter
 from envs.habitat.simulator import HabitatSimulator
 from envs.houses import SEEDS, house_name, make_house
 from envs.houses.dataset import houses_split
-from scripts.common import command
+from scripts.common import command, say
+from vln.console import Console
 from vln.data import cache_folder
 from vln.episodes import Episode
 from vln.errors import InputError
@@ -72,7 +72,7 @@ def main(
     writable_folder(out)
     unique = tuple(dict.fromkeys(seeds))
     written = sum(_write(seed, out) for seed in _progress(unique, "writing houses"))
-    print(f"{len(unique)} houses in {out}: {written} written, {len(unique) - written} were there")
+    say(f"{len(unique)} houses in {out}: {written} written, {len(unique) - written} were there")
     if for_habitat:
         _write_episodes(out, for_habitat, split, episodes)
         _write_navmeshes(out, unique)
@@ -98,7 +98,7 @@ def _write_episodes(out: Path, dataset: str, split: str, episodes: list[Episode]
     path = out / "vlnce" / f"R2R_VLNCE_v1-{dataset}" / split / f"{split}.json.gz"
     write_continuous_split(path, episodes, lambda scan: f"{scan}{STAGE}", SUCCESS_DISTANCE)
     write_json(out / DATASET, {"stages": {"paths": {".json": ["house-*" + STAGE]}}})
-    print(f"{len(episodes)} episodes in {path}")
+    say(f"{len(episodes)} episodes in {path}")
 
 
 def _write_navmeshes(out: Path, seeds: tuple[int, ...]) -> None:
@@ -107,12 +107,12 @@ def _write_navmeshes(out: Path, seeds: tuple[int, ...]) -> None:
     try:
         habitat_interpreter()
     except InputError as error:
-        print(f"no navmeshes, which habitat-sim will make when it opens the houses: {error}")
+        say(f"no navmeshes, which habitat-sim will make when it opens the houses: {error}")
         return
     simulator = HabitatSimulator(SceneFolder(out))
     for seed in _progress(tuple(missing), "making navmeshes"):
         simulator.save_navmesh(house_name(seed), str(out / f"{house_name(seed)}{NAVMESH}"))
-    print(f"{len(seeds)} navmeshes in {out}: {len(missing)} written, {len(seeds) - len(missing)} were there")
+    say(f"{len(seeds)} navmeshes in {out}: {len(missing)} written, {len(seeds) - len(missing)} were there")
     simulator.close()
 
 

@@ -23,7 +23,6 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from gymnasium.vector import AutoresetMode
-from rich.console import Console
 from rich.text import Text
 
 from agents.agent import Agent
@@ -39,6 +38,7 @@ from scripts.evaluate import load_agent
 from scripts.houses_world import HousesWorld, open_houses_world
 from scripts.keys import Keys, Script, keyboard
 from scripts.playing import Left, Player, Screen, Watched, ask, view_camera
+from vln.console import Console
 from vln.episodes import Episode
 from vln.errors import InputError
 from vln.files import read_text, writable_folder

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -17,6 +17,7 @@ from envs.continuous.scenes import LoadedScene
 from envs.continuous.settings import FORWARD, LEFT, RIGHT, STOP, Sensors
 from envs.render import Camera, Renderer
 from scripts.keys import END, ENTER, Keys
+from vln.console import Console
 from vln.episodes import Episode
 from vln.language import Vocabulary
 from vln.replay.halfblocks import picture_text

@@ -21,11 +21,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 import tyro
-from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from scripts.common import command, show
+from scripts.common import command, say, show
+from vln.console import Console
 from vln.data import find_data
 from vln.episodes import load_split
 from vln.errors import InputError
@@ -108,7 +108,8 @@ def main(
     if json:
         show(Table(), rows(replays, written), as_json=True)
     else:
-        print(*(path for paths in written for path in paths), sep="\n")
+        for path in (path for paths in written for path in paths):
+            say(str(path))
 
 
 def choose(episodes: tuple[str, ...], worst: int | None, best: int | None, random: int | None, seed: int) -> Selection:

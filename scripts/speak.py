@@ -19,8 +19,8 @@ from typing import Any, Literal, TypeVar
 
 import torch
 from rich.box import SIMPLE_HEAD
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 from tyro.conf import Positional
 
 from agents.decoding import Decoding, check_decoding
@@ -47,6 +47,7 @@ from vln.errors import InputError, guess
 from vln.files import writable_folder, write_json
 from vln.language import check_readable
 from vln.metrics import mean_scores
+from vln.text import printable
 from vln.trajectory import read_trajectories
 
 DIGITS = 4  # of log-probabilities
@@ -259,9 +260,9 @@ def caption_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     drawn.add_column("log p", justify="right")
     drawn.add_column("sentence")
     for row in rows:
-        drawn.add_row(row["episode"], f"{row['log_prob']:.2f}", escape(row["caption"]))
+        drawn.add_row(row["episode"], f"{row['log_prob']:.2f}", row["caption"])
         for sentence in row["people"]:
-            drawn.add_row("", "", f"[dim]{escape(sentence.strip())}[/dim]")
+            drawn.add_row("", "", Text(printable(sentence.strip()), style="dim"))
     return drawn
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 
 from agents.checkpoint import Checkpoint, load_checkpoint
@@ -17,6 +17,7 @@ from agents.log import read_metrics
 from agents.trainer import LATEST, STAGES
 from scripts import train
 from scripts.evaluate import lives, open_run
+from vln.console import Console
 from vln.errors import InputError
 from vln.files import replacing, write_text
 
@@ -132,7 +133,9 @@ def drawn(heads: Sequence[str], rows: Sequence[Sequence[str]], title: str | None
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG, whole or not at all."""
+    """Write a figure as PNG, whole or not at all; names of runs are no formulas, whatever is in them."""
+    for text in figure.findobj(Text):
+        text.set_parse_math(False)
     with replacing(path) as temporary:
         figure.savefig(temporary, dpi=120)
 

@@ -5,8 +5,9 @@ from statistics import median
 from timeit import timeit
 from typing import Any, TypeVar
 
-from rich.console import Console
 from rich.progress import track
+
+from vln.console import Console
 
 Key = TypeVar("Key", bound=Hashable)
 

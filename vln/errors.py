@@ -3,6 +3,8 @@
 import difflib
 from collections.abc import Iterable
 
+from vln.text import one_line
+
 
 class InputError(ValueError):
     """Bad input, told in one sentence that names the source, the field and the fix.
@@ -20,7 +22,7 @@ class InputError(ValueError):
 
     def __str__(self) -> str:
         source, problem, fix = self.args
-        return f"{source}: {problem}; {fix}."
+        return one_line(f"{source}: {problem}; {fix}.")
 
 
 class WriteError(InputError):

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from msgspec import Meta, Struct
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from envs.houses.house import VERSION as HOUSES_VERSION
 from envs.houses.house import house_name, make_house
 from envs.houses.making import made_by
 from envs.houses.tasks import LEVELS, TaskMaker
+from vln.console import Console
 from vln.data import cache_folder
 from vln.episodes import Episode
 from vln.errors import InputError, unknown_name

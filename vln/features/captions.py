@@ -17,9 +17,9 @@ from typing import Annotated
 
 import numpy as np
 from msgspec import Meta, Raw, Struct
-from rich.console import Console
 from rich.progress import track
 
+from vln.console import Console
 from vln.data import cache_folder
 from vln.errors import InputError
 from vln.features.cache import read_cache, write_cache

@@ -6,15 +6,17 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
+from rich.markup import escape
 from rich.progress import track
 
+from vln.console import Console
 from vln.data import cache_folder
 from vln.errors import InputError
 from vln.features.cache import finish_cache, read_cache
 from vln.features.table import ViewTable, check_finite
 from vln.files import replacing, sha256
 from vln.graph import VIEWS
+from vln.text import one_line
 
 FORMAT = 1  # raise it when the arrays change
 
@@ -57,7 +59,7 @@ def convert(path: Path, place: Path, rows: Iterable[Row], count: int, width: int
     with replacing(place / "dense.npy") as temporary:
         table = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float16, shape=(count, VIEWS, width))
         reserve(temporary)
-        console, title = Console(stderr=True), f"Converting {Path(path).name}"
+        console, title = Console(stderr=True), f"Converting {escape(one_line(Path(path).name))}"
         bar = track(rows, title, total=count, console=console, transient=True, disable=not console.is_terminal)
         for row, (scan, viewpoint, features) in enumerate(bar):
             if (scan, viewpoint) in viewpoints:
