@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-from rich.console import Console
 from rich.progress import track
 
 from agents.agent import SamplingAgent
@@ -24,6 +23,7 @@ from envs.habitat.simulator import HabitatSimulator
 from envs.houses.categories import CATEGORIES
 from envs.houses.dataset import VERSION, houses_for, houses_split
 from scripts.world import World, vocabulary_of
+from vln.console import Console
 from vln.continuous_datasets import CONTINUOUS_DATASETS, ContinuousDataset
 from vln.continuous_metrics import path_length, score_trajectories
 from vln.data import cache_folder
