@@ -31,6 +31,7 @@ def warm_navigation() -> None:
     from envs.environment import NavigationVectorEnv
     from envs.houses import house_name
     from envs.houses.dataset import house_rows
+    from envs.navigation.expert import look_ahead
     from vln.episodes import Episode
     from vln.language import Vocabulary
 
@@ -44,6 +45,9 @@ def warm_navigation() -> None:
     for _ in range(3):
         infos = env.step(infos["expert"])[4]
     env.step(np.array([1]))
+    ground = simulator.scenes.get(house_name(0)).ground
+    start, field = np.array(positions[0]), ground.field(positions[-1])
+    look_ahead(ground.row, field.row, start, task["heading"], 0.25, np.pi / 12, 0.25, True)
 
 
 def warm_renderer() -> None:

@@ -88,3 +88,15 @@ def bridge(rise: float, run: float, width: float) -> Scene:
     z0, z1 = 2 - width / 2, 2 + width / 2
     up, down = (4, 4 + run, 0, rise, z0, z1), (6 + run, 6 + 2 * run, rise, 0, z0, z1)
     return with_slopes(room(10 + 2 * run, 4, height=rise + 2.5), up, (4 + run, 6 + run, rise, rise, z0, z1), down)
+
+
+def cluttered_room(seed: int) -> Scene:
+    """A room of 3 to 8 m by 3 to 8 m with 4 to 20 boxes anywhere, some so close that no body fits between them."""
+    rng = np.random.default_rng(seed)
+    width, depth = rng.uniform(3, 8, 2).round(2).tolist()
+    things: list[Box] = []
+    for _ in range(int(rng.integers(4, 21))):
+        size = rng.uniform(0.2, 1.6, 2)
+        x, z = (rng.uniform(0, 1, 2) * (np.array([width, depth]) - size)).tolist()
+        things.append(((x, 0, z), (x + size[0], rng.uniform(0.4, 2.0), z + size[1])))
+    return room(width, depth, *things)

@@ -63,7 +63,7 @@ def test_expert(recorded, sliding):
         field = ground.field(walk["goal"])
         position, heading = np.array([walk["start"]]), np.array([walk["heading"]])
         for _ in range(300):
-            action = expert([ground], [field], position, heading, FORWARD, TURN, GOAL_RADIUS)[0]
+            action = expert([ground], [field], position, heading, FORWARD, TURN, GOAL_RADIUS, sliding)[0]
             if action == 0:
                 break
             position, _ = step([ground], position, heading, FORWARD if action == 1 else 0.0, sliding)

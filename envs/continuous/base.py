@@ -14,6 +14,7 @@ from envs.continuous.guide import ARRIVED, NOWHERE, Guide
 from envs.continuous.scenes import COLOUR_NAMES, ROOM_NAMES, SceneLabels
 from envs.continuous.settings import ACTIONS, FORWARD, LEFT, RIGHT, STOP, Motion, Sensors
 from envs.houses.categories import CATEGORIES
+from envs.navigation import NUDGE
 from vln.episodes import Episode
 from vln.errors import InputError
 from vln.replay.plan import FloorPlan, on_map, pose_on_map
@@ -29,7 +30,6 @@ NO_ACTION = len(ACTIONS)  # what `previous_action` is before the first
 STOP_RADIUS = 0.25  # metres to the goal at which the expert stops
 IMAGES = ("rgb", "depth", "semantic", "category", "colour", "room", "target", "way")
 LABELS = ("colour", "room", "target", "way")  # images that are looked up by the ids of objects
-NUDGE = 1e-3  # metres; less is no move
 FIX = "correct the episode, use the scene it was made for, or leave it out with --skip-bad"
 
 

@@ -75,7 +75,8 @@ class HousesSimulator(ContinuousSimulator):
 
     def _advice(self, rows: np.ndarray) -> np.ndarray:
         fields, poses = [self._fields[row] for row in rows.tolist()], (self._positions[rows], self.headings[rows])
-        return expert(self._grounds(rows), fields, *poses, self.motion.forward, self._turn, STOP_RADIUS)
+        motion = self.motion
+        return expert(self._grounds(rows), fields, *poses, motion.forward, self._turn, STOP_RADIUS, motion.sliding)
 
     def _grounds(self, rows: np.ndarray) -> list[Ground]:
         return [self._scenes[row].ground for row in rows.tolist()]

@@ -1,4 +1,9 @@
-"""Which action brings a body closest to its goal: the expert that agents learn from."""
+"""Which action brings a body closest to its goal: the expert that agents learn from.
+
+It is greedy: it takes the direction in which the next move comes nearest to the goal. Every such move comes nearer, so
+that it arrives; only where none does, or where a body that does not slide would touch a wall, it looks ahead. If
+greedy steps do not arrive from there, it follows a plan.
+"""
 
 from collections.abc import Sequence
 
@@ -6,19 +11,24 @@ import numba
 import numpy as np
 
 from envs.navigation.fields import GOAL, UNREACHABLE, Field, Ways, look_up, passes_gates, ways_view
-from envs.navigation.moving import advance
+from envs.navigation.moving import advance, is_stuck, walk
+from envs.navigation.plan import FORWARD, LEFT, RIGHT, STOP, find_plan
 from envs.navigation.queries import locate
 from envs.navigation.roads import Roads, roads_view
 from envs.navigation.slopes import climbed_length
 from envs.navigation.view import Addressed, View, view
 from envs.navigation.walls import sees
 
-STOP, FORWARD, LEFT, RIGHT = 0, 1, 2, 3
 _GOOD = 0.9  # progress per step, as a share of its length, that needs no better
 _TURN_COST = 0.03  # the same for each turn away from the straight line to the next corner
 _LITTLE = -0.1  # progress below which a step is as bad as one that touches a wall
 _LAST_RESORT = 2.0  # what such steps cost: they are only compared with one another
 _PATIENCE = 0.85  # share of a turn by which a heading may be off: turning later often saves turning back
+_ADVANCES = 0.05  # progress per step, as a share of its length, with which greedy steps surely arrive
+_AHEAD = 1000  # greedy steps looked ahead
+NUDGE = 1e-3  # metres; less is no move
+_SAME = 1e-9  # metres and radians within which poses are the same
+_EXACT = 1e-3  # metres and radians within which a pose is one of a plan
 
 
 @numba.njit(cache=True)
@@ -33,8 +43,12 @@ def _progress(
     forward: float,
     far: float,
     corner: int,
-) -> float:
-    """How much nearer a step comes to the goal, as a share of its length, less a cost if it touches a wall."""
+    sliding: bool,
+) -> tuple[float, bool, bool]:
+    """How much nearer a step comes to the goal, as a share of its length.
+
+    Then whether it collides, and whether it surely is a true one: a body that does not slide ends at what it touches.
+    """
     dx, dz = -np.sin(heading) * forward / ground.scale[3], -np.cos(heading) * forward / ground.scale[3]
     nx, nz, ny, collided = advance(ground, x, z, y, dx, dz, False)
     if collided:
@@ -45,8 +59,7 @@ def _progress(
         left = climbed_length(ground, nx, nz, ny, at[0], at[1], at[2]) + (0.0 if corner == GOAL else ways.far[corner])
     else:
         left = look_up(ground, roads, ways, nx, nz, ny)[0]
-    progress = (far - left) / forward
-    return progress - _LAST_RESORT if collided or progress < _LITTLE else progress
+    return (far - left) / forward, collided, sliding or not (collided or is_stuck(ground, nx, nz, ny))
 
 
 @numba.njit(cache=True)
@@ -61,30 +74,70 @@ def _choose(
     forward: float,
     turn: float,
     stop: float,
-) -> int:
-    """The action of one body."""
+    sliding: bool,
+) -> tuple[int, bool]:
+    """The greedy action of one body, and whether it is in doubt that such actions arrive."""
     far, corner = look_up(ground, roads, ways, x, z, y)
     if corner == UNREACHABLE or far < stop:
-        return STOP
+        return STOP, False
     at = ways.goal if corner == GOAL else roads.at[corner]
     wanted = np.arctan2(-(at[0] - x), -(at[1] - z))
     error = (wanted - heading + np.pi) % (2 * np.pi) - np.pi
     # Headings are compared with one that is the same before and after a turn towards it: no turning back and forth.
     straight = int(np.sign(error) * np.floor(abs(error) / turn + 1 - _PATIENCE))
-    best, turns = -np.inf, straight
+    best, turns, doubtful = -np.inf, straight, True
+    stuck = not sliding and is_stuck(ground, x, z, y)
     for n in range(int(np.pi / turn) + 1):
         for side in (1, -1):
             k = straight + side * n
-            score = _progress(ground, roads, ways, x, z, y, heading + k * turn, forward, far, corner) - n * _TURN_COST
+            progress, collided, sure = _progress(
+                ground, roads, ways, x, z, y, heading + k * turn, forward, far, corner, sliding
+            )
+            score = (progress - _LAST_RESORT if collided or progress < _LITTLE else progress) - n * _TURN_COST
             if score > best + 1e-9:
-                best, turns = score, k
+                best, turns, doubtful = score, k, stuck or progress < _ADVANCES or not sure
             if n == 0:
                 break
         if best >= _GOOD - n * _TURN_COST:
             break
     if turns == 0:
-        return FORWARD
-    return LEFT if turns > 0 else RIGHT
+        return FORWARD, doubtful
+    return (LEFT if turns > 0 else RIGHT), doubtful
+
+
+@numba.njit(cache=True)
+def _arrives(
+    ground: View,
+    roads: Roads,
+    ways: Ways,
+    position: np.ndarray,
+    heading: float,
+    forward: float,
+    turn: float,
+    stop: float,
+    sliding: bool,
+) -> bool:
+    """Whether greedy actions lead from a pose to the goal: not if they lead to a pose again (Brent 1980)."""
+    before, headed, due = position, heading, 1
+    for taken in range(1, _AHEAD):
+        x, z, y = locate(ground, position)
+        action, _ = _choose(ground, roads, ways, x, z, y, heading, forward, turn, stop, sliding)
+        if action == STOP:
+            return True
+        if not sliding and is_stuck(ground, x, z, y):
+            return False
+        if action == FORWARD:
+            start = position
+            position, _ = walk(ground, position, heading, forward, sliding)
+            if np.abs(position - start).max() <= NUDGE:
+                return False
+        else:
+            heading += turn if action == LEFT else -turn
+        if np.abs(position - before).max() < _SAME and abs(np.sin((heading - headed) / 2)) < _SAME:
+            return False
+        if taken == due:
+            before, headed, due = position, heading, 2 * due
+    return False
 
 
 @numba.njit(cache=True)
@@ -96,14 +149,63 @@ def _choose_each(
     forward: float,
     turn: float,
     stop: float,
-) -> np.ndarray:
-    """The action of each body."""
-    result = np.empty(len(positions), np.int64)
+    sliding: bool,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The greedy action of each body, and whether it is in doubt."""
+    result, doubtful = np.empty(len(positions), np.int64), np.empty(len(positions), np.bool_)
     for i in range(len(positions)):
         ground = view(ground_rows[i])
         x, z, y = locate(ground, positions[i])
-        result[i] = _choose(ground, roads_view(rows[i]), ways_view(rows[i]), x, z, y, headings[i], forward, turn, stop)
-    return result
+        roads, ways = roads_view(rows[i]), ways_view(rows[i])
+        result[i], doubtful[i] = _choose(ground, roads, ways, x, z, y, headings[i], forward, turn, stop, sliding)
+    return result, doubtful
+
+
+@numba.njit(cache=True)
+def look_ahead(
+    ground_row: np.ndarray,
+    row: np.ndarray,
+    position: np.ndarray,
+    heading: float,
+    forward: float,
+    turn: float,
+    stop: float,
+    sliding: bool,
+) -> tuple[np.ndarray, np.ndarray]:
+    """A plan from a pose, as of `find_plan`; nothing where greedy steps arrive."""
+    ground, roads, ways = view(ground_row), roads_view(row), ways_view(row)
+    if _arrives(ground, roads, ways, position, heading, forward, turn, stop, sliding):
+        return np.empty((0, 4)), np.empty(0, np.int64)
+    return find_plan(ground, roads, ways, position, heading, forward, turn, stop, sliding)
+
+
+Motion = tuple[float, float, float, bool]
+
+
+def _keys(position: np.ndarray, heading: float) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Two names of a pose; poses that differ by rounding share one at least."""
+    numbers = np.array([*position, np.sin(heading), np.cos(heading)]) / _EXACT
+    return tuple(np.floor(numbers).tolist()), tuple(np.floor(numbers + 0.5).tolist())
+
+
+def _planned(
+    ground: Addressed, field: Field, position: np.ndarray, heading: float, motion: Motion, greedy: int, doubtful: bool
+) -> int:
+    """What to do at a pose where greedy actions may not arrive: what a plan says, which is made where there is none."""
+    plans = field.plans.setdefault(motion, {})
+    keys = _keys(position, heading)
+    for key in keys:
+        if key in plans:
+            return plans[key]
+    if not doubtful:
+        return greedy
+    poses, actions = look_ahead(ground.row, field.row, position, heading, *motion)
+    if not len(actions):
+        plans.update(dict.fromkeys(keys, greedy))
+        return greedy
+    for pose, action in zip(poses, actions.tolist(), strict=True):
+        plans.update(dict.fromkeys(_keys(pose[:3], pose[3]), action))
+    return int(actions[0])
 
 
 def expert(
@@ -114,8 +216,12 @@ def expert(
     forward: float,
     turn: float,
     stop_radius: float,
+    sliding: bool = True,
 ) -> np.ndarray:
     """What to do to reach each body's goal with few actions, from any pose.
+
+    A body that does as it is told stops within the radius, or, where no actions lead there, at the nearest pose that
+    they lead to. Plans are kept with the fields.
 
     Args:
         grounds: B grounds.
@@ -125,16 +231,17 @@ def expert(
         forward: Metres of a forward step.
         turn: Radians of a turn.
         stop_radius: Metres to the goal within which to stop.
+        sliding: Whether bodies slide along walls.
 
     Returns:
         (B,) int64: 0 stop (also where there is no path), 1 forward, 2 turn left, 3 turn right.
     """
-    return _choose_each(
-        np.stack([ground.row for ground in grounds]),
-        np.stack([field.row for field in fields]),
-        np.asarray(positions, np.float64),
-        np.asarray(headings, np.float64),
-        forward,
-        turn,
-        stop_radius,
-    )
+    positions, headings = np.asarray(positions, np.float64), np.asarray(headings, np.float64)
+    ground_rows, rows = np.stack([ground.row for ground in grounds]), np.stack([field.row for field in fields])
+    motion = float(forward), float(turn), float(stop_radius), bool(sliding)
+    actions, doubtful = _choose_each(ground_rows, rows, positions, headings, *motion)
+    for i, field in enumerate(fields):
+        if actions[i] != STOP and (doubtful[i] or field.plans):
+            pose = positions[i], float(headings[i])
+            actions[i] = _planned(grounds[i], field, *pose, motion, int(actions[i]), bool(doubtful[i]))
+    return actions

@@ -2,7 +2,7 @@
 
 import heapq
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numba
@@ -233,12 +233,14 @@ class Field(Addressed):
         ground: The ground, by what compiled code needs of it.
         roads: The ground's corners.
         ways: How to get to the goal from each.
+        plans: What the expert has found out about poses from which greedy steps do not arrive; see `expert`.
     """
 
     goal: np.ndarray
     ground: Addressed
     roads: Roads
     ways: Ways
+    plans: dict[Any, dict[Any, int]] = field(default_factory=dict, repr=False)
 
     @property
     def addressed(self) -> tuple[np.ndarray, ...]:

@@ -164,23 +164,33 @@ def advance(
 
 
 @numba.njit(cache=True)
+def walk(ground: View, position: np.ndarray, heading: float, distance: float, sliding: bool) -> tuple[np.ndarray, bool]:
+    """A step of a body: where it is after it, (3,) metres, and whether it fell short."""
+    x, z, y = locate(ground, position)
+    if not sliding and is_stuck(ground, x, z, y):
+        return position, True
+    far = distance / ground.scale[3]
+    x, z, y, collided = advance(ground, x, z, y, -np.sin(heading) * far, -np.cos(heading) * far, sliding)
+    after = np.empty(3)
+    after[0], after[1], after[2] = to_metres(ground, x, z, y)
+    return after, collided
+
+
+@numba.njit(cache=True)
+def is_stuck(ground: View, x: float, z: float, y: float) -> bool:
+    """Whether a body that does not slide has touched a wall, which it never leaves, as recorded from habitat-sim."""
+    return touched_wall(ground, x, z, y, 2.5 * SKIN) >= 0
+
+
+@numba.njit(cache=True)
 def _advance_each(
     rows: np.ndarray, positions: np.ndarray, headings: np.ndarray, lengths: np.ndarray, sliding: bool
 ) -> tuple[np.ndarray, np.ndarray]:
     """A step of each body."""
     result, collided = positions.copy(), np.zeros(len(positions), np.bool_)
     for i in range(len(positions)):
-        if lengths[i] == 0:
-            continue
-        ground = view(rows[i])
-        x, z, y = locate(ground, positions[i])
-        if not sliding and touched_wall(ground, x, z, y, 2.5 * SKIN) >= 0:
-            # As recorded from habitat-sim: a body that does not slide never leaves the wall that it has touched.
-            collided[i] = True
-            continue
-        far = lengths[i] / ground.scale[3]
-        x, z, y, collided[i] = advance(ground, x, z, y, -np.sin(headings[i]) * far, -np.cos(headings[i]) * far, sliding)
-        result[i, 0], result[i, 1], result[i, 2] = to_metres(ground, x, z, y)
+        if lengths[i] != 0:
+            result[i], collided[i] = walk(view(rows[i]), positions[i], headings[i], lengths[i], sliding)
     return result, collided
 
 
