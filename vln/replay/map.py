@@ -157,6 +157,9 @@ def draw_trail(panel: Panel, trajectory: Trajectory, agent: int, agents: int) ->
     for (before, after), drawn in zip(pairwise(trajectory.poses), pieces, strict=True):
         looked = not moved(before, after) and before.heading != after.heading and panel.shows(after.position[2])
         trail.append([*drawn, *([_ray(panel, after, colour)] if looked and not smooth else [])])
+    x, y, z = trajectory.poses[-1].position
+    if panel.shows(z):
+        trail[-1].append(Line2D([x], [y], marker="o", ms=4.5, mfc=colour, mec="white", mew=0.7, zorder=7))
     for artist in (each for step in trail for each in step):
         panel.axes.add_artist(artist)
     return trail
@@ -279,10 +282,9 @@ def draw_badge(panel: Panel, pose: Pose, agent: int, outcome: str, taken: Sequen
     reach = BADGE / panel.scale + float(half[0] - half[1])
     at = free_spot(np.array([x, y]), half, taken, reach, panel.window, math.pi / 4 + agent * math.pi / 2)
     stem = Line2D([x, at[0]], [y, at[1]], color=colour, lw=1.2, zorder=6.8)
-    end = Line2D([x], [y], marker="o", ms=4.5, mfc=colour, mec="white", mew=0.7, zorder=7)
     look: dict[str, Any] = {"size": BADGE_SIZE, "weight": "bold", "color": "white", "ha": "center", "va": "center"}
     frame = {"boxstyle": f"round,pad={style.FRAME},rounding_size=0.6", "fc": colour, "ec": "white", "lw": 0.9}
-    drawn: list[Artist] = [stem, end, Text(at[0], at[1], text, family=FONT, zorder=7.3, bbox=frame, **look)]
+    drawn: list[Artist] = [stem, Text(at[0], at[1], text, family=FONT, zorder=7.3, bbox=frame, **look)]
     for artist in drawn:
         panel.axes.add_artist(artist)
     return drawn
