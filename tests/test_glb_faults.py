@@ -81,7 +81,8 @@ def places(content: object, place: tuple = ()) -> list[tuple]:
 @settings(max_examples=300, deadline=None)
 @given(data=st.data(), value=st.sampled_from([None, -1, 0, 1, 9999, 10**12, 1.5, True, "x", [], [1], {}, {"a": 1}]))
 def test_a_header_that_makes_no_sense_is_refused_or_harmless(exported, data, value):
-    header, binary = take_apart(exported)
+    kind = data.draw(st.sampled_from([None, *CASES]))
+    header, binary = take_apart(CASES[kind]().write(exported.with_name("kind.glb")) if kind else exported)
     *way, last = data.draw(st.sampled_from(places(header)[1:]))
     reduce(getitem, way, header)[last] = value
     with suppress(InputError):

@@ -3,7 +3,7 @@
 import io
 import struct
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -27,8 +27,20 @@ _READERS: dict[bytes, Callable[[io.BytesIO], ImageFile]] = {
 _BROKEN = (OSError, ValueError, SyntaxError, LookupError, TypeError, struct.error, Image.DecompressionBombError)
 
 
-def read_textures(container: Container, images: Sequence[int]) -> list[np.ndarray]:
-    """Images of the file: (h, w, 4) uint8, sides powers of two, colours together no more than `TEXTURE_BYTES`.
+class Picture(NamedTuple):
+    """A picture whose sides are powers of two.
+
+    Attributes:
+        colours: (h, w, 3) uint8.
+        alpha: (h, w) uint8; None where all is opaque.
+    """
+
+    colours: np.ndarray
+    alpha: np.ndarray | None
+
+
+def read_textures(container: Container, images: Sequence[int]) -> list[Picture]:
+    """Images of the file, their colours together no more than `TEXTURE_BYTES`.
 
     Raises:
         InputError: If one is no PNG, JPEG or WebP, is damaged, or has more pixels than can be decoded.
@@ -62,8 +74,8 @@ def _fitting(size: tuple[int, int], side: int) -> tuple[int, int]:
     return width, height
 
 
-def _pixels(container: Container, index: int, size: tuple[int, int]) -> np.ndarray:
-    """(h, w, 4) uint8. Colours and alpha are resized apart: the colour of what is transparent counts as any other."""
+def _pixels(container: Container, index: int, size: tuple[int, int]) -> Picture:
+    """Colours and alpha are resized apart: the colour of what is transparent counts as any other."""
     picture = _open(container, index)
     picture.draft("RGB", size)  # lets JPEG decode at a half, a quarter or an eighth
     width, height = picture.size
@@ -75,11 +87,14 @@ def _pixels(container: Container, index: int, size: tuple[int, int]) -> np.ndarr
     except _BROKEN as error:
         problem = f"texture {container.image_name(index)} is damaged ({error})"
         raise InputError(container.path, problem, AGAIN) from None
-    return np.dstack([_resized(colours, size), _resized(alpha, size) if alpha else np.full(size[::-1], 255, np.uint8)])
+    return Picture(_resized(colours, size), None if alpha is None else _resized(alpha, size))
 
 
 def _channels(picture: Image.Image) -> tuple[Image.Image, Image.Image | None]:
     """Colours and alpha of a picture of any mode; alpha is None where all is opaque."""
+    picture.load()
+    if picture.mode == "RGB" and not picture.has_transparency_data:
+        return picture, None  # without the copy that a conversion makes
     if picture.mode.startswith("I"):  # grey of 16 bits, which pillow would cut off at 255 rather than scale
         values: Any = np.asarray(picture)
         return Image.fromarray((values >> 8).astype(np.uint8)).convert("RGB"), None

@@ -12,7 +12,7 @@ from envs.glb.accessors import count_of, read_accessor, read_floats
 from envs.glb.container import AGAIN, MAX_TRIANGLES, Container, check_count, read_container, whole
 from envs.glb.cut import is_shown, lowest_alpha
 from envs.glb.features import check_features
-from envs.glb.images import read_textures
+from envs.glb.images import Picture, read_textures
 from envs.glb.materials import Material, read_material
 from envs.glb.nodes import place_meshes
 from envs.glb.stage import Stage
@@ -258,12 +258,14 @@ def _join(name: str, container: Container, parts: list[_Part]) -> Scene:
     )
 
 
-def _without_cut_away(part: _Part, pictures: dict[int, np.ndarray]) -> _Part:
+def _without_cut_away(part: _Part, pictures: dict[int, Picture]) -> _Part:
     """A part without the triangles that alpha cuts away wholly; where it cuts nothing, it no longer counts."""
     if not part.cutoffs.any():
         return part
     image = part.material.image
-    alpha = np.full((1, 1), 255, np.uint8) if image is None else pictures[image][..., 3]
+    alpha = None if image is None else pictures[image].alpha
+    if alpha is None:
+        alpha = np.full((1, 1), 255, np.uint8)
     cutoffs = np.where(part.cutoffs <= alpha.min(), 0, part.cutoffs)
     shown = cutoffs <= alpha.max()
     for cutoff in np.unique(cutoffs[shown & (cutoffs > 0)]):
@@ -291,9 +293,11 @@ def _slots(part: _Part, slots: dict[tuple[int, Sampler], int]) -> np.ndarray:
     return np.array(numbers, np.int32)[places]
 
 
-def _texels(picture: np.ndarray, sampler: Sampler) -> np.ndarray:
+def _texels(picture: Picture, sampler: Sampler) -> np.ndarray:
     """A picture with its alpha only where that cuts."""
-    return picture if sampler.cutoff else np.ascontiguousarray(picture[..., :3])
+    if picture.alpha is None or not sampler.cutoff:
+        return picture.colours
+    return np.dstack([picture.colours, picture.alpha])
 
 
 def _two_sided(container: Container) -> bool:
