@@ -73,6 +73,7 @@ def test_names_of_runs_are_no_formulas(tmp_path):
     assert (tmp_path / "a.png").stat().st_size > 0
 
 
+@pytest.mark.filterwarnings("error:Glyph:UserWarning")
 def test_runs_and_files_of_any_name_are_evaluated_scored_and_replayed(run, tmp_path, monkeypatch):
     """A name of a file cannot hold a slash, but all else."""
     monkeypatch.setenv("COLUMNS", "200")

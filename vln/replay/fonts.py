@@ -11,6 +11,8 @@ from typing import Any
 
 from matplotlib import font_manager
 
+from vln.text import printable
+
 FONT = "DejaVu Sans"  # ships with matplotlib, so that figures look the same everywhere
 # Languages of Room-across-Room: script to font and the package of pip that holds it.
 INDIC = {
@@ -66,7 +68,8 @@ def _missing(text: str) -> list[str]:
 
 
 def drawable(text: str) -> str:
-    """The text, with a question mark for each letter that no font has."""
+    """The text, with a question mark for each letter that no font has; control characters are shown as escapes."""
+    text = printable(text)
     missing = set(_missing(text)) if not text.isascii() else set()
     return "".join(UNKNOWN if each in missing else each for each in text)
 
