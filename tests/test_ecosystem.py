@@ -195,7 +195,6 @@ def test_recurrent_ppo_trains_and_is_evaluated(name, options):
     recurrent = pytest.importorskip("sb3_contrib")
     evaluation = pytest.importorskip("stable_baselines3.common.evaluation")
     size = {"policy_kwargs": {"lstm_hidden_size": 16, "net_arch": [16]}, "n_steps": 500, "batch_size": 500}
-    threads = torch.get_num_threads()
     env = gymnasium.make(name, **options(name))
     model = recurrent.RecurrentPPO("MultiInputLstmPolicy", env, n_epochs=1, seed=0, device="cpu", **size)
     before = [each.clone() for each in model.policy.parameters()]
@@ -205,7 +204,6 @@ def test_recurrent_ppo_trains_and_is_evaluated(name, options):
     assert any((one != other).any() for one, other in zip(before, model.policy.parameters(), strict=True))
     mean, _ = evaluation.evaluate_policy(model, gymnasium.make(name, **options(name)), n_eval_episodes=2, warn=False)
     assert np.isfinite(mean)
-    torch.set_num_threads(threads)
 
 
 # --- TorchRL ---
