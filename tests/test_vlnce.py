@@ -284,15 +284,17 @@ GOOD = {"1": [POSE, END], "2": [POSE, END], "7": [POSE | {"position": [1, 0, 1]}
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        ([GOOD], "is not an object of episodes"),
-        (GOOD | {"1": []}, "episode '1' has no poses"),
-        (GOOD | {"1": {"path": []}}, "pose 0 of episode '1' has no finite 'heading'|episode '1' has no poses"),
-        (GOOD | {"1": [[0, 0, 0]]}, "pose 0 of episode '1' has no finite 'heading'"),
-        (GOOD | {"1": [POSE | {"heading": None}]}, "pose 0 of episode '1' has no finite 'heading'"),
-        (GOOD | {"1": [POSE, POSE | {"position": [0, 1]}]}, "pose 1 of episode '1' has no 'position'"),
-        (GOOD | {"1": [POSE, POSE | {"position": [0, 1, math.nan]}]}, "pose 1 of episode '1' has no 'position'"),
+        ([GOOD], r"is malformed \(expected an object, got a list\); write {episode_id"),
+        ({"1": None}, r"episode '1' is malformed \(expected a list, got null\)"),
+        (GOOD | {"1": []}, r"episode '1' is malformed \(expected a list of length >= 1\)"),
+        (GOOD | {"1": {"path": []}}, r"episode '1' is malformed \(expected a list, got an object\)"),
+        (GOOD | {"1": [[0, 0, 0]]}, r"entry 0 of episode '1' is malformed \(expected an object, got a list\)"),
+        (GOOD | {"1": [POSE | {"heading": None}]}, "field 'heading' of entry 0 of episode '1' is malformed"),
+        (GOOD | {"1": [POSE, POSE | {"position": [0, 1]}]}, "field 'position' of entry 1 of episode '1' is malformed"),
+        (GOOD | {"1": [POSE, POSE | {"position": [0, 1, math.nan]}]}, r"'1\[1\].position\[2\]' is malformed \(nan"),
+        (GOOD | {"1": [POSE, POSE | {"position": [0, 1, 10**400]}]}, r"'position\[2\]' of entry 1 of episode '1'"),
         (GOOD | {"1": [END, POSE]}, "'stop' of pose 0 of episode '1' is not false before the last pose"),
-        (GOOD | {"1": [POSE | {"stop": 1}]}, "'stop' of pose 0 of episode '1'"),
+        (GOOD | {"1": [POSE | {"stop": 1}]}, "field 'stop' of entry 0 of episode '1' is malformed"),
         (GOOD | {"8": [POSE]}, "episode '8' is not in the split"),
         ({"1": [POSE, END]}, "2 of 3 walks are missing, the first of episode '2'"),
         (GOOD | {"1": [POSE | {"position": [5, 0, 5]}]}, r"starts at \(5.00, 0.00, 5.00\) instead of at \(0.00, 0.10"),
@@ -319,9 +321,9 @@ def test_an_episode_that_is_there_twice(made, tmp_path):
 @pytest.mark.parametrize(
     ("row", "problem"),
     [
-        ({"path": [[0, 0, 0]]}, "line 1 has no field 'instruction_id' that is a number"),
+        ({"path": [[0, 0, 0]]}, "line 1 lacks the field 'instruction_id'"),
         ({"instruction_id": 901, "path": []}, "field 'path' of line 1"),
-        ({"instruction_id": 901, "path": [[0, 0]]}, "field 'path' of line 1"),
+        ({"instruction_id": 901, "path": [[0, 0]]}, r"field 'path\[0\]' of line 1"),
         ({"instruction_id": 4, "path": [[0, 0, 0]]}, "episode '4' is not in the split"),
     ],
 )
@@ -339,16 +341,20 @@ def test_a_bad_submission_of_rxr_is_named(tmp_path, row, problem):
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
-        ({"episode_id": None}, "field 'episode_id' of episode None is not a number or a string"),
-        ({"scene_id": 5}, "field 'scene_id' of episode 3 is not the name of a scene file"),
-        ({"start_position": [0, 1]}, "field 'start_position' of episode 3 is not three finite numbers"),
-        ({"start_position": [0, 1, math.inf]}, r"episodes\[1\].start_position\[2\]' is malformed \(inf is not a"),
+        ({"episode_id": None}, "field 'episode_id' of episode None is malformed"),
+        ({"scene_id": 5}, "field 'scene_id' of episode 3 is malformed"),
+        ({"start_position": [0, 1]}, "field 'start_position' of episode 3 is malformed"),
+        ({"start_position": [0, 1, math.inf]}, r"field 'episodes\[1\].start_position\[2\]' is malformed"),
         ({"start_rotation": [0.7, 0, 0, 0.7]}, "field 'start_rotation' of episode 3 is not x, y, z, w"),
         ({"start_rotation": [0, 0, 0, 0]}, "field 'start_rotation' of episode 3"),
-        ({"instruction": "Go."}, "field 'instruction.instruction_text' of episode 3 is not a sentence"),
+        ({"instruction": "Go."}, "field 'instruction' of episode 3 is malformed"),
         ({"instruction": {"instruction_text": " "}}, "field 'instruction.instruction_text' of episode 3"),
-        ({"reference_path": [[0, 0, 0], "there"]}, "field 'reference_path' of episode 3"),
-        ({"goals": ["there"]}, "field 'goals' of episode 3"),
+        ({"reference_path": [[0, 0, 0], "there"]}, r"field 'reference_path\[1\]' of episode 3"),
+        ({"goals": ["there"]}, r"field 'goals\[0\]' of episode 3"),
+        ({"start_position": [0, 1, 10**400]}, r"field 'start_position\[2\]' of episode 3"),
+        ({"info": {"geodesic_distance": -5}}, "field 'info.geodesic_distance' of episode 3 is malformed"),
+        ({"info": {"geodesic_distance": 10**400}}, "field 'info.geodesic_distance' of episode 3 is malformed"),
+        ({"scene_id": "mp3d/.."}, "field 'scene_id' of episode 3 is malformed"),
         ({"episode_id": 1}, "episode_id '1' occurs twice"),
     ],
 )
@@ -360,7 +366,7 @@ def test_a_bad_episode_is_named(tmp_path, changes, problem):
 
 def test_ground_truth_of_other_episodes(tmp_path):
     folder = write_vlnce(tmp_path, truth={"1": walked(ENTRIES[0]), "2": {"locations": [[0, 0]], "actions": [0]}})
-    with pytest.raises(InputError, match="episode '2' has no fields 'locations' and 'actions'"):
+    with pytest.raises(InputError, match="field 'locations\\[0\\]' of episode '2' is malformed"):
         load_continuous_split(folder, "r2r-ce", "made")
     assert not load_continuous_split(folder, "r2r-ce", "made", ground_truth=False).ground_truth
 

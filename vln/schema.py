@@ -38,6 +38,7 @@ Name = Annotated[str, Meta(min_length=1, max_length=200, pattern=_NAME)]
 Place = tuple[Metres, Metres, Metres]
 
 T = TypeVar("T")
+Text = bytes | bytearray | memoryview | msgspec.Raw | str
 _WORDS = {
     "float": "a number",
     "int": "a whole number",
@@ -50,7 +51,7 @@ _WORDS = {
 _LONGEST = 300  # characters of what a message quotes from a file
 
 
-def parse(content: bytes | bytearray | memoryview | str, kind: type[T], source: object, fix: str, place: str = "") -> T:
+def parse(content: Text, kind: type[T], source: object, fix: str, place: str = "") -> T:
     """JSON as the kind of thing that it should be.
 
     Args:
@@ -155,7 +156,7 @@ def _in_words(told: str) -> str:
     return told[:1].lower() + told[1:]
 
 
-def _not_json(content: bytes | bytearray | memoryview | str, told: str, place: str) -> str:
+def _not_json(content: Text, told: str, place: str) -> str:
     """What is wrong with a text that is not JSON: the line and column, or the field that is no number."""
     raw = content.encode(errors="surrogatepass") if isinstance(content, str) else bytes(content)
     text = raw.decode(errors="replace")

@@ -10,9 +10,10 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from msgspec import Meta, Raw, Struct
 
 from vln.continuous_datasets import VLNCE, ContinuousDataset
 from vln.continuous_metrics import resample
@@ -20,6 +21,7 @@ from vln.data import find_folder
 from vln.episodes import Episode
 from vln.errors import InputError
 from vln.files import read_json, replacing
+from vln.schema import Distance, Place, Radians, Sentence, Whole, as_kind, parse
 
 REFETCH = "correct the entry or fetch the file again"
 PUBLISHED = (
@@ -27,7 +29,7 @@ PUBLISHED = (
     "unpack them into vlnce/ of the data folder"
 )
 LEVEL = 1e-3  # how much of a start rotation may be about other axes than the vertical
-Place = tuple[float, float, float]
+SCENE = r"^(?:[^\x00-\x1f\\]*/)?[^/\\\x00-\x1f.][^/\\\x00-\x1f]{0,199}$"  # a file, behind its folder
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,23 +179,24 @@ def load_ground_truth(path: Path, episodes: Sequence[Episode]) -> dict[str, Grou
     Raises:
         InputError: If the file is missing or malformed, or an episode is not in it.
     """
-    content = read_json(path)
-    if not isinstance(content, dict):
-        raise InputError(path, "is not an object of episodes", "fetch it again")
+    content = read_json(path, dict[str, Raw], "fetch it again")
     return {each.episode_id: _ground_truth(path, each.episode_id, content) for each in episodes}
 
 
-def _ground_truth(path: Path, episode_id: str, content: Mapping[str, Any]) -> GroundTruth:
-    entry: Any = content.get(published_id(episode_id))
-    try:
-        places = np.array(entry["locations"], dtype=np.float64)
-        actions = tuple(map(int, entry["actions"]))
-    except (KeyError, TypeError, ValueError):
-        places, actions = np.zeros((0, 3)), ()
-    if places.ndim != 2 or places.shape[1] != 3 or not len(places) or not np.isfinite(places).all():
-        problem = f"episode '{episode_id}' has no fields 'locations' and 'actions' that are places and numbers"
-        raise InputError(path, problem, "fetch the file that belongs to the episodes")
-    return GroundTruth(places, actions)
+class _Truth(Struct):
+    """What the file of the ground truth tells of an episode."""
+
+    locations: Annotated[tuple[Place, ...], Meta(min_length=1)]
+    actions: tuple[Annotated[int, Meta(ge=0, le=99)], ...]
+
+
+def _ground_truth(path: Path, episode_id: str, content: Mapping[str, Raw]) -> GroundTruth:
+    fix = "fetch the file that belongs to the episodes"
+    entry = content.get(published_id(episode_id))
+    if entry is None:
+        raise InputError(path, f"episode '{episode_id}' is missing", fix)
+    told = parse(entry, _Truth, path, fix, f"episode '{episode_id}'")
+    return GroundTruth(np.array(told.locations), told.actions)
 
 
 def published_id(episode_id: str) -> str:
@@ -282,69 +285,70 @@ def _with_goals(source: Path, episodes: list[Episode], entries: Sequence[dict[st
     return [replace(each, known="way") if each.withheld else each for each in episodes]
 
 
+class _Instruction(Struct):
+    """What an entry tells its instruction by."""
+
+    instruction_text: Sentence
+    instruction_id: Whole | str | None = None
+
+
+class _Goal(Struct):
+    """Where an entry ends."""
+
+    position: Place
+
+
+class _Info(Struct):
+    """What else is known of an entry."""
+
+    geodesic_distance: Distance | None = None
+
+
+class _Entry(Struct):
+    """An entry of a file of episodes as it is there."""
+
+    episode_id: Whole | Sentence
+    scene_id: Annotated[str, Meta(pattern=SCENE)]
+    instruction: _Instruction
+    start_position: Place
+    start_rotation: tuple[Radians, Radians, Radians, Radians]
+    reference_path: tuple[Place, ...] | None = None
+    goals: tuple[_Goal, ...] | None = None
+    info: _Info | None = None
+
+
 def _episode(source: Path, split: str, number: int, entry: dict[str, Any]) -> Episode:
     """One entry as an episode; with neither goal nor reference path its goal is withheld."""
-
-    def require(condition: bool, field: str, expected: str) -> None:
-        if not condition:
-            problem = f"field '{field}' of episode {entry.get('episode_id', f'number {number}')} is not {expected}"
-            raise InputError(source, problem, REFETCH)
-
-    require(isinstance(entry.get("episode_id"), int | str), "episode_id", "a number or a string")
-    scene, instruction = entry.get("scene_id"), entry.get("instruction")
-    require(isinstance(scene, str) and bool(scene), "scene_id", "the name of a scene file")
-    text = instruction.get("instruction_text") if isinstance(instruction, dict) else None
-    require(isinstance(text, str) and bool(text.strip()), "instruction.instruction_text", "a sentence")
-    start, rotation = _place(entry.get("start_position")), entry.get("start_rotation")
-    require(start is not None, "start_position", "three finite numbers")
-    require(_is_level(rotation), "start_rotation", "x, y, z, w of a rotation about the vertical")
-    path, goals = entry.get("reference_path") or [], entry.get("goals") or []
-    require(isinstance(path, list), "reference_path", "a list of three finite numbers each")
-    places = [_place(each) for each in path]
-    require(None not in places, "reference_path", "a list of three finite numbers each")
-    if goals:
-        goal = _place(goals[0].get("position")) if isinstance(goals, list) and isinstance(goals[0], dict) else None
-        require(goal is not None, "goals", "a list of objects with a position")
-        places = [None, *places[1:-1], goal]  # the start is told apart
-    assert start is not None and rotation is not None  # noqa: PT018 - told to mypy, checked above
-    assert isinstance(scene, str) and isinstance(text, str)  # noqa: PT018 - told to mypy, checked above
+    where = f"episode {entry.get('episode_id', f'number {number}')}"
+    told = as_kind(entry, _Entry, source, REFETCH, where)
+    if not _is_level(told.start_rotation):
+        problem = f"field 'start_rotation' of {where} is not x, y, z, w of a rotation about the vertical"
+        raise InputError(source, problem, REFETCH)
+    path, goals = told.reference_path or (), told.goals or ()
+    places = (*path[1:-1], goals[0].position) if goals else path[1:]  # the start is told apart
     return Episode(
-        episode_id=_id(entry["episode_id"], instruction),
-        scan=Path(scene).name.split(".")[0],
+        episode_id=_id(told.episode_id, told.instruction.instruction_id),
+        scan=Path(told.scene_id).name.split(".")[0],
         split=split,
-        instruction=text,
+        instruction=told.instruction.instruction_text,
         path=(),
-        heading=heading_of(rotation),
-        positions=(start, *(each for each in places[1:] if each is not None)),
+        heading=heading_of(told.start_rotation),
+        positions=(told.start_position, *places),
         known="goal" if goals and not path else None,
     )
 
 
-def _id(number: object, instruction: Any) -> str:
+def _id(number: object, instruction: object) -> str:
     """The id of an episode, and behind a line RxR's number of its instruction, which submissions are to name."""
-    told = instruction.get("instruction_id")
-    return f"{number}" if told is None else f"{number}_{told}"
+    return f"{number}" if instruction is None else f"{number}_{instruction}"
 
 
-def _place(value: Any) -> Place | None:
-    """x, y, z; None if it is no place."""
-    if not isinstance(value, list) or len(value) != 3 or not all(isinstance(each, int | float) for each in value):
-        return None
-    x, y, z = map(float, value)
-    return (x, y, z) if all(map(math.isfinite, (x, y, z))) else None
-
-
-def _is_level(rotation: Any) -> bool:
-    if not isinstance(rotation, list) or len(rotation) != 4:
-        return False
-    if not all(isinstance(each, int | float) and math.isfinite(each) for each in rotation):
-        return False
+def _is_level(rotation: Sequence[float]) -> bool:
     return max(abs(rotation[0]), abs(rotation[2])) < LEVEL and abs(math.hypot(*rotation) - 1) < LEVEL
 
 
 def _has_distance(info: Any) -> bool:
-    distance = info.get("geodesic_distance") if isinstance(info, dict) else None
-    return isinstance(distance, int | float) and math.isfinite(distance)
+    return info.get("geodesic_distance") is not None
 
 
 def _check_unique(source: Path, episodes: Sequence[Episode]) -> None:

@@ -11,13 +11,16 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from msgspec import Meta, Raw, Struct
 
 from vln.episodes import Episode
 from vln.errors import InputError
-from vln.files import read_json_lines, read_text, write_json_lines, write_text
+from vln.files import read_content, read_json, read_json_lines, reading, write_json_lines, write_text
+from vln.schema import Place, Radians, Whole, parse
 from vln.trajectory import Trajectory
-from vln.vlnce import Place, instruction_number, published_id
+from vln.vlnce import instruction_number, published_id
 
 NEAR = 0.5  # metres that a walk may begin beside its episode's start, which lies some way above or below the floor
 
@@ -136,61 +139,56 @@ def check_continuous_submission(
             raise InputError(source, problem, "begin it with the episode's start")
 
 
+class _Pose(Struct):
+    """A pose of a walk as it is in the file."""
+
+    position: Place
+    heading: Radians
+    stop: bool
+
+
+_Walk = Annotated[tuple[_Pose, ...], Meta(min_length=1)]
+
+
 def _read_object(path: Path) -> list[ContinuousPrediction]:
     """R2R's format, in which an id that is there twice would go unnoticed if read as an object."""
-    try:
-        pairs = json.loads(read_text(path), object_pairs_hook=list)
-    except json.JSONDecodeError as error:
-        problem = f"is truncated or not JSON at line {error.lineno}, column {error.colno} ({error.msg})"
-        raise InputError(path, problem, "write the file again") from None
-    if not isinstance(pairs, list) or not all(isinstance(pair, tuple) for pair in pairs):
-        raise InputError(path, "is not an object of episodes", "write {episode_id: [{position, heading, stop}, ...]}")
-    return [_walk(path, name, [dict(pose) if _is_object(pose) else pose for pose in poses]) for name, poses in pairs]
+    fix = "write {episode_id: [{position: [x, y, z], heading: radians, stop: true or false}, ...]}, the start first"
+    content = read_json(path, dict[str, Raw], fix)
+    found = [_walk(path, name, parse(poses, _Walk, path, fix, f"episode '{name}'")) for name, poses in content.items()]
+    with reading(path, ValueError):
+        pairs = json.loads(read_content(path), object_pairs_hook=_names, parse_int=float)
+    name, count = Counter(pairs).most_common(1)[0] if pairs else ("", 0)
+    if count > 1:
+        raise InputError(path, f"episode '{name}' occurs {count} times", "keep one walk for each")
+    return found
 
 
-def _is_object(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(pair, tuple) for pair in value)
+def _names(pairs: list[tuple[str, object]]) -> list[str]:
+    """The names in an object, with those that are there twice."""
+    return [name for name, _ in pairs]
 
 
-def _walk(path: Path, name: str, poses: Any) -> ContinuousPrediction:
-    fix = "write {position: [x, y, z], heading: radians, stop: true or false} for the start and after each action"
-    if not isinstance(poses, list) or not poses:
-        raise InputError(path, f"episode '{name}' has no poses", fix)
-    for step, pose in enumerate(poses):
-        if not isinstance(pose, dict) or not _are_numbers([pose.get("heading")], 1):
-            raise InputError(path, f"pose {step} of episode '{name}' has no finite 'heading'", fix)
-        if not _are_numbers(pose.get("position"), 3):
-            raise InputError(path, f"pose {step} of episode '{name}' has no 'position' of three finite numbers", fix)
-        if not isinstance(pose.get("stop"), bool) or (pose["stop"] and step < len(poses) - 1):
-            raise InputError(path, f"'stop' of pose {step} of episode '{name}' is not false before the last pose", fix)
-    places = tuple(_tuple(pose["position"]) for pose in poses)
-    return ContinuousPrediction(name, places, tuple(float(pose["heading"]) for pose in poses), poses[-1]["stop"])
+def _walk(path: Path, name: str, poses: Sequence[_Pose]) -> ContinuousPrediction:
+    for step, pose in enumerate(poses[:-1]):
+        if pose.stop:
+            problem = f"'stop' of pose {step} of episode '{name}' is not false before the last pose"
+            raise InputError(path, problem, "end the walk where it stops")
+    places, headings = tuple(pose.position for pose in poses), tuple(pose.heading for pose in poses)
+    return ContinuousPrediction(name, places, headings, poses[-1].stop)
+
+
+class _Row(Struct):
+    """A line of RxR's format."""
+
+    instruction_id: Whole
+    path: Annotated[tuple[Place, ...], Meta(min_length=1)]
 
 
 def _read_lines(path: Path, episodes: Sequence[Episode]) -> list[ContinuousPrediction]:
     """RxR's format."""
     names = {instruction_number(each.episode_id): each.episode_id for each in episodes}
     fix = "write {instruction_id: number, path: [[x, y, z], ...]}, the start first"
-    found = []
-    for number, row in read_json_lines(path):
-        told = row.get("instruction_id") if isinstance(row, dict) else None
-        if not isinstance(told, int):
-            raise InputError(path, f"line {number} has no field 'instruction_id' that is a number", fix)
-        places = row.get("path")
-        if not isinstance(places, list) or not places or not all(_are_numbers(place, 3) for place in places):
-            raise InputError(path, f"field 'path' of line {number} is not a list of three finite numbers each", fix)
-        found.append(ContinuousPrediction(names.get(told, str(told)), tuple(map(_tuple, places)), (), True))
-    return found
-
-
-def _are_numbers(values: Any, count: int) -> bool:
-    return (
-        isinstance(values, list)
-        and len(values) == count
-        and all(isinstance(each, int | float) and math.isfinite(each) for each in values)
-    )
-
-
-def _tuple(place: Sequence[float]) -> Place:
-    x, y, z = map(float, place)
-    return x, y, z
+    return [
+        ContinuousPrediction(names.get(row.instruction_id, str(row.instruction_id)), row.path, (), True)
+        for _, row in read_json_lines(path, _Row, fix)
+    ]
