@@ -175,12 +175,8 @@ def a_checkpoint(folder: Path) -> Path:
     model(torch.ones(1, 2)).sum().backward()
     optimizers["optimizer"].step()
     states = {name: optimizer_tensors(each) for name, each in optimizers.items()}
-    parts = {
-        "model": model.state_dict(),
-        "average": model.state_dict(),
-        **states,
-        "random": {"cpu": torch.get_rng_state()},
-    }
+    average = {key: value.clone() for key, value in model.state_dict().items()}
+    parts = {"model": model.state_dict(), "average": average, **states, "random": {"cpu": torch.get_rng_state()}}
     counts = {"iteration": 3, "seconds": 1.5, "best": 0.5, "steps": 7, "waiting": [{"loss": 0.5}]}
     known = {"config": as_json(TrainConfig()), "fingerprint": asdict(Fingerprint("a", "b")), "versions": {"vln": "0"}}
     save_checkpoint(folder / "c.safetensors", parts, counts | known)
@@ -405,6 +401,7 @@ def main() -> None:
     """Run mutations of a target, each within its time and memory."""
     name, count, seed = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     folder = Path(mkdtemp())
+    TARGETS[name].load(TARGETS[name].make(folder))  # a good one, which imports and compiles what it takes
     now = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (now + BYTES, -1))
     outcomes: dict[bool, int] = {True: 0, False: 0}

@@ -205,7 +205,7 @@ def _read(path: Path, dataset: str, split: str, seed: int) -> list[list[dict[str
     if content.get("format") != FORMAT:
         raise InputError(path, "is not a split of houses", AGAIN)
     if content.get("version") != VERSION:
-        raise InputError(path, f"has version {content.get('version')} of the houses, not {VERSION}", AGAIN)
+        raise InputError(path, f"has version {str(content.get('version'))[:20]} of the houses, not {VERSION}", AGAIN)
     expected = {"dataset": dataset, "split": split, "seed": seed}
     if any(content.get(key) != value for key, value in expected.items()):
         raise InputError(path, f"does not hold '{split}' of '{dataset}' with seed {seed}", AGAIN)
