@@ -17,8 +17,8 @@ from envs.continuous import ACTIONS, HousesSimulator, Motion, SceneCache, Sensor
 from envs.continuous.base import ContinuousSimulator, bad_episodes
 from envs.continuous.scenes import COLOUR_NAMES, ROOM_NAMES
 from envs.environment import NavigationVectorEnv
+from envs.habitat.check import check_habitat
 from envs.habitat.scenes import house_scenes
-from envs.habitat.settings import habitat_interpreter
 from envs.habitat.simulator import HabitatSimulator
 from envs.houses.categories import CATEGORIES
 from envs.houses.dataset import VERSION, houses_for, houses_split
@@ -183,7 +183,7 @@ def open_houses_world(
             is asked for and not there.
     """
     if config.world.simulator == "habitat":
-        habitat_interpreter()
+        check_habitat()
     # An absurd size is told of before anything is made, or a network that large is asked for.
     camera_of(CONTINUOUS_DATASETS[config.dataset], config.navigator.camera.size)
     generated = cache_folder(cache) / "houses"

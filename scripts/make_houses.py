@@ -13,6 +13,7 @@ there is a habitat-sim to make them; without one they are made when habitat-sim 
 if __name__ == "__main__" and not __package__:  # run as a file
     import prelude  # noqa: F401 (before all other imports)
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
@@ -22,8 +23,9 @@ from rich.progress import track
 from envs.continuous.registry import SUCCESS_DISTANCE
 from envs.glb import is_saved, save_glb
 from envs.glb.stage import SUFFIX as STAGE
+from envs.habitat.check import check_habitat
 from envs.habitat.scenes import SceneFolder
-from envs.habitat.settings import habitat_interpreter, use_interpreter
+from envs.habitat.settings import VARIABLE, habitat_interpreter, use_interpreter
 from envs.habitat.simulator import HabitatSimulator
 from envs.houses import SEEDS, house_name, make_house
 from envs.houses.dataset import houses_split
@@ -63,6 +65,8 @@ def main(
             raise InputError("--seeds", "goes without --for-habitat", "give one of them")
         folder = cache_folder() / "houses"
         use_interpreter(habitat_python)
+        if os.environ.get(VARIABLE):
+            check_habitat()
         episodes = houses_split(split, for_habitat, folder, houses)
         seeds = tuple(int(each.scan.removeprefix("house-")) for each in episodes)
     if not seeds:

@@ -11,8 +11,8 @@ from agents.config import TrainConfig
 from envs.continuous import HousesSimulator, Motion, SceneCache, Sensors
 from envs.continuous.base import ContinuousSimulator
 from envs.glb.stage import SUFFIX as STAGE
+from envs.habitat.check import check_habitat, open_scene
 from envs.habitat.scenes import SceneFolder, matterport_scenes
-from envs.habitat.settings import habitat_interpreter
 from envs.habitat.simulator import HabitatSimulator
 from envs.navigation import Body
 from envs.scene import Scene
@@ -85,7 +85,7 @@ def open_vlnce_world(
         InputError: If data or scenes are missing or malformed, or habitat-sim is asked for and not there.
     """
     if config.world.simulator == "habitat":
-        habitat_interpreter()
+        check_habitat()
     data = find_vlnce(folder)
     tasks = {
         split: load_continuous_split(data, config.dataset, split, role=config.role, languages=config.languages)
@@ -95,6 +95,8 @@ def open_vlnce_world(
     files = scans(data)
     for scan in sorted({episode.scan for split in episodes.values() for episode in split}):
         files.file(scan)  # tells which is missing before anything long begins
+    if config.world.simulator == "habitat":
+        open_scene(files, next(iter(episodes.values()))[0].scan, body_of(VLNCE[config.dataset]))
     memory = int(config.world.memory * GIGABYTE)
     scenes = SceneCache(
         partial(load_scan, files), body_of(VLNCE[config.dataset]), drawn=config.ablate != "vision", memory=memory

@@ -23,6 +23,17 @@ def look_alike_python(folder: Path) -> Path:
     return program
 
 
+def broken_python(folder: Path) -> Path:
+    """A program that runs this interpreter with a habitat-sim that cannot be imported."""
+    package = folder / "broken" / "habitat_sim"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("raise ImportError('libEGL.so.1: cannot open shared object file')")
+    program = folder / "broken" / "python"
+    program.write_text(f'#!/bin/sh\nPYTHONPATH="{package.parent}" exec "{sys.executable}" "$@"\n')
+    program.chmod(0o755)
+    return program
+
+
 @cache
 def real_python() -> str:
     """An interpreter with habitat-sim: that of `$VLN_HABITAT_PYTHON`, or this one; empty if there is none."""

@@ -1,24 +1,28 @@
 """habitat-sim as a world, asked through worker processes; here of what looks like it, see `look_alike`."""
 
 import ast
+import gc
 import json
 import os
 import re
 import signal
+import subprocess
 import sys
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from habitat_worlds import look_alike_workers
+from habitat_worlds import broken_python, look_alike_workers
 from small_house import small_episodes, small_house
 
 from envs.continuous import HousesSimulator, Motion, SceneCache, Sensors
 from envs.glb import save_glb
 from envs.habitat import worker
-from envs.habitat.pool import WorkerPool
+from envs.habitat.check import check_habitat
+from envs.habitat.pool import FOLDER, WorkerPool, end_idle_workers, work_folder
 from envs.habitat.scenes import SceneFolder, house_scenes, matterport_scenes
 from envs.habitat.settings import VARIABLE, Workers, habitat_interpreter
 from envs.habitat.simulator import HabitatSimulator
@@ -213,6 +217,85 @@ def test_workers_without_work_are_taken_again(folder, workers):
     assert set(placed(folder, workers).pool.pids) & pids
 
 
+def test_lines_that_are_always_there_do_not_hide_the_cause(tmp_path):
+    program = tmp_path / "worker.py"
+    noise = [f"[12:0{n}] PbrIBLHelper.cpp({n}) : no light texture 'none' for the brdf lookup table" for n in range(6)]
+    text = Path(worker.__file__).read_text()
+    usual = "print('drawing frame', {}, flush=True)"
+    text = text.replace(
+        "def hello(self)", f"def draw(self, **_):\n        {usual.format(2)}\n        fail()\n\n    def hello(self)"
+    )
+    text = text.replace("    def draw(self, rows", "    def _draw(self, rows")
+    text = text.replace(
+        '        return {"habitat": self._version',
+        f'        {usual.format(1)}\n        return {{"habitat": self._version',
+    )
+    cause = f"\n\ndef fail():\n    print('out of video memory', *{noise!r}, sep='\\n', flush=True)\n    os._exit(4)\n"
+    program.write_text(text.replace("\n\n# --- the process ---", cause + "\n\n# --- the process ---"))
+    scenes = SceneFolder(tmp_path / "scenes", small_house)
+    simulator = HabitatSimulator(scenes, SENSORS, workers=look_alike_workers(tmp_path, program=program, restarts=0))
+    simulator.load(EPISODES)
+    simulator.resize(1)
+    simulator.place(torch.tensor([0]), torch.tensor([0]))
+    with pytest.raises(InputError, match="ended with code 4; its last lines: out of video memory; that was"):
+        simulator.observe()
+
+
+def test_folders_of_workers_that_were_killed_are_removed(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    left, others = tmp_path / f"{FOLDER}{dead.pid}-abc", tmp_path / f"{FOLDER}1-abc"
+    for each in (left, others):
+        (each / "data").mkdir(parents=True)
+    folder = work_folder()
+    assert not left.exists()
+    assert others.is_dir(), "a run that goes on needs its own"
+    lighting = json.loads(Path(folder.name, "data", "default.pbr_config.json").read_text())
+    assert lighting["enable_ibl"] is False
+    folder.cleanup()
+    assert list(tmp_path.iterdir()) == [others]
+
+
+def test_the_folder_of_a_killed_worker_goes_with_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    program = tmp_path / "worker.py"
+    program.write_text("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n")
+    pool = WorkerPool(Workers(sys.executable, program=program), 1, {}, {})
+    with pytest.raises(InputError, match="it was killed by signal 9"):
+        pool.ask_one(0, "hello")
+    del pool
+    gc.collect()
+    end_idle_workers()
+    assert not list(tmp_path.glob(f"{FOLDER}*"))
+
+
+def test_a_package_tells_the_version(tmp_path, monkeypatch):
+    """0.3.4 calls itself 0.3.3."""
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    assert worker.version_of("0.3.3") == "0.3.3"
+    (tmp_path / "conda-meta").mkdir()
+    (tmp_path / "conda-meta" / "habitat-sim-0.3.4-py3.9.json").write_text(
+        json.dumps({"name": "habitat-sim", "version": "0.3.4"})
+    )
+    (tmp_path / "conda-meta" / "habitat-sim-mutex-1.0.json").write_text(
+        json.dumps({"name": "habitat-sim-mutex", "version": "1.0"})
+    )
+    assert worker.version_of("0.3.3") == "0.3.4"
+
+
+def test_an_interpreter_is_tried_before_anything_is_made(tmp_path, monkeypatch):
+    """Its version is asked for and a scene opened; what is wrong is one sentence, and nothing is left behind."""
+    work = tmp_path / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
+    monkeypatch.setenv("VLN_CACHE", str(work / "cache"))
+    assert check_habitat(look_alike_workers(tmp_path)) == "look-alike 1"
+    with pytest.raises(InputError, match="habitat_sim cannot be imported"):
+        check_habitat(Workers(broken_python(tmp_path)))
+    assert not list(work.iterdir())
+
+
 # --- the worker's file ---
 
 
@@ -247,14 +330,8 @@ def test_no_habitat_sim(monkeypatch, tmp_path):
 
 
 def test_an_interpreter_without_habitat_sim(tmp_path):
-    broken = tmp_path / "habitat_sim"
-    broken.mkdir()
-    (broken / "__init__.py").write_text("raise ImportError('libEGL.so.1: cannot open shared object file')")
-    python = tmp_path / "python"
-    python.write_text(f'#!/bin/sh\nPYTHONPATH="{tmp_path}" exec "{sys.executable}" "$@"\n')
-    python.chmod(0o755)
     scenes = SceneFolder(tmp_path, small_house)
-    simulator = HabitatSimulator(scenes, SENSORS, workers=Workers(python, count=1, cache=tmp_path))
+    simulator = HabitatSimulator(scenes, SENSORS, workers=Workers(broken_python(tmp_path), count=1, cache=tmp_path))
     problem = (
         r"habitat_sim cannot be imported \(ImportError: libEGL.so.1: cannot open.*\); install habitat-sim with conda"
     )
@@ -287,22 +364,28 @@ def test_a_scene_that_is_gone_when_it_is_opened(tmp_path, workers):
         simulator.place(torch.tensor([0]), torch.tensor([0]))
 
 
-@pytest.mark.parametrize(
-    ("content", "problem"),
-    [
-        ({"agent_radius": 0.3}, "is for a body with a radius of 0.3 m, not of 0.15 m; delete it"),
-        ({"agent_radius": 0.15, "agent_height": 0.9}, "is for a body with a height of 0.9 m, not of 1.5 m"),
-        (None, "is no navmesh that habitat-sim look-alike 1 reads"),
-    ],
-)
-def test_a_navmesh_for_others(tmp_path, workers, content, problem):
-    glb = save_glb(small_house("one"), tmp_path)
-    text = "nonsense" if content is None else json.dumps({"scene": str(glb), **content})
-    (tmp_path / "one.navmesh").write_text(text)
+@pytest.mark.parametrize("content", [{"agent_radius": 0.3}, {"agent_radius": 0.15, "agent_height": 0.9}])
+def test_a_navmesh_for_others_is_left_aside(tmp_path, workers, content):
+    """habitat-sim makes its own then, as it does for the body of RxR, which is none of Matterport3D's navmeshes."""
+    glb = save_glb(small_house("one"), tmp_path / "scenes")
+    (tmp_path / "scenes" / "one.navmesh").write_text(json.dumps({"scene": str(glb), **content}))
+    fresh = replace(workers, cache=tmp_path / "navmeshes")
+    simulator = HabitatSimulator(SceneFolder(tmp_path / "scenes"), SENSORS, workers=fresh)
+    simulator.load(EPISODES)
+    simulator.resize(1)
+    simulator.place(torch.tensor([0]), torch.tensor([0]))
+    (made,) = (tmp_path / "navmeshes").iterdir()
+    told = json.loads(made.read_text())
+    assert (told["agent_radius"], told["agent_height"]) == (0.15, 1.5)
+
+
+def test_a_navmesh_that_is_none(tmp_path, workers):
+    save_glb(small_house("one"), tmp_path)
+    (tmp_path / "one.navmesh").write_text("nonsense")
     simulator = HabitatSimulator(SceneFolder(tmp_path), SENSORS, workers=workers)
     simulator.load(EPISODES)
     simulator.resize(1)
-    with pytest.raises(InputError, match=f"one.navmesh: {problem}"):
+    with pytest.raises(InputError, match="one.navmesh: is no navmesh that habitat-sim look-alike 1 reads"):
         simulator.place(torch.tensor([0]), torch.tensor([0]))
 
 

@@ -9,6 +9,7 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 from command_line import run_script
+from habitat_worlds import broken_python
 
 from agents.agent import SamplingAgent, ShortestPathAgent
 from agents.config import CameraConfig, HousesConfig, LanguageConfig, NavigatorConfig, TrainConfig
@@ -213,3 +214,14 @@ def test_an_absurd_image_size_is_one_sentence_before_anything_is_made(tmp_path):
     result = run_script("train.py", "houses-demo", "--out", tmp_path / "run", *flags, cache=tmp_path / "cache")
     assert (result.code, "camera: an image width of 100000 pixels is not possible" in result.errors) == (2, True)
     assert not list(tmp_path.iterdir())
+
+
+def test_an_interpreter_without_habitat_sim_is_told_of_before_anything_is_made(tmp_path):
+    python = broken_python(tmp_path)
+    for script, flags in (
+        ("train.py", ("habitat-houses-demo", "--out", tmp_path / "made" / "run")),
+        ("make_houses.py", ("--for-habitat", "houses-short", "--out", tmp_path / "made" / "houses")),
+    ):
+        result = run_script(script, *flags, "--habitat-python", python, cache=tmp_path / "cache")
+        assert (result.code, "habitat_sim cannot be imported" in result.errors) == (2, True), result.errors
+    assert list(tmp_path.iterdir()) == [python.parent]

@@ -23,6 +23,7 @@ from vln.schema import parse
 PAD, UNK, EOS = 0, 1, 2
 SPECIALS = ("<pad>", "<unk>", "<eos>")
 VECTORS, VECTOR_WORDS = "train_glove.npy", "train_vocab.txt"
+WITHOUT = "fetch it, or learn without: --language.no-word-vectors (a speaker: --text.no-word-vectors)"
 
 Unit = Literal["word", "character", "raw word", "raw character"]
 """What a symbol stands for; joined again, raw ones are the text as it was."""
@@ -280,7 +281,7 @@ def _read_vectors(source: Path, count: int) -> np.ndarray:
     """The table of vectors, checked: `count` rows of finite numbers."""
     fix = f"fetch it again together with {VECTOR_WORDS}"
     if not source.is_file():
-        raise InputError(source, "the file of word vectors is missing", "fetch it")
+        raise InputError(source, "the file of word vectors is missing", WITHOUT)
     with reading(source, Exception, fix=fix):
         stored = np.load(source, allow_pickle=False)
     if not isinstance(stored, np.ndarray) or stored.dtype.kind not in "fiu":

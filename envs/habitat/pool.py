@@ -6,6 +6,8 @@ Requests hold all that a worker needs, so that nothing is lost with one: its suc
 import atexit
 import json
 import os
+import re
+import shutil
 import socket
 import struct
 import subprocess
@@ -24,6 +26,12 @@ from envs.habitat.settings import INSTALL, Workers, habitat_interpreter
 from vln.errors import InputError
 
 LAST_LINES = 5
+READ = 1 << 16  # bytes of what a worker printed that are looked through for them
+FOLDER = "vln-habitat-worker-"  # then the process that made it: what workers work in
+# What habitat-sim 0.3 says of every scene that it opens without the light of an environment.
+ALWAYS = re.compile(
+    r"\b(ibl|pbr|brdf\w*|blut|envmap)\b|(pbr|ibl)\w*(helper|config|image|map)|light\w* texture", re.IGNORECASE
+)
 SHARED = Path("/dev/shm")  # memory that looks like a folder, on Linux
 Request = tuple[str, dict[str, Any]]
 
@@ -36,11 +44,15 @@ class Process:
         popen: The process.
         connection: To it.
         printed: What it prints.
+        folder: That it works in.
+        answered: Bytes that it had printed when it gave its last answer.
     """
 
     popen: subprocess.Popen[bytes]
     connection: socket.socket
     printed: IO[bytes]
+    folder: "tempfile.TemporaryDirectory[str]"
+    answered: int = 0
 
     def close(self) -> None:
         """End it: without requests it has nothing left to do."""
@@ -51,13 +63,20 @@ class Process:
             self.popen.kill()
             self.popen.wait()
         self.printed.close()
+        self.folder.cleanup()
 
     def last_lines(self) -> str:
-        """The end of what it printed, in one line."""
+        """The end of what it printed, in one line, without what it prints when all is well."""
         size = os.fstat(self.printed.fileno()).st_size
-        text = os.pread(self.printed.fileno(), 4096, max(0, size - 4096)).decode("utf-8", "replace")
-        lines = [line.strip() for line in text.splitlines() if line.strip()]
-        return " | ".join(lines[-LAST_LINES:]) or "it printed nothing"
+        usual = {_kind(line) for line in self._lines(0, min(self.answered, READ))}
+        lines = self._lines(max(self.answered, size - READ), size) or self._lines(max(0, size - READ), size)
+        telling = [line for line in lines if _kind(line) not in usual and not ALWAYS.search(line)]
+        return " | ".join((telling or lines)[-LAST_LINES:]) or "it printed nothing"
+
+    def _lines(self, first: int, last: int) -> list[str]:
+        """What it printed from one byte to another, without empty lines."""
+        text = os.pread(self.printed.fileno(), max(0, last - first), first).decode("utf-8", "replace")
+        return [line.strip() for line in text.splitlines() if line.strip()]
 
     def send(self, request: Request, *files: int) -> None:
         """Ask something; that a worker is dead is noticed when its reply is read."""
@@ -76,7 +95,9 @@ class Process:
         self.connection.settimeout(patience)
         try:
             (size,) = struct.unpack("!I", self._exactly(4))
-            return json.loads(self._exactly(size))
+            reply: dict[str, Any] = json.loads(self._exactly(size))
+            self.answered = os.fstat(self.printed.fileno()).st_size
+            return reply
         except TimeoutError:
             self.popen.kill()
             raise Died(
@@ -95,6 +116,11 @@ class Process:
                 raise EOFError
             parts += part
         return bytes(parts)
+
+
+def _kind(line: str) -> str:
+    """A line without its numbers, such as times."""
+    return re.sub(r"0x[0-9a-f]+|[0-9.]+", "#", line)
 
 
 Key = tuple[str, str, int]
@@ -237,9 +263,11 @@ class WorkerPool:
     def _start(self, number: int) -> Process:
         ours, theirs = socket.socketpair()
         printed = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
+        folder = work_folder()
         try:
             popen = subprocess.Popen(
-                [self._python, str(self.workers.program), "--socket", str(theirs.fileno())],
+                [*self._command(), "--socket", str(theirs.fileno())],
+                cwd=folder.name,
                 stdin=subprocess.DEVNULL,
                 stdout=printed,
                 stderr=printed,
@@ -247,16 +275,49 @@ class WorkerPool:
                 env=_environment(self.workers.gpu_of(number)),
             )
         except OSError as error:
+            folder.cleanup()
             raise InputError(self._python, f"cannot be run ({error.strerror})", INSTALL) from None
         finally:
             theirs.close()
-        return Process(popen, ours, printed)
+        return Process(popen, ours, printed, folder)
+
+    def _command(self) -> tuple[str, str]:
+        """The interpreter and its program, found from whatever folder it works in."""
+        return str(Path(self._python).absolute()), str(self.workers.program.absolute())
 
     def _bury(self, number: int) -> None:
         """End and forget a worker, if it runs."""
         if process := self._processes.pop(number, None):
             process.popen.kill()
             process.close()
+
+
+def work_folder() -> "tempfile.TemporaryDirectory[str]":
+    """A new folder for a worker, which goes with its process, however that ends; those of dead runs are removed.
+
+    In it is a lighting that names no images, as nothing is lit by them: habitat-sim 0.3 looks for one below the folder
+    it works in. Without it, it computes the light of an environment for each scene, ten seconds in software.
+    """
+    for left in Path(tempfile.gettempdir()).glob(f"{FOLDER}*"):
+        owner = re.fullmatch(rf"{FOLDER}(\d+)-.*", left.name)
+        if owner and not _runs(int(owner[1])):
+            shutil.rmtree(left, ignore_errors=True)
+    folder = tempfile.TemporaryDirectory(prefix=f"{FOLDER}{os.getpid()}-", ignore_cleanup_errors=True)
+    told = Path(folder.name, "data", "default.pbr_config.json")
+    told.parent.mkdir()
+    told.write_text(json.dumps({"enable_ibl": False, "ibl_blut_filename": "none", "ibl_envmap_filename": "none"}))
+    return folder
+
+
+def _runs(pid: int) -> bool:
+    """Whether a process does."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def _environment(gpu: int) -> dict[str, str]:

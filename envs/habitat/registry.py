@@ -6,6 +6,7 @@ from typing import Any
 from envs.continuous.registry import houses_ingredients
 from envs.continuous.settings import Motion, Sensors
 from envs.environment import NavigationEnv, NavigationVectorEnv
+from envs.habitat.check import check_habitat
 from envs.habitat.scenes import house_scenes
 from envs.habitat.settings import Workers
 from envs.habitat.simulator import HabitatSimulator
@@ -13,6 +14,7 @@ from envs.habitat.simulator import HabitatSimulator
 
 def make_habitat_houses(dataset: str, **options: Any) -> NavigationEnv:
     """A single environment in generated houses in habitat-sim; options as `make_habitat_houses_vector`."""
+    check_habitat(options.get("workers"))
     ingredients, options = houses_ingredients(dataset, _habitat, **options)
     return NavigationEnv(*ingredients, **options)
 
@@ -29,6 +31,7 @@ def make_habitat_houses_vector(dataset: str, num_envs: int = 1, **options: Any) 
     Raises:
         InputError: If the data set is unknown, a setting is out of range, or there is no habitat-sim.
     """
+    check_habitat(options.get("workers"))
     ingredients, options = houses_ingredients(dataset, _habitat, **options)
     return NavigationVectorEnv(*ingredients, num_envs, **options)
 

@@ -9,7 +9,6 @@ from envs.continuous.scenes import SceneLabels
 from envs.glb import is_saved, save_glb
 from envs.glb.house import SUFFIX as HOUSE_JSON
 from envs.glb.stage import SUFFIX as STAGE
-from envs.navigation import Body
 from envs.scene import Scene
 from envs.scenes import load_scene
 from vln.data import cache_folder
@@ -21,7 +20,6 @@ MATTERPORT = (
     "put {scan}/{scan}.glb and {scan}/{scan}.navmesh into {folder}"
 )
 LABELS_KEPT = 512
-SCAN_BODY = Body(radius=0.1)  # habitat's own, whom the navmeshes of Matterport3D are for
 _HOUSE = re.compile(r"house-\d+")
 
 

@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -229,7 +230,7 @@ class HabitatSimulator(ContinuousSimulator):
 
     def save_navmesh(self, scan: str, path: str) -> None:
         """Write the navmesh of a scene."""
-        self.pool.ask_one(0, "save_navmesh", scene=self._file(scan), path=path)
+        self.pool.ask_one(0, "save_navmesh", scene=self._file(scan), path=str(Path(path).absolute()))
 
     def _file(self, scan: str) -> str:
         return str(self.scenes.file(scan))

@@ -23,7 +23,6 @@ import signal
 import socket
 import struct
 import sys
-import tempfile
 import traceback
 from collections import OrderedDict
 from collections.abc import Callable
@@ -45,7 +44,6 @@ STAGE, NAVMESH = ".stage_config.json", ".navmesh"
 CHECKED = {"radius": "agent_radius", "height": "agent_height", "climb": "agent_max_climb"}
 NAVMESHES_KEPT = 512
 CONTEXT: list[Any] = []  # the simulator that was made first: it owns the graphics context, which all others share
-FOLDERS: list[Any] = []  # that workers work in: one, and it ends with them
 Place = list[float]
 
 
@@ -98,8 +96,8 @@ class Habitat:
             reason = (str(error).strip().splitlines() or [""])[-1]
             problem = f"habitat_sim cannot be imported ({type(error).__name__}: {reason})"
             raise Refusal(sys.executable, problem, settings["install"]) from None
-        leave_lighting_out()
         self._hsim, self._settings, self._images = habitat_sim, settings, images
+        self._version = version_of(str(habitat_sim.__version__))
         self._navmeshes = Recent(NAVMESHES_KEPT, self._find_navmesh)
         self._simulators = Recent(settings["scenes"], self._simulator)
 
@@ -111,7 +109,7 @@ class Habitat:
 
     def hello(self) -> dict[str, Any]:
         """Who answers."""
-        return {"habitat": str(self._hsim.__version__), "python": platform.python_version()}
+        return {"habitat": self._version, "python": platform.python_version()}
 
     def enter(self, scenes: list[str], points: list[Place]) -> dict[str, Any]:
         """Places on the navmesh nearest to points (n, 3), and (n,) how far they are on the level."""
@@ -234,7 +232,9 @@ class Habitat:
         _require(scene)
         given = _stem(scene) + NAVMESH
         if Path(given).is_file():
-            return self._checked(self._load(given), given)
+            navmesh = self._load(given)
+            if self._fits(navmesh):
+                return navmesh
         kept = Path(self._settings["cache"]) / (self._key(scene) + NAVMESH)
         if kept.is_file():
             return self._load(str(kept))
@@ -248,25 +248,22 @@ class Habitat:
     def _load(self, path: str) -> Any:
         navmesh = self._hsim.nav.PathFinder()
         if not navmesh.load_nav_mesh(path) or not navmesh.is_loaded:
-            problem = f"is no navmesh that habitat-sim {self._hsim.__version__} reads"
+            problem = f"is no navmesh that habitat-sim {self._version} reads"
             raise Refusal(path, problem, "delete it to have it computed")
         return navmesh
 
-    def _checked(self, navmesh: Any, path: str) -> Any:
-        """See that a navmesh that was there is for the body that is to walk on it."""
+    def _fits(self, navmesh: Any) -> bool:
+        """Whether a navmesh that was there is for the body that is to walk on it; if not, habitat-sim makes its own."""
         wanted, found = self._settings["navmesh"], navmesh.nav_mesh_settings
-        for name, field in CHECKED.items():
-            there = wanted[name] if found is None else getattr(found, field)
-            if abs(there - wanted[name]) > CLOSE:
-                problem = f"is for a body with a {name} of {there:.3g} m, not of {wanted[name]:.3g} m"
-                raise Refusal(path, problem, "delete it to have it computed, or use a body that fits")
-        return navmesh
+        return found is None or all(
+            abs(getattr(found, field) - wanted[name]) <= CLOSE for name, field in CHECKED.items()
+        )
 
     def _key(self, scene: str) -> str:
         """A name for the navmesh of a scene as it is now, with these settings."""
         files = [path for path in (Path(scene), Path(_stem(scene) + ".glb")) if path.is_file()]
         states = [[path.stat().st_size, path.stat().st_mtime_ns] for path in files]
-        told = [str(Path(scene).resolve()), states, self._settings["navmesh"], str(self._hsim.__version__)]
+        told = [str(Path(scene).resolve()), states, self._settings["navmesh"], self._version]
         digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
         return f"{Path(_stem(scene)).name}-{digest[:16]}"
 
@@ -356,18 +353,16 @@ def _require(scene: str) -> None:
 # --- the process ---
 
 
-def leave_lighting_out() -> None:
-    """Work in a folder with a lighting that names no images, as nothing is lit by them.
-
-    habitat-sim 0.3 looks for one below the folder it works in; without it, it computes the light of an environment for
-    each scene, which takes ten seconds in software.
-    """
-    if not FOLDERS:
-        FOLDERS.append(tempfile.TemporaryDirectory(prefix="vln-habitat-worker-"))
-        told = Path(FOLDERS[0].name, "data", "default.pbr_config.json")
-        told.parent.mkdir()
-        told.write_text(json.dumps({"enable_ibl": False, "ibl_blut_filename": "none", "ibl_envmap_filename": "none"}))
-        os.chdir(FOLDERS[0].name)
+def version_of(told: str) -> str:
+    """The version of habitat-sim: that of its package for conda if there is one, since 0.3.4 calls itself 0.3.3."""
+    for meta in sorted(Path(sys.prefix, "conda-meta").glob("habitat-sim-*.json")):
+        try:
+            package = json.loads(meta.read_text())
+            if package["name"] == "habitat-sim":
+                return str(package["version"])
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    return told
 
 
 def map_images(file: int, layout: dict[str, Any]) -> dict[str, np.ndarray]:
