@@ -1,6 +1,7 @@
 """Feature tables on disk: memory-mapped arrays beside a manifest, in a folder named by the hash of their source."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,36 @@ from vln.files import read_json, replacing, write_json
 MANIFEST = "manifest.json"
 
 
-def read_cache(folder: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
-    """The manifest and the memory-mapped arrays of a folder; None if it was never finished or is damaged."""
+@dataclass(frozen=True)
+class Manifest:
+    """What a folder of arrays holds.
+
+    Attributes:
+        format: Of the arrays.
+        source_hash: Of the files that they were made of.
+        viewpoints: Scan and viewpoint of each row of features.
+        arrays: Shapes of the arrays, by name.
+        vocabulary: What the words of captions are.
+        dropped: Share of the words of captions that found no room.
+    """
+
+    format: int
+    source_hash: str
+    viewpoints: tuple[tuple[str, str], ...]
+    arrays: dict[str, tuple[int, ...]]
+    vocabulary: tuple[str, ...] = ()
+    dropped: float = 0.0
+
+
+def read_cache(folder: Path, names: Collection[str]) -> tuple[Manifest, dict[str, np.ndarray]] | None:
+    """The manifest and the memory-mapped arrays of a folder, `names`; None if it was never finished or is damaged."""
     try:
-        manifest = read_json(folder / MANIFEST)
-        arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in manifest["arrays"]}
-        if any(list(array.shape) != manifest["arrays"][name] for name, array in arrays.items()):
+        manifest = read_json(folder / MANIFEST, Manifest)
+        arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in names}
+        rows = len(manifest.viewpoints)
+        if any(array.shape != manifest.arrays[name] or len(array) != rows for name, array in arrays.items()):
             return None
-    except (OSError, ValueError, KeyError, TypeError, EOFError):
+    except (OSError, ValueError, KeyError, EOFError):
         return None
     return manifest, arrays
 

@@ -29,6 +29,7 @@ from vln.graph import VIEWS
 from vln.schema import Share, parse
 
 FORMAT = 1  # raise it when the arrays change
+ARRAYS = ("words", "attributes")
 WIDTH, HEIGHT = 640, 480
 MOST_WORDS = 24
 MIN_VIEWS = 20
@@ -118,15 +119,15 @@ def load_captions(
         [FORMAT, MOST_WORDS, MIN_VIEWS, sorted(STOP_WORDS), box_captions, [path.name for path in sources], source_hash]
     )
     place = cache_folder(cache) / f"captions-{hashlib.sha256(recipe.encode()).hexdigest()[:16]}"
-    cached = read_cache(place)
+    cached = read_cache(place, ARRAYS)
     if cached is None:
         _build(sources, source_hash, place, box_captions)
-        cached = read_cache(place)
+        cached = read_cache(place, ARRAYS)
     if cached is None:
         raise InputError(place, "the cache cannot be read back", "check the disk and delete the folder")
     manifest, arrays = cached
-    index = {(scan, viewpoint): row for row, (scan, viewpoint) in enumerate(manifest["viewpoints"])}
-    vocabulary = tuple(manifest["vocabulary"])
+    index = {(scan, viewpoint): row for row, (scan, viewpoint) in enumerate(manifest.viewpoints)}
+    vocabulary = manifest.vocabulary
     words, attributes = arrays["words"], arrays["attributes"]
     name = "captions" if box_captions else "captions-short"
     return ViewTable(name, str(folder), source_hash, index, None, words, attributes, vocabulary)

@@ -40,12 +40,12 @@ def cache_place(path: Path, width: int, cache: Path | None) -> Path:
 
 def open_table(path: Path, place: Path) -> ViewTable | None:
     """The table of a converted feature file; None if it was never converted."""
-    cached = read_cache(place)
+    cached = read_cache(place, ("dense",))
     if cached is None:
         return None
     manifest, arrays = cached
-    index = {(scan, viewpoint): row for row, (scan, viewpoint) in enumerate(manifest["viewpoints"])}
-    return ViewTable(Path(path).stem, str(path), manifest["source_hash"], index, dense=arrays["dense"])
+    index = {(scan, viewpoint): row for row, (scan, viewpoint) in enumerate(manifest.viewpoints)}
+    return ViewTable(Path(path).stem, str(path), manifest.source_hash, index, dense=arrays["dense"])
 
 
 def convert(path: Path, place: Path, rows: Iterable[Row], count: int, width: int) -> ViewTable:
