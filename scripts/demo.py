@@ -15,19 +15,22 @@ import subprocess
 import sys
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich.table import Table
 
+from agents.presets import PRESETS
 from agents.trainer import LATEST
 from scripts.common import command
 from vln.console import Console
 from vln.data import CHECKOUT
 from vln.errors import InputError
 from vln.files import writable_folder
+from vln.signals import Stopped
 
-PRESET, HOUSES, FEW_HOUSES = "houses-demo", 100, 4
+PRESET, FEW_HOUSES = "houses-demo", 4
 QUICK = (
     *("--world.houses", str(FEW_HOUSES), "--perception.iterations", "2", "--imitation.iterations", "4"),
     *("--dagger.rounds", "1", "--dagger.episodes", "64", "--reinforcement.iterations", "1"),
@@ -82,7 +85,7 @@ def plan(out: Path, quick: bool) -> list[Step]:
     """The steps of the demonstration, in order."""
     lived = str(out / "full" / "eval" / "val_unseen.jsonl")
     drawn = ("--out", str(out / "replay"), "--format", "png", "gif")
-    houses = FEW_HOUSES if quick else HOUSES
+    houses = FEW_HOUSES if quick else PRESETS[PRESET]().world.houses
     agents = [str(out / name) for name in ("full", "blind", "deaf")]
     episodes = ("make_episodes.py", "--dataset", "houses-short", "--houses", str(houses), "--examples", "1")
     return [
@@ -119,10 +122,13 @@ def run(console: Console, step: Step, number: int, count: int) -> None:
     process = subprocess.Popen(command_line(step.line))
     try:
         code = process.wait()
-    except KeyboardInterrupt:
-        # The terminal sends Ctrl-C to the step as well; it writes a checkpoint and ends.
+    except KeyboardInterrupt as stop:
         console.print("stopping; the same command goes on from the last checkpoint")
-        process.wait(WAIT)
+        # The terminal sends Ctrl-C to the step as well, and nobody sends it other signals.
+        if isinstance(stop, Stopped) and stop.number != signal.SIGINT:
+            process.terminate()
+        with suppress(subprocess.TimeoutExpired):  # it ends by itself
+            process.wait(WAIT)
         raise
     if code:
         sys.exit(code)
@@ -154,11 +160,14 @@ class Background(threading.Thread):
                 self.code = self._process.wait()
 
     def stop(self) -> None:
-        """Interrupt the command that runs, which then writes a checkpoint, and start no other."""
+        """End the command that runs, which then writes a checkpoint, and start no other.
+
+        By SIGTERM: a terminal has sent Ctrl-C to it already, and a second one would end it without a checkpoint.
+        """
         with self._lock:
             self._stopped = True
             if self._process and self._process.poll() is None:
-                self._process.send_signal(signal.SIGINT)
+                self._process.terminate()
         self.join(WAIT)
 
 

@@ -17,6 +17,7 @@ from envs.environment import NavigationVectorEnv
 from envs.simulator import Simulator
 from vln.episodes import Episode
 from vln.language import Vocabulary, is_readable
+from vln.text import one_line
 from vln.trajectory import Trajectory
 
 NAMED = 20  # episodes that a line names at most
@@ -158,7 +159,7 @@ def tell_unreadable(episodes: Sequence[Episode], vocabulary: Vocabulary) -> None
     if names:
         few = ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED:,} more" if len(names) > NAMED else "")
         told = f"knows no word of {len(names):,} of {len(episodes):,} instructions"
-        print(f"the agent {told}, and acts all the same: episodes {few}", file=sys.stderr)
+        print(one_line(f"the agent {told}, and acts all the same: episodes {few}"), file=sys.stderr)
 
 
 def vocabulary_of(config: TrainConfig, episodes: Mapping[str, Sequence[Episode]]) -> Vocabulary:

@@ -14,12 +14,14 @@ from envs.houses.route import FLAT, describe
 from envs.houses.verify import BESIDE, goals
 from envs.navigation import Body, Ground, build_ground
 from envs.scene import Scene, SceneObject
+from vln.continuous_datasets import CONTINUOUS_DATASETS
 from vln.instructions.clauses import Clause, Enter, Leave, Pass, Route, Stop, Thing
 from vln.instructions.plans import plans
 from vln.instructions.styles import HELD_OUT, STYLES, Style, tell
 from vln.language import split_words
 
-BODY = Body(radius=0.15)  # the simulator's
+_HOUSES = CONTINUOUS_DATASETS["houses"]
+BODY = Body(_HOUSES.radius, _HOUSES.height)
 WORDS = (6, 40)  # tokens of an instruction, punctuation included
 APART = 3.0  # metres from the goal beyond which other things make the choice of the goal matter
 APART_IN_ROOM = 2.5  # the same of things in the room of the goal
