@@ -1,5 +1,6 @@
 """Fixtures over the real data, which lives outside the repository, and over small made data."""
 
+import signal
 from pathlib import Path
 
 import llvmlite.binding
@@ -18,6 +19,12 @@ from vln.graph import NavigationGraph, load_graphs
 # The same examples every time, and no verdict by the clock: a busy machine must not turn a test red.
 settings.register_profile("steady", deadline=None, derandomize=True)
 settings.load_profile("steady")
+
+
+def pytest_configure() -> None:
+    """Hear Ctrl-C, also where the shell that runs the tests in the background has it ignored: tests press it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_report_header() -> str:

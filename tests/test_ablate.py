@@ -47,7 +47,7 @@ def test_chosen_rows_bring_what_they_need():
     rows = rcm_rows("r2r")
     assert list(chosen(rows, ["RCM + SIL (unseen)"])) == [IMITATION, "RCM", "RCM + SIL (unseen)"]
     assert chosen(rows, []) == rows
-    with pytest.raises(InputError, match="--rows: 'rcm' is unknown; choose among imitation, "):
+    with pytest.raises(InputError, match="--rows: 'rcm' is not known; use one of imitation, "):
         chosen(rows, ["rcm"])
 
 

@@ -53,9 +53,11 @@ def whole(world, tmp_path_factory) -> Path:
     return folder
 
 
-def pressing(trainer: CaptionTrainer, iteration: int) -> Callable[[], AbstractContextManager[Callable[[], list[int]]]]:
+def pressing(
+    trainer: CaptionTrainer, iteration: int
+) -> Callable[[str], AbstractContextManager[Callable[[], list[int]]]]:
     """What Ctrl-C after an update does to `delayed`."""
-    return lambda: nullcontext(lambda: [signal.SIGINT] * (trainer.iteration == iteration))
+    return lambda _answer: nullcontext(lambda: [signal.SIGINT] * (trainer.iteration == iteration))
 
 
 @pytest.mark.parametrize("stops", [[2], [1, 4, 5]], ids=str)

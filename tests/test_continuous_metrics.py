@@ -157,6 +157,6 @@ def test_tables_say_what_the_mean_error_leaves_out():
     files = {"one": score.Scored([EPISODE, replace(EPISODE, episode_id="1_0")], found, 0)}
     cells = {column.header: list(column.cells) for column in score.metrics_table(files, "made").columns}
     assert cells["n"] == ["2\n1 without NE:\nno way to goal"]
-    assert cells["NE m"] == [".0000"]
+    assert cells["NE m"] == [".00"]
     compared = score.comparison_table({**files, "two": files["one"]})
     assert list(compared.columns[2].cells) == ["1", "2", "2", "2"]

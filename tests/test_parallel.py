@@ -85,6 +85,7 @@ RUNS: dict[str, tuple[TrainConfig, tuple[int, ...]]] = {
 
 def trainer_of(data: Path, config: TrainConfig, folder: Path, team: Team = ALONE) -> Trainer:
     """A worker's trainer; a critic without experience helps whoever explores."""
+    folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(config.seed)
     speaker = small_speaker_world(data, small_caption_config()).speaker() if config.exploration.iterations else None
     torch.manual_seed(config.seed)

@@ -234,12 +234,16 @@ def test_vocabularies_are_compared_symbol_by_symbol():
             check_vocabulary("speaker", one, other)
 
 
-def test_captions_that_nobody_can_follow_are_refused(small_data, navigator, monkeypatch):
+def test_captions_that_nobody_can_follow(small_data, navigator, monkeypatch, capsys):
     monkeypatch.setenv("VLN_CACHE", str(small_data / "cache"))
     episodes = load_split(small_data, SPLIT)[:1]
-    for caption in (" . ", "Qwx."):
-        with pytest.raises(InputError, match=f"caption of episode '{episodes[0].episode_id}': nobody can follow"):
-            followed(navigator, SPLIT, episodes, [Caption(caption, 0.0)], small_data, 0)
+    named = f"caption of episode '{episodes[0].episode_id}': is empty, and nobody can follow it"
+    with pytest.raises(InputError, match=named):
+        followed(navigator, SPLIT, episodes, [Caption("  ", 0.0)], small_data, 0)
+    for caption in (" . ", "Qwx."):  # of unknown words: the agent acts, and a line says so
+        rates = followed(navigator, SPLIT, episodes, [Caption(caption, 0.0)], small_data, 0)
+        assert rates.keys() == {"SR of captions", "SR of people"}
+        assert f"acts all the same: episodes {episodes[0].episode_id}" in capsys.readouterr().err
     elsewhere = [replace(episodes[0], episode_id="nobody_0")]
     with pytest.raises(InputError, match="has no episode 'nobody_0'"):
         followed(navigator, SPLIT, elsewhere, [Caption("Walk.", 0.0)], small_data, 0)
