@@ -41,6 +41,7 @@ from scripts.studies import (
 from scripts.train import use_threads
 from vln.errors import unknown_name
 from vln.files import writable_folder, write_json, write_text
+from vln.metrics import finite_mean
 from vln.rewards import RewardConfig
 from vln.statistics import compare_paired, mean_interval
 
@@ -203,7 +204,7 @@ def summary(name: str, found: FoundRows, rows: Mapping[str, Row]) -> dict[str, A
     for split in SPLITS:
         seeds = [each[split] for each in found[name]]
         paths = [each.way for each in seeds[0]["episodes"]]
-        means = {column: float(np.mean([each[column].mean() for each in seeds])) for column in COLUMNS}
+        means = {column: finite_mean(np.array([finite_mean(each[column]) for each in seeds])) for column in COLUMNS}
         interval = mean_interval(np.mean([each["SR"] for each in seeds], axis=0), paths)
         table[split] = {**means, "SR interval": [interval.low, interval.high]}
         if start:

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import math
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -87,10 +88,19 @@ def say(text: str) -> None:
     print(one_line(text))
 
 
+def for_json(value: Any) -> Any:
+    """Rows as JSON has them, which knows neither NaN nor infinity: null in their place."""
+    if isinstance(value, Mapping):
+        return {name: for_json(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [for_json(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def show(table: RenderableType, rows: Any, as_json: bool) -> None:
     """Print `rows` as JSON, or the table drawn from them, whole words in any terminal."""
     if as_json:
-        print(json.dumps(rows, indent=2))
+        print(json.dumps(for_json(rows), indent=2))
     else:
         console = Console()
         console.print(fitted(table, console.width))

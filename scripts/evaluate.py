@@ -35,7 +35,7 @@ from agents.views import BlindViews
 from agents.vision import BlindImages
 from envs.environment import NavigationVectorEnv
 from envs.habitat.settings import use_interpreter
-from scripts.common import command, show
+from scripts.common import command, for_json, show
 from scripts.search import best_of
 from scripts.speaker_world import TrainedSpeaker, check_vocabulary, open_speaker
 from scripts.world import World, tell_unreadable
@@ -134,7 +134,7 @@ def main(
         return
     rows |= simple_rows(first, split, seed)
     for each in trained:
-        write_json(each.run / "eval" / f"{split}{suffix}.scores.json", rows)
+        write_json(each.run / "eval" / f"{split}{suffix}.scores.json", for_json(rows))
     show(table(rows, first.config.dataset, split), rows, json)
 
 

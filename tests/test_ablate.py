@@ -2,11 +2,13 @@
 
 import json
 
+import numpy as np
 import pytest
 from command_line import run_script
 
-from scripts.ablate import HEADS, IMITATION, cells, chosen, rcm_rows
+from scripts.ablate import HEADS, IMITATION, SPLITS, cells, chosen, rcm_rows, summary
 from scripts.studies import markdown, shorter, slug
+from vln.episodes import Episode
 from vln.errors import InputError
 
 
@@ -47,8 +49,18 @@ def test_chosen_rows_bring_what_they_need():
     rows = rcm_rows("r2r")
     assert list(chosen(rows, ["RCM + SIL (unseen)"])) == [IMITATION, "RCM", "RCM + SIL (unseen)"]
     assert chosen(rows, []) == rows
-    with pytest.raises(InputError, match="--rows: 'rcm' is not known; use one of imitation, "):
+    with pytest.raises(
+        InputError, match=r"--rows: 'rcm' is not known; use one of imitation, .* \(did you mean 'RCM'\?\)"
+    ):
         chosen(rows, ["rcm"])
+
+
+def test_means_leave_out_ends_from_which_no_way_leads_to_the_goal():
+    episodes = [Episode(str(number), "house", "made", "Go.", (str(number),), 0.0) for number in range(2)]
+    scores = {"NE": np.array([1.5, np.inf]), "SR": np.array([1.0, 0.0]), "SPL": np.ones(2), "nDTW": np.ones(2)}
+    seed = {split: {**scores, "episodes": episodes, "minutes": 1.0} for split in SPLITS}
+    found = summary(IMITATION, {IMITATION: [seed, seed]}, rcm_rows("houses-short"))
+    assert (found["val_unseen"]["NE"], found["val_unseen"]["SR"]) == (1.5, 0.5)
 
 
 def test_shorter_runs_keep_at_least_one_update():

@@ -8,7 +8,8 @@ SPLITS = ("train", "val_seen", "val_unseen")
 
 
 @pytest.mark.parametrize(
-    ("typo", "meant"), [("val_unsen", "val_unseen"), ("valseen", "val_seen"), ("trian", "train"), ("xyzzy", None)]
+    ("typo", "meant"),
+    [("val_unsen", "val_unseen"), ("valseen", "val_seen"), ("trian", "train"), ("TRAIN", "train"), ("xyzzy", None)],
 )
 def test_the_nearest_name_is_asked_for(typo, meant):
     asked = f" (did you mean '{meant}'?)" if meant else ""

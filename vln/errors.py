@@ -47,6 +47,7 @@ def unknown_name(
 
 
 def guess(name: str, known: Iterable[str]) -> str:
-    """Ask whether the nearest of the names known was meant; nothing where none is near."""
-    near = difflib.get_close_matches(name, list(known), n=1)
-    return f" (did you mean '{near[0]}'?)" if near else ""
+    """Ask whether the nearest of the names known was meant, in capitals or not; nothing where none is near."""
+    folded = {each.casefold(): each for each in known}
+    near = difflib.get_close_matches(name.casefold(), folded, n=1)
+    return f" (did you mean '{folded[near[0]]}'?)" if near else ""

@@ -19,7 +19,7 @@ from vln.continuous_datasets import VLNCE, ContinuousDataset
 from vln.continuous_metrics import resample
 from vln.data import find_folder
 from vln.episodes import Episode
-from vln.errors import InputError
+from vln.errors import InputError, unknown_name
 from vln.files import read_json, replacing
 from vln.schema import Distance, Place, Radians, Sentence, Whole, as_kind, parse
 
@@ -113,7 +113,7 @@ def split_files(data: Path, dataset: str, split: str, role: str | None = None) -
 
 def _described(dataset: str) -> ContinuousDataset:
     if dataset not in VLNCE:
-        raise InputError("dataset", f"'{dataset}' is not known", f"use one of {', '.join(VLNCE)}")
+        raise unknown_name("dataset", dataset, VLNCE)
     return VLNCE[dataset]
 
 

@@ -37,13 +37,12 @@ def score_trajectories(
         trajectories: Of any buildings.
         graphs: Of those buildings.
     """
-    scored = [trajectory for trajectory in trajectories if not trajectory.withheld]
-    if not scored:
-        return [None] * len(trajectories)
-    paths = [[pose.viewpoint for pose in trajectory.poses] for trajectory in scored]
-    columns = score_paths(graphs, [episode_of(trajectory) for trajectory in scored], paths)
-    rows = iter(range(len(scored)))
-    return [None if trajectory.withheld else _row(columns, next(rows)) for trajectory in trajectories]
+
+    def score(scored: Sequence[Trajectory]) -> Mapping[str, np.ndarray]:
+        paths = [[pose.viewpoint for pose in each.poses] for each in scored]
+        return score_paths(graphs, list(map(episode_of, scored)), paths)
+
+    return _where(trajectories, [not each.withheld for each in trajectories], score)
 
 
 def score_houses(trajectories: Sequence[Trajectory], radius: float) -> list[Scores | None]:
@@ -64,8 +63,16 @@ def score_of_split(task: ContinuousSplit, trajectories: Sequence[Trajectory]) ->
 def _where_known(
     trajectories: Sequence[Trajectory], score: Callable[[Sequence[Trajectory]], Mapping[str, np.ndarray]]
 ) -> list[Scores | None]:
-    """The scores of those trajectories whose goal is known, None for others."""
-    known = [bool(trajectory.distances) and not trajectory.withheld for trajectory in trajectories]
+    """The scores of those trajectories in continuous worlds whose distances to the goal are known, None for others."""
+    return _where(trajectories, [bool(each.distances) and not each.withheld for each in trajectories], score)
+
+
+def _where(
+    trajectories: Sequence[Trajectory],
+    known: Sequence[bool],
+    score: Callable[[Sequence[Trajectory]], Mapping[str, np.ndarray]],
+) -> list[Scores | None]:
+    """The scores of those trajectories that are known, None for others."""
     scored = [trajectory for trajectory, told in zip(trajectories, known, strict=True) if told]
     columns = score(scored) if scored else {}
     rows = iter(range(len(scored)))
