@@ -20,10 +20,10 @@ from vln.chance import scramble
 from vln.episodes import REAL, Episode, check_instructions
 from vln.errors import InputError
 from vln.language import Vocabulary
+from vln.metrics import THRESHOLD
 from vln.rewards import RewardConfig, final_reward, progress_reward
 from vln.trajectory import Pose
 
-SUCCESS_DISTANCE = 3.0  # metres, Anderson et al. 2018
 INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
 RENDER_MODES = ("rgb_array",)
 METADATA = {"render_modes": list(RENDER_MODES), "render_fps": 4}
@@ -88,7 +88,7 @@ class NavigationVectorEnv(VectorEnv):
         max_steps: int = 30,
         max_length: int = 80,
         reward: RewardConfig | None = None,
-        success_distance: float = SUCCESS_DISTANCE,
+        success_distance: float = THRESHOLD,
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
         max_episode_steps: int | None = None,
         render_mode: str | None = None,

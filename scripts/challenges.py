@@ -17,7 +17,6 @@ from envs.houses.house import house_name
 from envs.houses.tasks import LEVELS, TaskMaker
 from envs.scene import Scene
 from envs.scenes import load_scene
-from vln.data import cache_folder
 from vln.episodes import Episode
 from vln.errors import InputError, unknown_name
 from vln.replay.plan import FloorPlan
@@ -119,7 +118,7 @@ def challenges(wish: Wish, places: Places, chance: random.Random) -> Iterator[Ep
 def _of_split(wish: Wish, chance: random.Random) -> Iterator[Episode]:
     """The episode asked for, or those of a split in any order."""
     split = wish.split or "val_unseen"
-    episodes = houses_split(split, wish.dataset, cache_folder(None) / "houses")
+    episodes = houses_split(split, wish.dataset)
     if wish.episode is None:
         return iter(chance.sample(episodes, len(episodes)))
     found = [episode for episode in episodes if episode.episode_id == wish.episode]

@@ -21,12 +21,11 @@ from envs.habitat.check import check_habitat
 from envs.habitat.scenes import house_scenes
 from envs.habitat.simulator import HabitatSimulator
 from envs.houses.categories import CATEGORIES
-from envs.houses.dataset import VERSION, houses_for, houses_split
+from envs.houses.dataset import VERSION, houses_folder, houses_for, houses_split
 from scripts.world import World, vocabulary_of
 from vln.console import Console
 from vln.continuous_datasets import CONTINUOUS_DATASETS, ContinuousDataset
 from vln.continuous_metrics import path_length, score_trajectories
-from vln.data import cache_folder
 from vln.episodes import Episode
 from vln.errors import InputError
 from vln.language import Vocabulary
@@ -186,7 +185,7 @@ def open_houses_world(
         check_habitat()
     # An absurd size is told of before anything is made, or a network that large is asked for.
     camera_of(CONTINUOUS_DATASETS[config.dataset], config.navigator.camera.size)
-    generated = cache_folder(cache) / "houses"
+    generated = houses_folder(cache)
     episodes = {split: load_houses(config, split, generated) for split in splits}
     vocabulary = vocabulary or vocabulary_of(config, episodes)
     memory = int(config.world.memory * GIGABYTE)

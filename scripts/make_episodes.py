@@ -15,9 +15,8 @@ from typing import Any
 
 from rich.table import Table
 
-from envs.houses.dataset import houses_for, houses_split
+from envs.houses.dataset import houses_folder, houses_for, houses_split
 from scripts.common import command, show
-from vln.data import cache_folder
 from vln.episodes import Episode
 from vln.language import split_words
 
@@ -41,7 +40,7 @@ def main(
         json: Print JSON.
     """
     rows, table = [], Table("split", "houses", "episodes", "words", "instructions", title=dataset)
-    folder = folder or cache_folder() / "houses"
+    folder = folder or houses_folder()
     for split in splits:
         row = describe(houses_split(split, dataset, folder, houses_for(split, houses)), split, examples)
         rows.append(row)

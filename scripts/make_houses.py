@@ -31,7 +31,6 @@ from envs.houses import SEEDS, house_name, make_house
 from envs.houses.dataset import houses_split
 from scripts.common import command, say
 from vln.console import Console
-from vln.data import cache_folder
 from vln.episodes import Episode
 from vln.errors import InputError
 from vln.files import writable_folder, write_json
@@ -63,11 +62,10 @@ def main(
     if for_habitat:
         if seeds:
             raise InputError("--seeds", "goes without --for-habitat", "give one of them")
-        folder = cache_folder() / "houses"
         use_interpreter(habitat_python)
         if os.environ.get(VARIABLE):
             check_habitat()
-        episodes = houses_split(split, for_habitat, folder, houses)
+        episodes = houses_split(split, for_habitat, houses=houses)
         seeds = tuple(int(each.scan.removeprefix("house-")) for each in episodes)
     if not seeds:
         raise InputError("--seeds", "names no house", f"give one or more numbers from 0 to {SEEDS - 1}")

@@ -29,7 +29,7 @@ from tyro.conf import Positional
 
 from scripts.common import command, show
 from vln.continuous_datasets import CONTINUOUS_DATASETS, VLNCE
-from vln.data import cache_folder, find_data, split_file
+from vln.data import find_data, split_file
 from vln.episodes import Episode, check_episodes, load_split
 from vln.errors import InputError
 from vln.graph import NavigationGraph, load_graphs
@@ -162,9 +162,9 @@ def load_continuous(
     if dataset in VLNCE:
         return load_continuous_split(find_vlnce(data), dataset, split, role=role, languages=languages)
     # Compiled code takes seconds to load, which others do without.
-    from envs.houses.dataset import file_name, houses_for, houses_split
+    from envs.houses.dataset import file_name, houses_folder, houses_for, houses_split
 
-    folder = cache_folder() / "houses"
+    folder = houses_folder()
     episodes = houses_split(split, dataset, folder, houses_for(split, houses))
     return ContinuousSplit(folder / file_name(dataset, split), CONTINUOUS_DATASETS[dataset], episodes, {}, {})
 

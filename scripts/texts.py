@@ -11,7 +11,7 @@ from agents.checkpoint import Fingerprint
 from agents.config import HOUSES, Dataset, HousesConfig, TrainConfig
 from agents.language_model import LanguageModelConfig
 from agents.windows import TextWindows
-from vln.data import DATASETS, cache_folder, find_data
+from vln.data import DATASETS, find_data
 from vln.episodes import Episode, load_split
 from vln.errors import InputError
 from vln.files import read_text
@@ -83,13 +83,11 @@ def open_corpus(config: LanguageModelConfig, data: Path | None = None) -> Corpus
     """
     if config.text in HOUSES:
         # Compiled code takes seconds to load, which other texts do without.
+        from envs.houses.dataset import houses_folder
         from scripts.houses_world import load_houses
 
-        task, kept = (
-            TrainConfig(dataset=cast(Dataset, config.text), world=HousesConfig(config.houses)),
-            cache_folder(None) / "houses",
-        )
-        splits = {name: _sentences(load_houses(task, name, kept)) for name in SPLITS}
+        task = TrainConfig(dataset=cast(Dataset, config.text), world=HousesConfig(config.houses))
+        splits = {name: _sentences(load_houses(task, name, houses_folder())) for name in SPLITS}
     elif config.text in DATASETS:
         folder = find_data(data)
         splits = {name: _sentences(load_split(folder, name, config.text)) for name in SPLITS}

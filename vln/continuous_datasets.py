@@ -8,6 +8,7 @@ those files say nothing. RxR's actions to look up and down are left out: cameras
 from dataclasses import dataclass
 
 from vln.errors import InputError
+from vln.metrics import THRESHOLD
 
 GUIDE, FOLLOWER = "guide", "follower"
 
@@ -35,7 +36,7 @@ class ContinuousDataset:
 
     name: str
     folders: tuple[str, ...] = ()
-    success: float = 3.0
+    success: float = THRESHOLD
     time_limit: int = 500
     radius: float = 0.1
     height: float = 1.5

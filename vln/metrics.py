@@ -24,7 +24,7 @@ from vln.graph import NavigationGraph
 
 FIDELITY = ("nDTW", "sDTW", "CLS")  # compare with a demonstration
 METRICS = ("TL", "NE", "SR", "OSR", "SPL", *FIDELITY)
-THRESHOLD = 3.0  # metres, R2R's
+THRESHOLD = 3.0  # metres, R2R's (Anderson et al. 2018)
 OFFICIAL_FLOOR = 0.01  # metres that R2R's evaluators divide by at least in SPL
 
 

@@ -4,10 +4,12 @@ import math
 from dataclasses import dataclass
 
 from envs.render import Camera
+from vln.continuous_datasets import CONTINUOUS_DATASETS
 from vln.errors import InputError
 
 ACTIONS = ("stop", "forward", "left", "right")
 STOP, FORWARD, LEFT, RIGHT = range(len(ACTIONS))
+USUAL = CONTINUOUS_DATASETS["houses"]
 
 
 @dataclass(frozen=True)
@@ -31,8 +33,8 @@ class Sensors:
 
     width: int = 64
     height: int = 64
-    hfov: float = 90.0
-    eye: float = 1.25
+    hfov: float = USUAL.hfov
+    eye: float = USUAL.eye
     rgb: bool = True
     depth: bool = True
     semantic: bool = False
@@ -74,9 +76,9 @@ class Motion:
         sliding: Whether a body slides along what blocks it; otherwise it stays where it is.
     """
 
-    forward: float = 0.25
-    turn: float = 15.0
-    sliding: bool = True
+    forward: float = USUAL.forward
+    turn: float = USUAL.turn
+    sliding: bool = USUAL.sliding
 
     def __post_init__(self) -> None:
         """Check the numbers.

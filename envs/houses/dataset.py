@@ -64,6 +64,11 @@ SPLITS = {
 }
 
 
+def houses_folder(cache: Path | None = None) -> Path:
+    """Where data sets are kept in a folder of caches; see `vln.data.cache_folder`."""
+    return cache_folder(cache) / "houses"
+
+
 def houses_for(split: str, training: int | None) -> int | None:
     """How many houses of a split go with so many of training; None stands for the split's own number.
 
@@ -95,7 +100,7 @@ def houses_split(
     """
     kind = _check(split, dataset, houses, seed)
     houses = _number(split, houses)
-    path = (Path(folder) if folder else cache_folder() / "houses") / file_name(dataset, split, seed)
+    path = (Path(folder) if folder else houses_folder()) / file_name(dataset, split, seed)
     rows = _read(path, dataset, split, seed) if path.exists() else []
     if len(rows) < houses:
         missing = range(len(rows), houses)
