@@ -29,9 +29,9 @@ from tyro.conf import Positional
 
 from scripts.common import command, show
 from vln.continuous_datasets import CONTINUOUS_DATASETS, VLNCE
-from vln.data import find_data, split_file
+from vln.data import DATASETS, find_data, split_file
 from vln.episodes import Episode, check_episodes, load_split
-from vln.errors import InputError
+from vln.errors import InputError, unknown_name
 from vln.graph import NavigationGraph, load_graphs
 from vln.metrics import METRICS, OFFICIAL_FLOOR, finite_mean, mean_scores, score_paths, unreachable
 from vln.statistics import compare_paired, mean_interval
@@ -89,6 +89,8 @@ def main(
     """
     if not predictions:
         raise InputError("score.py", "no prediction file was given", "name one or more after the script")
+    if dataset not in (known := (*DATASETS, *CONTINUOUS_DATASETS)):
+        raise unknown_name("dataset", dataset, known)
     if spl == "official" and dataset in CONTINUOUS_DATASETS:
         raise InputError("--spl", f"official is of R2R's evaluators, which know no '{dataset}'", "leave it out")
     if dataset in CONTINUOUS_DATASETS:

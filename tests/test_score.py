@@ -60,6 +60,12 @@ def test_json_has_every_metric_of_every_file(monkeypatch, capsys, folder):
     assert rows[other]["SR"] == pytest.approx(1 / 3)  # the last ends at 3 m, which is not below 3 m
 
 
+@pytest.mark.parametrize(("typed", "meant"), [("r2r_ce", "r2r-ce"), ("house-long", "houses-long"), ("r4", "r4r")])
+def test_a_typo_in_the_data_set_names_the_nearest_of_all(monkeypatch, capsys, folder, typed, meant):
+    told = failed(monkeypatch, capsys, folder, "walks.json", "--dataset", typed)
+    assert f"(did you mean '{meant}'?)" in told
+
+
 def test_the_official_spl_of_loops(monkeypatch, capsys, folder):
     entry = {"path_id": 1, "scan": "corridor", "path": list("abcba"), "heading": 0.0, "instructions": ["Go."]}
     (folder / "r2r" / "R2R_made.json").write_text(json.dumps([entry, entry | {"path_id": 2, "path": list("abc")}]))
