@@ -47,7 +47,7 @@ def read_settings(kind: type[Kind], presets: Mapping[str, Callable[[], Any]]) ->
     """The settings on the command line of a script whose subcommands are presets; none is needed to resume a run.
 
     Raises:
-        InputError: If there is no such preset, or a setting is given again that the run to resume has otherwise.
+        InputError: If there is no such preset, or none, or a setting given again is not that of the run to resume.
     """
     check_subcommand(presets)
     given = sys.argv[1:]
@@ -59,6 +59,9 @@ def read_settings(kind: type[Kind], presets: Mapping[str, Callable[[], Any]]) ->
         if recorded.preset or not named:
             check_preset(named, recorded.preset)
             return agreeing(recorded, flags)
+    if not named and not {"-h", "--help"} & set(given) and not any(flag.startswith("--tyro") for flag in given):
+        fix = f"begin with one of {', '.join(presets)}, or pass --resume with the run's --out"
+        raise InputError(Path(sys.argv[0]).name, "no preset is given", fix)
     told = {name: (preset.__doc__ or "", kind(preset(), preset=name)) for name, preset in presets.items()}  # type: ignore[call-arg]
     return tyro.extras.overridable_config_cli(told)
 

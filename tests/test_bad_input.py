@@ -441,6 +441,14 @@ def test_an_unknown_preset(small_data):
     assert "train.py: 'r2r-oracle' is not known; use one of r2r-seq2seq, r2r-navigator" in result.errors
 
 
+@pytest.mark.parametrize("flags", [(), ("--out", "run")], ids=str)
+def test_no_preset_is_one_sentence(small_data, flags):
+    result = run_script("train.py", *flags, cache=small_data / "cache")
+    assert result.code == 2
+    assert result.errors.startswith("train.py: no preset is given; begin with one of r2r-seq2seq, r2r-navigator")
+    assert result.errors.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     ("script", "typo", "meant"),
     [

@@ -207,3 +207,9 @@ def test_an_unknown_data_set_or_split_is_an_error_that_lists_the_known_ones(tmp_
         split_file(tmp_path, "r2r", "val")
     with pytest.raises(InputError, match="'reverie' is not known; use one of r2r, r4r, fgr2r"):
         split_file(tmp_path, "reverie", "train")
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs /proc, where nobody can write a file")
+def test_a_folder_where_not_even_root_can_write_is_told_of():
+    with pytest.raises(InputError, match=r"^/proc: the output folder is not writable; "):
+        writable_folder(Path("/proc"))

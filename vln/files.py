@@ -250,9 +250,18 @@ def writable_folder(path: Path) -> Path:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise WriteError(path, f"the output folder cannot be created ({error.strerror})", "choose another") from None
-    if not os.access(path, os.W_OK):
+    if not _takes_files(path):
         raise WriteError(path, "the output folder is not writable", "choose another or change its permissions")
     return path
+
+
+def _takes_files(folder: Path) -> bool:
+    """Whether a file can be made in a folder; permissions alone do not tell, since they allow root everything."""
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return os.access(folder, os.W_OK)
+    except OSError:
+        return False
 
 
 def sha256(*paths: Path) -> str:
