@@ -1,7 +1,7 @@
 """Run the demonstration: make houses, train three agents, compare them, draw what they did.
 
     python scripts/demo.py                       # what `make demo` runs; ten to twenty minutes on two cores
-    python scripts/demo.py --out runs/quick --quick    # a minute or two, to see that everything works
+    python scripts/demo.py --out runs/quick --quick    # a few minutes, to see that everything works
 
 The full agent learns in the foreground. Two agents to compare with learn meanwhile in the background: a deaf one (it
 reads nothing) and a blind one (it sees nothing), which imitate as long and are not reinforced.
@@ -90,7 +90,11 @@ def plan(out: Path, quick: bool) -> list[Step]:
     episodes = ("make_episodes.py", "--dataset", "houses-short", "--houses", str(houses), "--examples", "1")
     return [
         Step(f"make the episodes of {houses} houses", "1", episodes),
-        Step("train the full agent; beside it a deaf and a blind one", "5 to 15", train(out / "full", quick)),
+        Step(
+            "train the full agent; beside it a deaf and a blind one",
+            "1" if quick else "5 to 15",
+            train(out / "full", quick),
+        ),
         Step("evaluate all three in 40 houses never seen", "1", ("evaluate.py", *agents, "--split", "val_unseen")),
         Step("draw the two best episodes", "1/2", ("replay.py", lived, "--best", "2", *drawn)),
         Step("draw two episodes at random", "1/2", ("replay.py", lived, "--random", "2", *drawn)),
