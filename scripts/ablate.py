@@ -21,7 +21,7 @@ import numpy as np
 
 from agents.config import HOUSES, CaptionConfig, LossConfig, PhaseConfig, TrainConfig
 from agents.presets import houses_demo, houses_speaker, r2r_navigator, r2r_speaker
-from agents.trainer import LATEST
+from agents.training.trainer import LATEST
 from scripts import train_speaker
 from scripts.common import commands, show
 from scripts.studies import (

@@ -20,8 +20,8 @@ import torch
 from rich.progress import track
 from tyro.conf import Positional
 
-from agents.decoding import Decoding, check_decoding
-from agents.routes import Routes
+from agents.speaking.decoding import Decoding, check_decoding
+from agents.speaking.speaker_inputs import Routes
 from scripts.common import command
 from scripts.graph_world import GraphWorld
 from scripts.speaker_world import BATCH, captions, open_speaker

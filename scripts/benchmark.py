@@ -32,10 +32,10 @@ from rich.progress import track
 from rich.table import Table
 
 from agents.config import TrainConfig
-from agents.parallel import Team, check_workers, together, workers_wanted
+from agents.policies.views import word_weights
 from agents.presets import PRESETS
-from agents.trainer import Trainer
-from agents.views import word_weights
+from agents.training.distributed import Team, check_workers, together, workers_wanted
+from agents.training.trainer import Trainer
 from envs.environment import NavigationVectorEnv
 from envs.graph import PanoramicGraph
 from scripts.benchmark_sim import sim

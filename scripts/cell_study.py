@@ -9,15 +9,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from agents.checkpoint import Checkpoint
 from agents.config import Cell, TrainConfig
-from agents.gradients import agreement, core_inputs, core_reach, encoder_reach, gradient_of, loss_after, norm_of
-from agents.navigator import Navigator
-from agents.policy import NavigatorAgent
-from agents.practice import demonstrations
-from agents.recording import Expert, Recording, record
-from agents.rollout import rollout
-from agents.sampler import EpisodeSampler
+from agents.evaluation import rollout
+from agents.learners.recording import Expert, Recording, record
+from agents.learners.sampler import EpisodeSampler
+from agents.policies.acting import NavigatorAgent
+from agents.policies.navigator import Navigator
+from agents.probing.finetune_probe import demonstrations
+from agents.probing.gradients import agreement, core_inputs, core_reach, encoder_reach, gradient_of, loss_after, norm_of
+from agents.training.checkpoint import Checkpoint
 from scripts.world import World
 from scripts.worlds import EVALUATION_BATCH
 

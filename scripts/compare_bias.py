@@ -13,10 +13,10 @@ from matplotlib.figure import Figure
 from rich.progress import Progress
 from tyro.conf import Positional
 
-from agents.checkpoint import load_checkpoint, run_checkpoint
 from agents.config import HOUSES
-from agents.policy import NavigatorAgent
-from agents.rollout import rollout
+from agents.evaluation import rollout
+from agents.policies.acting import NavigatorAgent
+from agents.training.checkpoint import load_checkpoint, run_checkpoint
 from scripts.common import show
 from scripts.evaluate import Trained, check_runs, load_agent, open_run
 from scripts.studies import config_of, drawn, markdown, save, slug

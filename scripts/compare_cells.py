@@ -10,12 +10,12 @@ import torch
 from rich.progress import Progress
 from tyro.conf import Positional
 
-from agents.checkpoint import check_fingerprint, load_checkpoint, load_model
 from agents.config import PhaseConfig, TrainConfig
-from agents.log import read_metrics
-from agents.practice import practise, transplant
-from agents.recording import Recording
-from agents.trainer import LATEST
+from agents.learners.recording import Recording
+from agents.probing.finetune_probe import practise, transplant
+from agents.training.checkpoint import check_fingerprint, load_checkpoint, load_model
+from agents.training.log import read_metrics
+from agents.training.trainer import LATEST
 from scripts.cell_study import PARTS, Finding, Findings, Study, Variant, variants
 from scripts.compare_cells_report import report
 from scripts.studies import check_scale, config_of, learn, minutes, shorter

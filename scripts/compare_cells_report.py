@@ -9,7 +9,7 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from agents.gradients import decay
+from agents.probing.gradients import decay
 from scripts.cell_study import Finding, Findings, Study, Variant, variants
 from scripts.common import show
 from scripts.studies import drawn, markdown, save

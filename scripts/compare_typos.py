@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from rich.progress import Progress
 from tyro.conf import Positional
 
-from agents.checkpoint import run_checkpoint
+from agents.training.checkpoint import run_checkpoint
 from scripts.common import show
 from scripts.compare_bias import Columns, Condition, Subject
 from scripts.evaluate import Trained, check_runs, open_run

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from agents.captioning import Told
-from agents.speaker import Speaker
+from agents.speaking.captioning import Told
+from agents.speaking.speaker import Speaker
 from scripts.speaker_world import SpeakerWorld
 from vln.episodes import Episode
 

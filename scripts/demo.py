@@ -22,7 +22,7 @@ from pathlib import Path
 from rich.table import Table
 
 from agents.presets import PRESETS
-from agents.trainer import LATEST
+from agents.training.trainer import LATEST
 from scripts.common import command
 from vln.console import Console
 from vln.data import CHECKOUT

@@ -27,12 +27,12 @@ from rich.table import Table
 from tyro.conf import Positional
 
 from agents.agent import Agent, ShortestPathAgent
-from agents.checkpoint import Checkpoint, check_fingerprint, load_checkpoint, load_model, run_checkpoint
 from agents.config import CONTINUOUS, HOUSES, TrainConfig, from_json
-from agents.policy import NavigatorAgent
-from agents.rollout import rollout
-from agents.views import BlindViews
-from agents.vision import BlindImages
+from agents.evaluation import rollout
+from agents.policies.acting import NavigatorAgent
+from agents.policies.views import BlindViews
+from agents.policies.vision import BlindImages
+from agents.training.checkpoint import Checkpoint, check_fingerprint, load_checkpoint, load_model, run_checkpoint
 from envs.environment import NavigationVectorEnv
 from envs.habitat.settings import use_interpreter
 from scripts.common import command, for_json, show

@@ -9,8 +9,8 @@ from gymnasium.vector import AutoresetMode
 
 from agents.agent import RandomAgent
 from agents.config import TrainConfig
-from agents.factory import build_navigator
-from agents.navigator import Navigator
+from agents.policies.factory import build_navigator
+from agents.policies.navigator import Navigator
 from envs.environment import NavigationVectorEnv
 from envs.graph import LOW_LEVEL_ACTIONS, LowLevelGraph, PanoramicGraph
 from envs.registry import GRAPH_SIMULATORS

@@ -11,8 +11,8 @@ from rich.progress import track
 
 from agents.agent import SamplingAgent
 from agents.config import HOUSES, HousesConfig, TrainConfig
-from agents.factory import build_camera_navigator
-from agents.navigator import Navigator
+from agents.policies.factory import build_camera_navigator
+from agents.policies.navigator import Navigator
 from envs.continuous import ACTIONS, HousesSimulator, Motion, SceneCache, Sensors
 from envs.continuous.base import ContinuousSimulator, bad_episodes
 from envs.continuous.scenes import COLOUR_NAMES, ROOM_NAMES

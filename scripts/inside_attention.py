@@ -1,4 +1,4 @@
-"""`inspect.py attention`: the words and views that an agent attended to at each step."""
+"""`probe.py attention`: the words and views that an agent attended to at each step."""
 
 import re
 from collections.abc import Sequence
@@ -8,8 +8,8 @@ from typing import Any, Literal
 from rich.console import Group
 from tyro.conf import Positional
 
-from agents.checkpoint import load_checkpoint, run_checkpoint
 from agents.config import TrainConfig, from_json
+from agents.training.checkpoint import load_checkpoint, run_checkpoint
 from scripts.common import say, show
 from scripts.evaluate import live, open_run
 from scripts.inside_listen import only

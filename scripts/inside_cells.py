@@ -1,4 +1,4 @@
-"""`inspect.py cells`: which cells of a trained agent are explained by what, and what happens when they are held."""
+"""`probe.py cells`: which cells of a trained agent are explained by what, and what happens when they are held."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,10 +10,10 @@ from rich.progress import track
 from rich.table import Table
 from tyro.conf import Positional
 
-from agents.activations import Cell, layers_of, parse_cell
-from agents.checkpoint import load_checkpoint, run_checkpoint
-from agents.navigator import Navigator
-from agents.speaker import Speaker
+from agents.policies.navigator import Navigator
+from agents.probing.activations import Cell, layers_of, parse_cell
+from agents.speaking.speaker import Speaker
+from agents.training.checkpoint import load_checkpoint, run_checkpoint
 from scripts.common import say, show
 from scripts.evaluate import open_run
 from scripts.inside_held import Ground, Hold, effect

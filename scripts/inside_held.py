@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from agents.activations import Cell, RetracingAgent, held, layers_of
-from agents.policy import NavigatorAgent
+from agents.policies.acting import NavigatorAgent
+from agents.probing.activations import Cell, RetracingAgent, held, layers_of
 from scripts.evaluate import Trained, live
 from scripts.inside_listen import Surroundings
 from scripts.worlds import EVALUATION_BATCH

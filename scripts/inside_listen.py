@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from agents.activations import Cell, ListeningAgent, layers_of, said, width_of
-from agents.navigator import Navigator
-from agents.speaker import Speaker
+from agents.policies.navigator import Navigator
+from agents.probing.activations import Cell, ListeningAgent, layers_of, said, width_of
+from agents.speaking.speaker import Speaker
 from scripts.evaluate import Trained, live
 from scripts.graph_world import GraphWorld
 from scripts.speaker_world import BATCH, TrainedSpeaker

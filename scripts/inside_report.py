@@ -1,4 +1,4 @@
-"""What `inspect.py cells` tells: tables of findings and of held cells, coloured text, figure, page, numbers."""
+"""What `probe.py cells` tells: tables of findings and of held cells, coloured text, figure, page, numbers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from agents.activations import Cell
+from agents.probing.activations import Cell
 from scripts.inside_listen import Heard
 from vln.files import write_json, write_text
 from vln.inside.figure import save_cells

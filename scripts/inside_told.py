@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from agents.activations import held, layers_of
-from agents.decoding import Decoding
+from agents.probing.activations import held, layers_of
+from agents.speaking.decoding import Decoding
 from scripts.inside_held import Hold, compared
 from scripts.speaker_world import BATCH, TrainedSpeaker, captions, described, in_batches
 from vln.captions import caption_scores

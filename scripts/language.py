@@ -25,7 +25,12 @@ from rich.table import Table
 from rich.text import Text
 from tyro.conf import Positional
 
-from agents.checkpoint import (
+from agents.config import check_numbers, from_json
+from agents.speaking.decoding import Decoding
+from agents.speaking.language_model import LanguageModel, LanguageModelConfig
+from agents.speaking.language_modelling import SAMPLE, LanguageTrainer
+from agents.speaking.writing import Writer
+from agents.training.checkpoint import (
     Checkpoint,
     Fingerprint,
     check_fingerprint,
@@ -33,13 +38,8 @@ from agents.checkpoint import (
     load_model,
     run_checkpoint,
 )
-from agents.config import check_numbers, from_json
-from agents.decoding import Decoding
-from agents.language_model import LanguageModel, LanguageModelConfig
-from agents.language_modelling import SAMPLE, LanguageTrainer
-from agents.log import Log, read_metrics
-from agents.trainer import LATEST
-from agents.writing import Writer
+from agents.training.log import Log, read_metrics
+from agents.training.trainer import LATEST
 from scripts.common import commands, show
 from scripts.settings import record, resumed_settings
 from scripts.texts import Corpus, has_ends, open_corpus

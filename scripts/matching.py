@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from agents.config import TrainConfig
-from agents.speaker import Speaker
+from agents.speaking.speaker import Speaker
 from scripts.speaker_world import open_speaker
 from scripts.world import World
 from vln.episodes import Episode

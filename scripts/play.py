@@ -26,9 +26,9 @@ from gymnasium.vector import AutoresetMode
 from rich.text import Text
 
 from agents.agent import Agent
-from agents.checkpoint import load_checkpoint, run_checkpoint
 from agents.config import HOUSES, TrainConfig, from_json
-from agents.rollout import rollout
+from agents.evaluation import rollout
+from agents.training.checkpoint import load_checkpoint, run_checkpoint
 from envs.continuous import HousesSimulator, Sensors
 from envs.continuous.registry import SUCCESS_DISTANCE
 from envs.environment import NavigationVectorEnv

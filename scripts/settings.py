@@ -12,9 +12,9 @@ from typing import Any, Protocol, TypeVar, get_type_hints
 import msgspec
 import tyro
 
-from agents.checkpoint import as_json
 from agents.config import from_json
-from agents.trainer import LATEST
+from agents.training.checkpoint import as_json
+from agents.training.trainer import LATEST
 from scripts.common import check_subcommand
 from vln.errors import InputError
 from vln.files import read_json, write_json

@@ -23,8 +23,8 @@ from rich.table import Table
 from rich.text import Text
 from tyro.conf import Positional
 
-from agents.decoding import Decoding, check_decoding
-from agents.routes import Routes
+from agents.speaking.decoding import Decoding, check_decoding
+from agents.speaking.speaker_inputs import Routes
 from scripts.common import command, show
 from scripts.critic import critic_accuracy
 from scripts.evaluate import live, open_run

@@ -11,14 +11,14 @@ import numpy as np
 import torch
 from gymnasium.vector import AutoresetMode
 
-from agents.captioning import Demonstrations, Told
-from agents.checkpoint import check_fingerprint, load_checkpoint, load_model, run_checkpoint
 from agents.config import CaptionConfig, from_json
-from agents.decoding import Decoding, speak
-from agents.factory import build_camera_speaker, build_speaker
-from agents.recording import Act, Expert, Follower, record
-from agents.routes import GraphRoutes, Routes, recorded_routes
-from agents.speaker import Speaker
+from agents.learners.recording import Act, Expert, Follower, record
+from agents.speaking.captioning import Demonstrations, Told
+from agents.speaking.decoding import Decoding, speak
+from agents.speaking.factory import build_camera_speaker, build_speaker
+from agents.speaking.speaker import Speaker
+from agents.speaking.speaker_inputs import GraphRoutes, Routes, recorded_routes
+from agents.training.checkpoint import check_fingerprint, load_checkpoint, load_model, run_checkpoint
 from envs.environment import NavigationVectorEnv
 from scripts.graph_world import GraphWorld
 from scripts.world import World

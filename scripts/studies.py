@@ -11,10 +11,10 @@ from matplotlib.text import Text
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from agents.checkpoint import Checkpoint, load_checkpoint
 from agents.config import TrainConfig, from_json
-from agents.log import read_metrics
-from agents.trainer import LATEST, STAGES
+from agents.training.checkpoint import Checkpoint, load_checkpoint
+from agents.training.log import read_metrics
+from agents.training.trainer import LATEST, STAGES
 from scripts import train
 from scripts.evaluate import lives, open_run
 from vln.console import Console

@@ -7,10 +7,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import cast
 
-from agents.checkpoint import Fingerprint
 from agents.config import HOUSES, Dataset, HousesConfig, TrainConfig
-from agents.language_model import LanguageModelConfig
-from agents.windows import TextWindows
+from agents.speaking.language_model import LanguageModelConfig
+from agents.speaking.windows import TextWindows
+from agents.training.checkpoint import Fingerprint
 from vln.data import DATASETS, find_data
 from vln.episodes import Episode, load_split
 from vln.errors import InputError

@@ -24,19 +24,19 @@ import numba
 import torch
 import tyro
 
-from agents.checkpoint import check_fingerprint, load_checkpoint
 from agents.config import CaptionConfig, TrainConfig, check_config
-from agents.critic import MatchingCritic
-from agents.exploration import Exploration, instructions
-from agents.log import Log, Scores, Silence
-from agents.navigator import Navigator
-from agents.parallel import ALONE, Team, check_workers, leads_here, together, workers_wanted
-from agents.policy import NavigatorAgent
+from agents.evaluation import rollout
+from agents.learners.sampler import EpisodeSampler
+from agents.learners.self_imitation import Exploration, instructions
+from agents.policies.acting import NavigatorAgent
+from agents.policies.navigator import Navigator
 from agents.presets import PRESETS
-from agents.rollout import rollout
-from agents.sampler import EpisodeSampler
-from agents.speaker import Speaker
-from agents.trainer import LATEST, Trainer
+from agents.speaking.critic import MatchingCritic
+from agents.speaking.speaker import Speaker
+from agents.training.checkpoint import check_fingerprint, load_checkpoint
+from agents.training.distributed import ALONE, Team, check_workers, leads_here, together, workers_wanted
+from agents.training.log import Log, Scores, Silence
+from agents.training.trainer import LATEST, Trainer
 from envs.environment import NavigationVectorEnv
 from envs.habitat.settings import use_interpreter
 from scripts.common import friendly_exit

@@ -18,14 +18,14 @@ import torch
 import tyro
 from torch import nn
 
-from agents.captioning import CaptionTrainer
-from agents.checkpoint import load_checkpoint, load_model
 from agents.config import CaptionConfig, check_caption_config
-from agents.log import Log, Scores
+from agents.learners.sampler import EpisodeSampler
 from agents.presets import SPEAKERS
-from agents.sampler import EpisodeSampler
-from agents.speaker import Speaker
-from agents.trainer import LATEST
+from agents.speaking.captioning import CaptionTrainer
+from agents.speaking.speaker import Speaker
+from agents.training.checkpoint import load_checkpoint, load_model
+from agents.training.log import Log, Scores
+from agents.training.trainer import LATEST
 from scripts.common import friendly_exit
 from scripts.settings import read_settings, record
 from scripts.speaker_world import Exam, SpeakerWorld

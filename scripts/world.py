@@ -10,9 +10,9 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 
 from agents.agent import Agent
-from agents.checkpoint import Fingerprint
 from agents.config import TrainConfig
-from agents.navigator import Navigator
+from agents.policies.navigator import Navigator
+from agents.training.checkpoint import Fingerprint
 from envs.environment import NavigationVectorEnv
 from envs.simulator import Simulator
 from vln.episodes import Episode
@@ -123,7 +123,7 @@ class World(ABC):
         Args:
             split: The split.
             num_envs: Episodes at a time.
-            record: Give numpy arrays, poses and choices, as `agents.rollout.rollout` wants them.
+            record: Give numpy arrays, poses and choices, as `agents.evaluation.rollout` wants them.
             silent: Hide the instructions.
             blind: Give nothing to see.
             max_steps: Actions of an episode; if absent the time limit when recording, else those of the configuration.

@@ -26,7 +26,9 @@ from small_house import small_house
 from small_vlnce import ENTRIES, write_rxr, write_vlnce
 from torch import nn
 
-from agents.checkpoint import (
+from agents.config import TrainConfig, from_json
+from agents.learners.dagger import Aggregate, Shard
+from agents.training.checkpoint import (
     Fingerprint,
     as_json,
     check_fingerprint,
@@ -36,9 +38,7 @@ from agents.checkpoint import (
     restore_random,
     save_checkpoint,
 )
-from agents.config import TrainConfig, from_json
-from agents.dagger import Aggregate, Shard
-from agents.log import read_metrics
+from agents.training.log import read_metrics
 from envs.glb import save_glb
 from envs.houses import dataset
 from envs.scenes import load_scene

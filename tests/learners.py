@@ -16,7 +16,7 @@ from agents.config import (
     TextConfig,
     TrainConfig,
 )
-from agents.navigator import Navigator
+from agents.policies.navigator import Navigator
 from scripts.graph_world import GraphWorld
 from scripts.speaker_world import SpeakerWorld
 from scripts.worlds import open_world

@@ -4,8 +4,8 @@ import torch
 from torch import Tensor
 
 from agents.config import CameraConfig, LanguageConfig, NavigatorConfig
-from agents.navigator import Navigator, Observation
-from agents.vision import BlindImages, ImageViews
+from agents.policies.navigator import Navigator, Observation
+from agents.policies.vision import BlindImages, ImageViews
 from vln.language import Vocabulary
 
 SIZE, NEAR = 32, 1.5

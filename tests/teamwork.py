@@ -5,7 +5,7 @@ import signal
 import time
 from collections.abc import Callable
 
-from agents.parallel import Team
+from agents.training.distributed import Team
 from vln.errors import InputError
 
 

@@ -13,12 +13,12 @@ from learners import (
     small_world,
 )
 
-from agents.activations import ListeningAgent, RetracingAgent, heard, held, layers_of, parse_cell, said
 from agents.config import LanguageConfig, NavigatorConfig
-from agents.language import InstructionEncoder
-from agents.policy import NavigatorAgent
-from agents.recurrent import RECURRENT, RecurrentCore
-from agents.rollout import rollout
+from agents.evaluation import rollout
+from agents.policies.acting import NavigatorAgent
+from agents.policies.language import InstructionEncoder
+from agents.policies.recurrent import RECURRENT, RecurrentCore
+from agents.probing.activations import ListeningAgent, RetracingAgent, heard, held, layers_of, parse_cell, said
 from vln.errors import InputError
 
 HELD, VALUE = 2, 0.7

@@ -16,7 +16,7 @@ from worlds import write_world
 
 from agents.agent import ShortestPathAgent
 from agents.config import CameraConfig, NavigatorConfig, TrainConfig
-from agents.rollout import rollout
+from agents.evaluation import rollout
 from envs.glb import save_glb
 from envs.houses import dataset as houses_data
 from scripts import evaluate

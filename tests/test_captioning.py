@@ -10,11 +10,11 @@ import pytest
 import torch
 from learners import small_caption_config, small_speaker_world
 
-from agents import log
-from agents.captioning import CaptionTrainer
-from agents.checkpoint import load_checkpoint
 from agents.config import CaptionConfig
-from agents.trainer import BEST, LATEST
+from agents.speaking.captioning import CaptionTrainer
+from agents.training import log
+from agents.training.checkpoint import load_checkpoint
+from agents.training.trainer import BEST, LATEST
 from scripts.speaker_world import SpeakerWorld
 from scripts.train_speaker import build_trainer
 from vln.errors import InputError
@@ -71,7 +71,7 @@ def test_an_interrupted_run_ends_bit_for_bit_like_the_uninterrupted_one(world, w
             trainer.train()
             break
         with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-            patch.setattr("agents.trainer.delayed", pressing(trainer, stop))
+            patch.setattr("agents.training.trainer.delayed", pressing(trainer, stop))
             trainer.train()
         assert load_checkpoint(tmp_path / LATEST).state["iteration"] == stop
         torch.rand(7)  # what else a process may have drawn

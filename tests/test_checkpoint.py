@@ -8,7 +8,9 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from agents.checkpoint import (
+from agents.config import LossConfig, PhaseConfig, TrainConfig, check_config, from_json
+from agents.presets import PRESETS
+from agents.training.checkpoint import (
     FORMAT,
     Checkpoint,
     Fingerprint,
@@ -22,8 +24,6 @@ from agents.checkpoint import (
     run_checkpoint,
     save_checkpoint,
 )
-from agents.config import LossConfig, PhaseConfig, TrainConfig, check_config, from_json
-from agents.presets import PRESETS
 from vln.errors import InputError
 
 STATE = {"iteration": 3, "seconds": 1.5, "best": 0.1 + 0.2, "config": {}, "fingerprint": {"features": "0f"}}
@@ -122,7 +122,7 @@ def test_an_interrupted_save_keeps_the_old_checkpoint(tmp_path, monkeypatch):
         temporary.write_bytes(b"half of")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("agents.checkpoint.save_file", cut)
+    monkeypatch.setattr("agents.training.checkpoint.save_file", cut)
     with pytest.raises(KeyboardInterrupt):
         saved(path)
     assert path.read_bytes() == before

@@ -9,8 +9,8 @@ import pytest
 from command_line import SMALL, Result
 from learners import small_caption_config, small_world
 
-from agents.checkpoint import as_json, save_checkpoint
 from agents.presets import houses_demo, r2r_navigator
+from agents.training.checkpoint import as_json, save_checkpoint
 from scripts.cell_study import NO_CLIP, Variant, variants
 from scripts.compare_bias import FULL
 from scripts.compare_cells_report import binned, over, says

@@ -9,7 +9,7 @@ import torch
 from command_line import SMALL, Result
 
 from agents.config import LanguageConfig
-from agents.language import InstructionEncoder
+from agents.policies.language import InstructionEncoder
 from agents.presets import r2r_demo, r2r_letters
 from scripts.compare_typos import summary, unknown_share
 from vln.episodes import load_split

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from learners import SMALL_NAVIGATOR, small_config, small_world
 from test_trainer import before_update, fresh, press_ctrl_c, rows
 
-from agents import log
-from agents.checkpoint import load_checkpoint
 from agents.config import DaggerConfig, LossConfig, PhaseConfig
-from agents.dagger import Aggregate, Shard, round_starts
-from agents.trainer import LATEST, Trainer
+from agents.learners.dagger import Aggregate, Shard, round_starts
+from agents.training import log
+from agents.training.checkpoint import load_checkpoint
+from agents.training.trainer import LATEST, Trainer
 from scripts.worlds import World
 from vln.errors import InputError
 

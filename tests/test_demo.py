@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from command_line import run_script
 
-from agents.trainer import LATEST
+from agents.training.trainer import LATEST
 from scripts import demo
 from scripts.demo import Background, Step, plan, run, train
 from vln.errors import InputError

@@ -8,12 +8,12 @@ import torch
 from learners import SMALL_NAVIGATOR, fresh_navigator, small_config, small_world
 from torch import Tensor
 
-from agents import recording as module
 from agents.config import LossConfig
-from agents.experience import Experience, collect
-from agents.navigator import Navigator
-from agents.objective import objective
-from agents.recording import Predictions, Steps
+from agents.learners import recording as module
+from agents.learners.experience import Experience, collect
+from agents.learners.objective import objective
+from agents.learners.recording import Predictions, Steps
+from agents.policies.navigator import Navigator
 from scripts.world import World
 
 ACTIONS = ("panoramic", "low-level")

@@ -14,20 +14,21 @@ from hypothesis import strategies as st
 from learners import SMALL_NAVIGATOR, small_caption_config, small_config, small_speaker_world, small_world
 from test_trainer import before_update, press_ctrl_c, rows
 
-from agents import dagger, log
-from agents.checkpoint import load_checkpoint
 from agents.config import ExplorationConfig, LossConfig, PhaseConfig, check_config
-from agents.critic import MatchingCritic
-from agents.dagger import Aggregate, Shard
-from agents.experience import collect
-from agents.exploration import choose, log_probs, taken
-from agents.forcing import intrinsic_reward
-from agents.objective import targets_of
+from agents.learners import dagger
+from agents.learners.dagger import Aggregate, Shard
+from agents.learners.episode_learning import intrinsic_reward
+from agents.learners.experience import collect
+from agents.learners.objective import targets_of
+from agents.learners.recording import Follower, Mixture, Recording, record
+from agents.learners.self_imitation import choose, log_probs, taken
 from agents.presets import houses_demo, r2r_navigator
-from agents.recording import Follower, Mixture, Recording, record
-from agents.routes import recorded_routes
-from agents.speaker import Speaker
-from agents.trainer import LATEST, Trainer, rehearsal, rehearses
+from agents.speaking.critic import MatchingCritic
+from agents.speaking.speaker import Speaker
+from agents.speaking.speaker_inputs import recorded_routes
+from agents.training import log
+from agents.training.checkpoint import load_checkpoint
+from agents.training.trainer import LATEST, Trainer, rehearsal, rehearses
 from scripts.matching import check_unheard, open_critic
 from scripts.train import build_trainer
 from scripts.world import World

@@ -12,7 +12,10 @@ from learners import fresh_navigator, small_config, small_world
 from torch import nn
 
 from agents.config import LanguageConfig, NavigatorConfig
-from agents.gradients import (
+from agents.learners.recording import Expert, record
+from agents.policies.language import InstructionEncoder
+from agents.policies.recurrent import RecurrentCore
+from agents.probing.gradients import (
     CoreInputs,
     agreement,
     core_inputs,
@@ -23,9 +26,6 @@ from agents.gradients import (
     loss_after,
     norm_of,
 )
-from agents.language import InstructionEncoder
-from agents.recording import Expert, record
-from agents.recurrent import RecurrentCore
 
 WIDTH, HIDDEN, STEPS = 5, 4, 6
 TOKENS = torch.tensor([[3, 4, 5, 6, 2], [8, 7, 2, 0, 0], [2, 0, 0, 0, 0]])

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from small_world import BLOCK, CORRIDOR, episode, make_graph
 
 from agents.agent import RandomAgent, ShortestPathAgent
-from agents.rollout import rollout
+from agents.evaluation import rollout
 from envs.environment import NavigationEnv, NavigationVectorEnv
 from envs.graph import LOW_LEVEL_ACTIONS, LowLevelGraph, PanoramicGraph
 from envs.graph.tables import build_tables, nearest_view, wrap

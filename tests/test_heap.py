@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agents.heap import release_free_memory
+from agents.training.malloc_trim import release_free_memory
 
 MEGABYTE = 2**20
 

@@ -13,7 +13,7 @@ from habitat_worlds import broken_python
 
 from agents.agent import SamplingAgent, ShortestPathAgent
 from agents.config import CameraConfig, HousesConfig, LanguageConfig, NavigatorConfig, TrainConfig
-from agents.rollout import rollout
+from agents.evaluation import rollout
 from envs.continuous import ACTIONS
 from envs.continuous.registry import TIME_LIMITS
 from envs.continuous.scenes import BODY

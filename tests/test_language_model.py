@@ -10,11 +10,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.decoding import Decoding
-from agents.language_model import LanguageModel, LanguageModelConfig
-from agents.language_modelling import bits_per_character, nats
-from agents.windows import TextWindows, whole
-from agents.writing import Writer
+from agents.speaking.decoding import Decoding
+from agents.speaking.language_model import LanguageModel, LanguageModelConfig
+from agents.speaking.language_modelling import bits_per_character, nats
+from agents.speaking.windows import TextWindows, whole
+from agents.speaking.writing import Writer
 from scripts.language import build_trainer
 from scripts.texts import Corpus
 from vln.errors import InputError

@@ -9,9 +9,9 @@ import pytest
 import torch
 from command_line import SMALL, Result, run_script
 
-from agents.checkpoint import load_checkpoint
-from agents.language_modelling import LanguageTrainer
-from agents.trainer import BEST, LATEST
+from agents.speaking.language_modelling import LanguageTrainer
+from agents.training.checkpoint import load_checkpoint
+from agents.training.trainer import BEST, LATEST
 from vln.files import read_json_lines, write_text
 from vln.language import SPECIALS, Vocabulary
 

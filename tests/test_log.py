@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import pytest
 from rich.console import Console
 
-from agents import log
-from agents.log import Log, StageClock
+from agents.training import log
+from agents.training.log import Log, StageClock
 
 
 @dataclass

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import tensor
 
-from agents import losses
-from agents.attention import attend, masked_softmax
+from agents.learners import losses
+from agents.policies.attention import attend, masked_softmax
 
 # Two episodes of three steps, the second of which ends after one: columns are episodes.
 MASK = tensor([[1.0, 1.0], [1.0, 0.0], [1.0, 0.0]])

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from agents.descent import Descent
-from agents.muon import SMALLEST, Muon, matrices_of, orthogonal
-from agents.recurrent import RecurrentCore
+from agents.policies.recurrent import RecurrentCore
+from agents.training.muon import SMALLEST, Muon, matrices_of, orthogonal
+from agents.training.optimization import Descent
 
 
 @pytest.mark.parametrize("shape", [(8, 8), (8, 40), (40, 8), (64, 50)])

@@ -9,11 +9,11 @@ from gymnasium.vector import AutoresetMode
 from small_house import small_episodes, small_house
 
 from agents.config import CameraConfig, LanguageConfig, NavigatorConfig, PhaseConfig, TrainConfig
-from agents.descent import Descent
-from agents.factory import build_camera_navigator
-from agents.naming import STEPS, STOP, WALKS, Naming, Wanderer
-from agents.navigator import Navigator
-from agents.sampler import EpisodeSampler
+from agents.learners.label_pretraining import STEPS, STOP, WALKS, Naming, Wanderer
+from agents.learners.sampler import EpisodeSampler
+from agents.policies.factory import build_camera_navigator
+from agents.policies.navigator import Navigator
+from agents.training.optimization import Descent
 from envs.continuous import ACTIONS, HousesSimulator, SceneCache, Sensors
 from envs.continuous.scenes import COLOUR_NAMES, ROOM_NAMES
 from envs.environment import NavigationVectorEnv

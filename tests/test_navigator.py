@@ -8,10 +8,19 @@ import torch
 from learners import SMALL_LANGUAGE, SMALL_NAVIGATOR, fresh_navigator, small_config, small_world
 
 from agents.config import TrainConfig
-from agents.navigator import DIRECTION, GEOMETRY, Navigator, Observation, Output, directions, facing, view_centres
-from agents.policy import NavigatorAgent
-from agents.rollout import rollout
-from agents.views import BlindViews
+from agents.evaluation import rollout
+from agents.policies.acting import NavigatorAgent
+from agents.policies.navigator import (
+    DIRECTION,
+    GEOMETRY,
+    Navigator,
+    Observation,
+    Output,
+    directions,
+    facing,
+    view_centres,
+)
+from agents.policies.views import BlindViews
 from scripts.worlds import World
 from vln.graph import VIEW_STEP, VIEWS
 

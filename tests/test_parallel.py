@@ -30,15 +30,15 @@ from test_scripts import ROOT
 from test_trainer import before_update, press_ctrl_c
 from torch import Tensor, nn
 
-from agents.checkpoint import load_checkpoint
 from agents.config import DaggerConfig, ExplorationConfig, LossConfig, PhaseConfig, PpoConfig, TrainConfig
-from agents.dagger import Shard, joined
-from agents.descent import Descent
-from agents.naming import STEPS, Naming
-from agents.parallel import ALONE, Deserted, Team, check_workers, together, workers_wanted
-from agents.ppo import Chunk, Ppo, ppo_targets
-from agents.sampler import EpisodeSampler
-from agents.trainer import LATEST, Trainer
+from agents.learners.dagger import Shard, joined
+from agents.learners.label_pretraining import STEPS, Naming
+from agents.learners.ppo import Chunk, Ppo, ppo_targets
+from agents.learners.sampler import EpisodeSampler
+from agents.training.checkpoint import load_checkpoint
+from agents.training.distributed import ALONE, Deserted, Team, check_workers, together, workers_wanted
+from agents.training.optimization import Descent
+from agents.training.trainer import LATEST, Trainer
 from envs.environment import AutoresetMode, NavigationVectorEnv
 from scripts.train import build_trainer, use_threads
 from vln.errors import InputError

@@ -12,8 +12,8 @@ from glb_files import write_triangles
 from rich.console import Console
 from small_house import small_episodes, small_house
 
-from agents.checkpoint import as_json, save_checkpoint
 from agents.config import CameraConfig, HousesConfig, LanguageConfig, NavigatorConfig, TrainConfig
+from agents.training.checkpoint import as_json, save_checkpoint
 from envs.continuous import SceneCache, Sensors
 from envs.continuous.floorplan import floor_plan
 from envs.continuous.registry import TIME_LIMITS

@@ -9,9 +9,9 @@ import torch
 from learners import SMALL_NAVIGATOR, small_caption_config, small_config, small_speaker_world, small_world
 from torch import Tensor
 
-from agents import experience, ppo, recording
 from agents.config import DaggerConfig, ExplorationConfig, LossConfig, PhaseConfig, PpoConfig, TrainConfig
-from agents.trainer import Trainer
+from agents.learners import experience, ppo, recording
+from agents.training.trainer import Trainer
 from scripts.train import build_trainer
 
 IMITATION, POLICY = LossConfig(), LossConfig(teacher=0.0, student=0.5, policy=1.0)

@@ -9,15 +9,15 @@ from test_dagger import same_weights
 from test_houses_world import CONFIG as HOUSES
 from test_trainer import before_update, few, fresh, mean, press_ctrl_c
 
-from agents import log
-from agents.checkpoint import load_checkpoint
 from agents.config import LossConfig, PhaseConfig, PpoConfig, check_config
-from agents.descent import Descent
-from agents.ppo import Chunk, Ppo, Stream, ppo_summary, ppo_targets
-from agents.recording import Follower, record
-from agents.recording import chunks as imitated
-from agents.sampler import EpisodeSampler
-from agents.trainer import LATEST
+from agents.learners.ppo import Chunk, Ppo, Stream, ppo_summary, ppo_targets
+from agents.learners.recording import Follower, record
+from agents.learners.recording import chunks as imitated
+from agents.learners.sampler import EpisodeSampler
+from agents.training import log
+from agents.training.checkpoint import load_checkpoint
+from agents.training.optimization import Descent
+from agents.training.trainer import LATEST
 from scripts.worlds import World, open_world
 from vln.errors import InputError
 

@@ -7,8 +7,8 @@ import torch
 from learners import fresh_navigator, small_config, small_world
 
 from agents.config import PhaseConfig
-from agents.practice import demonstrations, practise, transplant
-from agents.sampler import EpisodeSampler
+from agents.learners.sampler import EpisodeSampler
+from agents.probing.finetune_probe import demonstrations, practise, transplant
 
 
 @pytest.fixture(scope="module")

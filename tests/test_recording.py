@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from learners import fresh_navigator, small_config, small_world
 
 from agents.config import LossConfig, PhaseConfig
-from agents.descent import Descent
-from agents.experience import collect
-from agents.forcing import learn_recording
-from agents.objective import objective
-from agents.recording import Follower, Mixture, frames_at, pack, record, whole
+from agents.learners.episode_learning import learn_recording
+from agents.learners.experience import collect
+from agents.learners.objective import objective
+from agents.learners.recording import Follower, Mixture, frames_at, pack, record, whole
+from agents.training.optimization import Descent
 from scripts.world import World
 
 BATCH, MAX_STEPS = 8, 24

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from agents.config import LanguageConfig
-from agents.language import Instruction, InstructionEncoder
-from agents.recurrent import RECURRENT, RecurrentCore, reversal
+from agents.policies.language import Instruction, InstructionEncoder
+from agents.policies.recurrent import RECURRENT, RecurrentCore, reversal
 
 CELLS, LAYERS = ("rnn", "lstm", "gru"), (1, 2, 3)
 BATCH, WIDTH, HIDDEN, STEPS = 3, 5, 4, 6

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.sampler import EpisodeSampler
+from agents.learners.sampler import EpisodeSampler
 
 LENGTHS = np.random.default_rng(0).integers(5, 80, 1000)
 

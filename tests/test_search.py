@@ -10,7 +10,7 @@ from command_line import SMALL, run_script
 from learners import small_caption_config, small_speaker_world
 
 from agents.agent import ShortestPathAgent
-from agents.rollout import rollout
+from agents.evaluation import rollout
 from scripts import search
 from scripts.evaluate import check_search
 from scripts.search import best_of, fit, own_log_prob

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from agents.checkpoint import as_json
 from agents.presets import PRESETS, SPEAKERS
-from agents.trainer import LATEST
+from agents.training.checkpoint import as_json
+from agents.training.trainer import LATEST
 from scripts import language, train, train_speaker
 from scripts.settings import read_settings, record, resumed_settings
 from vln.errors import InputError

@@ -10,9 +10,9 @@ import pytest
 import torch
 from command_line import SMALL, Result, Run, run_script
 
-from agents.captioning import CaptionTrainer
-from agents.checkpoint import load_checkpoint
-from agents.trainer import BEST, LATEST
+from agents.speaking.captioning import CaptionTrainer
+from agents.training.checkpoint import load_checkpoint
+from agents.training.trainer import BEST, LATEST
 from envs.houses.dataset import SPLITS
 from scripts.critic import lineups
 from scripts.speak import followed

@@ -13,11 +13,11 @@ from learners import small_caption_config, small_houses_config, small_speaker_wo
 from torch import Tensor
 
 from agents.config import CaptionConfig
-from agents.decoding import Decoding, speak
-from agents.descent import Descent
-from agents.recording import Expert, record
-from agents.routes import MOVE, GraphRoutes, Routes, recorded_routes
-from agents.speaker import Memory, Speaker
+from agents.learners.recording import Expert, record
+from agents.speaking.decoding import Decoding, speak
+from agents.speaking.speaker import Memory, Speaker
+from agents.speaking.speaker_inputs import MOVE, GraphRoutes, Routes, recorded_routes
+from agents.training.optimization import Descent
 from scripts.speaker_world import SpeakerWorld
 from vln.errors import InputError
 from vln.language import EOS, PAD, UNK

@@ -11,11 +11,11 @@ import pytest
 import torch
 from learners import SMALL_NAVIGATOR, small_config, small_world
 
-from agents import log
-from agents.average import move_average
-from agents.checkpoint import load_checkpoint
 from agents.config import LossConfig, PhaseConfig, TrainConfig
-from agents.trainer import BEST, LATEST, Trainer
+from agents.training import log
+from agents.training.average import move_average
+from agents.training.checkpoint import load_checkpoint
+from agents.training.trainer import BEST, LATEST, Trainer
 from scripts.train import build_trainer
 from scripts.world import World
 from vln.errors import InputError
@@ -169,7 +169,7 @@ def test_a_killed_run_goes_on_from_its_last_evaluation_with_a_clean_log(optimise
 def test_a_run_can_be_killed_at_any_time(optimised, whole, tmp_path, monkeypatch):
     """Before the first update, and long before an evaluation once some time has gone by."""
     monkeypatch.setattr(log, "EVERY", 3)
-    monkeypatch.setattr("agents.trainer.SAVE_EVERY", 0.0)
+    monkeypatch.setattr("agents.training.trainer.SAVE_EVERY", 0.0)
 
     def die() -> None:
         raise MemoryError

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from agents.config import NavigatorConfig
-from agents.views import BlindViews, DenseViews, WordViews, altered, build_views, word_weights
+from agents.policies.views import BlindViews, DenseViews, WordViews, altered, build_views, word_weights
 from vln.features.table import ViewTable, blind_table
 from vln.graph import VIEWS, NavigationGraph
 

@@ -11,10 +11,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from agents.config import CameraConfig
-from agents.geometry import DIRECTION, cell_directions, directions
-from agents.navigator import Navigator, Observation, Output
-from agents.recognition import cells_shown, label_weights, labels_shown, naming_loss, pointing_loss
-from agents.vision import BlindImages, ImageViews, nearness
+from agents.policies.geometry import DIRECTION, cell_directions, directions
+from agents.policies.navigator import Navigator, Observation, Output
+from agents.policies.recognition import cells_shown, label_weights, labels_shown, naming_loss, pointing_loss
+from agents.policies.vision import BlindImages, ImageViews, nearness
 from vln.errors import InputError
 from vln.language import EOS
 
@@ -183,7 +183,7 @@ def test_images_that_cannot_be_cut_into_cells_are_refused(size, cells):
 
 @pytest.mark.parametrize("has", [True, False])
 def test_eyes_that_compute_with_bfloat16_see_much_the_same_and_learn_in_float32(monkeypatch, has):
-    monkeypatch.setattr("agents.vision.has_bfloat16", lambda device: has)
+    monkeypatch.setattr("agents.policies.vision.has_bfloat16", lambda device: has)
     fine, coarse = (ImageViews(replace(CAMERA, precision=name), 8, 0.0) for name in ("float32", "bfloat16"))
     coarse.load_state_dict(fine.state_dict())
     observation = glances(BATCH, 0)[0]

@@ -1,0 +1,1 @@
+"""Learning algorithms: each turns experience into steps of the optimiser."""

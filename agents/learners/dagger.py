@@ -1,0 +1,267 @@
+"""Data sets that grow while the agent learns, and DAgger (Ross et al. 2011), which labels them by the expert.
+
+On disk an episode is its number, the actions taken and the expert's: two bytes a step. What was seen is rendered again
+by taking the same actions again, since simulators are deterministic.
+"""
+
+from abc import ABC, abstractmethod
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from gymnasium.vector import VectorEnv
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from agents.config import TrainConfig
+from agents.learners.recording import Follower, Mixture, Recording, Steps, record
+from agents.learners.sampler import EpisodeSampler
+from agents.policies.navigator import Navigator
+from agents.training.checkpoint import refusals_of_safetensors
+from agents.training.distributed import ALONE, Team
+from vln.errors import InputError
+from vln.files import replacing, writing
+
+AGAIN = "start the run again in another folder"
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Episodes of one batch.
+
+    Attributes:
+        episodes: (B,) int32, indices into the environment's episodes.
+        lengths: (B,) int32, steps of each.
+        actions: (sum of lengths,) uint8, actions taken, episode by episode.
+        expert: (sum of lengths,) uint8, the expert's actions.
+    """
+
+    episodes: np.ndarray
+    lengths: np.ndarray
+    actions: np.ndarray
+    expert: np.ndarray
+
+
+def shard_of(episodes: np.ndarray, steps: Steps) -> Shard:
+    """What is kept of a batch of episodes."""
+    alive = steps.mask.T.numpy(force=True) > 0
+    taken = (each.T.numpy(force=True)[alive].astype(np.uint8) for each in (steps.actions, steps.expert))
+    return Shard(episodes.astype(np.int32), alive.sum(1).astype(np.int32), *taken)
+
+
+def joined(parts: Sequence[Shard]) -> Shard:
+    """The shard of a batch whose rows workers have lived in turns, from those of the workers."""
+    actions, expert = (
+        [np.split(getattr(part, name), np.cumsum(part.lengths)[:-1]) for part in parts]
+        for name in ("actions", "expert")
+    )
+    in_turns = [np.stack([getattr(part, name) for part in parts], 1).ravel() for name in ("episodes", "lengths")]
+    return Shard(
+        *in_turns,
+        *(np.concatenate([each for row in zip(*steps, strict=True) for each in row]) for steps in (actions, expert)),
+    )
+
+
+class Aggregate:
+    """The data set, one file a batch of episodes, and all of it in memory."""
+
+    def __init__(self, folder: Path, keep: int | None = None, *, written: bool = True) -> None:
+        """An empty data set.
+
+        Args:
+            folder: Where its files are.
+            keep: Of more batches than these the oldest are forgotten.
+            written: Write and delete the files; otherwise another worker does.
+        """
+        self.folder, self._keep, self._written = folder, keep, written
+        self.shards: list[Shard] = []
+        self.added = 0
+
+    def _file(self, number: int) -> Path:
+        return self.folder / f"{number:06d}.safetensors"
+
+    def add(self, shard: Shard) -> None:
+        """Add the episodes of a batch.
+
+        Raises:
+            WriteError: If there is no room for them; nothing is lost.
+        """
+        if self._written:
+            self._write(self._file(self.added), shard)
+        self.shards.append(shard)
+        self.added += 1
+        if self._keep is not None:
+            del self.shards[: -self._keep]
+
+    def _write(self, file: Path, shard: Shard) -> None:
+        with writing(self.folder):
+            self.folder.mkdir(exist_ok=True)
+        with replacing(file, create=False, durable=True) as temporary, refusals_of_safetensors():
+            save_file(vars(shard), temporary)
+
+    def forget(self) -> None:
+        """Delete the files of batches that were forgotten, once no checkpoint wants them any more."""
+        for number in range(self.added - len(self.shards)) if self._written else ():
+            self._file(number).unlink(missing_ok=True)
+
+    def restore(self, added: int) -> None:
+        """Read back what there was after `added` batches; what came after them is overwritten as it comes again.
+
+        Raises:
+            InputError: If one is missing or broken.
+        """
+        first = 0 if self._keep is None else max(0, added - self._keep)
+        self.shards, self.added = [self._read(self._file(number)) for number in range(first, added)], added
+
+    def _read(self, file: Path) -> Shard:
+        try:
+            shard = Shard(**load_file(file))
+        except (OSError, SafetensorError, TypeError) as error:
+            raise InputError(file, f"is missing or no part of a data set of DAgger ({error})", AGAIN) from None
+        if not len(shard.actions) == len(shard.expert) == shard.lengths.sum():
+            raise InputError(file, "has other numbers of steps than its episodes", AGAIN)
+        return shard
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """(N,) steps of all episodes."""
+        return np.concatenate([shard.lengths for shard in self.shards])
+
+    def recall(self, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Episodes (B,) by their number in the data set.
+
+        Returns:
+            Indices (B,) into the environment's episodes, lengths (B,), actions (T, B) and the expert's (T, B), int64,
+            zeros after the end of an episode.
+        """
+        batch = len(self.shards[0].episodes)
+        found = [self._episode(*divmod(int(number), batch)) for number in numbers]
+        episodes, lengths = (np.array(each) for each in list(zip(*found, strict=True))[:2])
+        actions, expert = np.zeros((2, lengths.max(), len(found)), dtype=np.int64)
+        for column, (_, length, taken, right) in enumerate(found):
+            actions[:length, column], expert[:length, column] = taken, right
+        return episodes, lengths, actions, expert
+
+    def _episode(self, shard: int, row: int) -> tuple[int, int, np.ndarray, np.ndarray]:
+        """Index, length, actions and the expert's actions of an episode."""
+        found = self.shards[shard]
+        last = int(found.lengths[: row + 1].sum())
+        steps = slice(last - int(found.lengths[row]), last)
+        return int(found.episodes[row]), int(found.lengths[row]), found.actions[steps], found.expert[steps]
+
+
+def round_starts(iterations: int, rounds: int) -> list[int]:
+    """The update with which each round starts: as many epochs for each, of a data set that grows by equal parts."""
+    parts = rounds * (rounds + 1) // 2
+    return [iterations * number * (number + 1) // 2 // parts for number in range(rounds)]
+
+
+class Rounds(ABC):
+    """Rounds of adding to a data set and of learning from it."""
+
+    def __init__(self, config: TrainConfig, navigator: Navigator, env: VectorEnv, data: Aggregate, team: Team) -> None:
+        """Rounds that have not started.
+
+        Args:
+            config: The run's.
+            navigator: The agent.
+            env: The episodes, autoreset DISABLED, as many at a time as a worker has rows of a batch.
+            data: The data set, the same for all workers.
+            team: Whose workers divide the episodes among them.
+        """
+        self.config, self.data, self._team = config, data, team
+        self._navigator, self._env = navigator, env
+        self._sampler: EpisodeSampler | None = None
+        self._sampled = 0
+
+    @property
+    @abstractmethod
+    def starts(self) -> list[int]:
+        """The update of the phase with which each round starts."""
+
+    @property
+    @abstractmethod
+    def per_round(self) -> int:
+        """Batches that a round adds."""
+
+    @abstractmethod
+    def gather(self) -> int:
+        """Add a batch of episodes, whose chance depends on its number alone; returns the steps that were taken.
+
+        Raises:
+            FloatingPointError: If the policy is not a number.
+        """
+
+    def round(self, done: int) -> int:
+        """The round of the update after `done` updates of the phase."""
+        return bisect_right(self.starts, done) - 1
+
+    def lacks(self, done: int) -> int:
+        """Batches to gather before that update."""
+        return (self.round(done) + 1) * self.per_round - self.data.added
+
+    def recall(self, done: int) -> Recording:
+        """Live through episodes of the data set again, those of the update after `done` updates of the phase.
+
+        Raises:
+            InputError: If they do not end as they did.
+        """
+        size = self.config.batch_size
+        if self._sampled != self.data.added:
+            self._sampler = EpisodeSampler(self.data.lengths, size, self.config.seed, self._team.rows)
+            self._sampled = self.data.added
+        assert self._sampler is not None
+        numbers = self._sampler.batch(done - self.starts[self.round(done)])
+        episodes, lengths, actions, expert = self.data.recall(numbers)
+        device = next(self._navigator.parameters()).device
+        follow = Follower(torch.from_numpy(actions).to(device))
+        found = record(self._env, episodes, follow, torch.ones(len(episodes), device=device))
+        if not np.array_equal(found.mask.sum(0).numpy(force=True), lengths):
+            raise InputError(self.data.folder, "its episodes do not end as they did when they were added", AGAIN)
+        return replace(found, expert=torch.from_numpy(expert).to(device))
+
+
+class Dagger(Rounds):
+    """Episodes lived by expert and agent in turns, labelled by the expert."""
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        navigator: Navigator,
+        env: VectorEnv,
+        sampler: EpisodeSampler,
+        folder: Path,
+        team: Team = ALONE,
+    ) -> None:
+        """Rounds of the phase of imitation that have not started; `sampler` says which episodes are lived."""
+        super().__init__(config, navigator, env, Aggregate(folder, written=team.leads), team)
+        self._episodes = sampler
+
+    @property
+    def starts(self) -> list[int]:
+        """As many epochs for each round."""
+        return round_starts(self.config.imitation.iterations, self.config.dagger.rounds)
+
+    @property
+    def per_round(self) -> int:
+        """Batches that a round adds."""
+        return -(-self.config.dagger.episodes // self.config.batch_size)
+
+    def gather(self) -> int:
+        """Add a batch of episodes, whose chance depends on its number alone; returns the steps that were taken.
+
+        Raises:
+            FloatingPointError: If the policy is not a number.
+        """
+        number, device = self.data.added, next(self._navigator.parameters()).device
+        share = self.config.dagger.expert_decay ** (number // self.per_round)
+        random = torch.Generator(device).manual_seed(self._team.seed((self.config.seed << 24) + number))
+        episodes = self._episodes.batch(number)
+        act = Mixture(self._navigator, torch.full((len(episodes),), share, device=device), random)
+        steps = record(self._env, episodes, act, torch.ones(len(episodes), device=device), keep_frames=False)
+        shard = joined(self._team.gather(shard_of(episodes, steps)))
+        self.data.add(shard)
+        return int(shard.lengths.sum())

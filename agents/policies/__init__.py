@@ -1,0 +1,1 @@
+"""Networks that learners can train, and their parts."""

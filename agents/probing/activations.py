@@ -1,0 +1,232 @@
+"""Cells of recurrent layers: what each says at every word or step, and what happens when some are held at a value.
+
+A cell is known by its layer and its number: `core.1:17`. What is read and held is its output h, which is all that the
+rest of the network and the next step read of it; a held cell of an LSTM goes on remembering, but nobody learns of it.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from agents.agent import Decision
+from agents.policies.acting import NavigatorAgent
+from agents.policies.navigator import Navigator
+from agents.policies.recurrent import reorder, reversal
+from agents.speaking.speaker import Memory, Speaker
+from vln.errors import InputError
+from vln.language import PAD, Vocabulary
+
+Notice = Callable[[Mapping[str, Any]], dict[str, np.ndarray]]
+LABELS = ("semantic", "category", "colour", "room", "target", "way")  # of images, which no agent sees
+Cell = tuple[str, int]  # layer and number
+_CELL = re.compile(r"(.+):(\d+)")
+
+
+def layers_of(network: Navigator | Speaker) -> dict[str, nn.Module]:
+    """The recurrent layers whose cells can be looked at, by name: of a navigator or of a speaker."""
+    if isinstance(network, Speaker):
+        return {"decoder.1": network.decoder}
+    encoder = network.encoder
+    named = [
+        ("encoder.forward", encoder.forwards),
+        ("encoder.backward", encoder.backwards),
+        ("core", network.core.cells),
+    ]
+    return {f"{name}.{number}": layer for name, layers in named for number, layer in enumerate(layers, start=1)}
+
+
+def width_of(layer: nn.Module) -> int:
+    """How many cells a layer has."""
+    return int(layer.hidden_size)  # type: ignore[arg-type]
+
+
+def parse_cell(text: str, layers: Mapping[str, nn.Module], flag: str) -> Cell:
+    """The cell that a text such as `core.1:17` names; `flag` names it in errors.
+
+    Raises:
+        InputError: If the network has no such cell.
+    """
+    match = _CELL.fullmatch(text)
+    if match and match[1] in layers and int(match[2]) < width_of(layers[match[1]]):
+        return match[1], int(match[2])
+    known = ", ".join(f"{name}:0 to {name}:{width_of(layer) - 1}" for name, layer in layers.items())
+    raise InputError(flag, f"this run has no cell '{text}'", f"choose from {known}")
+
+
+@contextmanager
+def held(layers: Mapping[str, nn.Module], values: Mapping[Cell, float]) -> Iterator[None]:
+    """Within the block cells say the same whatever they read: their outputs are `values`."""
+    with ExitStack() as stack:
+        for name, layer in layers.items():
+            cells = {number: value for (owner, number), value in values.items() if owner == name}
+            if cells:
+                stack.enter_context(_held(layer, cells))
+        yield
+
+
+@contextmanager
+def _held(layer: nn.Module, cells: Mapping[int, float]) -> Iterator[None]:
+    """What a layer reads of its own held cells is a constant, which is moved into the bias."""
+    suffix = "_l0" if isinstance(layer, nn.RNNBase) else ""
+    weight, bias = getattr(layer, f"weight_hh{suffix}"), getattr(layer, f"bias_hh{suffix}")
+    numbers, values = torch.tensor(list(cells)), weight.new_tensor(list(cells.values()))
+    before = weight.detach().clone(), bias.detach().clone()
+    with torch.no_grad():
+        bias += weight[:, numbers] @ values
+        weight[:, numbers] = 0
+    hook = layer.register_forward_hook(partial(_hold, numbers, values))
+    try:
+        yield
+    finally:
+        hook.remove()
+        with torch.no_grad():
+            weight.copy_(before[0])
+            bias.copy_(before[1])
+
+
+def _hold(numbers: Tensor, values: Tensor, _module: nn.Module, _inputs: Any, output: Any) -> Any:
+    return _replaced(output, numbers, values)
+
+
+def _replaced(output: Any, numbers: Tensor, values: Tensor) -> Any:
+    """Outputs of a layer with other values of some cells; of what it hands on to itself nothing of them is read."""
+    if isinstance(output, Tensor):
+        return output.index_copy(-1, numbers, values.expand(*output.shape[:-1], -1))
+    return _replaced(output[0], numbers, values), output[1]
+
+
+@contextmanager
+def heard(layers: Mapping[str, nn.Module]) -> Iterator[dict[str, list[Tensor]]]:
+    """Within the block all outputs h of the layers are kept, (B, H) a step or (B, L, H) a sentence, in a list each."""
+    kept: dict[str, list[Tensor]] = {name: [] for name in layers}
+
+    def keep(name: str, _module: nn.Module, _inputs: Any, output: Any) -> None:
+        kept[name].append(output if isinstance(output, Tensor) else output[0])
+
+    hooks = [layer.register_forward_hook(partial(keep, name)) for name, layer in layers.items()]
+    try:
+        yield kept
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+@dataclass
+class _Batch:
+    """What was heard of a batch of B episodes: (B, L, H) of the layers over words, (B, H) a step of the others."""
+
+    lengths: np.ndarray
+    words: dict[str, np.ndarray]
+    steps: list[dict[str, np.ndarray]] = field(default_factory=list)
+    episodes: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+
+
+class ListeningAgent(NavigatorAgent):
+    """Acts like a navigator, and keeps what its cells say."""
+
+    def __init__(self, navigator: Navigator, vocabulary: Vocabulary, notice: Notice | None = None) -> None:
+        """An agent around a navigator.
+
+        Args:
+            navigator: Acts; labels of images are kept from it.
+            vocabulary: What its tokens mean.
+            notice: Makes numbers (B,) of an observation with its labels, which are kept beside the cells.
+        """
+        super().__init__(navigator, vocabulary)
+        layers = layers_of(navigator)
+        self._readers = {name: layer for name, layer in layers.items() if name.startswith("encoder")}
+        self._movers = {name: layer for name, layer in layers.items() if name not in self._readers}
+        self._notice, self._batches = notice, list[_Batch]()
+
+    def begin(self, observation: dict[str, Any], seed: int) -> None:
+        """Read the instructions."""
+        with heard(self._readers) as kept:
+            super().begin(observation, seed)
+        lengths = (torch.as_tensor(observation["instruction"]) != PAD).sum(1)
+        words = {name: _in_order(name, outputs[0], lengths) for name, outputs in kept.items()}
+        self._batches.append(_Batch(lengths.numpy(), words))
+
+    def act(self, observation: dict[str, Any], infos: dict[str, Any]) -> Decision:
+        """One step of the policy."""
+        seen = {name: value for name, value in observation.items() if name not in LABELS}
+        with heard(self._movers) as kept:
+            decision = super().act(seen, infos)
+        batch = self._batches[-1]
+        noticed = self._notice(observation) if self._notice else {}
+        batch.steps.append({name: outputs[0].cpu().numpy() for name, outputs in kept.items()} | noticed)
+        batch.episodes = np.asarray(infos["episode_index"])
+        return decision
+
+    def over_words(self) -> dict[str, list[np.ndarray]]:
+        """By layer what its cells said over the words of each episode, (L, H) each."""
+        return {name: self._by_episode([batch.words[name] for batch in self._batches]) for name in self._readers}
+
+    def over_steps(self, steps: Sequence[int]) -> dict[str, list[np.ndarray]]:
+        """By layer what its cells said over so many `steps` of each episode, (T, H), and what was noticed, (T,)."""
+        found = {}
+        for name in self._batches[0].steps[0]:
+            batches = [np.stack([step[name] for step in batch.steps], 1) for batch in self._batches]
+            found[name] = self._by_episode(batches, steps)
+        return found
+
+    def _by_episode(self, batches: Sequence[np.ndarray], lengths: Sequence[int] | None = None) -> list[np.ndarray]:
+        """Of (B, T, ...) values of each batch those of each episode, in their order, without the padding.
+
+        Without `lengths` they are those of the sentences.
+        """
+        found: dict[int, np.ndarray] = {}
+        for batch, values in zip(self._batches, batches, strict=True):
+            for row, episode in enumerate(batch.episodes.tolist()):
+                length = batch.lengths[row] if lengths is None else lengths[episode]
+                found.setdefault(episode, values[row, :length])
+        return [found[episode] for episode in sorted(found)]
+
+
+class RetracingAgent(NavigatorAgent):
+    """Goes again where it went before, whatever it would rather do now: what it prefers is told in the same states."""
+
+    def __init__(self, navigator: Navigator, vocabulary: Vocabulary, actions: Sequence[Sequence[int]]) -> None:
+        """An agent around a navigator; `actions` are those of each episode of the environment."""
+        super().__init__(navigator, vocabulary)
+        self._actions = np.zeros((len(actions), max(map(len, actions))), np.int64)
+        for row, taken in zip(self._actions, actions, strict=True):
+            row[: len(taken)] = taken
+
+    def _choose(self, probabilities: Tensor, infos: dict[str, Any]) -> Tensor:
+        steps = np.minimum(infos["steps"], self._actions.shape[1] - 1)
+        return torch.as_tensor(self._actions[infos["episode_index"], steps], device=probabilities.device)
+
+
+@torch.no_grad()
+def said(speaker: Speaker, memory: Memory, tokens: Tensor) -> list[np.ndarray]:
+    """What a speaker's cells say after each word of given sentences but the last.
+
+    Args:
+        speaker: Put into evaluation mode.
+        memory: Of B routes.
+        tokens: (B, L), zero-padded, each with its end.
+
+    Returns:
+        (length - 1, H) a sentence.
+    """
+    speaker.eval()
+    with heard(layers_of(speaker)) as kept:
+        speaker.token_log_probs(memory, tokens)
+    (outputs,) = kept["decoder.1"]
+    ends = (tokens != PAD).sum(1).tolist()
+    # The first output comes after the end of the sentence before, when nothing is said yet.
+    return [row[1:end].cpu().numpy() for row, end in zip(outputs, ends, strict=True)]
+
+
+def _in_order(name: str, outputs: Tensor, lengths: Tensor) -> np.ndarray:
+    """Outputs (B, L, H) of a layer in the order of the words; backward layers give them from the end."""
+    if "backward" in name:
+        outputs = reorder(outputs, reversal(lengths.to(outputs.device), outputs.shape[1]))
+    return outputs.cpu().numpy()

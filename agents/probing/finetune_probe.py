@@ -1,0 +1,84 @@
+"""A few updates of a network whose parts come from another run: enough to see how one of its parts learns."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+import torch
+from gymnasium.vector import VectorEnv
+from torch import Tensor, nn
+
+from agents.config import TrainConfig
+from agents.learners.episode_learning import learn_recording
+from agents.learners.recording import Expert, Recording, record, without_dropout
+from agents.learners.sampler import EpisodeSampler
+from agents.policies.navigator import Navigator
+from agents.training.optimization import Descent
+
+
+def transplant(network: nn.Module, weights: Mapping[str, Tensor], fresh: Sequence[str]) -> list[str]:
+    """Take over the weights of another network that fit, by name and shape.
+
+    Args:
+        network: Takes them over.
+        weights: The other's, by name.
+        fresh: What the names of weights start with that are to stay as they are.
+
+    Returns:
+        The names of those that stay as they are.
+    """
+    own = network.state_dict()
+    fitting = {
+        name: value
+        for name, value in weights.items()
+        if name in own and own[name].shape == value.shape and not name.startswith(tuple(fresh))
+    }
+    network.load_state_dict({**own, **fitting})
+    return [name for name in own if name not in fitting]
+
+
+@torch.no_grad()
+def demonstrations(navigator: Navigator, env: VectorEnv, sampler: EpisodeSampler, batches: int) -> list[Recording]:
+    """What the expert does in batches of episodes, with images as the navigator's eyes see them.
+
+    Whoever learns from them has those eyes and leaves them as they are, so that an image is looked at once.
+    """
+    without_dropout(navigator)
+    found = []
+    for number in range(batches):
+        episodes = sampler.batch(number)
+        lived = record(env, episodes, Expert(), torch.ones(len(episodes)))
+        found.append(replace(lived, frames=[navigator.see(frame) for frame in lived.frames]))
+    return found
+
+
+def practise(
+    navigator: Navigator, recordings: Sequence[Recording], config: TrainConfig, parts: tuple[str, ...]
+) -> Iterator[dict[str, float]]:
+    """Imitate recorded episodes, an update a batch, as a configuration's phase of imitation does.
+
+    Args:
+        navigator: Learns.
+        recordings: The batches.
+        config: Says how.
+        parts: What the names of the weights start with whose movement is told.
+
+    Yields:
+        The loss, the norm of the gradient before it is clipped, and the length of the step in those weights, as a
+        share of their own, after each update.
+    """
+    phase = config.imitation
+    descent = Descent(navigator, phase.learning_rate, config.gradient_clip, config.optimizer == "muon")
+    weights = [weight for name, weight in navigator.named_parameters() if name.startswith(parts)]
+    for done, recording in enumerate(recordings):
+        descent.set_rate(phase.learning_rate * (1 - (1 - phase.final_share) * done / len(recordings)))
+        before = [weight.detach().clone() for weight in weights]
+        numbers = learn_recording(navigator, recording, phase, descent)
+        with torch.no_grad():
+            step = [weight - old for weight, old in zip(weights, before, strict=True)]
+        moved = _length(step) / _length(before)
+        yield {"loss": float(numbers["loss"]), "gradient_norm": float(numbers["gradient_norm"]), "moved": moved}
+
+
+def _length(parts: Sequence[Tensor]) -> float:
+    """The Euclidean norm of tensors taken together."""
+    return float(torch.stack([part.detach().norm() for part in parts]).norm())

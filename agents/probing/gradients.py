@@ -1,0 +1,217 @@
+"""How far gradients reach back through time, measured in an agent: vanishing and exploding (Bengio et al. 1994).
+
+The norm of the Jacobian d h_t / d x_{t-k} of a recurrent network's state with respect to its input k steps back: a
+product of k Jacobians of single steps, which shrinks or grows geometrically in a vanilla network, and which the gates
+of an LSTM keep alive (Hochreiter and Schmidhuber 1997; Pascanu et al. 2013, section 2).
+"""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from agents.config import PhaseConfig
+from agents.learners.episode_learning import add_gradients
+from agents.learners.recording import Recording, chunks, without_dropout
+from agents.policies.language import InstructionEncoder
+from agents.policies.navigator import Navigator
+from agents.policies.recurrent import RecurrentCore, reorder, reversal
+
+PROBES = 4  # random directions from which the norm of a Jacobian is estimated
+
+
+@dataclass(frozen=True)
+class CoreInputs:
+    """What the recurrent core of an agent read in B episodes, the longest first.
+
+    Attributes:
+        inputs: (T, B, width), zeros after the end of an episode.
+        lengths: (B,) int64, steps of each.
+        state: (layers, parts, B, hidden), before the first step.
+    """
+
+    inputs: Tensor
+    lengths: Tensor
+    state: Tensor
+
+
+@torch.no_grad()
+def core_inputs(navigator: Navigator, recording: Recording) -> CoreInputs:
+    """What the core reads when the agent lives through recorded episodes once more, without dropout."""
+    read: list[tuple[Tensor, Tensor]] = []
+    without_dropout(navigator)
+    hook = navigator.core.register_forward_pre_hook(lambda _, given: read.append(given))
+    try:
+        for _ in chunks(navigator, recording, 0):
+            pass
+    finally:
+        hook.remove()
+    steps, batch = [step for step, _ in read], len(read[0][0])
+    inputs = steps[0].new_zeros(len(steps), batch, steps[0].shape[1])
+    for place, step in zip(inputs, steps, strict=True):
+        place[: len(step)] = step
+    sizes = torch.tensor([len(step) for step in steps], device=inputs.device)
+    lengths = (sizes[:, None] > torch.arange(batch, device=inputs.device)).sum(0)
+    return CoreInputs(inputs, lengths, read[0][1])
+
+
+def core_reach(core: RecurrentCore, given: CoreInputs, probes: int = PROBES, seed: int = 0) -> Tensor:
+    """Norms of d h_t / d x_{t-k} in a policy's core, h_t its top layer's state at the end of an episode.
+
+    Args:
+        core: The network; its weights are left alone.
+        given: What it read.
+        probes: Random directions to estimate norms from.
+        seed: Of the directions.
+
+    Returns:
+        (B, T) float64: column k belongs to the input k steps before the last; NaN before the start of an episode.
+    """
+    core = deepcopy(core).double().eval()  # what vanishes in single precision is still measured in double
+    inputs, state = given.inputs.double().requires_grad_(), given.state.double()
+    tops = []
+    for step in inputs:
+        top, state = core(step, state)
+        tops.append(top)
+    return _norms(torch.stack(tops, 1), inputs, given.lengths, probes, seed, time_first=True)
+
+
+def encoder_reach(encoder: InstructionEncoder, tokens: Tensor, probes: int = PROBES, seed: int = 0) -> Tensor:
+    """Norms of d h_t / d x_{t-k} in an instruction encoder, h_t its forward state at the last word, x word embeddings.
+
+    Args:
+        encoder: The network; its weights are left alone.
+        tokens: (B, L), zero-padded.
+        probes: Random directions to estimate norms from.
+        seed: Of the directions.
+
+    Returns:
+        (B, L) float64: column k belongs to the word k before the last; NaN before the first word.
+    """
+    encoder = deepcopy(encoder).double().eval()
+    with _leaf(encoder.embedding) as leaves:
+        found = encoder(tokens)
+    forward = found.context[:, :, : encoder.width // (2 if len(encoder.backwards) else 1)]
+    return _norms(forward, leaves[0], found.mask.sum(1), probes, seed)
+
+
+@contextmanager
+def _leaf(module: nn.Module) -> Iterator[list[Tensor]]:
+    """Within the block, what a module gives is cut off from where it came from; the list receives it."""
+    leaves: list[Tensor] = []
+
+    def cut(_module: nn.Module, _given: tuple[Tensor, ...], output: Tensor) -> Tensor:
+        leaves.append(output.detach().requires_grad_())
+        return leaves[-1]
+
+    hook = module.register_forward_hook(cut)
+    try:
+        yield leaves
+    finally:
+        hook.remove()
+
+
+def _norms(states: Tensor, inputs: Tensor, lengths: Tensor, probes: int, seed: int, time_first: bool = False) -> Tensor:
+    """(B, T) Frobenius norms of the Jacobians of the last states (of B, T, H) by the inputs, counted back from there.
+
+    For directions v of independent signs, the mean of |J^T v|^2 is |J|^2 (Hutchinson 1990).
+    """
+    batch, longest, hidden = states.shape
+    last = states[torch.arange(batch, device=states.device), lengths - 1]
+    random = torch.Generator(states.device).manual_seed(seed)
+    squares = states.new_zeros(batch, longest)
+    for _ in range(probes):
+        signs = torch.randint(0, 2, (batch, hidden), generator=random, device=states.device) * 2 - 1
+        (gradient,) = torch.autograd.grad((last * signs).sum(), inputs, retain_graph=True)
+        squares += (gradient.transpose(0, 1) if time_first else gradient).square().sum(-1)
+    back = reorder(squares[:, :, None], reversal(lengths, longest))[:, :, 0]
+    beyond = torch.arange(longest, device=states.device) >= lengths[:, None]
+    return (back / probes).sqrt().masked_fill(beyond, torch.nan)
+
+
+def decay(norms: Tensor) -> Tensor:
+    """What norms are multiplied with at each step back.
+
+    Args:
+        norms: (B, T) as measured here.
+
+    Returns:
+        (B,) the factor of the exponential that fits best (least squares of logarithms); NaN for fewer than two steps.
+    """
+    counted = norms.isfinite() & (norms > 0)
+    steps = torch.arange(norms.shape[1], device=norms.device, dtype=norms.dtype).expand_as(norms)
+    number = counted.sum(1)
+    heights = torch.where(counted, norms, 1.0).log()
+    from_middle = (steps - (steps * counted).sum(1, keepdim=True) / number[:, None]) * counted
+    slopes = (from_middle * heights).sum(1) / from_middle.square().sum(1)
+    return torch.where(number > 1, slopes.exp(), torch.nan)
+
+
+def gradient_of(navigator: Navigator, recording: Recording, phase: PhaseConfig) -> dict[str, Tensor]:
+    """The gradient of the loss of recorded episodes by the weights, without dropout; see `PhaseConfig.truncate`.
+
+    Returns:
+        By the name of the weight; those without influence are left out.
+    """
+    without_dropout(navigator)
+    navigator.zero_grad()
+    add_gradients(navigator, recording, phase, lambda loss: loss.backward())  # type: ignore[no-untyped-call]
+    found = {name: weight.grad for name, weight in navigator.named_parameters() if weight.grad is not None}
+    navigator.zero_grad()
+    return found
+
+
+def loss_after(
+    navigator: Navigator,
+    recording: Recording,
+    phase: PhaseConfig,
+    gradient: dict[str, Tensor],
+    rate: float,
+    clip: float = math.inf,
+) -> float:
+    """The loss of recorded episodes after a step of plain gradient descent.
+
+    Args:
+        navigator: Where the step starts; its weights are left alone.
+        recording: The episodes.
+        phase: Says what is minimised.
+        gradient: By the name of the weight.
+        rate: What the gradient is multiplied with.
+        clip: The norm that it is shortened to before, if it is longer (Pascanu et al. 2013, section 3.2).
+
+    Returns:
+        The loss, infinite if the step leads to where it is not a number.
+    """
+    moved = deepcopy(navigator)
+    without_dropout(moved)
+    share = min(1.0, clip / norm_of(gradient))
+    with torch.no_grad():
+        for name, weight in moved.named_parameters():
+            if name in gradient:
+                weight.sub_(rate * share * gradient[name])
+        try:
+            loss = add_gradients(moved, recording, phase, lambda _: None)["loss"]
+        except FloatingPointError:
+            return math.inf
+    return float(loss) if bool(loss.isfinite()) else math.inf
+
+
+def norm_of(gradient: dict[str, Tensor]) -> float:
+    """The norm of a gradient by all weights together."""
+    return float(torch.stack([each.norm() for each in gradient.values()]).norm())
+
+
+def agreement(gradient: dict[str, Tensor], whole: dict[str, Tensor], part: str) -> tuple[float, float]:
+    """How a gradient compares with the whole one, by the weights whose names start with `part`.
+
+    Returns:
+        The cosine between the two, and how many times as long it is.
+    """
+    one, other = (
+        torch.cat([each[name].flatten() for name in whole if name.startswith(part)]) for each in (gradient, whole)
+    )
+    return float(torch.cosine_similarity(one, other, 0)), float(one.norm() / other.norm())

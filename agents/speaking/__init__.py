@@ -1,0 +1,1 @@
+"""Networks that produce language: the speaker, its matching critic, and language models."""

@@ -1,0 +1,89 @@
+"""Learning to speak: teacher forcing on demonstrations, until what is said gets no better."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from agents.config import CaptionConfig
+from agents.learners.sampler import EpisodeSampler
+from agents.policies.language import PAD
+from agents.speaking.speaker import Speaker
+from agents.speaking.speaker_inputs import Routes
+from agents.training.checkpoint import Fingerprint
+from agents.training.log import Log, Scores
+from agents.training.supervised import SupervisedTrainer
+
+
+class Demonstrations(Protocol):
+    """Routes that people described."""
+
+    def routes(self, episodes: np.ndarray) -> Routes:
+        """The routes of episodes (B,)."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """What there is to learn from.
+
+    Attributes:
+        demonstrations: The routes of N episodes.
+        tokens: (N, L) int64, what was said of each, zero-padded.
+    """
+
+    demonstrations: Demonstrations
+    tokens: Tensor
+
+
+class CaptionTrainer(SupervisedTrainer):
+    """A run of a speaker; what people said on `config.select` is to become likelier, as a critic needs it."""
+
+    stage = "learning to speak"
+
+    def __init__(
+        self,
+        config: CaptionConfig,
+        speaker: Speaker,
+        told: Told,
+        sampler: EpisodeSampler,
+        evaluate: Callable[[], Scores],
+        log: Log,
+        folder: Path,
+        fingerprint: Fingerprint,
+    ) -> None:
+        """A run that starts at iteration 0.
+
+        Args:
+            config: What to do.
+            speaker: On the device to learn on.
+            told: Training episodes.
+            sampler: Says which episodes each update learns from.
+            evaluate: Scores the speaker as it is, by split and metric.
+            log: Where numbers go.
+            folder: Where checkpoints go.
+            fingerprint: Of the data.
+        """
+        super().__init__(config, speaker, evaluate, log, folder, fingerprint)
+        self.config, self.speaker, self.told, self.sampler = config, speaker, told, sampler
+
+    def headline(self, row: Mapping[str, float]) -> str:
+        """BLEU and loss of a split."""
+        return f"BLEU {row['BLEU']:.1f}, loss {row['loss']:.3f}"
+
+    def quality(self, scores: Scores) -> float:
+        """Log-probability of a token on the selecting split."""
+        return -scores[self.config.select]["loss"]
+
+    def learn(self) -> dict[str, float]:
+        """Take a step along the mean loss of the tokens of a batch of episodes."""
+        episodes = self.sampler.batch(self.iteration)
+        self.speaker.train()
+        routes = self.told.demonstrations.routes(episodes).to(self.device)
+        tokens = self.told.tokens[torch.from_numpy(episodes)].to(self.device)
+        count = int((tokens != PAD).sum())
+        loss = -self.speaker.token_log_probs(self.speaker.read(routes), tokens).sum() / count
+        return self.descend(loss, count)

@@ -1,0 +1,65 @@
+"""The decoder that speakers and language models share: a recurrent network over the words said so far.
+
+Words are told apart by their embeddings, of which the same table is read and scored against (Press and Wolf 2017).
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from agents.config import Cell
+from agents.policies.language import PAD
+from agents.policies.recurrent import RECURRENT
+
+State = tuple[Tensor, ...]
+"""What is carried from word to word: (layers, B, H) hidden, and with an LSTM (layers, B, H) cell."""
+
+
+class Decoder(nn.Module):
+    """Hears words, thinks, and scores what comes next; what else it attends to is up to those that inherit it."""
+
+    def build_decoder(
+        self, embedding: Tensor, hidden: int, dropout: float, attended: int = 0, cell: Cell = "lstm", layers: int = 1
+    ) -> None:
+        """Make the weights.
+
+        Args:
+            embedding: (V, E), where word vectors start.
+            hidden: Width of the state.
+            dropout: Of embeddings, states and thoughts.
+            attended: Width of vectors that are attended to with the state in mind; 0 is none.
+            cell: Recurrent cell.
+            layers: Recurrent layers.
+        """
+        width = embedding.shape[1]
+        self.embedding = nn.Embedding.from_pretrained(embedding.clone(), freeze=False, padding_idx=PAD)  # type: ignore[no-untyped-call]
+        between = dropout if layers > 1 else 0.0
+        self.parts = 2 if cell == "lstm" else 1
+        self.decoder = RECURRENT[cell](width, hidden, layers, batch_first=True, dropout=between)
+        if attended:
+            self.attention = nn.Linear(hidden, attended, bias=False)
+        self.out = nn.Linear(hidden + attended, hidden)
+        self.word = nn.Linear(hidden, width, bias=False)
+        self.often = nn.Parameter(torch.zeros(len(embedding)))
+        self.dropout = nn.Dropout(dropout)
+
+    def hear(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
+        """States of the top layer (B, L, H) after each of the tokens (B, L), and what is carried on."""
+        words = self.dropout(self.embedding(tokens))
+        if self.parts == 2:
+            return self.decoder(words, state)
+        hidden, after = self.decoder(words, state[0])
+        return hidden, (after,)
+
+    def think(self, found: Tensor) -> Tensor:
+        """Thoughts (..., H) on states, and on what was attended to if anything (..., H + attended)."""
+        return self.dropout(torch.tanh(self.out(found)))
+
+    def scores(self, thought: Tensor) -> Tensor:
+        """Scores (..., V) of the next word; those of padding mean nothing."""
+        return self.word(thought) @ self.embedding.weight.T + self.often
+
+
+def never_padding(scores: Tensor) -> Tensor:
+    """Scores (..., V) with -inf for the padding, which is not said."""
+    return F.pad(scores[..., 1:], (1, 0), value=-torch.inf)

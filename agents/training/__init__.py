@@ -1,0 +1,1 @@
+"""What every training run shares: trainer, checkpoints, optimiser, workers, logging."""
