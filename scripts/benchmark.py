@@ -34,7 +34,7 @@ from rich.table import Table
 from agents.config import TrainConfig
 from agents.policies.views import word_weights
 from agents.presets import PRESETS
-from agents.training.distributed import Team, check_workers, together, workers_wanted
+from agents.training.distributed import Workers, check_workers, launch, workers_wanted
 from agents.training.trainer import Trainer
 from envs.environment import NavigationVectorEnv
 from envs.graph import PanoramicGraph
@@ -227,29 +227,29 @@ def train(
     workers = workers_wanted(workers)
     check_workers(config, workers)
     timing = Timing(config, preset, phase, data, updates, threads, device, json)
-    together(partial(time_training, timing), workers)
+    launch(partial(time_training, timing), workers)
 
 
-def time_training(timing: Timing, team: Team) -> None:
-    """Time updates as a worker of a team; the first one shows what came of it."""
+def time_training(timing: Timing, workers: Workers) -> None:
+    """Time updates as one of the workers; the first one shows what came of it."""
     config = timing.config
-    use_threads(timing.threads, team.count)
-    with team.leader_first():
+    use_threads(timing.threads, workers.count)
+    with workers.main_first():
         world = open_world(config, timing.data, ("train",))
     with TemporaryDirectory() as folder:
-        trainer = build_trainer(world, Path(folder), team.device(timing.device), (), team=team)
+        trainer = build_trainer(world, Path(folder), workers.device(timing.device), (), workers=workers)
         while trainer.batches_to_gather():
             trainer.gather()
         for _ in range(WARM_UP):
             trainer.update()
-        before, console = trainer.steps, Console(stderr=True, quiet=not team.leads)
+        before, console = trainer.steps, Console(stderr=True, quiet=not workers.is_main)
         parts = [time_update(trainer) for _ in track(range(timing.updates), transient=True, console=console)]
     seconds = {name: median(part.get(name, 0.0) for part in parts) for name in parts[-1]}
     rows = {
         "preset": timing.preset,
         "phase": timing.phase,
         "precision": config.navigator.camera.precision,
-        "workers": team.count,
+        "workers": workers.count,
         "threads": torch.get_num_threads(),
         "batch_size": config.batch_size,
         "episodes_per_second": config.batch_size / seconds["update"],
@@ -257,7 +257,7 @@ def time_training(timing: Timing, team: Team) -> None:
         "memory_GB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
         "seconds": seconds,
     }
-    if team.leads:
+    if workers.is_main:
         show(_train_table(rows), rows, timing.json)
 
 
@@ -272,8 +272,8 @@ def time_update(trainer: Trainer) -> dict[str, float]:
         (trainer.env, "reset", "environment"),
         (trainer.env, "step", "environment"),
         (torch.Tensor, "backward", "backward"),
-        *((optimizer, "step", "optimiser") for optimizer in trainer.descent.optimizers.values()),
-        *([(Team, "average_gradients", "average and wait")] if trainer.team.count > 1 else ()),
+        *((optimizer, "step", "optimiser") for optimizer in trainer.optimizer.optimizers.values()),
+        *([(Workers, "average_gradients", "average and wait")] if trainer.workers.count > 1 else ()),
     )
     with ExitStack() as watches:
         for owner, method, part in parts:

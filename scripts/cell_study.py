@@ -27,7 +27,7 @@ TRUNCATIONS = (4, 8, 16)
 NO_CLIP = 1e9  # a norm that no gradient has
 PARTS = {"encoder": ("encoder.forwards", "encoder.backwards"), "core": ("core",)}
 MEASURED = 64  # episodes in which gradients are measured
-PLAIN_RATE = 0.02  # of plain gradient descent
+PLAIN_RATE = 0.02  # of plain gradient optimizer
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class Finding:
         minutes: That it learnt for.
         truncated: By the steps after which it stops flowing back, the cosine of the gradient of the core's weights
             with the whole one, and how many times as long it is.
-        step: What a step of plain gradient descent does: the norm of the gradient, the loss before, and after a step
+        step: What a step of plain gradient optimizer does: the norm of the gradient, the loss before, and after a step
             that is clipped, and one that is not.
     """
 

@@ -34,7 +34,7 @@ from agents.presets import PRESETS
 from agents.speaking.critic import MatchingCritic
 from agents.speaking.speaker import Speaker
 from agents.training.checkpoint import check_fingerprint, load_checkpoint
-from agents.training.distributed import ALONE, Team, check_workers, leads_here, together, workers_wanted
+from agents.training.distributed import SINGLE, Workers, check_workers, is_main_here, launch, workers_wanted
 from agents.training.log import Log, Scores, Silence
 from agents.training.trainer import LATEST, Trainer
 from envs.environment import NavigationVectorEnv
@@ -95,32 +95,32 @@ def main(arguments: Arguments) -> None:
     check_config(arguments.config)
     workers = workers_wanted(arguments.workers)
     check_workers(arguments.config, workers)
-    with run_folder(arguments.out, arguments.resume, leads_here()):
-        together(partial(train, arguments), workers)
+    with run_folder(arguments.out, arguments.resume, is_main_here()):
+        launch(partial(train, arguments), workers)
 
 
-def train(arguments: Arguments, team: Team) -> None:
-    """Train, as a worker of a team."""
-    device, folder = usable_device(team.device(arguments.device)), arguments.out
-    use_threads(arguments.threads, team.count)
+def train(arguments: Arguments, workers: Workers) -> None:
+    """Train, as a worker of a workers."""
+    device, folder = usable_device(workers.device(arguments.device)), arguments.out
+    use_threads(arguments.threads, workers.count)
     use_interpreter(arguments.habitat_python)
     torch.manual_seed(arguments.config.seed)
-    with team.leader_first():
+    with workers.main_first():
         world = open_world(arguments.config, arguments.data, splits(arguments.config))
         world = world.without_bad_episodes() if arguments.skip_bad else world
         world = augmented(world, arguments.augment)
-        check_splits(world, team.leads)
+        check_splits(world, workers.is_main)
         critic = open_critic(arguments.critic, world, arguments.data, device)
-    trainer = build_trainer(world, folder, device, splits(arguments.config)[1:], critic, team)
+    trainer = build_trainer(world, folder, device, splits(arguments.config)[1:], critic, workers)
     if arguments.resume:
         trainer.resume(load_checkpoint(folder / LATEST))
     elif arguments.start_from:
         checkpoint = load_checkpoint(arguments.start_from)
         check_fingerprint(checkpoint, trainer.fingerprint)
         trainer.start_from(checkpoint)
-    if team.leads:
+    if workers.is_main:
         writable_folder(folder)
-        record(replace(arguments, workers=team.count))
+        record(replace(arguments, workers=workers.count))
         write_text(folder / "vocabulary.json", world.vocabulary.to_json())
     trainer.train()
 
@@ -142,12 +142,12 @@ def splits(config: TrainConfig | CaptionConfig) -> tuple[str, ...]:
     return tuple(dict.fromkeys(["train", *SPLITS, *(["dev"] if config.select == "dev" else []), *explored]))
 
 
-def check_splits(world: World, leads: bool = True) -> None:
+def check_splits(world: World, is_main: bool = True) -> None:
     """Check before anything is learnt what evaluation or the choice of the best would stumble over later.
 
     Args:
         world: With the splits of a run, training first.
-        leads: Whether this worker checks the scenes, and says of which instructions no word is known.
+        is_main: Whether this worker checks the scenes, and says of which instructions no word is known.
 
     Raises:
         InputError: If there are no goals to learn from or to select by, or an episode does not fit its scene.
@@ -157,7 +157,7 @@ def check_splits(world: World, leads: bool = True) -> None:
     for source, split in needed:
         if world.splits[split][0].withheld:
             raise InputError(source, f"the goals of split '{split}' are withheld", "use a split whose goals are public")
-    if leads:
+    if is_main:
         world.check()
         for split, episodes in world.splits.items():
             if split != "train":
@@ -190,19 +190,19 @@ def augmented(world: World, files: Sequence[Path]) -> World:
 
 
 @contextmanager
-def run_folder(out: Path, resume: bool, leads: bool = True) -> Iterator[Path]:
+def run_folder(out: Path, resume: bool, is_main: bool = True) -> Iterator[Path]:
     """Within the block the folder of a run is this process's alone; what killed ones were writing there is removed.
 
     Args:
         out: The folder.
         resume: Whether it is to hold a run.
-        leads: Whether this process is the one of its workers that writes.
+        is_main: Whether this process is the one of its workers that writes.
 
     Raises:
         InputError: If there is no run to resume, or one in the way, or another process is at work there.
     """
     check_folder(out, resume)
-    if not leads:
+    if not is_main:
         yield out
         return
     with locked(out):
@@ -218,47 +218,47 @@ def build_trainer(
     device: str,
     evaluated: Sequence[str],
     critic: Speaker | None = None,
-    team: Team = ALONE,
+    workers: Workers = SINGLE,
 ) -> Trainer:
     """A trainer at iteration 0, which evaluates on those of the splits `evaluated` whose goals are known."""
     config = world.config
-    evaluated = [split for split in evaluated if team.leads and not world.splits[split][0].withheld]
+    evaluated = [split for split in evaluated if workers.is_main and not world.splits[split][0].withheld]
     navigator = world.navigator().to(device)
     agent = NavigatorAgent(navigator, world.vocabulary)
     environments = {split: world.environment(split, EVALUATION_BATCH, record=True) for split in evaluated}
-    log = Log(folder) if team.leads else Silence()
+    log = Log(folder) if workers.is_main else Silence()
 
     def evaluate() -> Scores:
         return {split: score(world, split, agent, env, log) for split, env in environments.items()}
 
     matching = MatchingCritic(critic, navigator.low_level_actions) if critic else None
-    team.part_ways(config.seed)
+    workers.reseed_per_rank(config.seed)
     return Trainer(
         config,
         navigator,
-        world.environment("train", config.batch_size // team.count, device=device),
-        EpisodeSampler(world.lengths("train"), config.batch_size, config.seed, team.rows),
+        world.environment("train", config.batch_size // workers.count, device=device),
+        EpisodeSampler(world.lengths("train"), config.batch_size, config.seed, workers.rows),
         evaluate,
         log,
         folder,
         world.fingerprint,
         matching,
-        build_exploration(world, navigator, matching, folder, device, team),
-        team,
+        build_exploration(world, navigator, matching, folder, device, workers),
+        workers,
     )
 
 
 def build_exploration(
-    world: World, navigator: Navigator, critic: MatchingCritic | None, folder: Path, device: str, team: Team
+    world: World, navigator: Navigator, critic: MatchingCritic | None, folder: Path, device: str, workers: Workers
 ) -> Exploration | None:
     """The exploration that a configuration asks for, of episodes of which nothing is known but where they start."""
     config = world.config
     if not config.exploration.iterations or critic is None:
         return None
     split = config.sil.split
-    env = world.environment(split, config.batch_size // team.count, device=device, withheld=True)
-    sampler = EpisodeSampler(world.lengths(split), instructions(config), config.seed, team.rows)
-    return Exploration(config, navigator, env, sampler, critic, folder / "explored", team)
+    env = world.environment(split, config.batch_size // workers.count, device=device, withheld=True)
+    sampler = EpisodeSampler(world.lengths(split), instructions(config), config.seed, workers.rows)
+    return Exploration(config, navigator, env, sampler, critic, folder / "explored", workers)
 
 
 def score(world: World, split: str, agent: NavigatorAgent, env: NavigationVectorEnv, log: Log) -> dict[str, float]:

@@ -5,7 +5,7 @@ import signal
 import time
 from collections.abc import Callable
 
-from agents.training.distributed import Team
+from agents.training.distributed import Workers
 from vln.errors import InputError
 
 
@@ -21,10 +21,10 @@ def bug() -> None:
     raise LookupError("broken")
 
 
-def fail(rank: int, act: Callable[[], None], team: Team) -> None:
+def fail(rank: int, act: Callable[[], None], workers: Workers) -> None:
     """One worker does something bad, the others wait for it."""
-    team.any(False)
-    if team.rank == rank:
+    workers.any(False)
+    if workers.rank == rank:
         act()
-    while not all(team.any(False)):
+    while not all(workers.any(False)):
         time.sleep(0.01)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agents.training.malloc_trim import release_free_memory
+from agents.training.malloc_trim import malloc_trim
 
 MEGABYTE = 2**20
 
@@ -24,6 +24,6 @@ def test_holes_between_what_is_kept_are_given_back() -> None:
     blocks = [bytearray(64 * 1024) for _ in range(4000)]
     before = _resident()
     del blocks[::2]  # each hole has neighbours that stay, so that the heap cannot shrink from its end
-    release_free_memory()
+    malloc_trim()
     assert before - _resident() > 100 * MEGABYTE
     assert len(blocks) == 2000

@@ -6,7 +6,7 @@ from torch import nn
 
 from agents.policies.recurrent import RecurrentCore
 from agents.training.muon import SMALLEST, Muon, matrices_of, orthogonal
-from agents.training.optimization import Descent
+from agents.training.optimization import OptimizerStep
 
 
 @pytest.mark.parametrize("shape", [(8, 8), (8, 40), (40, 8), (64, 50)])
@@ -43,8 +43,8 @@ def test_tables_vectors_and_thin_matrices_are_left_to_adam():
     assert id(network.table.weight) not in found
     assert id(network.thin.weight) not in found
     assert {id(network.wide.weight), *(id(each) for each in network.core.parameters() if each.ndim == 2)} == found
-    descent = Descent(network, 1e-3, 1.0, muon=True)
-    held = [id(each) for optimizer in descent.optimizers.values() for each in optimizer.param_groups[0]["params"]]
+    optimizer = OptimizerStep(network, 1e-3, 1.0, muon=True)
+    held = [id(each) for optimizer in optimizer.optimizers.values() for each in optimizer.param_groups[0]["params"]]
     assert sorted(held) == sorted(id(each) for each in network.parameters())
 
 
@@ -53,10 +53,10 @@ def test_a_network_learns():
     network = nn.Sequential(nn.Linear(16, 32), nn.Tanh(), nn.Linear(32, 8))
     x = torch.randn(256, 16)
     y = torch.tanh(x @ torch.randn(16, 8))
-    descent, losses = Descent(network, 1e-2, 10.0, muon=True), []
+    optimizer, losses = OptimizerStep(network, 1e-2, 10.0, muon=True), []
     for _ in range(400):
         loss = (network(x) - y).square().mean()
-        descent.add(loss)
-        descent.step()
+        optimizer.backward(loss)
+        optimizer.step()
         losses.append(float(loss.detach()))
     assert losses[-1] < 0.02 * losses[0]

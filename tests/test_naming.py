@@ -13,7 +13,7 @@ from agents.learners.label_pretraining import STEPS, STOP, WALKS, Naming, Wander
 from agents.learners.sampler import EpisodeSampler
 from agents.policies.factory import build_camera_navigator
 from agents.policies.navigator import Navigator
-from agents.training.optimization import Descent
+from agents.training.optimization import OptimizerStep
 from envs.continuous import ACTIONS, HousesSimulator, SceneCache, Sensors
 from envs.continuous.scenes import COLOUR_NAMES, ROOM_NAMES
 from envs.environment import NavigationVectorEnv
@@ -51,9 +51,9 @@ def naming(learner: Navigator, env: NavigationVectorEnv) -> Naming:
 
 def test_names_of_categories_and_colours_are_learnt():
     learner, env = navigator(), environment(category=True, colour=True)
-    descent = Descent(learner, PHASE.learning_rate, 5.0)
+    optimizer = OptimizerStep(learner, PHASE.learning_rate, 5.0)
     walks = naming(learner, env)
-    losses = [float(walks.update(done, PHASE, descent)["semantic"]) for done in range(60)]
+    losses = [float(walks.update(done, PHASE, optimizer)["semantic"]) for done in range(60)]
     assert np.mean(losses[-10:]) < 0.5 * np.mean(losses[:5])
 
 
@@ -61,7 +61,7 @@ def test_acting_is_not_touched_by_it():
     learner = navigator()
     before = {name: value.clone() for name, value in learner.state_dict().items()}
     env = environment(category=True, colour=True)
-    numbers = naming(learner, env).update(0, PHASE, Descent(learner, 1e-2, 5.0))
+    numbers = naming(learner, env).update(0, PHASE, OptimizerStep(learner, 1e-2, 5.0))
     changed = {name.split(".")[0] for name, value in learner.state_dict().items() if not value.equal(before[name])}
     assert "views" in changed
     assert changed.isdisjoint({"core", "act", "value", "progress", "read"})
@@ -71,7 +71,7 @@ def test_acting_is_not_touched_by_it():
 def test_a_world_without_labels_is_named():
     learner = navigator()
     with pytest.raises(InputError, match="perception.iterations: there are no labelled images"):
-        naming(learner, environment()).update(0, PHASE, Descent(learner, 1e-2, 5.0))
+        naming(learner, environment()).update(0, PHASE, OptimizerStep(learner, 1e-2, 5.0))
 
 
 def test_whoever_comes_later_has_seen_the_same():
@@ -81,9 +81,9 @@ def test_whoever_comes_later_has_seen_the_same():
     last = WALKS + 3
     for done in range(last + 1):
         torch.manual_seed(done)
-        one = whole.update(done, PHASE, Descent(learner, 0.0, 5.0))
+        one = whole.update(done, PHASE, OptimizerStep(learner, 0.0, 5.0))
     torch.manual_seed(last)
-    other = resumed.update(last, PHASE, Descent(learner, 0.0, 5.0))
+    other = resumed.update(last, PHASE, OptimizerStep(learner, 0.0, 5.0))
     assert {name: float(value) for name, value in one.items()} == {name: float(value) for name, value in other.items()}
 
 
@@ -137,7 +137,7 @@ def test_rooms_are_those_that_things_are_in_and_may_be_the_target():
 def test_what_was_seen_can_be_forgotten():
     learner, env = navigator(), environment(category=True, colour=True)
     walks = naming(learner, env)
-    walks.update(0, PHASE, Descent(learner, 1e-2, 5.0))
+    walks.update(0, PHASE, OptimizerStep(learner, 1e-2, 5.0))
     assert walks._seen
     walks.forget()
     assert not walks._seen

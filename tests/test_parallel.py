@@ -36,8 +36,8 @@ from agents.learners.label_pretraining import STEPS, Naming
 from agents.learners.ppo import Chunk, Ppo, ppo_targets
 from agents.learners.sampler import EpisodeSampler
 from agents.training.checkpoint import load_checkpoint
-from agents.training.distributed import ALONE, Deserted, Team, check_workers, together, workers_wanted
-from agents.training.optimization import Descent
+from agents.training.distributed import SINGLE, WorkerLost, Workers, check_workers, launch, workers_wanted
+from agents.training.optimization import OptimizerStep
 from agents.training.trainer import LATEST, Trainer
 from envs.environment import AutoresetMode, NavigationVectorEnv
 from scripts.train import build_trainer, use_threads
@@ -83,17 +83,17 @@ RUNS: dict[str, tuple[TrainConfig, tuple[int, ...]]] = {
 }
 
 
-def trainer_of(data: Path, config: TrainConfig, folder: Path, team: Team = ALONE) -> Trainer:
+def trainer_of(data: Path, config: TrainConfig, folder: Path, workers: Workers = SINGLE) -> Trainer:
     """A worker's trainer; a critic without experience helps whoever explores."""
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(config.seed)
     speaker = small_speaker_world(data, small_caption_config()).speaker() if config.exploration.iterations else None
     torch.manual_seed(config.seed)
-    return build_trainer(small_world(data, config), folder, "cpu", ("val_unseen",), speaker, team)
+    return build_trainer(small_world(data, config), folder, "cpu", ("val_unseen",), speaker, workers)
 
 
-def everywhere_equal(tensors: dict[str, Tensor], team: Team) -> bool:
-    everyones = team.gather({name: value.detach() for name, value in tensors.items()})
+def everywhere_equal(tensors: dict[str, Tensor], workers: Workers) -> bool:
+    everyones = workers.gather({name: value.detach() for name, value in tensors.items()})
     return all(torch.equal(value, each[name]) for each in everyones for name, value in tensors.items())
 
 
@@ -102,15 +102,15 @@ def everywhere_equal(tensors: dict[str, Tensor], team: Team) -> bool:
 
 def gradient(trainer: Trainer) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """A worker's own gradient in the next update, and the one that the step would be taken along."""
-    descent, own = trainer.descent, {}
+    optimizer, own = trainer.optimizer, {}
     weights = dict(trainer.navigator.named_parameters())
 
     def step() -> Tensor:
         own.update({name: each.grad.clone() for name, each in weights.items() if each.grad is not None})
-        descent.team.average_gradients(weights.values())
+        optimizer.workers.average_gradients(weights.values())
         return torch.ones(())
 
-    descent.step = step  # type: ignore[method-assign]
+    optimizer.step = step  # type: ignore[method-assign]
     while trainer.batches_to_gather():
         trainer.gather()
     trainer.update()
@@ -124,34 +124,34 @@ def same_gradient(part: dict[str, Tensor], whole: dict[str, Tensor]) -> None:
         torch.testing.assert_close(part[name], value, rtol=1e-3, atol=1e-6 * scale, msg=name)
 
 
-def compare_gradients(data: Path, folder: Path, team: Team) -> None:
+def compare_gradients(data: Path, folder: Path, workers: Workers) -> None:
     """As nothing is left to chance, each kind of learning has the gradient of one worker with the whole batch."""
     torch.set_num_threads(1)
     demonstrated = small_config(imitation=PhaseConfig(6, 1e-2, 1.0))
     gathered = replace(RUNS["dagger and ppo"][0], navigator=SMALL_NAVIGATOR)
     for number, config in enumerate((demonstrated, gathered)):
-        _, whole = gradient(trainer_of(data, config, folder / f"{number}alone{team.rank}"))
-        own, found = gradient(trainer_of(data, config, folder / f"{number}", team))
+        _, whole = gradient(trainer_of(data, config, folder / f"{number}alone{workers.rank}"))
+        own, found = gradient(trainer_of(data, config, folder / f"{number}", workers))
         same_gradient(found, whole)
         with pytest.raises(AssertionError):
             same_gradient(own, whole)
-    compare_ppo(data, team)
+    compare_ppo(data, workers)
 
 
-def compare_ppo(data: Path, team: Team) -> None:
+def compare_ppo(data: Path, workers: Workers) -> None:
     """The same for the bodies of a chunk that workers divide among them."""
     world = small_world(data, small_config(max_steps=10))
     navigator = fresh_navigator(world)
     stream = stream_of(world, navigator)
     stream.chunk(5)
     chunk, gradients = stream.chunk(7), []
-    for members in (ALONE, team):
-        descent = Descent(navigator, 0.0, 1.0, team=members)
-        ppo = Ppo(PpoConfig(), navigator, stream, descent)
+    for members in (SINGLE, workers):
+        optimizer = OptimizerStep(navigator, 0.0, 1.0, workers=members)
+        ppo = Ppo(PpoConfig(), navigator, stream, optimizer)
         share = of_bodies(chunk, members.rows)
         targets = ppo_targets(share, PPO.loss, ppo.config, members)
         loss, _ = ppo._loss(share, targets, torch.arange(share.actions.shape[1]), PPO.loss)
-        descent.add(loss)
+        optimizer.backward(loss)
         members.average_gradients(navigator.parameters())
         gradients.append(gradients_of(navigator))
         navigator.zero_grad()
@@ -170,7 +170,7 @@ def of_bodies(chunk: Chunk, rows: slice) -> Chunk:
     return Chunk(**{**parts, **tensors, "frames": frames, "state": chunk.state.rows(torch.arange(8)[rows])})
 
 
-def name_together(team: Team) -> None:
+def name_together(workers: Workers) -> None:
     """Workers that name what they see learn, each from walks of its own, and have the same weights."""
     import test_naming  # compiled code takes seconds to load, which other workers do without
 
@@ -184,67 +184,67 @@ def name_together(team: Team) -> None:
         simulator,
         test_naming.EPISODES,
         test_naming.VOCABULARY,
-        size // team.count,
+        size // workers.count,
         autoreset_mode=AutoresetMode.DISABLED,
         tensors=True,
     )
-    sampler = EpisodeSampler(np.ones(size), size, 0, team.rows)
-    naming = Naming(test_naming.CONFIG, learner, env, sampler, team)
-    descent = Descent(learner, 1e-2, 5.0, team=team)
+    sampler = EpisodeSampler(np.ones(size), size, 0, workers.rows)
+    naming = Naming(test_naming.CONFIG, learner, env, sampler, workers)
+    optimizer = OptimizerStep(learner, 1e-2, 5.0, workers=workers)
     for done in range(2):
-        numbers = naming.update(done, test_naming.PHASE, descent)
-    assert int(team.sum(numbers["frames"])) == STEPS * size
+        numbers = naming.update(done, test_naming.PHASE, optimizer)
+    assert int(workers.sum(numbers["frames"])) == STEPS * size
     assert len(naming._seen["rgb"]) == 32 * int(numbers["frames"])
-    assert everywhere_equal(dict(learner.named_parameters()), team)
-    assert not everywhere_equal({"seen": naming._seen["rgb"][:9]}, team)
+    assert everywhere_equal(dict(learner.named_parameters()), workers)
+    assert not everywhere_equal({"seen": naming._seen["rgb"][:9]}, workers)
     assert any(not torch.equal(value, before[name]) for name, value in learner.named_parameters())
 
 
 def test_gradients_are_those_of_the_whole_batch(small_data, tmp_path):
     small_world(small_data)  # tables of features are made once
-    together(partial(compare_gradients, small_data, tmp_path), WORKERS)
+    launch(partial(compare_gradients, small_data, tmp_path), WORKERS)
 
 
 def test_workers_name_what_each_has_seen():
-    together(name_together, WORKERS)
+    launch(name_together, WORKERS)
     torch.set_flush_denormal(False)  # training turns it on
 
 
 # --- runs ---
 
 
-def train_and_resume(data: Path, folder: Path, team: Team, only: tuple[str, ...] = tuple(RUNS)) -> None:
+def train_and_resume(data: Path, folder: Path, workers: Workers, only: tuple[str, ...] = tuple(RUNS)) -> None:
     """Each run as a whole, and in parts."""
     torch.set_num_threads(1)
     for name in only:
         config, stops = RUNS[name]
-        trainer = trainer_of(data, config, folder / name / "whole", team)
+        trainer = trainer_of(data, config, folder / name / "whole", workers)
         start = {key: value.clone() for key, value in trainer.navigator.state_dict().items()}
         trainer.train()
         end = trainer.navigator.state_dict()
-        assert everywhere_equal(dict(end), team)
-        assert everywhere_equal(trainer.average, team)
+        assert everywhere_equal(dict(end), workers)
+        assert everywhere_equal(trainer.average, workers)
         assert not all(torch.equal(value, start[key]) for key, value in end.items())
-        assert not everywhere_equal({"random": torch.get_rng_state()}, team)
+        assert not everywhere_equal({"random": torch.get_rng_state()}, workers)
         for number, stop in enumerate([*stops, None]):
-            trainer = trainer_of(data, config, folder / name / "parts", team)
+            trainer = trainer_of(data, config, folder / name / "parts", workers)
             if number:
                 trainer.resume(load_checkpoint(folder / name / "parts" / LATEST))
-            if stop and team.rank == stop % WORKERS:  # one worker hears it
+            if stop and workers.rank == stop % WORKERS:  # one worker hears it
                 before_update(trainer, stop, press_ctrl_c)
             try:
                 trainer.train()
             except KeyboardInterrupt:
                 assert trainer.iteration == stop
-            torch.rand(3 + team.rank)  # what else a process may have drawn
-            team.any(False)  # the checkpoint has been written
+            torch.rand(3 + workers.rank)  # what else a process may have drawn
+            workers.any(False)  # the checkpoint has been written
 
 
 @pytest.fixture(scope="module")
 def trained(small_data, tmp_path_factory) -> Path:
     """The folder of all runs, whole and in parts."""
     folder = tmp_path_factory.mktemp("together")
-    together(partial(train_and_resume, small_data, folder), WORKERS)
+    launch(partial(train_and_resume, small_data, folder), WORKERS)
     return folder
 
 
@@ -275,7 +275,7 @@ def test_what_was_gathered_is_of_the_whole_batch(trained, small_data, tmp_path):
 def test_a_checkpoint_of_other_numbers_of_workers_is_refused(trained, small_data, tmp_path):
     checkpoint = load_checkpoint(trained / "episodes" / "whole" / LATEST)
     for workers in (1, 4):
-        trainer = trainer_of(small_data, RUNS["episodes"][0], tmp_path, Team(0, workers))
+        trainer = trainer_of(small_data, RUNS["episodes"][0], tmp_path, Workers(0, workers))
         with pytest.raises(InputError, match=rf"the run has 2 workers, not {workers}; resume with --workers 2"):
             trainer.resume(checkpoint)
 
@@ -302,7 +302,7 @@ def test_two_workers_learn_through_the_command_line(small_data, tmp_path):
 @pytest.mark.parametrize(
     ("rank", "act", "expected", "words"),
     [
-        (1, killed, Deserted, "worker 1 of 2 ended with signal 9; --resume goes on where a run stood"),
+        (1, killed, WorkerLost, "worker 1 of 2 ended with signal 9; --resume goes on where a run stood"),
         (1, bad_input, InputError, "file: is bad; mend it."),
         (1, bug, RuntimeError, r"(?s)worker 1 of 2 failed:.*teamwork.*LookupError: broken"),
         (0, bug, LookupError, "broken"),
@@ -310,7 +310,7 @@ def test_two_workers_learn_through_the_command_line(small_data, tmp_path):
 )
 def test_the_end_of_one_is_the_end_of_all(rank, act, expected, words):
     with pytest.raises(expected, match=words):
-        together(partial(fail, rank, act), WORKERS)
+        launch(partial(fail, rank, act), WORKERS)
     assert not multiprocessing.active_children()
     assert not torch.distributed.is_initialized()
 
@@ -356,7 +356,7 @@ def test_torchrun_says_how_many_there_are(monkeypatch):
 def test_rows_of_workers_are_disjoint_and_make_up_the_batch():
     lengths = np.random.default_rng(0).integers(1, 20, 50)
     whole = EpisodeSampler(lengths, 12, 3)
-    parts = [EpisodeSampler(lengths, 12, 3, Team(rank, 3).rows) for rank in range(3)]
+    parts = [EpisodeSampler(lengths, 12, 3, Workers(rank, 3).rows) for rank in range(3)]
     for iteration in range(9):
         everyones = np.stack([part.batch(iteration) for part in parts], 1)
         assert everyones.ravel().tolist() == whole.batch(iteration).tolist()
@@ -378,7 +378,7 @@ def test_shards_of_workers_are_joined_in_the_order_of_the_batch():
 def test_seeds_of_workers_differ():
     draws = set()
     for rank in range(8):
-        torch.manual_seed(Team(rank, 8).seed(5 << 24))
+        torch.manual_seed(Workers(rank, 8).seed(5 << 24))
         draws.add(float(torch.rand(())))
     assert len(draws) == 8
 

@@ -79,7 +79,7 @@ def trainer(small_data: Path, folder: Path, phases: dict[str, PhaseConfig], drop
     speaker = small_speaker_world(small_data, small_caption_config()).speaker() if "exploration" in phases else None
     torch.manual_seed(0)
     made = build_trainer(small_world(small_data, config), folder, "cpu", (), speaker)
-    for optimizer in made.descent.optimizers.values():
+    for optimizer in made.optimizer.optimizers.values():
         optimizer.step = lambda: None
     return made
 

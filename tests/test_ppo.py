@@ -16,7 +16,7 @@ from agents.learners.recording import chunks as imitated
 from agents.learners.sampler import EpisodeSampler
 from agents.training import log
 from agents.training.checkpoint import load_checkpoint
-from agents.training.optimization import Descent
+from agents.training.optimization import OptimizerStep
 from agents.training.trainer import LATEST
 from scripts.worlds import World, open_world
 from vln.errors import InputError
@@ -111,7 +111,9 @@ def test_ratios_start_at_one(worlds, actions):
     """What is gone through again is what was lived, across ends of episodes and of chunks."""
     navigator = fresh_navigator(worlds[actions])
     stream = stream_of(worlds[actions], navigator)
-    ppo = Ppo(replace(SETTINGS, steps=7, epochs=1, minibatches=1), navigator, stream, Descent(navigator, 0.0, 1.0))
+    ppo = Ppo(
+        replace(SETTINGS, steps=7, epochs=1, minibatches=1), navigator, stream, OptimizerStep(navigator, 0.0, 1.0)
+    )
     for _ in range(4):
         numbers = ppo.update(WEIGHTS)
         assert abs(numbers["kl"]) < 1e-7  # what rounding leaves; a memory that differed would make it 1e-3
@@ -203,7 +205,7 @@ def test_frozen_eyes_stay_as_they_are(houses):
     navigator = fresh_navigator(houses)
     before = {name: weight.clone() for name, weight in navigator.named_parameters()}
     stream = stream_of(houses, navigator, frozen_eyes=True)
-    Ppo(SETTINGS, navigator, stream, Descent(navigator, 1e-2, 1.0)).update(replace(WEIGHTS, semantic=1.0))
+    Ppo(SETTINGS, navigator, stream, OptimizerStep(navigator, 1e-2, 1.0)).update(replace(WEIGHTS, semantic=1.0))
     moved = {name for name, weight in navigator.named_parameters() if not torch.equal(weight, before[name])}
     assert not any(name.startswith(("views.", "recognise.")) for name in moved)
     assert {"act.0.weight", "core.cells.0.weight_hh", "seek.weight", "onward.weight"} <= moved

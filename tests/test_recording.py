@@ -12,7 +12,7 @@ from agents.learners.episode_learning import learn_recording
 from agents.learners.experience import collect
 from agents.learners.objective import objective
 from agents.learners.recording import Follower, Mixture, frames_at, pack, record, whole
-from agents.training.optimization import Descent
+from agents.training.optimization import OptimizerStep
 from scripts.world import World
 
 BATCH, MAX_STEPS = 8, 24
@@ -109,7 +109,7 @@ def test_frames_are_those_of_live_episodes_or_none(worlds):
 # --- going through it again ---
 
 
-class Idle(Descent):
+class Idle(OptimizerStep):
     """Adds up gradients and takes no step."""
 
     def step(self) -> torch.Tensor:
@@ -127,30 +127,30 @@ def test_going_through_it_again_equals_living_with_gradients(worlds, actions, mo
     monkeypatch.setattr(torch, "multinomial", lambda probs, count, generator: probs.argmax(1, keepdim=True))
     weights = LossConfig(policy=1.0, inflection=3.0)
     found, navigator = recorded(worlds[actions])
-    descent = Idle(navigator, 0.0, 1.0)
-    again = learn_recording(navigator, found, PhaseConfig(1, 1e-3, 0.5, weights), descent)
-    gradients = descent.gradients
-    descent.network.zero_grad()
+    optimizer = Idle(navigator, 0.0, 1.0)
+    again = learn_recording(navigator, found, PhaseConfig(1, 1e-3, 0.5, weights), optimizer)
+    gradients = optimizer.gradients
+    optimizer.network.zero_grad()
     experience = collect(navigator, worlds[actions].environment("train", BATCH), EPISODES, STUDENT)
     loss, numbers = objective(experience, weights)
     loss.backward()
     for name, value in numbers.items():
         torch.testing.assert_close(again[name], value, msg=name, equal_nan=True)
-    torch.testing.assert_close(gradients, descent.gradients, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(gradients, optimizer.gradients, atol=1e-5, rtol=1e-4)
 
 
 @pytest.mark.parametrize("actions", ACTIONS)
 @pytest.mark.parametrize("truncate", [1, 2, 3, 100])
 def test_truncation_cuts_gradients_and_changes_nothing_else(worlds, actions, truncate):
     found, navigator = recorded(worlds[actions])
-    descent, weights = Idle(navigator, 0.0, 1.0), LossConfig(policy=1.0)
-    whole_numbers = learn_recording(navigator, found, PhaseConfig(1, 1e-3, 0.5, weights), descent)
-    uncut = descent.gradients
-    descent.network.zero_grad()
-    numbers = learn_recording(navigator, found, PhaseConfig(1, 1e-3, 0.5, weights, truncate=truncate), descent)
+    optimizer, weights = Idle(navigator, 0.0, 1.0), LossConfig(policy=1.0)
+    whole_numbers = learn_recording(navigator, found, PhaseConfig(1, 1e-3, 0.5, weights), optimizer)
+    uncut = optimizer.gradients
+    optimizer.network.zero_grad()
+    numbers = learn_recording(navigator, found, PhaseConfig(1, 1e-3, 0.5, weights, truncate=truncate), optimizer)
     torch.testing.assert_close(numbers, whole_numbers, equal_nan=True)
     same = [
-        torch.allclose(one, other, atol=1e-5, rtol=1e-3) for one, other in zip(uncut, descent.gradients, strict=True)
+        torch.allclose(one, other, atol=1e-5, rtol=1e-3) for one, other in zip(uncut, optimizer.gradients, strict=True)
     ]
     assert all(same) == (truncate == 100)
     of_value = [name.startswith("value.") for name, _ in navigator.named_parameters()]

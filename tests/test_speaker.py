@@ -17,7 +17,7 @@ from agents.learners.recording import Expert, record
 from agents.speaking.decoding import Decoding, speak
 from agents.speaking.speaker import Memory, Speaker
 from agents.speaking.speaker_inputs import MOVE, GraphRoutes, Routes, recorded_routes
-from agents.training.optimization import Descent
+from agents.training.optimization import OptimizerStep
 from scripts.speaker_world import SpeakerWorld
 from vln.errors import InputError
 from vln.language import EOS, PAD, UNK
@@ -284,10 +284,10 @@ def test_it_learns_to_name_what_is_passed(worlds, name):
     torch.manual_seed(0)
     speaker, max_length = world.speaker(), world.config.text.max_length
     assert share_said_right(speaker, routes, tokens, max_length) == 0  # untrained
-    descent = Descent(speaker, 1e-2, 5.0)
+    optimizer = OptimizerStep(speaker, 1e-2, 5.0)
     for update in range(1, 401):
-        descent.add(-speaker.log_prob(routes, tokens).mean())
-        descent.step()
+        optimizer.backward(-speaker.log_prob(routes, tokens).mean())
+        optimizer.step()
         if update % 40 == 0 and share_said_right(speaker, routes, tokens, max_length) == 1:
             break
     speaker.eval()

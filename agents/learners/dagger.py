@@ -21,7 +21,7 @@ from agents.learners.recording import Follower, Mixture, Recording, Steps, recor
 from agents.learners.sampler import EpisodeSampler
 from agents.policies.navigator import Navigator
 from agents.training.checkpoint import refusals_of_safetensors
-from agents.training.distributed import ALONE, Team
+from agents.training.distributed import SINGLE, Workers
 from vln.errors import InputError
 from vln.files import replacing, writing
 
@@ -162,7 +162,9 @@ def round_starts(iterations: int, rounds: int) -> list[int]:
 class Rounds(ABC):
     """Rounds of adding to a data set and of learning from it."""
 
-    def __init__(self, config: TrainConfig, navigator: Navigator, env: VectorEnv, data: Aggregate, team: Team) -> None:
+    def __init__(
+        self, config: TrainConfig, navigator: Navigator, env: VectorEnv, data: Aggregate, workers: Workers
+    ) -> None:
         """Rounds that have not started.
 
         Args:
@@ -170,9 +172,9 @@ class Rounds(ABC):
             navigator: The agent.
             env: The episodes, autoreset DISABLED, as many at a time as a worker has rows of a batch.
             data: The data set, the same for all workers.
-            team: Whose workers divide the episodes among them.
+            workers: Whose workers divide the episodes among them.
         """
-        self.config, self.data, self._team = config, data, team
+        self.config, self.data, self._workers = config, data, workers
         self._navigator, self._env = navigator, env
         self._sampler: EpisodeSampler | None = None
         self._sampled = 0
@@ -211,7 +213,7 @@ class Rounds(ABC):
         """
         size = self.config.batch_size
         if self._sampled != self.data.added:
-            self._sampler = EpisodeSampler(self.data.lengths, size, self.config.seed, self._team.rows)
+            self._sampler = EpisodeSampler(self.data.lengths, size, self.config.seed, self._workers.rows)
             self._sampled = self.data.added
         assert self._sampler is not None
         numbers = self._sampler.batch(done - self.starts[self.round(done)])
@@ -234,10 +236,10 @@ class Dagger(Rounds):
         env: VectorEnv,
         sampler: EpisodeSampler,
         folder: Path,
-        team: Team = ALONE,
+        workers: Workers = SINGLE,
     ) -> None:
         """Rounds of the phase of imitation that have not started; `sampler` says which episodes are lived."""
-        super().__init__(config, navigator, env, Aggregate(folder, written=team.leads), team)
+        super().__init__(config, navigator, env, Aggregate(folder, written=workers.is_main), workers)
         self._episodes = sampler
 
     @property
@@ -258,10 +260,10 @@ class Dagger(Rounds):
         """
         number, device = self.data.added, next(self._navigator.parameters()).device
         share = self.config.dagger.expert_decay ** (number // self.per_round)
-        random = torch.Generator(device).manual_seed(self._team.seed((self.config.seed << 24) + number))
+        random = torch.Generator(device).manual_seed(self._workers.seed((self.config.seed << 24) + number))
         episodes = self._episodes.batch(number)
         act = Mixture(self._navigator, torch.full((len(episodes),), share, device=device), random)
         steps = record(self._env, episodes, act, torch.ones(len(episodes), device=device), keep_frames=False)
-        shard = joined(self._team.gather(shard_of(episodes, steps)))
+        shard = joined(self._workers.gather(shard_of(episodes, steps)))
         self.data.add(shard)
         return int(shard.lengths.sum())

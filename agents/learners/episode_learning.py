@@ -15,8 +15,8 @@ from agents.learners.recording import Expert, Predictions, Recording, chunks, re
 from agents.policies.navigator import Navigator
 from agents.speaking.critic import MatchingCritic
 from agents.training.checkpoint import random_states
-from agents.training.distributed import ALONE, Team
-from agents.training.optimization import Descent
+from agents.training.distributed import SINGLE, Workers
+from agents.training.optimization import OptimizerStep
 
 
 def learn_episodes(
@@ -24,7 +24,7 @@ def learn_episodes(
     env: VectorEnv,
     episodes: np.ndarray,
     phase: PhaseConfig,
-    descent: Descent,
+    optimizer: OptimizerStep,
     critic: MatchingCritic | None = None,
 ) -> Numbers:
     """Live through `episodes` (B,), in some of which the expert acts, and take a step.
@@ -39,7 +39,7 @@ def learn_episodes(
     student = torch.rand(len(episodes), device=device) >= phase.teacher_share
     if not bool(student.any()):
         recording = record(env, episodes, Expert(), student)
-        return learn_recording(navigator, recording, phase, descent, critic)
+        return learn_recording(navigator, recording, phase, optimizer, critic)
     navigator.train()
     judged = critic is not None and bool(phase.loss.intrinsic)
     if phase.truncate:
@@ -47,17 +47,17 @@ def learn_episodes(
         with torch.no_grad():
             lived = collect(navigator, env, episodes, student, keep_frames=judged, moments=moments)
         parts = again(navigator, moments, reading, phase.truncate)
-        numbers = add_gradients(navigator, lived, phase, descent.add, critic, descent.team, parts)
-        return {**numbers, "gradient_norm": descent.step()}
+        numbers = add_gradients(navigator, lived, phase, optimizer.backward, critic, optimizer.workers, parts)
+        return {**numbers, "gradient_norm": optimizer.step()}
     experience = collect(navigator, env, episodes, student, keep_frames=judged)
-    bonus = intrinsic_reward(experience, phase.loss.intrinsic, critic, descent.team)
-    loss, numbers = objective(experience, phase.loss, bonus, descent.team)
-    descent.add(loss)
-    return {**numbers, "loss": loss.detach(), "gradient_norm": descent.step()}
+    bonus = intrinsic_reward(experience, phase.loss.intrinsic, critic, optimizer.workers)
+    loss, numbers = objective(experience, phase.loss, bonus, optimizer.workers)
+    optimizer.backward(loss)
+    return {**numbers, "loss": loss.detach(), "gradient_norm": optimizer.step()}
 
 
 def intrinsic_reward(
-    lived: Recording, weight: float, critic: MatchingCritic | None, team: Team = ALONE
+    lived: Recording, weight: float, critic: MatchingCritic | None, workers: Workers = SINGLE
 ) -> Tensor | None:
     """(B,) `weight` times how well trajectories fit their instructions, less the mean of those the agents went.
 
@@ -66,20 +66,20 @@ def intrinsic_reward(
     if not weight or critic is None:
         return None
     fit = critic.score(lived)
-    return weight * (fit - masked_mean(fit, lived.student, team.sum))
+    return weight * (fit - masked_mean(fit, lived.student, workers.sum))
 
 
 def learn_recording(
     navigator: Navigator,
     recording: Recording,
     phase: PhaseConfig,
-    descent: Descent,
+    optimizer: OptimizerStep,
     critic: MatchingCritic | None = None,
 ) -> Numbers:
     """Go through recorded episodes and take a step; returns numbers to log."""
     navigator.train()
-    numbers = add_gradients(navigator, recording, phase, descent.add, critic, descent.team)
-    return {**numbers, "gradient_norm": descent.step()}
+    numbers = add_gradients(navigator, recording, phase, optimizer.backward, critic, optimizer.workers)
+    return {**numbers, "gradient_norm": optimizer.step()}
 
 
 def add_gradients(
@@ -88,7 +88,7 @@ def add_gradients(
     phase: PhaseConfig,
     add: Callable[[Tensor], object],
     critic: MatchingCritic | None = None,
-    team: Team = ALONE,
+    workers: Workers = SINGLE,
     parts: Iterable[tuple[Predictions, Tensor]] | None = None,
 ) -> Numbers:
     """Go through recorded episodes and hand the parts of their loss to `add`; returns numbers to log.
@@ -96,8 +96,8 @@ def add_gradients(
     The gradients of `phase.truncate` steps at a time are computed and added up, so that only these need memory. They
     are those of `parts`, predictions and their places, if there are any, else of what the agent makes of it now.
     """
-    bonus = intrinsic_reward(recording, phase.loss.intrinsic, critic, team)
-    targets = targets_of(recording, phase.loss, bonus, team)
+    bonus = intrinsic_reward(recording, phase.loss.intrinsic, critic, workers)
+    targets = targets_of(recording, phase.loss, bonus, workers)
     values = torch.zeros_like(recording.reward)
     numbers: Numbers = {}
     parts = chunks(navigator, recording, phase.truncate) if parts is None else parts

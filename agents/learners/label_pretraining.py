@@ -18,8 +18,8 @@ from agents.learners.sampler import EpisodeSampler
 from agents.policies.navigator import Navigator, Observation
 from agents.policies.recognition import sampled
 from agents.policies.vision import ImageContent
-from agents.training.distributed import ALONE, Team
-from agents.training.optimization import Descent
+from agents.training.distributed import SINGLE, Workers
+from agents.training.optimization import OptimizerStep
 from vln.errors import InputError
 
 STEPS = 16  # of a walk
@@ -57,7 +57,7 @@ class Naming:
         navigator: Navigator,
         env: VectorEnv,
         sampler: EpisodeSampler,
-        team: Team = ALONE,
+        workers: Workers = SINGLE,
     ) -> None:
         """Nothing has been seen yet.
 
@@ -66,15 +66,15 @@ class Naming:
             navigator: The agent.
             env: Training episodes, autoreset DISABLED.
             sampler: Says from the starts of which episodes each walk sets out.
-            team: Whose workers divide bodies and frames among them.
+            workers: Whose workers divide bodies and frames among them.
         """
-        self._team, self._frames = team, max(1, FRAMES // team.count)
+        self._workers, self._frames = workers, max(1, FRAMES // workers.count)
         self.config, self._navigator, self._env, self._sampler = config, navigator, env, sampler
         self._device = next(navigator.parameters()).device
         self._seen: Observation = {}
         self._walked = 0  # number of the next walk
 
-    def update(self, done: int, phase: PhaseConfig, descent: Descent) -> Numbers:
+    def update(self, done: int, phase: PhaseConfig, optimizer: OptimizerStep) -> Numbers:
         """The update after `done` updates of the phase; returns numbers to log.
 
         Raises:
@@ -88,7 +88,10 @@ class Naming:
         count = frames_of(self._seen) // WALKS
         self._navigator.train()
         losses, norms = zip(
-            *(self._learn(min(done + 1, WALKS) * count, descent) for _ in range(max(1, LOOKS * count // self._frames))),
+            *(
+                self._learn(min(done + 1, WALKS) * count, optimizer)
+                for _ in range(max(1, LOOKS * count // self._frames))
+            ),
             strict=True,
         )
         loss = torch.stack(losses).mean()
@@ -107,7 +110,7 @@ class Naming:
         ):
             problem = "there are no labelled images to learn from, or the navigator matches no words with them"
             raise InputError("--perception.iterations", problem, "set it to 0")
-        random = torch.Generator(self._device).manual_seed(self._team.seed((self.config.seed << 24) + number))
+        random = torch.Generator(self._device).manual_seed(self._workers.seed((self.config.seed << 24) + number))
         wanderer = Wanderer(navigator.low_level_actions, expert_share, random)
         nobody = torch.zeros(len(episodes), device=self._device)
         frames = record(self._env, episodes, wanderer, nobody, steps=STEPS).frames
@@ -125,14 +128,14 @@ class Naming:
         for name, value in frames.items():
             self._seen[name][place : place + count] = value
 
-    def _learn(self, count: int, descent: Descent) -> tuple[Tensor, Tensor]:
+    def _learn(self, count: int, optimizer: OptimizerStep) -> tuple[Tensor, Tensor]:
         """Take a step towards naming what some of the first `count` frames show; returns loss and norm of gradient."""
         chosen = torch.randint(count, (min(self._frames, count),), device=self._device)
         frames = {name: value[chosen] for name, value in self._seen.items()}
         loss = self._navigator.naming(self._navigator.see({**frames, "depth": frames["depth"].float()}))
         assert loss is not None, "there are labels"
-        descent.add(loss.mean())
-        return loss.detach().mean(), descent.step()
+        optimizer.backward(loss.mean())
+        return loss.detach().mean(), optimizer.step()
 
 
 def frames_of(observation: Observation) -> int:

@@ -9,7 +9,7 @@ from agents.config import LossConfig
 from agents.learners import losses
 from agents.learners.experience import Experience
 from agents.learners.recording import Predictions, Steps, whole
-from agents.training.distributed import ALONE, Team
+from agents.training.distributed import SINGLE, Workers
 
 Numbers = dict[str, Tensor]
 
@@ -25,7 +25,7 @@ class Targets:
         mask: 1.0 where the episode was alive.
         student: 1.0 where the agent acted, and the episode was alive.
         batch: Episodes, in all.
-        steps: Live steps of all episodes, a number (); in a team, the mean of its workers.
+        steps: Live steps of all episodes, a number (); among several workers, their mean.
     """
 
     returns: Tensor
@@ -43,28 +43,28 @@ class Targets:
         return replace(self, **parts)
 
 
-def targets_of(steps: Steps, weights: LossConfig, bonus: Tensor | None = None, team: Team = ALONE) -> Targets:
+def targets_of(steps: Steps, weights: LossConfig, bonus: Tensor | None = None, workers: Workers = SINGLE) -> Targets:
     """The targets (T, B) of whole episodes; `bonus` (B,) is added to the return of each of their steps.
 
-    They are such that the mean of the losses of a team is the loss of its whole batch.
+    They are such that the mean of the losses of all workers is the loss of its whole batch.
     """
     returns = losses.discounted_returns(steps.reward, steps.mask, weights.discount)
     return Targets(
         returns if bonus is None else returns + bonus * steps.mask,
         losses.progress_target(steps.distance[0], steps.distance),
-        losses.inflection_weights(steps.expert, whole(steps.mask), steps.mask, weights.inflection, team.sum),
+        losses.inflection_weights(steps.expert, whole(steps.mask), steps.mask, weights.inflection, workers.sum),
         steps.mask,
         steps.mask * steps.student,
         len(steps.student),
-        team.sum(steps.mask.sum()) / team.count,
+        workers.sum(steps.mask.sum()) / workers.count,
     )
 
 
 def objective(
-    experience: Experience, weights: LossConfig, bonus: Tensor | None = None, team: Team = ALONE
+    experience: Experience, weights: LossConfig, bonus: Tensor | None = None, workers: Workers = SINGLE
 ) -> tuple[Tensor, Numbers]:
     """The loss of a batch of episodes, and its terms and other numbers to log; see `targets_of` for the bonus."""
-    targets = targets_of(experience, weights, bonus, team)
+    targets = targets_of(experience, weights, bonus, workers)
     loss, terms = weigh(experience, targets, weights)
     return loss, {**terms, **summary(experience, experience.value, targets)}
 

@@ -31,8 +31,8 @@ from agents.learners.recording import (
 from agents.learners.sampler import EpisodeSampler
 from agents.policies.language import Instruction
 from agents.policies.navigator import Navigator, Observation, State, as_tensors
-from agents.training.distributed import ALONE, Team
-from agents.training.optimization import Descent
+from agents.training.distributed import SINGLE, Workers
+from agents.training.optimization import OptimizerStep
 
 BATCH_AT = {"core": 2}  # the dimension of a state's tensors that counts bodies, where it is not the first
 
@@ -275,9 +275,9 @@ def _replaced_words(instruction: Instruction, new: Instruction, rows: Tensor) ->
 class Ppo:
     """Learning from chunks of a stream."""
 
-    def __init__(self, config: PpoConfig, navigator: Navigator, stream: Stream, descent: Descent) -> None:
+    def __init__(self, config: PpoConfig, navigator: Navigator, stream: Stream, optimizer: OptimizerStep) -> None:
         """Learn from `stream`."""
-        self.config, self.stream, self._navigator, self._descent = config, stream, navigator, descent
+        self.config, self.stream, self._navigator, self._optimizer = config, stream, navigator, optimizer
 
     def update(self, weights: LossConfig) -> Numbers:
         """Live through a chunk and learn from it; returns numbers to log.
@@ -286,14 +286,14 @@ class Ppo:
             FloatingPointError: If a loss, gradient or policy is not finite.
         """
         chunk = self.stream.chunk(self.config.steps)
-        targets = ppo_targets(chunk, weights, self.config, self._descent.team)
+        targets = ppo_targets(chunk, weights, self.config, self._optimizer.workers)
         found: list[Numbers] = []
         for _ in range(self.config.epochs):
             order = torch.randperm(chunk.actions.shape[1], device=chunk.actions.device)
             for bodies in order.chunk(self.config.minibatches):
                 loss, numbers = self._loss(chunk, targets, bodies, weights)
-                self._descent.add(loss)
-                found.append({**numbers, "loss": loss.detach(), "gradient_norm": self._descent.step()})
+                self._optimizer.backward(loss)
+                found.append({**numbers, "loss": loss.detach(), "gradient_norm": self._optimizer.step()})
         means = {name: torch.stack([numbers[name] for numbers in found]).mean() for name in found[0]}
         return {**means, **ppo_summary(chunk, targets)}
 
@@ -346,8 +346,8 @@ def _memory(navigator: Navigator, chunk: Chunk, packing: Packing, begins: Observ
     return instruction, replaced(begun, before, goes_on.nonzero()[:, 0])
 
 
-def ppo_targets(chunk: Chunk, weights: LossConfig, config: PpoConfig, team: Team = ALONE) -> dict[str, Tensor]:
-    """What the loss of a chunk is measured with, (T, B) each; advantages and weights are scaled in all of a team."""
+def ppo_targets(chunk: Chunk, weights: LossConfig, config: PpoConfig, workers: Workers = SINGLE) -> dict[str, Tensor]:
+    """What the loss of a chunk is measured with, (T, B) each; advantages and weights are scaled over all workers."""
     gains = losses.advantages(chunk.reward, chunk.value, chunk.ends, chunk.following, weights.discount, config.trace)
     everything = torch.ones_like(chunk.reward)
     return {
@@ -355,11 +355,11 @@ def ppo_targets(chunk: Chunk, weights: LossConfig, config: PpoConfig, team: Team
         "expert": chunk.expert,
         "log_prob": chunk.log_prob,
         "value": chunk.value,
-        "gains": losses.standardised(gains, team.cat(gains)),
+        "gains": losses.standardised(gains, workers.cat(gains)),
         "returns": gains + chunk.value,
         "progress": chunk.progress,
         "weight": losses.inflection_weights(
-            chunk.expert, chunk.begins, everything, weights.inflection, team.sum, chunk.before
+            chunk.expert, chunk.begins, everything, weights.inflection, workers.sum, chunk.before
         ),
     }
 

@@ -14,7 +14,7 @@ from agents.learners.recording import Mixture, Recording, Steps, chunks, record,
 from agents.learners.sampler import EpisodeSampler
 from agents.policies.navigator import Navigator
 from agents.speaking.critic import MatchingCritic
-from agents.training.distributed import ALONE, Team
+from agents.training.distributed import SINGLE, Workers
 
 NEVER_STOPPED = 1e3  # nats, more than any trajectories differ by
 
@@ -30,7 +30,7 @@ class Exploration(Rounds):
         sampler: EpisodeSampler,
         critic: MatchingCritic,
         folder: Path,
-        team: Team = ALONE,
+        workers: Workers = SINGLE,
     ) -> None:
         """Rounds of the phase of exploration that have not started.
 
@@ -41,11 +41,11 @@ class Exploration(Rounds):
             sampler: Says which episodes are explored, `instructions(config)` at a time in all.
             critic: Chooses.
             folder: Where the data set goes.
-            team: Whose workers divide the instructions among them.
+            workers: Whose workers divide the instructions among them.
         """
         self._instructions = instructions(config)
         keep = config.sil.keep * -(-config.sil.episodes // self._instructions)
-        super().__init__(config, navigator, env, Aggregate(folder, keep, written=team.leads), team)
+        super().__init__(config, navigator, env, Aggregate(folder, keep, written=workers.is_main), workers)
         self._episodes, self._critic = sampler, critic
 
     @property
@@ -67,7 +67,7 @@ class Exploration(Rounds):
         """
         number, samples = self.data.added, self.config.sil.samples
         device = next(self._navigator.parameters()).device
-        random = torch.Generator(device).manual_seed(self._team.seed((self.config.seed << 24) + number))
+        random = torch.Generator(device).manual_seed(self._workers.seed((self.config.seed << 24) + number))
         episodes = self._episodes.batch(number).repeat(samples)
         spare = self._env.num_envs - len(episodes)
         filled = torch.from_numpy(episodes[[*range(len(episodes)), *[0] * spare]])
@@ -78,8 +78,8 @@ class Exploration(Rounds):
         best = choose(self._fit(recording)[: len(episodes)].view(-1, samples))
         chosen = taken(recording, best)
         own = shard_of(filled[best.cpu()].numpy(), replace(chosen, expert=chosen.actions))
-        self.data.add(joined(self._team.gather(own)))
-        return int(self._team.sum(recording.mask.sum()))
+        self.data.add(joined(self._workers.gather(own)))
+        return int(self._workers.sum(recording.mask.sum()))
 
     def _fit(self, recording: Recording) -> Tensor:
         """(B,) how well trajectories fit; those that never stopped fit worst."""

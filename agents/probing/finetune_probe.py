@@ -12,7 +12,7 @@ from agents.learners.episode_learning import learn_recording
 from agents.learners.recording import Expert, Recording, record, without_dropout
 from agents.learners.sampler import EpisodeSampler
 from agents.policies.navigator import Navigator
-from agents.training.optimization import Descent
+from agents.training.optimization import OptimizerStep
 
 
 def transplant(network: nn.Module, weights: Mapping[str, Tensor], fresh: Sequence[str]) -> list[str]:
@@ -67,12 +67,12 @@ def practise(
         share of their own, after each update.
     """
     phase = config.imitation
-    descent = Descent(navigator, phase.learning_rate, config.gradient_clip, config.optimizer == "muon")
+    optimizer = OptimizerStep(navigator, phase.learning_rate, config.gradient_clip, config.optimizer == "muon")
     weights = [weight for name, weight in navigator.named_parameters() if name.startswith(parts)]
     for done, recording in enumerate(recordings):
-        descent.set_rate(phase.learning_rate * (1 - (1 - phase.final_share) * done / len(recordings)))
+        optimizer.set_learning_rate(phase.learning_rate * (1 - (1 - phase.final_share) * done / len(recordings)))
         before = [weight.detach().clone() for weight in weights]
-        numbers = learn_recording(navigator, recording, phase, descent)
+        numbers = learn_recording(navigator, recording, phase, optimizer)
         with torch.no_grad():
             step = [weight - old for weight, old in zip(weights, before, strict=True)]
         moved = _length(step) / _length(before)

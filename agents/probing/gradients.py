@@ -173,7 +173,7 @@ def loss_after(
     rate: float,
     clip: float = math.inf,
 ) -> float:
-    """The loss of recorded episodes after a step of plain gradient descent.
+    """The loss of recorded episodes after a step of plain gradient optimizer.
 
     Args:
         navigator: Where the step starts; its weights are left alone.

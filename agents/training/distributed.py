@@ -1,7 +1,7 @@
 """Several workers that learn as one, each in a process of its own: data-parallel training.
 
 Each worker lives and learns through its rows of every batch, and gradients are averaged before each step, so that all
-have the same weights. The first evaluates, logs and saves. `torchrun` starts the workers, or `together` does.
+have the same weights. The first evaluates, logs and saves. `torchrun` starts the workers, or `launch` does.
 """
 
 import os
@@ -33,12 +33,12 @@ Told = TypeVar("Told")
 Helpers = list[tuple[SpawnProcess, Connection]]
 
 
-class Deserted(SystemExit):
+class WorkerLost(SystemExit):
     """Another worker has ended, without which none goes on: a message, and exit code 1."""
 
 
 @dataclass(frozen=True)
-class Team:
+class Workers:
     """A worker among others; alone, there is nobody to ask or to tell.
 
     Attributes:
@@ -50,7 +50,7 @@ class Team:
     count: int = 1
 
     @property
-    def leads(self) -> bool:
+    def is_main(self) -> bool:
         """Whether this worker is the one that evaluates, logs and saves."""
         return self.rank == 0
 
@@ -69,7 +69,7 @@ class Team:
         """A worker's own seed, from one that all have."""
         return seed + self.rank * APART
 
-    def part_ways(self, seed: int) -> None:
+    def reseed_per_rank(self, seed: int) -> None:
         """From now on workers have chances of their own; one who is alone goes on with what there is."""
         if self.count > 1:
             torch.manual_seed(self.seed(seed))
@@ -111,22 +111,22 @@ class Team:
         values = np.ma.masked_invalid([[each[name] for name in numbers] for each in everyones]).mean(0)
         return dict(zip(numbers, values.filled(np.nan).tolist(), strict=True))
 
-    def led(self, act: Callable[[], Told]) -> Told:
+    def on_main(self, act: Callable[[], Told]) -> Told:
         """What comes of something that the first worker does while the others wait."""
         if self.count == 1:
             return act()
-        found: list[Any] = [act() if self.leads else None]
+        found: list[Any] = [act() if self.is_main else None]
         with _others():
             distributed.broadcast_object_list(found)
         return found[0]
 
     @contextmanager
-    def leader_first(self) -> Iterator[None]:
+    def main_first(self) -> Iterator[None]:
         """Within the block the first worker is alone, and the others come after; what it caches they find."""
-        if not self.leads:
+        if not self.is_main:
             self.any(False)
         yield
-        if self.leads:
+        if self.is_main:
             self.any(False)
 
     def divided(self, values: Sequence[Tensor], act: Callable[[Tensor], Tensor]) -> list[Tensor]:
@@ -160,7 +160,7 @@ class Team:
             each.grad = total / self.count
 
 
-ALONE = Team()
+SINGLE = Workers()
 
 
 @contextmanager
@@ -168,13 +168,13 @@ def _others() -> Iterator[None]:
     """Within the block, others are asked.
 
     Raises:
-        Deserted: If one has ended.
+        WorkerLost: If one has ended.
     """
     try:
         yield
     except RuntimeError as error:
         reason = str(error).splitlines()[0] if str(error) else "no reason given"
-        raise Deserted(f"the training ends, since one of its workers has ended ({reason})") from error
+        raise WorkerLost(f"the training ends, since one of its workers has ended ({reason})") from error
 
 
 # --- how many ---
@@ -216,7 +216,7 @@ def workers_wanted(asked: int) -> int:
     return started
 
 
-def leads_here() -> bool:
+def is_main_here() -> bool:
     """Whether the first worker is this process; others that it starts itself do not ask."""
     return not distributed.is_torchelastic_launched() or os.environ["RANK"] == "0"
 
@@ -224,7 +224,7 @@ def leads_here() -> bool:
 # --- starting and ending ---
 
 
-def together(task: Callable[[Team], None], count: int) -> None:
+def launch(task: Callable[[Workers], None], count: int) -> None:
     """Do a task with `count` workers: those that torchrun has started, or this process and others that it starts.
 
     Args:
@@ -233,29 +233,29 @@ def together(task: Callable[[Team], None], count: int) -> None:
 
     Raises:
         BaseException: What the task raised here, or else what it raised in another worker.
-        Deserted: If another was killed.
+        WorkerLost: If another was killed.
     """
     if count == 1:
-        task(ALONE)
+        task(SINGLE)
     elif distributed.is_torchelastic_launched():
-        with _membership(Team(int(os.environ["RANK"]), count), None) as team:
-            task(team)
+        with _membership(Workers(int(os.environ["RANK"]), count), None) as workers:
+            task(workers)
     else:
         _lead(task, count)
 
 
-def _lead(task: Callable[[Team], None], count: int) -> None:
+def _lead(task: Callable[[Workers], None], count: int) -> None:
     """Be the first worker, and start the others."""
     store = TCPStore(LOCALHOST, 0, count, True, JOINING, wait_for_workers=False)
     helpers: Helpers = []
     try:
         with deaf():  # until they learn; the first worker tells them
-            helpers += [_started(task, Team(rank, count), store.port) for rank in range(1, count)]
+            helpers += [_started(task, Workers(rank, count), store.port) for rank in range(1, count)]
         try:
             _greet(helpers)
-            with _membership(Team(0, count), store) as team:
-                task(team)
-        except Deserted:
+            with _membership(Workers(0, count), store) as workers:
+                task(workers)
+        except WorkerLost:
             raise _cause(helpers) from None
         for process, _ in helpers:
             process.join(GRACE)
@@ -268,29 +268,29 @@ def _lead(task: Callable[[Team], None], count: int) -> None:
             report.close()
 
 
-def _started(task: Callable[[Team], None], team: Team, port: int) -> tuple[SpawnProcess, Connection]:
+def _started(task: Callable[[Workers], None], workers: Workers, port: int) -> tuple[SpawnProcess, Connection]:
     """Another worker, and where it reports."""
     context = get_context("spawn")  # forks would lack the threads of compiled code
     report, reporting = context.Pipe(duplex=False)
-    process = context.Process(target=_help, args=(task, team, port, reporting), daemon=True)
+    process = context.Process(target=_help, args=(task, workers, port, reporting), daemon=True)
     process.start()
     reporting.close()  # so that the worker's end is the end of its reports
     return process, report
 
 
-def _help(task: Callable[[Team], None], team: Team, port: int, report: Connection) -> None:
+def _help(task: Callable[[Workers], None], workers: Workers, port: int, report: Connection) -> None:
     """Be another worker than the first; report that it has started, and what ends it early unless others did."""
     try:
         report.send(None)
-        store = TCPStore(LOCALHOST, port, team.count, False, JOINING)
-        with _membership(team, store):
-            task(team)
-    except (Deserted, KeyboardInterrupt):
+        store = TCPStore(LOCALHOST, port, workers.count, False, JOINING)
+        with _membership(workers, store):
+            task(workers)
+    except (WorkerLost, KeyboardInterrupt):
         pass
     except InputError as error:
         report.send(error)
     except Exception as error:
-        report.send(RuntimeError(f"worker {team.rank} of {team.count} failed:\n{traceback.format_exc()}"))
+        report.send(RuntimeError(f"worker {workers.rank} of {workers.count} failed:\n{traceback.format_exc()}"))
         raise SystemExit(1) from error
 
 
@@ -298,13 +298,13 @@ def _greet(helpers: Helpers) -> None:
     """Wait until all others have started.
 
     Raises:
-        Deserted: If one has not.
+        WorkerLost: If one has not.
     """
     try:
         for _, report in helpers:
             report.recv()
     except EOFError:
-        raise Deserted("a worker could not start") from None
+        raise WorkerLost("a worker could not start") from None
 
 
 def _cause(helpers: Helpers) -> BaseException:
@@ -323,22 +323,24 @@ def _cause(helpers: Helpers) -> BaseException:
         process.join(GRACE)
         if process.exitcode:
             how = f"signal {-process.exitcode}" if process.exitcode < 0 else f"code {process.exitcode}"
-            return Deserted(f"worker {rank} of {len(helpers) + 1} ended with {how}; --resume goes on where a run stood")
-    return Deserted("a worker has ended; --resume goes on where a run stood")
+            return WorkerLost(
+                f"worker {rank} of {len(helpers) + 1} ended with {how}; --resume goes on where a run stood"
+            )
+    return WorkerLost("a worker has ended; --resume goes on where a run stood")
 
 
 @contextmanager
-def _membership(team: Team, store: Store | None) -> Iterator[Team]:
+def _membership(workers: Workers, store: Store | None) -> Iterator[Workers]:
     """Within the block, workers can talk; without a store, as the variables of torchrun say.
 
     What lies on GPUs is exchanged by NCCL, if each worker has one of its own, and all else by gloo.
     """
-    own_gpus = distributed.is_nccl_available() and torch.cuda.device_count() >= team.count
+    own_gpus = distributed.is_nccl_available() and torch.cuda.device_count() >= workers.count
     backend = "cpu:gloo,cuda:nccl" if own_gpus else "gloo"
-    who: dict[str, Any] = {} if store is None else {"store": store, "rank": team.rank, "world_size": team.count}
+    who: dict[str, Any] = {} if store is None else {"store": store, "rank": workers.rank, "world_size": workers.count}
     with _others():
         distributed.init_process_group(backend, timeout=WORKING, **who)
     try:
-        yield team
+        yield workers
     finally:
         distributed.destroy_process_group()

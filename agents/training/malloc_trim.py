@@ -4,7 +4,7 @@ import ctypes
 import sys
 
 
-def release_free_memory() -> None:
+def malloc_trim() -> None:
     """Give free memory back to the system, where the C library is glibc; others see to it themselves.
 
     Batches of ever-changing sizes leave holes in the heap, into which later ones do not fit: without this the memory of

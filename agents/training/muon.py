@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor, nn
 
-from agents.training.distributed import ALONE, Team
+from agents.training.distributed import SINGLE, Workers
 
 SMALLEST = 8  # rows and columns of a matrix; what is thinner has hardly any directions to balance
 QUINTIC = (3.4445, -4.7750, 2.0315)  # coefficients with which singular values fall to about 1 the fastest
@@ -19,14 +19,14 @@ LIKE_ADAM = 0.2  # root mean square of Adam's steps, so that both take the same 
 
 
 class Muon(torch.optim.Optimizer):
-    """Steps along the orthogonalised Nesterov momentum of matrices, which a team divides among its workers."""
+    """Steps along the orthogonalised Nesterov momentum of matrices, which workers divide among them."""
 
     def __init__(
-        self, matrices: Iterable[Tensor], learning_rate: float, momentum: float = 0.9, team: Team = ALONE
+        self, matrices: Iterable[Tensor], learning_rate: float, momentum: float = 0.9, workers: Workers = SINGLE
     ) -> None:
         """Start with a step size that would suit Adam."""
         super().__init__(matrices, {"lr": learning_rate, "momentum": momentum})
-        self._team = team
+        self._workers = workers
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
@@ -34,7 +34,7 @@ class Muon(torch.optim.Optimizer):
         for group in self.param_groups:
             matrices = [matrix for matrix in group["params"] if matrix.grad is not None]
             ahead = [self._ahead(matrix, group["momentum"], self.state[matrix]) for matrix in matrices]
-            for matrix, direction in zip(matrices, self._team.divided(ahead, orthogonal), strict=True):
+            for matrix, direction in zip(matrices, self._workers.divided(ahead, orthogonal), strict=True):
                 matrix.add_(direction, alpha=-group["lr"] * LIKE_ADAM * max(matrix.shape) ** 0.5)
 
     def _ahead(self, matrix: Tensor, share: float, state: dict[str, Tensor]) -> Tensor:

@@ -4,32 +4,32 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
-from agents.training.distributed import ALONE, Team
+from agents.training.distributed import SINGLE, Workers
 from agents.training.muon import Muon, matrices_of
 
 
-class Descent:
+class OptimizerStep:
     """Adam on the weights of a network, or Muon on its matrices and Adam on the rest."""
 
     def __init__(
-        self, network: nn.Module, learning_rate: float, clip: float, muon: bool = False, team: Team = ALONE
+        self, network: nn.Module, learning_rate: float, clip: float, muon: bool = False, workers: Workers = SINGLE
     ) -> None:
-        """Start; `clip` is the largest norm of the gradient, which is the mean of those of a team."""
-        self.network, self.clip, self.team = network, clip, team
+        """Start; `clip` is the largest norm of the gradient, which is the mean over all workers."""
+        self.network, self.clip, self.workers = network, clip, workers
         matrices = matrices_of(network) if muon else []
         special = {id(matrix) for matrix in matrices}
         rest = [weight for weight in network.parameters() if id(weight) not in special]
         self.optimizers: dict[str, Optimizer] = {"optimizer": Adam(rest, learning_rate, fused=True)}
         if matrices:
-            self.optimizers["muon"] = Muon(matrices, learning_rate, team=team)
+            self.optimizers["muon"] = Muon(matrices, learning_rate, workers=workers)
 
-    def set_rate(self, learning_rate: float) -> None:
+    def set_learning_rate(self, learning_rate: float) -> None:
         """Change the step size."""
         for optimizer in self.optimizers.values():
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate
 
-    def add(self, loss: Tensor) -> None:
+    def backward(self, loss: Tensor) -> None:
         """Add the gradient of a loss to what the next step is taken along.
 
         Raises:
@@ -44,7 +44,7 @@ class Descent:
         Raises:
             FloatingPointError: If it is not finite; the weights are as before.
         """
-        self.team.average_gradients(self.network.parameters())
+        self.workers.average_gradients(self.network.parameters())
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.clip)
         _check_finite("norm of the gradient", norm)
         for optimizer in self.optimizers.values():

@@ -23,7 +23,7 @@ from agents.training.checkpoint import (
     save_checkpoint,
 )
 from agents.training.log import Log, Scores
-from agents.training.optimization import Descent
+from agents.training.optimization import OptimizerStep
 from agents.training.trainer import BEST, LATEST, Resumable, finite
 
 
@@ -60,7 +60,7 @@ class SupervisedTrainer(Resumable):
         self.iteration, self.steps, self.seconds = 0, 0, 0.0
         self.best: float | None = None
         self.in_vain = 0  # evaluations since the best
-        self.descent = Descent(network, config.learning_rate, config.gradient_clip)
+        self.optimizer = OptimizerStep(network, config.learning_rate, config.gradient_clip)
 
     @abstractmethod
     def headline(self, row: Mapping[str, float]) -> str:
@@ -111,7 +111,7 @@ class SupervisedTrainer(Resumable):
         """One update; returns numbers to log."""
         started = time.monotonic()
         share = 1 - (1 - self.learning.final_share) * self.iteration / self.iterations
-        self.descent.set_rate(self.learning.learning_rate * share)
+        self.optimizer.set_learning_rate(self.learning.learning_rate * share)
         with finite(self.folder, self.iteration, "start another run with a smaller --learning-rate"):
             numbers = self.learn()
         move_average(self.average, self.network, self.learning.average, self.iteration)
@@ -121,9 +121,9 @@ class SupervisedTrainer(Resumable):
 
     def descend(self, loss: Tensor, examples: int) -> dict[str, float]:
         """Take a step along a mean loss of so many examples; returns numbers to log."""
-        self.descent.add(loss)
+        self.optimizer.backward(loss)
         self.steps += examples
-        return {"loss": float(loss.detach()), "gradient_norm": float(self.descent.step())}
+        return {"loss": float(loss.detach()), "gradient_norm": float(self.optimizer.step())}
 
     def evaluate(self) -> Scores:
         """Score the averaged weights, log, and save a checkpoint; the best by quality is kept apart."""
@@ -144,7 +144,7 @@ class SupervisedTrainer(Resumable):
 
     def parts(self) -> dict[str, Mapping[str, Tensor]]:
         """The tensors of a checkpoint."""
-        return learner_parts(self.network, self.average, self.descent.optimizers)
+        return learner_parts(self.network, self.average, self.optimizer.optimizers)
 
     def state(self) -> dict[str, Any]:
         """All else that a checkpoint holds."""
@@ -171,7 +171,7 @@ class SupervisedTrainer(Resumable):
             InputError: If it was made with another configuration or other data.
         """
         check_same_run(checkpoint, self.learning, self.fingerprint)
-        self.average = restore_learner(checkpoint, self.network, self.descent.optimizers)
+        self.average = restore_learner(checkpoint, self.network, self.optimizer.optimizers)
         state = checkpoint.state
         self.iteration, self.steps, self.seconds = state["iteration"], state["steps"], state["seconds"]
         self.best, self.in_vain = state["best"], state["in_vain"]

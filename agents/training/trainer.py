@@ -33,10 +33,10 @@ from agents.training.checkpoint import (
     restore_random,
     save_checkpoint,
 )
-from agents.training.distributed import ALONE, Team
+from agents.training.distributed import SINGLE, Workers
 from agents.training.log import Log, Run, Scores
-from agents.training.malloc_trim import release_free_memory
-from agents.training.optimization import Descent
+from agents.training.malloc_trim import malloc_trim
+from agents.training.optimization import OptimizerStep
 from vln.errors import InputError, WriteError
 from vln.files import writable_folder
 from vln.signals import SIGNALS, Stopped, delayed
@@ -52,7 +52,7 @@ class Resumable(Run):
 
     log: Log
     folder: Path
-    team: Team = ALONE
+    workers: Workers = SINGLE
     _saved = 0.0  # when the latest checkpoint was written
 
     @abstractmethod
@@ -70,10 +70,10 @@ class Resumable(Run):
             InputError: If something cannot be written; the latest checkpoint is as it was.
         """
         try:
-            if self.team.leads:
+            if self.workers.is_main:
                 writable_folder(self.folder)
             self.log.rewind(self.iteration)
-            with delayed(STOPPING if self.team.leads else "") as came, self.log.progress(self):
+            with delayed(STOPPING if self.workers.is_main else "") as came, self.log.progress(self):
                 if not self.iteration:
                     self.save(LATEST)
                 self._saved = time.monotonic()
@@ -90,10 +90,10 @@ class Resumable(Run):
             Stopped: If it ends.
         """
         late = time.monotonic() - self._saved > SAVE_EVERY
-        due, *everyones = self.team.any(late, *(number in came for number in SIGNALS))
+        due, *everyones = self.workers.any(late, *(number in came for number in SIGNALS))
         if due or any(everyones):
             self.save(LATEST)
-            release_free_memory()
+            malloc_trim()
             self._saved = time.monotonic()
         if any(everyones):
             self.log.say(f"stopped after iteration {self.iteration}; the same command with --resume goes on")
@@ -115,7 +115,7 @@ class Trainer(Resumable):
         fingerprint: Fingerprint,
         critic: MatchingCritic | None = None,
         exploration: Exploration | None = None,
-        team: Team = ALONE,
+        workers: Workers = SINGLE,
     ) -> None:
         """A run that starts at iteration 0.
 
@@ -130,9 +130,9 @@ class Trainer(Resumable):
             fingerprint: Of the data.
             critic: For phases with an intrinsic reward.
             exploration: For the phase of that name, unless it has no updates.
-            team: The workers, all of which have such a trainer.
+            workers: The workers, all of which have such a trainer.
         """
-        self.team = team
+        self.workers = workers
         self.config, self.navigator, self.env, self.sampler = config, navigator, env, sampler
         self.log, self.folder, self.fingerprint = log, folder, fingerprint
         self._evaluate = evaluate
@@ -140,12 +140,12 @@ class Trainer(Resumable):
         self.average = weights_of(navigator)
         self.iteration, self.steps, self.seconds, self.best = 0, 0, 0.0, -1.0
         muon = config.optimizer == "muon"
-        self.descent = Descent(navigator, config.imitation.learning_rate, config.gradient_clip, muon, team)
-        self.naming = Naming(config, navigator, env, sampler, team)
+        self.optimizer = OptimizerStep(navigator, config.imitation.learning_rate, config.gradient_clip, muon, workers)
+        self.naming = Naming(config, navigator, env, sampler, workers)
         self.critic, self.exploration = critic, exploration
-        self.dagger = Dagger(config, navigator, env, sampler, folder / "dagger", team)
+        self.dagger = Dagger(config, navigator, env, sampler, folder / "dagger", workers)
         self.stream = Stream(navigator, env, sampler, config.ppo.frozen_eyes)
-        self.ppo = Ppo(config.ppo, navigator, self.stream, self.descent)
+        self.ppo = Ppo(config.ppo, navigator, self.stream, self.optimizer)
 
     @property
     def iterations(self) -> int:
@@ -205,10 +205,10 @@ class Trainer(Resumable):
     def update(self) -> dict[str, float]:
         """One update; returns numbers to log."""
         with self._at_work():
-            self.descent.set_rate(self.learning_rate())
-            numbers = self.team.mean({name: float(value) for name, value in self._learn(self.phase()).items()})
+            self.optimizer.set_learning_rate(self.learning_rate())
+            numbers = self.workers.mean({name: float(value) for name, value in self._learn(self.phase()).items()})
             move_average(self.average, self.navigator, self.config.average, self.iteration)
-        self.steps += round(numbers.pop("frames") * self.team.count)
+        self.steps += round(numbers.pop("frames") * self.workers.count)
         self.iteration += 1
         return numbers
 
@@ -216,15 +216,15 @@ class Trainer(Resumable):
         """Gather what the method of a phase wants for an update, and take its steps."""
         data, done = self._data(), self.place[1]
         if phase.method == "naming":
-            return self.naming.update(done, phase, self.descent)
+            return self.naming.update(done, phase, self.optimizer)
         self.naming.forget()
         if phase.method == "ppo":
             return self.ppo.update(phase.loss)
         if data and not (phase.method == "sil" and rehearses(done, self.config.sil.rehearsal)):
-            return learn_recording(self.navigator, data.recall(done), phase, self.descent)
+            return learn_recording(self.navigator, data.recall(done), phase, self.optimizer)
         episodes = self.sampler.batch(self.iteration)
         phase = rehearsal(self.config.imitation) if phase.method == "sil" else phase
-        return learn_episodes(self.navigator, self.env, episodes, phase, self.descent, self.critic)
+        return learn_episodes(self.navigator, self.env, episodes, phase, self.optimizer, self.critic)
 
     @contextmanager
     def _at_work(self) -> Iterator[None]:
@@ -255,7 +255,7 @@ class Trainer(Resumable):
         Whoever explores a split must not choose by its goals: there the latest is the best.
         """
         with self.averaged():
-            scores = self.team.led(self._evaluate)
+            scores = self.workers.on_main(self._evaluate)
         self.log.scores(self, scores)
         spl = scores.get(self.config.select, {}).get("SPL", 0.0)
         better = spl > self.best or self.exploration is not None
@@ -288,9 +288,9 @@ class Trainer(Resumable):
 
     def save(self, name: str) -> None:
         """Write a checkpoint of the run as it stands."""
-        parts = learner_parts(self.navigator, self.average, self.descent.optimizers)
+        parts = learner_parts(self.navigator, self.average, self.optimizer.optimizers)
         parts["stream"] = self.stream.tensors()
-        everyones = self.team.gather({name: parts[name] for name in OWN})
+        everyones = self.workers.gather({name: parts[name] for name in OWN})
         parts.update((f"worker{rank}.{name}", each[name]) for rank, each in enumerate(everyones[1:], 1) for name in OWN)
         state = {
             "iteration": self.iteration,
@@ -299,13 +299,13 @@ class Trainer(Resumable):
             "explored": self.exploration.data.added if self.exploration else 0,
             "seconds": self.seconds,
             "best": self.best,
-            "workers": self.team.count,
+            "workers": self.workers.count,
             "waiting": self.log.waiting,
             "config": as_json(self.config),
             "fingerprint": as_json(self.fingerprint),
             "versions": versions(),
         }
-        if self.team.leads:
+        if self.workers.is_main:
             save_checkpoint(self.folder / name, parts, state)
 
     def resume(self, checkpoint: Checkpoint) -> None:
@@ -316,17 +316,17 @@ class Trainer(Resumable):
         """
         check_same_run(checkpoint, self.config, self.fingerprint)
         workers = checkpoint.state.get("workers", 1)
-        if workers != self.team.count:
-            problem = f"the run has {workers} workers, not {self.team.count}"
+        if workers != self.workers.count:
+            problem = f"the run has {workers} workers, not {self.workers.count}"
             raise InputError(checkpoint.source, problem, f"resume with --workers {workers}")
-        self.average = restore_learner(checkpoint, self.navigator, self.descent.optimizers)
+        self.average = restore_learner(checkpoint, self.navigator, self.optimizer.optimizers)
         self.iteration, self.seconds = checkpoint.state["iteration"], checkpoint.state["seconds"]
         self.best, self.steps = checkpoint.state["best"], checkpoint.state.get("steps", 0)
         self.log.waiting = list(checkpoint.state.get("waiting", []))
         self.dagger.data.restore(checkpoint.state.get("gathered", 0))
         if self.exploration:
             self.exploration.data.restore(checkpoint.state.get("explored", 0))
-        own = "" if self.team.leads else f"worker{self.team.rank}."
+        own = "" if self.workers.is_main else f"worker{self.workers.rank}."
         self.stream.load(checkpoint.part(f"{own}stream"))
         # Last, so that nothing draws from it before the next update.
         restore_random(checkpoint.part(f"{own}random"), self.device)
