@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeVar, get_type_hints
 from vln.continuous_datasets import CONTINUOUS_DATASETS, VLNCE
 from vln.errors import InputError
 from vln.rewards import RewardConfig
-from vln.schema import as_kind
+from vln.schema import convert_value
 
 Cell = Literal["rnn", "lstm", "gru"]
 Dataset = Literal["r2r", "r4r", "fgr2r", "houses-short", "houses", "houses-long", "r2r-ce", "rxr-ce"]
@@ -492,4 +492,4 @@ def _setting(kind: Any, value: Any, source: object, name: str) -> Any:
     """The value of a field, which may be a configuration itself."""
     if is_dataclass(kind):
         return from_json(kind, value, source, f"{name}.")  # type: ignore[arg-type]
-    return as_kind(value, kind, source, "use the version of vln that wrote it", f"configuration field '{name}'")
+    return convert_value(value, kind, source, "use the version of vln that wrote it", f"configuration field '{name}'")

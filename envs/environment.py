@@ -16,9 +16,9 @@ from torch import Tensor
 
 from envs.processes import settle
 from envs.simulator import Simulator
-from vln.chance import scramble
 from vln.episodes import REAL, Episode, check_instructions
 from vln.errors import InputError
+from vln.hashing import hash_integers
 from vln.language import Vocabulary
 from vln.metrics import THRESHOLD
 from vln.rewards import RewardConfig, final_reward, progress_reward
@@ -219,13 +219,13 @@ class NavigationVectorEnv(VectorEnv):
         if len(seed) != self.num_envs:
             raise ValueError(f"{len(seed)} seeds are given for {self.num_envs} environments")
         seeds = [self.np_random.integers(2**31) if each is None else each for each in seed]
-        self._seeds = scramble(torch.as_tensor(seeds, device=self.simulator.device))
+        self._seeds = hash_integers(torch.as_tensor(seeds, device=self.simulator.device))
         self._drawn = self._zeros(torch.int64)
 
     def _draw(self, rows: Tensor) -> Tensor:
         """The next episode of each row, a function of its own seed and of how many it has drawn."""
         assert self._seeds is not None
-        chosen = scramble(self._seeds[rows] + self._drawn[rows]) % len(self.episodes)
+        chosen = hash_integers(self._seeds[rows] + self._drawn[rows]) % len(self.episodes)
         self._drawn = self._drawn.index_add(0, rows, torch.ones_like(rows))
         return chosen
 

@@ -19,7 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 import envs.navigation
 import envs.render
 from vln.console import Console
-from vln.signals import deaf, exit_code
+from vln.signals import exit_code, ignoring_interrupts
 
 SIZE = 16
 Compiled = SimpleQueue[str | None]  # names of functions as they are compiled; None when a part is done
@@ -100,7 +100,7 @@ def main() -> None:
     context, parts = multiprocessing.get_context("spawn"), (warm_navigation, warm_renderer)
     compiled: Compiled = context.SimpleQueue()
     processes = [context.Process(target=run_part, args=(part, compiled), daemon=True) for part in parts]
-    with deaf():
+    with ignoring_interrupts():
         for process in processes:
             process.start()
     show_progress(compiled, len(processes))

@@ -203,7 +203,7 @@ def summary(name: str, found: FoundRows, rows: Mapping[str, Row]) -> dict[str, A
     start, table = rows[name].start, {}
     for split in SPLITS:
         seeds = [each[split] for each in found[name]]
-        paths = [each.way for each in seeds[0]["episodes"]]
+        paths = [each.path_key for each in seeds[0]["episodes"]]
         means = {column: finite_mean(np.array([finite_mean(each[column]) for each in seeds])) for column in COLUMNS}
         interval = mean_interval(np.mean([each["SR"] for each in seeds], axis=0), paths)
         table[split] = {**means, "SR interval": [interval.low, interval.high]}

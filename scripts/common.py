@@ -17,8 +17,8 @@ from tyro.extras import subcommand_cli_from_dict
 from scripts.fitting import fitted
 from vln.console import Console
 from vln.errors import InputError, unknown_name
-from vln.files import refusal
-from vln.signals import exit_code, stopping
+from vln.files import write_error
+from vln.signals import exit_code, stop_on_signal
 from vln.text import one_line
 
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)  # what writing to an open file may end with
@@ -32,7 +32,7 @@ def friendly_exit() -> Iterator[None]:
     has gone away with 0.
     """
     try:
-        with stopping():
+        with stop_on_signal():
             yield
             print(end="", flush=True)
     except InputError as error:
@@ -48,7 +48,7 @@ def friendly_exit() -> Iterator[None]:
             raise
         _no_more_output()
         unnamed = error.filename is None
-        told = refusal("the output", error) if unnamed else refusal(error.filename, error, "cannot be used")
+        told = write_error("the output", error) if unnamed else write_error(error.filename, error, "cannot be used")
         print(told, file=sys.stderr)
         sys.exit(2)
 

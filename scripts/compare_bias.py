@@ -245,7 +245,7 @@ def audit(opened: Sequence[Trained], checkpoint: str, split: str, count: int, se
             name = f"{TRAINED[each.trained.world.config.ablate]} ({each.trained.run.resolve().name})"
             found[name] = each.row(Condition(name))
     whats = {case.name: case.what for case in cases}
-    ways = [episode.way for episode in episodes]
+    ways = [episode.path_key for episode in episodes]
     return {name: summary(columns, found[FULL], ways, whats.get(name, "")) for name, columns in found.items()}
 
 

@@ -58,7 +58,7 @@ def report(study: Study, found: Findings, folder: Path, as_json: bool) -> None:
 def summary(study: Study, findings: Sequence[Finding]) -> dict[str, Any]:
     """A row: intervals over seeds where there are several, else over paths or episodes."""
     episodes = study.world.splits[study.split]
-    ways = [episode.way for episode in episodes]
+    ways = [episode.path_key for episode in episodes]
     success = [finding.scores["SR"] for finding in findings]
     norms = np.concatenate([[row["gradient_norm"] for row in finding.updates] for finding in findings])
     moved = [row["moved"] for finding in findings for row in finding.updates if "moved" in row]

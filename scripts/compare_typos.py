@@ -120,7 +120,7 @@ def curves(
                 first.setdefault(noise.rate, found[noise.rate])
                 rows.append(
                     {"run": each.run.resolve().name, "rate": noise.rate, "per": noise.per, "unknown": unknown}
-                    | summary(found[noise.rate], found[0.0], first[noise.rate], [one.way for one in episodes])
+                    | summary(found[noise.rate], found[0.0], first[noise.rate], [one.path_key for one in episodes])
                 )
     return rows
 

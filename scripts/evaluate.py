@@ -278,7 +278,7 @@ def scores(world: World, split: str, trajectories: Sequence[Trajectory]) -> dict
     """Mean metrics of one agent, and intervals that resample paths."""
     episodes = world.splits[split]
     columns = world.scores(split, trajectories)
-    paths = [episode.way for episode in episodes]
+    paths = [episode.path_key for episode in episodes]
     intervals = {name: mean_interval(columns[name], paths) for name in ("SR", "SPL")}
     ends = {f"{name} interval": [interval.low, interval.high] for name, interval in intervals.items()}
     return {**mean_scores(columns), "n": len(episodes), **ends}

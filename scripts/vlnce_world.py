@@ -23,7 +23,7 @@ from vln.continuous_datasets import VLNCE, ContinuousDataset
 from vln.language import Vocabulary
 from vln.trajectory import Trajectory
 from vln.vlnce import ContinuousSplit, find_vlnce, load_continuous_split
-from vln.vlnce_scores import score_walked
+from vln.vlnce_scores import score_vlnce_trajectories
 
 UP = "z"  # of files without a stage_config, as habitat-sim takes them, and as Matterport3D's are
 
@@ -53,7 +53,7 @@ class VlnceWorld(HousesWorld):
 
     def scores(self, split: str, trajectories: Sequence[Trajectory]) -> dict[str, np.ndarray]:
         """Metrics of each episode of a split, compared with the ground truth."""
-        return score_walked(self.tasks[split], trajectories)
+        return score_vlnce_trajectories(self.tasks[split], trajectories)
 
 
 def body_of(described: ContinuousDataset) -> Body:

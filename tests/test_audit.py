@@ -31,7 +31,7 @@ def test_shuffling_gives_everybody_an_instruction_of_one_other_way(counts, seed)
         assert (after.episode_id, after.path) == (before.episode_id, before.path)
         source = after.instruction.split()[1]
         assert source != before.instruction.split()[1]
-        taken.setdefault(before.way, set()).add(source)
+        taken.setdefault(before.path_key, set()).add(source)
     assert all(len(sources) == 1 for sources in taken.values())
     assert len(set.union(*taken.values())) == len(counts)  # every way is told somewhere
 
@@ -64,8 +64,8 @@ def test_a_subset_is_of_whole_ways(counts, count, seed):
     chosen = subset(episodes, count, seed)
     assert chosen == sorted(set(chosen))
     assert len(chosen) >= min(count, len(episodes)) if count else len(chosen) == len(episodes)
-    ways = {episodes[number].way for number in chosen}
-    assert len(chosen) == sum(each.way in ways for each in episodes)
+    ways = {episodes[number].path_key for number in chosen}
+    assert len(chosen) == sum(each.path_key in ways for each in episodes)
     assert len(chosen) < count + max(counts) or not count
 
 

@@ -56,7 +56,7 @@ def whole(world, tmp_path_factory) -> Path:
 def pressing(
     trainer: CaptionTrainer, iteration: int
 ) -> Callable[[str], AbstractContextManager[Callable[[], list[int]]]]:
-    """What Ctrl-C after an update does to `delayed`."""
+    """What Ctrl-C after an update does to `deferred_signals`."""
     return lambda _answer: nullcontext(lambda: [signal.SIGINT] * (trainer.iteration == iteration))
 
 
@@ -71,7 +71,7 @@ def test_an_interrupted_run_ends_bit_for_bit_like_the_uninterrupted_one(world, w
             trainer.train()
             break
         with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-            patch.setattr("agents.training.trainer.delayed", pressing(trainer, stop))
+            patch.setattr("agents.training.trainer.deferred_signals", pressing(trainer, stop))
             trainer.train()
         assert load_checkpoint(tmp_path / LATEST).state["iteration"] == stop
         torch.rand(7)  # what else a process may have drawn

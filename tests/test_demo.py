@@ -12,7 +12,7 @@ from agents.training.trainer import LATEST
 from scripts import demo
 from scripts.demo import Background, Step, plan, run, train
 from vln.errors import InputError
-from vln.signals import stopping
+from vln.signals import stop_on_signal
 
 SLEEP = "import time; time.sleep(60)"
 
@@ -73,7 +73,7 @@ def test_a_step_that_fails_ends_the_demo_with_its_code(lines, capsys):
 def test_a_signal_of_a_scheduler_goes_on_to_the_step(lines, tmp_path):
     note = f"signal.signal(signal.SIGTERM, lambda *_: (open({str(tmp_path / 'told')!r}, 'w').close(), exit()))"
     step = Step("wait", "1", (f"import os, signal; {note}; os.kill(os.getppid(), signal.SIGTERM); {SLEEP}",))
-    with pytest.raises(KeyboardInterrupt) as stopped, stopping():
+    with pytest.raises(KeyboardInterrupt) as stopped, stop_on_signal():
         run(demo.Console(stderr=True), step, 1, 5)
     assert stopped.value.number == signal.SIGTERM
     assert (tmp_path / "told").exists()

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from vln.signals import SIGNALS, Stopped, delayed, exit_code, stopping
+from vln.signals import SIGNALS, Stopped, deferred_signals, exit_code, stop_on_signal
 
 
 @pytest.fixture(autouse=True)
@@ -19,14 +19,14 @@ def same_handlers():
 
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_is_noted_and_does_nothing_else(number):
-    with delayed() as came:
+    with deferred_signals() as came:
         assert not came()
         signal.raise_signal(number)
         assert list(came()) == [number]
 
 
 def test_the_first_ctrl_c_waits_and_the_second_does_not():
-    with delayed() as came:
+    with deferred_signals() as came:
         signal.raise_signal(signal.SIGINT)
         assert came()
         with pytest.raises(Stopped):
@@ -34,7 +34,7 @@ def test_the_first_ctrl_c_waits_and_the_second_does_not():
 
 
 def test_the_first_signal_is_answered_at_once_and_only_that(capfd):
-    with delayed("stopping soon") as came:
+    with deferred_signals("stopping soon") as came:
         assert capfd.readouterr().err == ""
         for _ in range(2):
             signal.raise_signal(signal.SIGTERM)
@@ -44,7 +44,7 @@ def test_the_first_signal_is_answered_at_once_and_only_that(capfd):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
 def test_a_scheduler_may_send_a_signal_twice(number):
-    with delayed() as came:
+    with deferred_signals() as came:
         for _ in range(2):
             signal.raise_signal(number)
         assert list(came()) == [number]
@@ -52,7 +52,7 @@ def test_a_scheduler_may_send_a_signal_twice(number):
 
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_stops_a_program_with_128_and_its_number(number):
-    with pytest.raises(KeyboardInterrupt) as stopped, stopping():
+    with pytest.raises(KeyboardInterrupt) as stopped, stop_on_signal():
         signal.raise_signal(number)
     assert exit_code(stopped.value) == 128 + number
     assert exit_code(KeyboardInterrupt()) == 130
@@ -62,8 +62,8 @@ def test_a_second_signal_ends_the_program_on_the_spot():
     """Even one that is stuck while it ends."""
     program = """
 import os, signal
-from vln.signals import stopping
-with stopping():
+from vln.signals import stop_on_signal
+with stop_on_signal():
     try:
         os.kill(os.getpid(), signal.SIGTERM)
     finally:
@@ -77,10 +77,10 @@ with stopping():
 def test_what_was_ignored_stays_ignored_but_a_run_in_the_background_hears_ctrl_c():
     before = {number: signal.signal(number, signal.SIG_IGN) for number in SIGNALS}
     try:
-        with stopping():
+        with stop_on_signal():
             for number in SIGNALS:
                 signal.raise_signal(number)
-        with delayed() as came:
+        with deferred_signals() as came:
             for number in SIGNALS:
                 signal.raise_signal(number)
             assert list(came()) == [signal.SIGINT]

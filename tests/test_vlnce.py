@@ -124,7 +124,7 @@ def test_a_withheld_goal(tmp_path):
 def test_goals_without_reference_paths_are_scored_and_not_compared(monkeypatch, capsys, tmp_path):
     bare = [each | {"reference_path": []} for each in ENTRIES]
     task = load_continuous_split(write_vlnce(tmp_path, bare), "r2r-ce", "made")
-    assert not any(each.withheld or each.demonstrated for each in task.episodes)
+    assert not any(each.withheld or each.has_demonstration for each in task.episodes)
     assert task.episodes[2].positions == ((1, 0.1, 1), (8, 0.1, 1))
     write_continuous_submission(tmp_path / "truth.json", "r2r-ce", truths(task))
     _, scores = score_file(task, tmp_path / "truth.json")

@@ -27,7 +27,7 @@ def shuffled(episodes: Sequence[Episode], seed: int = 0) -> list[Episode]:
     """
     told: dict[object, list[str]] = {}
     for episode in episodes:
-        told.setdefault(episode.way, []).append(episode.instruction)
+        told.setdefault(episode.path_key, []).append(episode.instruction)
     if len(told) < 2:
         raise InputError("episodes", "all are of one path, so that no other instruction is there", "take more of them")
     ways = list(told)
@@ -36,9 +36,9 @@ def shuffled(episodes: Sequence[Episode], seed: int = 0) -> list[Episode]:
     numbers = dict.fromkeys(ways, 0)
     found = []
     for episode in episodes:
-        others = following[episode.way]
-        found.append(replace(episode, instruction=others[numbers[episode.way] % len(others)]))
-        numbers[episode.way] += 1
+        others = following[episode.path_key]
+        found.append(replace(episode, instruction=others[numbers[episode.path_key] % len(others)]))
+        numbers[episode.path_key] += 1
     return found
 
 
@@ -56,10 +56,10 @@ def blank_of(vocabulary: Vocabulary) -> Callable[[str], str]:
 
 def subset(episodes: Sequence[Episode], count: int, seed: int = 0) -> list[int]:
     """Numbers of about `count` episodes, at least, in order: all those of ways drawn at random; 0 takes them all."""
-    ways = list(dict.fromkeys(episode.way for episode in episodes))
+    ways = list(dict.fromkeys(episode.path_key for episode in episodes))
     numbers: dict[object, list[int]] = {way: [] for way in ways}
     for number, episode in enumerate(episodes):
-        numbers[episode.way].append(number)
+        numbers[episode.path_key].append(number)
     chosen: list[int] = []
     for place in np.random.default_rng(seed).permutation(len(ways)).tolist():
         if count and len(chosen) >= count:

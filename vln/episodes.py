@@ -18,7 +18,7 @@ REFETCH = "correct the entry or fetch the file again"
 REAL = -1  # the environment that is not altered
 LARGEST = 2**31 - 2  # number of an altered one
 
-Known = Literal["start", "goal", "way"]
+KnownPart = Literal["start", "goal", "way"]
 """What a data set tells of an episode: where it starts; its goal as well; or the whole demonstration."""
 
 
@@ -69,7 +69,7 @@ class Episode:
     positions: tuple[tuple[float, float, float], ...] = ()
     target: str = ""
     environment: int = REAL
-    known: Known | None = None
+    known: KnownPart | None = None
 
     @property
     def withheld(self) -> bool:
@@ -77,12 +77,12 @@ class Episode:
         return goal_withheld(self.known, self.path or self.positions)
 
     @property
-    def demonstrated(self) -> bool:
+    def has_demonstration(self) -> bool:
         """Whether the way is told, and not only where it ends."""
         return not self.withheld and self.known != "goal"
 
     @property
-    def way(self) -> Hashable:
+    def path_key(self) -> Hashable:
         """What tells its way from others; the instructions of one way share it, and so their chance to succeed."""
         return self.scan, self.path, self.positions
 
@@ -102,7 +102,7 @@ class Episode:
         return None if self.withheld else self.path[-1]
 
 
-def goal_withheld(known: Known | None, places: Sequence[object]) -> bool:
+def goal_withheld(known: KnownPart | None, places: Sequence[object]) -> bool:
     """Whether the goal of a way through some places is not told; see `Episode.known`."""
     return known == "start" if known else len(places) < 2
 

@@ -155,10 +155,10 @@ def writing(path: Path) -> Iterator[None]:
             Path(path).parent.absolute()
         ):
             raise  # of another file, which was read
-        raise refusal(path, error) from None
+        raise write_error(path, error) from None
 
 
-def refusal(source: object, error: OSError, problem: str = "cannot be written") -> WriteError:
+def write_error(source: object, error: OSError, problem: str = "cannot be written") -> WriteError:
     """What the system has refused, as a sentence."""
     reason = error.strerror or str(error).splitlines()[0]
     fix = next((fix for fix, numbers in FIXES.items() if error.errno in numbers), "check the disk and its free space")

@@ -82,7 +82,7 @@ def parse(content: Text, kind: type[T], source: object, fix: str, place: str = "
     raise InputError(source, problem, fix)
 
 
-def as_kind(value: Any, kind: type[T], source: object, fix: str, place: str = "") -> T:
+def convert_value(value: Any, kind: type[T], source: object, fix: str, place: str = "") -> T:
     """A value that is parsed already as the kind of thing that it should be; see `parse`."""
     try:
         return msgspec.convert(value, kind)

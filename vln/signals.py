@@ -50,7 +50,7 @@ def handled(handlers: Mapping[int, Handler], heard: Collection[int] = ()) -> Ite
 
 
 @contextmanager
-def stopping() -> Iterator[None]:
+def stop_on_signal() -> Iterator[None]:
     """Within the block a signal raises `Stopped` wherever the program is; a second one ends it on the spot."""
 
     def stop(number: int, _frame: Any) -> None:
@@ -62,7 +62,7 @@ def stopping() -> Iterator[None]:
 
 
 @contextmanager
-def delayed(answer: str = "") -> Iterator[Callable[[], Collection[int]]]:
+def deferred_signals(answer: str = "") -> Iterator[Callable[[], Collection[int]]]:
     """Within the block the yielded function tells the signals that came, which do nothing else.
 
     The first one is answered at once with a line on stderr, if there is an `answer`: what goes on may take a while.
@@ -83,6 +83,6 @@ def delayed(answer: str = "") -> Iterator[Callable[[], Collection[int]]]:
         yield lambda: came
 
 
-def deaf() -> AbstractContextManager[None]:
+def ignoring_interrupts() -> AbstractContextManager[None]:
     """Within the block Ctrl-C is ignored; by processes that are started in it for good, as their parent ends them."""
     return handled({signal.SIGINT: signal.SIG_IGN})

@@ -47,7 +47,7 @@ class Prediction:
     poses: tuple[Visit, ...]
 
 
-class Looking(Protocol):
+class ViewPose(Protocol):
     """What a submission tells of a pose: `Visit` or `vln.trajectory.Pose`."""
 
     @property
@@ -71,7 +71,7 @@ class Walk(Protocol):
         """The `instr_id`."""
 
     @property
-    def poses(self) -> Sequence[Looking]:
+    def poses(self) -> Sequence[ViewPose]:
         """In order, the start first."""
 
 

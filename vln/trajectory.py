@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from vln.episodes import Known, goal_withheld
+from vln.episodes import KnownPart, goal_withheld
 from vln.errors import InputError
 from vln.files import read_json_lines, write_json_lines
 from vln.schema import OpenDistance, Place, Radians, Share, Whole
@@ -99,7 +99,7 @@ class Trajectory:
     reference_positions: tuple[Place, ...] = ()
     distances: tuple[OpenDistance, ...] = ()
     target: str = ""
-    known: Known | None = None
+    known: KnownPart | None = None
 
     @property
     def withheld(self) -> bool:

@@ -21,7 +21,7 @@ from vln.data import find_folder
 from vln.episodes import Episode
 from vln.errors import InputError, unknown_name
 from vln.files import read_json, replacing
-from vln.schema import Distance, Place, Radians, Sentence, Whole, as_kind, parse
+from vln.schema import Distance, Place, Radians, Sentence, Whole, convert_value, parse
 
 REFETCH = "correct the entry or fetch the file again"
 PUBLISHED = (
@@ -69,7 +69,7 @@ class ContinuousSplit:
         Those along the reference path where no ground truth is published; None where an episode of the split has a goal
         and no reference path.
         """
-        if not all(each.demonstrated for each in self.episodes):
+        if not all(each.has_demonstration for each in self.episodes):
             return None
         return [
             self.ground_truth[each.episode_id].places
@@ -320,7 +320,7 @@ class _Entry(Struct):
 def _episode(source: Path, split: str, number: int, entry: dict[str, Any]) -> Episode:
     """One entry as an episode; with neither goal nor reference path its goal is withheld."""
     where = f"episode {entry.get('episode_id', f'number {number}')}"
-    told = as_kind(entry, _Entry, source, REFETCH, where)
+    told = convert_value(entry, _Entry, source, REFETCH, where)
     if not _is_level(told.start_rotation):
         problem = f"field 'start_rotation' of {where} is not x, y, z, w of a rotation about the vertical"
         raise InputError(source, problem, REFETCH)

@@ -45,7 +45,7 @@ def score_file(
     if any(each.withheld for each in task.episodes):
         raise InputError(task.source, "the goals of the split are withheld", "submit the file to the leaderboard")
     if is_trajectories(path):
-        return score_lived(task, read_trajectories(path), path, allow_missing)
+        return _score_trajectory_file(task, read_trajectories(path), path, allow_missing)
     entries = read_continuous_submission(path, task.episodes, allow_missing=allow_missing)
     rows = _rows(task, entries)
     ordered = sorted(zip(rows, entries, strict=True), key=lambda pair: pair[0])
@@ -58,7 +58,7 @@ def score_file(
     return known, _scores(task, known, Walks(places, straight, (), stopped)) | {"steps": np.array(taken, float)}
 
 
-def score_lived(
+def _score_trajectory_file(
     task: ContinuousSplit, trajectories: Sequence[Trajectory], source: Path, allow_missing: bool = False
 ) -> tuple[list[int], dict[str, np.ndarray]]:
     """The scores of trajectories that are said to be of a split, with steps and collisions; see `score_file`."""
@@ -71,10 +71,10 @@ def score_lived(
         "steps": np.array([len(each.steps) for each in lived], float),
         "collisions": np.array([sum(step.collided for step in each.steps) for each in lived], float),
     }
-    return known, score_walked(task, lived) | counted
+    return known, score_vlnce_trajectories(task, lived) | counted
 
 
-def score_walked(task: ContinuousSplit, trajectories: Sequence[Trajectory]) -> dict[str, np.ndarray]:
+def score_vlnce_trajectories(task: ContinuousSplit, trajectories: Sequence[Trajectory]) -> dict[str, np.ndarray]:
     """The metrics of trajectories of a split, in their order.
 
     Raises:

@@ -15,10 +15,10 @@ from torch import Tensor, nn
 
 from agents.config import NavigatorConfig
 from agents.policies.attention import attend, compare
-from vln.chance import scramble
 from vln.episodes import REAL
 from vln.features.table import ViewTable
 from vln.graph import VIEWS, NavigationGraph
+from vln.hashing import hash_integers
 
 
 class Panorama(Protocol):
@@ -103,7 +103,7 @@ class FeatureDropout(nn.Module):
 
 def altered(environment: Tensor, features: int, share: float) -> Tensor:
     """Scales (B, F) of features in environments with numbers (B,); what a smaller share hides, a larger hides too."""
-    chance = scramble(scramble(environment)[:, None] + torch.arange(features, device=environment.device))
+    chance = hash_integers(hash_integers(environment)[:, None] + torch.arange(features, device=environment.device))
     return (chance >= share * 2**31).float() / (1 - share)
 
 

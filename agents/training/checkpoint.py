@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from agents.config import from_json
 from vln.errors import InputError
 from vln.files import reading, replacing
-from vln.schema import Count, as_kind
+from vln.schema import Count, convert_value
 
 FORMAT = "vln-checkpoint-1"
 SAVE_EVERY = 600.0  # seconds after which a run writes a checkpoint, whether or not it is time to evaluate
@@ -103,7 +103,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
             raise InputError(path, f"field 'format' is not '{FORMAT}'", "use a checkpoint written by scripts/train.py")
         state = json.loads(header["state"])  # of ours, in which a loss may be NaN
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
-    as_kind(state, _State, path, fix, "its state")
+    convert_value(state, _State, path, fix, "its state")
     return Checkpoint(tensors, state, Path(path))
 
 

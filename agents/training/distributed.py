@@ -22,7 +22,7 @@ from torch.distributed import Store, TCPStore  # type: ignore[attr-defined]
 
 from agents.config import TrainConfig
 from vln.errors import InputError
-from vln.signals import deaf
+from vln.signals import ignoring_interrupts
 
 LOCALHOST = "127.0.0.1"
 JOINING = timedelta(minutes=10)  # that workers wait for others to start
@@ -249,7 +249,7 @@ def _lead(task: Callable[[Workers], None], count: int) -> None:
     store = TCPStore(LOCALHOST, 0, count, True, JOINING, wait_for_workers=False)
     helpers: Helpers = []
     try:
-        with deaf():  # until they learn; the first worker tells them
+        with ignoring_interrupts():  # until they learn; the first worker tells them
             helpers += [_started(task, Workers(rank, count), store.port) for rank in range(1, count)]
         try:
             _greet(helpers)

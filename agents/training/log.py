@@ -18,7 +18,7 @@ from torch.utils.tensorboard import SummaryWriter
 from vln.console import Console
 from vln.errors import InputError
 from vln.files import read_json_lines, write_json_lines, writing
-from vln.schema import Count, as_kind
+from vln.schema import Count, convert_value
 
 EVERY = 20  # updates whose numbers are averaged into one line of the log
 Scores = dict[str, dict[str, float]]
@@ -216,7 +216,7 @@ def read_metrics(path: Path) -> Iterator[dict[str, Any]]:
     """
     fix = "train again, or give another run"
     for number, row in read_json_lines(path, dict[str, int | float | str], fix):
-        as_kind(row, _Line, path, fix, f"line {number}")
+        convert_value(row, _Line, path, fix, f"line {number}")
         yield row
 
 

@@ -39,7 +39,7 @@ from agents.training.malloc_trim import malloc_trim
 from agents.training.optimization import OptimizerStep
 from vln.errors import InputError, WriteError
 from vln.files import writable_folder
-from vln.signals import SIGNALS, Stopped, delayed
+from vln.signals import SIGNALS, Stopped, deferred_signals
 
 STAGES = ("perception", "imitation", "reinforcement", "exploration")
 STOPPING = "stopping after this piece of work, with a checkpoint; Ctrl-C again stops at once without one"
@@ -73,7 +73,7 @@ class Resumable(Run):
             if self.workers.is_main:
                 writable_folder(self.folder)
             self.log.rewind(self.iteration)
-            with delayed(STOPPING if self.workers.is_main else "") as came, self.log.progress(self):
+            with deferred_signals(STOPPING if self.workers.is_main else "") as came, self.log.progress(self):
                 if not self.iteration:
                     self.save(LATEST)
                 self._saved = time.monotonic()

@@ -25,7 +25,7 @@ from vln.data import cache_folder
 from vln.episodes import Episode
 from vln.errors import InputError, unknown_name
 from vln.files import read_json, replacing
-from vln.schema import Place, Radians, Sentence, as_kind
+from vln.schema import Place, Radians, Sentence, convert_value
 
 FORMAT = "vln-houses"
 VERSION = f"{HOUSES_VERSION}.4"  # of everything that decides what is in the files: houses, then tasks
@@ -226,7 +226,7 @@ def _episodes(path: Path, place: int, row: Any, kind: Split, split: str) -> Iter
         InputError: If a field is missing or has a wrong type.
     """
     house = kind.first + place
-    tasks = as_kind(row, tuple[_Task, ...], path, AGAIN, f"house {house}")
+    tasks = convert_value(row, tuple[_Task, ...], path, AGAIN, f"house {house}")
     for number, task in enumerate(tasks, start=kind.number):
         for index, text in enumerate(task.instructions):
             name = f"{house}-{number}_{index}"

@@ -12,7 +12,7 @@ from pathlib import Path
 from subprocess import PIPE, Popen
 from typing import Any
 
-from vln.signals import deaf
+from vln.signals import ignoring_interrupts
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = "import sys; sys.path.insert(0, sys.argv[1]); from envs.houses.making import answer; answer()"
@@ -27,7 +27,7 @@ def made_by(workers: int, jobs: Sequence[Job]) -> Iterator[list[dict[str, Any]]]
         RuntimeError: If a process ends before its work is done; it has said why on standard error.
     """
     command = [sys.executable, "-c", COMMAND, str(ROOT)]
-    with deaf():  # they are ended below
+    with ignoring_interrupts():  # they are ended below
         processes = [Popen(command, stdin=PIPE, stdout=PIPE, text=True) for _ in range(workers)]
     try:
         for number, process in enumerate(processes):

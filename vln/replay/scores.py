@@ -10,7 +10,7 @@ from vln.graph import NavigationGraph
 from vln.metrics import score_paths
 from vln.trajectory import Trajectory
 from vln.vlnce import ContinuousSplit
-from vln.vlnce_scores import score_walked
+from vln.vlnce_scores import score_vlnce_trajectories
 
 Scores = dict[str, float]
 
@@ -57,7 +57,7 @@ def score_houses(trajectories: Sequence[Trajectory], radius: float) -> list[Scor
 
 def score_of_split(task: ContinuousSplit, trajectories: Sequence[Trajectory]) -> list[Scores | None]:
     """All metrics of each trajectory of a published split, None where the goal is withheld."""
-    return _where_known(trajectories, lambda scored: score_walked(task, scored))
+    return _where_known(trajectories, lambda scored: score_vlnce_trajectories(task, scored))
 
 
 def _where_known(

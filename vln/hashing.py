@@ -3,7 +3,7 @@
 from typing import Any
 
 
-def scramble(value: Any) -> Any:
+def hash_integers(value: Any) -> Any:
     """A well-mixed integer from 0 to 2**31 - 1 per integer of an int64 array or tensor of any shape.
 
     It is the finaliser of SplitMix64, on 31-bit halves.
