@@ -23,27 +23,26 @@ from agents.config import HOUSES, CaptionConfig, LossConfig, PhaseConfig, TrainC
 from agents.presets import houses_demo, houses_speaker, r2r_navigator, r2r_speaker
 from agents.training.trainer import LATEST
 from scripts import train_speaker
-from scripts.common import commands, show
 from scripts.studies import (
     DONE,
     begun,
     check_scale,
     curves,
-    drawn,
     finished,
     learn,
-    markdown,
     measured,
-    save,
     shorter,
     slug,
 )
 from scripts.train import use_threads
+from vln.cli import commands, show
 from vln.errors import unknown_name
+from vln.figures import save_figure
 from vln.files import writable_folder, write_json, write_text
 from vln.metrics import finite_mean
 from vln.rewards import RewardConfig
 from vln.statistics import compare_paired, mean_interval
+from vln.tables import markdown_table, number_table
 
 SPLITS = ("val_seen", "val_unseen")
 SPEAKER, IMITATION = "speaker", "imitation"
@@ -106,10 +105,10 @@ def rcm(
     table = {name: summary(name, found, wanted) for name in wanted}
     write_json(out / "table.json", table)
     rows_shown = [cells(name, row) for name, row in table.items()]
-    write_text(out / "table.md", markdown(HEADS, rows_shown))
+    write_text(out / "table.md", markdown_table(HEADS, rows_shown))
     runs = {name: [out / f"seed-{seed}" / slug(name) for seed in seeds] for name in wanted}
-    save(curves(runs), out / "curves.png")
-    show(drawn(HEADS, rows_shown), table, json)
+    save_figure(curves(runs), out / "curves.png")
+    show(number_table(HEADS, rows_shown), table, json)
 
 
 def rcm_rows(dataset: str) -> dict[str, Row]:

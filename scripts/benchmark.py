@@ -39,12 +39,10 @@ from agents.training.trainer import Trainer
 from envs.environment import NavigationVectorEnv
 from envs.graph import PanoramicGraph
 from scripts.benchmark_sim import sim
-from scripts.common import commands, show
-from scripts.reference_metrics import distance_dictionaries, score_all
 from scripts.score import load_task, read_walks
-from scripts.timing import time_in_turns
 from scripts.train import build_trainer, use_threads
 from scripts.worlds import open_world
+from vln.cli import commands, show
 from vln.console import Console
 from vln.data import find_data
 from vln.errors import unknown_name
@@ -52,7 +50,9 @@ from vln.features import load_captions
 from vln.graph import VIEWS, NavigationGraph
 from vln.language import Vocabulary
 from vln.metrics import padded_rows, score_paths, score_rows
+from vln.reference_metrics import distance_dictionaries, score_all
 from vln.submission import viewpoints
+from vln.timing import time_in_turns
 
 Key = TypeVar("Key", bound=Hashable)
 

@@ -15,9 +15,9 @@ from envs.environment import NavigationVectorEnv
 from envs.habitat.scenes import SceneFolder
 from envs.habitat.simulator import HabitatSimulator
 from envs.scene import Scene
-from scripts.timing import time_in_turns
 from vln.episodes import Episode
 from vln.language import Vocabulary
+from vln.timing import time_in_turns
 
 STEPS = 20
 MOVES = (1, 1, 2, 3)  # forward twice as often as each turn

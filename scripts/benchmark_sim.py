@@ -23,10 +23,10 @@ from envs.render import Camera, PackedScene, Renderer, pack
 from envs.render.camera import axes
 from envs.scene import Scene
 from scripts.benchmark_habitat import Course, against_habitat, course, habitat_table
-from scripts.common import show
-from scripts.timing import time_in_turns
 from scripts.train import use_threads
+from vln.cli import show
 from vln.errors import InputError
+from vln.timing import time_in_turns
 
 EYE = 1.25  # metres
 DETAIL = 0.004  # metres that corners of the large mesh are moved by

@@ -11,10 +11,10 @@ python scripts/compare.py typos runs/navigator runs/letters                   # 
 if __name__ == "__main__" and not __package__:  # run as a file
     import prelude  # noqa: F401 (before all other imports)
 
-from scripts.common import commands
 from scripts.compare_bias import bias
 from scripts.compare_cells import cells
 from scripts.compare_typos import typos
+from vln.cli import commands
 
 if __name__ == "__main__":
     commands({"cells": cells, "bias": bias, "typos": typos})

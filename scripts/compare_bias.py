@@ -17,18 +17,20 @@ from agents.config import HOUSES
 from agents.evaluation import rollout
 from agents.policies.acting import NavigatorAgent
 from agents.training.checkpoint import load_checkpoint, run_checkpoint
-from scripts.common import show
 from scripts.evaluate import Trained, check_runs, load_agent, open_run
-from scripts.studies import config_of, drawn, markdown, save, slug
+from scripts.studies import config_of, slug
 from scripts.train import use_threads
 from scripts.worlds import EVALUATION_BATCH
 from vln.audit import Loss, points, shuffled, subset, verdict, without_words
+from vln.cli import show
 from vln.console import Console
 from vln.episodes import Episode
 from vln.errors import InputError
+from vln.figures import save_figure
 from vln.files import read_json, sha256, writable_folder, write_json, write_text
 from vln.language import Vocabulary
 from vln.statistics import Interval, compare_paired, mean_interval
+from vln.tables import markdown_table, number_table
 
 FULL = "full"
 MASKS = {"landmark": "landmark words", "direction": "direction words", "number": "numbers", "colour": "colours"}
@@ -284,10 +286,10 @@ def report(title: str, found: Mapping[str, Any], name: Path, as_json: bool) -> N
     """Show a table and what it says, and write both and a figure beside the numbers."""
     rows = [cells(label, row) for label, row in found["rows"].items()]
     write_json(name.with_suffix(".json"), found)
-    write_text(name.with_suffix(".md"), f"{markdown(HEADS, rows)}\n{found['says']}\n")
-    save(figure(title, found["rows"]), name.with_suffix(".png"))
+    write_text(name.with_suffix(".md"), f"{markdown_table(HEADS, rows)}\n{found['says']}\n")
+    save_figure(figure(title, found["rows"]), name.with_suffix(".png"))
     if not as_json:
-        show(drawn(HEADS, rows, title), None, False)
+        show(number_table(HEADS, rows, title), None, False)
         Console().print(found["says"], highlight=False)
     Console(stderr=True).print(f"wrote {name}.json, .md and .png", highlight=False, soft_wrap=True)
 

@@ -11,11 +11,12 @@ from matplotlib.figure import Figure
 
 from agents.probing.gradients import decay
 from scripts.cell_study import Finding, Findings, Study, Variant, variants
-from scripts.common import show
-from scripts.studies import drawn, markdown, save
+from vln.cli import show
 from vln.console import Console
+from vln.figures import save_figure
 from vln.files import write_json, write_text
 from vln.statistics import Interval, mean_interval, seed_interval, thirds
+from vln.tables import markdown_table, number_table
 
 HEADS = ("cells", "min", "SR %", "× a step back", "norm", "moved %", "loss")
 TRUNCATION_HEADS = ("flows back", "steps", "cosine with the whole gradient", "times as long")
@@ -36,17 +37,17 @@ def report(study: Study, found: Findings, folder: Path, as_json: bool) -> None:
         (STEP_HEADS, [step_cells(name, row["step"]) for name, row in inner.items()]),
     )
     write_json(folder / "cells.json", told)
-    write_text(folder / "cells.md", "\n".join([*(markdown(*table) for table in tables), f"{told['says']}\n"]))
+    write_text(folder / "cells.md", "\n".join([*(markdown_table(*table) for table in tables), f"{told['says']}\n"]))
     figures = {"gradients": gradients(found), "success": success(study, rows), "learning": learning(found)}
     for name, figure in figures.items():
-        save(figure, folder / f"{name}.png")
+        save_figure(figure, folder / f"{name}.png")
     if as_json:
         show("", told, True)
     else:
         seeds = len(next(iter(found.values())))
         title = f"{study.world.config.dataset} {study.split}, {seeds} seed{'s' * (seeds > 1)}, means ± 95 %"
         for place, (heads, lines) in enumerate(tables):
-            show(drawn(heads, lines, None if place else title), None, False)
+            show(number_table(heads, lines, None if place else title), None, False)
         Console().print(told["says"], highlight=False)
     written = ", ".join(["cells.json", "cells.md", *(f"{name}.png" for name in figures)])
     Console(stderr=True).print(f"wrote {written} into {folder}", highlight=False, soft_wrap=True)

@@ -12,18 +12,19 @@ from rich.progress import Progress
 from tyro.conf import Positional
 
 from agents.training.checkpoint import run_checkpoint
-from scripts.common import show
 from scripts.compare_bias import Columns, Condition, Subject
 from scripts.evaluate import Trained, check_runs, open_run
-from scripts.studies import drawn, markdown, save
 from scripts.train import use_threads
 from vln.audit import subset
+from vln.cli import show
 from vln.console import Console
 from vln.episodes import Episode
 from vln.errors import InputError
+from vln.figures import save_figure
 from vln.files import writable_folder, write_json, write_text
 from vln.language import UNK, Vocabulary
 from vln.statistics import compare_paired, mean_interval
+from vln.tables import markdown_table, number_table
 from vln.typos import TYPOS, Noise, Typo, mistyped
 
 QUICK, QUICK_RATES = 480, (0.1, 0.2, 0.4)
@@ -150,9 +151,9 @@ def report(title: str, rows: Sequence[Row], name: Path, as_json: bool) -> None:
     heads = ["run", "typos", "unknown", "SR %", "SPL %", "change", f"above {rows[0]['run']}"][: 6 + several]
     shown = [cells(row)[: len(heads)] for row in rows]
     write_json(name.with_suffix(".json"), rows)
-    write_text(name.with_suffix(".md"), markdown(heads, shown))
-    save(figure(title, rows), name.with_suffix(".png"))
-    show(drawn(heads, shown, title), list(rows), as_json)
+    write_text(name.with_suffix(".md"), markdown_table(heads, shown))
+    save_figure(figure(title, rows), name.with_suffix(".png"))
+    show(number_table(heads, shown, title), list(rows), as_json)
     Console(stderr=True).print(f"wrote {name}.json, .md and .png", highlight=False, soft_wrap=True)
 
 

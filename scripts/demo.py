@@ -23,7 +23,7 @@ from rich.table import Table
 
 from agents.presets import PRESETS
 from agents.training.trainer import LATEST
-from scripts.common import command
+from vln.cli import command
 from vln.console import Console
 from vln.data import CHECKOUT
 from vln.errors import InputError

@@ -30,7 +30,7 @@ from agents.config import CONTINUOUS, HOUSES, CaptionConfig, TrainConfig
 from agents.presets import PRESETS, SPEAKERS
 from envs.habitat.scenes import MATTERPORT
 from envs.habitat.settings import habitat_interpreter
-from scripts.common import command, show
+from vln.cli import command, show
 from vln.continuous_datasets import VLNCE
 from vln.data import DATASETS, PUBLISHED
 from vln.errors import InputError, unknown_name

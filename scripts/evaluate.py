@@ -35,11 +35,11 @@ from agents.policies.vision import BlindImages
 from agents.training.checkpoint import Checkpoint, check_fingerprint, load_checkpoint, load_model, run_checkpoint
 from envs.environment import NavigationVectorEnv
 from envs.habitat.settings import use_interpreter
-from scripts.common import command, for_json, show
 from scripts.search import best_of
 from scripts.speaker_world import TrainedSpeaker, check_vocabulary, open_speaker
 from scripts.world import World, tell_unreadable
 from scripts.worlds import EVALUATION_BATCH, open_world, usable_device
+from vln.cli import command, for_json, show
 from vln.console import Console
 from vln.continuous_datasets import VLNCE
 from vln.errors import InputError

@@ -10,12 +10,12 @@ from tyro.conf import Positional
 
 from agents.config import TrainConfig, from_json
 from agents.training.checkpoint import load_checkpoint, run_checkpoint
-from scripts.common import say, show
 from scripts.evaluate import live, open_run
 from scripts.inside_listen import only
 from scripts.replay import replay_runs
 from scripts.speak import pick
 from scripts.train import use_threads
+from vln.cli import say, show
 from vln.console import Console
 from vln.errors import InputError
 from vln.files import read_text, writable_folder

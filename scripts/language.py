@@ -40,11 +40,11 @@ from agents.training.checkpoint import (
 )
 from agents.training.log import Log, read_metrics
 from agents.training.trainer import LATEST
-from scripts.common import commands, show
 from scripts.settings import record, resumed_settings
 from scripts.texts import Corpus, has_ends, open_corpus
 from scripts.train import run_folder, use_threads
 from scripts.worlds import usable_device
+from vln.cli import commands, show
 from vln.errors import InputError
 from vln.files import read_text, write_text
 from vln.language import Vocabulary

@@ -16,7 +16,7 @@ from typing import Any
 from rich.table import Table
 
 from envs.houses.dataset import houses_folder, houses_for, houses_split
-from scripts.common import command, show
+from vln.cli import command, show
 from vln.episodes import Episode
 from vln.language import split_words
 

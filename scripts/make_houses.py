@@ -29,7 +29,7 @@ from envs.habitat.settings import VARIABLE, habitat_interpreter, use_interpreter
 from envs.habitat.simulator import HabitatSimulator
 from envs.houses import SEEDS, house_name, make_house
 from envs.houses.dataset import houses_split
-from scripts.common import command, say
+from vln.cli import command, say
 from vln.console import Console
 from vln.episodes import Episode
 from vln.errors import InputError

@@ -33,15 +33,15 @@ from envs.continuous import HousesSimulator, Sensors
 from envs.continuous.registry import SUCCESS_DISTANCE
 from envs.environment import NavigationVectorEnv
 from scripts.challenges import ROAM, Places, Wish, challenges
-from scripts.common import command
 from scripts.evaluate import load_agent
 from scripts.houses_world import HousesWorld, open_houses_world
-from scripts.keys import Keys, Script, keyboard
 from scripts.playing import Left, Player, Screen, Watched, ask, view_camera
+from vln.cli import command
 from vln.console import Console
 from vln.episodes import Episode
 from vln.errors import InputError
 from vln.files import read_text, writable_folder
+from vln.keyboard import Keys, Script, keyboard
 from vln.language import Vocabulary, check_readable, unknown_words
 from vln.replay.outcome import COLOURS, SIGNS, WORDS
 from vln.replay.scores import score_houses

@@ -16,9 +16,9 @@ from envs.continuous import ACTIONS
 from envs.continuous.scenes import LoadedScene
 from envs.continuous.settings import FORWARD, LEFT, RIGHT, STOP, Sensors
 from envs.render import Camera, Renderer
-from scripts.keys import END, ENTER, Keys
 from vln.console import Console
 from vln.episodes import Episode
+from vln.keyboard import END, ENTER, Keys
 from vln.language import Vocabulary
 from vln.replay.halfblocks import picture_text
 from vln.replay.minimap import Mark, mini_map

@@ -11,9 +11,9 @@ python scripts/probe.py attention runs/navigator --episode 4332_1 --trajectories
 if __name__ == "__main__" and not __package__:  # run as a file
     import prelude  # noqa: F401 (before all other imports)
 
-from scripts.common import commands
 from scripts.inside_attention import attention
 from scripts.inside_cells import cells
+from vln.cli import commands
 
 if __name__ == "__main__":
     commands({"cells": cells, "attention": attention})

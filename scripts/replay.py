@@ -24,7 +24,7 @@ import tyro
 from rich.progress import track
 from rich.table import Table
 
-from scripts.common import command, say, show
+from vln.cli import command, say, show
 from vln.console import Console
 from vln.data import find_data
 from vln.episodes import load_split

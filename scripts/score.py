@@ -27,7 +27,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from tyro.conf import Positional
 
-from scripts.common import command, show
+from vln.cli import command, show
 from vln.continuous_datasets import CONTINUOUS_DATASETS, VLNCE
 from vln.data import DATASETS, find_data, split_file
 from vln.episodes import Episode, check_episodes, load_split

@@ -15,7 +15,7 @@ import tyro
 from agents.config import from_json
 from agents.training.checkpoint import as_json
 from agents.training.trainer import LATEST
-from scripts.common import check_subcommand
+from vln.cli import check_subcommand
 from vln.errors import InputError
 from vln.files import read_json, write_json
 

@@ -25,7 +25,6 @@ from tyro.conf import Positional
 
 from agents.speaking.decoding import Decoding, check_decoding
 from agents.speaking.speaker_inputs import Routes
-from scripts.common import command, show
 from scripts.critic import critic_accuracy
 from scripts.evaluate import live, open_run
 from scripts.speaker_world import (
@@ -42,6 +41,7 @@ from scripts.train import use_threads
 from scripts.world import tell_unreadable
 from scripts.worlds import EVALUATION_BATCH
 from vln.captions import caption_scores
+from vln.cli import command, show
 from vln.episodes import Episode
 from vln.errors import InputError, guess
 from vln.files import writable_folder, write_json

@@ -7,9 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
-from matplotlib.text import Text
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
 
 from agents.config import TrainConfig, from_json
 from agents.training.checkpoint import Checkpoint, load_checkpoint
@@ -19,7 +16,7 @@ from scripts import train
 from scripts.evaluate import lives, open_run
 from vln.console import Console
 from vln.errors import InputError
-from vln.files import replacing, write_text
+from vln.files import write_text
 
 DONE = "done"  # the file that tells that a run has ended
 
@@ -114,30 +111,6 @@ def measured(run: Path, split: str, data: Path | None) -> dict[str, Any]:
 def minutes(run: Path) -> float:
     """The minutes that a run has learnt for."""
     return load_checkpoint(run / LATEST).state["seconds"] / 60
-
-
-def markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table as the README shows it."""
-    lines = [heads, ["---"] * len(heads), *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
-
-
-def drawn(heads: Sequence[str], rows: Sequence[Sequence[str]], title: str | None = None) -> Table:
-    """A table for the terminal; all but its first column hold numbers."""
-    shown = Table(title=title, box=SIMPLE_HEAD, padding=0)
-    for place, head in enumerate(heads):
-        shown.add_column(head, justify="right" if place else "left", no_wrap=True)
-    for row in rows:
-        shown.add_row(*row)
-    return shown
-
-
-def save(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG, whole or not at all; names of runs are no formulas, whatever is in them."""
-    for text in figure.findobj(Text):
-        text.set_parse_math(False)
-    with replacing(path) as temporary:
-        figure.savefig(temporary, dpi=120)
 
 
 def curves(runs: Mapping[str, Sequence[Path]], split: str = "val_unseen") -> Figure:

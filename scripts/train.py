@@ -39,12 +39,12 @@ from agents.training.log import Log, Scores, Silence
 from agents.training.trainer import LATEST, Trainer
 from envs.environment import NavigationVectorEnv
 from envs.habitat.settings import use_interpreter
-from scripts.common import friendly_exit
 from scripts.graph_world import GraphWorld
 from scripts.matching import open_critic
 from scripts.settings import check_folder, read_settings, record
 from scripts.world import World, tell_unreadable
 from scripts.worlds import EVALUATION_BATCH, open_world, usable_device
+from vln.cli import friendly_exit
 from vln.episodes import check_episodes, load_episodes
 from vln.errors import InputError
 from vln.files import remove_leftovers, writable_folder, write_text

@@ -26,11 +26,11 @@ from agents.speaking.speaker import Speaker
 from agents.training.checkpoint import load_checkpoint, load_model
 from agents.training.log import Log, Scores
 from agents.training.trainer import LATEST
-from scripts.common import friendly_exit
 from scripts.settings import read_settings, record
 from scripts.speaker_world import Exam, SpeakerWorld
 from scripts.train import check_splits, run_folder, splits, use_threads
 from scripts.worlds import open_world, usable_device
+from vln.cli import friendly_exit
 from vln.errors import InputError
 from vln.files import write_text
 

@@ -7,9 +7,10 @@ import pytest
 from command_line import run_script
 
 from scripts.ablate import HEADS, IMITATION, SPLITS, cells, chosen, rcm_rows, summary
-from scripts.studies import markdown, shorter, slug
+from scripts.studies import shorter, slug
 from vln.episodes import Episode
 from vln.errors import InputError
+from vln.tables import markdown_table
 
 
 @pytest.mark.parametrize("dataset", ["r2r", "houses-short"])
@@ -78,7 +79,9 @@ def test_table_and_curves_through_the_command_line(small_data, tmp_path):
     gain = table["RCM"]["val_unseen"]
     assert gain["SR gain"] == pytest.approx(gain["SR"] - table[IMITATION]["val_unseen"]["SR"])
     assert (tmp_path / "curves.png").stat().st_size > 1000
-    assert (tmp_path / "table.md").read_text() == markdown(HEADS, [cells(name, row) for name, row in table.items()])
+    assert (tmp_path / "table.md").read_text() == markdown_table(
+        HEADS, [cells(name, row) for name, row in table.items()]
+    )
     weights = {file: file.stat().st_mtime_ns for file in tmp_path.rglob("latest.safetensors")}
     assert len(weights) == 4
     again = run_script("ablate.py", *arguments, "--threads", 1, "--json", cache=small_data / "cache")

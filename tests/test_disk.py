@@ -18,7 +18,7 @@ from command_line import SMALL, Result
 
 from agents.training.checkpoint import load_checkpoint, save_checkpoint
 from agents.training.trainer import BEST, LATEST, Trainer
-from scripts.common import friendly_exit
+from vln.cli import friendly_exit
 from vln.errors import WriteError
 from vln.features.dense import reserve
 from vln.files import TEMPORARY, remove_leftovers, replacing, write_json_lines, write_text, writing
@@ -252,7 +252,7 @@ def test_output_that_goes_nowhere_is_told(capsys):
     program = f"""
 import sys
 sys.path[:0] = [{str(ROOT)!r}]
-from scripts.common import friendly_exit
+from vln.cli import friendly_exit
 with friendly_exit():
     print("a table")
 """

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_world import GRAPHS, episode
 
-from scripts.reference_metrics import distance_dictionaries, score_all
 from vln.episodes import Episode, load_split
 from vln.errors import InputError
 from vln.metrics import (
@@ -25,6 +24,7 @@ from vln.metrics import (
     score_paths,
     score_rows,
 )
+from vln.reference_metrics import distance_dictionaries, score_all
 from vln.submission import read_submission, viewpoints
 
 Walks = tuple[list[Episode], list[list[str]]]

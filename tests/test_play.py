@@ -20,10 +20,10 @@ from envs.continuous.registry import TIME_LIMITS
 from envs.glb import save_glb
 from scripts.challenges import house_episodes
 from scripts.houses_world import HousesWorld
-from scripts.keys import Script
 from scripts.play import walk
 from scripts.playing import Screen, view_camera
 from vln.errors import InputError
+from vln.keyboard import Script
 from vln.language import Vocabulary
 from vln.trajectory import read_trajectories
 

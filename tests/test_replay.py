@@ -15,7 +15,7 @@ from PIL import Image
 from rich.console import Console
 
 from scripts import replay as script
-from scripts.common import command
+from vln.cli import command
 from vln.episodes import Episode, load_split
 from vln.errors import InputError
 from vln.graph import NavigationGraph, load_graphs

@@ -8,7 +8,7 @@ import pytest
 from small_world import write_data
 
 from scripts import benchmark, score
-from scripts.common import command, commands
+from vln.cli import command, commands
 from vln.metrics import METRICS
 from vln.submission import Prediction, Visit, write_submission
 from vln.trajectory import Pose, Step, Trajectory, write_trajectories

@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 from rich.table import Table
 from rich.text import Text
 
-from scripts.studies import save
 from vln.console import Console
 from vln.errors import InputError
+from vln.figures import save_figure
 from vln.text import one_line, printable
 
 TITLE = "\x1b]0;owned\x07"  # gives a terminal another title
@@ -69,7 +69,7 @@ def test_names_of_runs_are_no_formulas(tmp_path):
     figure.suptitle(r"$\frac$")
     figure.subplots().plot([0, 1], label=r"$\no$")
     figure.axes[0].legend()
-    save(figure, tmp_path / "a.png")
+    save_figure(figure, tmp_path / "a.png")
     assert (tmp_path / "a.png").stat().st_size > 0
 
 

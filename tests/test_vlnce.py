@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from small_vlnce import ENTRIES, entry, pack, walked, write_rxr, write_vlnce
 
 from scripts import score
-from scripts.common import command
+from vln.cli import command
 from vln.continuous_datasets import VLNCE
 from vln.continuous_metrics import Walks, score_walks
 from vln.errors import InputError

@@ -9,8 +9,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
+from vln.figures import save_figure
 from vln.inside.attention import OVER, Attended, attended
-from vln.inside.picture import save_small
 from vln.replay import style
 from vln.replay.episode import HouseReplay, Replay
 from vln.replay.fonts import FONT, drawable, families
@@ -29,7 +29,7 @@ def save_attention(replay: Replay, path: Path, over: tuple[str, ...] = OVER, age
     Raises:
         InputError: If the folder cannot be written.
     """
-    save_small(draw_attention(replay, over, agent), path)
+    save_figure(draw_attention(replay, over, agent), path)
 
 
 def draw_attention(replay: Replay, over: tuple[str, ...] = OVER, agent: int = 0) -> Figure:

@@ -10,7 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from vln.inside.picture import DPI, save_small
+from vln.figures import DPI, save_figure
 from vln.inside.shown import Line, ShownCell, shade
 from vln.replay import style
 from vln.replay.fonts import drawable, families
@@ -30,7 +30,7 @@ def save_cells(title: str, cells: Sequence[ShownCell], path: Path) -> None:
     Raises:
         InputError: If the folder cannot be written.
     """
-    save_small(draw_cells(title, cells), path)
+    save_figure(draw_cells(title, cells), path)
 
 
 def draw_cells(title: str, cells: Sequence[ShownCell]) -> Figure:

@@ -1,4 +1,4 @@
-"""The metrics of `vln.metrics` one episode at a time, in the shape the published evaluators have.
+"""The metrics of `vln.metrics`, one episode at a time, written as the published evaluators are.
 
 Distances in dictionaries of dictionaries, as in the R2R evaluator; the time warping in a NumPy matrix and the coverage
 by NumPy's scalar functions, as the field's evaluators have them for nDTW and CLS. Not for use in experiments: it is the

@@ -1,4 +1,4 @@
-"""scripts/common.py: what every script prints."""
+"""vln/cli.py: what every command prints."""
 
 import json
 import math
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from rich.table import Table
 
-from scripts.common import show
+from vln.cli import show
 
 
 def refused(name):

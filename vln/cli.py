@@ -1,4 +1,4 @@
-"""What every script shares: the command line, errors and exit codes, tables."""
+"""The frame of a command: parsing its arguments, errors as one sentence with an exit code, results as table or JSON."""
 
 import errno
 import json
@@ -14,22 +14,22 @@ import tyro
 from rich.console import RenderableType
 from tyro.extras import subcommand_cli_from_dict
 
-from scripts.fitting import fitted
 from vln.console import Console
 from vln.errors import InputError, unknown_name
 from vln.files import write_error
 from vln.signals import exit_code, stop_on_signal
+from vln.tables import fit_to_width
 from vln.text import one_line
 
-DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)  # what writing to an open file may end with
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)  # errors of writing to an open file
 
 
 @contextmanager
 def friendly_exit() -> Iterator[None]:
-    """Within the block bad input, and what the system refuses, end the program with one sentence on stderr and code 2.
+    """Within the block, bad input and errors of the system end the program with one sentence on stderr and code 2.
 
-    The signals of `vln.signals` end it with the code that shells expect, 130 for Ctrl-C; a reader of the output that
-    has gone away with 0.
+    The signals of `vln.signals` end it with the code that shells expect, 130 for Ctrl-C. If the reader of the output
+    has closed the pipe, the code is 0.
     """
     try:
         with stop_on_signal():
@@ -48,35 +48,35 @@ def friendly_exit() -> Iterator[None]:
             raise
         _no_more_output()
         unnamed = error.filename is None
-        told = write_error("the output", error) if unnamed else write_error(error.filename, error, "cannot be used")
-        print(told, file=sys.stderr)
+        found = write_error("the output", error) if unnamed else write_error(error.filename, error, "cannot be used")
+        print(found, file=sys.stderr)
         sys.exit(2)
 
 
 def _no_more_output() -> None:
-    """Let what is left in the buffer of the output go nowhere, or Python would try it again as it ends."""
+    """Discard what is left in the buffer of the output; Python would try to write it again at exit."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def command(main: Callable[..., None], **options: Any) -> None:
-    """Run a script: the signature of its function is the command line, an unknown flag is an error."""
+    """Run a function as a command: its signature is the command line, an unknown flag is an error."""
     with friendly_exit():
         tyro.cli(main, config=(tyro.conf.OmitArgPrefixes,), **options)
 
 
 def commands(mains: Mapping[str, Callable[..., None]]) -> None:
-    """`command` for a script of several subcommands, by their names."""
+    """Run one of several functions, chosen by the first word of the command line, as `command` does."""
     with friendly_exit():
         check_subcommand(mains)
         subcommand_cli_from_dict(dict(mains), config=(tyro.conf.OmitArgPrefixes,))
 
 
 def check_subcommand(known: Iterable[str]) -> None:
-    """Check that the first word of the command line is one of the subcommands, if it is no flag.
+    """Check that the first word of the command line is a known subcommand, unless it is a flag.
 
     Raises:
-        InputError: If it is not; the nearest is named.
+        InputError: If it is unknown; the sentence names the nearest.
     """
     first = next(iter(sys.argv[1:]), "-")
     if not first.startswith("-") and first not in known:
@@ -84,12 +84,12 @@ def check_subcommand(known: Iterable[str]) -> None:
 
 
 def say(text: str) -> None:
-    """Print a line on standard output, of which a terminal obeys nothing."""
+    """Print one line; control characters are escaped."""
     print(one_line(text))
 
 
 def for_json(value: Any) -> Any:
-    """Rows as JSON has them, which knows neither NaN nor infinity: null in their place."""
+    """Replace NaN and infinity by None at any depth, because JSON has neither."""
     if isinstance(value, Mapping):
         return {name: for_json(each) for name, each in value.items()}
     if isinstance(value, list | tuple):
@@ -98,9 +98,9 @@ def for_json(value: Any) -> Any:
 
 
 def show(table: RenderableType, rows: Any, as_json: bool) -> None:
-    """Print `rows` as JSON, or the table drawn from them, whole words in any terminal."""
+    """Print `rows` as JSON, or the table made of them, fitted to the width of the terminal."""
     if as_json:
         print(json.dumps(for_json(rows), indent=2))
     else:
         console = Console()
-        console.print(fitted(table, console.width))
+        console.print(fit_to_width(table, console.width))

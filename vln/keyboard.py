@@ -1,4 +1,4 @@
-"""Keys of a terminal, one at a time, or from a script."""
+"""Reading single keys, from a terminal or from a string."""
 
 import os
 import select
@@ -9,39 +9,39 @@ from typing import Protocol
 
 from vln.errors import InputError
 
-ARROWS = {"A": "w", "B": "s", "C": "d", "D": "a"}  # what terminals send after escape and a bracket
+ARROWS = {"A": "w", "B": "s", "C": "d", "D": "a"}  # by the letter that terminals send after escape and a bracket
 ESCAPE, ENTER, END = "\x1b", "\r", ""
 REPLY = 0.05  # seconds within which the rest of an arrow key arrives
 
 
 class Keys(Protocol):
-    """Where keys come from."""
+    """A source of keys."""
 
     def read(self) -> str:
-        """The next key as a lower-case letter or sign, "" where there are no more."""
+        """Return the next key as a lower-case letter or sign; "" after the last."""
 
 
 class Script:
-    """Keys given beforehand."""
+    """Keys from a string."""
 
     def __init__(self, keys: str) -> None:
-        """Keys in the order they are pressed."""
+        """Give the keys in the order in which they are pressed."""
         self._keys = iter(keys)
 
     def read(self) -> str:
-        """The next key, "" after the last."""
+        """Return the next key; "" after the last."""
         return next(self._keys, END).lower()
 
 
 class Terminal:
-    """The keys of a person."""
+    """Keys from a terminal."""
 
     def __init__(self, descriptor: int) -> None:
-        """A terminal that gives every key at once; see `keyboard`."""
+        """Read from a file descriptor that gives every key at once; see `keyboard`."""
         self._descriptor = descriptor
 
     def read(self) -> str:
-        """Wait for a key; arrows are the letters that do the same."""
+        """Wait for a key; an arrow key returns its letter of w, a, s, d."""
         key = self._byte()
         if key == ESCAPE and self._waiting() and self._byte() in "[O":
             return ARROWS.get(self._byte(), "?")
@@ -56,7 +56,7 @@ class Terminal:
 
 @contextmanager
 def keyboard() -> Iterator[Terminal]:
-    """Within the block the terminal hands over every key as it is pressed and shows none.
+    """Within the block, the terminal gives every key as it is pressed and does not echo it.
 
     Raises:
         InputError: If there is no terminal to read from.

@@ -1,4 +1,4 @@
-"""Timing functions against each other."""
+"""Timing several functions against each other."""
 
 from collections.abc import Callable, Hashable, Mapping
 from statistics import median
@@ -13,7 +13,7 @@ Key = TypeVar("Key", bound=Hashable)
 
 
 def time_in_turns(runs: Mapping[Key, Callable[[], Any]], repeats: int) -> dict[Key, float]:
-    """Median seconds of each function, run in turns so that a busy moment of the machine falls on all of them."""
+    """Run functions in turns, so that other load slows all alike, and return the median seconds of each."""
     seconds: dict[Key, list[float]] = {name: [] for name in runs}
     for _ in track(range(repeats), description="timing", transient=True, console=Console(stderr=True)):
         for name, run in runs.items():

@@ -10,10 +10,9 @@ from rich.console import Console, Group
 from rich.table import Table
 
 from scripts import ablate, compare_bias, compare_cells_report, evaluate, score
-from scripts.fitting import fitted
-from scripts.studies import drawn
 from vln.episodes import Episode
 from vln.metrics import METRICS
+from vln.tables import fit_to_width, number_table
 from vln.vlnce_scores import CONTINUOUS
 
 WIDTH = 80
@@ -34,7 +33,7 @@ def evaluated() -> dict[str, dict[str, float]]:
 
 
 def numbers(heads) -> Table:
-    return drawn(heads, [["a row with a long name", *("-12.3 (-45.6 to +78.9)" for _ in heads[1:])]], "title")
+    return number_table(heads, [["a row with a long name", *("-12.3 (-45.6 to +78.9)" for _ in heads[1:])]], "title")
 
 
 TABLES = {
@@ -45,7 +44,7 @@ TABLES = {
     "bias": lambda: numbers(compare_bias.HEADS),
     "cells": lambda: numbers(compare_cells_report.HEADS),
     "gradients": lambda: numbers(compare_cells_report.TRUNCATION_HEADS),
-    "ablation": lambda: drawn(
+    "ablation": lambda: number_table(
         ablate.HEADS, [["+ self-imitation", "3", "123.4", *("44.0 ± 2.1", "39.9", "+2.0 (-0.1 to +3.9)") * 2]]
     ),
 }
@@ -66,7 +65,7 @@ def words(table: Table) -> set[str]:
 
 @pytest.mark.parametrize("name", TABLES)
 def test_nothing_is_cut(name):
-    table = fitted(TABLES[name](), WIDTH)
+    table = fit_to_width(TABLES[name](), WIDTH)
     shown = printed(table, WIDTH)
     assert max(map(len, shown.splitlines())) <= WIDTH
     assert words(table) <= set(re.sub(r"[│╷╵]", " ", shown).split())
@@ -74,12 +73,12 @@ def test_nothing_is_cut(name):
 
 @pytest.mark.parametrize("name", TABLES)
 def test_a_wide_terminal_changes_nothing(name):
-    assert printed(fitted(TABLES[name](), 400), 400) == printed(TABLES[name](), 400)
+    assert printed(fit_to_width(TABLES[name](), 400), 400) == printed(TABLES[name](), 400)
 
 
 def test_tables_of_a_group_fit_too():
     heads = ("row", *(f"measured number {number}" for number in range(8)))
-    shown = printed(fitted(Group("first", numbers(heads), "last"), WIDTH), WIDTH)
+    shown = printed(fit_to_width(Group("first", numbers(heads), "last"), WIDTH), WIDTH)
     assert max(map(len, shown.splitlines())) <= WIDTH
     assert shown.count("measured") == len(heads) - 1
     assert all(first <= second for first, second in pairwise([shown.index("first"), shown.index("row")]))

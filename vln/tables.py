@@ -1,27 +1,46 @@
-"""Tables that fit into a terminal: what is too wide is wrapped between words, and no word is cut."""
+"""Tables of results: for the terminal, wrapped between words where they are too wide, and for Markdown."""
 
+from collections.abc import Sequence
+
+from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
 from rich.measure import Measurement
 from rich.table import Table
 
 from vln.console import Console
 
-WIDE = 10_000  # columns, more than any table has
-NARROWEST = 6  # columns of names, which may be cut where all else would not fit
+UNLIMITED = 10_000  # characters, wider than any table
+NARROWEST = 6  # characters of the first column (names), which may be cut if nothing else helps
 
 
-def fitted(drawn: RenderableType, width: int) -> RenderableType:
-    """A table, or each table of a group, as wide as a terminal at most; tables are changed in place."""
+def number_table(heads: Sequence[str], rows: Sequence[Sequence[str]], title: str | None = None) -> Table:
+    """Make a table for the terminal whose first column holds names and all others numbers."""
+    table = Table(title=title, box=SIMPLE_HEAD, padding=0)
+    for place, head in enumerate(heads):
+        table.add_column(head, justify="right" if place else "left", no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def markdown_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Write a table in Markdown."""
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def fit_to_width(drawn: RenderableType, width: int) -> RenderableType:
+    """Narrow a table, or each table of a group, to at most `width` characters; changes the tables in place."""
     if isinstance(drawn, Group):
         for each in drawn.renderables:
-            fitted(each, width)
+            fit_to_width(each, width)
     elif isinstance(drawn, Table) and drawn.columns:
         _fit(drawn, width)
     return drawn
 
 
 def _fit(table: Table, width: int) -> None:
-    console = Console(width=WIDE)
+    console = Console(width=UNLIMITED)
     spans = [_span(console, [column.header, *column.cells], column.min_width or 0) for column in table.columns]
     widths, least = [span.maximum for span in spans], [span.minimum for span in spans]
     whole = Measurement.get(console, console.options, table).maximum
@@ -39,7 +58,7 @@ def _fit(table: Table, width: int) -> None:
 
 
 def _span(console: Console, cells: list[RenderableType], least: int) -> Measurement:
-    """The longest word of some cells, and the longest line."""
+    """The lengths of the longest word and of the longest line of some cells."""
     each = [Measurement.get(console, console.options, cell) for cell in cells]
     longest = max(measured.maximum for measured in each)
     return Measurement(max(measured.minimum for measured in each), max(longest, least))
