@@ -1,4 +1,4 @@
-"""Where the data lives (`--data`, then `$VLN_DATA`, then `../shared/data`), and where what is made of it is kept."""
+"""Folders of data (`--data`, then `$VLN_DATA`, then `../shared/data`) and of caches."""
 
 import os
 from pathlib import Path
@@ -16,8 +16,8 @@ DATASETS = {"r2r": "r2r/R2R_{split}.json", "r4r": "r4r/R4R_{split}.json", "fgr2r
 def cache_folder(cache: Path | None = None) -> Path:
     """Return the folder of everything that can be made again: data sets of houses, feature tables, navmeshes.
 
-    It does not depend on the working directory: the folder given, then `$VLN_CACHE`, then `cache/` of this checkout.
-    Without a checkout (an installed package) it is `vln` in the user's cache folder (`$XDG_CACHE_HOME`, `~/.cache`).
+    It is the folder given, else `$VLN_CACHE`, else `cache/` of this checkout, whatever the working directory. Without a
+    checkout (an installed package) it is `vln` in the user's cache folder (`$XDG_CACHE_HOME`, `~/.cache`).
     """
     if cache or os.environ.get("VLN_CACHE"):
         return Path(cache or os.environ["VLN_CACHE"])
@@ -27,7 +27,7 @@ def cache_folder(cache: Path | None = None) -> Path:
 
 
 def find_data(folder: Path | None = None) -> Path:
-    """The data folder, with `connectivity/` in it.
+    """Return the data folder, which has `connectivity/` in it.
 
     Raises:
         InputError: If no candidate folder holds the connectivity graphs.
@@ -36,12 +36,12 @@ def find_data(folder: Path | None = None) -> Path:
 
 
 def find_folder(folder: Path | None, holds: str, what: str) -> Path:
-    """The data folder: the one given, then `$VLN_DATA`, then `../shared/data`.
+    """Return the data folder: the one given, else `$VLN_DATA`, else `../shared/data`.
 
     Args:
-        folder: The one given, if any.
+        folder: The folder given, if any.
         holds: A file or folder that must be in it.
-        what: What kind of folder is wanted and where its content comes from, for people.
+        what: Kind of folder wanted and source of its content, for the message.
 
     Raises:
         InputError: If no candidate holds it.
@@ -59,7 +59,7 @@ def find_folder(folder: Path | None, holds: str, what: str) -> Path:
 
 
 def split_file(data: Path, dataset: str, split: str) -> Path:
-    """The file of one split of a data set in R2R format.
+    """Return the file of one split of a data set in R2R format.
 
     Raises:
         InputError: If the data set or the split is not there.

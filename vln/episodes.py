@@ -15,21 +15,21 @@ from vln.graph import NavigationGraph
 from vln.schema import Name, Radians, Sentence, Whole
 
 REFETCH = "correct the entry or fetch the file again"
-REAL = -1  # the environment that is not altered
-LARGEST = 2**31 - 2  # number of an altered one
+REAL = -1  # number of the unaltered environment
+MAX_ENVIRONMENT = 2**31 - 2  # largest number of an altered environment
 
 KnownPart = Literal["start", "goal", "way"]
-"""What a data set tells of an episode: where it starts; its goal as well; or the whole demonstration."""
+"""The part of an episode that its data set publishes: the start; the start and the goal; or the whole path ("way")."""
 
 
 @dataclass(frozen=True, slots=True)
 class SubInstruction:
-    """A clause and the part of the path it describes (Fine-Grained R2R, Hong et al. 2020).
+    """A clause of an instruction and the part of the path that it describes (Fine-Grained R2R, Hong et al. 2020).
 
     Attributes:
-        words: The clause, tokenised and lemmatised by its authors.
-        start: Index into the episode's path at which the clause starts, from 0.
-        end: Index into the episode's path at which it ends, inclusive.
+        words: Words of the clause, tokenised and lemmatised by the authors of the data set.
+        start: Index of the clause's first viewpoint in the episode's path, from 0.
+        end: Index of the clause's last viewpoint, inclusive.
     """
 
     words: tuple[str, ...]
@@ -43,20 +43,20 @@ class Episode:
 
     Attributes:
         episode_id: `<path_id>_<index of the instruction>`, the `instr_id` of the R2R evaluator.
-        scan: Building.
-        split: Name of the split the episode came from.
-        instruction: The sentence, as written.
-        path: Viewpoints of the demonstration, the start first; the start alone where the goal is withheld (test), and
-            where it is the goal. Empty in a continuous world.
-        heading: Initial heading in radians, in the world's frame: clockwise from +y on graphs, counter-clockwise
-            from -z in continuous worlds.
-        sub_instructions: Clauses aligned to the path, empty where the data set has none.
-        positions: What `path` is in a continuous world: places of the feet in metres, x, y, z with y up.
-        target: What is to be reached, for people ("red sofa"); empty where the data set does not tell.
-        environment: Number of the altered environment, in which some features of the views are hidden (Tan et al.
-            2019, section 3.4), that the instruction was made in; -1 for the real one.
-        known: What of its way is told; if absent, the start of a path of one place, else all of it. With the goal
-            alone, the path is the start and the goal, and no demonstration.
+        scan: Name of the building.
+        split: Name of the split that the episode came from.
+        instruction: Text of the instruction, as written.
+        path: Viewpoints of the demonstration, from the start. Holds the start alone if the goal is withheld (test) or
+            if the start is the goal. Empty in a continuous world.
+        heading: Initial heading in radians, in the world's frame: clockwise from +y on graphs, counter-clockwise from
+            -z in continuous worlds.
+        sub_instructions: Clauses aligned to the path; empty if the data set has none.
+        positions: Counterpart of `path` in a continuous world: positions of the feet in metres, x, y, z with y up.
+        target: Description of the goal for people ("red sofa"); empty if the data set has none.
+        environment: Number of the altered environment, in which some view features are hidden (Tan et al. 2019, section
+            3.4), that the instruction was generated for; -1 for the real one.
+        known: Published part of the episode. None stands for "start" if the path is one place, and for "way" otherwise.
+            For "goal" the path is the start and the goal, which is no demonstration.
     """
 
     episode_id: str
@@ -73,21 +73,21 @@ class Episode:
 
     @property
     def withheld(self) -> bool:
-        """Whether the goal is not told, on a graph or in a continuous world."""
+        """Whether the goal is withheld, on a graph or in a continuous world."""
         return goal_withheld(self.known, self.path or self.positions)
 
     @property
     def has_demonstration(self) -> bool:
-        """Whether the way is told, and not only where it ends."""
+        """Whether the whole path is published, not only its end."""
         return not self.withheld and self.known != "goal"
 
     @property
     def path_key(self) -> Hashable:
-        """What tells its way from others; the instructions of one way share it, and so their chance to succeed."""
+        """A key that the instructions of one path share. Their successes are correlated, so statistics group by it."""
         return self.scan, self.path, self.positions
 
     def without_goal(self) -> "Episode":
-        """The same instruction from the same start, and nothing that tells where it leads."""
+        """Return the episode with the same instruction and start, but with nothing that gives the goal away."""
         start, place = self.path[:1], self.positions[:1]
         return replace(self, path=start, positions=place, sub_instructions=(), target="", known="start")
 
@@ -98,12 +98,12 @@ class Episode:
 
     @property
     def goal(self) -> str | None:
-        """The last viewpoint of the demonstration, or None where it is withheld."""
+        """The last viewpoint of the demonstration, or None if it is withheld."""
         return None if self.withheld else self.path[-1]
 
 
 def goal_withheld(known: KnownPart | None, places: Sequence[object]) -> bool:
-    """Whether the goal of a way through some places is not told; see `Episode.known`."""
+    """Whether the goal of a path through the given places is withheld; see `Episode.known`."""
     return known == "start" if known else len(places) < 2
 
 
@@ -111,7 +111,7 @@ _Clauses = tuple[tuple[Annotated[tuple[Sentence, ...], Meta(min_length=1)], ...]
 
 
 class _Entry(Struct):
-    """An entry of a file in R2R format as it is there: a path and its instructions."""
+    """An entry of a file in R2R format: a path and its instructions."""
 
     scan: Name
     path: Annotated[tuple[Sentence, ...], Meta(min_length=1)]
@@ -119,13 +119,13 @@ class _Entry(Struct):
     instructions: Annotated[tuple[Sentence, ...], Meta(min_length=1)]
     path_id: Whole | str | UnsetType = UNSET
     distance: object = UNSET
-    environment: Annotated[int, Meta(ge=REAL, le=LARGEST)] = REAL
+    environment: Annotated[int, Meta(ge=REAL, le=MAX_ENVIRONMENT)] = REAL
     new_instructions: str | _Clauses | UnsetType = UNSET
     chunk_view: tuple[tuple[tuple[Whole, Whole], ...], ...] = ()
 
 
 def load_split(data: Path, split: str, dataset: str = "r2r") -> list[Episode]:
-    """The episodes of a split, in file order: instructions of a path follow one another.
+    """Load the episodes of a split in file order, so that the instructions of a path are neighbours.
 
     Raises:
         InputError: If the file is missing or malformed.
@@ -134,11 +134,11 @@ def load_split(data: Path, split: str, dataset: str = "r2r") -> list[Episode]:
 
 
 def load_episodes(path: Path, split: str) -> list[Episode]:
-    """The episodes of a file in R2R format, an episode an instruction.
+    """Load the episodes of a file in R2R format, one for each instruction.
 
     Raises:
-        InputError: If the file is missing, not JSON, an entry lacks a field or has one of the wrong type, or one tells
-            no goal where others do.
+        InputError: If the file is missing or not JSON, an entry lacks a field or has one of the wrong type, or some
+            entries have a goal and others have none.
     """
     entries = read_json(path, list[_Entry], REFETCH)
     episodes = [episode for number, entry in enumerate(entries) for episode in _parse(path, split, number, entry)]
@@ -154,7 +154,10 @@ def load_episodes(path: Path, split: str) -> list[Episode]:
 
 
 def _check_goals(source: Path, entries: Sequence[_Entry]) -> None:
-    """Check that every entry tells its goal: where its path is one viewpoint, it has a `distance` if others have."""
+    """Check that every entry has a goal.
+
+    An entry whose path is one viewpoint needs the field `distance` if any other entry has it.
+    """
     if all(entry.distance is UNSET for entry in entries):
         return
     for number, entry in enumerate(entries):
@@ -183,10 +186,10 @@ def check_episodes(source: Path, episodes: Iterable[Episode], graphs: Mapping[st
 
 
 def check_instructions(episodes: Iterable[Episode]) -> None:
-    """Check that there is something to read in every episode.
+    """Check that no instruction is empty.
 
     Raises:
-        InputError: If an instruction is empty.
+        InputError: If one is.
     """
     for episode in episodes:
         if not episode.instruction.strip():
@@ -194,7 +197,7 @@ def check_instructions(episodes: Iterable[Episode]) -> None:
 
 
 def _parse(source: Path, split: str, number: int, entry: _Entry) -> list[Episode]:
-    """The episodes of one entry of an R2R file."""
+    """Build the episodes of one entry of an R2R file."""
     # R4R as published joins two R2R paths and has no 'path_id' of its own in some releases.
     path_id = number if entry.path_id is UNSET else entry.path_id
     clauses = _sub_instructions(source, number, entry)
@@ -214,7 +217,7 @@ def _parse(source: Path, split: str, number: int, entry: _Entry) -> list[Episode
 
 
 def _sub_instructions(source: Path, number: int, entry: _Entry) -> list[tuple[SubInstruction, ...]]:
-    """Fine-Grained R2R's clauses per instruction; empty tuples where the entry has none."""
+    """Return Fine-Grained R2R's clauses of each instruction; empty tuples if the entry has none."""
     if entry.new_instructions is UNSET:
         return [()] * len(entry.instructions)
     try:
@@ -231,9 +234,9 @@ def _sub_instructions(source: Path, number: int, entry: _Entry) -> list[tuple[Su
     return clauses + [()] * (len(entry.instructions) - len(clauses))
 
 
-def _clauses(told: str | _Clauses) -> _Clauses:
-    """Words by clause and instruction; the published files have them as Python writes them."""
-    return convert(ast.literal_eval(told), _Clauses) if isinstance(told, str) else told
+def _clauses(field: str | _Clauses) -> _Clauses:
+    """Return the words by instruction and clause; the published files hold them as a Python literal in a string."""
+    return convert(ast.literal_eval(field), _Clauses) if isinstance(field, str) else field
 
 
 def _sub_instruction(words: tuple[str, ...], span: tuple[int, int], path_length: int) -> SubInstruction:

@@ -1,4 +1,4 @@
-"""Navigation graphs of buildings: where an agent can stand and between which places it can walk.
+"""Navigation graphs of buildings: the places where an agent can stand, and the pairs between which it can walk.
 
 The frame is Matterport's: metres, z up, headings in radians clockwise from +y, elevations in radians above the horizon.
 """
@@ -20,18 +20,18 @@ from vln.errors import InputError
 from vln.files import read_json, read_text
 from vln.schema import Metres, Sentence
 
-UNREACHABLE = -9999  # what scipy writes as predecessor of unreachable nodes
+UNREACHABLE = -9999  # scipy's predecessor of an unreachable node
 VIEWS = 36
 VIEW_STEP = np.pi / 6  # both headings and elevations of the 36 views are 30 degrees apart
 
 
 @dataclass(frozen=True, eq=False)
 class NavigationGraph:
-    """One building.
+    """The navigation graph of one building.
 
     Attributes:
         scan: Name of the building.
-        viewpoints: Ids of the V included panoramas.
+        viewpoints: Ids of the V included viewpoints.
         positions: (V, 3) float64, camera positions in metres, z up.
         adjacency: (V, V) bool, symmetric: True where an agent can walk between two viewpoints.
     """
@@ -43,7 +43,7 @@ class NavigationGraph:
 
     @cached_property
     def content_hash(self) -> str:
-        """SHA-256 over the fields: what "the same building" means in a trajectory."""
+        """SHA-256 over the fields, by which a trajectory identifies its building."""
         digest = hashlib.sha256("\n".join((self.scan, *self.viewpoints)).encode())
         digest.update(np.ascontiguousarray(self.positions, dtype="<f8").tobytes())
         digest.update(np.packbits(self.adjacency).tobytes())
@@ -51,14 +51,14 @@ class NavigationGraph:
 
     @cached_property
     def index(self) -> dict[str, int]:
-        """Viewpoint id to row."""
+        """Map from viewpoint id to row."""
         return {viewpoint: row for row, viewpoint in enumerate(self.viewpoints)}
 
     @cached_property
     def _shortest(self) -> tuple[np.ndarray, np.ndarray]:
         here, there = np.nonzero(self.adjacency)
         lengths = np.linalg.norm(self.positions[here] - self.positions[there], axis=1)
-        # Built from its edges: a dense matrix could not tell an edge of length 0 from no edge.
+        # Build it from edges: a dense matrix cannot distinguish an edge of length 0 from no edge.
         edges = csr_array((lengths, (here, there)), shape=self.adjacency.shape)
         distances, predecessors = dijkstra(edges, directed=False, return_predecessors=True)
         return distances, predecessors
@@ -70,14 +70,14 @@ class NavigationGraph:
 
     @cached_property
     def next_hops(self) -> np.ndarray:
-        """(V, V) int64: `next_hops[a, b]` follows a on a shortest path to b; a itself if a is b or there is none."""
-        # The graph is undirected, so the node before a on the way from b is the node after a on the way to b.
+        """(V, V) int64: `next_hops[a, b]` follows a on a shortest path to b; a itself if a is b or there is no path."""
+        # The graph is undirected, so the node before a on the path from b is the node after a on the path to b.
         hops = self._shortest[1].T.astype(np.int64)
         here = np.arange(len(self.viewpoints))[:, None]
         return np.where(hops == UNREACHABLE, here, hops)
 
     def shortest_path(self, start: str, goal: str) -> list[str]:
-        """Viewpoints from start to goal along a shortest path, both included; the start alone if there is none."""
+        """Return the viewpoints of a shortest path, start and goal included; the start alone if there is no path."""
         here, end = self.index[start], self.index[goal]
         path = [here]
         while (following := int(self.next_hops[path[-1], end])) != path[-1]:
@@ -85,7 +85,7 @@ class NavigationGraph:
         return [self.viewpoints[row] for row in path]
 
     def first_break(self, path: Sequence[str]) -> int | None:
-        """Index of the first viewpoint that is unknown or is neither the one before it nor its neighbour."""
+        """Return the index of the first viewpoint that is unknown, or neither the one before it nor adjacent to it."""
         rows = [self.index.get(viewpoint, -1) for viewpoint in path]
         for step, row in enumerate(rows):
             if row < 0 or (step and row != rows[step - 1] and not self.adjacency[rows[step - 1], row]):
@@ -93,7 +93,7 @@ class NavigationGraph:
         return None
 
     def explain(self, path: Sequence[str], step: int) -> str:
-        """Why a path breaks at a step, in words."""
+        """Return a sentence on why a path breaks at a step."""
         if path[step] not in self.index:
             return f"viewpoint '{path[step]}' is not in the graph of scan '{self.scan}'"
         return f"viewpoints '{path[step - 1]}' and '{path[step]}' are not connected in scan '{self.scan}'"
@@ -109,7 +109,7 @@ class _Panorama(Struct):
 
 
 def load_graphs(folder: Path, scans: Sequence[str] | None = None) -> dict[str, NavigationGraph]:
-    """The navigation graphs of a connectivity folder: the scans asked for, or all of `scans.txt`.
+    """Load the navigation graphs of a connectivity folder: of the given scans, or of all in `scans.txt`.
 
     Raises:
         InputError: If a scan has no file or a file is malformed.
@@ -120,10 +120,10 @@ def load_graphs(folder: Path, scans: Sequence[str] | None = None) -> dict[str, N
 
 
 def load_graph(path: Path, scan: str) -> NavigationGraph:
-    """The graph of one `<scan>_connectivity.json`: included viewpoints, edges where unobstructed.
+    """Load the graph of one `<scan>_connectivity.json`: included viewpoints, and edges between unobstructed pairs.
 
     Raises:
-        InputError: If the file is missing or malformed, or nothing in it is included.
+        InputError: If the file is missing or malformed, or includes no viewpoint.
     """
     if not Path(path).is_file():
         raise InputError(path, f"the connectivity graph of scan '{scan}' is missing", "fetch it or correct the scan")

@@ -1,4 +1,4 @@
-"""Words of instructions: tokenisation, vocabulary, encoding, pretrained word vectors."""
+"""Words of instructions: tokenisation, vocabulary, encoding and pretrained word vectors."""
 
 import hashlib
 import json
@@ -26,17 +26,17 @@ VECTORS, VECTOR_WORDS = "train_glove.npy", "train_vocab.txt"
 WITHOUT = "fetch it, or learn without: --language.no-word-vectors (a speaker: --text.no-word-vectors)"
 
 Unit = Literal["word", "character", "raw word", "raw character"]
-"""What a symbol stands for; joined again, raw ones are the text as it was."""
+"""The text unit that a symbol stands for. Joined again, raw units give the original text."""
 
 _RAW_WORD = r" ?{word}| ?[^\w\s]|\s"
 JOINERS = "\u200c\u200d"  # zero-width, between the letters of Indic and Persian words
 
 
 def split_words(text: str) -> list[str]:
-    """Lower-case words and punctuation marks, as in the R2R reference tokenizer (Anderson et al. 2018).
+    """Split a text into lower-case words and marks, like the R2R reference tokenizer (Anderson et al. 2018).
 
-    A run of punctuation is one symbol a mark, except that full stops ("..") stay together. Accents and vowel signs
-    belong to their word, however they are encoded.
+    Each punctuation mark is a symbol of its own, except that consecutive full stops ("..") stay together. Accents and
+    vowel signs belong to their word, however they are encoded.
     """
     words: list[str] = []
     for piece in (piece.strip() for piece in word_pattern(text, "({word})").split(composed(text.lower()))):
@@ -49,44 +49,44 @@ def split_words(text: str) -> list[str]:
 
 
 def split_characters(text: str) -> list[str]:
-    """Lower-case characters, accents composed with their letters, white space shortened to single blanks."""
+    """Split a text into lower-case characters; accents are composed with their letters, white space becomes blanks."""
     return list(" ".join(composed(text.lower()).split()))
 
 
 def split_raw_words(text: str) -> list[str]:
-    """Words and punctuation marks, each with the blank before it if there is one, and what other white space there is.
+    """Split a text into words, punctuation marks and white space, as GPT-2 does (Radford et al. 2019).
 
-    They are cut as by GPT-2 (Radford et al. 2019): joined again, they are the text.
+    A word or mark takes the blank before it along. Joined again, the pieces are the text.
     """
     return word_pattern(text, _RAW_WORD).findall(text)
 
 
 def composed(text: str) -> str:
-    """The text in Unicode's normal form C, in which a letter and its accent are one character where there is one."""
+    """Return the text in Unicode's normal form C, which joins a letter and its accent into one character if it can."""
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def is_word(unit: str) -> bool:
-    """Whether there is a letter or digit in a unit, which is no punctuation then."""
+    """Whether a unit has a letter or digit, and so is no punctuation."""
     return any(map(str.isalnum, unit))
 
 
 def letters_of(word: str) -> list[str]:
-    """The letters of a word, each with the combining marks and joiners after it."""
+    """Return the letters of a word, each with the combining marks and joiners that follow it."""
     return list(word) if word.isascii() else re.findall(rf".(?:{_marks()}|[{JOINERS}])*", word, re.DOTALL)
 
 
 def is_spelled(unit: str) -> bool:
-    """Whether a unit is of letters alone, with what belongs to them."""
+    """Whether a unit consists of letters alone, with their combining marks."""
     return bool(unit) and all(letter[0].isalpha() for letter in letters_of(unit))
 
 
 def word_pattern(text: str, pattern: str, letter: str = r"\w") -> re.Pattern[str]:
-    """A regular expression for a text, with what a word looks like in place of `{word}`.
+    """Return a regular expression in which `{word}` matches a word of the given text.
 
     Args:
-        text: What it is for: without combining marks, as in ASCII, a word is a run of letters.
-        pattern: The expression.
+        text: The text to match. Without combining marks, as in ASCII, a word is a run of letters.
+        pattern: The expression, with `{word}` in it.
         letter: The expression of a letter.
     """
     return _word_pattern(pattern, letter, not text.isascii())
@@ -100,7 +100,7 @@ def _word_pattern(pattern: str, letter: str, marks: bool) -> re.Pattern[str]:
 
 @cache
 def _marks() -> str:
-    """A class of Unicode's combining marks (categories Mn, Mc and Me): accents, vowel signs, viramas."""
+    """Return a character class of Unicode's combining marks (categories Mn, Mc, Me): accents, vowel signs, viramas."""
     marks = (chr(each) for each in range(sys.maxunicode + 1) if unicodedata.category(chr(each))[0] == "M")
     return f"[{''.join(marks)}]"
 
@@ -114,7 +114,7 @@ _SPLITTERS: dict[Unit, Callable[[str], list[str]]] = {
 
 
 class _Stored(Struct):
-    """A vocabulary as it is in a file."""
+    """A vocabulary as stored in a file."""
 
     unit: Unit
     symbols: tuple[str, ...]
@@ -122,11 +122,11 @@ class _Stored(Struct):
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The symbols an agent can read and their numbers.
+    """The symbols that an agent can read, and their numbers.
 
     Attributes:
-        symbols: `<pad>`, `<unk>`, `<eos>`, then the units by falling count; the place of a symbol is its number.
-        unit: What a symbol stands for.
+        symbols: `<pad>`, `<unk>`, `<eos>`, then the units by falling count. A symbol's index is its number.
+        unit: The text unit that a symbol stands for.
     """
 
     symbols: tuple[str, ...]
@@ -137,37 +137,37 @@ class Vocabulary:
 
     @cached_property
     def lookup(self) -> dict[str, int]:
-        """Symbol to number."""
+        """Map from symbol to number."""
         return {symbol: number for number, symbol in enumerate(self.symbols)}
 
     @classmethod
     def build(cls, instructions: Iterable[str], min_count: int = 5, unit: Unit = "word") -> "Vocabulary":
-        """The units that occur at least `min_count` times; equal counts stand in alphabetical order."""
+        """Build the vocabulary of the units that occur at least `min_count` times; ties are in alphabetical order."""
         split = _SPLITTERS[unit]
         counts = Counter(symbol for text in instructions for symbol in split(text))
         frequent = [symbol for symbol, count in counts.items() if count >= min_count]
         return cls((*SPECIALS, *sorted(frequent, key=lambda symbol: (-counts[symbol], symbol))), unit)
 
     def split(self, text: str) -> list[str]:
-        """The units of a text, known or not."""
+        """Split a text into units, known or unknown."""
         return _SPLITTERS[self.unit](text)
 
     def numbers(self, units: Iterable[str]) -> np.ndarray:
-        """Numbers (L,) int64 of units."""
+        """Return the numbers of units, (L,) int64."""
         return np.array([self.lookup.get(unit, UNK) for unit in units], dtype=np.int64)
 
     def words(self, text: str, max_length: int) -> tuple[str, ...]:
-        """What `encode` numbers, as written: unknown words stay readable, the last symbol is `<eos>`."""
+        """Return the symbols that `encode` numbers as text: unknown words stay readable, the last symbol is `<eos>`."""
         return (*self.split(text)[: max_length - 1], SPECIALS[EOS])
 
     def encode(self, text: str, max_length: int) -> np.ndarray:
-        """Numbers of the symbols of a text.
+        """Encode a text as the numbers of its symbols.
 
-        The end of sentence is always kept; the R2R reference tokenizer loses it where it truncates.
+        The end of sentence is always kept; the R2R reference tokenizer loses it when it truncates.
 
         Args:
             text: The instruction.
-            max_length: Most symbols to return, the end of sentence included.
+            max_length: Largest number of symbols to return, the end of sentence included.
 
         Returns:
             (L,) int64 with 1 <= L <= max_length.
@@ -177,7 +177,7 @@ class Vocabulary:
         return self.numbers(self.words(text, max_length))
 
     def encode_batch(self, texts: Sequence[str], max_length: int) -> tuple[np.ndarray, np.ndarray]:
-        """Numbers of the symbols of N texts.
+        """Encode N texts as padded numbers.
 
         Returns:
             tokens: (N, L) int64, L the length of the longest text, padded at the end with `PAD`.
@@ -191,7 +191,7 @@ class Vocabulary:
         return tokens, lengths
 
     def decode(self, numbers: Iterable[int]) -> str:
-        """The text of encoded symbols, up to the end of sentence or the padding."""
+        """Return the text of encoded symbols, up to the end of sentence or the padding."""
         kept: list[str] = []
         for number in numbers:
             if number in (PAD, EOS):
@@ -201,16 +201,16 @@ class Vocabulary:
 
     @property
     def digest(self) -> str:
-        """What tells it from other vocabularies: a SHA-256."""
+        """SHA-256 of the vocabulary, to tell it from others."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()
 
     def to_json(self) -> str:
-        """The vocabulary as a JSON object."""
+        """Return the vocabulary as a JSON object."""
         return json.dumps({"unit": self.unit, "symbols": self.symbols}, ensure_ascii=False)
 
     @classmethod
     def from_json(cls, text: str, source: object = "vocabulary") -> "Vocabulary":
-        """The vocabulary `to_json` wrote; `source` names it in errors.
+        """Read a vocabulary that `to_json` wrote; `source` names it in errors.
 
         Raises:
             InputError: If the text is no vocabulary.
@@ -226,10 +226,10 @@ class Vocabulary:
 
 
 def check_readable(instruction: str, vocabulary: Vocabulary, source: object = "instruction") -> None:
-    """Check that an agent with this vocabulary can make something of an instruction; `source` names it in errors.
+    """Check that an agent with this vocabulary knows a word of an instruction; `source` names it in errors.
 
     Raises:
-        InputError: If it is empty, or none of its words is known.
+        InputError: If the instruction is empty, or none of its words is known.
     """
     if not any(map(is_word, vocabulary.split(instruction))):
         raise InputError(source, "is empty", "give a sentence")
@@ -239,31 +239,31 @@ def check_readable(instruction: str, vocabulary: Vocabulary, source: object = "i
 
 
 def is_readable(instruction: str, vocabulary: Vocabulary) -> bool:
-    """Whether an agent with this vocabulary knows a word of an instruction, or a character where it reads those."""
+    """Whether the vocabulary has a word of an instruction, or a character if its units are characters."""
     return any(is_word(symbol) and symbol in vocabulary.lookup for symbol in vocabulary.split(instruction))
 
 
 def unknown_words(instruction: str, vocabulary: Vocabulary) -> list[str]:
-    """What an agent with this vocabulary does not know of an instruction, each once; punctuation is left out."""
+    """Return the units of an instruction that the vocabulary lacks, each once and without punctuation."""
     symbols = dict.fromkeys(vocabulary.split(instruction))
     return [symbol for symbol in symbols if is_word(symbol) and symbol not in vocabulary.lookup]
 
 
 def _examples(vocabulary: Vocabulary) -> list[str]:
-    """A few words of a vocabulary, the frequent ones first."""
+    """Return a few words of a vocabulary, the frequent ones first."""
     return [symbol for symbol in vocabulary.symbols[len(SPECIALS) :] if any(map(str.isalpha, symbol))][:8]
 
 
 def load_word_vectors(folder: Path, words: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Pretrained word vectors (GloVe, Pennington et al. 2014).
+    """Load pretrained word vectors (GloVe, Pennington et al. 2014).
 
     Args:
-        folder: Holds `train_glove.npy`, (W, D) float32, and `train_vocab.txt`, a word a line in the same order.
+        folder: Folder with `train_glove.npy`, (W, D) float32, and `train_vocab.txt`, one word a line in the same order.
         words: The words wanted.
 
     Returns:
-        vectors: (len(words), D) float32, zero where there is none.
-        found: (len(words),) bool, False where there is none.
+        vectors: (len(words), D) float32, zero for words without a vector.
+        found: (len(words),) bool, False for words without a vector.
 
     Raises:
         InputError: If a file is missing or the two do not match.
@@ -278,7 +278,7 @@ def load_word_vectors(folder: Path, words: Sequence[str]) -> tuple[np.ndarray, n
 
 
 def _read_vectors(source: Path, count: int) -> np.ndarray:
-    """The table of vectors, checked: `count` rows of finite numbers."""
+    """Read the table of vectors and check that it has `count` rows of finite numbers."""
     fix = f"fetch it again together with {VECTOR_WORDS}"
     if not source.is_file():
         raise InputError(source, "the file of word vectors is missing", WITHOUT)
@@ -286,7 +286,7 @@ def _read_vectors(source: Path, count: int) -> np.ndarray:
         stored = np.load(source, allow_pickle=False)
     if not isinstance(stored, np.ndarray) or stored.dtype.kind not in "fiu":
         raise InputError(source, "is not a NumPy array of numbers", fix)
-    with np.errstate(over="ignore"):  # what is too large is not finite, which is checked
+    with np.errstate(over="ignore"):  # too large a number becomes infinite, which is checked
         table = stored.astype(np.float32)
     if table.ndim != 2 or len(table) != count:
         raise InputError(source, f"has shape {table.shape}, not one row for each of {count} words", fix)

@@ -1,15 +1,15 @@
-"""How well paths follow their episodes, for a padded batch at once.
+"""Metrics of paths against their episodes, for a padded batch at once.
 
-- TL, trajectory length in metres; NE, navigation error: metres from the end of the path to the goal, infinite where no
-  way leads there; SR, success: the
-  path ends below the threshold; OSR, oracle success: it comes below the threshold anywhere; SPL, success weighted by
-  inverse path length: Anderson et al. 2018, "On Evaluation of Embodied Navigation Agents".
+- TL, trajectory length in metres; NE, navigation error: metres from the end of the path to the goal, infinite if the
+  goal cannot be reached from there; SR, success rate: the path ends nearer to the goal than the threshold; OSR, oracle
+  success rate: any position of the path is nearer than the threshold; SPL, success weighted by inverse path length:
+  Anderson et al. 2018, "On Evaluation of Embodied Navigation Agents".
 - nDTW, normalised dynamic time warping, and sDTW, the same weighted by success: Ilharco et al. 2019, "General
   Evaluation for Instruction Conditioned Navigation using Dynamic Time Warping".
 - CLS, coverage weighted by length score: Jain et al. 2019, "Stay on the Path: Instruction Fidelity in
   Vision-and-Language Navigation".
 
-All are computed from geodesic distances, so that any simulator that measures those can call them. Success is strictly
+All are computed from geodesic distances, so they serve any simulator that measures these. Success is strictly
 `< threshold` everywhere, as in the R2R evaluator; the published sDTW has `<=`.
 """
 
@@ -22,17 +22,17 @@ from vln.episodes import Episode
 from vln.errors import InputError
 from vln.graph import NavigationGraph
 
-FIDELITY = ("nDTW", "sDTW", "CLS")  # compare with a demonstration
+FIDELITY = ("nDTW", "sDTW", "CLS")  # metrics that compare a path with a demonstration
 METRICS = ("TL", "NE", "SR", "OSR", "SPL", *FIDELITY)
 THRESHOLD = 3.0  # metres, R2R's (Anderson et al. 2018)
-OFFICIAL_FLOOR = 0.01  # metres that R2R's evaluators divide by at least in SPL
+OFFICIAL_FLOOR = 0.01  # metres: smallest divisor of SPL in R2R's evaluators
 
 
 @dataclass(frozen=True)
 class PathDistances:
-    """Geodesic distances of B paths and their references, in metres; what is beyond a length is ignored.
+    """Geodesic distances of B paths and their references, in metres; entries beyond a length are ignored.
 
-    Leave the poses of in-place turns out of the paths first (`drop_turns`): repeated positions depress nDTW.
+    Remove the poses of in-place turns from the paths first (`drop_turns`): repeated positions lower nDTW.
 
     Attributes:
         to_reference: (B, P, R) float, from every position of a path to every position of its reference.
@@ -52,12 +52,12 @@ class PathDistances:
 
 
 def score(distances: PathDistances, threshold: float = THRESHOLD, spl_floor: float = 0.0) -> dict[str, np.ndarray]:
-    """All metrics of a batch of paths.
+    """Compute all metrics of a batch of paths.
 
     Args:
-        distances: Of B paths without in-place turns.
-        threshold: Metres; the success radius and what nDTW and CLS divide distances by.
-        spl_floor: As `floor` of `spl`.
+        distances: Distances of B paths without in-place turns.
+        threshold: Success radius in metres; nDTW and CLS divide distances by it.
+        spl_floor: `floor` of `spl`.
 
     Returns:
         A (B,) float64 array for each name of `METRICS`.
@@ -79,23 +79,23 @@ def score(distances: PathDistances, threshold: float = THRESHOLD, spl_floor: flo
 
 
 def mean_scores(scores: Mapping[str, np.ndarray]) -> dict[str, float]:
-    """The mean of each metric over the episodes.
+    """Return the mean of each metric over the episodes.
 
-    NE is infinite where an episode ends at a place from which no way leads to the goal. Its mean leaves these out, and
-    `unreachable` tells how many they are, where there are any.
+    NE is infinite if the goal cannot be reached from the end of the path. Its mean leaves these episodes out, and
+    `unreachable` is their number, if there are any.
     """
-    apart = unreachable(scores)
+    count = unreachable(scores)
     means = {name: finite_mean(values) for name, values in scores.items()}
-    return means | {"unreachable": float(apart)} if apart else means
+    return means | {"unreachable": float(count)} if count else means
 
 
 def unreachable(scores: Mapping[str, np.ndarray]) -> int:
-    """How many episodes end where no way leads to the goal."""
+    """Count the episodes that end where the goal cannot be reached."""
     return int(np.isposinf(scores["NE"]).sum()) if "NE" in scores else 0
 
 
 def finite_mean(values: np.ndarray) -> float:
-    """The mean without infinite values; infinite where all are."""
+    """Return the mean without infinite values; infinite if all are."""
     finite = values[~np.isposinf(values)]
     return float(finite.mean()) if len(finite) else np.inf
 
@@ -106,23 +106,23 @@ def navigation_error(distances: PathDistances) -> np.ndarray:
 
 
 def oracle_success(distances: PathDistances, threshold: float = THRESHOLD) -> np.ndarray:
-    """OSR, (B,) 0 or 1: whether any position of a path is below `threshold` metres of the goal."""
-    near = (distances.to_goal < threshold) & _inside(distances.to_goal.shape[1], distances.lengths)
+    """OSR, (B,) 0 or 1: whether any position of a path is less than `threshold` metres from the goal."""
+    near = (distances.to_goal < threshold) & _valid_mask(distances.to_goal.shape[1], distances.lengths)
     return near.any(axis=1).astype(np.float64)
 
 
 def spl(successful: np.ndarray, length: np.ndarray, shortest: np.ndarray, floor: float = 0.0) -> np.ndarray:
     """SPL, (B,) in [0, 1]: success x shortest / max(shortest, length).
 
-    Where the start is the goal (loops, 5 of the 115 paths of R4R's val_seen) it is 0 / 0. Here staying is perfect, 1,
-    and any move an infinite detour, 0. The evaluators in use since Tan et al. 2019 divide by max(shortest, length, 0.01
-    m), `OFFICIAL_FLOOR`, and so give 0 to whoever stays too: shortest paths then have 0.9565 on that split.
+    If the start is the goal (loops, 5 of the 115 paths of R4R's val_seen) the ratio is 0 / 0. Here it is 1 for staying
+    and 0 for any move. The evaluators in use since Tan et al. 2019 divide by max(shortest, length, 0.01 m),
+    `OFFICIAL_FLOOR`, and so give 0 for staying too: shortest paths then have 0.9565 on that split.
 
     Args:
         successful: (B,) 0 or 1.
         length: (B,) metres walked.
-        shortest: (B,) geodesic distance from start to goal, whatever the reference's length.
-        floor: Metres that are divided by at least.
+        shortest: (B,) geodesic metres from start to goal, which may differ from the reference's length.
+        floor: Smallest divisor, in metres.
     """
     longer = np.maximum(np.maximum(length, shortest), floor)
     ratio = np.divide(shortest, longer, out=np.ones(len(longer)), where=(longer > 0) & (successful > 0))
@@ -136,10 +136,10 @@ def ndtw(distances: PathDistances, threshold: float = THRESHOLD) -> np.ndarray:
 
 
 def dtw(costs: np.ndarray, lengths: np.ndarray, reference_lengths: np.ndarray) -> np.ndarray:
-    """Cost of the cheapest monotone alignment of two sequences (dynamic time warping).
+    """Return the cost of the cheapest monotone alignment of two sequences (dynamic time warping).
 
     Args:
-        costs: (B, P, R) cost of aligning position p of the one with position r of the other.
+        costs: (B, P, R) cost of aligning position p of the first with position r of the second.
         lengths: (B,) int in [1, P].
         reference_lengths: (B,) int in [1, R].
 
@@ -162,33 +162,33 @@ def dtw(costs: np.ndarray, lengths: np.ndarray, reference_lengths: np.ndarray) -
 
 
 def cls(distances: PathDistances, threshold: float = THRESHOLD) -> np.ndarray:
-    """CLS, (B,) in [0, 1]: how near the path passes by the reference x how well their lengths agree."""
+    """CLS, (B,) in [0, 1]: coverage of the reference by the path x agreement of their lengths."""
     batch, positions, columns = distances.to_reference.shape
     nearest = np.full((columns, batch), np.inf)
     for position in range(positions):
         here = distances.to_reference[:, position].T
         np.minimum(nearest, np.where(position < distances.lengths, here, np.inf), out=nearest)
     nearest = nearest.T
-    covered = np.where(_inside(columns, distances.reference_lengths), np.exp(-nearest / threshold), 0.0)
+    covered = np.where(_valid_mask(columns, distances.reference_lengths), np.exp(-nearest / threshold), 0.0)
     coverage = covered.sum(axis=1) / distances.reference_lengths
     expected = coverage * _path_length(distances.reference_steps, distances.reference_lengths)
     off = np.abs(expected - _path_length(distances.steps, distances.lengths))
-    # Neither moving nor expected to: the lengths agree.
+    # The agent neither moved nor was expected to: the lengths agree.
     agreement = np.divide(expected, expected + off, out=np.ones(len(off)), where=expected + off > 0)
     return coverage * agreement
 
 
 def drop_turns(path: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Leave out poses at the place of the pose before.
+    """Remove poses that are at the place of the pose before.
 
     Args:
         path: (B, P) viewpoint rows or (B, P, 3) positions.
         lengths: (B,) int in [1, P].
 
     Returns:
-        The (B, P', ...) padded paths of what is left, P' the longest of them, and their (B,) lengths.
+        The remaining paths, padded to (B, P', ...) with P' the longest, and their (B,) lengths.
     """
-    kept, kept_lengths = _drop_turns(path[_inside(path.shape[1], lengths)], lengths)
+    kept, kept_lengths = _drop_turns(path[_valid_mask(path.shape[1], lengths)], lengths)
     return padded(kept, kept_lengths), kept_lengths
 
 
@@ -199,14 +199,14 @@ def score_paths(
     threshold: float = THRESHOLD,
     spl_floor: float = 0.0,
 ) -> dict[str, np.ndarray]:
-    """All metrics of paths on navigation graphs, a path an episode.
+    """Compute all metrics of paths on navigation graphs, one path for each episode.
 
     Args:
-        graphs: Of the episodes' buildings.
+        graphs: Graphs of the episodes' buildings.
         episodes: B episodes of any buildings.
-        paths: The viewpoints visited, the start first, never empty; in-place turns may be in it or not.
-        threshold: Metres.
-        spl_floor: As `floor` of `spl`.
+        paths: The viewpoints visited, from the start, never empty; poses of in-place turns are ignored.
+        threshold: Success radius in metres.
+        spl_floor: `floor` of `spl`.
 
     Returns:
         A (B,) float64 array for each name of `METRICS`.
@@ -225,14 +225,14 @@ def score_rows(
     lengths: np.ndarray,
     threshold: float = THRESHOLD,
 ) -> dict[str, np.ndarray]:
-    """`score_paths` for paths that are arrays already.
+    """Compute the metrics of `score_paths` for paths that are arrays already.
 
     Args:
-        graphs: Of the episodes' buildings.
+        graphs: Graphs of the episodes' buildings.
         episodes: B episodes of any buildings.
         rows: (B, P) int, the viewpoints visited as rows of each episode's own graph (`NavigationGraph.index`), padded.
         lengths: (B,) int in [1, P].
-        threshold: Metres.
+        threshold: Success radius in metres.
     """
     return score(path_distances(graphs, episodes, *drop_turns(rows, lengths)), threshold)
 
@@ -240,7 +240,7 @@ def score_rows(
 def path_distances(
     graphs: Mapping[str, NavigationGraph], episodes: Sequence[Episode], rows: np.ndarray, lengths: np.ndarray
 ) -> PathDistances:
-    """The distances of paths on navigation graphs; arguments as in `score_rows`, without in-place turns.
+    """Return the distances of paths on navigation graphs; arguments as in `score_rows`, but without in-place turns.
 
     Raises:
         InputError: If an episode has no goal.
@@ -248,7 +248,7 @@ def path_distances(
     references, reference_lengths = padded_rows(graphs, episodes, [episode.path for episode in episodes])
     _check_goals(episodes)
     table, starts, widths = _distance_table(graphs, [episode.scan for episode in episodes])
-    # The episodes innermost in memory: gathering and the recursions over positions then run along contiguous numbers.
+    # Episodes are innermost in memory, so that gathers and the recursions over positions read contiguous numbers.
     path, reference = np.ascontiguousarray(rows.T), np.ascontiguousarray(references.T)
     from_path, from_reference = starts + path * widths, starts + reference * widths
     to_reference = table.take(from_path[:, None] + reference)
@@ -265,10 +265,10 @@ def path_distances(
 def _distance_table(
     graphs: Mapping[str, NavigationGraph], scans: Sequence[str]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """All buildings' distances in one flat array, so that a gather serves the whole batch.
+    """Join the distances of all buildings in one flat array, so that one gather serves the whole batch.
 
     Returns:
-        The distances, and for each of the (B,) scans where its own start and how many a row of them has.
+        The distances, and for each of the (B,) scans the start of its table and the length of a row.
     """
     order = {scan: number for number, scan in enumerate(dict.fromkeys(scans))}
     table = np.concatenate([graphs[scan].distances.ravel() for scan in order])
@@ -288,7 +288,7 @@ def _check_goals(episodes: Sequence[Episode]) -> None:
 def padded_rows(
     graphs: Mapping[str, NavigationGraph], episodes: Sequence[Episode], paths: Sequence[Sequence[str]]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Viewpoints as `score_rows` takes them: (B, P) padded rows of each episode's graph, and (B,) lengths."""
+    """Return viewpoints as `score_rows` takes them: (B, P) padded rows of each episode's graph, and (B,) lengths."""
     flat, lengths = _flat_rows(graphs, episodes, paths)
     return padded(flat, lengths), lengths
 
@@ -296,7 +296,7 @@ def padded_rows(
 def _flat_rows(
     graphs: Mapping[str, NavigationGraph], episodes: Sequence[Episode], paths: Sequence[Sequence[str]]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(N,) concatenated rows of viewpoints in each episode's graph, and (B,) lengths."""
+    """Return the concatenated rows of viewpoints in each episode's graph, (N,), and the (B,) lengths."""
     indices = [graphs[episode.scan].index for episode in episodes]
     rows = [index[viewpoint] for index, path in zip(indices, paths, strict=True) for viewpoint in path]
     lengths = np.fromiter(map(len, paths), dtype=np.int64, count=len(paths))
@@ -304,7 +304,7 @@ def _flat_rows(
 
 
 def _drop_turns(flat: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """`drop_turns` of (N, ...) concatenated paths."""
+    """Apply `drop_turns` to (N, ...) concatenated paths."""
     starts = np.cumsum(lengths) - lengths
     moved = flat[1:] != flat[:-1]
     keep = np.ones(len(flat), dtype=bool)
@@ -314,18 +314,18 @@ def _drop_turns(flat: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.n
 
 
 def padded(flat: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """(N, ...) concatenated sequences as a (B, longest, ...) array, zero beyond each length."""
-    inside = _inside(int(lengths.max(initial=1)), lengths)
-    padded = np.zeros((*inside.shape, *flat.shape[1:]), dtype=flat.dtype)
-    padded[inside] = flat
+    """Arrange (N, ...) concatenated sequences as a (B, longest, ...) array, zero beyond each length."""
+    valid = _valid_mask(int(lengths.max(initial=1)), lengths)
+    padded = np.zeros((*valid.shape, *flat.shape[1:]), dtype=flat.dtype)
+    padded[valid] = flat
     return padded
 
 
-def _inside(width: int, lengths: np.ndarray) -> np.ndarray:
-    """(B, width) bool: True before each length."""
+def _valid_mask(width: int, lengths: np.ndarray) -> np.ndarray:
+    """Return the mask of valid positions, (B, width) bool: True before each length."""
     return np.arange(width) < lengths[:, None]
 
 
 def _path_length(steps: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """(B,) metres along a path: TL of a path."""
-    return np.where(_inside(steps.shape[1], lengths - 1), steps, 0.0).sum(axis=1)
+    """TL, (B,): metres along a path."""
+    return np.where(_valid_mask(steps.shape[1], lengths - 1), steps, 0.0).sum(axis=1)

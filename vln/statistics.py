@@ -1,7 +1,7 @@
-"""How sure a mean over episodes is, and whether two agents differ: seeded bootstraps (Efron and Tibshirani 1993).
+"""Confidence intervals of means over episodes and paired comparisons, by seeded bootstraps (Efron and Tibshirani 1993).
 
-Instructions of one path share building, start and goal, so that their scores are not independent: give the paths as
-`groups` to resample whole paths (the cluster bootstrap). Without groups the intervals of R2R come out too narrow.
+Instructions of one path share building, start and goal, so their scores are not independent. Pass the paths as `groups`
+to resample whole paths (the cluster bootstrap); without groups the intervals of R2R come out too narrow.
 """
 
 from collections.abc import Hashable, Sequence
@@ -11,8 +11,8 @@ import numpy as np
 from scipy.special import stdtrit
 
 RESAMPLES = 10_000
-TAIL = 2.5  # percent beyond either end of a 95 % interval
-BLOCK = 1 << 17  # draws held at a time, few enough for the cache
+TAIL = 2.5  # percent beyond each end of a 95 % interval
+BLOCK = 1 << 17  # draws in memory at a time, few enough for the processor's cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Interval:
     """A mean and its 95 % interval, of bootstrap percentiles unless said otherwise.
 
     Attributes:
-        mean: Of the values as given.
+        mean: Mean of the values.
         low: Lower end.
         high: Upper end.
     """
@@ -36,7 +36,8 @@ class Comparison:
 
     Attributes:
         difference: Mean over the episodes of the second agent's value minus the first's, with its 95 % interval.
-        p_value: Two-sided, of no difference: twice the smaller share of resampled differences on either side of zero.
+        p_value: Two-sided p-value of no difference: twice the smaller fraction of resampled differences on either side
+            of zero.
     """
 
     difference: Interval
@@ -44,15 +45,15 @@ class Comparison:
 
 
 def mean_interval(values: np.ndarray, groups: Sequence[Hashable] | None = None, seed: int = 0) -> Interval:
-    """The mean of a metric with a 95 % interval.
+    """Return the mean of a metric with a 95 % interval.
 
     Args:
-        values: (N,) a value an episode.
-        groups: N labels; episodes of one label are drawn together. Each episode by itself if absent.
-        seed: Of the resampling.
+        values: (N,) one value for each episode.
+        groups: N labels; episodes of one label are drawn together. None makes each episode its own group.
+        seed: Seed of the resampling.
 
     Raises:
-        ValueError: If there is no value, or not a label a value.
+        ValueError: If there is no value, or the number of labels differs from that of values.
     """
     values = np.asarray(values, dtype=np.float64)
     return _interval(values, _resampled_means(values, groups, seed))
@@ -61,16 +62,16 @@ def mean_interval(values: np.ndarray, groups: Sequence[Hashable] | None = None, 
 def compare_paired(
     first: np.ndarray, second: np.ndarray, groups: Sequence[Hashable] | None = None, seed: int = 0
 ) -> Comparison:
-    """Whether two agents differ on the same episodes, by a bootstrap of the paired differences.
+    """Compare two agents on the same episodes by a bootstrap of the paired differences.
 
     Args:
-        first: (N,) the one agent's value of each episode.
-        second: (N,) the other's, in the same order.
+        first: (N,) the first agent's value of each episode.
+        second: (N,) the second agent's, in the same order.
         groups: As in `mean_interval`.
-        seed: Of the resampling.
+        seed: Seed of the resampling.
 
     Raises:
-        ValueError: If the agents have not one value each an episode, there is none, or not a label a value.
+        ValueError: If there is no value, or the numbers of values or labels differ.
     """
     if np.shape(first) != np.shape(second):
         raise ValueError(f"a paired comparison needs the same episodes, got {np.shape(first)} and {np.shape(second)}")
@@ -82,12 +83,12 @@ def compare_paired(
 
 
 def seed_interval(values: np.ndarray) -> Interval:
-    """The mean of what runs from different seeds gave, with a 95 % interval by Student's t.
+    """Return the mean over runs with different seeds, with a 95 % interval by Student's t.
 
     A bootstrap of three numbers would be far too narrow.
 
     Args:
-        values: (N,) a value a seed, two at least.
+        values: (N,) one value for each seed, at least two.
 
     Raises:
         ValueError: If there are fewer.
@@ -100,13 +101,13 @@ def seed_interval(values: np.ndarray) -> Interval:
 
 
 def thirds(sizes: np.ndarray) -> list[np.ndarray]:
-    """Which of some things are among the small, the middle and the large third of their sizes.
+    """Divide items into the small, the middle and the large third by size.
 
     Args:
-        sizes: (N,) of which equal ones stay together.
+        sizes: (N,); items of equal size stay together.
 
     Returns:
-        Up to three (N,) bool, without those that would be empty.
+        Up to three (N,) bool masks; empty ones are left out.
     """
     low, high = np.quantile(sizes, (1 / 3, 2 / 3))
     parts = (sizes <= low, (sizes > low) & (sizes <= high), sizes > high)
@@ -119,7 +120,7 @@ def _interval(values: np.ndarray, means: np.ndarray) -> Interval:
 
 
 def _resampled_means(values: np.ndarray, groups: Sequence[Hashable] | None, seed: int) -> np.ndarray:
-    """(RESAMPLES,) means of as many groups as there are, drawn with replacement."""
+    """Return (RESAMPLES,) means, each over as many groups as there are, drawn with replacement."""
     if values.ndim != 1 or not len(values):
         raise ValueError(f"values are one number an episode, of one episode at least, got shape {values.shape}")
     sums, sizes = _group_sums(values, groups)
@@ -132,7 +133,7 @@ def _resampled_means(values: np.ndarray, groups: Sequence[Hashable] | None, seed
 
 
 def _group_sums(values: np.ndarray, groups: Sequence[Hashable] | None) -> tuple[np.ndarray, np.ndarray]:
-    """Sum and number of the values of each group."""
+    """Return the sum and the number of the values of each group."""
     if groups is None:
         return values, np.ones(len(values))
     if len(groups) != len(values):
@@ -143,7 +144,7 @@ def _group_sums(values: np.ndarray, groups: Sequence[Hashable] | None) -> tuple[
 
 
 def _blocks(groups: int) -> list[int]:
-    """Numbers of resamples that together make `RESAMPLES`, each of `BLOCK` draws at most."""
+    """Return the numbers of resamples in each block; they add up to `RESAMPLES`, with at most `BLOCK` draws a block."""
     size = max(1, BLOCK // groups)
     full, rest = divmod(RESAMPLES, size)
     return [size] * full + [rest] * (rest > 0)

@@ -1,5 +1,7 @@
 """Submission files of the R2R evaluator: `[{"instr_id": ..., "trajectory": [[viewpoint, heading, elevation], ...]}]`.
 
+The official evaluator scores whatever it is given; here an incomplete or impossible submission is an error.
+
 The official evaluator scores what it is given; here an incomplete or impossible submission is an error that names it.
 """
 
@@ -28,7 +30,7 @@ class Visit(NamedTuple):
 
 
 class _Entry(Struct):
-    """An entry as it is in the file."""
+    """An entry of the file."""
 
     instr_id: str
     trajectory: Annotated[tuple[tuple[str, Radians, Radians], ...], Meta(min_length=1)]
@@ -39,8 +41,8 @@ class Prediction:
     """One entry of a submission.
 
     Attributes:
-        episode_id: Its `instr_id`.
-        poses: The poses in order, the start first, in-place turns included.
+        episode_id: The `instr_id`.
+        poses: The poses in order, from the start, in-place turns included.
     """
 
     episode_id: str
@@ -48,7 +50,7 @@ class Prediction:
 
 
 class ViewPose(Protocol):
-    """What a submission tells of a pose: `Visit` or `vln.trajectory.Pose`."""
+    """A pose of a submission: `Visit` or `vln.trajectory.Pose`."""
 
     @property
     def viewpoint(self) -> str:
@@ -64,7 +66,7 @@ class ViewPose(Protocol):
 
 
 class Walk(Protocol):
-    """What a submission tells of an episode: `Prediction` or `vln.trajectory.Trajectory`."""
+    """The poses of an episode, as a submission needs them: `Prediction` or `vln.trajectory.Trajectory`."""
 
     @property
     def episode_id(self) -> str:
@@ -72,16 +74,16 @@ class Walk(Protocol):
 
     @property
     def poses(self) -> Sequence[ViewPose]:
-        """In order, the start first."""
+        """Poses in order, from the start."""
 
 
 def viewpoints(walk: Walk) -> list[str]:
-    """Ids of the viewpoints of the poses, the start first, in-place turns included."""
+    """Return the viewpoint ids of the poses, from the start, in-place turns included."""
     return [pose.viewpoint for pose in walk.poses]
 
 
 def write_submission(path: Path, walks: Iterable[Walk]) -> None:
-    """Write a submission file, whole or not at all, an entry a line."""
+    """Write a submission file atomically, one entry a line."""
     rows = (
         {"instr_id": walk.episode_id, "trajectory": [[p.viewpoint, p.heading, p.elevation] for p in walk.poses]}
         for walk in walks
@@ -90,7 +92,7 @@ def write_submission(path: Path, walks: Iterable[Walk]) -> None:
 
 
 def read_submission(path: Path) -> list[Prediction]:
-    """The entries of a submission file, in its order.
+    """Read the entries of a submission file, in its order.
 
     Raises:
         InputError: If the file is missing, not JSON, or an entry is malformed.
@@ -108,17 +110,17 @@ def check_submission(
     *,
     allow_missing: bool = False,
 ) -> None:
-    """Check that walks are one possible walk for each episode.
+    """Check that there is exactly one possible walk for each episode.
 
     Args:
-        source: The file they come from, for the messages.
+        source: File of the walks, for the messages.
         walks: Predictions or trajectories, in any order.
-        episodes: What they should be of.
-        graphs: Of the episodes' buildings.
-        allow_missing: Accept that episodes have no walk, though not that all have none.
+        episodes: The episodes of the split.
+        graphs: Graphs of the episodes' buildings.
+        allow_missing: Accept episodes without a walk, unless all lack one.
 
     Raises:
-        InputError: If an `instr_id` is missing, duplicate or unknown, or a walk does not start where its episode does,
+        InputError: If an `instr_id` is missing, duplicate or unknown, or a walk does not begin at the episode's start,
             visits an unknown viewpoint, or jumps between viewpoints that are not connected.
     """
     wanted = {episode.episode_id: episode for episode in episodes}
