@@ -1,4 +1,7 @@
-"""Compiled code on disk. Numba notices when the file of a function changes, not when one that it calls into does."""
+"""Validity of numba's cache on disk.
+
+Numba notices a change of a function's own file, but not of the files of the functions that it calls.
+"""
 
 import hashlib
 from pathlib import Path
@@ -9,7 +12,7 @@ STAMP = "sources.sha256"
 
 
 def forget_stale(package: Path) -> None:
-    """Delete what numba has kept of the modules of a folder if any of them has changed since."""
+    """Delete numba's cache of a folder if any source file in the folder has changed since it was written."""
     kept, digest = package / "__pycache__", hashlib.sha256()
     for source in sorted(package.glob("*.py")):
         digest.update(source.read_bytes())
@@ -23,4 +26,4 @@ def forget_stale(package: Path) -> None:
         with replacing(stamp) as temporary:
             temporary.write_text(digest.hexdigest())
     except OSError:
-        return  # where nothing can be written, nothing has been kept
+        return  # in a folder without write permission there is no cache

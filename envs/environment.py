@@ -14,7 +14,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from torch import Tensor
 
-from envs.processes import settle
+from envs.processes import check_fork_safety
 from envs.simulator import Simulator
 from vln.episodes import REAL, Episode, check_instructions
 from vln.errors import InputError
@@ -117,7 +117,7 @@ class NavigationVectorEnv(VectorEnv):
         Raises:
             InputError: If there are no episodes, one is in an unknown scene or says nothing, or a mode is unknown.
         """
-        settle()
+        check_fork_safety()
         self._spec: EnvSpec | None = None
         mode = _autoreset(autoreset_mode)
         if render_mode not in (None, *RENDER_MODES):

@@ -1,6 +1,6 @@
-"""What people are shown of a body: the map from above, and beside it what the body sees.
+"""Pictures of a body for people: a map from above, and the camera's view beside it.
 
-Imported where a picture is first asked for, since matplotlib, whose colours maps have, takes a while to load.
+Simulators import this module with the first picture, because matplotlib, whose colour maps it uses, loads slowly.
 """
 
 from collections import OrderedDict
@@ -16,25 +16,25 @@ from vln.replay.minimap import PAPER, Chart, Mark, graph_chart, plan_chart
 from vln.replay.plan import FloorPlan
 from vln.trajectory import Pose
 
-SIDE = 256  # pixels of a map, and of the height of a view
-WEIGHT = 2  # pixels of a thin line
-FINE = 2  # pixels drawn for each shown
-KEPT = 64  # charts, half a megabyte each
+SIDE = 256  # pixels: side of a map, height of a view
+WEIGHT = 2  # pixels: width of a thin line
+FINE = 2  # supersampling: pixels drawn for each pixel shown, in each direction
+KEPT = 64  # charts in the cache, half a megabyte each
 
 
-class Charts:
-    """Charts of storeys, drawn when first asked for; the latest are kept."""
+class ChartCache:
+    """A cache of the most recent charts of storeys."""
 
     def __init__(self) -> None:
-        """None yet."""
+        """Create an empty cache."""
         self._kept: OrderedDict[tuple[str, int], Chart] = OrderedDict()
 
     def of_plan(self, name: str, plan: FloorPlan, storey: int) -> Chart:
-        """A storey of a plan, by the name of its scene."""
+        """Return the chart of a storey of the floor plan of scene `name`."""
         return self._get(name, storey, lambda: plan_chart(plan, storey, SIDE, SIDE, WEIGHT, FINE))
 
     def of_graph(self, graph: NavigationGraph, floors: Floors, storey: int) -> Chart:
-        """A storey of a navigation graph."""
+        """Return the chart of a storey of a navigation graph."""
         return self._get(graph.scan, storey, lambda: graph_chart(graph, floors, storey, SIDE, WEIGHT, FINE))
 
     def _get(self, name: str, storey: int, draw: Callable[[], Chart]) -> Chart:
@@ -47,14 +47,14 @@ class Charts:
         return self._kept[key]
 
 
-def map_picture(chart: Chart, trail: Sequence[Pose], reference: np.ndarray, goal: np.ndarray | None) -> np.ndarray:
-    """The map of the storey that a body is on.
+def draw_map(chart: Chart, trail: Sequence[Pose], reference: np.ndarray, goal: np.ndarray | None) -> np.ndarray:
+    """Draw the map of a storey with the path of a body, the demonstration and the goal.
 
     Args:
-        chart: The storey.
-        trail: Poses so far in the frame of maps, the last one now.
-        reference: (N, 3) the demonstration in the frame of maps; (0, 3) where it is withheld.
-        goal: (3,) in the frame of maps; None where it is withheld.
+        chart: Chart of the storey.
+        trail: Poses so far in map coordinates; the last one is the present pose.
+        reference: (N, 3) demonstration in map coordinates; (0, 3) if it is withheld.
+        goal: (3,) in map coordinates; None if it is withheld.
 
     Returns:
         (SIDE, SIDE, 3) uint8.
@@ -65,7 +65,7 @@ def map_picture(chart: Chart, trail: Sequence[Pose], reference: np.ndarray, goal
 
 
 def _centred(picture: np.ndarray) -> np.ndarray:
-    """A picture of at most SIDE pixels each way in the middle of a square sheet."""
+    """Pad a picture of at most SIDE x SIDE pixels to a square, centred."""
     sheet = np.full((SIDE, SIDE, 3), PAPER, np.uint8)
     height, width = picture.shape[:2]
     top, left = (SIDE - height) // 2, (SIDE - width) // 2
@@ -74,11 +74,11 @@ def _centred(picture: np.ndarray) -> np.ndarray:
 
 
 def view_size(width: int, height: int) -> tuple[int, int]:
-    """Columns and rows of the view of a camera of so many pixels; even, as videos want them."""
+    """Return columns and rows of the enlarged view of a camera; even numbers, as video codecs need."""
     return max(2, 2 * round(SIDE * width / height / 2)), SIDE
 
 
-def enlarged(image: np.ndarray) -> np.ndarray:
-    """What a small camera (H, W, 3) saw, as large as a view is."""
+def enlarge_view(image: np.ndarray) -> np.ndarray:
+    """Resize a camera image (H, W, 3) to `view_size`."""
     size = view_size(image.shape[1], image.shape[0])
     return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR))

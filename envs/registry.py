@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from envs.environment import NavigationEnv, NavigationVectorEnv
 from envs.graph import LowLevelGraph, PanoramicGraph
-from envs.processes import settle
+from envs.processes import check_fork_safety
 from vln.data import find_data
 from vln.episodes import Episode, load_split
 from vln.features import open_features
@@ -55,7 +55,7 @@ def _ingredients(
     **options: Any,
 ) -> tuple[tuple[Any, Sequence[Episode], Vocabulary], dict[str, Any]]:
     """Simulator, episodes and vocabulary, and the options that are left for the environment."""
-    settle()
+    check_fork_safety()
     data = find_data(data)
     episodes = load_split(data, split, dataset)
     if vocabulary is None:

@@ -1,4 +1,4 @@
-"""A scene: triangles with colours and textures, the objects and rooms they make up. Metres, y up, right-handed."""
+"""A scene: a triangle mesh with colours and textures, and its objects and rooms. Metres, y up, right-handed."""
 
 import hashlib
 from dataclasses import dataclass, replace
@@ -7,20 +7,20 @@ from functools import cached_property
 
 import numpy as np
 
-MESH = ("vertices", "triangles", "colours", "uv", "texture", "object_ids")  # the arrays of a scene
-UNLABELLED = 0  # the object id of triangles that belong to no object: walls, floors, ceilings, anything in a bare mesh
+MESH = ("vertices", "triangles", "colours", "uv", "texture", "object_ids")  # names of the arrays of a scene
+UNLABELLED = 0  # object id of triangles that belong to no object: walls, floors, ceilings, all of a mesh without labels
 
 
 @dataclass(frozen=True)
 class SceneObject:
-    """Something with a name in a scene.
+    """A labelled object with its axis-aligned bounding box.
 
     Attributes:
-        category: What it is, e.g. "sofa"; one of `envs.houses.categories` in generated houses.
-        colour: Name of its colour, e.g. "red"; empty where unknown.
+        category: For instance "sofa"; one of `envs.houses.categories` in generated houses.
+        colour: Name of its colour, for instance "red"; empty where unknown.
         room: Index into the scene's rooms, -1 where unknown.
-        low: Smallest x, y, z of its box.
-        high: Largest x, y, z of its box.
+        low: Smallest x, y, z of the bounding box.
+        high: Largest x, y, z of the bounding box.
     """
 
     category: str
@@ -31,18 +31,18 @@ class SceneObject:
 
     @property
     def centre(self) -> tuple[float, float, float]:
-        """Middle of its box."""
+        """Centre of the bounding box."""
         x, y, z = ((low + high) / 2 for low, high in zip(self.low, self.high, strict=True))
         return x, y, z
 
 
 @dataclass(frozen=True)
 class Door:
-    """An opening between two rooms that can be walked through.
+    """A walkable opening between two rooms.
 
     Attributes:
         rooms: Indices into the scene's rooms.
-        centre: x, y, z of its middle at floor height.
+        centre: x, y, z of the middle of the opening at floor height.
         width: Metres.
     """
 
@@ -53,13 +53,13 @@ class Door:
 
 @dataclass(frozen=True)
 class Room:
-    """A part of a scene with a name.
+    """A labelled room.
 
     Attributes:
-        category: What it is, e.g. "kitchen".
-        polygon: Its outline on the floor, (x, z) corners in order.
-        floor: Height of its floor, y in metres.
-        storey: Number of its storey, 0 the lowest.
+        category: For instance "kitchen".
+        polygon: Outline of the floor, (x, z) corners in order.
+        floor: Height of the floor, y in metres.
+        storey: Number of the storey, 0 for the lowest.
     """
 
     category: str
@@ -69,7 +69,7 @@ class Room:
 
 
 class Wrap(IntEnum):
-    """How a texture goes on beyond its edge."""
+    """How a texture is continued outside 0 to 1."""
 
     REPEAT = 0
     MIRROR = 1
@@ -78,12 +78,12 @@ class Wrap(IntEnum):
 
 @dataclass(frozen=True, order=True)
 class Sampler:
-    """How a texture is read.
+    """How a texture is sampled.
 
     Attributes:
-        across: How it goes on to its left and right.
-        down: How it goes on above and below.
-        cutoff: Alpha, 1 to 255, below which nothing is drawn; 0 where alpha does not count.
+        across: Wrap mode along u.
+        down: Wrap mode along v.
+        cutoff: Alpha, 1 to 255, below which nothing is drawn; 0 ignores alpha.
     """
 
     across: Wrap = Wrap.REPEAT
@@ -93,26 +93,26 @@ class Sampler:
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """Triangles and what they are.
+    """A triangle mesh with labels.
 
-    A triangle's colour at a point is its corner colours, interpolated, times its texture where it has one (255 = 1).
-    Nothing is lit: light is in the colours.
+    The colour at a point is the interpolated colour of the corners, times the texture if there is one (255 = 1).
+    Light is baked into the colours.
 
     Attributes:
-        name: What episodes call it: `house-000123`, or the stem of a file.
+        name: Name of the scene in episodes: `house-000123`, or the stem of a file.
         vertices: (V, 3) float32, metres.
         triangles: (T, 3) int32, indices into the vertices, counter-clockwise seen from outside.
         colours: (V, 3) uint8.
         uv: (V, 2) float32 texture coordinates, 1 = one repetition, v downwards as in glTF.
-        texture: (T,) int32, index into `textures`; -1 where there is none.
-        object_ids: (T,) int32, 0 where unlabelled, else 1 + index into `objects`.
-        textures: (h, w, 3) uint8 images of powers of two, with alpha (h, w, 4) where that cuts; scenes share the arrays
-            where they are the same.
-        objects: What is in it.
-        rooms: Its rooms.
-        doors: What joins them.
-        two_sided: Draw triangles from behind too, as in scans.
-        samplers: How each texture is read; empty where all repeat and none is cut.
+        texture: (T,) int32, index into `textures`; -1 for none.
+        object_ids: (T,) int32, 0 for unlabelled triangles, else 1 + index into `objects`.
+        textures: (h, w, 3) uint8 images, sides powers of two; (h, w, 4) with alpha where a sampler has a cutoff. Scenes
+            share equal arrays.
+        objects: The labelled objects.
+        rooms: The rooms.
+        doors: The doors between rooms.
+        two_sided: Draw the back of triangles too, as scans need.
+        samplers: One for each texture; empty if all repeat and none has a cutoff.
     """
 
     name: str
@@ -131,17 +131,17 @@ class Scene:
 
     @cached_property
     def bounds(self) -> np.ndarray:
-        """(2, 3) float32, the smallest and the largest x, y, z."""
+        """The smallest and the largest x, y, z of the vertices, (2, 3) float32."""
         return np.stack([self.vertices.min(0), self.vertices.max(0)])
 
     def without_mesh(self) -> "Scene":
-        """Its objects, rooms and doors alone, which take little memory."""
+        """Return a copy with objects, rooms and doors only, which take little memory."""
         nothing = {name: getattr(self, name)[:0].copy() for name in MESH}
         return replace(self, **nothing, textures=(), samplers=())
 
     @cached_property
     def content_hash(self) -> str:
-        """SHA-256 of everything that is drawn or walked on."""
+        """SHA-256 of everything that affects images and collisions."""
         digest = hashlib.sha256()
         arrays = (self.vertices, self.triangles, self.colours, self.uv, self.texture, self.object_ids, *self.textures)
         for array in arrays:

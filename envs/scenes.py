@@ -1,4 +1,4 @@
-"""Scenes by name: a generated house, or a file."""
+"""Loading scenes by name: a generated house, or a file."""
 
 import re
 from pathlib import Path
@@ -11,19 +11,19 @@ _HOUSE = re.compile(r"house-(-?\d+)")
 
 
 def load_scene(name_or_path: Path | str, up: Up | None = None, scale: float | None = None) -> Scene:
-    """A scene: `house-000123` is generated, anything else is a GLB or glTF file.
+    """Load a scene: `house-000123` is generated, any other name is a GLB or glTF file.
 
     Args:
-        name_or_path: The name of a house, or a file as `envs.glb.load_glb` takes it.
-        up: Axis of the file that points up; None to ask its stage_config.
-        scale: Metres per unit of the file; None to ask its stage_config.
+        name_or_path: The name of a house, or a file for `envs.glb.load_glb`.
+        up: Axis of the file that points up; None reads it from the stage_config.
+        scale: Metres per unit of the file; None reads it from the stage_config.
 
     Raises:
         InputError: If the house's seed is out of range or the file is bad.
     """
     house = _HOUSE.fullmatch(str(name_or_path))
     if house and not Path(name_or_path).exists():
-        from envs.houses import make_house  # compiled and heavy; a file does not need it
+        from envs.houses import make_house  # imports compiled code, which takes seconds; files do not need it
 
         return make_house(int(house[1]))
     return load_glb(name_or_path, up, scale)

@@ -1,6 +1,6 @@
-"""Compile the simulator of houses, which takes minutes, once and for all: `python -m envs.warm`.
+"""Compile the simulator of houses in advance, which takes minutes: `python -m envs.warm`.
 
-What is compiled is kept on disk beside the sources; numba compiles again what has changed.
+Numba caches the compiled code beside the sources, and compiles changed sources again.
 """
 
 import importlib
@@ -22,11 +22,11 @@ from vln.console import Console
 from vln.signals import exit_code, ignoring_interrupts
 
 SIZE = 16
-Compiled = SimpleQueue[str | None]  # names of functions as they are compiled; None when a part is done
+Compiled = SimpleQueue[str | None]  # names of compiled functions; None when a part is finished
 
 
 def warm_navigation() -> None:
-    """Make the tasks of a house and walk through one of them, as everything that navigates does."""
+    """Compile all navigation code: make the tasks of a house and walk through one of them."""
     from envs.continuous import HousesSimulator, SceneCache, Sensors
     from envs.environment import NavigationVectorEnv
     from envs.houses import house_name
@@ -51,7 +51,7 @@ def warm_navigation() -> None:
 
 
 def warm_renderer() -> None:
-    """Draw a house with everything that can be drawn."""
+    """Compile all rendering code: draw a house with every kind of image."""
     from envs.houses import make_house
     from envs.render import Camera, Renderer, pack
 
@@ -62,22 +62,22 @@ def warm_renderer() -> None:
 
 
 class Reporter(numba.core.event.Listener):
-    """Sends the name of each function that has been compiled."""
+    """A listener to numba's events that puts the name of each compiled function into a queue."""
 
     def __init__(self, compiled: Compiled) -> None:
-        """A listener to numba's events that writes into a queue."""
+        """Create a listener that writes into `compiled`."""
         self._compiled = compiled
 
     def on_start(self, event: numba.core.event.Event) -> None:
-        """Wait for the end."""
+        """Ignore the start of a compilation."""
 
     def on_end(self, event: numba.core.event.Event) -> None:
-        """Send the name."""
+        """Put the name of the compiled function into the queue."""
         self._compiled.put(event.data["dispatcher"].py_func.__qualname__)
 
 
 def run_part(part: Callable[[], None], compiled: Compiled) -> None:
-    """Run a part in a process of its own and report what it compiles."""
+    """Run a part and report the functions that it compiles; the target of a process."""
     numba.core.event.register("numba:compile", Reporter(compiled))  # type: ignore[no-untyped-call]
     try:
         part()
@@ -86,7 +86,7 @@ def run_part(part: Callable[[], None], compiled: Compiled) -> None:
 
 
 def compiled_functions() -> int:
-    """Count the compiled functions of the simulator, by their names."""
+    """Return the number of compiled functions of the simulator, counted by name."""
     names: set[str] = set()
     for package in (envs.navigation, envs.render):
         for found in pkgutil.iter_modules(package.__path__):
@@ -96,7 +96,7 @@ def compiled_functions() -> int:
 
 
 def main() -> None:
-    """Compile both parts side by side, with a bar over their functions."""
+    """Compile both parts in parallel and show a progress bar."""
     context, parts = multiprocessing.get_context("spawn"), (warm_navigation, warm_renderer)
     compiled: Compiled = context.SimpleQueue()
     processes = [context.Process(target=run_part, args=(part, compiled), daemon=True) for part in parts]
@@ -111,7 +111,7 @@ def main() -> None:
 
 
 def show_progress(compiled: Compiled, parts: int) -> None:
-    """Show what is compiled until all parts are done; a function counts once, for however many types."""
+    """Show progress until all parts are finished. A function counts once, whatever the number of its signatures."""
     total, names = compiled_functions(), set[str]()
     columns = TextColumn("compiling {task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
     with Progress(*columns, console=Console(stderr=True)) as progress:

@@ -21,7 +21,7 @@ from vln.replay.plan import FloorPlan, on_map, pose_on_map
 from vln.trajectory import Pose
 
 if TYPE_CHECKING:
-    from envs.pictures import Charts
+    from envs.pictures import ChartCache
 
 TURN = 2 * math.pi
 FAR = 1000.0  # metres, beyond anything seen
@@ -160,7 +160,7 @@ class ContinuousSimulator(ABC):
         self._positions = np.zeros((batch, 3))
         self._has_goal = np.zeros(batch, bool)
         self._met: dict[int, Episode] = {}  # by body
-        self._charts: Charts | None = None
+        self._charts: ChartCache | None = None
         self._start_headings, self._turns = np.zeros(batch), np.zeros(batch, np.int64)
         self._previous = np.full(batch, NO_ACTION)
         # What is known of each body, and whether it still holds.
@@ -309,23 +309,23 @@ class ContinuousSimulator(ABC):
         Returns:
             (256, W, 3) uint8, the map alone where it sees no colours.
         """
-        from envs.pictures import Charts, map_picture
+        from envs.pictures import ChartCache, draw_map
 
         episode, plan = self._met[row], self._plan(row)
-        self._charts = self._charts or Charts()
+        self._charts = self._charts or ChartCache()
         poses = [pose_on_map(pose) for pose in trail]
         chart = self._charts.of_plan(episode.scan, plan, int(plan.floors.of(poses[-1].position[2])))
         told = () if episode.withheld else episode.positions
         reference = np.array([on_map(place) for place in told]).reshape(-1, 3)
-        above = map_picture(chart, poses, reference, reference[-1] if len(reference) else None)
+        above = draw_map(chart, poses, reference, reference[-1] if len(reference) else None)
         view = self._view(row)
         return above if view is None else np.hstack([view, above])
 
     def _view(self, row: int) -> np.ndarray | None:
         """What a body sees for people to look at, (256, W, 3) uint8; None where it sees no colours."""
-        from envs.pictures import enlarged
+        from envs.pictures import enlarge_view
 
-        return enlarged(self.observe()["rgb"][row].numpy()) if self.sensors.rgb else None
+        return enlarge_view(self.observe()["rgb"][row].numpy()) if self.sensors.rgb else None
 
     def choices(self) -> list[tuple[str, ...]]:
         """The names of the actions."""

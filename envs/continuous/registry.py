@@ -9,7 +9,7 @@ from envs.continuous.settings import Motion, Sensors
 from envs.continuous.simulator import HousesSimulator
 from envs.environment import NavigationEnv, NavigationVectorEnv
 from envs.houses.dataset import houses_for, houses_split
-from envs.processes import settle
+from envs.processes import check_fork_safety
 from envs.simulator import Simulator
 from vln.continuous_datasets import CONTINUOUS_DATASETS
 from vln.episodes import Episode
@@ -75,7 +75,7 @@ def houses_ingredients(
     Returns:
         Simulator, episodes and vocabulary, and the options for the environment.
     """
-    settle()
+    check_fork_safety()
     episodes = houses_split(split, dataset, folder, houses_for(split, houses))
     if vocabulary is None:
         vocabulary = Vocabulary.build(episode.instruction for episode in houses_split("train", dataset, folder, houses))

@@ -1,4 +1,4 @@
-"""The graph simulator: Matterport navigation graphs, thousands of episodes a step."""
+"""The graph simulator: Matterport navigation graphs, thousands of episodes in one batch."""
 
 from envs.graph.low_level import LOW_LEVEL_ACTIONS, LowLevelGraph
 from envs.graph.panoramic import PanoramicGraph

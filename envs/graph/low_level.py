@@ -12,12 +12,12 @@ from scipy.sparse.csgraph import dijkstra
 from torch import Tensor
 
 from envs.graph.simulator import GraphSimulator
-from envs.graph.tables import GraphTables, slots_of, wrap
+from envs.graph.tables import GraphTables, hops_to_slots, wrap
 from vln.graph import UNREACHABLE, VIEW_STEP, VIEWS, NavigationGraph
 
 LOW_LEVEL_ACTIONS = ("left", "right", "up", "down", "forward", "stop")
 LEFT, RIGHT, UP, DOWN, FORWARD, STOP = range(len(LOW_LEVEL_ACTIONS))
-COLUMNS = 12  # views of one elevation
+COLUMNS = 12  # views at one elevation
 # Half of the horizontal field of view of the original 640 x 480 camera at 60 degrees vertically.
 HALF_FIELD_OF_VIEW = math.radians(40)
 
@@ -25,11 +25,12 @@ HALF_FIELD_OF_VIEW = math.radians(40)
 class LowLevelGraph(GraphSimulator):
     """The six actions of the original simulator (Anderson et al. 2018, section 4): turns and tilts of 30 degrees.
 
-    Gaze snaps to the centres of the 36 views. `forward` moves to the neighbour nearest the centre of the view among
-    those within 40 degrees of its heading, and collides where there is none; tilting past 30 degrees does nothing.
+    The camera always points at the centre of one of the 36 views. `forward` moves to the neighbour nearest to that
+    centre among those within 40 degrees of its heading, and collides if there is none. Tilts beyond 30 degrees do
+    nothing.
 
-    A neighbour may be nearest to no view's centre (3 % of the directed edges of R2R's buildings): there is no moving to
-    it from here, and the expert goes around.
+    Some neighbours are nearest to the centre of no view (3 % of the directed edges of R2R's buildings). No action moves
+    there from here, and the expert takes another path.
     """
 
     name = "graph-low-level"
@@ -38,15 +39,15 @@ class LowLevelGraph(GraphSimulator):
     action_space = spaces.Discrete(len(LOW_LEVEL_ACTIONS))
 
     def _prepare(self) -> None:
-        """Find out once where each view leads to, and keep the expert to ways that can be gone."""
-        self._ahead = rows_ahead(self.tables)
-        routes = slots_along(self.graphs, self.tables, self._ahead)
+        """Compute the forward move of each view, and restrict the expert's shortest paths to such moves."""
+        self._ahead = forward_rows(self.tables)
+        routes = forward_next_slots(self.graphs, self.tables, self._ahead)
         self.tables = replace(self.tables, next_slot=routes.to(self.device))
-        self._view_after, self._effort, self._towards = (table.to(self.device) for table in _gaze_tables())
+        self._view_after, self._gaze_cost, self._first_action = (table.to(self.device) for table in _view_tables())
 
     @property
     def observation_space(self) -> spaces.Dict:
-        """Pose, view looked at, where `forward` leads to (here if nowhere), and which actions do something."""
+        """Pose, current view, viewpoint that `forward` leads to (its own if none), and mask of effective actions."""
         seen: dict[str, spaces.Space] = {
             "view": spaces.Discrete(VIEWS),
             "forward_viewpoint": spaces.Discrete(len(self.viewpoint_names)),
@@ -55,32 +56,32 @@ class LowLevelGraph(GraphSimulator):
         return spaces.Dict({**self._pose_spaces(), **seen})
 
     def resize(self, batch: int) -> None:
-        """Make room for `batch` bodies; all must be placed before use."""
+        """Allocate `batch` bodies. Each must be placed before it is used."""
         super().resize(batch)
         self._view = torch.zeros_like(self.viewpoint)
 
     def place(self, rows: Tensor, episodes: Tensor) -> None:
-        """Put bodies at their starts, the heading rounded to 30 degrees."""
+        """Put bodies at the starts of episodes, with the heading rounded to 30 degrees."""
         super().place(rows, episodes)
         column = torch.round(self._start_headings[episodes] / VIEW_STEP).long() % COLUMNS
-        self._look(self._view.index_copy(0, rows, COLUMNS + column))
+        self._set_view(self._view.index_copy(0, rows, COLUMNS + column))
 
-    def _look(self, view: Tensor) -> None:
-        """Turn all bodies to views (B,)."""
+    def _set_view(self, view: Tensor) -> None:
+        """Point the cameras of all bodies at views (B,)."""
         self._view = view
         self.heading, self.elevation = _direction(view)
 
     def act(self, actions: Tensor, moving: Tensor) -> Tensor:
-        """Take `actions` where `moving`; a forward with no neighbour in view collides."""
+        """Apply `actions` where `moving`. A forward move without a neighbour in view is a collision."""
         forward = (actions == FORWARD) & moving
         ahead = self._ahead[self.viewpoint, self._view]
         collided = forward & (ahead == self.viewpoint)
-        self._arrive(torch.where(forward, ahead, self.viewpoint))
-        self._look(torch.where(moving, self._view_after[self._view, actions], self._view))
+        self._move_to(torch.where(forward, ahead, self.viewpoint))
+        self._set_view(torch.where(moving, self._view_after[self._view, actions], self._view))
         return collided
 
     def observe(self) -> dict[str, Tensor]:
-        """Pose, view looked at, the row `forward` leads to (here if none), and which actions do something."""
+        """Return pose, view, row that `forward` leads to (its own if none), and mask of effective actions."""
         ahead = self._ahead[self.viewpoint, self._view]
         offered = self._view_after.index_select(0, self._view) != self._view[:, None]
         offered[:, FORWARD], offered[:, STOP] = ahead != self.viewpoint, True
@@ -92,26 +93,26 @@ class LowLevelGraph(GraphSimulator):
         }
 
     def expert(self) -> Tensor:
-        """(B,) int64: turns and tilts, as few as can be, until `forward` leads to the expert's neighbour."""
+        """Return the expert's actions, (B,) int64: fewest turns and tilts until `forward` leads to its neighbour."""
         slot = self.expert_slot()
         target = self.tables.neighbour[self.viewpoint, slot.clamp(min=0)]
         leads_there = self._ahead.index_select(0, self.viewpoint) == target[:, None]
-        effort = self._effort.index_select(0, self._view)
-        aim = torch.where(leads_there, effort, torch.inf).argmin(1)
-        return torch.where(slot < 0, STOP, self._towards[self._view, aim])
+        gaze_cost = self._gaze_cost.index_select(0, self._view)
+        aim = torch.where(leads_there, gaze_cost, torch.inf).argmin(1)
+        return torch.where(slot < 0, STOP, self._first_action[self._view, aim])
 
     def choices(self) -> list[tuple[str, ...]]:
-        """The names of the actions."""
+        """Return the names of the actions for each body."""
         return [LOW_LEVEL_ACTIONS] * len(self.viewpoint)
 
 
 def _direction(view: Tensor) -> tuple[Tensor, Tensor]:
-    """Heading and elevation of the centres of views, float32 radians."""
+    """Return heading and elevation of the centres of views, float32 radians."""
     return (view % COLUMNS).float() * VIEW_STEP, (view // COLUMNS - 1).float() * VIEW_STEP
 
 
-def rows_ahead(tables: GraphTables) -> Tensor:
-    """(N, 36) int64, the row that `forward` leads to from each view of each viewpoint; its own row if nowhere."""
+def forward_rows(tables: GraphTables) -> Tensor:
+    """Return the row that `forward` leads to from each view of each viewpoint, (N, 36) int64; its own row if none."""
     own = torch.arange(len(tables.degree), device=tables.device)
     slots = torch.arange(tables.neighbour.shape[1], device=tables.device)
     columns = []
@@ -124,13 +125,13 @@ def rows_ahead(tables: GraphTables) -> Tensor:
     return torch.stack(columns, 1)
 
 
-def slots_along(graphs: Sequence[NavigationGraph], tables: GraphTables, ahead: Tensor) -> Tensor:
-    """What `GraphTables.next_slot` is, with no other moves than those that `forward` makes.
+def forward_next_slots(graphs: Sequence[NavigationGraph], tables: GraphTables, ahead: Tensor) -> Tensor:
+    """Compute `GraphTables.next_slot` for shortest paths that use only the moves of `forward`.
 
     Args:
-        graphs: Buildings.
-        tables: Theirs.
-        ahead: (N, 36), see `rows_ahead`.
+        graphs: The buildings.
+        tables: Their tables.
+        ahead: (N, 36), see `forward_rows`.
 
     Returns:
         (sum of V²,) int64.
@@ -141,31 +142,31 @@ def slots_along(graphs: Sequence[NavigationGraph], tables: GraphTables, ahead: T
         neighbours = tables.neighbour[rows].numpy(force=True) - first
         used = np.arange(neighbours.shape[1]) < tables.degree[rows, None].numpy(force=True)
         hops = _hops(graph, ahead[rows].numpy(force=True) - first)
-        parts.append(torch.from_numpy(slots_of(hops, neighbours, used).ravel()))
+        parts.append(torch.from_numpy(hops_to_slots(hops, neighbours, used).ravel()))
         first = rows.stop
     return torch.cat(parts)
 
 
 def _hops(graph: NavigationGraph, ahead: np.ndarray) -> np.ndarray:
-    """(V, V) what follows a on the shortest path to b by moves to what is `ahead` (V, 36); a where there is none."""
+    """Return the next viewpoint from a to b on shortest paths with the moves `ahead` (V, 36); a where there is none."""
     own = np.arange(len(ahead))[:, None]
     here, there = np.unique(np.stack([np.broadcast_to(own, ahead.shape), ahead], -1).reshape(-1, 2), axis=0).T
     moves = here != there
     here, there = here[moves], there[moves]
     lengths = np.linalg.norm(graph.positions[here] - graph.positions[there], axis=1)
-    # Turned around: what comes before a on the way from b is what follows a on the way to b.
+    # On reversed edges, the predecessor of a on the path from b is the successor of a on the path to b.
     backwards = csr_array((lengths, (there, here)), shape=graph.adjacency.shape)
     hops = dijkstra(backwards, return_predecessors=True)[1].T.astype(np.int64)
     return np.where(hops == UNREACHABLE, own, hops)
 
 
-def _gaze_tables() -> tuple[Tensor, Tensor, Tensor]:
-    """What turning and tilting does to the 36 views.
+def _view_tables() -> tuple[Tensor, Tensor, Tensor]:
+    """Build the tables of turns and tilts between the 36 views.
 
     Returns:
         view_after: (36, 6) int64, the view after each action.
-        effort: (36, 36) float32, number of actions from one view to another; of equal ones, tilts are dearer.
-        towards: (36, 36) int64, the first action from one view to another, turns first; `forward` where they are one.
+        gaze_cost: (36, 36) float32, number of actions between two views; tilts cost slightly more, to break ties.
+        first_action: (36, 36) int64, the first action from one view to another, turns first; `forward` on the diagonal.
     """
     view = torch.arange(VIEWS)
     column, tilt = view % COLUMNS, view // COLUMNS
@@ -173,7 +174,7 @@ def _gaze_tables() -> tuple[Tensor, Tensor, Tensor]:
     up, down = (tilt + 1).clamp(max=2) * COLUMNS + column, (tilt - 1).clamp(min=0) * COLUMNS + column
     view_after = torch.stack([level + (column - 1) % COLUMNS, level + (column + 1) % COLUMNS, up, down, view, view], 1)
     right, rise = (column - column[:, None]) % COLUMNS, tilt - tilt[:, None]
-    effort = torch.minimum(right, COLUMNS - right) + 1.01 * rise.abs()
+    gaze_cost = torch.minimum(right, COLUMNS - right) + 1.01 * rise.abs()
     tilting = torch.where(rise > 0, UP, torch.where(rise < 0, DOWN, FORWARD))
-    towards = torch.where(right == 0, tilting, torch.where(right <= COLUMNS // 2, RIGHT, LEFT))
-    return view_after, effort, towards
+    first_action = torch.where(right == 0, tilting, torch.where(right <= COLUMNS // 2, RIGHT, LEFT))
+    return view_after, gaze_cost, first_action

@@ -15,7 +15,7 @@ from vln.graph import VIEWS
 class PanoramicGraph(GraphSimulator):
     """Panoramic actions (Fried et al. 2018, section 3.3): 0 stops, k moves to the k-th navigable neighbour.
 
-    A move turns the body towards its neighbour and levels its gaze.
+    A move turns the body towards the neighbour and levels the camera.
     """
 
     name = "graph"
@@ -23,12 +23,12 @@ class PanoramicGraph(GraphSimulator):
 
     @property
     def action_space(self) -> spaces.Discrete:
-        """Stop and as many moves as the best connected viewpoint has neighbours."""
+        """Stop, and one move for each neighbour of the viewpoint with the most neighbours."""
         return spaces.Discrete(1 + self.tables.neighbour.shape[1])
 
     @property
     def observation_space(self) -> spaces.Dict:
-        """Pose and candidates of one body; slot 0 of the candidates is stop, zeros but for the mask."""
+        """Pose and candidates of one body. Slot 0 of the candidates is stop: all zeros except the mask."""
         width = 1 + self.tables.neighbour.shape[1]
         candidates: dict[str, spaces.Space] = {
             "candidate_mask": spaces.MultiBinary(width),
@@ -41,7 +41,7 @@ class PanoramicGraph(GraphSimulator):
         return spaces.Dict({**self._pose_spaces(), **candidates})
 
     def _prepare(self) -> None:
-        """Give the candidate tables their leading stop slot, once."""
+        """Prepend the slot of the stop action to the candidate tables."""
         tables, rows = self.tables, torch.arange(len(self.viewpoint_names), device=self.device)
         slots = torch.arange(tables.neighbour.shape[1], device=self.device)
         stop = torch.zeros(len(rows), 1, device=self.device)
@@ -55,17 +55,17 @@ class PanoramicGraph(GraphSimulator):
         )
 
     def act(self, actions: Tensor, moving: Tensor) -> Tensor:
-        """Take `actions` where `moving`; a slot that is not offered collides and moves nothing."""
+        """Apply `actions` where `moving`. An unused slot is a collision and moves nothing."""
         ahead = self._candidate[self.viewpoint, actions]
-        blocked = ahead == self.viewpoint  # the candidate of stop and of slots that are not offered
+        blocked = ahead == self.viewpoint  # the candidate of stop and of unused slots
         moves = moving & ~blocked
         self.heading = torch.where(moves, self._heading[self.viewpoint, actions], self.heading)
         self.elevation = torch.where(moves, 0.0, self.elevation)
-        self._arrive(torch.where(moves, ahead, self.viewpoint))
+        self._move_to(torch.where(moves, ahead, self.viewpoint))
         return moving & blocked & (actions != self.stop)
 
     def observe(self) -> dict[str, Tensor]:
-        """Pose, and per candidate: row, view, heading relative to the body's in [-pi, pi], elevation, metres."""
+        """Return poses and, per candidate, row, view, heading relative to the body in [-pi, pi], elevation, metres."""
         here = self.viewpoint
         relative = wrap(self._heading.index_select(0, here) - self.heading[:, None])
         return {
@@ -79,13 +79,13 @@ class PanoramicGraph(GraphSimulator):
         }
 
     def expert(self) -> Tensor:
-        """(B,) int64, the action of the expert: the next viewpoint along a shortest path to its target, or stop."""
+        """Return the actions of the expert, (B,) int64: the move along a shortest path to its target, or stop."""
         return self.expert_slot() + 1
 
     def choices(self) -> list[tuple[str, ...]]:
-        """What each action means to each body now."""
+        """Return the name of each action for each body: "stop" or a viewpoint; empty for unused slots."""
         names = self.viewpoint_names
-        # A slot that is not offered leads nowhere, to where the body is.
+        # An unused slot holds the viewpoint of the body itself.
         return [
             ("stop", *("" if row == here else names[row] for row in rows[1:]))
             for here, rows in zip(self.viewpoint.tolist(), self._candidate[self.viewpoint].tolist(), strict=True)

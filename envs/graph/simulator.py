@@ -1,4 +1,4 @@
-"""Bodies on navigation graphs, whatever their actions. Frame and units: see `vln.graph`."""
+"""The base class of simulators on navigation graphs. Coordinates and units: see `vln.graph`."""
 
 import math
 from collections.abc import Sequence
@@ -19,11 +19,11 @@ from vln.graph import NavigationGraph
 from vln.trajectory import Pose
 
 if TYPE_CHECKING:
-    from envs.pictures import Charts
+    from envs.pictures import ChartCache
 
 
 class GraphSimulator:
-    """What both action spaces share: tables, poses, goals and the reference path."""
+    """Base of both action spaces: tables, poses, goals and the reference path."""
 
     def __init__(
         self,
@@ -32,14 +32,14 @@ class GraphSimulator:
         expert: Literal["goal", "reference"] = "goal",
         device: torch.device | str = "cpu",
     ) -> None:
-        """Bodies in `graphs`.
+        """Create a simulator without bodies.
 
         Args:
-            graphs: The buildings.
-            features: A dense table puts the panorama's (36, F) features into the observation.
-            expert: Where the expert walks: straight to the goal (R2R), or along the reference viewpoints in order (R4R,
-                whose references are no shortest paths).
-            device: Where the tables and the state live.
+            graphs: Navigation graphs of the buildings.
+            features: If dense, the observation includes the features of the panorama, (36, F).
+            expert: Path of the expert: "goal", the shortest one (R2R), or "reference", along the reference viewpoints
+                in order (R4R, whose references are not shortest paths).
+            device: Device of the tables and the state.
         """
         self.graphs = tuple(graphs)
         self._expert_follows = expert
@@ -50,8 +50,8 @@ class GraphSimulator:
         self._first_row = {graph.scan: int(row) for graph, row in zip(graphs, first, strict=False)}
         self._by_scan = {graph.scan: graph for graph in graphs}
         self._prepare()
-        self._floors: dict[str, Floors] = {}  # of buildings that people were shown
-        self._charts: Charts | None = None
+        self._floors: dict[str, Floors] = {}  # storeys by building, for pictures
+        self._charts: ChartCache | None = None
         self._features = None
         if features is not None and features.dense is not None and features.dense.shape[-1]:
             rows = features.rows(self.graphs)
@@ -59,14 +59,14 @@ class GraphSimulator:
         self.resize(0)
 
     def _prepare(self) -> None:
-        """Make what an action space needs on top of the tables."""
+        """Build the tables that only this action space needs."""
 
     def content_hash(self, scan: str) -> str:
-        """Hash of a building."""
+        """Return the hash of a building."""
         return self._by_scan[scan].content_hash
 
     def load(self, episodes: Sequence[Episode]) -> None:
-        """Make episodes known, by position in the sequence."""
+        """Load episodes, which `place` numbers by their position in the sequence."""
         rows = [self._rows_of(episode) for episode in episodes]
         lengths = np.array([len(path) for path in rows])
         headings = np.array([episode.heading % TURN for episode in episodes], dtype=np.float32)
@@ -78,7 +78,7 @@ class GraphSimulator:
         self._starts, self._goals = self._paths[:, 0].contiguous(), self._paths[:, -1].contiguous()
 
     def _rows_of(self, episode: Episode) -> list[int]:
-        """Rows of an episode's path without repetitions in place, which are no moves."""
+        """Return the rows of an episode's path without consecutive duplicates, which are no moves."""
         where = f"episode '{episode.episode_id}'"
         if episode.scan not in self._by_scan:
             raise InputError(where, f"field 'scan' is the unknown scan '{episode.scan}'", REFETCH)
@@ -89,7 +89,7 @@ class GraphSimulator:
         return [first + graph.index[viewpoint] for viewpoint, _ in groupby(episode.path)]
 
     def resize(self, batch: int) -> None:
-        """Make room for `batch` bodies; all must be placed before use."""
+        """Allocate `batch` bodies. Each must be placed before it is used."""
         integers = torch.zeros(batch, dtype=torch.int64, device=self.device)
         floats = torch.zeros(batch, dtype=torch.float32, device=self.device)
         self.episode, self.viewpoint, self._reached = integers, integers.clone(), integers.clone()
@@ -105,25 +105,25 @@ class GraphSimulator:
 
     @property
     def goal(self) -> Tensor:
-        """(B,) int64, rows of the goals; the start where the goal is withheld."""
+        """Rows of the goals, (B,) int64; the row of the start where the goal is withheld."""
         return self._goals.index_select(0, self.episode)
 
     def distance(self) -> Tensor:
-        """(B,) float32, geodesic distance to each body's goal in metres; NaN where the goal is withheld."""
+        """Return the geodesic distances to the goals in metres, (B,) float32; NaN where the goal is withheld."""
         distance = self.tables.geodesic(self.viewpoint, self.goal)
         return torch.where(self._has_goal.index_select(0, self.episode), distance, torch.nan)
 
     def _waypoint(self) -> Tensor:
-        """(B,) int64, the reference viewpoint to walk to next: the first not reached yet, in order."""
+        """Return the rows of the next reference viewpoints, (B,) int64: the first ones not reached yet, in order."""
         return self._paths[self.episode, (self._reached + 1).clamp(max=self._paths.shape[1] - 1)]
 
     def expert_slot(self) -> Tensor:
-        """(B,) int64, slot of the neighbour the expert moves to; -1 where it stops."""
+        """Return the slots of the neighbours that the expert moves to, (B,) int64; -1 where it stops."""
         target = self.goal if self._expert_follows == "goal" else self._waypoint()
         return self.tables.slot_towards(self.viewpoint, target)
 
-    def _arrive(self, viewpoint: Tensor) -> None:
-        """Move all bodies and, for an expert that needs it, note how much of the reference each has walked."""
+    def _move_to(self, viewpoint: Tensor) -> None:
+        """Move all bodies and, if the expert follows the reference, update how much of it each body has walked."""
         self.viewpoint = viewpoint
         if self._expert_follows == "reference":
             on_path = (viewpoint == self._waypoint()) & (self._reached + 1 < self._lengths[self.episode])
@@ -131,7 +131,7 @@ class GraphSimulator:
 
     def _pose_observation(self) -> dict[str, Tensor]:
         pose = {"viewpoint": self.viewpoint, "heading": self.heading[:, None], "elevation": self.elevation[:, None]}
-        # Copies: whoever scales an observation in place must not move the body.
+        # Copies, so that scaling an observation in place does not move the body.
         observation = {name: value.clone() for name, value in pose.items()}
         if self._features is not None:
             observation["views"] = self._features.index_select(0, self.viewpoint)
@@ -149,24 +149,22 @@ class GraphSimulator:
         return found
 
     def picture(self, row: int, trail: Sequence[Pose]) -> np.ndarray:
-        """What people are shown of a body that has gone along a trail: the map with its goal, (256, 256, 3) uint8."""
-        from envs.pictures import Charts, map_picture
+        """Draw the map with the trail and the goal of a body, (256, 256, 3) uint8."""
+        from envs.pictures import ChartCache, draw_map
 
-        self._charts = self._charts or Charts()
+        self._charts = self._charts or ChartCache()
         episode, here = int(self.episode[row]), int(self.viewpoint[row])
         graph = self.graphs[int(np.searchsorted(list(self._first_row.values()), here, side="right")) - 1]
         if graph.scan not in self._floors:
             self._floors[graph.scan] = find_floors(graph.positions[:, 2])
         floors = self._floors[graph.scan]
         chart = self._charts.of_graph(graph, floors, int(floors.of(trail[-1].position[2])))
-        told = (
-            self._paths[episode, : int(self._lengths[episode])] if self._has_goal[episode] else self._paths[episode, :0]
-        )
-        reference = self.tables.position[told].numpy(force=True)
-        return map_picture(chart, trail, reference, reference[-1] if len(reference) else None)
+        length = int(self._lengths[episode]) if self._has_goal[episode] else 0
+        reference = self.tables.position[self._paths[episode, :length]].numpy(force=True)
+        return draw_map(chart, trail, reference, reference[-1] if len(reference) else None)
 
     def poses(self) -> list[Pose]:
-        """The B poses."""
+        """Return the B poses."""
         rows, headings, elevations = self.viewpoint.tolist(), self.heading.tolist(), self.elevation.tolist()
         positions = self.tables.position[self.viewpoint].tolist()
         return [

@@ -1,4 +1,4 @@
-"""Lookup tables over the viewpoints of many buildings, so that a step of a batch is a handful of gathers."""
+"""Lookup tables over the viewpoints of many buildings. With them a step of a batch is a few gathers."""
 
 import math
 from collections.abc import Sequence
@@ -15,19 +15,19 @@ TURN = 2 * math.pi
 
 @dataclass(frozen=True)
 class GraphTables:
-    """Buildings laid end to end: N viewpoints ("rows") in all, D neighbours at most.
+    """Concatenated tables of all buildings: N viewpoints ("rows"), each with at most D neighbours ("slots").
 
     Attributes:
         position: (N, 3) float32, metres.
-        neighbour: (N, D) int64, rows; unused slots hold the viewpoint itself.
+        neighbour: (N, D) int64, rows of the neighbours; unused slots hold the viewpoint itself.
         degree: (N,) int64, slots in use.
         heading: (N, D) float32, direction of each neighbour in radians clockwise from +y.
         elevation: (N, D) float32, radians above the horizon.
         length: (N, D) float32, metres; 0 in unused slots.
-        view: (N, D) int64, the one of the 36 views whose centre is nearest to the neighbour.
-        offset: (N,) int64 such that `distance[offset[a] + b]` is about rows a and b of one building.
-        distance: (sum of V², ) float32, geodesic distances in metres.
-        next_slot: (sum of V²,) int64, slot of a's neighbours that leads to b on a shortest path; -1 where a is b.
+        view: (N, D) int64, index of the view, of 36, whose centre is nearest to the neighbour.
+        offset: (N,) int64; `offset[a] + b` is the index of the pair (a, b) of one building in the next two tables.
+        distance: (sum of V²,) float32, geodesic distances from a to b in metres.
+        next_slot: (sum of V²,) int64, slot of the neighbour of a on a shortest path to b; -1 where a is b.
     """
 
     position: Tensor
@@ -43,19 +43,19 @@ class GraphTables:
 
     @property
     def device(self) -> torch.device:
-        """Where the tables are."""
+        """Device of the tables."""
         return self.position.device
 
     def to(self, device: torch.device | str) -> "GraphTables":
-        """The same tables on another device."""
+        """Return the tables on another device."""
         return GraphTables(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
 
     def geodesic(self, a: Tensor, b: Tensor) -> Tensor:
-        """Geodesic distances in metres between rows (n,) of one building, elementwise; infinite where unconnected."""
+        """Return geodesic distances in metres from rows a (n,) to rows b (n,); infinite where unconnected."""
         return self.distance.index_select(0, self._pair(a, b))
 
     def slot_towards(self, a: Tensor, b: Tensor) -> Tensor:
-        """Slot of the neighbour of `a` on a shortest path to `b`; -1 where there is none or a is b."""
+        """Return the slots of the neighbours of `a` on shortest paths to `b`; -1 where there is none or a is b."""
         return self.next_slot.index_select(0, self._pair(a, b))
 
     def _pair(self, a: Tensor, b: Tensor) -> Tensor:
@@ -63,7 +63,7 @@ class GraphTables:
 
 
 def build_tables(graphs: Sequence[NavigationGraph]) -> GraphTables:
-    """Tables of buildings; row order is the order of `graphs` and, inside one, of its viewpoints."""
+    """Build the tables. Rows follow the order of `graphs` and, within a graph, of its viewpoints."""
     width = max(int(graph.adjacency.sum(1).max(initial=0)) for graph in graphs)
     starts = np.cumsum([0, *(len(graph.viewpoints) for graph in graphs)])
     squares = np.cumsum([0, *(len(graph.viewpoints) ** 2 for graph in graphs)])
@@ -76,7 +76,7 @@ def build_tables(graphs: Sequence[NavigationGraph]) -> GraphTables:
 
 
 def _building(graph: NavigationGraph, width: int, start: int, square: int) -> dict[str, np.ndarray]:
-    """The tables of one building whose first row is `start` and whose first pair is `square`."""
+    """Build the tables of one building whose first row is `start` and whose first pair is `square`."""
     count = len(graph.viewpoints)
     degree = graph.adjacency.sum(1)
     local = np.tile(np.arange(count)[:, None], (1, width))
@@ -95,20 +95,20 @@ def _building(graph: NavigationGraph, width: int, start: int, square: int) -> di
         "view": np.where(used, nearest_view(heading, elevation), 0),
         "offset": square + np.arange(count) * count - start,
         "distance": graph.distances.astype(np.float32).ravel(),
-        "next_slot": slots_of(graph.next_hops, local, used).ravel(),
+        "next_slot": hops_to_slots(graph.next_hops, local, used).ravel(),
     }
 
 
-def slots_of(hops: np.ndarray, neighbours: np.ndarray, used: np.ndarray) -> np.ndarray:
-    """The slots that lead to next hops.
+def hops_to_slots(hops: np.ndarray, neighbours: np.ndarray, used: np.ndarray) -> np.ndarray:
+    """Convert next hops from viewpoints to slots.
 
     Args:
-        hops: (V, V) next viewpoint on the way from a to b; a itself where there is no way to go.
+        hops: (V, V) next viewpoint on the path from a to b; a itself where there is no path.
         neighbours: (V, D) viewpoints.
-        used: (V, D) bool, which slots may be taken.
+        used: (V, D) bool, which slots are in use.
 
     Returns:
-        (V, V) slots; -1 where there is no hop to take.
+        (V, V) slots; -1 where there is no hop.
     """
     count = len(hops)
     slot_of = np.full((count, count), -1)
@@ -118,11 +118,11 @@ def slots_of(hops: np.ndarray, neighbours: np.ndarray, used: np.ndarray) -> np.n
 
 
 def nearest_view(heading: np.ndarray, elevation: np.ndarray) -> np.ndarray:
-    """Index (0 to 35) of the view whose centre is nearest, for radians of any shape."""
+    """Return the index (0 to 35) of the view whose centre is nearest to a direction in radians, elementwise."""
     column = np.rint(heading / VIEW_STEP).astype(np.int64) % 12
     return 12 * (1 + np.clip(np.rint(elevation / VIEW_STEP), -1, 1).astype(np.int64)) + column
 
 
 def wrap(angle: Tensor) -> Tensor:
-    """The same angle in [-pi, pi]; rounding is several times as fast as a remainder."""
+    """Wrap angles to [-pi, pi]. Rounding is several times as fast as a remainder."""
     return (angle - TURN * torch.round(angle / TURN)).clamp(-math.pi, math.pi)
