@@ -36,7 +36,9 @@ def check_interpreter() -> None:
         problem = f"has no {', '.join(missing)}"
     else:
         return
-    fix = f"run `make install` once, and then `.venv/bin/python scripts/{Path(sys.argv[0]).name}`"
+    name = Path(sys.argv[0]).name
+    again = f"python scripts/{name}" if name.endswith(".py") else "vln"
+    fix = f"run `make install` once, and then `.venv/bin/{again}`"
     sys.stderr.write(f"{sys.executable}: {problem}; {fix}.\n")
     sys.exit(2)
 
