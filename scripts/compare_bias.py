@@ -21,7 +21,7 @@ from scripts.evaluate import Trained, check_runs, load_agent, open_run
 from scripts.studies import config_of, slug
 from scripts.train import use_threads
 from scripts.worlds import EVALUATION_BATCH
-from vln.audit import Loss, points, shuffled, subset, verdict, without_words
+from vln.audit import Ablation, points, shuffled, subset, verdict, without_words
 from vln.cli import show
 from vln.console import Console
 from vln.episodes import Episode
@@ -268,7 +268,7 @@ def summary(columns: Columns, full: Columns, ways: Sequence[Any], what: str) -> 
 
 def says(rows: Mapping[str, Mapping[str, Any]]) -> str:
     """What the rows tell, in plain sentences."""
-    losses = {name: Loss(row["what"], Interval(*row["change"])) for name, row in rows.items() if row["what"]}
+    losses = {name: Ablation(row["what"], Interval(*row["change"])) for name, row in rows.items() if row["what"]}
     senses = [losses.pop(name) for name in ("no vision", "no language")]
     words = [loss for name, loss in losses.items() if rows[name]["touched"]]
     wrong = points(Interval(*rows["shuffled instructions"]["change"]))

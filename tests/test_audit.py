@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_world import episode
 
-from vln.audit import Loss, blank_of, points, shuffled, subset, verdict, without_words
+from vln.audit import Ablation, blank_of, points, shuffled, subset, verdict, without_words
 from vln.errors import InputError
 from vln.language import UNK, Vocabulary
 from vln.statistics import Interval
@@ -14,7 +14,7 @@ PATHS = ("abc", "bcd", "cde", "edc")
 
 
 def told(counts: list[int]):
-    """Episodes of several ways, some sentences each, all different."""
+    """Episodes of several paths, some instructions each, all different."""
     found = []
     for way, count in enumerate(counts):
         for number in range(count):
@@ -59,22 +59,25 @@ def test_characters_are_masked_one_by_one():
 
 
 @given(st.lists(st.integers(1, 4), min_size=1, max_size=4), st.integers(0, 20), st.integers(0, 5))
-def test_a_subset_is_of_whole_ways(counts, count, seed):
+def test_a_subset_is_of_whole_paths(counts, count, seed):
     episodes = told(counts)
     chosen = subset(episodes, count, seed)
     assert chosen == sorted(set(chosen))
     assert len(chosen) >= min(count, len(episodes)) if count else len(chosen) == len(episodes)
-    ways = {episodes[number].path_key for number in chosen}
-    assert len(chosen) == sum(each.path_key in ways for each in episodes)
+    paths = {episodes[number].path_key for number in chosen}
+    assert len(chosen) == sum(each.path_key in paths for each in episodes)
     assert len(chosen) < count + max(counts) or not count
 
 
 def test_the_verdict_claims_what_the_intervals_show_and_nothing_more():
     seeing, reading = (
-        Loss("what it sees", Interval(-0.5, -0.6, -0.4)),
-        Loss("what it reads", Interval(-0.3, -0.35, -0.2)),
+        Ablation("what it sees", Interval(-0.5, -0.6, -0.4)),
+        Ablation("what it reads", Interval(-0.3, -0.35, -0.2)),
     )
-    numbers, colours = Loss("numbers", Interval(-0.01, -0.03, 0.01)), Loss("colours", Interval(0.05, 0.01, 0.09))
+    numbers, colours = (
+        Ablation("numbers", Interval(-0.01, -0.03, 0.01)),
+        Ablation("colours", Interval(0.05, 0.01, 0.09)),
+    )
     assert verdict([reading, seeing]) == (
         "It uses what it sees (-50.0 points, -60.0 to -40.0) and what it reads (-30.0 points, -35.0 to -20.0)."
     )

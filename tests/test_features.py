@@ -60,8 +60,8 @@ def test_stop_words_and_punctuation_are_dropped_and_classes_split():
 def mentions_of(*mentions):
     collected = Mentions({})
     collected.keys.append(("s", "v"))
-    for view, trust, box, text in mentions:
-        collected.add(view, trust, box, text.split())
+    for view, kind, box, text in mentions:
+        collected.add(view, kind, box, text.split())
     return collected
 
 

@@ -1,4 +1,4 @@
-"""Scoring sentences about a trajectory against what people said of it, and writing them as people do."""
+"""Scores of generated sentences against human ones, and the formatting of tokens as text."""
 
 import re
 from collections.abc import Sequence
@@ -11,13 +11,13 @@ from vln.language import split_words
 
 
 def caption_scores(captions: Sequence[str], references: Sequence[Sequence[str]]) -> dict[str, float]:
-    """BLEU (Papineni et al. 2002) and chrF (Popović 2015) of a corpus, by sacreBLEU (Post 2018), from 0 to 100.
+    """Return BLEU (Papineni et al. 2002) and chrF (Popović 2015) of a corpus from 0 to 100, by sacreBLEU (Post 2018).
 
-    Both sides are cut into lower-case words and marks as R2R's reference tokenizer does; BLEU takes up to four of them.
+    Both sides are split into lower-case words and marks like R2R's reference tokenizer does; BLEU uses n-grams up to 4.
 
     Args:
         captions: N sentences.
-        references: What people said of each, one sentence at least; their number may differ.
+        references: Human sentences for each, at least one; their number may differ.
 
     Raises:
         InputError: If there is no caption, one is empty, or one has no reference.
@@ -25,19 +25,19 @@ def caption_scores(captions: Sequence[str], references: Sequence[Sequence[str]])
     if not captions or len(captions) != len(references):
         problem = f"there are {len(captions)} for {len(references)} trajectories"
         raise InputError("captions", problem, "give one for each trajectory")
-    for number, (caption, told) in enumerate(zip(captions, references, strict=True)):
+    for number, (caption, human) in enumerate(zip(captions, references, strict=True)):
         if not split_words(caption):
             raise InputError("captions", f"caption {number} is empty", "give it a sentence")
-        if not told:
+        if not human:
             raise InputError("references", f"caption {number} has none", "choose a split with instructions")
-    said = [_tokens(caption) for caption in captions]
+    generated = [_tokens(caption) for caption in captions]
     most = max(map(len, references))
-    # sacreBLEU wants streams of references: the first of each, the second of each, ...
-    streams = [[_tokens(told[place]) if place < len(told) else None for told in references] for place in range(most)]
+    # sacreBLEU wants streams of references: the first of each caption, the second of each, ...
+    streams = [[_tokens(each[rank]) if rank < len(each) else None for each in references] for rank in range(most)]
     bleu, chrf = BLEU(tokenize="none", force=True), CHRF()
     return {
-        "BLEU": bleu.corpus_score(said, streams).score,  # type: ignore[arg-type]
-        "chrF": chrf.corpus_score(said, streams).score,  # type: ignore[arg-type]
+        "BLEU": bleu.corpus_score(generated, streams).score,  # type: ignore[arg-type]
+        "chrF": chrf.corpus_score(generated, streams).score,  # type: ignore[arg-type]
     }
 
 
@@ -46,7 +46,7 @@ def _tokens(text: str) -> str:
 
 
 def readable(caption: str) -> str:
-    """A caption of tokens between blanks as a person would write it: "go left . stop ." is "Go left. Stop."."""
+    """Format space-separated tokens as text: "go left . stop ." becomes "Go left. Stop."."""
     closed = re.sub(r" ([.,;:!?)])", r"\1", caption)
     closed = re.sub(r" (['\-/]) ", r"\1", closed)
     return re.sub(r"(^|[.!?] )([a-z])", lambda match: match[1] + match[2].upper(), closed)

@@ -1,4 +1,4 @@
-"""A terminal that shows what it is given and obeys nothing in it."""
+"""A rich console that shows text literally: neither markup nor escape sequences have an effect."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -12,20 +12,20 @@ from vln.text import printable
 
 
 class Console(rich.console.Console):
-    """A console to which a string is text: square brackets are no markup, and escape sequences are shown.
+    """A console that shows strings literally: square brackets are no markup, escape sequences are visible.
 
-    What is to have a style is a `rich.text.Text`.
+    Use a `rich.text.Text` for styled text.
     """
 
     def __init__(self, **options: Any) -> None:
-        """A console with the options of rich's."""
+        """Create a console; the options are those of rich's."""
         super().__init__(markup=False, **options)
 
     def render_str(self, text: str, **options: Any) -> Text:
-        """A string as text, of which rich would leave some control characters out."""
+        """Convert a string to text with visible control characters, some of which rich would drop."""
         return super().render_str(printable(text), **options)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """What is printed of something, whoever has made its texts."""
+        """Render any object with visible control characters."""
         for text, style, control in super().render(renderable, options):
             yield Segment(text if control else printable(text), style, control)

@@ -1,4 +1,4 @@
-"""Reading and writing files so that a bad one is named and an interrupted write loses nothing."""
+"""Reading and writing of files: errors name the file, and an interrupted write loses nothing."""
 
 import errno
 import fcntl
@@ -21,12 +21,12 @@ from vln.schema import parse
 
 T = TypeVar("T")
 REFETCH = "fetch it again"
-PACKED: dict[str, Any] = {".gz": lambda file: gzip.GzipFile(fileobj=file), ".xz": lzma.LZMAFile}
-MOST_PACKED = 100  # times its size that a packed file may hold, which JSON does not reach ...
-PACKED_SMALL = 1 << 26  # ... above so many bytes
-MESSAGE = 200  # characters of what a library says that are shown
+DECOMPRESSORS: dict[str, Any] = {".gz": lambda file: gzip.GzipFile(fileobj=file), ".xz": lzma.LZMAFile}
+MAX_RATIO = 100  # largest ratio of decompressed to compressed size, more than JSON reaches ...
+ALWAYS_ALLOWED = 1 << 26  # ... beyond so many bytes, which are always allowed
+MAX_MESSAGE = 200  # characters that are shown of a library's message
 
-TEMPORARY = ".tmp-"  # in the name of a file that is being written
+TEMPORARY = ".tmp-"  # part of the name of a file that is being written
 FIXES = {
     "make room on the disk": (errno.ENOSPC, errno.EDQUOT),
     "raise the limit of file sizes (ulimit -f)": (errno.EFBIG,),
@@ -37,12 +37,12 @@ FIXES = {
 
 @contextmanager
 def reading(path: Path, *damaged: type[Exception], fix: str = REFETCH) -> Iterator[None]:
-    """Turns whatever goes wrong while a file is read into one sentence that names it.
+    """Turn any error while a file is read into an InputError of one sentence.
 
     Args:
         path: The file.
-        damaged: What a library raises where its file is damaged, besides what gzip, xz and UTF-8 do.
-        fix: What to do about a damaged one.
+        damaged: Exceptions that a library raises for a damaged file, besides those of gzip, xz and UTF-8.
+        fix: Remedy for a damaged file.
 
     Raises:
         InputError: If the block fails to read.
@@ -62,7 +62,7 @@ def reading(path: Path, *damaged: type[Exception], fix: str = REFETCH) -> Iterat
     except (gzip.BadGzipFile, lzma.LZMAError, EOFError, zlib.error):
         raise InputError(path, "is truncated or damaged", fix) from None
     except OSError as error:
-        if error.errno is None and damaged:  # of a library, and not of the system
+        if error.errno is None and damaged:  # raised by a library, not by the system
             raise InputError(path, f"is truncated or damaged ({_short(error)})", fix) from None
         raise InputError(path, f"cannot be read ({error.strerror})", "check the path and its permissions") from None
     except damaged as error:
@@ -70,31 +70,32 @@ def reading(path: Path, *damaged: type[Exception], fix: str = REFETCH) -> Iterat
 
 
 def _short(error: Exception) -> str:
-    """What a library says of an error, on one line and not without end."""
-    return " ".join(str(error).split())[:MESSAGE] or type(error).__name__
+    """Return the message of an error on one line of limited length."""
+    return " ".join(str(error).split())[:MAX_MESSAGE] or type(error).__name__
 
 
 def read_content(path: Path) -> bytes:
-    """The bytes of a file, unpacked if it ends in `.gz` or `.xz`.
+    """Read the bytes of a file, decompressed if its name ends in `.gz` or `.xz`.
 
     Raises:
-        InputError: If the file is missing, unreadable, truncated, or unpacks to far more than such files do.
+        InputError: If the file is missing, unreadable or truncated, or is far larger when decompressed than such files
+            are.
     """
     path = Path(path)
     with reading(path):
         content = path.read_bytes()
-        if path.suffix not in PACKED:
+        if path.suffix not in DECOMPRESSORS:
             return content
-        most = PACKED_SMALL + MOST_PACKED * len(content)
-        with PACKED[path.suffix](BytesIO(content)) as file:
+        most = ALWAYS_ALLOWED + MAX_RATIO * len(content)
+        with DECOMPRESSORS[path.suffix](BytesIO(content)) as file:
             unpacked: bytes = file.read(most + 1)
         if len(unpacked) > most:
-            raise InputError(path, f"unpacks to more than {MOST_PACKED} times its size", REFETCH)
+            raise InputError(path, f"unpacks to more than {MAX_RATIO} times its size", REFETCH)
         return unpacked
 
 
 def read_text(path: Path) -> str:
-    """The text of a UTF-8 file, unpacked if it ends in `.gz` or `.xz`.
+    """Read the text of a UTF-8 file, decompressed if its name ends in `.gz` or `.xz`.
 
     Raises:
         InputError: If the file is missing, unreadable, truncated or not UTF-8.
@@ -113,10 +114,10 @@ def read_json(path: Path, kind: type[T], fix: str = ...) -> T: ...
 
 
 def read_json(path: Path, kind: Any = Any, fix: str = "fetch or write the file again") -> Any:
-    """The content of a JSON file, of the kind it should be; see `vln.schema`.
+    """Read a JSON file and check its content against a type; see `vln.schema`.
 
     Raises:
-        InputError: If the file is missing, truncated, not JSON, or of another kind.
+        InputError: If the file is missing, truncated or not JSON, or its content does not match `kind`.
     """
     return parse(read_content(path), kind, path, fix)
 
@@ -130,12 +131,12 @@ def read_json_lines(path: Path, kind: type[T], fix: str = ...) -> Iterator[tuple
 
 
 def read_json_lines(path: Path, kind: Any = Any, fix: str = "write the file again") -> Iterator[tuple[int, Any]]:
-    """Line numbers (from 1) and contents of a JSON-lines file, of the kind they should be; see `vln.schema`.
+    """Yield line numbers (from 1) and contents of a JSON-lines file, checked against a type; see `vln.schema`.
 
     Raises:
-        InputError: If the file is missing, or a line is truncated, not JSON or of another kind.
+        InputError: If the file is missing, or a line is truncated, not JSON or does not match `kind`.
     """
-    # Not splitlines(): strings may hold the other separators it knows (U+2028, form feed, ...).
+    # Not splitlines(), which also splits at U+2028, form feed, ...; strings may hold these.
     for number, line in enumerate(read_content(path).split(b"\n"), start=1):
         if line.strip():
             yield number, parse(line, kind, path, fix, f"line {number}")
@@ -143,10 +144,10 @@ def read_json_lines(path: Path, kind: Any = Any, fix: str = "write the file agai
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Within the block the file or folder `path` is written.
+    """Turn a system error while the file or folder `path` is written into a WriteError.
 
     Raises:
-        WriteError: If the disk is full or read-only, the folder has vanished, or whatever else the system refuses.
+        WriteError: If the disk is full or read-only, the folder has vanished, or the system refuses for another reason.
     """
     try:
         yield
@@ -154,12 +155,12 @@ def writing(path: Path) -> Iterator[None]:
         if isinstance(error.filename, str) and not Path(error.filename).absolute().is_relative_to(
             Path(path).parent.absolute()
         ):
-            raise  # of another file, which was read
+            raise  # the error concerns another file, which was read
         raise write_error(path, error) from None
 
 
 def write_error(source: object, error: OSError, problem: str = "cannot be written") -> WriteError:
-    """What the system has refused, as a sentence."""
+    """Return the WriteError for an error of the system."""
     reason = error.strerror or str(error).splitlines()[0]
     fix = next((fix for fix, numbers in FIXES.items() if error.errno in numbers), "check the disk and its free space")
     return WriteError(source, f"{problem} ({reason})", fix)
@@ -167,14 +168,14 @@ def write_error(source: object, error: OSError, problem: str = "cannot be writte
 
 @contextmanager
 def replacing(path: Path, *, create: bool = True, durable: bool = False) -> Iterator[Path]:
-    """A temporary path beside `path` that takes its place when the block ends without an error.
+    """Yield a temporary path beside `path`, which replaces `path` if the block ends without an error.
 
-    The temporary file is locked while it is written, so that those of writers that were killed can be told and removed.
+    The temporary file is locked while it is written, so that leftovers of killed writers can be recognised and removed.
 
     Args:
         path: The file.
-        create: Create its folder if need be; otherwise a folder that has vanished is an error.
-        durable: Wait until the disk has it, so that it survives a power cut.
+        create: Create its folder if it does not exist; otherwise a missing folder is an error.
+        durable: Wait until the file is on the disk, so that it survives a power cut.
 
     Raises:
         InputError: If the folder cannot be created or written, or `path` is a folder itself.
@@ -197,7 +198,7 @@ def replacing(path: Path, *, create: bool = True, durable: bool = False) -> Iter
 
 @contextmanager
 def _temporary(path: Path) -> Iterator[tuple[Path, int]]:
-    """A locked file beside `path` and its descriptor; it is removed at the end, if it is still there."""
+    """Yield a locked file beside `path` and its descriptor; the file is removed at the end if it is still there."""
     _remove_leftovers_once(path.parent)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}{TEMPORARY}", suffix=path.suffix)
     try:
@@ -211,36 +212,36 @@ def _temporary(path: Path) -> Iterator[tuple[Path, int]]:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove what writers that were killed have left in a folder; what is being written is locked and stays."""
+    """Remove the temporary files of killed writers from a folder. Files still being written are locked and stay."""
     for path in Path(folder).glob(f".*{TEMPORARY}*"):
         with suppress(OSError), path.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             path.unlink()
 
 
-_remove_leftovers_once = cache(remove_leftovers)  # a listing for each file of a large folder would take too long
+_remove_leftovers_once = cache(remove_leftovers)  # listing a large folder for every file would take too long
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a UTF-8 file whole or not at all."""
+    """Write a UTF-8 file atomically."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def write_json(path: Path, content: Any, indent: int | None = 2) -> None:
-    """Write a JSON file whole or not at all."""
+    """Write a JSON file atomically."""
     write_text(path, json.dumps(content, indent=indent) + "\n")
 
 
 def write_json_lines(path: Path, rows: Iterable[Any]) -> None:
-    """Write a JSON-lines file whole or not at all."""
+    """Write a JSON-lines file atomically."""
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
         for row in rows:
             file.write(json.dumps(row, separators=(",", ":")) + "\n")
 
 
 def writable_folder(path: Path) -> Path:
-    """The folder, created if need be.
+    """Return the folder; create it if it does not exist.
 
     Raises:
         InputError: If it cannot be created or written.
@@ -250,13 +251,13 @@ def writable_folder(path: Path) -> Path:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise WriteError(path, f"the output folder cannot be created ({error.strerror})", "choose another") from None
-    if not _takes_files(path):
+    if not _can_create_files(path):
         raise WriteError(path, "the output folder is not writable", "choose another or change its permissions")
     return path
 
 
-def _takes_files(folder: Path) -> bool:
-    """Whether a file can be made in a folder; permissions alone do not tell, since they allow root everything."""
+def _can_create_files(folder: Path) -> bool:
+    """Whether a file can be created in a folder. Permissions alone are not enough: they allow root everything."""
     try:
         with tempfile.TemporaryFile(dir=folder):
             return os.access(folder, os.W_OK)
@@ -265,7 +266,7 @@ def _takes_files(folder: Path) -> bool:
 
 
 def sha256(*paths: Path) -> str:
-    """Hexadecimal SHA-256 of the bytes of files, in the order given."""
+    """Return the hexadecimal SHA-256 of the bytes of files, in the order given."""
     digest = hashlib.sha256()
     for path in paths:
         with Path(path).open("rb") as file:

@@ -9,7 +9,7 @@ import numpy as np
 STOREY = 1.8  # metres: levels closer than this are steps within one storey
 BANDWIDTH = 0.4  # metres: about the spread of heights within a storey, well below the height of a storey
 GRID = 0.05  # metres
-FEWEST = 3.0  # viewpoints at one height that make a storey; stairs are passed by fewer
+MIN_VIEWPOINTS = 3.0  # viewpoints at one height that make a storey; stairs have fewer
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Floors:
 
     Attributes:
         heights: (F,) median camera height of each storey in metres.
-        cuts: (F - 1,) heights in metres at which one storey ends and the next begins.
+        cuts: (F - 1,) heights in metres between neighbouring storeys.
     """
 
     heights: np.ndarray
@@ -30,15 +30,15 @@ class Floors:
         return len(self.heights)
 
     def of(self, z: np.ndarray | float) -> np.ndarray:
-        """Storey of each height, from 0; stairs go to the storey on their side of the cut."""
+        """Return the storey of each height, from 0; a height on stairs belongs to the storey on its side of the cut."""
         return np.searchsorted(self.cuts, z, side="right")
 
 
 def find_floors(heights: np.ndarray) -> Floors:
     """Cluster camera heights into storeys.
 
-    A storey is a mode of the smoothed density of heights; the cut between two storeys is the emptiest height between
-    them, which splits a staircase about its middle. Gaps alone would not do: viewpoints on stairs fill them.
+    A storey is a mode of the smoothed density of heights. The cut between two storeys is the height of lowest density
+    between them, which splits a staircase near its middle. Gaps are no criterion: viewpoints on stairs fill them.
 
     Args:
         heights: (V,) camera heights in metres.
@@ -52,19 +52,19 @@ def find_floors(heights: np.ndarray) -> Floors:
 
 
 def _modes(density: np.ndarray) -> list[int]:
-    """Indices of the local maxima that make a storey, ascending; of two too close to one another the higher."""
+    """Return the indices of the local maxima that make a storey, ascending; of two too close the higher one counts."""
     inner = density[1:-1]
     peaks = 1 + np.flatnonzero((inner > density[:-2]) & (inner >= density[2:]))
     modes: list[int] = []
     for peak in sorted(peaks.tolist(), key=lambda index: -density[index]):
-        populous = density[peak] >= FEWEST or not modes
+        populous = density[peak] >= MIN_VIEWPOINTS or not modes
         if populous and all(abs(peak - mode) * GRID >= STOREY for mode in modes):
             modes.append(peak)
     return sorted(modes)
 
 
 def _emptiest(grid: np.ndarray, density: np.ndarray, low: int, high: int) -> float:
-    """Height between two peaks where the density is lowest, in the middle of such heights."""
+    """Return the height of lowest density between two peaks; the middle one of equals."""
     between = density[low : high + 1]
     lowest = np.flatnonzero(between <= between.min() + 1e-9)
     return float(grid[low + int(np.median(lowest))])

@@ -1,12 +1,12 @@
-"""Chance that is a function of numbers, and so is the same wherever and in whatever order it is asked for."""
+"""Random-looking numbers as a pure function of integers, the same in whatever order they are computed."""
 
 from typing import Any
 
 
 def hash_integers(value: Any) -> Any:
-    """A well-mixed integer from 0 to 2**31 - 1 per integer of an int64 array or tensor of any shape.
+    """Hash each integer of an int64 array or tensor of any shape to a well-mixed integer from 0 to 2**31 - 1.
 
-    It is the finaliser of SplitMix64, on 31-bit halves.
+    It is the finaliser of SplitMix64 on 31-bit halves.
     """
     value = (value * 0x9E3779B9 + 0x7F4A7C15) & 0x7FFFFFFF
     value = ((value ^ (value >> 15)) * 0x2C1B3C6D) & 0x7FFFFFFF

@@ -1,4 +1,4 @@
-"""A lock on a folder, which the system takes back from whoever is killed."""
+"""Locks on folders; the system releases the lock of a killed process."""
 
 import fcntl
 import os
@@ -15,36 +15,36 @@ LOCK = ".lock"
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Within the block a folder, which is made if need be, is this process's alone.
+    """Hold an exclusive lock on a folder within the block; the folder is created if need be.
 
-    The lock lies on a file in it. That a killed process leaves the file behind does not matter. Where the file system
-    has no locks there is none.
+    The lock is on a file in the folder. A killed process may leave the file behind, which does no harm. On file systems
+    without locks the block runs unlocked.
 
     Raises:
-        InputError: If another process has it.
-        WriteError: If it cannot be made or written.
+        InputError: If another process holds the lock.
+        WriteError: If the folder or the file cannot be written.
     """
     folder = Path(folder)
     made = [each for each in (folder, *folder.parents) if not each.exists()]
     try:
-        descriptor = _taken(writable_folder(folder) / LOCK)
+        descriptor = _acquire(writable_folder(folder) / LOCK)
         try:
             yield
         finally:
             with suppress(OSError):
-                (folder / LOCK).unlink()  # while it is locked, so that nobody can have locked it anew
+                (folder / LOCK).unlink()  # while still locked, so that no other process can have locked it in between
             os.close(descriptor)
     finally:
         for each in made:
-            with suppress(OSError):  # of those that are not empty
+            with suppress(OSError):  # folders that are not empty stay
                 each.rmdir()
 
 
-def _taken(path: Path) -> int:
-    """The descriptor of a file that is locked now.
+def _acquire(path: Path) -> int:
+    """Lock a file and return its descriptor.
 
     Raises:
-        InputError: If another process has locked it.
+        InputError: If another process holds the lock.
     """
     while True:
         with writing(path):
@@ -62,11 +62,11 @@ def _taken(path: Path) -> int:
                 os.truncate(descriptor, 0)
                 os.write(descriptor, f"process {os.getpid()} of {socket.gethostname()}".encode())
             return descriptor
-        os.close(descriptor)  # who had the lock has just removed the file
+        os.close(descriptor)  # the previous holder has just removed the file
 
 
 def _same(descriptor: int, path: Path) -> bool:
-    """Whether an open file is the one at a path."""
+    """Whether a descriptor refers to the file at a path."""
     with suppress(OSError):
         return os.path.samestat(os.fstat(descriptor), path.stat())
     return False

@@ -1,4 +1,4 @@
-"""Published results on Room-to-Room, to set measured ones beside. Numbers are shares, not percent."""
+"""Published results on Room-to-Room, for comparison with measured ones. Values are fractions, not percent."""
 
 from dataclasses import dataclass
 
@@ -8,10 +8,10 @@ class Published:
     """One row of a paper.
 
     Attributes:
-        method: What the paper calls it.
+        method: Name of the method in the paper.
         source: The paper.
         success: Success rate by split.
-        spl: SPL by split, where given.
+        spl: SPL by split, if given.
     """
 
     method: str

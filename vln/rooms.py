@@ -1,4 +1,4 @@
-"""Matterport's room labels of panoramas: privileged, for maps and analysis, never an observation."""
+"""Matterport's room labels of panoramas: privileged data for maps and analysis, never an observation."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +16,12 @@ NAMES = Path("rooms/region_label.txt")
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """The room a panorama was taken in.
+    """The room in which a panorama was taken.
 
     Attributes:
         region: Index of the room in its building.
         letter: Matterport's letter for the kind of room ("b": bedroom).
-        name: The kind in words.
+        name: The kind of room in words.
     """
 
     region: int
@@ -30,7 +30,7 @@ class Room:
 
 
 def load_rooms(data: Path) -> dict[str, dict[str, Room]]:
-    """Scan to viewpoint to room; empty where the data folder has no room labels.
+    """Load the room of each viewpoint of each scan; empty if the data folder has no room labels.
 
     Raises:
         InputError: If the files are malformed.
@@ -46,24 +46,24 @@ def load_rooms(data: Path) -> dict[str, dict[str, Room]]:
 
 
 class _Label(Struct):
-    """What the file tells of a panorama."""
+    """The label of a panorama in the file."""
 
     region_index: Annotated[str, Meta(pattern=r"^-?[0-9]{1,9}$")] | Whole
     label: str
 
     def room(self, names: dict[str, str]) -> Room:
-        """Its room."""
+        """Return the room of the label."""
         return Room(int(self.region_index), self.label, names.get(self.label, ""))
 
 
 class _Labels(Struct):
-    """The file."""
+    """The content of the file of labels."""
 
     pano_info: dict[str, dict[str, _Label]]
 
 
 def _names(path: Path) -> dict[str, str]:
-    """Letter to the first of the names of a kind of room, its words apart ("familyroom/family room": "family room")."""
+    """Map each letter to the first name of its kind of room ("familyroom/family room" becomes "family room")."""
     rows = [line.split(",", 1) for line in read_text(path).splitlines() if line.strip()]
     if not all(len(row) == 2 for row in rows):
         raise InputError(path, "a line is not 'letter,name'", "fetch the file again")

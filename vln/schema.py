@@ -1,8 +1,8 @@
-"""What the JSON files of the project may hold, and the one place that tells what is wrong with one.
+"""Types for the content of JSON files, and the conversion of a mismatch into one sentence.
 
-Each kind of file is described by types, as msgspec reads them: by a dataclass where it is a format of ours, which has
-no other fields, and by a `msgspec.Struct` where it is one of others, whose further fields are ignored. Numbers are
-finite, as JSON knows no others. The names below add ranges; a Struct may check more in `__post_init__`.
+Each kind of file is described by types that msgspec reads: a dataclass for a format of ours, in which unknown fields
+are errors, and a `msgspec.Struct` for a format of others, whose further fields are ignored. Numbers are finite, since
+JSON has no others. The names below add ranges; a Struct may check more in `__post_init__`.
 """
 
 import json
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
     OpenDistance = float
 else:
     OpenDistance = Distance | None
-    """Null where there is no way, as JSON knows no infinity; its reader makes it that."""
+    """A distance that may be null, for an unreachable place: JSON has no infinity, so readers convert null to it."""
 Radians = Annotated[float, Meta(ge=-1e6, le=1e6)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Whole = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 Sentence = Annotated[str, Meta(pattern=_BLANK)]
 Name = Annotated[str, Meta(min_length=1, max_length=200, pattern=_NAME)]
-"""What may be a part of a file's name, such as a scan."""
+"""A name that may be part of a file name, such as a scan."""
 Place = tuple[Metres, Metres, Metres]
 
 T = TypeVar("T")
@@ -48,48 +48,49 @@ _WORDS = {
     "array": "a list",
     "object": "an object",
 }
-_LONGEST = 300  # characters of what a message quotes from a file
+_MAX_QUOTE = 300  # characters that a message quotes from a file
 
 
 def parse(content: Text, kind: type[T], source: object, fix: str, place: str = "") -> T:
-    """JSON as the kind of thing that it should be.
+    """Parse JSON and check it against a type.
 
     Args:
-        content: The text, as UTF-8 if bytes.
-        kind: What it should be; a type that msgspec knows.
+        content: The text; bytes are UTF-8.
+        kind: Expected type, one that msgspec supports.
         source: The file, for the message.
-        fix: What to do about a bad one, for the message.
-        place: Which part of the file it is ("line 3"), for the message.
+        fix: Remedy for bad content, for the message.
+        place: Part of the file ("line 3"), for the message.
 
     Raises:
-        InputError: If it is not JSON, or not of that kind.
+        InputError: If the text is not JSON, or does not match the type.
     """
     try:
         decoded: T = _decoder(kind).decode(content)  # type: ignore[arg-type] # types can be hashed
         if is_dataclass(kind):
-            _names(kind).decode(content)
+            _field_checker(kind).decode(content)
         return decoded
     except msgspec.ValidationError as error:
         problem = malformed(error, place)
     except RecursionError:
-        problem = _said(place, "is nested too deeply")
+        problem = _sentence(place, "is nested too deeply")
     except MemoryError:
-        problem = _said(place, "does not fit into memory")
+        problem = _sentence(place, "does not fit into memory")
     except UnicodeDecodeError:
-        problem, fix = _said(place, f"byte {_first_foreign(bytes(content))} is not UTF-8"), "save the file as UTF-8"  # type: ignore[arg-type]
+        byte = _first_invalid_byte(bytes(content))  # type: ignore[arg-type]
+        problem, fix = _sentence(place, f"byte {byte} is not UTF-8"), "save the file as UTF-8"
     except (ValueError, OverflowError) as error:
         problem = _not_json(content, str(error), place)
     raise InputError(source, problem, fix)
 
 
 def convert_value(value: Any, kind: type[T], source: object, fix: str, place: str = "") -> T:
-    """A value that is parsed already as the kind of thing that it should be; see `parse`."""
+    """Convert a parsed value to a type; see `parse`."""
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
         raise InputError(source, malformed(error, place), fix) from None
     except RecursionError:
-        raise InputError(source, _said(place, "is nested too deeply"), fix) from None
+        raise InputError(source, _sentence(place, "is nested too deeply"), fix) from None
 
 
 @cache
@@ -98,20 +99,20 @@ def _decoder(kind: Any) -> "msgspec.json.Decoder[Any]":
 
 
 @cache
-def _names(kind: type) -> "msgspec.json.Decoder[Any]":
-    """What tells fields that a dataclass does not have."""
+def _field_checker(kind: type) -> "msgspec.json.Decoder[Any]":
+    """Return a decoder that rejects fields which a dataclass does not have; msgspec ignores them by default."""
     return msgspec.json.Decoder(_outline(kind))
 
 
 def _outline(kind: Any) -> Any:
-    """The fields of a dataclass, whatever is in them but for those of dataclasses."""
+    """Return a Struct with the fields of a dataclass, which checks their names and not their values."""
     hints = get_type_hints(kind)
-    held = [(each.name, _held(hints[each.name]), msgspec.UNSET) for each in fields(kind)]
-    return msgspec.defstruct(kind.__name__, held, forbid_unknown_fields=True)
+    types = [(each.name, _outline_type(hints[each.name]), msgspec.UNSET) for each in fields(kind)]
+    return msgspec.defstruct(kind.__name__, types, forbid_unknown_fields=True)
 
 
-def _held(hint: Any) -> Any:
-    """What stands for the type of a field in an outline."""
+def _outline_type(hint: Any) -> Any:
+    """Return the type of a field of an outline: another outline for dataclasses and lists of them, else anything."""
     if is_dataclass(hint):
         return _outline(hint)
     inner: Any = next(iter(get_args(hint)), None)
@@ -119,61 +120,61 @@ def _held(hint: Any) -> Any:
 
 
 def malformed(error: msgspec.ValidationError, place: str = "") -> str:
-    """What does not fit a type, in words that follow the name of the file."""
-    told, _, path = str(error).rpartition(" - at `")
-    if not told:
-        told, path = path, ""
+    """Describe a mismatch between content and type, as a phrase that follows the name of the file."""
+    message, _, path = str(error).rpartition(" - at `")
+    if not message:
+        message, path = path, ""
     where = _where(path.removesuffix("`").removeprefix("key in ").removeprefix("$"), place)
-    lacking = re.fullmatch(r"Object missing required field `(.*)`", told, re.DOTALL)
-    unknown = re.fullmatch(r"Object contains unknown field `(.*)`", told, re.DOTALL)
+    lacking = re.fullmatch(r"Object missing required field `(.*)`", message, re.DOTALL)
+    unknown = re.fullmatch(r"Object contains unknown field `(.*)`", message, re.DOTALL)
     if lacking:
-        return _said(where, f"lacks the field '{lacking[1]}'")
+        return _sentence(where, f"lacks the field '{lacking[1]}'")
     if unknown:
-        return _said(where, f"has the unknown field '{unknown[1][:_LONGEST]}'")
-    return _said(where, f"is malformed ({_in_words(told[:_LONGEST])})")
+        return _sentence(where, f"has the unknown field '{unknown[1][:_MAX_QUOTE]}'")
+    return _sentence(where, f"is malformed ({_in_words(message[:_MAX_QUOTE])})")
 
 
 def _where(path: str, place: str) -> str:
-    """A path such as `[3].steps[0]` in words, and the place it is in."""
+    """Describe a path such as `[3].steps[0]` and its place in words."""
     found = re.match(r"(?:\[(\d+)\])?\.?(.*)", path, re.DOTALL)
     entry, field = found.groups() if found else (None, path)
-    parts = f"field '{field[:_LONGEST]}'" if field else "", f"entry {entry}" if entry else "", place
+    parts = f"field '{field[:_MAX_QUOTE]}'" if field else "", f"entry {entry}" if entry else "", place
     return " of ".join(part for part in parts if part)
 
 
-def _said(where: str, what: str) -> str:
-    """What is the matter with a part of a file, or with all of it."""
+def _sentence(where: str, what: str) -> str:
+    """Join subject and predicate; without a subject the sentence is about the whole file."""
     return f"{where} {what}" if where else what
 
 
-def _in_words(told: str) -> str:
-    """A message of msgspec in the words of the project's other messages."""
+def _in_words(message: str) -> str:
+    """Translate a message of msgspec into the wording of the project's messages."""
     for pattern, words in _PATTERNS.items():
-        told = told.replace(f"matching regex {pattern!r}", words)
-    told = re.sub(
-        r"`([^`]*)`", lambda found: " or ".join(_WORDS.get(each, each) for each in found[1].split(" | ")), told
+        message = message.replace(f"matching regex {pattern!r}", words)
+    message = re.sub(
+        r"`([^`]*)`", lambda found: " or ".join(_WORDS.get(each, each) for each in found[1].split(" | ")), message
     )
-    return told[:1].lower() + told[1:]
+    return message[:1].lower() + message[1:]
 
 
-def _not_json(content: Text, told: str, place: str) -> str:
-    """What is wrong with a text that is not JSON: the line and column, or the field that is no number."""
+def _not_json(content: Text, message: str, place: str) -> str:
+    """Describe the error in a text that is not JSON: its line and column, or the number that is not finite."""
     raw = content.encode(errors="surrogatepass") if isinstance(content, str) else bytes(content)
     text = raw.decode(errors="replace")
-    number = _number_that_is_none(text)
+    number = _non_finite_number(text)
     if number is not None:
-        return _said(_where(number[0], place), f"is malformed ({number[1]} is not a finite number)")
-    at = re.search(r"\(byte (\d+)\)", told)
+        return _sentence(_where(number[0], place), f"is malformed ({number[1]} is not a finite number)")
+    at = re.search(r"\(byte (\d+)\)", message)
     before = raw[: int(at[1])].decode(errors="replace") if at else text
-    told = re.sub(r"^JSON is malformed: | \(byte \d+\)$", "", told)
+    message = re.sub(r"^JSON is malformed: | \(byte \d+\)$", "", message)
     if place:
-        return f"{place} is truncated or not JSON ({told})"
+        return f"{place} is truncated or not JSON ({message})"
     line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
-    return f"is truncated or not JSON at line {line}, column {column} ({told})"
+    return f"is truncated or not JSON at line {line}, column {column} ({message})"
 
 
-def _first_foreign(content: bytes) -> int:
-    """The first byte that is not UTF-8."""
+def _first_invalid_byte(content: bytes) -> int:
+    """Return the index of the first byte that is not UTF-8."""
     try:
         content.decode()
     except UnicodeDecodeError as error:
@@ -181,8 +182,8 @@ def _first_foreign(content: bytes) -> int:
     return 0
 
 
-def _number_that_is_none(text: str) -> tuple[str, float] | None:
-    """Where a NaN or infinity stands in what is not quite JSON, and which; None if there is none."""
+def _non_finite_number(text: str) -> tuple[str, float] | None:
+    """Return the path and value of the first NaN or infinity in a text that Python's parser accepts; else None."""
     try:
         return _search(json.loads(text), "")
     except (ValueError, RecursionError, MemoryError):
@@ -190,7 +191,7 @@ def _number_that_is_none(text: str) -> tuple[str, float] | None:
 
 
 def _search(value: Any, path: str) -> tuple[str, float] | None:
-    """The first number of a value that is not finite, and its path."""
+    """Return the path and value of the first number that is not finite; None if there is none."""
     if isinstance(value, float) and not math.isfinite(value):
         return path, value
     inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()

@@ -1,4 +1,4 @@
-"""The signals that end a program in good order: Ctrl-C, and those by which schedulers announce the end of a job."""
+"""Handling of signals that end a program in good order: Ctrl-C, and those that schedulers send before a job's end."""
 
 import os
 import signal
@@ -13,10 +13,10 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
 
 class Stopped(KeyboardInterrupt):
-    """The program is to end because of a signal.
+    """A signal asks the program to end.
 
     Attributes:
-        number: Of the signal.
+        number: Number of the signal.
     """
 
     def __init__(self, number: int = signal.SIGINT) -> None:
@@ -25,15 +25,15 @@ class Stopped(KeyboardInterrupt):
 
 
 def exit_code(stop: KeyboardInterrupt) -> int:
-    """What a program that ends because of a signal tells the shell: 128 and the number of the signal."""
+    """Return the exit code of a program that ended because of a signal: 128 plus the signal's number."""
     return 128 + (stop.number if isinstance(stop, Stopped) else signal.SIGINT)
 
 
 @contextmanager
-def handled(handlers: Mapping[int, Handler], heard: Collection[int] = ()) -> Iterator[None]:
-    """Within the block signals have other handlers; those that were ignored stay so, unless they are to be `heard`.
+def signal_handlers(handlers: Mapping[int, Handler], even_if_ignored: Collection[int] = ()) -> Iterator[None]:
+    """Install signal handlers within the block. Ignored signals stay ignored, except those in `even_if_ignored`.
 
-    Only the main thread may do that; in others nothing changes.
+    Only the main thread may install handlers; in others nothing changes.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -41,7 +41,7 @@ def handled(handlers: Mapping[int, Handler], heard: Collection[int] = ()) -> Ite
     before = {number: signal.getsignal(number) for number in handlers}
     try:
         for number, handler in handlers.items():
-            if before[number] is not signal.SIG_IGN or number in heard:
+            if before[number] is not signal.SIG_IGN or number in even_if_ignored:
                 signal.signal(number, handler)
         yield
     finally:
@@ -51,24 +51,24 @@ def handled(handlers: Mapping[int, Handler], heard: Collection[int] = ()) -> Ite
 
 @contextmanager
 def stop_on_signal() -> Iterator[None]:
-    """Within the block a signal raises `Stopped` wherever the program is; a second one ends it on the spot."""
+    """Raise `Stopped` within the block when a signal comes; a second signal ends the program at once."""
 
     def stop(number: int, _frame: Any) -> None:
         signal.signal(number, signal.SIG_DFL)
         raise Stopped(number)
 
-    with handled(dict.fromkeys(SIGNALS, stop)):
+    with signal_handlers(dict.fromkeys(SIGNALS, stop)):
         yield
 
 
 @contextmanager
 def deferred_signals(answer: str = "") -> Iterator[Callable[[], Collection[int]]]:
-    """Within the block the yielded function tells the signals that came, which do nothing else.
+    """Record the signals that come within the block, and yield a function that returns them. They have no other effect.
 
-    The first one is answered at once with a line on stderr, if there is an `answer`: what goes on may take a while.
+    If there is an `answer`, the first signal prints it on stderr at once, as the block may still take a while.
 
-    A second Ctrl-C raises `Stopped` at once; schedulers may send a signal twice, and that changes nothing. Ctrl-C is
-    heard even if it was ignored, as it is where a shell has started the program in the background.
+    A second Ctrl-C raises `Stopped` at once; other signals may repeat, since schedulers may send one twice. Ctrl-C is
+    recorded even if it was ignored, as it is in a program that a shell started in the background.
     """
     came: dict[int, None] = {}
 
@@ -79,10 +79,10 @@ def deferred_signals(answer: str = "") -> Iterator[Callable[[], Collection[int]]
             os.write(STDERR, f"\n{answer}\n".encode())  # not print, which may be what was interrupted
         came[number] = None
 
-    with handled(dict.fromkeys(SIGNALS, note), heard=(signal.SIGINT,)):
+    with signal_handlers(dict.fromkeys(SIGNALS, note), even_if_ignored=(signal.SIGINT,)):
         yield lambda: came
 
 
 def ignoring_interrupts() -> AbstractContextManager[None]:
-    """Within the block Ctrl-C is ignored; by processes that are started in it for good, as their parent ends them."""
-    return handled({signal.SIGINT: signal.SIG_IGN})
+    """Ignore Ctrl-C within the block. Processes started in it ignore it for good; their parent ends them."""
+    return signal_handlers({signal.SIGINT: signal.SIG_IGN})

@@ -1,7 +1,8 @@
-"""What it costs to write down text that a vocabulary does not cover: unknown units are spelled.
+"""Code length of text outside a vocabulary: unknown units are spelled character by character.
 
-A model that calls half of a text unknown predicts it well and has said little. So that models of characters and of
-words can be compared, an unknown unit costs what the model takes for saying that it is one, and then its characters.
+Without this cost a model that marks half of a text as unknown would predict it well and yet convey little. With it,
+models of characters and of words are comparable: an unknown unit costs the model's bits for the unknown symbol plus the
+bits of its characters.
 """
 
 import math
@@ -13,16 +14,16 @@ import numpy as np
 
 from vln.language import UNK, Vocabulary
 
-CODE_POINTS = 0x110000  # of Unicode; a character that was never met is one of these
+CODE_POINTS = 0x110000  # number of Unicode's code points; an unseen character is any of these
 
 
 @dataclass(frozen=True)
 class Spelling:
-    """Code lengths of the characters of units that a vocabulary lacks.
+    """A character model of the units outside a vocabulary.
 
     Attributes:
-        counts: How often each character was met in units that are too rare for the vocabulary.
-        units: How many such units were met.
+        counts: Number of occurrences of each character in such units.
+        units: Number of such units.
     """
 
     counts: Counter[str]
@@ -30,14 +31,14 @@ class Spelling:
 
     @classmethod
     def of(cls, vocabulary: Vocabulary, documents: Iterable[str]) -> "Spelling":
-        """As the units of some documents that the vocabulary lacks are spelled."""
+        """Estimate the model from the units of documents that the vocabulary lacks."""
         rare = [unit for text in documents for unit in vocabulary.split(text) if unit not in vocabulary.lookup]
         return cls(Counter("".join(rare)), len(rare))
 
     def bits(self, unit: str) -> float:
-        """Bits of a unit: its characters, each by how often it was met, and the end of it.
+        """Return the bits of a unit: of its characters, by their counts, and of its end.
 
-        Both the end and what was never met count as met once more.
+        The end and an unseen character each get one extra count.
         """
         total = self.counts.total() + self.units + 2
         ends = -math.log2((self.units + 1) / total)
@@ -49,12 +50,12 @@ class Spelling:
 
 @dataclass(frozen=True)
 class Text:
-    """A text as a model reads it.
+    """An encoded text, for a language model.
 
     Attributes:
         symbols: (N,) int64.
-        characters: How many characters it has.
-        spelling_bits: What it costs to spell what is unknown.
+        characters: Number of characters of the text.
+        spelling_bits: Bits for spelling the unknown units.
     """
 
     symbols: np.ndarray
@@ -62,17 +63,17 @@ class Text:
     spelling_bits: float
 
     def bits_per_character(self, nats: float) -> float:
-        """Bits per character of a model whose log-probabilities of the symbols add up to -`nats`."""
+        """Return the bits per character of a model whose log-probabilities of the symbols add up to -`nats`."""
         return (nats / math.log(2) + self.spelling_bits) / self.characters
 
 
 def encode_documents(documents: Sequence[str], vocabulary: Vocabulary, ends: Sequence[int] = ()) -> list[np.ndarray]:
-    """The symbols of each document, and the `ends` after them, which is `EOS` where documents have ends."""
+    """Encode each document as symbols followed by `ends`, which is `EOS` if documents have ends."""
     return [np.append(vocabulary.numbers(vocabulary.split(text)), ends).astype(np.int64) for text in documents]
 
 
 def encode_text(documents: Sequence[str], vocabulary: Vocabulary, spelling: Spelling, ends: Sequence[int] = ()) -> Text:
-    """Documents one after another; an end counts as a character, as the end of a line does in a file."""
+    """Encode documents as one text; an end counts as a character, like the end of a line in a file."""
     symbols = np.concatenate(encode_documents(documents, vocabulary, ends))
     units = [unit for text in documents for unit in vocabulary.split(text)]
     unknown = [unit for unit in units if vocabulary.lookup.get(unit, UNK) == UNK]

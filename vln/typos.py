@@ -1,8 +1,8 @@
-"""Typing mistakes, to see how much of an instruction an agent still understands.
+"""Typing mistakes, to measure how robust an agent is against them.
 
-Two letters change places, one is left out, is typed twice, or is hit beside: mistakes that people make (Damerau 1964)
-and that upset translators (Belinkov and Bisk 2018). Letters alone are touched, with the accents and vowel signs on
-them; blanks, digits and marks stay.
+Two letters are swapped, or one is dropped, doubled or replaced by its neighbour on the keyboard: mistakes that people
+make (Damerau 1964) and that harm translation (Belinkov and Bisk 2018). Only letters change, together with their accents
+and vowel signs; blanks, digits and marks stay.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,7 +22,7 @@ _ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
 
 
 def _neighbours() -> dict[str, str]:
-    """The letters beside each on an English keyboard; each row is shifted by half a key."""
+    """Map each letter to the letters beside it on an English keyboard; each row is shifted by half a key."""
     places = {letter: (row, column + row / 2) for row, keys in enumerate(_ROWS) for column, letter in enumerate(keys)}
     return {
         letter: "".join(
@@ -37,12 +37,12 @@ NEIGHBOURS = _neighbours()
 
 @dataclass(frozen=True)
 class Noise:
-    """How often what goes wrong.
+    """Kinds and rate of typing mistakes.
 
     Attributes:
-        rate: Share of the words that get one mistake, or of the letters; words of one letter get none.
-        per: What it is a share of.
-        kinds: The mistakes, each as likely.
+        rate: Fraction of the words, or of the letters, with a mistake; words of one letter get none.
+        per: Unit that the rate counts.
+        kinds: The mistakes, equally likely.
     """
 
     rate: float
@@ -50,10 +50,10 @@ class Noise:
     kinds: tuple[Typo, ...] = TYPOS
 
     def check(self) -> None:
-        """Check the numbers.
+        """Check the values.
 
         Raises:
-            InputError: If one is out of its range, naming the flag.
+            InputError: If one is out of range; the message names the flag.
         """
         if not 0 <= self.rate <= 1:
             raise InputError("--rates", f"{self.rate} is out of range", "give shares from 0 to 1")
@@ -62,10 +62,10 @@ class Noise:
 
 
 def mistyped(episodes: Sequence[Episode], noise: Noise, seed: int = 0) -> list[Episode]:
-    """Episodes whose instructions have typing mistakes, the same ones whatever other episodes there are.
+    """Add typing mistakes to the instructions; those of an episode do not depend on the other episodes.
 
     Raises:
-        InputError: If the noise is no good.
+        InputError: If the noise is out of range.
     """
     noise.check()
     randoms = (np.random.default_rng([seed, *each.episode_id.encode()]) for each in episodes)
@@ -76,27 +76,27 @@ def mistyped(episodes: Sequence[Episode], noise: Noise, seed: int = 0) -> list[E
 
 
 def mistype(text: str, noise: Noise, random: np.random.Generator) -> str:
-    """A text with typing mistakes; nothing else of it changes, and words keep a letter at least."""
+    """Add typing mistakes to a text; only letters change, and a word keeps at least one."""
     words = word_pattern(text, "{word}", _LETTER)
     return words.sub(lambda word: "".join(_mistyped(letters_of(word[0]), noise, random)), text)
 
 
 def _mistyped(word: list[str], noise: Noise, random: np.random.Generator) -> list[str]:
-    """A word of letters alone with its mistakes; those of one letter have none."""
+    """Add mistakes to a word, given as letters; a word of one letter stays as it is."""
     if len(word) < 2:
         return word
     if noise.per == "word":
         places = [int(random.integers(len(word)))] if random.random() < noise.rate else []
     else:
         places = np.flatnonzero(random.random(len(word)) < noise.rate).tolist()
-    for place in reversed(places):  # from behind, so that the places before stay where they are
+    for place in reversed(places):  # from the last, so that a change of length does not shift the places still to come
         kind = noise.kinds[random.integers(len(noise.kinds))]
         word = _MISTAKES[kind](word, place, random)
     return word
 
 
 def _swap(word: list[str], place: int, _random: np.random.Generator) -> list[str]:
-    """A letter and the one after it change places; the last does with the one before."""
+    """Swap a letter with the next one; the last letter with the one before it."""
     first = min(place, len(word) - 2)
     if first < 0:
         return word
@@ -112,7 +112,7 @@ def _double(word: list[str], place: int, _random: np.random.Generator) -> list[s
 
 
 def _neighbour(word: list[str], place: int, random: np.random.Generator) -> list[str]:
-    """A letter becomes one beside it on the keyboard, as large as it was; other alphabets have none."""
+    """Replace a letter by a neighbour on the keyboard, in the same case; other alphabets stay."""
     letter = word[place]
     near = NEIGHBOURS.get(letter.lower())
     if near is None:

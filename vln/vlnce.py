@@ -1,7 +1,8 @@
-"""R2R and RxR in continuous environments (VLN-CE, Krantz et al. 2020): episodes and the ways their authors walked.
+"""R2R and RxR in continuous environments (VLN-CE, Krantz et al. 2020): episodes and their ground truth.
 
-A file `<split>.json.gz` holds episodes, `<split>_gt.json.gz` for each of them the places and actions of an expert that
-followed its reference path in habitat-sim. Positions are habitat's: metres, y up, the same frame as here.
+A file `<split>.json.gz` holds episodes. `<split>_gt.json.gz` holds for each of them the positions and actions of an
+expert that followed the reference path in habitat-sim. Positions are in habitat's frame, which is ours too: metres, y
+up.
 """
 
 import gzip
@@ -28,16 +29,16 @@ PUBLISHED = (
     "R2R_VLNCE_v1-3_preprocessed.zip and RxR_VLNCE_v0.zip are linked from https://github.com/jacobkrantz/VLN-CE; "
     "unpack them into vlnce/ of the data folder"
 )
-LEVEL = 1e-3  # how much of a start rotation may be about other axes than the vertical
-SCENE = r"^(?:[^\x00-\x1f\\]*/)?[^/\\\x00-\x1f.][^/\\\x00-\x1f]{0,199}$"  # a file, behind its folder
+LEVEL = 1e-3  # tolerance for the part of a start rotation that is not about the vertical
+SCENE = r"^(?:[^\x00-\x1f\\]*/)?[^/\\\x00-\x1f.][^/\\\x00-\x1f]{0,199}$"  # the name of a file, after its folder
 
 
 @dataclass(frozen=True, eq=False)
 class GroundTruth:
-    """What an expert did that followed an episode's reference path.
+    """The walk of an expert that followed an episode's reference path.
 
     Attributes:
-        places: (n, 3) metres, the start first; those of turns in place may be left out.
+        places: (n, 3) metres, from the start; positions during turns in place may be left out.
         actions: 0 stop, 1 forward, 2 left, 3 right.
     """
 
@@ -50,11 +51,11 @@ class ContinuousSplit:
     """A split of a data set in a continuous world.
 
     Attributes:
-        source: Its file.
-        dataset: What it is of.
-        episodes: Its episodes, in file order.
-        shortest: Geodesic metres from start to goal by id of the episode; what the file does not tell is left out.
-        ground_truth: By id of the episode; empty where there is no such file.
+        source: File of the split.
+        dataset: Description of the data set.
+        episodes: Episodes in file order.
+        shortest: Map from episode id to geodesic metres from start to goal; episodes without that field are left out.
+        ground_truth: Map from episode id to ground truth; empty if there is no such file.
     """
 
     source: Path
@@ -64,10 +65,10 @@ class ContinuousSplit:
     ground_truth: Mapping[str, GroundTruth]
 
     def references(self, episodes: Sequence[Episode]) -> list[np.ndarray] | None:
-        """For each of some episodes the places that nDTW compares with, (n, 3).
+        """Return for each episode the positions that nDTW compares with, (n, 3).
 
-        Those along the reference path where no ground truth is published; None where an episode of the split has a goal
-        and no reference path.
+        Without published ground truth these lie along the reference path. Returns None if an episode of the split has a
+        goal but no reference path.
         """
         if not all(each.has_demonstration for each in self.episodes):
             return None
@@ -80,7 +81,7 @@ class ContinuousSplit:
 
 
 def find_vlnce(folder: Path | None = None) -> Path:
-    """The data folder, with `vlnce/` in it.
+    """Return the data folder, which has `vlnce/` in it.
 
     Raises:
         InputError: If no candidate folder holds it.
@@ -89,7 +90,9 @@ def find_vlnce(folder: Path | None = None) -> Path:
 
 
 def split_files(data: Path, dataset: str, split: str, role: str | None = None) -> tuple[Path, Path]:
-    """The file of a split, in RxR of one role, the guide's unless told, and that of its ground truth, if there is one.
+    """Return the file of a split and that of its ground truth, which may not exist.
+
+    In RxR each role has files of its own; the default is the guide's.
 
     Raises:
         InputError: If the data set is not known, or has no such role or split.
@@ -126,19 +129,19 @@ def load_continuous_split(
     role: str | None = None,
     languages: tuple[str, ...] = (),
 ) -> ContinuousSplit:
-    """A split with its ground truth, where that is published.
+    """Load a split, with its ground truth if that is published.
 
     Args:
         data: The data folder, with `vlnce/` in it.
         dataset: "r2r-ce" or "rxr-ce".
         split: Name of the split.
         ground_truth: Whether to read the ground truth, which is larger than the episodes.
-        role: In RxR, whose paths: "guide" unless told, or "follower". Both have the same instructions.
-        languages: In RxR, those of the instructions; all if empty.
+        role: Whose paths to read in RxR: "guide" (default) or "follower". Both have the same instructions.
+        languages: Languages of the instructions to read in RxR; empty for all.
 
     Raises:
-        InputError: If a file is missing or malformed, the ground truth of an episode is, one tells no goal where others
-            do, or the data set has no such role or language.
+        InputError: If a file is missing, the episodes or their ground truth are malformed, some episodes have a goal
+            and others have none, or the data set has no such role or language.
     """
     described = _described(dataset)
     described.check_languages(languages)
@@ -147,19 +150,19 @@ def load_continuous_split(
     parsed = [_episode(source, split, number, entry) for number, entry in enumerate(entries)]
     episodes = _with_goals(source, parsed, entries)
     _check_unique(source, episodes)
-    told = zip(episodes, (entry.get("info") for entry in entries), strict=True)
+    pairs = zip(episodes, (entry.get("info") for entry in entries), strict=True)
     shortest = {
-        each.episode_id: float(info["geodesic_distance"]) for each, info in told if info and _has_distance(info)
+        each.episode_id: float(info["geodesic_distance"]) for each, info in pairs if info and _has_distance(info)
     }
     truths = load_ground_truth(truth, episodes) if ground_truth and truth.is_file() else {}
     return ContinuousSplit(source, described, episodes, shortest, truths)
 
 
 def _in_languages(source: Path, entries: list[dict[str, Any]], languages: tuple[str, ...]) -> list[dict[str, Any]]:
-    """The entries whose instructions are in some languages; all if none are told.
+    """Return the entries whose instructions are in the given languages; all if none are given.
 
     Raises:
-        InputError: If there are none.
+        InputError: If no entry is left.
     """
     if not languages:
         return entries
@@ -174,7 +177,7 @@ def _in_languages(source: Path, entries: list[dict[str, Any]], languages: tuple[
 
 
 def load_ground_truth(path: Path, episodes: Sequence[Episode]) -> dict[str, GroundTruth]:
-    """What experts did, by id of the episode.
+    """Load the expert's walks, by episode id.
 
     Raises:
         InputError: If the file is missing or malformed, or an episode is not in it.
@@ -184,7 +187,7 @@ def load_ground_truth(path: Path, episodes: Sequence[Episode]) -> dict[str, Grou
 
 
 class _Truth(Struct):
-    """What the file of the ground truth tells of an episode."""
+    """An entry of the ground-truth file."""
 
     locations: Annotated[tuple[Place, ...], Meta(min_length=1)]
     actions: tuple[Annotated[int, Meta(ge=0, le=99)], ...]
@@ -195,17 +198,17 @@ def _ground_truth(path: Path, episode_id: str, content: Mapping[str, Raw]) -> Gr
     entry = content.get(published_id(episode_id))
     if entry is None:
         raise InputError(path, f"episode '{episode_id}' is missing", fix)
-    told = parse(entry, _Truth, path, fix, f"episode '{episode_id}'")
-    return GroundTruth(np.array(told.locations), told.actions)
+    truth = parse(entry, _Truth, path, fix, f"episode '{episode_id}'")
+    return GroundTruth(np.array(truth.locations), truth.actions)
 
 
 def published_id(episode_id: str) -> str:
-    """The id that the files of VLN-CE have for an episode; RxR's instruction is behind a line in ours."""
+    """Return the id of an episode in VLN-CE's files. In RxR ours appends an underscore and the instruction's number."""
     return episode_id.split("_")[0]
 
 
 def instruction_number(episode_id: str) -> int:
-    """The number of an episode's instruction in RxR.
+    """Return the number of an episode's instruction in RxR.
 
     Raises:
         InputError: If the episode is not of RxR.
@@ -217,17 +220,17 @@ def instruction_number(episode_id: str) -> int:
 
 
 def write_continuous_split(path: Path, episodes: Sequence[Episode], scene: Callable[[str], str], radius: float) -> None:
-    """Write episodes of a continuous world in VLN-CE's format, whole or not at all; the same bytes for the same ones.
+    """Write episodes of a continuous world in VLN-CE's format, atomically and reproducibly to the byte.
 
     Args:
         path: The file, `<split>.json.gz`.
-        episodes: With positions; where goals are withheld, so they are in the file.
-        scene: The `scene_id` of a scan.
-        radius: Metres to the goal at which a stop succeeds.
+        episodes: Episodes with positions; withheld goals are left out of the file.
+        scene: Maps a scan to its `scene_id`.
+        radius: Success radius in metres.
     """
     vocabulary = sorted({word for each in episodes for word in each.instruction.split()})
-    told = [_entry(number, each, scene(each.scan), radius) for number, each in enumerate(episodes, start=1)]
-    content = {"episodes": told, "instruction_vocab": {"word_list": vocabulary}}
+    entries = [_entry(number, each, scene(each.scan), radius) for number, each in enumerate(episodes, start=1)]
+    content = {"episodes": entries, "instruction_vocab": {"word_list": vocabulary}}
     with replacing(path) as temporary:
         temporary.write_bytes(gzip.compress(json.dumps(content).encode(), mtime=0))
 
@@ -250,13 +253,13 @@ def _entry(number: int, episode: Episode, scene: str, radius: float) -> dict[str
 
 
 def heading_of(rotation: Sequence[float]) -> float:
-    """Radians counter-clockwise from -z of a rotation about the vertical; x, y, z, w as habitat's files have it."""
+    """Return the heading of a rotation about the vertical (quaternion xyzw), in radians counter-clockwise from -z."""
     _, y, _, w = rotation
     return 2 * math.atan2(y, w) % math.tau
 
 
 def rotation_of(heading: float) -> list[float]:
-    """The inverse of `heading_of`."""
+    """Return the quaternion of a heading, the inverse of `heading_of`."""
     return [0.0, math.sin(heading / 2), 0.0, math.cos(heading / 2)]
 
 
@@ -269,12 +272,12 @@ def _entries(source: Path) -> list[dict[str, Any]]:
 
 
 def _with_goals(source: Path, episodes: list[Episode], entries: Sequence[dict[str, Any]]) -> list[Episode]:
-    """The episodes of a split, in which all goals are told or none is.
+    """Mark the goals of a split as published if any is.
 
-    Where they are, a reference path of one place ends where it starts.
+    A reference path of one place then ends at its start.
 
     Raises:
-        InputError: If an entry has neither goal nor reference path, and others have.
+        InputError: If one entry has neither goal nor reference path, but others have.
     """
     if all(each.withheld for each in episodes):
         return episodes
@@ -286,26 +289,26 @@ def _with_goals(source: Path, episodes: list[Episode], entries: Sequence[dict[st
 
 
 class _Instruction(Struct):
-    """What an entry tells its instruction by."""
+    """The instruction of an entry."""
 
     instruction_text: Sentence
     instruction_id: Whole | str | None = None
 
 
 class _Goal(Struct):
-    """Where an entry ends."""
+    """The goal of an entry."""
 
     position: Place
 
 
 class _Info(Struct):
-    """What else is known of an entry."""
+    """Further fields of an entry."""
 
     geodesic_distance: Distance | None = None
 
 
 class _Entry(Struct):
-    """An entry of a file of episodes as it is there."""
+    """An entry of a file of episodes."""
 
     episode_id: Whole | Sentence
     scene_id: Annotated[str, Meta(pattern=SCENE)]
@@ -318,28 +321,28 @@ class _Entry(Struct):
 
 
 def _episode(source: Path, split: str, number: int, entry: dict[str, Any]) -> Episode:
-    """One entry as an episode; with neither goal nor reference path its goal is withheld."""
+    """Build the episode of an entry; with neither goal nor reference path its goal is withheld."""
     where = f"episode {entry.get('episode_id', f'number {number}')}"
-    told = convert_value(entry, _Entry, source, REFETCH, where)
-    if not _is_level(told.start_rotation):
+    parsed = convert_value(entry, _Entry, source, REFETCH, where)
+    if not _is_level(parsed.start_rotation):
         problem = f"field 'start_rotation' of {where} is not x, y, z, w of a rotation about the vertical"
         raise InputError(source, problem, REFETCH)
-    path, goals = told.reference_path or (), told.goals or ()
-    places = (*path[1:-1], goals[0].position) if goals else path[1:]  # the start is told apart
+    path, goals = parsed.reference_path or (), parsed.goals or ()
+    places = (*path[1:-1], goals[0].position) if goals else path[1:]  # the start has its own field
     return Episode(
-        episode_id=_id(told.episode_id, told.instruction.instruction_id),
-        scan=Path(told.scene_id).name.split(".")[0],
+        episode_id=_id(parsed.episode_id, parsed.instruction.instruction_id),
+        scan=Path(parsed.scene_id).name.split(".")[0],
         split=split,
-        instruction=told.instruction.instruction_text,
+        instruction=parsed.instruction.instruction_text,
         path=(),
-        heading=heading_of(told.start_rotation),
-        positions=(told.start_position, *places),
+        heading=heading_of(parsed.start_rotation),
+        positions=(parsed.start_position, *places),
         known="goal" if goals and not path else None,
     )
 
 
 def _id(number: object, instruction: object) -> str:
-    """The id of an episode, and behind a line RxR's number of its instruction, which submissions are to name."""
+    """Return our id of an episode. In RxR it includes the instruction's number, which submissions need."""
     return f"{number}" if instruction is None else f"{number}_{instruction}"
 
 

@@ -1,9 +1,9 @@
-"""Scores in continuous worlds: submissions to the leaderboards of VLN-CE, and trajectories.
+"""Scores in continuous worlds: of submissions to the leaderboards of VLN-CE, and of trajectories.
 
-A submission tells where an agent was, not how far its goal was then. Trajectories (.jsonl, as evaluate.py writes) hold
-the geodesic distances that the simulator measured. Without those, NE, SR and OSR take the straight line, which is no
-longer: they are bounds, and the leaderboard may count less. SPL divides by the published shortest path either way, if
-there is one.
+A submission holds positions, but not the distances to the goal. Trajectories (.jsonl, as evaluate.py writes) hold the
+geodesic distances that the simulator measured. For submissions NE, SR and OSR use the straight line, which is never
+longer, so they are optimistic bounds: the leaderboard may report worse scores. SPL divides by the published shortest
+path either way, if there is one.
 """
 
 from collections.abc import Sequence
@@ -23,21 +23,21 @@ from vln.vlnce_submission import (
     read_continuous_submission,
 )
 
-CONTINUOUS = ("TL", "NE", "OSR", "SR", "SPL", "nDTW", "sDTW", "steps", "collisions")  # what VLN-CE reports
+CONTINUOUS = ("TL", "NE", "OSR", "SR", "SPL", "nDTW", "sDTW", "steps", "collisions")  # the metrics of VLN-CE
 
 
 def score_file(
     task: ContinuousSplit, path: Path, allow_missing: bool = False
 ) -> tuple[list[int], dict[str, np.ndarray]]:
-    """The scores of a file of walks.
+    """Score a file of walks.
 
     Args:
-        task: The split that they are of.
-        path: A submission or trajectories.
-        allow_missing: Accept that episodes are not walked.
+        task: The split of the walks.
+        path: A submission or a file of trajectories.
+        allow_missing: Accept episodes without a walk.
 
     Returns:
-        The numbers of the episodes that are, and (n,) values of each metric.
+        The indices of the n episodes that have a walk, and (n,) values of each metric.
 
     Raises:
         InputError: If the goals are withheld, or the file does not fit the split.
@@ -54,28 +54,28 @@ def score_file(
     straight = [np.linalg.norm(walk - goal, axis=1) for walk, goal in zip(places, goals, strict=True)]
     stopped = np.array([entry.stopped for _, entry in ordered])
     taken = [len(entry.headings) - 1 if entry.headings else np.nan for _, entry in ordered]
-    known = [row for row, _ in ordered]
-    return known, _scores(task, known, Walks(places, straight, (), stopped)) | {"steps": np.array(taken, float)}
+    walked = [row for row, _ in ordered]
+    return walked, _scores(task, walked, Walks(places, straight, (), stopped)) | {"steps": np.array(taken, float)}
 
 
 def _score_trajectory_file(
     task: ContinuousSplit, trajectories: Sequence[Trajectory], source: Path, allow_missing: bool = False
 ) -> tuple[list[int], dict[str, np.ndarray]]:
-    """The scores of trajectories that are said to be of a split, with steps and collisions; see `score_file`."""
+    """Check that trajectories fit a split and score them, with steps and collisions; see `score_file`."""
     entries = predictions(trajectories)
     check_continuous_submission(source, entries, task.episodes, allow_missing=allow_missing)
     rows = _rows(task, entries)
     order = np.argsort(rows)
-    lived, known = [trajectories[place] for place in order], [rows[place] for place in order]
+    ordered = [trajectories[place] for place in order]
     counted = {
-        "steps": np.array([len(each.steps) for each in lived], float),
-        "collisions": np.array([sum(step.collided for step in each.steps) for each in lived], float),
+        "steps": np.array([len(each.steps) for each in ordered], float),
+        "collisions": np.array([sum(step.collided for step in each.steps) for each in ordered], float),
     }
-    return known, score_vlnce_trajectories(task, lived) | counted
+    return [rows[place] for place in order], score_vlnce_trajectories(task, ordered) | counted
 
 
 def score_vlnce_trajectories(task: ContinuousSplit, trajectories: Sequence[Trajectory]) -> dict[str, np.ndarray]:
-    """The metrics of trajectories of a split, in their order.
+    """Compute the metrics of trajectories of a split, in their order.
 
     Raises:
         InputError: If a goal is withheld.
@@ -90,7 +90,7 @@ def _rows(task: ContinuousSplit, entries: Sequence[ContinuousPrediction]) -> lis
 
 
 def _scores(task: ContinuousSplit, rows: Sequence[int], walks: Walks) -> dict[str, np.ndarray]:
-    """The metrics of walks, compared with the ground truth; SPL with the published shortest path."""
+    """Compute the metrics of walks against the ground truth; SPL uses the published shortest path."""
     episodes = [task.episodes[row] for row in rows]
     walks = Walks(walks.places, walks.to_goal, task.references(episodes), walks.stopped)
     shortest = [task.shortest.get(each.episode_id, walk[0]) for each, walk in zip(episodes, walks.to_goal, strict=True)]
@@ -98,7 +98,7 @@ def _scores(task: ContinuousSplit, rows: Sequence[int], walks: Walks) -> dict[st
 
 
 def is_trajectories(path: Path) -> bool:
-    """Whether a file holds trajectories rather than a submission: RxR's ends in .jsonl too."""
+    """Whether a file holds trajectories rather than a submission; RxR's submissions end in .jsonl too."""
     if path.suffix != ".jsonl":
         return False
     _, first = next(iter(read_json_lines(path)), (0, None))

@@ -1,7 +1,7 @@
 """Submission files of the leaderboards of VLN-CE.
 
-R2R: `{"<episode_id>": [{"position": [x, y, z], "heading": radians, "stop": bool}, ...]}`, the start first, then what
-came of each action. RxR: a line `{"instruction_id": number, "path": [[x, y, z], ...]}` for each instruction, without
+R2R: `{"<episode_id>": [{"position": [x, y, z], "heading": radians, "stop": bool}, ...]}`, the start first, then one
+pose after each action. RxR: a line `{"instruction_id": number, "path": [[x, y, z], ...]}` for each instruction, without
 the poses of turns in place. Positions are metres in habitat's frame, headings counter-clockwise from -z.
 """
 
@@ -22,7 +22,7 @@ from vln.schema import Place, Radians, Whole, parse
 from vln.trajectory import Trajectory
 from vln.vlnce import instruction_number, published_id
 
-NEAR = 0.5  # metres that a walk may begin beside its episode's start, which lies some way above or below the floor
+NEAR = 0.5  # metres: tolerance at the start of a walk; published starts lie somewhat above or below the floor
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +31,9 @@ class ContinuousPrediction:
 
     Attributes:
         episode_id: Id of the episode.
-        places: Positions, the start first.
-        headings: Radians at each of them; empty in RxR's format, which leaves them out.
-        stopped: Whether the walk ended with a stop; every one does in RxR's format.
+        places: Positions, from the start.
+        headings: Radians at each position; empty in RxR's format, which has none.
+        stopped: Whether the walk ended with a stop; always true in RxR's format.
     """
 
     episode_id: str
@@ -43,7 +43,7 @@ class ContinuousPrediction:
 
 
 def predictions(trajectories: Iterable[Trajectory]) -> list[ContinuousPrediction]:
-    """What submissions tell of trajectories."""
+    """Return the entries of a submission for trajectories."""
     return [
         ContinuousPrediction(
             each.episode_id,
@@ -56,15 +56,15 @@ def predictions(trajectories: Iterable[Trajectory]) -> list[ContinuousPrediction
 
 
 def write_continuous_submission(path: Path, dataset: str, entries: Sequence[ContinuousPrediction]) -> None:
-    """Write a submission file, whole or not at all.
+    """Write a submission file atomically.
 
     Args:
-        path: The file; `.json` for R2R and `.jsonl` for RxR is what the leaderboards take.
+        path: The file; the leaderboards take `.json` for R2R and `.jsonl` for RxR.
         dataset: "r2r-ce" or "rxr-ce".
-        entries: Of all episodes of the split.
+        entries: Entries of all episodes of the split.
 
     Raises:
-        InputError: If an episode is not of RxR though the data set is.
+        InputError: If the data set is RxR and an episode is not of it.
     """
     if dataset == "rxr-ce":
         rows = [
@@ -95,16 +95,16 @@ def _moves(places: Sequence[Place]) -> list[Place]:
 def read_continuous_submission(
     path: Path, episodes: Sequence[Episode], *, allow_missing: bool = False
 ) -> list[ContinuousPrediction]:
-    """The entries of a submission file, in its order, checked against the episodes they should be of.
+    """Read the entries of a submission file, in its order, and check them against the episodes of the split.
 
     Args:
         path: A `.json` file in R2R's format or a `.jsonl` file in RxR's.
-        episodes: Of the split.
-        allow_missing: Accept that episodes have no walk, though not that all have none.
+        episodes: Episodes of the split.
+        allow_missing: Accept episodes without a walk, unless all lack one.
 
     Raises:
-        InputError: If the file or an entry is malformed, an id is unknown, twice there or missing, or a walk does not
-            start where its episode does.
+        InputError: If the file or an entry is malformed, an id is unknown, duplicate or missing, or a walk does not
+            begin at its episode's start.
     """
     found = _read_lines(path, episodes) if path.suffix == ".jsonl" else _read_object(path)
     check_continuous_submission(path, found, episodes, allow_missing=allow_missing)
@@ -114,10 +114,10 @@ def read_continuous_submission(
 def check_continuous_submission(
     source: Path, entries: Sequence[ContinuousPrediction], episodes: Sequence[Episode], *, allow_missing: bool = False
 ) -> None:
-    """Check that there is one possible walk for each episode.
+    """Check that there is exactly one possible walk for each episode.
 
     Raises:
-        InputError: If an id is unknown, twice there or missing, or a walk does not start where its episode does.
+        InputError: If an id is unknown, duplicate or missing, or a walk does not begin at its episode's start.
     """
     wanted = {each.episode_id: each for each in episodes}
     counts = Counter(each.episode_id for each in entries)
@@ -140,7 +140,7 @@ def check_continuous_submission(
 
 
 class _Pose(Struct):
-    """A pose of a walk as it is in the file."""
+    """A pose of a walk in the file."""
 
     position: Place
     heading: Radians
@@ -151,20 +151,20 @@ _Walk = Annotated[tuple[_Pose, ...], Meta(min_length=1)]
 
 
 def _read_object(path: Path) -> list[ContinuousPrediction]:
-    """R2R's format, in which an id that is there twice would go unnoticed if read as an object."""
+    """Read R2R's format. A second pass looks for duplicate ids, which would go unnoticed in an object."""
     fix = "write {episode_id: [{position: [x, y, z], heading: radians, stop: true or false}, ...]}, the start first"
     content = read_json(path, dict[str, Raw], fix)
     found = [_walk(path, name, parse(poses, _Walk, path, fix, f"episode '{name}'")) for name, poses in content.items()]
     with reading(path, ValueError):
-        pairs = json.loads(read_content(path), object_pairs_hook=_names, parse_int=float)
+        pairs = json.loads(read_content(path), object_pairs_hook=_keys, parse_int=float)
     name, count = Counter(pairs).most_common(1)[0] if pairs else ("", 0)
     if count > 1:
         raise InputError(path, f"episode '{name}' occurs {count} times", "keep one walk for each")
     return found
 
 
-def _names(pairs: list[tuple[str, object]]) -> list[str]:
-    """The names in an object, with those that are there twice."""
+def _keys(pairs: list[tuple[str, object]]) -> list[str]:
+    """Return the keys of an object, duplicates included."""
     return [name for name, _ in pairs]
 
 
@@ -185,7 +185,7 @@ class _Row(Struct):
 
 
 def _read_lines(path: Path, episodes: Sequence[Episode]) -> list[ContinuousPrediction]:
-    """RxR's format."""
+    """Read RxR's format."""
     names = {instruction_number(each.episode_id): each.episode_id for each in episodes}
     fix = "write {instruction_id: number, path: [[x, y, z], ...]}, the start first"
     return [

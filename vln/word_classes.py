@@ -1,8 +1,8 @@
-"""What kinds of words an instruction is made of: landmarks, directions, numbers.
+"""Classes of words in instructions: landmarks, directions, numbers.
 
-For asking what an agent makes of each kind (Zhu et al. 2022, "Diagnosing Vision-and-Language Navigation: What Really
-Matters"). The lists cover what generated houses are told with, and the frequent words of Room-to-Room. A name may be
-several words ("tv stand"), so that a word which is also a verb ("stand", "can") counts only within the name.
+They serve to measure what an agent uses of each class (Zhu et al. 2022, "Diagnosing Vision-and-Language Navigation:
+What Really Matters"). The lists cover the vocabulary of generated houses and the frequent words of Room-to-Room. A name
+may be several words ("tv stand"), so that a word which is also a verb ("stand", "can") counts only within the name.
 """
 
 import re
@@ -74,12 +74,12 @@ _TOKEN = re.compile(r"\w+|[^\w\s]")
 
 
 def _names(text: str) -> frozenset[Phrase]:
-    """The names of a list, split into words."""
+    """Split a comma-separated list into names, each a tuple of words."""
     return frozenset(tuple(name.split()) for name in text.split(",") if name.strip())
 
 
 def _countable(text: str) -> frozenset[Phrase]:
-    """The names of a list, and several of each."""
+    """Return the names of a list in singular and plural."""
     return frozenset(tuple(form.split()) for name in _names(text) for form in (" ".join(name), plural(" ".join(name))))
 
 
@@ -94,14 +94,14 @@ CLASSES: Mapping[str, frozenset[Phrase]] = {
     "direction": TURNS | _names(_WAYS),
     "number": NUMBERS,
 }
-"""Names of each class; landmarks are objects and rooms, directions are turns and other ways. Digits are numbers too."""
+"""Map from class to names. Landmarks are objects and rooms; directions include turns. Digits count as numbers."""
 
 
 def word_classes(tokens: Sequence[str]) -> dict[str, np.ndarray]:
-    """Which words of a sentence are of which class.
+    """Find the words of each class in a sentence.
 
     Args:
-        tokens: L lower-case words and marks, as `vln.language.split_words` cuts them; others belong to no class.
+        tokens: L lower-case words and marks from `vln.language.split_words`.
 
     Returns:
         (L,) bool for each class of `CLASSES`.
@@ -110,7 +110,7 @@ def word_classes(tokens: Sequence[str]) -> dict[str, np.ndarray]:
 
 
 def _mask(tokens: Sequence[str], kind: str) -> np.ndarray:
-    """(L,) bool, the tokens that are part of a name of a class."""
+    """Return (L,) bool, true for tokens that are part of a name of a class."""
     mask = np.zeros(len(tokens), dtype=bool)
     starts = _by_first_word(kind)
     for place, token in enumerate(tokens):
@@ -124,7 +124,7 @@ def _mask(tokens: Sequence[str], kind: str) -> np.ndarray:
 
 @cache
 def _by_first_word(kind: str) -> dict[str, list[Phrase]]:
-    """The names of a class by their first word."""
+    """Return the names of a class, grouped by their first word."""
     found: dict[str, list[Phrase]] = {}
     for name in sorted(CLASSES[kind]):
         found.setdefault(name[0], []).append(name)
@@ -132,12 +132,12 @@ def _by_first_word(kind: str) -> dict[str, list[Phrase]]:
 
 
 def masked(text: str, kind: str, blank: Callable[[str], str]) -> str:
-    """A text in which every word of a class is replaced; all else stays as it is.
+    """Replace every word of a class in a text; everything else stays as it is.
 
     Args:
         text: A sentence.
         kind: One of `CLASSES`.
-        blank: What to put in the place of a word.
+        blank: Maps a word to its replacement.
     """
     found = list(_TOKEN.finditer(text))
     hidden = _mask([each[0].lower() for each in found], kind)

@@ -1,4 +1,4 @@
-"""View features: what an agent sees of each of the 36 views of a viewpoint."""
+"""View features: the content of each of the 36 views of a viewpoint."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,15 +20,15 @@ def open_features(
     scans: Sequence[str] | None = None,
     feature_size: int | None = None,
 ) -> ViewTable:
-    """The view features of a name or a file.
+    """Open the view features of a name or a file.
 
     Args:
-        name_or_path: "captions" (whole images, classes and captions of boxes), "captions-short" (without the captions
-            of the boxes), "none" (blind), a ResNet `.tsv` or an `.hdf5` or `.h5` file.
+        name_or_path: "captions" (captions of whole images, classes and captions of boxes), "captions-short" (without
+            the captions of boxes), "none" (blind), a ResNet `.tsv` or an `.hdf5` or `.h5` file.
         data: The data folder, for the captions.
         cache: Folder of caches; see `vln.data.cache_folder`.
-        scans: The buildings wanted of the captions, all if not given; files of features are read whole.
-        feature_size: Numbers a view of a file; 2,048 (.tsv) and 768 (.hdf5, .h5) if not given.
+        scans: Buildings to read captions of; None for all. Feature files are read whole.
+        feature_size: Numbers per view in a file; None for 2,048 (.tsv) or 768 (.hdf5, .h5).
 
     Raises:
         InputError: If the name is not known, or the file is missing, truncated or malformed.

@@ -14,15 +14,15 @@ MANIFEST = "manifest.json"
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a folder of arrays holds.
+    """The manifest of a folder of arrays.
 
     Attributes:
-        format: Of the arrays.
-        source_hash: Of the files that they were made of.
+        format: Version of the array format.
+        source_hash: SHA-256 of the files that the arrays were made from.
         viewpoints: Scan and viewpoint of each row of features.
-        arrays: Shapes of the arrays, by name.
-        vocabulary: What the words of captions are.
-        dropped: Share of the words of captions that found no room.
+        arrays: Map from name to shape of the arrays.
+        vocabulary: Words of the captions, by number.
+        dropped: Fraction of the caption words that did not fit.
     """
 
     format: int
@@ -34,7 +34,7 @@ class Manifest:
 
 
 def read_cache(folder: Path, names: Collection[str]) -> tuple[Manifest, dict[str, np.ndarray]] | None:
-    """The manifest and the memory-mapped arrays of a folder, `names`; None if it was never finished or is damaged."""
+    """Return the manifest and the named, memory-mapped arrays of a folder; None if it is unfinished or damaged."""
     try:
         manifest = read_json(folder / MANIFEST, Manifest)
         arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in names}
@@ -59,6 +59,6 @@ def write_cache(folder: Path, manifest: Mapping[str, Any], arrays: Mapping[str, 
 
 
 def finish_cache(folder: Path, manifest: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]) -> None:
-    """Write the manifest, without which the arrays do not count: an interrupted build is built again."""
+    """Write the manifest, without which the arrays do not count, so that an interrupted build is repeated."""
     arrays = {name: list(shape) for name, shape in shapes.items()}
     write_json(folder / MANIFEST, {**manifest, "arrays": arrays}, indent=None)

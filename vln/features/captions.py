@@ -1,9 +1,10 @@
-"""What a camera saw, in words: the captions and detections of LangNav (Pan et al. 2023) as a table of words a view.
+"""View content as words: the captions and detections of LangNav (Pan et al. 2023) as a table of words per view.
 
 `views/<scan>.json.xz` holds, for each of the 36 views (640 x 480 pixels) of each viewpoint, a caption of the whole
-image and detected boxes with class, confidence and a caption of their own. A view becomes its distinct words. A word's
-confidence is that of its most confident mention (a caption of the whole image counts 1). Its place is the most
-confident box of that class, else the most confident box whose caption has the word, else the whole image.
+image and detected boxes, each with a class, a confidence and a caption. A view becomes its distinct words. The
+confidence of a word is that of its most confident mention (a caption of the whole image counts 1). Its position is that
+of the most confident box of that class, else of the most confident box whose caption has the word, else of the whole
+image.
 """
 
 import hashlib
@@ -35,7 +36,7 @@ MOST_WORDS = 24
 MIN_VIEWS = 20
 SUFFIX = ".json.xz"
 REFETCH = "fetch the file again"
-# Function words, and what captions open with or join their parts with ("a close up view of", "sitting next to").
+# Function words, and words that open captions or join their parts ("a close up view of", "sitting next to").
 _STOP = """
 a an and are as at be been being but by each for from has have he her his in is it its of on or other s she so some that
 the their them there they this to very was were which while who with
@@ -53,16 +54,17 @@ _WORD = re.compile(r"[a-z]+")
 
 @dataclass
 class Mentions:
-    """Words as the captioner wrote them, M of them, in B boxes of one or more views.
+    """The M words that captions and classes mention, grouped by B boxes of one or more views.
 
     Attributes:
-        vocabulary: Word to provisional number, shared by all buildings.
+        vocabulary: Map from word to provisional number, shared by all buildings.
         keys: (scan, viewpoint) of the viewpoints, in order.
-        word: M numbers of words.
-        per_box: How many of the words each box mentions.
-        view: Which view each box is in, counted through all viewpoints.
-        trust: How well the words of each box tell its place: `CLASS`, `BOX_CAPTION` or `IMAGE_CAPTION`.
-        box: Confidence, share of the image's area, x and y of the centre of each box; whole images are boxes too.
+        word: Numbers of the M words.
+        per_box: How many words each box has.
+        view: Index of the view of each box, counted over all viewpoints.
+        kind: Kind of mention of each box; the larger it is, the better the box locates its words: `IMAGE_CAPTION` <
+            `BOX_CAPTION` < `CLASS`.
+        box: Confidence, fraction of the image's area, x and y of the centre of each box; whole images are boxes too.
     """
 
     vocabulary: dict[str, int]
@@ -70,21 +72,21 @@ class Mentions:
     word: list[int] = field(default_factory=list)
     per_box: list[int] = field(default_factory=list)
     view: list[int] = field(default_factory=list)
-    trust: list[int] = field(default_factory=list)
+    kind: list[int] = field(default_factory=list)
     box: list[Box] = field(default_factory=list)
 
-    def add(self, view: int, trust: int, box: Box, words: Sequence[str]) -> None:
-        """Add what the class or the caption of one box, or of the whole image, mentions."""
+    def add(self, view: int, kind: int, box: Box, words: Sequence[str]) -> None:
+        """Add the words of the class or caption of one box, or of the caption of the whole image."""
         self.word.extend(self.vocabulary.setdefault(word, len(self.vocabulary)) for word in words)
         self.per_box.append(len(words))
         self.view.append(view)
-        self.trust.append(trust)
+        self.kind.append(kind)
         self.box.append(box)
 
 
 @dataclass(frozen=True)
 class Entries:
-    """Distinct words of views: V views in all, E entries in the order of the views, the most confident first.
+    """Distinct words of V views: E entries in the order of the views, the most confident first within each.
 
     Attributes:
         view: (E,) int64.
@@ -100,14 +102,14 @@ class Entries:
 def load_captions(
     data: Path, cache: Path | None = None, scans: Sequence[str] | None = None, box_captions: bool = True
 ) -> ViewTable:
-    """The words of every view; built on the first call and memory-mapped from then on.
+    """Load the words of every view; the first call builds the table, later calls memory-map it.
 
     Args:
         data: Folder with `views/`.
         cache: Folder of caches; see `vln.data.cache_folder`.
-        scans: The buildings wanted, all files if not given. The vocabulary is theirs, so tables of different
+        scans: Buildings to read; None for all files. The vocabulary is built from them, so tables of different
             buildings number words differently.
-        box_captions: Whether the captions of the boxes count: 7.8 words a view instead of 5.1, at twice the size.
+        box_captions: Whether to read the captions of boxes: 7.8 words per view instead of 5.1, at twice the size.
 
     Raises:
         InputError: If a file is missing, truncated or malformed, or the cache cannot be written.
@@ -134,7 +136,7 @@ def load_captions(
 
 
 def _sources(folder: Path, scans: Sequence[str] | None) -> list[Path]:
-    """The files of the buildings wanted, in alphabetical order."""
+    """Return the files of the buildings, in alphabetical order."""
     if scans is None:
         sources = sorted(folder.glob(f"*{SUFFIX}"))
     else:
@@ -173,7 +175,7 @@ def _build(sources: Sequence[Path], source_hash: str, place: Path, box_captions:
 
 
 def read_mentions(path: Path, vocabulary: dict[str, int], box_captions: bool = True) -> Mentions:
-    """What the captions and boxes of one building mention; new words are added to `vocabulary`.
+    """Read the words of the captions and boxes of one building; new words are added to `vocabulary`.
 
     Raises:
         InputError: If the file is truncated or an entry lacks a field or has one of the wrong type.
@@ -190,15 +192,15 @@ def read_mentions(path: Path, vocabulary: dict[str, int], box_captions: bool = T
                 raise InputError(path, f"{where} is missing", REFETCH)
             seen = parse(content, _View, path, REFETCH, where)
             try:
-                for trust, box, words in _mentions(seen, box_captions):
-                    mentions.add(first + view, trust, box, words)
+                for kind, box, words in _mentions(seen, box_captions):
+                    mentions.add(first + view, kind, box, words)
             except ValueError as error:
                 raise InputError(path, f"{where} is malformed ({error})", REFETCH) from None
     return mentions
 
 
 class _Box(Struct):
-    """What a camera saw in a part of a view."""
+    """A detected box of a view."""
 
     obj_class: str
     coordinates: Annotated[str, Meta(max_length=200)]
@@ -207,14 +209,14 @@ class _Box(Struct):
 
 
 class _View(Struct):
-    """What a camera saw in a view."""
+    """The caption and the detected boxes of a view."""
 
     global_cap: str
     dense_cap: list[_Box]
 
 
 def _mentions(view: _View, box_captions: bool) -> Iterator[tuple[int, Box, Sequence[str]]]:
-    """The captions and classes of a view: how well they tell the place, the box, the words."""
+    """Yield the kind, box and words of each caption and class of a view."""
     yield IMAGE_CAPTION, WHOLE_IMAGE, content_words(view.global_cap)
     for found in view.dense_cap:
         left, top, right, bottom = (float(number) for number in found.coordinates.split())
@@ -231,18 +233,18 @@ def _mentions(view: _View, box_captions: bool) -> Iterator[tuple[int, Box, Seque
 
 @lru_cache(maxsize=1 << 16)
 def content_words(caption: str) -> tuple[str, ...]:
-    """The words of a caption or class name ("potted plant" is two) that are not stop words."""
+    """Return the words of a caption or class name ("potted plant" is two) that are not stop words."""
     return tuple(word for word in _WORD.findall(caption.lower()) if word not in STOP_WORDS)
 
 
 def merge(mentions: Mentions, first_view: int = 0) -> Entries:
-    """One entry for each distinct word of a view, by the rule in the module's docstring."""
+    """Merge mentions into one entry for each distinct word of a view, by the rule in the module's docstring."""
     per_box = np.array(mentions.per_box, dtype=np.int64)
     word = np.array(mentions.word, dtype=np.int64)
     view = np.repeat(np.array(mentions.view, dtype=np.int64), per_box)
     box = np.repeat(np.array(mentions.box, dtype=np.float32).reshape(-1, 4), per_box, axis=0)
-    trust = np.repeat(np.array(mentions.trust, dtype=np.int64), per_box)
-    order = np.lexsort((-box[:, 1], -box[:, 0], -trust, word, view))
+    kind = np.repeat(np.array(mentions.kind, dtype=np.int64), per_box)
+    order = np.lexsort((-box[:, 1], -box[:, 0], -kind, word, view))
     view, word, box = view[order], word[order], box[order]
     first = np.flatnonzero(np.diff(view * (word.max(initial=0) + 1) + word, prepend=-1))
     attributes = box[first]
@@ -256,7 +258,7 @@ def merge(mentions: Mentions, first_view: int = 0) -> Entries:
 def tabulate(
     entries: Entries, words: Sequence[str], viewpoints: int
 ) -> tuple[tuple[str, ...], dict[str, np.ndarray], float]:
-    """The padded table of the words that occur in `MIN_VIEWS` views, at most `MOST_WORDS` a view.
+    """Build the padded table of the words that occur in at least `MIN_VIEWS` views, at most `MOST_WORDS` per view.
 
     Args:
         entries: Distinct words of views.
@@ -266,7 +268,7 @@ def tabulate(
     Returns:
         vocabulary: The words kept, `<pad>` first, then by falling number of views.
         arrays: `words` (N, 36, K) int16 and `attributes` (N, 36, K, 4) float16.
-        dropped: Share of the entries that did not fit in.
+        dropped: Fraction of the entries that did not fit.
     """
     counts = np.bincount(entries.word, minlength=len(words))
     kept = sorted((n for n, count in enumerate(counts) if count >= MIN_VIEWS), key=lambda n: (-counts[n], words[n]))

@@ -1,4 +1,4 @@
-"""Files of precomputed features, converted once to a memory-mapped table in half precision."""
+"""Conversion of files of precomputed features to a memory-mapped table in half precision."""
 
 import hashlib
 import os
@@ -24,9 +24,9 @@ Row = tuple[str, str, np.ndarray]
 
 
 def cache_place(path: Path, width: int, cache: Path | None) -> Path:
-    """The cache folder of a feature file, told by its path, size and time of change.
+    """Return the cache folder of a feature file, named by its path, size and time of change.
 
-    Files of several gigabytes are not hashed on every start; their content hash is in the manifest.
+    Files of several gigabytes are not hashed at every start; their content hash is in the manifest.
 
     Raises:
         InputError: If the file is missing.
@@ -39,7 +39,7 @@ def cache_place(path: Path, width: int, cache: Path | None) -> Path:
 
 
 def open_table(path: Path, place: Path) -> ViewTable | None:
-    """The table of a converted feature file; None if it was never converted."""
+    """Open the table of a converted feature file; None if it was never converted."""
     cached = read_cache(place, ("dense",))
     if cached is None:
         return None
@@ -49,7 +49,7 @@ def open_table(path: Path, place: Path) -> ViewTable | None:
 
 
 def convert(path: Path, place: Path, rows: Iterable[Row], count: int, width: int) -> ViewTable:
-    """Write the features of `count` viewpoints, (36, width) each, one viewpoint in memory at a time.
+    """Write the features of `count` viewpoints, (36, width) each, with one viewpoint in memory at a time.
 
     Raises:
         InputError: If a viewpoint occurs twice, a feature is not finite or out of the range of half precision, or the
@@ -77,10 +77,10 @@ def convert(path: Path, place: Path, rows: Iterable[Row], count: int, width: int
 
 
 def reserve(path: Path) -> None:
-    """Take the room of a mapped file on the disk; were the disk full later, a write to memory would kill the process.
+    """Reserve the disk space of a mapped file. If the disk filled up later, writing to memory would kill the process.
 
     Raises:
-        OSError: If there is not enough.
+        OSError: If there is not enough space.
     """
     if hasattr(os, "posix_fallocate"):
         with path.open("r+b") as file:
@@ -88,7 +88,7 @@ def reserve(path: Path) -> None:
 
 
 def _half(path: Path, scan: str, viewpoint: str, features: np.ndarray) -> np.ndarray:
-    """Features of a viewpoint in half precision."""
+    """Convert the features of a viewpoint to half precision."""
     check_finite(path, scan, viewpoint, features)
     if np.abs(features).max(initial=0) > np.finfo(np.float16).max:
         problem = f"a feature of scan '{scan}', viewpoint '{viewpoint}' exceeds {np.finfo(np.float16).max:g}"

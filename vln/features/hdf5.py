@@ -1,6 +1,6 @@
-"""The feature files of HAMT (Chen et al. 2021) and DUET (Chen et al. 2022): HDF5, one data set a viewpoint.
+"""The feature files of HAMT (Chen et al. 2021) and DUET (Chen et al. 2022): HDF5, one data set for each viewpoint.
 
-The key is `<scan>_<viewpoint>`; the value is (36, F) float, F = 768 of ViT-B/16, followed in some releases by the 1,000
+The key is `<scan>_<viewpoint>`. The value is (36, F) float with F = 768 for ViT-B/16; some releases append the 1,000
 ImageNet logits, which the methods cut off.
 """
 
@@ -21,19 +21,19 @@ AGAIN = "fetch the file again"
 
 
 def load_hdf5(path: Path, cache: Path | None = None, feature_size: int = FEATURE_SIZE) -> ViewTable:
-    """The features of an HDF5 file; converted on the first call and memory-mapped from then on.
+    """Load the features of an HDF5 file; the first call converts it, later calls memory-map the result.
 
     Args:
         path: The file.
         cache: Folder of caches; see `vln.data.cache_folder`.
-        feature_size: F, how many of the first numbers of a view to keep.
+        feature_size: F, how many numbers of each view to keep, from the first.
 
     Returns:
         A dense table, (N, 36, F) float16.
 
     Raises:
-        InputError: If the file is missing, truncated or empty, or a viewpoint has another shape, fewer numbers a view
-            or numbers that are not finite.
+        InputError: If the file is missing, truncated or empty, or a viewpoint has the wrong shape, too few numbers per
+            view or numbers that are not finite.
     """
     place = cache_place(path, feature_size, cache)
     table = open_table(path, place)
@@ -49,11 +49,11 @@ def load_hdf5(path: Path, cache: Path | None = None, feature_size: int = FEATURE
 
 
 def _rows(path: Path, file: h5py.File, keys: Sequence[str], feature_size: int) -> Iterator[Row]:
-    """Scan, viewpoint and (36, F) float32 features of each data set."""
+    """Yield scan, viewpoint and (36, F) float32 features of each data set."""
     for key in keys:
         # Viewpoints are hexadecimal; a scan may hold an underscore.
         scan, _, viewpoint = key.rpartition("_")
-        with reading(path, Exception, fix=AGAIN), np.errstate(over="ignore"):  # what is too large is not finite
+        with reading(path, Exception, fix=AGAIN), np.errstate(over="ignore"):  # too large a number becomes infinite
             found = file[key]
             _check(path, key, found, feature_size)
             features = found[:, :feature_size].astype(np.float32)
@@ -61,7 +61,7 @@ def _rows(path: Path, file: h5py.File, keys: Sequence[str], feature_size: int) -
 
 
 def _check(path: Path, key: str, found: object, feature_size: int) -> None:
-    """Check name, kind and shape of a data set."""
+    """Check the name, kind and shape of a data set."""
     if "_" not in key or not isinstance(found, h5py.Dataset) or found.dtype.kind != "f":
         raise InputError(path, f"key '{key}' is not a data set <scan>_<viewpoint> of floats", AGAIN)
     if found.ndim != 2 or found.shape[0] != VIEWS or found.shape[1] < feature_size:

@@ -1,7 +1,7 @@
-"""The feature files of the Matterport3D simulator (Anderson et al. 2018), `ResNet-152-imagenet.tsv` and its kin.
+"""The feature files of the Matterport3D simulator (Anderson et al. 2018), such as `ResNet-152-imagenet.tsv`.
 
-No header; a viewpoint a line: `scanId viewpointId image_w image_h vfov features`, separated by tabs; `features` is the
-base64 of 36 x 2,048 little-endian float32 in the order of the views.
+There is no header and one line per viewpoint: `scanId viewpointId image_w image_h vfov features`, separated by tabs;
+`features` is the base64 of 36 x 2,048 little-endian float32 in the order of the views.
 """
 
 import base64
@@ -22,19 +22,19 @@ REFETCH = "fetch the file again or pass --feature-size"
 
 
 def load_resnet_tsv(path: Path, cache: Path | None = None, feature_size: int = FEATURE_SIZE) -> ViewTable:
-    """The features of a TSV file; converted on the first call and memory-mapped from then on.
+    """Load the features of a TSV file; the first call converts it, later calls memory-map the result.
 
     Args:
         path: The file.
         cache: Folder of caches; see `vln.data.cache_folder`.
-        feature_size: F, numbers a view: 2,048 of ResNet-152.
+        feature_size: F, numbers per view; ResNet-152 has 2,048.
 
     Returns:
         A dense table, (N, 36, F) float16.
 
     Raises:
-        InputError: If the file is missing or truncated, or a line has the wrong columns or width, or holds numbers
-            that are not finite.
+        InputError: If the file is missing or truncated, or a line has the wrong columns or width, or has numbers that
+            are not finite.
     """
     place = cache_place(path, feature_size, cache)
     table = open_table(path, place)
@@ -44,7 +44,7 @@ def load_resnet_tsv(path: Path, cache: Path | None = None, feature_size: int = F
 
 
 def read_rows(path: Path, feature_size: int = FEATURE_SIZE) -> Iterator[Row]:
-    """Scan, viewpoint and (36, F) float32 features of each line."""
+    """Yield scan, viewpoint and (36, F) float32 features of each line."""
     with Path(path).open("rb") as file:
         for number, line in enumerate(file, start=1):
             if line.strip():

@@ -1,4 +1,4 @@
-"""A table over (viewpoint, view): what an agent sees of each of the 36 views of a panorama."""
+"""Tables of view content by viewpoint and view: what an agent observes in each of the 36 views of a panorama."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,19 +13,20 @@ PADDING = "<pad>"
 
 @dataclass(frozen=True)
 class ViewTable:
-    """The content of every view, either numbers (`dense`) or words with their places (`words`, `attributes`).
+    """The content of every view, either numbers (`dense`) or words with their positions (`words`, `attributes`).
 
-    View i of a panorama looks at heading `(i % 12) * 30` degrees and at elevation -30, 0 or +30 degrees for `i // 12`
-    = 0, 1 or 2.
+    View i of a panorama looks at heading `(i % 12) * 30` degrees and at elevation -30, 0 or +30 degrees for `i // 12` =
+    0, 1 or 2.
 
     Attributes:
         name: "captions", "none" or the stem of the feature file.
-        source: File or folder it was read from, to name in errors.
+        source: File or folder that it was read from, for error messages.
         source_hash: SHA-256 over the bytes of the sources; empty for "none".
-        index: (scan, viewpoint) to row.
+        index: Map from (scan, viewpoint) to row.
         dense: (N, 36, F) float16 or float32; F = 0 in the table of a blind agent. None in a table of words.
-        words: (N, 36, K) int16, places in `vocabulary`, 0 where a view has fewer than K words. None in a dense table.
-        attributes: (N, 36, K, 4) float16: confidence, share of the image's area, x and y of the centre from the top
+        words: (N, 36, K) int16, indices into `vocabulary`, 0 where a view has fewer than K words. None in a dense
+            table.
+        attributes: (N, 36, K, 4) float16: confidence, fraction of the image's area, x and y of the centre from the top
             left corner, all in [0, 1]; zero where `words` is. None in a dense table.
         vocabulary: The words, `<pad>` first. Empty in a dense table.
     """
@@ -45,7 +46,7 @@ class ViewTable:
         return self.dense is not None and self.dense.shape[-1] == 0
 
     def rows(self, graphs: Sequence[NavigationGraph]) -> np.ndarray:
-        """Rows of the graphs' viewpoints, in the order of the graphs and of the viewpoints in each.
+        """Return the rows of the graphs' viewpoints, in the order of the graphs and of the viewpoints in each.
 
         Returns:
             (V,) int64, V viewpoints of all the graphs together.
@@ -64,7 +65,7 @@ class ViewTable:
         return rows
 
     def _explain(self, missing: list[tuple[str, str]]) -> str:
-        """Which viewpoints lack features, in words."""
+        """Return a sentence that names the viewpoints without features."""
         scan, viewpoint = missing[0]
         others = f" and of {len(missing) - 1} more viewpoints" if len(missing) > 1 else ""
         if any(known == scan for known, _ in self.index):
@@ -73,15 +74,15 @@ class ViewTable:
 
 
 def blind_table() -> ViewTable:
-    """The table of an agent that sees nothing of a view: no content for any viewpoint."""
+    """Return the table of a blind agent: no view has any content."""
     return ViewTable("none", "none", "", {}, dense=np.zeros((1, VIEWS, 0), dtype=np.float16))
 
 
 def check_finite(source: object, scan: str, viewpoint: str, features: np.ndarray) -> None:
-    """Check the (36, F) features of a viewpoint.
+    """Check that the (36, F) features of a viewpoint are finite.
 
     Raises:
-        InputError: If a number is not finite, naming scan, viewpoint and view.
+        InputError: If one is not; the message names scan, viewpoint and view.
     """
     if not np.isfinite(features).all():
         view, column = np.argwhere(~np.isfinite(features))[0]
