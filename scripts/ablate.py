@@ -21,20 +21,18 @@ import numpy as np
 
 from agents.config import HOUSES, CaptionConfig, LossConfig, PhaseConfig, TrainConfig
 from agents.presets import houses_demo, houses_speaker, r2r_navigator, r2r_speaker
+from agents.training.devices import use_threads
+from agents.training.runs import train_once
 from agents.training.trainer import LATEST
 from scripts import train_speaker
 from scripts.studies import (
-    DONE,
-    begun,
     check_scale,
     curves,
-    finished,
     learn,
     measured,
     shorter,
     slug,
 )
-from scripts.train import use_threads
 from vln.cli import commands, show
 from vln.errors import unknown_name
 from vln.figures import save_figure
@@ -185,13 +183,14 @@ def learn_row(
     """Train a row, or go on with it, unless it has been; its critic first."""
     critic = None
     if row.critic:
-        critic = folder / SPEAKER
-        if not finished(critic):
-            updates = {name: math.ceil(getattr(speaker, name) * scale) for name in ("iterations", "evaluate_every")}
-            told = replace(speaker, seed=seed, **updates)
-            eyes = folder / IMITATION / LATEST if speaker.dataset in HOUSES else None
-            train_speaker.main(train_speaker.Arguments(told, critic, data, begun(critic), eyes, threads=threads))
-            write_text(critic / DONE, "")
+        updates = {name: math.ceil(getattr(speaker, name) * scale) for name in ("iterations", "evaluate_every")}
+        eyes = folder / IMITATION / LATEST if speaker.dataset in HOUSES else None
+        arguments = train_speaker.Arguments(
+            replace(speaker, seed=seed, **updates), folder / SPEAKER, data, eyes_from=eyes, threads=threads
+        )
+        critic = train_once(
+            folder / SPEAKER, "the speaker", lambda resume: train_speaker.main(replace(arguments, resume=resume))
+        )
     start = folder / slug(row.start) / LATEST if row.start else None
     config = shorter(replace(row.config, seed=seed), scale)
     return learn(folder / slug(name), f"{name}, seed {seed}", config, data, threads, start, critic)

@@ -22,9 +22,9 @@ from tyro.conf import Positional
 
 from agents.speaking.decoding import Decoding, check_decoding
 from agents.speaking.speaker_inputs import Routes
+from agents.training.devices import use_threads
 from scripts.graph_world import GraphWorld
 from scripts.speaker_world import BATCH, captions, open_speaker
-from scripts.train import use_threads
 from vln.cli import command
 from vln.console import Console
 from vln.errors import InputError

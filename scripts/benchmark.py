@@ -34,13 +34,14 @@ from rich.table import Table
 from agents.config import TrainConfig
 from agents.policies.views import word_weights
 from agents.presets import PRESETS
+from agents.training.devices import use_threads
 from agents.training.distributed import Workers, check_workers, launch, workers_wanted
 from agents.training.trainer import Trainer
 from envs.environment import NavigationVectorEnv
 from envs.graph import PanoramicGraph
 from scripts.benchmark_sim import sim
 from scripts.score import load_task, read_walks
-from scripts.train import build_trainer, use_threads
+from scripts.train import build_trainer
 from scripts.worlds import open_world
 from vln.cli import commands, show
 from vln.console import Console

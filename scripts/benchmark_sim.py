@@ -13,6 +13,7 @@ import numpy as np
 from rich.console import Group
 from rich.table import Table
 
+from agents.training.devices import use_threads
 from envs.continuous import SceneCache, Sensors
 from envs.continuous.registry import make_houses_vector
 from envs.glb import load_glb, save_glb
@@ -23,7 +24,6 @@ from envs.render import Camera, PackedScene, Renderer, pack
 from envs.render.camera import axes
 from envs.scene import Scene
 from scripts.benchmark_habitat import Course, against_habitat, course, habitat_table
-from scripts.train import use_threads
 from vln.cli import show
 from vln.errors import InputError
 from vln.timing import time_in_turns

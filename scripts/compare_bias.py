@@ -17,9 +17,9 @@ from agents.config import HOUSES
 from agents.evaluation import rollout
 from agents.policies.acting import NavigatorAgent
 from agents.training.checkpoint import load_checkpoint, run_checkpoint
+from agents.training.devices import use_threads
 from scripts.evaluate import Trained, check_runs, load_agent, open_run
 from scripts.studies import config_of, slug
-from scripts.train import use_threads
 from scripts.worlds import EVALUATION_BATCH
 from vln.audit import Ablation, points, shuffled, subset, verdict, without_words
 from vln.cli import show

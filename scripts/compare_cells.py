@@ -14,12 +14,12 @@ from agents.config import PhaseConfig, TrainConfig
 from agents.learners.recording import Recording
 from agents.probing.finetune_probe import practise, transplant
 from agents.training.checkpoint import check_fingerprint, load_checkpoint, load_model
+from agents.training.devices import use_threads
 from agents.training.log import read_metrics
 from agents.training.trainer import LATEST
 from scripts.cell_study import PARTS, Finding, Findings, Study, Variant, variants
 from scripts.compare_cells_report import report
 from scripts.studies import check_scale, config_of, learn, minutes, shorter
-from scripts.train import use_threads
 from scripts.worlds import open_world
 from vln.audit import subset
 from vln.console import Console

@@ -12,9 +12,9 @@ from rich.progress import Progress
 from tyro.conf import Positional
 
 from agents.training.checkpoint import run_checkpoint
+from agents.training.devices import use_threads
 from scripts.compare_bias import Columns, Condition, Subject
 from scripts.evaluate import Trained, check_runs, open_run
-from scripts.train import use_threads
 from vln.audit import subset
 from vln.cli import show
 from vln.console import Console

@@ -33,12 +33,13 @@ from agents.policies.acting import NavigatorAgent
 from agents.policies.views import BlindViews
 from agents.policies.vision import BlindImages
 from agents.training.checkpoint import Checkpoint, check_fingerprint, load_checkpoint, load_model, run_checkpoint
+from agents.training.devices import usable_device
 from envs.environment import NavigationVectorEnv
 from envs.habitat.settings import use_interpreter
 from scripts.search import best_of
 from scripts.speaker_world import TrainedSpeaker, check_vocabulary, open_speaker
 from scripts.world import World, tell_unreadable
-from scripts.worlds import EVALUATION_BATCH, open_world, usable_device
+from scripts.worlds import EVALUATION_BATCH, open_world
 from vln.cli import command, for_json, show
 from vln.console import Console
 from vln.continuous_datasets import VLNCE

@@ -10,11 +10,11 @@ from tyro.conf import Positional
 
 from agents.config import TrainConfig, from_json
 from agents.training.checkpoint import load_checkpoint, run_checkpoint
+from agents.training.devices import use_threads
 from scripts.evaluate import live, open_run
 from scripts.inside_listen import only
 from scripts.replay import replay_runs
 from scripts.speak import pick
-from scripts.train import use_threads
 from vln.cli import say, show
 from vln.console import Console
 from vln.errors import InputError

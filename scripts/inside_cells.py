@@ -14,13 +14,13 @@ from agents.policies.navigator import Navigator
 from agents.probing.activations import Cell, layers_of, parse_cell
 from agents.speaking.speaker import Speaker
 from agents.training.checkpoint import load_checkpoint, run_checkpoint
+from agents.training.devices import use_threads
 from scripts.evaluate import open_run
 from scripts.inside_held import Ground, Hold, effect
 from scripts.inside_listen import Heard, hear_navigator, hear_speaker, only, spread_over
 from scripts.inside_report import SHOWN, distinct, name_of, part_row, pictures, report, write
 from scripts.inside_told import Told, told_effect
 from scripts.speaker_world import open_speaker
-from scripts.train import use_threads
 from vln.cli import say, show
 from vln.console import Console
 from vln.errors import InputError

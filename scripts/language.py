@@ -38,12 +38,12 @@ from agents.training.checkpoint import (
     load_model,
     run_checkpoint,
 )
+from agents.training.devices import usable_device, use_threads
 from agents.training.log import Log, read_metrics
+from agents.training.runs import run_folder
+from agents.training.settings import resumed_settings, save_settings
 from agents.training.trainer import LATEST
-from scripts.settings import record, resumed_settings
 from scripts.texts import Corpus, has_ends, open_corpus
-from scripts.train import run_folder, use_threads
-from scripts.worlds import usable_device
 from vln.cli import commands, show
 from vln.errors import InputError
 from vln.files import read_text, write_text
@@ -102,7 +102,7 @@ def train(arguments: Annotated[Arguments, tyro.conf.arg(name="")]) -> None:
         trainer = build_trainer(corpus, writer, folder, usable_device(arguments.device))
         if arguments.resume:
             trainer.resume(load_checkpoint(folder / LATEST))
-        record(arguments)
+        save_settings(arguments)
         write_text(folder / "vocabulary.json", corpus.vocabulary.to_json())
         trainer.train()
     progress(folder, arguments.json)

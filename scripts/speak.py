@@ -25,6 +25,7 @@ from tyro.conf import Positional
 
 from agents.speaking.decoding import Decoding, check_decoding
 from agents.speaking.speaker_inputs import Routes
+from agents.training.devices import use_threads
 from scripts.critic import critic_accuracy
 from scripts.evaluate import live, open_run
 from scripts.speaker_world import (
@@ -37,7 +38,6 @@ from scripts.speaker_world import (
     open_speaker,
     same_way,
 )
-from scripts.train import use_threads
 from scripts.world import tell_unreadable
 from scripts.worlds import EVALUATION_BATCH
 from vln.captions import caption_scores

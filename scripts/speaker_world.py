@@ -19,10 +19,11 @@ from agents.speaking.factory import build_camera_speaker, build_speaker
 from agents.speaking.speaker import Speaker
 from agents.speaking.speaker_inputs import GraphRoutes, Routes, recorded_routes
 from agents.training.checkpoint import check_fingerprint, load_checkpoint, load_model, run_checkpoint
+from agents.training.devices import usable_device
 from envs.environment import NavigationVectorEnv
 from scripts.graph_world import GraphWorld
 from scripts.world import World
-from scripts.worlds import open_world, usable_device
+from scripts.worlds import open_world
 from vln.captions import caption_scores, readable
 from vln.episodes import Episode
 from vln.errors import InputError

@@ -11,14 +11,11 @@ from matplotlib.figure import Figure
 from agents.config import TrainConfig, from_json
 from agents.training.checkpoint import Checkpoint, load_checkpoint
 from agents.training.log import read_metrics
+from agents.training.runs import train_once
 from agents.training.trainer import LATEST, STAGES
 from scripts import train
 from scripts.evaluate import lives, open_run
-from vln.console import Console
 from vln.errors import InputError
-from vln.files import write_text
-
-DONE = "done"  # the file that tells that a run has ended
 
 
 def check_scale(scale: float, seeds: Sequence[int]) -> None:
@@ -53,11 +50,8 @@ def learn(
         start: Checkpoint whose weights to start from.
         critic: Run of a speaker.
     """
-    if not finished(run):
-        Console(stderr=True).print(title, style="bold", highlight=False)
-        train.main(train.Arguments(config, run, data, begun(run), start, critic=critic, threads=threads))
-        write_text(run / DONE, "")
-    return run
+    arguments = train.Arguments(config, run, data, start_from=start, critic=critic, threads=threads)
+    return train_once(run, title, lambda resume: train.main(replace(arguments, resume=resume)))
 
 
 def config_of(checkpoint: Checkpoint) -> TrainConfig:
@@ -69,16 +63,6 @@ def config_of(checkpoint: Checkpoint) -> TrainConfig:
     if "speaker" in checkpoint.state["config"]:
         raise InputError(checkpoint.source, "is a speaker's", "give the run of a navigator")
     return from_json(TrainConfig, checkpoint.state["config"], checkpoint.source)
-
-
-def finished(run: Path) -> bool:
-    """Whether a run has ended."""
-    return (run / DONE).exists()
-
-
-def begun(run: Path) -> bool:
-    """Whether a run has something to go on from."""
-    return (run / LATEST).exists()
 
 
 def slug(name: str) -> str:

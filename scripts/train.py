@@ -12,15 +12,12 @@ torchrun --nproc-per-node 2 scripts/train.py houses --out runs/houses        # t
 if __name__ == "__main__" and not __package__:  # run as a file
     import prelude  # noqa: F401 (before all other imports)
 
-import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-import numba
 import torch
 import tyro
 
@@ -34,21 +31,22 @@ from agents.presets import PRESETS
 from agents.speaking.critic import MatchingCritic
 from agents.speaking.speaker import Speaker
 from agents.training.checkpoint import check_fingerprint, load_checkpoint
+from agents.training.devices import usable_device, use_threads
 from agents.training.distributed import SINGLE, Workers, check_workers, is_main_here, launch, workers_wanted
 from agents.training.log import Log, Scores, Silence
+from agents.training.runs import run_folder
+from agents.training.settings import read_settings, save_settings
 from agents.training.trainer import LATEST, Trainer
 from envs.environment import NavigationVectorEnv
 from envs.habitat.settings import use_interpreter
 from scripts.graph_world import GraphWorld
 from scripts.matching import open_critic
-from scripts.settings import check_folder, read_settings, record
 from scripts.world import World, tell_unreadable
-from scripts.worlds import EVALUATION_BATCH, open_world, usable_device
+from scripts.worlds import EVALUATION_BATCH, open_world
 from vln.cli import friendly_exit
 from vln.episodes import check_episodes, load_episodes
 from vln.errors import InputError
-from vln.files import remove_leftovers, writable_folder, write_text
-from vln.lock import locked
+from vln.files import writable_folder, write_text
 from vln.metrics import mean_scores
 
 SPLITS = ("val_seen", "val_unseen")
@@ -120,20 +118,9 @@ def train(arguments: Arguments, workers: Workers) -> None:
         trainer.start_from(checkpoint)
     if workers.is_main:
         writable_folder(folder)
-        record(replace(arguments, workers=workers.count))
+        save_settings(replace(arguments, workers=workers.count))
         write_text(folder / "vocabulary.json", world.vocabulary.to_json())
     trainer.train()
-
-
-def use_threads(threads: int, workers: int = 1) -> None:
-    """Set torch and compiled code up for the CPU; 0 leaves the number of threads to them, or divides the cores."""
-    if workers > 1 and not threads:
-        threads = max(1, (os.cpu_count() or 1) // workers)
-    if threads:
-        # Starting the threads of compiled code gives torch as many, so that torch's number must come last.
-        numba.set_num_threads(min(threads, numba.get_num_threads()))
-        torch.set_num_threads(threads)
-    torch.set_flush_denormal(True)  # vanishing numbers of Adam would slow matrix products down many times
 
 
 def splits(config: TrainConfig | CaptionConfig) -> tuple[str, ...]:
@@ -187,29 +174,6 @@ def augmented(world: World, files: Sequence[Path]) -> World:
                 )
         world = replace(world, splits={**world.splits, "train": [*world.splits["train"], *episodes]})
     return world
-
-
-@contextmanager
-def run_folder(out: Path, resume: bool, is_main: bool = True) -> Iterator[Path]:
-    """Within the block the folder of a run is this process's alone; what killed ones were writing there is removed.
-
-    Args:
-        out: The folder.
-        resume: Whether it is to hold a run.
-        is_main: Whether this process is the one of its workers that writes.
-
-    Raises:
-        InputError: If there is no run to resume, or one in the way, or another process is at work there.
-    """
-    check_folder(out, resume)
-    if not is_main:
-        yield out
-        return
-    with locked(out):
-        check_folder(out, resume)  # nobody has been here in between
-        for folder in (out, *(each for each in out.iterdir() if each.is_dir())):
-            remove_leftovers(folder)
-        yield out
 
 
 def build_trainer(

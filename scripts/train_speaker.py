@@ -24,12 +24,14 @@ from agents.presets import SPEAKERS
 from agents.speaking.captioning import CaptionTrainer
 from agents.speaking.speaker import Speaker
 from agents.training.checkpoint import load_checkpoint, load_model
+from agents.training.devices import usable_device, use_threads
 from agents.training.log import Log, Scores
+from agents.training.runs import run_folder
+from agents.training.settings import read_settings, save_settings
 from agents.training.trainer import LATEST
-from scripts.settings import read_settings, record
 from scripts.speaker_world import Exam, SpeakerWorld
-from scripts.train import check_splits, run_folder, splits, use_threads
-from scripts.worlds import open_world, usable_device
+from scripts.train import check_splits, splits
+from scripts.worlds import open_world
 from vln.cli import friendly_exit
 from vln.errors import InputError
 from vln.files import write_text
@@ -73,7 +75,7 @@ def main(arguments: Arguments) -> None:
         trainer = build_trainer(world, folder, device, arguments.eyes_from)
         if arguments.resume:
             trainer.resume(load_checkpoint(folder / LATEST))
-        record(arguments)
+        save_settings(arguments)
         write_text(folder / "vocabulary.json", world.world.vocabulary.to_json())
         trainer.train()
 

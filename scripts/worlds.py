@@ -3,12 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-
 from agents.config import CONTINUOUS, HOUSES, TrainConfig
 from scripts.graph_world import open_graph_world
 from scripts.world import World
-from vln.errors import InputError
 from vln.language import Vocabulary
 
 EVALUATION_BATCH = 256
@@ -43,17 +40,3 @@ def open_world(
 
         return open_vlnce_world(config, data, splits, vocabulary)
     return open_graph_world(config, data, splits, vocabulary, cache)
-
-
-def usable_device(name: str) -> str:
-    """The name of a device that torch can compute on here.
-
-    Raises:
-        InputError: If it cannot.
-    """
-    try:
-        torch.empty(0, device=name)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0].rstrip(".")
-        raise InputError("--device", f"'{name}' cannot be used here ({reason})", "use cpu") from None
-    return name

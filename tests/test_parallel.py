@@ -36,11 +36,12 @@ from agents.learners.label_pretraining import STEPS, Naming
 from agents.learners.ppo import Chunk, Ppo, ppo_targets
 from agents.learners.sampler import EpisodeSampler
 from agents.training.checkpoint import load_checkpoint
+from agents.training.devices import use_threads
 from agents.training.distributed import SINGLE, WorkerLost, Workers, check_workers, launch, workers_wanted
 from agents.training.optimization import OptimizerStep
 from agents.training.trainer import LATEST, Trainer
 from envs.environment import AutoresetMode, NavigationVectorEnv
-from scripts.train import build_trainer, use_threads
+from scripts.train import build_trainer
 from vln.errors import InputError
 from vln.files import read_json_lines
 
@@ -385,7 +386,7 @@ def test_seeds_of_workers_differ():
 
 def test_as_many_threads_as_were_asked_for_are_left():
     """Those of compiled code, which start when they are counted, would give torch others."""
-    program = "import torch; from scripts.train import use_threads; use_threads(1); print(torch.get_num_threads())"
+    program = "import torch; from agents.training.devices import *; use_threads(1); print(torch.get_num_threads())"
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     environment.pop("OMP_NUM_THREADS", None)
     found = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)

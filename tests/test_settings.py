@@ -9,9 +9,9 @@ import pytest
 
 from agents.presets import PRESETS, SPEAKERS
 from agents.training.checkpoint import as_json
+from agents.training.settings import read_settings, resumed_settings, save_settings
 from agents.training.trainer import LATEST
 from scripts import language, train, train_speaker
-from scripts.settings import read_settings, record, resumed_settings
 from vln.errors import InputError
 
 
@@ -35,7 +35,7 @@ def begun(command, tmp_path) -> train.Arguments:
     (tmp_path / "a.json").touch()
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / LATEST).touch()
-    record(settings)
+    save_settings(settings)
     return settings
 
 
@@ -129,11 +129,11 @@ def test_speakers_and_language_models_do_the_same(monkeypatch, tmp_path):
     (tmp_path / LATEST).touch()
     monkeypatch.setattr(sys, "argv", ["", "r2r-speaker", "--out", str(tmp_path), "--iterations", "3"])
     begun = read_settings(train_speaker.Arguments, SPEAKERS)
-    record(begun)
+    save_settings(begun)
     monkeypatch.setattr(sys, "argv", ["", "--out", str(tmp_path), "--resume"])
     assert read_settings(train_speaker.Arguments, SPEAKERS) == replace(begun, resume=True)
     model = language.Arguments(out=tmp_path, full=True, prime="go")
-    record(model)
+    save_settings(model)
     flags = ["--resume", "--out", str(tmp_path)]
     assert resumed_settings(language.Arguments, flags) == replace(model, resume=True)
     with pytest.raises(InputError, match="--prime: the run has 'go', not 'stop'"):

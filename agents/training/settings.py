@@ -1,6 +1,6 @@
-"""The settings of a run on the command line: a preset with flags, or what the run that is resumed has recorded.
+"""The settings of a training run: read from the command line, saved in its folder, loaded again by `--resume`.
 
-`config.json` of a run holds its configuration and, under "arguments", whatever else it was started with.
+`config.json` of a run holds its configuration and, under "arguments", all other arguments that it was started with.
 """
 
 import sys
@@ -14,22 +14,22 @@ import tyro
 
 from agents.config import from_json
 from agents.training.checkpoint import as_json
-from agents.training.trainer import LATEST
+from agents.training.runs import check_folder
 from vln.cli import check_subcommand
 from vln.errors import InputError
 from vln.files import read_json, write_json
 
 RECORD, ARGUMENTS = "config.json", "arguments"
-ANEW = ("out", "resume", "data", "device", "threads", "habitat_python", "json")  # where and how fast, but not what
+CHANGEABLE = ("out", "resume", "data", "device", "threads", "habitat_python", "json")  # place and speed of a run
 FIX = "leave it out, or start another run"
 
 
 class Settings(Protocol):
-    """Arguments of a script that trains; a frozen dataclass."""
+    """Arguments of a command that trains; a frozen dataclass."""
 
     @property
     def config(self) -> Any:
-        """What to learn and how."""
+        """The configuration."""
 
     @property
     def out(self) -> Path:
@@ -37,17 +37,17 @@ class Settings(Protocol):
 
     @property
     def preset(self) -> str | None:
-        """Name of the preset that the configuration was made from, if it was."""
+        """Name of the preset that the configuration was made from; None if there was none."""
 
 
 Kind = TypeVar("Kind", bound=Settings)
 
 
 def read_settings(kind: type[Kind], presets: Mapping[str, Callable[[], Any]]) -> Kind:
-    """The settings on the command line of a script whose subcommands are presets; none is needed to resume a run.
+    """Read the command line of a command whose subcommands are presets; to resume a run no preset is needed.
 
     Raises:
-        InputError: If there is no such preset, or none, or a setting given again is not that of the run to resume.
+        InputError: If the preset is unknown or missing, or a flag contradicts the settings of the run to resume.
     """
     check_subcommand(presets)
     given = sys.argv[1:]
@@ -55,29 +55,29 @@ def read_settings(kind: type[Kind], presets: Mapping[str, Callable[[], Any]]) ->
     flags = given[len(named) :]
     folder = folder_to_resume(kind, flags)
     if folder:
-        recorded = recorded_settings(kind, folder)
+        recorded = load_settings(kind, folder)
         if recorded.preset or not named:
-            check_preset(named, recorded.preset)
-            return agreeing(recorded, flags)
+            check_same_preset(named, recorded.preset)
+            return with_flags(recorded, flags)
     if not named and not {"-h", "--help"} & set(given) and not any(flag.startswith("--tyro") for flag in given):
         fix = f"begin with one of {', '.join(presets)}, or pass --resume with the run's --out"
         raise InputError(Path(sys.argv[0]).name, "no preset is given", fix)
-    told = {name: (preset.__doc__ or "", kind(preset(), preset=name)) for name, preset in presets.items()}  # type: ignore[call-arg]
-    return tyro.extras.overridable_config_cli(told)
+    choices = {name: (preset.__doc__ or "", kind(preset(), preset=name)) for name, preset in presets.items()}  # type: ignore[call-arg]
+    return tyro.extras.overridable_config_cli(choices)
 
 
 def resumed_settings(kind: type[Kind], flags: Sequence[str]) -> Kind | None:
-    """The settings of the run that flags ask to resume, with those that they give again; None if it has no record.
+    """Return the settings of the run that flags ask to resume; None if there is nothing to resume or none were saved.
 
     Raises:
-        InputError: If there is no run, or it has a setting otherwise.
+        InputError: If there is no run, or a flag contradicts its settings.
     """
     folder = folder_to_resume(kind, flags)
-    return agreeing(recorded_settings(kind, folder), flags) if folder else None
+    return with_flags(load_settings(kind, folder), flags) if folder else None
 
 
 def folder_to_resume(kind: type[Settings], flags: Sequence[str]) -> Path | None:
-    """The folder of the run that flags ask to resume; None if they do not, or ask for help.
+    """Return the folder of the run that flags ask to resume; None if they do not, or ask for help.
 
     Raises:
         InputError: If there is no run in it.
@@ -90,17 +90,17 @@ def folder_to_resume(kind: type[Settings], flags: Sequence[str]) -> Path | None:
 
 
 def _value(flag: str, flags: Sequence[str]) -> str | None:
-    """The last value of a flag among others; None if there is none."""
+    """Return the last value of a flag; None if it is not given."""
     found = [flags[place + 1] for place, each in enumerate(flags[:-1]) if each == flag]
     found += [each.split("=", 1)[1] for each in flags if each.startswith(f"{flag}=")]
     return found[-1] if found else None
 
 
-def recorded_settings(kind: type[Kind], folder: Path) -> Kind:
-    """The settings that a run has recorded; what its version did not record yet has its default.
+def load_settings(kind: type[Kind], folder: Path) -> Kind:
+    """Load the settings of a run; fields that its version did not have take their defaults.
 
     Raises:
-        InputError: If they are damaged, or another script's.
+        InputError: If they are damaged, or another command's.
     """
     source = folder / RECORD
     values = read_json(source)
@@ -116,22 +116,22 @@ def recorded_settings(kind: type[Kind], folder: Path) -> Kind:
     return kind(**{**found, "config": from_json(types["config"], values, source), "out": folder, "resume": True})
 
 
-def record(settings: Settings) -> None:
-    """Write the settings of a run into its folder."""
+def save_settings(settings: Settings) -> None:
+    """Save the settings of a run in its folder."""
     values = {each.name: getattr(settings, each.name) for each in fields(settings)}  # type: ignore[arg-type]
     arguments = {name: _plain(value) for name, value in values.items() if name not in ("config", "out", "resume")}
     write_json(settings.out / RECORD, {**as_json(settings.config), ARGUMENTS: arguments})
 
 
 def _plain(value: Any) -> Any:
-    """A setting for JSON; paths hold wherever the run is resumed from."""
+    """Return a setting as JSON can hold it; paths become absolute."""
     if isinstance(value, tuple):
         return [_plain(each) for each in value]
     return str(value.resolve()) if isinstance(value, Path) else value
 
 
-def check_preset(named: Sequence[str], recorded: str | None) -> None:
-    """Check that a preset, if one is named, is the one that a run was started with.
+def check_same_preset(named: Sequence[str], recorded: str | None) -> None:
+    """Check that a preset, if one is given, is the one that a run was started with.
 
     Raises:
         InputError: If it is not.
@@ -140,27 +140,29 @@ def check_preset(named: Sequence[str], recorded: str | None) -> None:
         raise InputError(named[0], f"the run was started with the preset '{recorded}'", FIX)
 
 
-def agreeing(recorded: Kind, flags: Sequence[str]) -> Kind:
-    """The settings of a run, with flags that are given again.
+def with_flags(recorded: Kind, flags: Sequence[str]) -> Kind:
+    """Return the settings of a run with the flags that are given again; only `CHANGEABLE` ones may differ.
 
     Raises:
-        InputError: If one says otherwise, naming the flag; places and devices may.
+        InputError: If another one differs, naming the flag.
     """
     given = tyro.cli(type(recorded), args=flags, default=recorded, config=(tyro.conf.AvoidSubcommands,))
     for each in fields(recorded):  # type: ignore[arg-type]
         before, now = getattr(recorded, each.name), getattr(given, each.name)
         if each.name == "config":
-            _refuse(_first_setting(as_json(before), as_json(now)))
-        elif each.name not in ANEW and not _same(before, now):
-            _refuse((each.name, before, now))
+            _check_equal(_first_difference(as_json(before), as_json(now)))
+        elif each.name not in CHANGEABLE and not _same(before, now):
+            _check_equal((each.name, before, now))
     return given
 
 
-def _first_setting(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> tuple[str, Any, Any] | None:
-    """Name and values of the first setting in which two nested configurations differ."""
+def _first_difference(
+    before: Mapping[str, Any], now: Mapping[str, Any], prefix: str = ""
+) -> tuple[str, Any, Any] | None:
+    """Return name and values of the first setting in which two nested configurations differ; None if none does."""
     for name in before:
         if isinstance(before[name], Mapping):
-            found = _first_setting(before[name], now[name], f"{prefix}{name}.")
+            found = _first_difference(before[name], now[name], f"{prefix}{name}.")
             if found:
                 return found
         elif before[name] != now[name]:
@@ -168,33 +170,17 @@ def _first_setting(before: Mapping[str, Any], now: Mapping[str, Any], prefix: st
     return None
 
 
-def _refuse(difference: tuple[str, Any, Any] | None) -> None:
+def _check_equal(difference: tuple[str, Any, Any] | None) -> None:
     if difference:
         name, before, now = difference
-        raise InputError(f"--{name.replace('_', '-')}", f"the run has {_shown(before)}, not {_shown(now)}", FIX)
-
-
-def _shown(value: Any) -> str:
-    return repr(_plain(value))
+        problem = f"the run has {_plain(before)!r}, not {_plain(now)!r}"
+        raise InputError(f"--{name.replace('_', '-')}", problem, FIX)
 
 
 def _same(before: Any, now: Any) -> bool:
-    """Whether two values of a setting mean the same; what has moved may be given where it is now."""
+    """Return whether two values of a setting are equal; a path that no longer exists may have moved."""
     if isinstance(before, Path) and isinstance(now, Path):
         return before.resolve() == now.resolve() or not before.exists()
     if isinstance(before, tuple):
         return len(before) == len(now) and all(_same(*pair) for pair in zip(before, now, strict=True))
     return bool(before == now)
-
-
-def check_folder(out: Path, resume: bool) -> Path:
-    """The run's folder, which must hold a run to resume, and none otherwise.
-
-    Raises:
-        InputError: If it is not so.
-    """
-    if not resume and (out / LATEST).exists():
-        raise InputError(out, f"the folder already holds a run ({LATEST})", "pass --resume, or another --out")
-    if resume and not (out / LATEST).exists():
-        raise InputError(out, f"there is no {LATEST} to resume from", "train without --resume, or correct --out")
-    return out
