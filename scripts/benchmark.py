@@ -14,21 +14,17 @@ if __name__ == "__main__" and not __package__:  # run as a file
     import prelude  # noqa: F401 (before all other imports)
 
 import resource
-from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from statistics import median
 from tempfile import TemporaryDirectory
-from time import perf_counter
-from typing import Any, Literal, TypeVar, get_args
-from unittest.mock import patch
+from typing import Any, Literal, get_args
 
+import numba
 import numpy as np
 import torch
-from rich.progress import track
+from rich.console import Group
 from rich.table import Table
 
 from agents.config import TrainConfig
@@ -36,26 +32,23 @@ from agents.policies.views import word_weights
 from agents.presets import PRESETS
 from agents.training.devices import use_threads
 from agents.training.distributed import Workers, check_workers, launch, workers_wanted
-from agents.training.trainer import Trainer
-from envs.environment import NavigationVectorEnv
-from envs.graph import PanoramicGraph
-from scripts.benchmark_sim import sim
+from agents.training.timing import time_updates
+from envs.benchmarks.graph import time_walks
+from envs.benchmarks.rendering import Kind, memory, open_views, time_views
+from envs.benchmarks.stepping import compare_with_habitat, open_courses, time_houses
+from envs.habitat.settings import habitat_interpreter, use_interpreter
 from scripts.score import load_task, read_walks
 from scripts.train import build_trainer
 from scripts.worlds import open_world
 from vln.cli import commands, show
-from vln.console import Console
 from vln.data import find_data
 from vln.errors import unknown_name
 from vln.features import load_captions
 from vln.graph import VIEWS, NavigationGraph
-from vln.language import Vocabulary
 from vln.metrics import padded_rows, score_paths, score_rows
 from vln.reference_metrics import distance_dictionaries, score_all
 from vln.submission import viewpoints
 from vln.timing import time_in_turns
-
-Key = TypeVar("Key", bound=Hashable)
 
 
 def metrics(
@@ -95,7 +88,6 @@ def metrics(
 
 
 DENSE_WIDTH = 512  # numbers a view, CLIP's
-ACTIONS = 6  # actions are drawn from so many, one of them stop: episodes of six steps, as in R2R
 
 
 def graph(
@@ -122,22 +114,10 @@ def graph(
     use_threads(threads)
     folder = find_data(data)
     episodes, graphs = load_task(folder, "r2r", "train")
-    vocabulary = Vocabulary.build(episode.instruction for episode in episodes)
-    features = _features(folder, list(graphs.values()))
-    runs: dict[tuple[str, int], Callable[[], None]] = {}
-    for batch in batches:
-        simulator = PanoramicGraph(list(graphs.values()))
-        env = NavigationVectorEnv(simulator, episodes, vocabulary, batch, tensors=True)
-        env.reset(seed=0)
-        actions = np.random.default_rng(0).integers(0, min(ACTIONS, int(simulator.action_space.n)), (steps, batch))
-        runs |= {(name, batch): partial(_walk, env, actions, tables) for name, tables in features.items()}
-    time_in_turns(runs, 1)  # warms up
-    seconds = time_in_turns(runs, repeats)
-    rows = [
-        {"features": name, "batch": batch, "steps_per_second": batch * steps / seconds[name, batch]}
-        for name, batch in runs
-    ]
-    show(_graph_table(rows, steps, repeats), {"threads": torch.get_num_threads(), "walks": rows}, json)
+    walks = time_walks(
+        list(graphs.values()), episodes, _features(folder, list(graphs.values())), batches, steps, repeats
+    )
+    show(_graph_table(walks, steps, repeats), {"threads": torch.get_num_threads(), "walks": walks}, json)
 
 
 def _features(data: Path, graphs: Sequence[NavigationGraph]) -> dict[str, tuple[torch.Tensor, ...]]:
@@ -154,14 +134,6 @@ def _features(data: Path, graphs: Sequence[NavigationGraph]) -> dict[str, tuple[
     }
 
 
-def _walk(env: NavigationVectorEnv, actions: np.ndarray, tables: Sequence[torch.Tensor]) -> None:
-    """Take actions (T, B), gathering the rows of tables at every step."""
-    for each in actions:
-        viewpoint = env.step(each)[0]["viewpoint"]
-        for table in tables:
-            table.index_select(0, viewpoint)
-
-
 def _graph_table(rows: Sequence[Mapping[str, Any]], steps: int, repeats: int) -> Table:
     table = Table("features", title=f"{steps} steps, medians of {repeats} runs, {torch.get_num_threads()} threads")
     for column in ("batch", "steps/s"):
@@ -171,8 +143,7 @@ def _graph_table(rows: Sequence[Mapping[str, Any]], steps: int, repeats: int) ->
     return table
 
 
-WARM_UP = 5
-HOUSES = 20  # all of which are loaded when the clock starts
+HOUSES = 20  # few, so that all are loaded when the clock starts
 Phase = Literal["perception", "imitation", "reinforcement"]
 PHASES = get_args(Phase)
 
@@ -239,13 +210,7 @@ def time_training(timing: Timing, workers: Workers) -> None:
         world = open_world(config, timing.data, ("train",))
     with TemporaryDirectory() as folder:
         trainer = build_trainer(world, Path(folder), workers.device(timing.device), (), workers=workers)
-        while trainer.batches_to_gather():
-            trainer.gather()
-        for _ in range(WARM_UP):
-            trainer.update()
-        before, console = trainer.steps, Console(stderr=True, quiet=not workers.is_main)
-        parts = [time_update(trainer) for _ in track(range(timing.updates), transient=True, console=console)]
-    seconds = {name: median(part.get(name, 0.0) for part in parts) for name in parts[-1]}
+        found = time_updates(trainer, timing.updates)
     rows = {
         "preset": timing.preset,
         "phase": timing.phase,
@@ -253,59 +218,11 @@ def time_training(timing: Timing, workers: Workers) -> None:
         "workers": workers.count,
         "threads": torch.get_num_threads(),
         "batch_size": config.batch_size,
-        "episodes_per_second": config.batch_size / seconds["update"],
-        "steps_per_second": (trainer.steps - before) / sum(part["update"] for part in parts),
         "memory_GB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
-        "seconds": seconds,
+        **found,
     }
     if workers.is_main:
         show(_train_table(rows), rows, timing.json)
-
-
-def time_update(trainer: Trainer) -> dict[str, float]:
-    """Seconds of one update, by part; the rest of `update` is sampling, gathering and waiting."""
-    seconds: dict[str, float] = defaultdict(float)
-    parts = (
-        (trainer.navigator, "begin", "read instructions"),
-        (trainer.navigator, "see", "see images at once"),
-        (trainer.navigator, "think", "remember"),
-        (trainer.navigator, "heads", "decide"),
-        (trainer.env, "reset", "environment"),
-        (trainer.env, "step", "environment"),
-        (torch.Tensor, "backward", "backward"),
-        *((optimizer, "step", "optimiser") for optimizer in trainer.optimizer.optimizers.values()),
-        *([(Workers, "average_gradients", "average and wait")] if trainer.workers.count > 1 else ()),
-    )
-    with ExitStack() as watches:
-        for owner, method, part in parts:
-            watches.enter_context(_watched(owner, method, part, seconds))
-        started = now()
-        trainer.update()
-        seconds["update"] = now() - started
-    return dict(seconds)
-
-
-def now() -> float:
-    """Seconds on a clock that is read once a GPU has done all that it was given."""
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-    return perf_counter()
-
-
-@contextmanager
-def _watched(owner: Any, method: str, part: str, seconds: dict[str, float]) -> Iterator[None]:
-    """Within the block, the time in a method is added to `seconds[part]`."""
-    original = getattr(owner, method)
-
-    def timed(*args: Any, **options: Any) -> Any:
-        started = now()
-        try:
-            return original(*args, **options)
-        finally:
-            seconds[part] += now() - started
-
-    with patch.object(owner, method, timed):
-        yield
 
 
 def _train_table(rows: Mapping[str, Any]) -> Table:
@@ -318,6 +235,100 @@ def _train_table(rows: Mapping[str, Any]) -> Table:
     whole = rows["seconds"]["update"]
     for name, taken in rows["seconds"].items():
         table.add_row(name, f"{taken * 1e3:.1f}", f"{taken / whole:.0%}")
+    return table
+
+
+def sim(
+    sizes: tuple[int, ...] = (64, 128, 256),
+    batches: tuple[int, ...] = (16, 64),
+    houses: int = 4,
+    triangles: int = 200_000,
+    repeats: int = 5,
+    threads: int = 0,
+    kinds: tuple[Kind, ...] = ("houses", "mesh", "environment"),
+    vs: Literal["embree", "habitat"] = "embree",
+    habitat_python: Path | None = None,
+    json: bool = False,
+) -> None:
+    """Time the renderer in generated houses and in a large mesh, and the vector environment; count memory.
+
+    A frame is RGB and depth. Embree casts the rays of the same views, one a pixel, through its Python binding, and
+    shades nothing. The large mesh is a house whose triangles were cut and made uneven, saved as GLB and loaded again.
+
+    Args:
+        sizes: Pixels a side.
+        batches: Numbers of views at a time.
+        houses: Generated houses, seeds from 0, that views are spread over.
+        triangles: Of the large mesh, at least.
+        repeats: Runs of each, in turns; the median counts.
+        threads: CPU threads; 0 for all there are.
+        kinds: What to time.
+        vs: Compare the renderer with rays cast by Embree, or the vector environment with habitat-sim's.
+        habitat_python: Interpreter that has habitat-sim; $VLN_HABITAT_PYTHON, or this one.
+        json: Print JSON instead of tables.
+    """
+    use_threads(threads)
+    if vs == "habitat":
+        use_interpreter(habitat_python)
+        habitat_interpreter()
+        with TemporaryDirectory() as folder:
+            courses = list(open_courses(kinds, houses, triangles, max(batches), Path(folder)))
+            compared = list(compare_with_habitat(courses, sizes, batches, repeats))
+        found = {"threads": numba.get_num_threads(), "environment": compared}
+        show(_habitat_table(compared, repeats), found, json)
+        return
+    scenes = list(open_views(kinds, houses, triangles))
+    rows = [row for views in scenes for row in time_views(views, sizes, batches, repeats)]
+    steps = time_houses(sizes, batches, houses, repeats) if "environment" in kinds else []
+    megabytes = memory(houses)
+    printed = {"threads": numba.get_num_threads(), "views": rows, "environment": steps, "memory": megabytes}
+    tables = [_views_table(rows, repeats), *([_steps_table(steps)] if steps else []), _memory_table(megabytes)]
+    show(Group(*tables), printed, json)
+
+
+def _views_table(rows: Sequence[Mapping[str, Any]], repeats: int) -> Table:
+    threads = numba.get_num_threads()
+    table = Table("scenes", title=f"RGB-D frames a second, {threads} threads, medians of {repeats} runs")
+    for column in ("triangles", "size", "batch", "renderer", "Embree, depth", "times"):
+        table.add_column(column, justify="right")
+    for row in rows:
+        cells = (
+            f"{row['frames_per_second']:,.0f}",
+            f"{row['embree_frames_per_second']:,.0f}",
+            f"{row['times_as_fast']:.1f}",
+        )
+        table.add_row(row["scenes"], f"{row['triangles']:,}", str(row["size"]), str(row["batch"]), *cells)
+    return table
+
+
+def _steps_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    table = Table(title="Vector environment, random moves")
+    for column in ("size", "batch", "frames/s"):
+        table.add_column(column, justify="right")
+    for row in rows:
+        table.add_row(str(row["size"]), str(row["batch"]), f"{row['frames_per_second']:,.0f}")
+    return table
+
+
+def _memory_table(memory: Mapping[str, float]) -> Table:
+    table = Table("memory", title=f"Means of {memory['houses']} houses")
+    table.add_column("MB", justify="right")
+    for name, value in memory.items():
+        if name.startswith("MB"):
+            table.add_row(name.removeprefix("MB_").replace("_", " "), f"{value:,.1f}")
+    return table
+
+
+def _habitat_table(rows: Sequence[Mapping[str, Any]], repeats: int) -> Table:
+    first = rows[0]
+    title = f"Vector environment against habitat-sim {first['version']['habitat']}, medians of {repeats} runs"
+    table = Table("scenes", title=title)
+    for column in ("triangles", "size", "batch", "embedded", "habitat-sim", "workers", "times"):
+        table.add_column(column, justify="right")
+    for row in rows:
+        rates = (f"{row[f'{name}_frames_per_second']:,.0f}" for name in ("embedded", "habitat"))
+        counts = (f"{row['triangles']:,}", str(row["size"]), str(row["batch"]))
+        table.add_row(row["scenes"], *counts, *rates, str(row["workers"]), f"{row['times_as_fast']:.1f}")
     return table
 
 

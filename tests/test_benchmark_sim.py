@@ -7,7 +7,7 @@ import pytest
 from command_line import run_script
 from habitat_worlds import look_alike_python
 
-from scripts.benchmark_sim import DETAIL, detailed
+from envs.benchmarks.rendering import DETAIL, detailed
 from tests.meshes import soup
 
 

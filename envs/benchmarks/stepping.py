@@ -1,19 +1,22 @@
-"""How fast the embedded simulator and habitat-sim step the same bodies in the same scenes, in one run."""
+"""Time steps of vector environments in continuous worlds, of the embedded simulator and of habitat-sim."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-from gymnasium.vector import AutoresetMode
-from rich.table import Table
+from gymnasium.vector import AutoresetMode, VectorEnv
 
+from envs.benchmarks.rendering import Kind, large_scene
 from envs.continuous import HousesSimulator, SceneCache, Sensors
+from envs.continuous.registry import make_houses_vector
 from envs.environment import NavigationVectorEnv
 from envs.habitat.scenes import SceneFolder
 from envs.habitat.simulator import HabitatSimulator
+from envs.houses import house_name, make_house
 from envs.scene import Scene
 from vln.episodes import Episode
 from vln.language import Vocabulary
@@ -28,11 +31,11 @@ class Course:
     """Scenes to walk through, for both simulators.
 
     Attributes:
-        name: What they are called.
-        triangles: Their mean number.
+        name: Name of the scenes.
+        triangles: Mean number of triangles.
         embedded: The scenes in this process.
         files: The same as files.
-        episodes: Where bodies start, in turns through the scenes.
+        episodes: Start poses; the scenes take turns.
     """
 
     name: str
@@ -42,8 +45,16 @@ class Course:
     episodes: Sequence[Episode]
 
 
-def course(name: str, scenes: Mapping[str, Scene], folder: Path, bodies: int) -> Course:
-    """Bodies at random places of scenes."""
+def open_courses(kinds: Sequence[Kind], houses: int, triangles: int, bodies: int, folder: Path) -> Iterator[Course]:
+    """Make the courses of the kinds asked for: generated houses, and a large mesh; `folder` is for their files."""
+    if "houses" in kinds:
+        yield _course("houses", {house_name(seed): make_house(seed) for seed in range(houses)}, folder, bodies)
+    if "mesh" in kinds:
+        yield _course("large GLB", {"large": large_scene(triangles)}, folder, bodies)
+
+
+def _course(name: str, scenes: Mapping[str, Scene], folder: Path, bodies: int) -> Course:
+    """Place bodies at random in scenes."""
     embedded = SceneCache(scenes.__getitem__)
     ends = {each: embedded.get(each).ground.sample(np.random.default_rng(0), 2 * bodies) for each in scenes}
     turns = [list(scenes)[number % len(scenes)] for number in range(bodies)]
@@ -58,13 +69,13 @@ def course(name: str, scenes: Mapping[str, Scene], folder: Path, bodies: int) ->
     return Course(name, triangles, embedded, SceneFolder(folder, scenes.__getitem__), episodes)
 
 
-def against_habitat(
+def compare_with_habitat(
     courses: Sequence[Course], sizes: Sequence[int], batches: Sequence[int], repeats: int
 ) -> Iterator[dict[str, Any]]:
-    """Frames a second of both; a frame is a step of one body, with RGB and depth, distance and expert.
+    """Yield frames a second of both simulators; a frame is a step of one body with RGB, depth, distance and expert.
 
     Args:
-        courses: What to walk through.
+        courses: Scenes to walk through.
         sizes: Pixels a side.
         batches: Numbers of bodies at a time.
         repeats: Runs of each, in turns; the median counts.
@@ -96,26 +107,34 @@ def _compare(course: Course, size: int, batch: int, repeats: int) -> dict[str, A
     time_in_turns(runs, 1)  # warms up
     seconds = time_in_turns(runs, repeats)
     rates = {f"{name}_frames_per_second": STEPS * batch / taken for name, taken in seconds.items()}
-    told = {"workers": habitat.pool.count, "version": habitat.pool.version}
+    workers = {"workers": habitat.pool.count, "version": habitat.pool.version}
     habitat.close()
     sight = {"scenes": course.name, "triangles": course.triangles, "size": size, "batch": batch}
-    return {**sight, **rates, "times_as_fast": seconds["habitat"] / seconds["embedded"], **told}
+    return {**sight, **rates, "times_as_fast": seconds["habitat"] / seconds["embedded"], **workers}
 
 
-def _walk(env: NavigationVectorEnv, actions: np.ndarray) -> None:
+def time_houses(sizes: Sequence[int], batches: Sequence[int], houses: int, repeats: int) -> list[dict[str, Any]]:
+    """Return frames a second of the vector environment of generated houses under random moves."""
+    rows = []
+    scenes = SceneCache()
+    with TemporaryDirectory() as folder:
+        for size in sizes:
+            sensors = Sensors(width=size, height=size)
+            runs: dict[int, Callable[[], None]] = {}
+            for batch in batches:
+                options = {"folder": Path(folder), "houses": houses, "sensors": sensors, "scenes": scenes}
+                env = make_houses_vector("houses", batch, tensors=True, **options)
+                env.reset(seed=0)
+                actions = np.random.default_rng(0).integers(1, 4, (STEPS, batch))
+                runs[batch] = partial(_walk, env, actions)
+            time_in_turns(runs, 1)  # warms up
+            seconds = time_in_turns(runs, repeats)
+            rows += [
+                {"size": size, "batch": batch, "frames_per_second": STEPS * batch / seconds[batch]} for batch in batches
+            ]
+    return rows
+
+
+def _walk(env: VectorEnv, actions: np.ndarray) -> None:
     for each in actions:
         env.step(each)
-
-
-def habitat_table(rows: Sequence[Mapping[str, Any]], repeats: int) -> Table:
-    """A row a course, size and batch."""
-    first = rows[0]
-    title = f"Vector environment against habitat-sim {first['version']['habitat']}, medians of {repeats} runs"
-    table = Table("scenes", title=title)
-    for column in ("triangles", "size", "batch", "embedded", "habitat-sim", "workers", "times"):
-        table.add_column(column, justify="right")
-    for row in rows:
-        rates = (f"{row[f'{name}_frames_per_second']:,.0f}" for name in ("embedded", "habitat"))
-        counts = (f"{row['triangles']:,}", str(row["size"]), str(row["batch"]))
-        table.add_row(row["scenes"], *counts, *rates, str(row["workers"]), f"{row['times_as_fast']:.1f}")
-    return table
