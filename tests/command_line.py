@@ -13,7 +13,8 @@ from unittest.mock import patch
 
 import torch
 
-SCRIPTS = Path(__file__).parent.parent / "scripts"
+ROOT = Path(__file__).parent.parent
+SCRIPTS = ROOT / "scripts"
 
 # The smallest training that has both phases, an evaluation between them and one at the end.
 _FLAGS = {
@@ -27,7 +28,20 @@ _FLAGS = {
     "navigator.view": 12,
     "threads": 1,
 }
-SMALL = tuple(str(part) for flag, value in _FLAGS.items() for part in (f"--{flag}", value))
+_SPEAKER_FLAGS = {
+    "iterations": 4,
+    "evaluate-every": 2,
+    "batch-size": 6,
+    "speaker.hidden": 16,
+    "speaker.view": 12,
+    "text.min-count": 1,
+    "text.max-length": 12,
+    "threads": 1,
+}
+SMALL, SMALL_SPEAKER = (
+    tuple(str(part) for flag, value in flags.items() for part in (f"--{flag}", value))
+    for flags in (_FLAGS, _SPEAKER_FLAGS)
+)
 
 
 @dataclass(frozen=True)

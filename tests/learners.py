@@ -26,6 +26,14 @@ SPLITS = ("train", "val_seen", "val_unseen")
 SMALL_LANGUAGE = LanguageConfig(min_count=1, hidden=8, max_length=40)
 SMALL_NAVIGATOR = NavigatorConfig(hidden=16, view=12, words=6, dropout=0.0, feature_dropout=0.0)
 
+SMALL_HOUSES = TrainConfig(
+    dataset="houses-short",
+    max_steps=60,
+    world=HousesConfig(houses=2),
+    language=LanguageConfig(min_count=1, word_vectors=False, embedding=16, hidden=8),
+    navigator=NavigatorConfig(hidden=16, view=16, camera=CameraConfig(size=32, cells=4, channels=8)),
+)
+
 
 def small_config(**changes: Any) -> TrainConfig:
     """A configuration of a small agent without dropout, with some of its fields changed."""

@@ -1,5 +1,6 @@
 """The arrows between the rooms: vln <- envs, vln <- agents, everything <- scripts, and no other."""
 
+import ast
 import itertools
 import os
 import subprocess
@@ -57,3 +58,18 @@ def broken(tmp_path_factory) -> subprocess.CompletedProcess[str]:
 def test_every_forbidden_import_is_found(broken, room, other):
     assert broken.returncode == 1
     assert f"{room}.deep.{room}_{other} -> {other}.deep" in broken.stdout
+
+
+TESTS = sorted((ROOT / "tests").glob("*.py"))
+
+
+def imported(path: Path) -> set[str]:
+    """The modules that a file imports, wherever in it."""
+    nodes = list(ast.walk(ast.parse(path.read_text())))
+    plain = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    return plain | {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
+
+
+@pytest.mark.parametrize("path", TESTS, ids=lambda path: path.name)
+def test_no_test_module_is_imported_by_another(path):
+    assert not {name for name in imported(path) if name.split(".")[-1].startswith("test_")}

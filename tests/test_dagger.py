@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from learners import SMALL_NAVIGATOR, small_config, small_world
-from test_trainer import before_update, fresh, press_ctrl_c, rows
+from trainers import before_update, fresh, press_ctrl_c, same_weights
 
 from agents.config import DaggerConfig, LossConfig, PhaseConfig
 from agents.learners.dagger import Aggregate, Shard, round_starts
@@ -209,15 +209,6 @@ def before_gathering(trainer: Trainer, number: int, act) -> None:
         gather()
 
     trainer.gather = interrupted
-
-
-def same_weights(one: Path, other: Path) -> None:
-    """Two runs ended alike."""
-    here, there = load_checkpoint(one / LATEST), load_checkpoint(other / LATEST)
-    assert here.tensors.keys() == there.tensors.keys()
-    assert all(torch.equal(value, there.tensors[name]) for name, value in here.tensors.items())
-    assert {**here.state, "seconds": 0} == {**there.state, "seconds": 0}
-    assert rows(one) == rows(other)
 
 
 def same_data(one: Path, other: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from command_line import SMALL, Result
+from command_line import ROOT, SMALL, Result
 
 from agents.training.checkpoint import load_checkpoint, save_checkpoint
 from agents.training.trainer import BEST, LATEST, Trainer
@@ -23,7 +23,6 @@ from vln.errors import WriteError
 from vln.features.dense import reserve
 from vln.files import TEMPORARY, remove_leftovers, replacing, write_json_lines, write_text, writing
 
-ROOT = Path(__file__).parent.parent
 TRAIN = ("train.py", "r2r-navigator", *SMALL)
 
 

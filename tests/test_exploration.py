@@ -12,7 +12,7 @@ from command_line import SMALL, run_script
 from hypothesis import given
 from hypothesis import strategies as st
 from learners import SMALL_NAVIGATOR, small_caption_config, small_config, small_speaker_world, small_world
-from test_trainer import before_update, press_ctrl_c, rows
+from trainers import before_update, press_ctrl_c, rows
 
 from agents.config import ExplorationConfig, LossConfig, PhaseConfig, check_config
 from agents.learners import dagger

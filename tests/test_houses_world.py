@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from command_line import run_script
 from habitat_worlds import broken_python
+from learners import SMALL_HOUSES
 
 from agents.agent import SamplingAgent, ShortestPathAgent
-from agents.config import CameraConfig, HousesConfig, LanguageConfig, NavigatorConfig, TrainConfig
+from agents.config import HousesConfig
 from agents.evaluation import rollout
 from envs.continuous import ACTIONS
 from envs.continuous.registry import TIME_LIMITS
@@ -25,13 +26,6 @@ from vln.errors import InputError
 from vln.metrics import METRICS
 from vln.trajectory import read_trajectories, write_trajectories
 
-CONFIG = TrainConfig(
-    dataset="houses-short",
-    max_steps=60,
-    world=HousesConfig(houses=2),
-    language=LanguageConfig(min_count=1, word_vectors=False, embedding=16, hidden=8),
-    navigator=NavigatorConfig(hidden=16, view=16, camera=CameraConfig(size=32, cells=4, channels=8)),
-)
 FLAGS = (
     *("--world.houses", 2, "--max-steps", 12, "--batch-size", 4, "--imitation.iterations", 2, "--evaluate-every", 2),
     *("--language.min-count", 1, "--language.no-word-vectors", "--language.embedding", 16, "--language.hidden", 8),
@@ -47,7 +41,7 @@ def cache(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def houses(cache) -> HousesWorld:
-    return open_world(CONFIG, None, ("train", "val_seen", "test"), cache=cache)
+    return open_world(SMALL_HOUSES, None, ("train", "val_seen", "test"), cache=cache)
 
 
 @pytest.fixture(scope="module")
@@ -71,8 +65,8 @@ def test_the_expert_succeeds_everywhere(houses, expert):
 
 
 def test_worlds_share_the_houses_that_are_drawn(houses, cache):
-    other = open_world(CONFIG, None, ("val_seen",), houses.vocabulary, cache)
-    blind = open_world(replace(CONFIG, ablate="vision"), None, ("val_seen",), houses.vocabulary, cache)
+    other = open_world(SMALL_HOUSES, None, ("val_seen",), houses.vocabulary, cache)
+    blind = open_world(replace(SMALL_HOUSES, ablate="vision"), None, ("val_seen",), houses.vocabulary, cache)
     assert other.scenes is not houses.scenes
     assert other.sharing(houses).scenes is blind.sharing(houses).scenes is houses.scenes
     assert houses.sharing(blind).scenes is houses.scenes
@@ -122,10 +116,10 @@ def test_what_environments_of_a_world_sense(houses):
         "previous_action",
         "instruction",
     }
-    blind = replace(houses, config=replace(CONFIG, ablate="vision"))
+    blind = replace(houses, config=replace(SMALL_HOUSES, ablate="vision"))
     assert "rgb" not in set(blind.environment("train", 2).single_observation_space)
-    named = replace(CONFIG.imitation, loss=replace(CONFIG.imitation.loss, semantic=0.5))
-    naming = replace(houses, config=replace(CONFIG, imitation=named))
+    named = replace(SMALL_HOUSES.imitation, loss=replace(SMALL_HOUSES.imitation.loss, semantic=0.5))
+    naming = replace(houses, config=replace(SMALL_HOUSES, imitation=named))
     assert "category" in set(naming.environment("train", 2).single_observation_space)
     assert "category" not in set(naming.environment("train", 2, record=True).single_observation_space)
     deaf = houses.environment("train", 2, silent=True)
@@ -133,13 +127,13 @@ def test_what_environments_of_a_world_sense(houses):
 
 
 def test_the_time_limit_is_that_of_the_data_set_where_it_counts(houses):
-    world = replace(houses, config=replace(CONFIG, max_steps=7))
+    world = replace(houses, config=replace(SMALL_HOUSES, max_steps=7))
     assert world.environment("train", 2).max_steps == 7
     assert world.environment("val_seen", 2, record=True).max_steps == TIME_LIMITS["houses-short"] == world.patience
 
 
 def test_dev_is_taken_out_of_training(cache, houses):
-    config = replace(CONFIG, select="dev")
+    config = replace(SMALL_HOUSES, select="dev")
     world = open_world(config, None, ("train", "dev"), vocabulary=houses.vocabulary, cache=cache)
     parts = {name: {episode.scan for episode in episodes} for name, episodes in world.splits.items()}
     assert (len(parts["train"]), len(parts["dev"])) == (1, 1)

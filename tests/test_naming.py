@@ -6,32 +6,18 @@ import numpy as np
 import pytest
 import torch
 from gymnasium.vector import AutoresetMode
-from small_house import small_episodes, small_house
+from labels import CONFIG, EPISODES, PHASE, VOCABULARY, labelled_navigator
+from small_house import small_house
 
-from agents.config import CameraConfig, LanguageConfig, NavigatorConfig, PhaseConfig, TrainConfig
 from agents.learners.label_pretraining import STEPS, STOP, WALKS, Naming, Wanderer
 from agents.learners.sampler import EpisodeSampler
-from agents.policies.factory import build_camera_navigator
 from agents.policies.navigator import Navigator
 from agents.training.optimization import OptimizerStep
 from envs.continuous import ACTIONS, HousesSimulator, SceneCache, Sensors
 from envs.continuous.scenes import COLOUR_NAMES, ROOM_NAMES
 from envs.environment import NavigationVectorEnv
-from envs.houses.categories import CATEGORIES
 from envs.scene import Room
 from vln.errors import InputError
-from vln.language import Vocabulary
-
-EPISODES = small_episodes("one", 8)
-VOCABULARY = Vocabulary.build(["go to the red sofa near the wall on the floor"], 1)
-LABELS = {"category": len(CATEGORIES), "colour": len(COLOUR_NAMES)}
-PHASE = PhaseConfig(1, 5e-3, 0.5, method="naming")
-CONFIG = TrainConfig(
-    language=LanguageConfig(min_count=1, word_vectors=False, embedding=16, hidden=8),
-    navigator=NavigatorConfig(
-        hidden=16, view=16, dropout=0.0, feature_dropout=0.0, camera=CameraConfig(size=32, cells=4, channels=16)
-    ),
-)
 
 
 def environment(episodes=EPISODES, **labels: bool) -> NavigationVectorEnv:
@@ -40,17 +26,12 @@ def environment(episodes=EPISODES, **labels: bool) -> NavigationVectorEnv:
     return NavigationVectorEnv(simulator, episodes, VOCABULARY, len(EPISODES), autoreset_mode=mode, tensors=True)
 
 
-def navigator():
-    torch.manual_seed(0)
-    return build_camera_navigator(CONFIG, VOCABULARY, LABELS, None, len(ACTIONS))
-
-
 def naming(learner: Navigator, env: NavigationVectorEnv) -> Naming:
     return Naming(CONFIG, learner, env, EpisodeSampler(np.ones(len(EPISODES)), len(EPISODES), 0))
 
 
 def test_names_of_categories_and_colours_are_learnt():
-    learner, env = navigator(), environment(category=True, colour=True)
+    learner, env = labelled_navigator(), environment(category=True, colour=True)
     optimizer = OptimizerStep(learner, PHASE.learning_rate, 5.0)
     walks = naming(learner, env)
     losses = [float(walks.update(done, PHASE, optimizer)["semantic"]) for done in range(60)]
@@ -58,7 +39,7 @@ def test_names_of_categories_and_colours_are_learnt():
 
 
 def test_acting_is_not_touched_by_it():
-    learner = navigator()
+    learner = labelled_navigator()
     before = {name: value.clone() for name, value in learner.state_dict().items()}
     env = environment(category=True, colour=True)
     numbers = naming(learner, env).update(0, PHASE, OptimizerStep(learner, 1e-2, 5.0))
@@ -69,14 +50,14 @@ def test_acting_is_not_touched_by_it():
 
 
 def test_a_world_without_labels_is_named():
-    learner = navigator()
+    learner = labelled_navigator()
     with pytest.raises(InputError, match="perception.iterations: there are no labelled images"):
         naming(learner, environment()).update(0, PHASE, OptimizerStep(learner, 1e-2, 5.0))
 
 
 def test_whoever_comes_later_has_seen_the_same():
     """A resumed run walks the walks again that it has not kept."""
-    learner, env = navigator(), environment(category=True, colour=True)
+    learner, env = labelled_navigator(), environment(category=True, colour=True)
     whole, resumed = naming(learner, env), naming(learner, env)
     last = WALKS + 3
     for done in range(last + 1):
@@ -135,7 +116,7 @@ def test_rooms_are_those_that_things_are_in_and_may_be_the_target():
 
 
 def test_what_was_seen_can_be_forgotten():
-    learner, env = navigator(), environment(category=True, colour=True)
+    learner, env = labelled_navigator(), environment(category=True, colour=True)
     walks = naming(learner, env)
     walks.update(0, PHASE, OptimizerStep(learner, 1e-2, 5.0))
     assert walks._seen

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from house_walks import ACROSS, content, episode_across, replays_of, walk
 from matplotlib.colors import to_rgb
 from replay_cases import without_probabilities
-from test_replay_houses import ACROSS, episode_across, replays_of, walk
 
 from vln.errors import InputError
 from vln.replay.figure import View
@@ -31,12 +31,6 @@ def replay():
     lived = walk(episode, ACROSS)
     steps = tuple(dataclasses.replace(step, view_attention=(0.1,) * 15 + (0.9,)) for step in lived.steps)
     return replays_of([dataclasses.replace(lived, steps=steps)], [walk(episode, "rrfffs", "short")])[0]
-
-
-def content(page: str) -> dict:
-    found = re.search(r"const content = (\{.*\});\n", page)
-    assert found
-    return json.loads(found[1])
 
 
 def test_a_page_holds_everything(replay, tmp_path):

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from command_line import SMALL, run_script
+from command_line import ROOT, SMALL, run_script
 from learners import (
     SMALL_NAVIGATOR,
     fresh_navigator,
@@ -24,11 +24,8 @@ from learners import (
     small_world,
 )
 from teamwork import bad_input, bug, fail, killed
-from test_dagger import same_weights
-from test_ppo import stream_of
-from test_scripts import ROOT
-from test_trainer import before_update, press_ctrl_c
 from torch import Tensor, nn
+from trainers import before_update, press_ctrl_c, same_weights, stream_of
 
 from agents.config import DaggerConfig, ExplorationConfig, LossConfig, PhaseConfig, PpoConfig, TrainConfig
 from agents.learners.dagger import Shard, joined
@@ -173,27 +170,28 @@ def of_bodies(chunk: Chunk, rows: slice) -> Chunk:
 
 def name_together(workers: Workers) -> None:
     """Workers that name what they see learn, each from walks of its own, and have the same weights."""
-    import test_naming  # compiled code takes seconds to load, which other workers do without
+    import labels  # compiled code takes seconds to load, which other workers do without
+    from small_house import small_house
 
     from envs.continuous import HousesSimulator, SceneCache, Sensors
 
     use_threads(1)
-    learner, size = test_naming.navigator(), len(test_naming.EPISODES)
+    learner, size = labels.labelled_navigator(), len(labels.EPISODES)
     before = {name: value.clone() for name, value in learner.named_parameters()}
-    simulator = HousesSimulator(Sensors(32, 32, category=True, colour=True), scenes=SceneCache(test_naming.small_house))
+    simulator = HousesSimulator(Sensors(32, 32, category=True, colour=True), scenes=SceneCache(small_house))
     env = NavigationVectorEnv(
         simulator,
-        test_naming.EPISODES,
-        test_naming.VOCABULARY,
+        labels.EPISODES,
+        labels.VOCABULARY,
         size // workers.count,
         autoreset_mode=AutoresetMode.DISABLED,
         tensors=True,
     )
     sampler = EpisodeSampler(np.ones(size), size, 0, workers.rows)
-    naming = Naming(test_naming.CONFIG, learner, env, sampler, workers)
+    naming = Naming(labels.CONFIG, learner, env, sampler, workers)
     optimizer = OptimizerStep(learner, 1e-2, 5.0, workers=workers)
     for done in range(2):
-        numbers = naming.update(done, test_naming.PHASE, optimizer)
+        numbers = naming.update(done, labels.PHASE, optimizer)
     assert int(workers.sum(numbers["frames"])) == STEPS * size
     assert len(naming._seen["rgb"]) == 32 * int(numbers["frames"])
     assert everywhere_equal(dict(learner.named_parameters()), workers)

@@ -4,13 +4,11 @@ from dataclasses import replace
 
 import pytest
 import torch
-from learners import SMALL_NAVIGATOR, fresh_navigator, small_config, small_world
-from test_dagger import same_weights
-from test_houses_world import CONFIG as HOUSES
-from test_trainer import before_update, few, fresh, mean, press_ctrl_c
+from learners import SMALL_HOUSES, SMALL_NAVIGATOR, fresh_navigator, small_config, small_world
+from trainers import before_update, few, fresh, mean, press_ctrl_c, same_weights, stream_of
 
 from agents.config import LossConfig, PhaseConfig, PpoConfig, check_config
-from agents.learners.ppo import Chunk, Ppo, Stream, ppo_summary, ppo_targets
+from agents.learners.ppo import Chunk, Ppo, ppo_summary, ppo_targets
 from agents.learners.recording import Follower, record
 from agents.learners.recording import chunks as imitated
 from agents.learners.sampler import EpisodeSampler
@@ -30,14 +28,6 @@ SETTINGS = PpoConfig(steps=4, epochs=2, minibatches=2)
 @pytest.fixture(scope="module")
 def worlds(small_data) -> dict[str, World]:
     return {actions: small_world(small_data, small_config(actions=actions, max_steps=MAX_STEPS)) for actions in ACTIONS}
-
-
-def stream_of(world: World, navigator=None, frozen_eyes: bool = False) -> Stream:
-    """A stream of training episodes, and chance as at its start."""
-    navigator = navigator or fresh_navigator(world)
-    torch.manual_seed(1)
-    sampler = EpisodeSampler(world.lengths("train"), BATCH, 0)
-    return Stream(navigator, world.environment("train", BATCH), sampler, frozen_eyes)
 
 
 def joined(parts: list[Chunk]) -> dict[str, torch.Tensor]:
@@ -184,7 +174,7 @@ def test_parts_of_the_batch_add_up(worlds):
 
 @pytest.fixture(scope="module")
 def houses(tmp_path_factory) -> World:
-    return open_world(HOUSES, None, ("train",), cache=tmp_path_factory.mktemp("cache"))
+    return open_world(SMALL_HOUSES, None, ("train",), cache=tmp_path_factory.mktemp("cache"))
 
 
 def test_frozen_eyes_learn_from_what_was_seen_as_others_from_images(houses):

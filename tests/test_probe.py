@@ -7,9 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from command_line import SCRIPTS, SMALL, Result
-from test_page import content
-from test_speak import TINY
+from command_line import SCRIPTS, SMALL, SMALL_SPEAKER, Result
+from house_walks import content
 
 from vln.episodes import load_split
 from vln.trajectory import read_trajectories
@@ -58,7 +57,7 @@ def navigator(run, folder) -> Path:
 
 @pytest.fixture(scope="module")
 def speaker(run, folder) -> Path:
-    result = run("train_speaker.py", "r2r-speaker", *TINY, "--out", folder / "speaker")
+    result = run("train_speaker.py", "r2r-speaker", *SMALL_SPEAKER, "--out", folder / "speaker")
     assert result.code == 0, result.errors
     return folder / "speaker"
 

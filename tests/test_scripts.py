@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import torch
-from command_line import SMALL, run_script
+from command_line import ROOT, SMALL, run_script
 from learners import small_config, small_world
 
 from agents.training.checkpoint import load_checkpoint
@@ -26,7 +26,6 @@ from vln.metrics import METRICS
 from vln.submission import read_submission
 from vln.trajectory import Trajectory, read_trajectories
 
-ROOT = Path(__file__).parent.parent
 PRESETS = {"r2r-navigator": "graph", "r2r-seq2seq": "graph-low-level"}
 
 

@@ -8,7 +8,7 @@ from unittest.mock import patch
 
 import pytest
 import torch
-from command_line import SMALL, Result, Run, run_script
+from command_line import SMALL, SMALL_SPEAKER, Result, Run, run_script
 
 from agents.speaking.captioning import CaptionTrainer
 from agents.training.checkpoint import load_checkpoint
@@ -23,18 +23,7 @@ from vln.files import read_json_lines
 from vln.language import Vocabulary
 from vln.trajectory import read_trajectories
 
-_FLAGS = {
-    "iterations": 4,
-    "evaluate-every": 2,
-    "batch-size": 6,
-    "speaker.hidden": 16,
-    "speaker.view": 12,
-    "text.min-count": 1,
-    "text.max-length": 12,
-    "threads": 1,
-}
-TINY = tuple(str(part) for flag, value in _FLAGS.items() for part in (f"--{flag}", value))
-TRAIN = ("train_speaker.py", "r2r-speaker", *TINY)
+TRAIN = ("train_speaker.py", "r2r-speaker", *SMALL_SPEAKER)
 SPLIT = "val_unseen"
 
 
@@ -291,7 +280,7 @@ def test_houses_are_described_too(run_houses, folder):
     result = run_houses("train.py", "r2r-demo", "--out", follower, *agent, *eyes, *flags)
     assert result.code == 0, result.errors
     borrowed = ("--eyes-from", follower / LATEST, "--learning-rate", 0)
-    result = run_houses("train_speaker.py", "houses-speaker", "--out", speaker, *TINY, *small, *borrowed)
+    result = run_houses("train_speaker.py", "houses-speaker", "--out", speaker, *SMALL_SPEAKER, *small, *borrowed)
     assert result.code == 0, result.errors
     own, agents = (load_checkpoint(each / LATEST).part("average") for each in (speaker, follower))
     assert all(torch.equal(value, agents[name]) for name, value in own.items() if name.startswith("views."))

@@ -1,25 +1,21 @@
 """The trainer: learning learns, interrupted runs end like uninterrupted ones, broken ones lose nothing."""
 
 import json
-import signal
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 from learners import SMALL_NAVIGATOR, small_config, small_world
+from trainers import before_update, few, fresh, mean, press_ctrl_c, rows
 
-from agents.config import LossConfig, PhaseConfig, TrainConfig
+from agents.config import LossConfig, PhaseConfig
 from agents.training import log
 from agents.training.average import move_average
 from agents.training.checkpoint import load_checkpoint
 from agents.training.trainer import BEST, LATEST, Trainer
-from scripts.train import build_trainer
 from scripts.world import World
 from vln.errors import InputError
-from vln.files import read_json_lines
 from vln.language import Vocabulary
 
 # Dropout, so that chance matters; 6 updates of imitation, 5 of reinforcement.
@@ -34,42 +30,6 @@ FAST = replace(SMALL_NAVIGATOR, hidden=32, view=16)
 @pytest.fixture(scope="module")
 def world(small_data) -> World:
     return small_world(small_data, CONFIG)
-
-
-def few(small_data: Path, config: TrainConfig, count: int = 10) -> World:
-    """A world of a few training episodes in one building."""
-    world = small_world(small_data, config, ("train",))
-    return replace(world, splits={"train": world.splits["train"][: 6 * count : 6]})
-
-
-def fresh(world: World, folder: Path, evaluated: tuple[str, ...] = ("val_unseen",)) -> Trainer:
-    """A trainer as the script makes it."""
-    torch.manual_seed(world.config.seed)
-    return build_trainer(world, folder, "cpu", evaluated)
-
-
-def before_update(trainer: Trainer, number: int, act: Callable[[], Any]) -> None:
-    """Do something at the start of an update, counted from 1."""
-    update = trainer.update
-
-    def interrupted() -> dict[str, float]:
-        if trainer.iteration == number - 1:
-            act()
-        return update()
-
-    trainer.update = interrupted
-
-
-def press_ctrl_c() -> None:
-    signal.raise_signal(signal.SIGINT)
-
-
-def rows(folder: Path) -> list[dict[str, Any]]:
-    """The log but for the clock."""
-    return [
-        {name: value for name, value in row.items() if name not in ("seconds", "steps_per_second")}
-        for _, row in read_json_lines(folder / "metrics.jsonl")
-    ]
 
 
 # --- resuming ---
@@ -341,10 +301,6 @@ def test_numbers_that_are_none_stay_out_of_the_log(world, tmp_path):
 
 
 # --- learning learns ---
-
-
-def mean(history: list[dict[str, float]], name: str) -> float:
-    return sum(row[name] for row in history) / len(history)
 
 
 def test_imitation_learns_ten_episodes_by_heart(small_data, tmp_path):

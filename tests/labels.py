@@ -1,0 +1,27 @@
+"""A small house whose labels a small navigator learns."""
+
+import torch
+from small_house import small_episodes
+
+from agents.config import CameraConfig, LanguageConfig, NavigatorConfig, PhaseConfig, TrainConfig
+from agents.policies.factory import build_camera_navigator
+from envs.continuous import ACTIONS
+from envs.continuous.scenes import COLOUR_NAMES
+from envs.houses.categories import CATEGORIES
+from vln.language import Vocabulary
+
+EPISODES = small_episodes("one", 8)
+VOCABULARY = Vocabulary.build(["go to the red sofa near the wall on the floor"], 1)
+LABELS = {"category": len(CATEGORIES), "colour": len(COLOUR_NAMES)}
+PHASE = PhaseConfig(1, 5e-3, 0.5, method="naming")
+CONFIG = TrainConfig(
+    language=LanguageConfig(min_count=1, word_vectors=False, embedding=16, hidden=8),
+    navigator=NavigatorConfig(
+        hidden=16, view=16, dropout=0.0, feature_dropout=0.0, camera=CameraConfig(size=32, cells=4, channels=16)
+    ),
+)
+
+
+def labelled_navigator():
+    torch.manual_seed(0)
+    return build_camera_navigator(CONFIG, VOCABULARY, LABELS, None, len(ACTIONS))
