@@ -19,9 +19,9 @@ from vln.cli import say, show
 from vln.console import Console
 from vln.errors import InputError
 from vln.files import read_text, writable_folder
-from vln.inside.attention import attention_strip, check_attention
-from vln.inside.attention_figure import save_attention
 from vln.language import Vocabulary
+from vln.probing.attention import attention_strip, check_attention
+from vln.probing.attention_figure import save_attention
 from vln.replay.episode import Replay
 from vln.replay.figure import View
 from vln.replay.page import save_html

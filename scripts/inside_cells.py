@@ -25,7 +25,7 @@ from vln.cli import say, show
 from vln.console import Console
 from vln.errors import InputError
 from vln.files import writable_folder
-from vln.inside.probes import Finding, explain, halves
+from vln.probing.probes import Finding, explain, halves
 
 QUICK, FULL = (120, 200), (1_000_000, 2000)  # episodes and permutations
 # What leads to actions, so that holding a cell of it should change them.

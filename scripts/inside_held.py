@@ -11,7 +11,7 @@ from agents.probing.activations import Cell, RetracingAgent, held, layers_of
 from scripts.evaluate import Trained, live
 from scripts.inside_listen import Surroundings
 from scripts.worlds import EVALUATION_BATCH
-from vln.inside.predicates import KINDS, kind_chances
+from vln.probing.predicates import KINDS, action_probabilities
 from vln.statistics import Comparison, compare_paired
 from vln.trajectory import Trajectory
 
@@ -76,7 +76,8 @@ def _preferred(ground: Ground, retraced: Sequence[Trajectory], predicate: str) -
     """How what an agent prefers to do has changed, step by step."""
     places = Surroundings(ground.trained.world).places
     before, after = (
-        np.concatenate([kind_chances(each, places(each)) for each in lived]) for lived in (ground.lived, retraced)
+        np.concatenate([action_probabilities(each, places(each)) for each in lived])
+        for lived in (ground.lived, retraced)
     )
     values = ground.predicates.get(predicate)
     where = np.ones(len(before), bool) if values is None else values > values.mean()

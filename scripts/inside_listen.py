@@ -16,17 +16,17 @@ from scripts.speaker_world import BATCH, TrainedSpeaker
 from scripts.world import World
 from scripts.worlds import EVALUATION_BATCH
 from vln.episodes import Episode
-from vln.inside.predicates import (
+from vln.metrics import THRESHOLD
+from vln.probing.predicates import (
     Named,
+    action_kind,
     frequent_words,
-    kind_of,
     next_word_predicates,
     stack,
     step_predicates,
     word_predicates,
 )
-from vln.inside.probes import Moments
-from vln.metrics import THRESHOLD
+from vln.probing.probes import Moments
 from vln.replay.plan import trajectory_on_map
 from vln.rooms import Room, load_rooms
 from vln.trajectory import Pose, Trajectory
@@ -138,7 +138,7 @@ def signs(lived: Trajectory) -> tuple[str, ...]:
     """An arrow for each step of a trajectory in its own frame."""
     mapped = on_map(lived)
     pairs = zip(mapped.poses, mapped.steps, strict=False)
-    return tuple(SIGNS[kind_of(before, step, step.choice, step.pose)] for before, step in pairs)
+    return tuple(SIGNS[action_kind(before, step, step.choice, step.pose)] for before, step in pairs)
 
 
 def on_map(lived: Trajectory) -> Trajectory:

@@ -14,9 +14,9 @@ from rich.text import Text
 from agents.probing.activations import Cell
 from scripts.inside_listen import Heard
 from vln.files import write_json, write_text
-from vln.inside.figure import save_cells
-from vln.inside.probes import Finding, halves
-from vln.inside.shown import ShownCell, line_text, page, show_cell
+from vln.probing.cell_figure import save_cells
+from vln.probing.cell_text import ShownCell, line_text, page, show_cell
+from vln.probing.probes import Finding, halves
 
 SHOWN = 3  # cells of a part in the terminal, twice as many in the figure
 

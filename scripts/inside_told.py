@@ -13,8 +13,8 @@ from scripts.inside_held import Hold, compared
 from scripts.speaker_world import BATCH, TrainedSpeaker, captions, described, in_batches
 from vln.captions import caption_scores
 from vln.episodes import Episode
-from vln.inside.probes import Moments
 from vln.language import PAD
+from vln.probing.probes import Moments
 
 
 @dataclass(frozen=True, eq=False)

@@ -45,7 +45,7 @@ from vln.keyboard import Keys, Script, keyboard
 from vln.language import Vocabulary, check_readable, unknown_words
 from vln.replay.outcome import COLOURS, SIGNS, WORDS
 from vln.replay.scores import score_houses
-from vln.replay.style import way_text
+from vln.replay.style import distance_text
 from vln.trajectory import Trajectory, read_trajectories, write_trajectories
 
 PATIENCE = 2000  # steps of a person
@@ -212,7 +212,7 @@ def result(trajectory: Trajectory) -> Text:
     if scores is None:
         return Text(f"{end} after {steps}; there is no goal to measure by")
     succeeded = bool(scores["SR"])
-    place = way_text(scores["NE"], " from the goal") + (f" ({trajectory.target})" if trajectory.target else "")
+    place = distance_text(scores["NE"], " from the goal") + (f" ({trajectory.target})" if trajectory.target else "")
     told = f"{end} {place} after {steps} and {scores['TL']:.1f} m, SPL {scores['SPL']:.2f}"
     return Text.assemble((f"{SIGNS[succeeded]} {WORDS[succeeded]}", f"bold {COLOURS[succeeded]}"), f": {told}")
 

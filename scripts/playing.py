@@ -23,7 +23,7 @@ from vln.language import Vocabulary
 from vln.replay.halfblocks import picture_text
 from vln.replay.minimap import Mark, mini_map
 from vln.replay.plan import FloorPlan, pose_on_map
-from vln.replay.style import AGENTS, way_text
+from vln.replay.style import AGENTS, distance_text
 from vln.replay.terminal import attention_text
 from vln.trajectory import Pose
 
@@ -203,7 +203,7 @@ def tell(infos: dict[str, Any], steps: int, hint: bool) -> str:
     parts = [f"step {steps}"]
     distance = float(infos["distance"][0])
     if hint:
-        parts.append("the goal is unknown" if np.isnan(distance) else way_text(distance, " to the goal"))
+        parts.append("the goal is unknown" if np.isnan(distance) else distance_text(distance, " to the goal"))
     if infos["collided"][0]:
         parts.append("something is in the way")
     return "   ".join(parts)

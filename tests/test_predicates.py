@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vln.inside.predicates import (
+from vln.probing.predicates import (
     KINDS,
+    action_probabilities,
     frequent_words,
-    kind_chances,
     next_word_predicates,
     since,
     stack,
@@ -89,7 +89,7 @@ def test_steps_in_houses():
     assert told(found, "near enough to stop") == [0, 0, 0, 1]
     assert told(found, "place: kitchen") == [0, 0, 0, 1]
     assert found["share of the way left"].tolist() == [1, 1, 0.75, 0.25]
-    np.testing.assert_allclose(kind_chances(episode)[:, KINDS.index("stop")], [0.25, 0.25, 0.25, 1.0])
+    np.testing.assert_allclose(action_probabilities(episode)[:, KINDS.index("stop")], [0.25, 0.25, 0.25, 1.0])
 
 
 def test_steps_on_graphs():
@@ -106,7 +106,7 @@ def test_steps_on_graphs():
     assert told(found, "has been here before") == [0, 0, 0, 0]
     assert "metres to the goal" not in found
     around = {name: Pose(name, place, 0.0, 0.0) for name, place in zip("abcd", places, strict=False)}
-    chances = kind_chances(episode, around)
+    chances = action_probabilities(episode, around)
     assert chances.sum(1) == pytest.approx(1)
     assert chances[1, KINDS.index("right")] == 0.75
 

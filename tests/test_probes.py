@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vln.errors import InputError
-from vln.inside.probes import LEVEL, Moments, explain, halves, shuffled, supported
+from vln.probing.probes import LEVEL, Moments, explain, halves, shuffled, supported
 
 EPISODES, STEPS, NOISE = 60, 12, 40
 

@@ -22,11 +22,11 @@ from vln.graph import NavigationGraph, load_graphs
 from vln.replay.animation import STRONGEST, frames, status
 from vln.replay.figure import View, draw_episode, save_png
 from vln.replay.moves import describe_step
-from vln.replay.reading import readers, shown_words, word_weights
 from vln.replay.select import Selection, make_runs, replay_episodes
 from vln.replay.style import AGENTS, ATTENTION, GOAL
 from vln.replay.submitted import to_trajectories
 from vln.replay.terminal import render_episode
+from vln.replay.word_attention import shown_words, with_word_attention, word_weights
 from vln.rooms import Room, load_rooms
 from vln.submission import read_submission, write_submission
 from vln.trajectory import Pose, Step, Trajectory, read_trajectories, write_trajectories
@@ -98,7 +98,7 @@ def test_attention_over_other_words_is_not_shown(walks):
     deaf = dataclasses.replace(
         walks[0], words=("<eos>",), steps=tuple(dataclasses.replace(s, word_attention=(1.0,)) for s in walks[0].steps)
     )
-    assert readers([walks[0], deaf]) == [0]
+    assert with_word_attention([walks[0], deaf]) == [0]
 
 
 def test_worst_and_best(small_data, walks):

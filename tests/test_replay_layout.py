@@ -9,11 +9,11 @@ from collisions import collisions
 from matplotlib.axes import Axes
 from replay_cases import random_replay, without_probabilities
 
-from vln.replay import space, style
+from vln.replay import ground, style
 from vln.replay.column import STATUS, Moving, status_block
 from vln.replay.figure import View, draw_episode
+from vln.replay.label_placement import free_spot
 from vln.replay.layout import Window
-from vln.replay.places import free_spot
 
 FEW, MANY = 8, 200  # episodes
 
@@ -21,7 +21,7 @@ FEW, MANY = 8, 200  # episodes
 @pytest.fixture(autouse=True)
 def coarse_ground(monkeypatch):
     """The ground is painted in fewer pixels, which takes most of the time of a figure and places nothing."""
-    monkeypatch.setattr(space, "PIXELS", 200)
+    monkeypatch.setattr(ground, "PIXELS", 200)
 
 
 def found_in(seeds: range) -> dict[int, list[str]]:

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vln.errors import InputError
-from vln.replay.lanes import lane
 from vln.replay.moves import chosen_probability, describe_step
+from vln.replay.parallel_paths import offset_path
 from vln.replay.style import shorten, text_width, wrap
 from vln.rooms import load_rooms
 from vln.trajectory import Pose, Step
@@ -42,14 +42,14 @@ def test_probability_of_the_choice():
 
 def test_lanes_keep_to_the_right():
     there_and_back = np.array([[0.0, 0.0], [0.0, 2.0], [0.0, 2.0], [0.0, 0.0]])
-    out, waiting, back = lane(there_and_back, 0.5)
+    out, waiting, back = offset_path(there_and_back, 0.5)
     assert out.tolist() == [[0, 0], [0.5, 0], [0.5, 2]]
     assert len(waiting) == 0
     assert back.tolist() == [[0.5, 2], [-0.5, 2], [-0.5, 0], [0, 0]]
 
 
 def test_lanes_mitre_corners():
-    first, second = lane(np.array([[0.0, 0.0], [0.0, 2.0], [2.0, 2.0]]), 0.5)
+    first, second = offset_path(np.array([[0.0, 0.0], [0.0, 2.0], [2.0, 2.0]]), 0.5)
     np.testing.assert_allclose(first[-1], [0.5, 1.5])
     np.testing.assert_allclose(second[0], [0.5, 1.5])
 
@@ -57,7 +57,7 @@ def test_lanes_mitre_corners():
 @given(st.lists(st.tuples(st.integers(-3, 3), st.integers(-3, 3)), min_size=2, max_size=8), st.floats(-1, 1))
 def test_lanes_start_and_end_where_the_path_does(points, offset):
     path = np.array(points, dtype=float)
-    drawn = [piece for piece in lane(path, offset) if len(piece)]
+    drawn = [piece for piece in offset_path(path, offset) if len(piece)]
     assert len(drawn) == int((np.diff(path, axis=0) != 0).any(axis=1).sum())
     if drawn:
         np.testing.assert_allclose([drawn[0][0], drawn[-1][-1]], [path[0], path[-1]])

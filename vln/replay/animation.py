@@ -22,7 +22,7 @@ from vln.replay.figure import Scene, View, draw_episode
 from vln.replay.map import pointer
 from vln.replay.moves import chosen_probability, describe_step
 from vln.replay.outcome import COLOURS, ending, outcome_colour
-from vln.replay.reading import shown_words, word_weights
+from vln.replay.word_attention import shown_words, word_weights
 from vln.trajectory import Step
 
 DPI = 120
@@ -210,7 +210,7 @@ def status(replay: Replay, agent: int, moment: int) -> tuple[str, str]:
     trajectory = replay.trajectories[agent]
     reached = min(moment, len(trajectory.steps))
     distance = replay.to_goal(agent, reached)
-    left = style.way_text(distance)
+    left = style.distance_text(distance)
     if moment == 0:
         return "at the start", left
     if moment > len(trajectory.steps):

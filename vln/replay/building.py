@@ -14,8 +14,8 @@ from vln.floors import Floors
 from vln.metrics import THRESHOLD
 from vln.replay import style
 from vln.replay.episode import GraphReplay
+from vln.replay.ground import Ground, name_rooms, paint_ground
 from vln.replay.map import Panel, draw_circle, draw_goal, write_names
-from vln.replay.space import Ground, name_rooms, paint_ground
 from vln.rooms import Room
 from vln.trajectory import Step
 

@@ -1,4 +1,4 @@
-"""The text beside a map: instruction, who is who with scores, signs and, in animations, what each agent does."""
+"""The text beside a map: instruction, who is who with scores, symbols and, in animations, what each agent does."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -15,9 +15,9 @@ from matplotlib.transforms import Bbox
 from vln.replay import style
 from vln.replay.episode import HouseReplay, Replay
 from vln.replay.fonts import drawable, families
-from vln.replay.outcome import outcome_colour, outcome_sign
+from vln.replay.legend import Entry, demonstration_name, draw_entry
+from vln.replay.outcome import outcome_colour, outcome_mark
 from vln.replay.plan import Views
-from vln.replay.signs import Sign, demonstration_name, draw_sign
 from vln.replay.strip import FEW, caption, shown_moments
 
 WIDTH = 236.0  # points
@@ -35,7 +35,12 @@ DARK = 6.0  # metres at which depth is darkest
 DARKEST = (18, 24, 48)
 SWATCH = 24.0
 TITLE = 10.5
-SIGN_SIZE, SIGN_TEXT, SIGN_GAP, SIGN_ROW = 6.6, 15.0, 4.0, 13.0  # of the meanings of signs, and points to their left
+ENTRY_SIZE, ENTRY_TEXT, ENTRY_GAP, ENTRY_ROW = (
+    6.6,
+    15.0,
+    4.0,
+    13.0,
+)  # points: size, indent, gap, row
 STATUS, STATUS_TEXT = 25.0, 12.0  # points of the rows that tell what agents do, and left of their text
 
 
@@ -154,16 +159,16 @@ def _agent_row(axes: Axes, middle: float, replay: Replay, agent: int, name: str)
             continue
         told, look = style.score_text(column, scores[column]), {}
         if column == "SR":
-            told = f"{outcome_sign(replay, agent)} {told}"
+            told = f"{outcome_mark(replay, agent)} {told}"
             look = {"color": outcome_colour(replay, agent), "weight": "bold"}
         _text(axes, _right(number), middle + 2.8, told, size=7.8, ha="right", **look)
 
 
-def signs_block(signs: Sequence[Sign]) -> Block:
-    """What the signs on the map mean, two a row where both have room."""
-    room = WIDTH - SIGN_TEXT
-    told = [style.shorten(sign.meaning, SIGN_SIZE, room) for sign in signs]
-    wide = [style.text_width(each, SIGN_SIZE) > room - WIDTH / 2 - SIGN_GAP for each in told]
+def entries_block(entries: Sequence[Entry]) -> Block:
+    """What the symbols on the map mean, two a row where both have room."""
+    room = WIDTH - ENTRY_TEXT
+    told = [style.shorten(entry.meaning, ENTRY_SIZE, room) for entry in entries]
+    wide = [style.text_width(each, ENTRY_SIZE) > room - WIDTH / 2 - ENTRY_GAP for each in told]
     narrow = [number for number, each in enumerate(wide) if not each]
     pairs = (len(narrow) + 1) // 2
     places = {number: (place % 2, place // 2) for place, number in enumerate(narrow)}
@@ -171,11 +176,11 @@ def signs_block(signs: Sequence[Sign]) -> Block:
 
     def draw(axes: Axes, y: float) -> None:
         for number, (across, down) in places.items():
-            x, middle = across * WIDTH / 2 + 6, y + 6 + down * SIGN_ROW
-            axes.add_artist(draw_sign(signs[number], x, middle))
-            _text(axes, x + SIGN_TEXT - 6, middle + 2.4, told[number], size=SIGN_SIZE, color=style.FAINT)
+            x, middle = across * WIDTH / 2 + 6, y + 6 + down * ENTRY_ROW
+            axes.add_artist(draw_entry(entries[number], x, middle))
+            _text(axes, x + ENTRY_TEXT - 6, middle + 2.4, told[number], size=ENTRY_SIZE, color=style.FAINT)
 
-    return Block((pairs + sum(wide)) * SIGN_ROW, draw)
+    return Block((pairs + sum(wide)) * ENTRY_ROW, draw)
 
 
 def status_block(replay: Replay, moving: Moving) -> Block:

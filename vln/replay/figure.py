@@ -21,6 +21,7 @@ from vln.replay.episode import GraphReplay, HouseReplay, Replay
 from vln.replay.fonts import FONT, missing_font
 from vln.replay.house_map import HouseMap
 from vln.replay.layout import GUTTER, TITLE, Grid, Window, arrange, frame, scale_bar
+from vln.replay.legend import Entry, attention_entry, map_entries, probability_entry
 from vln.replay.map import (
     Panel,
     Site,
@@ -31,9 +32,8 @@ from vln.replay.map import (
     draw_trail,
     occupied,
 )
-from vln.replay.outcome import outcome_sign
-from vln.replay.reading import readers, shown_words
-from vln.replay.signs import Sign, attention_sign, map_signs, probability_sign
+from vln.replay.outcome import outcome_mark
+from vln.replay.word_attention import shown_words, with_word_attention
 from vln.rooms import Room
 
 EDGE = 0.16  # inches around everything
@@ -215,7 +215,7 @@ def _draw_maps(
     for place, panel in enumerate(panels):
         for agent, trajectory in enumerate(replay.trajectories):
             taken = occupied(panel, replay.trajectories[0].start)
-            outcome = outcome_sign(replay, agent)
+            outcome = outcome_mark(replay, agent)
             trails[agent][place][-1].extend(draw_badge(panel, trajectory.poses[-1], agent, outcome, taken))
         if numbered and isinstance(replay, HouseReplay):
             strip.draw_numbers(panel, replay, strip.shown_moments(replay))
@@ -242,7 +242,7 @@ def _column(
 ) -> list[column.Block]:
     attended = replay.trajectories if moving else ()
     text = shown_words(attended) if attended else replay.trajectories[0].instruction.split()
-    reading, missing = readers(attended), missing_font(replay.trajectories[0].instruction)
+    reading, missing = with_word_attention(attended), missing_font(replay.trajectories[0].instruction)
     if missing:  # nobody could read boxes
         text, reading = missing.split(), []
     blocks = [
@@ -252,22 +252,22 @@ def _column(
     ]
     if moving:
         blocks.append(column.status_block(replay, moving))
-    blocks.append(column.signs_block(_signs(replay, several_floors, animated=moving is not None)))
+    blocks.append(column.entries_block(_entries(replay, several_floors, animated=moving is not None)))
     if isinstance(replay, HouseReplay):
         blocks.append(column.views_block(replay, moving) if moving else column.seen_block(replay))
     return blocks
 
 
-def _signs(replay: Replay, several_floors: bool, animated: bool) -> list[Sign]:
+def _entries(replay: Replay, several_floors: bool, animated: bool) -> list[Entry]:
     """What the legend explains."""
-    signs = map_signs(replay, several_floors)
+    entries = map_entries(replay, several_floors)
     if animated:
         steps = [step for each in replay.trajectories for step in each.steps]
         if isinstance(replay, GraphReplay) and any(step.probabilities for step in steps):
-            signs.append(probability_sign())
-        if reading := readers(replay.trajectories):
-            signs.append(attention_sign(reading))
-    return signs
+            entries.append(probability_entry())
+        if reading := with_word_attention(replay.trajectories):
+            entries.append(attention_entry(reading))
+    return entries
 
 
 def _page(grid: Grid, height: float, dpi: float) -> Figure:

@@ -12,11 +12,11 @@ from matplotlib.path import Path as Shape
 from vln.floors import Floors
 from vln.replay import style
 from vln.replay.episode import HouseReplay
+from vln.replay.ground import NAME_SIZE, Name, pixel_centres, place_names
+from vln.replay.label_placement import TALL, boxes_of_outline
 from vln.replay.layout import Window
 from vln.replay.map import Panel, draw_circle, draw_goal, write_names
-from vln.replay.places import TALL, boxes_of_outline
 from vln.replay.plan import PlanBox, PlanDoor
-from vln.replay.space import NAME_SIZE, Name, pixel_centres, place_names
 from vln.trajectory import Step
 
 WALL = 0.12  # metres of wall drawn around each room

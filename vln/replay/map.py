@@ -20,11 +20,11 @@ from matplotlib.transforms import Affine2D
 from vln.floors import Floors
 from vln.replay import style
 from vln.replay.fonts import FONT, drawable, families
-from vln.replay.lanes import lane
+from vln.replay.ground import NAME_SIZE, Name
+from vln.replay.label_placement import boxes_of_line, boxes_of_ray, boxes_of_text, free_spot, half_size
 from vln.replay.layout import Window
 from vln.replay.moves import moved
-from vln.replay.places import boxes_of_line, boxes_of_ray, boxes_of_text, free_spot, half_size
-from vln.replay.space import NAME_SIZE, Name
+from vln.replay.parallel_paths import offset_path
 from vln.trajectory import Pose, Step, Trajectory
 
 BADGE = 11.0  # points from an end to its letter
@@ -151,7 +151,7 @@ def draw_trail(panel: Panel, trajectory: Trajectory, agent: int, agents: int) ->
     # Paths in continuous worlds seldom lie on one another, and near walls a lane to the side would be in the wall.
     smooth = not trajectory.start.viewpoint
     place = agent - (agents - 1) / 2 if smooth else agent + 0.5
-    colour, offset = style.AGENTS[agent], place * style.LANE / panel.scale
+    colour, offset = style.AGENTS[agent], place * style.PATH_SPACING / panel.scale
     trail: list[list[Artist]] = [[]]
     pieces = _steps(panel, points, offset, colour, style.LINE, 4, _marked(points, panel.scale, smooth))
     for (before, after), drawn in zip(pairwise(trajectory.poses), pieces, strict=True):
@@ -196,7 +196,7 @@ def _steps(
     """Lines of each step of a path on this storey; steps to another storey are dashed, with a marker."""
     on = [panel.shows(z) for z in points[:, 2]]
     steps: list[list[Artist]] = []
-    for step, piece in enumerate(lane(points[:, :2], offset)):
+    for step, piece in enumerate(offset_path(points[:, :2], offset)):
         here = on[step] or on[step + 1]
         if not here or not len(piece):
             steps.append([])

@@ -9,7 +9,7 @@ SIGNS = {True: "✔", False: "✘"}
 COLOURS = {True: "#1a7f37", False: "#c4262e"}
 
 
-def outcome_sign(replay: Replay, agent: int) -> str:
+def outcome_mark(replay: Replay, agent: int) -> str:
     """A check mark for success, a cross for failure, nothing where the goal is unknown."""
     succeeded = replay.succeeded(agent)
     return "" if succeeded is None else SIGNS[succeeded]

@@ -24,11 +24,11 @@ from vln.replay.column import source_line
 from vln.replay.episode import GraphReplay, HouseReplay, Replay
 from vln.replay.figure import View, draw_maps
 from vln.replay.fonts import font_faces
+from vln.replay.legend import attention_entry, demonstration_name, map_entries, svg_line, svg_symbol
 from vln.replay.map import Panel
 from vln.replay.moves import describe_step
-from vln.replay.outcome import ending, outcome, outcome_colour, outcome_sign
-from vln.replay.reading import shown_words, word_weights
-from vln.replay.signs import attention_sign, demonstration_name, line_path, map_signs, sign_path
+from vln.replay.outcome import ending, outcome, outcome_colour, outcome_mark
+from vln.replay.word_attention import shown_words, word_weights
 from vln.trajectory import Pose, Step, Trajectory
 
 TEMPLATE, MARK, FONTS = Path(__file__).with_name("page.html"), "/*CONTENT*/null", "/*FONTS*/"
@@ -79,15 +79,15 @@ def _content(replay: Replay, view: View) -> dict[str, Any]:
 
 def _legend(replay: Replay, several_floors: bool) -> list[dict[str, Any]]:
     """What each sign on the map means, and the path of SVG that draws it around (0, 0) in points."""
-    signs = [(sign.meaning, sign_path(sign)) for sign in map_signs(replay, several_floors)]
+    entries = [(entry.meaning, svg_symbol(entry)) for entry in map_entries(replay, several_floors)]
     if not replay.withheld:
-        signs.insert(1, (demonstration_name(replay), line_path(style.DEMONSTRATION, style.BAND - 1.5)))
+        entries.insert(1, (demonstration_name(replay), svg_line(style.DEMONSTRATION, style.BAND - 1.5)))
     names = enumerate(replay.agents)
-    paths = [(f"{style.LETTERS[agent]}  {name}", line_path(style.AGENTS[agent], style.LINE)) for agent, name in names]
+    paths = [(f"{style.LETTERS[agent]}  {name}", svg_line(style.AGENTS[agent], style.LINE)) for agent, name in names]
     steps = [step for each in replay.trajectories for step in each.steps]
     attends = any(step.word_attention or step.view_attention for step in steps)
-    lit = [("attended to", sign_path(attention_sign([])))] if attends else []
-    return [{"meaning": meaning, "path": path} for meaning, path in (*signs, *paths, *lit)]
+    lit = [("attended to", svg_symbol(attention_entry([])))] if attends else []
+    return [{"meaning": meaning, "path": path} for meaning, path in (*entries, *paths, *lit)]
 
 
 def _map(replay: Replay, view: View) -> tuple[Image.Image, list[Panel]]:
@@ -111,13 +111,13 @@ def _agent(
         "colour": style.AGENTS[number],
         "scores": told,
         "outcome": outcome(replay, number),
-        "sign": outcome_sign(replay, number),
+        "sign": outcome_mark(replay, number),
         "ending": ending(replay, number),
         "ended": outcome_colour(replay, number),
         "words": words,
         "pictures": pictures,
         "places": [_place(pose, panels, height) for pose in trajectory.poses],
-        "left": [style.way_text(replay.to_goal(number, moment), " to the goal") for moment in moments],
+        "left": [style.distance_text(replay.to_goal(number, moment), " to the goal") for moment in moments],
         "steps": [_step(replay, trajectory, moment, words) for moment in moments[:-1]],
     }
 

@@ -9,8 +9,8 @@ import numpy as np
 from vln.replay import style
 from vln.replay.episode import HouseReplay
 from vln.replay.fonts import FONT
+from vln.replay.label_placement import free_spot, half_size
 from vln.replay.map import Panel, occupied
-from vln.replay.places import free_spot, half_size
 from vln.replay.plan import Views
 from vln.trajectory import Pose, Trajectory
 
@@ -62,7 +62,7 @@ def caption(replay: HouseReplay, agent: int, moment: int) -> str:
         return "start"
     if moment == len(trajectory.steps):
         return "stop" if trajectory.steps[-1].choice == "stop" else "out of time"
-    return style.way_text(distance) or f"step {moment}"
+    return style.distance_text(distance) or f"step {moment}"
 
 
 def draw_numbers(panel: Panel, replay: HouseReplay, moments: Moments) -> None:

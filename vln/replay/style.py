@@ -31,7 +31,7 @@ ROOM_NAME = "#7d7d7d"
 
 BAND = 6.5  # width of the demonstration
 LINE = 2.0  # width of an executed path
-LANE = 2.6  # between neighbouring executed paths
+PATH_SPACING = 2.6  # between neighbouring executed paths
 FRAME = 0.25  # between a letter on a map and its frame, in sizes of the letter
 
 CIRCLE: dict[str, Any] = {"fill": False, "ec": INK, "lw": 0.8, "ls": (0, (3.5, 2.5))}  # around the goal
@@ -94,7 +94,7 @@ def wrap(words: Sequence[str], size: float, width: float, dpi: float) -> list[li
     lines: list[list[Placed]] = [[]]
     x = 0.0
     for word in (shorten(word, size, width) for word in words):
-        joined, length = clings(word), text_width(word, size, dpi)
+        joined, length = follows_closely(word), text_width(word, size, dpi)
         start = x if joined or not lines[-1] else x + space
         if lines[-1] and not joined and start + length > width:
             lines.append([])
@@ -104,7 +104,7 @@ def wrap(words: Sequence[str], size: float, width: float, dpi: float) -> list[li
     return lines
 
 
-def clings(word: str) -> bool:
+def follows_closely(word: str) -> bool:
     """Whether a word is punctuation that follows the word before it without a space."""
     return bool(word) and all(letter in ".,;:!?)" for letter in word)
 
@@ -127,6 +127,6 @@ def score_text(name: str, value: float) -> str:
     return f"{value:.1f}" if name in ("NE", "TL") else f"{value:.2f}"
 
 
-def way_text(metres: float | None, to: str = " to goal") -> str:
+def distance_text(metres: float | None, to: str = " to goal") -> str:
     """How far the goal is, as text; empty where it is withheld, "no way" where it cannot be reached."""
     return "" if metres is None else f"{'no way' if math.isinf(metres) else f'{metres:.1f} m'}{to}"

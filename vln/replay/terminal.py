@@ -15,10 +15,10 @@ from vln.replay.episode import HouseReplay, Replay
 from vln.replay.halfblocks import Pictures, shrink
 from vln.replay.minimap import Mark, mini_map
 from vln.replay.moves import chosen_probability, describe_group, group_steps
-from vln.replay.outcome import ending, outcome_colour, outcome_sign
-from vln.replay.reading import readers, shown_words, word_weights
+from vln.replay.outcome import ending, outcome_colour, outcome_mark
 from vln.replay.scores import Scores
-from vln.replay.style import AGENTS, ATTENTION, DEMONSTRATION, LETTERS, clings, score_text, way_text
+from vln.replay.style import AGENTS, ATTENTION, DEMONSTRATION, LETTERS, distance_text, follows_closely, score_text
+from vln.replay.word_attention import shown_words, with_word_attention, word_weights
 from vln.trajectory import Step, Trajectory
 
 IN_METRES = ("TL", "NE")
@@ -62,7 +62,7 @@ def _steps(replay: Replay, agent: int) -> list[RenderableType]:
     trajectory = replay.trajectories[agent]
     words = shown_words([trajectory])
     # The many steps of continuous worlds have their strongest words in a column.
-    reads = bool(readers([trajectory])) and bool(trajectory.start.viewpoint)
+    reads = bool(with_word_attention([trajectory])) and bool(trajectory.start.viewpoint)
     columns = [column for column in _columns(replay, agent) if any(column[1:])]
     sides = ["<" if column[0] in ("action", "reads") else ">" for column in columns]
     widths = [max(map(len, column)) for column in columns]
@@ -87,7 +87,7 @@ def _columns(replay: Replay, agent: int) -> list[list[str]]:
         ["step", "0", *(str(behind) for _, behind in groups)],
         ["action", "start", *(describe_group(trajectory, *group) for group in groups)],
         ["p", "", *(_chance(trajectory.steps[slice(*group)]) for group in groups)],
-        ["to goal", *(way_text(distance, "") for distance in distances)],
+        ["to goal", *(distance_text(distance, "") for distance in distances)],
         ["reads", "", *(_strongest(trajectory, first) for first, _ in groups)],
     ]
 
@@ -126,7 +126,7 @@ def attention_text(words: Sequence[str], weights: np.ndarray) -> Text:
     for place, (word, share) in enumerate(zip(words, shares, strict=True)):
         # Brackets are for terminals and files without colours.
         shown = f"[{word}]" if place == int(shares.argmax()) else word
-        text.append("" if not place or clings(word) else " ")
+        text.append("" if not place or follows_closely(word) else " ")
         text.append(shown, style=_heat(float(share)))
     return text
 
@@ -156,4 +156,4 @@ def _score(replay: Replay, agent: int, metric: str, scores: Scores) -> Text:
     told = score_text(metric, scores[metric])
     if metric != "SR":
         return Text(told)
-    return Text(f"{outcome_sign(replay, agent)} {told}", style=f"bold {outcome_colour(replay, agent)}")
+    return Text(f"{outcome_mark(replay, agent)} {told}", style=f"bold {outcome_colour(replay, agent)}")

@@ -10,7 +10,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from vln.figures import save_figure
-from vln.inside.attention import OVER, Attended, attended
+from vln.probing.attention import OVER, Attended, attended
 from vln.replay import style
 from vln.replay.episode import HouseReplay, Replay
 from vln.replay.fonts import FONT, drawable, families

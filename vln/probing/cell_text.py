@@ -8,8 +8,8 @@ import numpy as np
 from matplotlib.colors import to_rgb
 from rich.text import Text
 
-from vln.inside.probes import Finding
-from vln.replay.style import AGENTS, clings
+from vln.probing.probes import Finding
+from vln.replay.style import AGENTS, follows_closely
 
 NEGATIVE, POSITIVE = (np.array(to_rgb(colour)) for colour in AGENTS[:2])
 STRONGEST = 0.9  # share of a colour at a cell's largest values
@@ -88,7 +88,7 @@ def line_text(line: Line, scale: float) -> Text:
     """A line for a terminal, underlined where the predicate holds."""
     text = Text()
     for place, (sign, value, holds) in enumerate(zip(line.signs, line.values.tolist(), line.holds, strict=True)):
-        text.append("" if not place or clings(sign) else " ")
+        text.append("" if not place or follows_closely(sign) else " ")
         red, green, blue = shade(value / scale)
         text.append(sign, style=f"{'underline ' if holds else ''}black on rgb({red},{green},{blue})")
     return text

@@ -1,4 +1,4 @@
-"""What the signs on a map mean, for the legends of figures and pages."""
+"""What the entries on a map mean, for the legends of figures and pages."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,8 +17,8 @@ STROKE = 13.0  # points, length of a line in a legend
 
 
 @dataclass(frozen=True)
-class Sign:
-    """A sign.
+class Entry:
+    """A entry.
 
     Attributes:
         meaning: What it means.
@@ -29,30 +29,33 @@ class Sign:
     look: dict[str, Any] = field(default_factory=dict)
 
 
-def map_signs(replay: Replay, several_floors: bool) -> list[Sign]:
-    """The signs on the maps of an episode."""
+def map_entries(replay: Replay, several_floors: bool) -> list[Entry]:
+    """The entries on the maps of an episode."""
     ink = style.INK
-    signs = [Sign("start and heading", {"marker": "o", "ms": 5.5, "mfc": "white", "mec": ink, "mew": 1.3})]
+    entries = [Entry("start and heading", {"marker": "o", "ms": 5.5, "mfc": "white", "mec": ink, "mew": 1.3})]
     if not replay.withheld:
-        signs.append(Sign("goal", {"marker": "*", "ms": 10, "mfc": style.GOAL, "mec": ink, "mew": 0.7}))
-        signs.extend(_house_signs(replay) if isinstance(replay, HouseReplay) else _graph_signs(replay))
+        entries.append(Entry("goal", {"marker": "*", "ms": 10, "mfc": style.GOAL, "mec": ink, "mew": 0.7}))
+        entries.extend(_house_entries(replay) if isinstance(replay, HouseReplay) else _graph_entries(replay))
     if several_floors:
-        signs.append(Sign("path goes on upstairs", {"marker": "^", "ms": 6, "mfc": style.FAINT, "mec": "white"}))
-        signs.append(Sign("path goes on downstairs", {"marker": "v", "ms": 6, "mfc": style.FAINT, "mec": "white"}))
-    return signs
+        entries.append(Entry("path goes on upstairs", {"marker": "^", "ms": 6, "mfc": style.FAINT, "mec": "white"}))
+        entries.append(Entry("path goes on downstairs", {"marker": "v", "ms": 6, "mfc": style.FAINT, "mec": "white"}))
+    return entries
 
 
-def _graph_signs(replay: Replay) -> list[Sign]:
+def _graph_entries(replay: Replay) -> list[Entry]:
     near = {"marker": "o", "ms": 4.2, "mfc": style.GOAL, "mec": style.INK, "mew": 0.5}
-    return [Sign(f"success: walk to goal < {replay.radius:g} m", near), Sign(f"{replay.radius:g} m around goal")]
+    return [
+        Entry(f"success: walk to goal < {replay.radius:g} m", near),
+        Entry(f"{replay.radius:g} m around goal"),
+    ]
 
 
-def _house_signs(replay: HouseReplay) -> list[Sign]:
-    signs = [Sign(f"success: within {replay.radius:g} m")]
+def _house_entries(replay: HouseReplay) -> list[Entry]:
+    entries = [Entry(f"success: within {replay.radius:g} m")]
     if replay.target:
         thing = {"marker": "s", "ms": 7, "mfc": "none", "mec": style.TARGET, "mew": 2.2}
-        signs.append(Sign(f"what to find: {replay.target.name}", thing))
-    return signs
+        entries.append(Entry(f"what to find: {replay.target.name}", thing))
+    return entries
 
 
 def demonstration_name(replay: Replay) -> str:
@@ -60,43 +63,43 @@ def demonstration_name(replay: Replay) -> str:
     return f"A  {'straight line to the goal' if replay.trajectories[0].known == 'goal' else 'demonstration'}"
 
 
-def probability_sign() -> Sign:
+def probability_entry() -> Entry:
     """The discs that animations draw around viewpoints."""
     disc = {"marker": "o", "ms": 9, "mfc": style.AGENTS[0], "mew": 0, "alpha": style.CANDIDATE_ALPHA}
-    return Sign("area: probability of a move", disc)
+    return Entry("area: probability of a move", disc)
 
 
-def attention_sign(readers: list[int]) -> Sign:
+def attention_entry(readers: list[int]) -> Entry:
     """The light on words; that of several agents shares the height of a word."""
     order = f", from above {' '.join(style.LETTERS[agent] for agent in readers)}" if len(readers) > 1 else ""
-    return Sign(f"attended words{order}", {"marker": "s", "ms": 8, "mfc": style.ATTENTION, "mew": 0})
+    return Entry(f"attended words{order}", {"marker": "s", "ms": 8, "mfc": style.ATTENTION, "mew": 0})
 
 
-def draw_sign(sign: Sign, x: float, y: float) -> Artist:
-    """A sign at a place in points."""
-    if sign.look:
-        return Line2D([x], [y], ls="", **sign.look)
+def draw_entry(entry: Entry, x: float, y: float) -> Artist:
+    """A entry at a place in points."""
+    if entry.look:
+        return Line2D([x], [y], ls="", **entry.look)
     return Circle((x, y), RADIUS, **style.CIRCLE)
 
 
-def sign_path(sign: Sign) -> dict[str, Any]:
-    """A sign as attributes of a path of SVG, around (0, 0) in points."""
-    if not sign.look:
+def svg_symbol(entry: Entry) -> dict[str, Any]:
+    """A entry as attributes of a path of SVG, around (0, 0) in points."""
+    if not entry.look:
         ring = f"M{RADIUS},0 A{RADIUS},{RADIUS} 0 1 1 {-RADIUS},0 A{RADIUS},{RADIUS} 0 1 1 {RADIUS},0"
         return {"d": ring, "fill": "none", "stroke": style.INK, "stroke-width": 0.8, "stroke-dasharray": "2.8 2"}
-    marker = MarkerStyle(sign.look["marker"])
+    marker = MarkerStyle(entry.look["marker"])
     outlines = marker.get_path().transformed(marker.get_transform()).to_polygons(closed_only=False)
-    scaled = [np.round(sign.look["ms"] * outline * (1, -1), 2).tolist() for outline in outlines]
+    scaled = [np.round(entry.look["ms"] * outline * (1, -1), 2).tolist() for outline in outlines]
     parts = ["M" + " L".join(f"{x},{y}" for x, y in outline) + " Z" for outline in scaled]
     return {
         "d": " ".join(parts),
-        "fill": sign.look["mfc"],
-        "stroke": sign.look.get("mec", "none"),
-        "stroke-width": sign.look.get("mew", 1),
-        "opacity": sign.look.get("alpha", 1),
+        "fill": entry.look["mfc"],
+        "stroke": entry.look.get("mec", "none"),
+        "stroke-width": entry.look.get("mew", 1),
+        "opacity": entry.look.get("alpha", 1),
     }
 
 
-def line_path(colour: str, width: float) -> dict[str, Any]:
+def svg_line(colour: str, width: float) -> dict[str, Any]:
     """A line as attributes of a path of SVG, around (0, 0) in points."""
     return {"d": f"M{-STROKE / 2},0 L{STROKE / 2},0", "fill": "none", "stroke": colour, "stroke-width": width}

@@ -6,7 +6,7 @@ SHARPEST = 0.5  # cosine of half the turn at which a corner is bevelled rather t
 SAME = 1e-6  # metres
 
 
-def lane(points: np.ndarray, offset: float) -> list[np.ndarray]:
+def offset_path(points: np.ndarray, offset: float) -> list[np.ndarray]:
     """The pieces of a path moved to the right of its direction.
 
     A way there and back falls on two sides, so that it reads as two. The ends are the ends of the path itself.

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from vln.figures import DPI, save_figure
-from vln.inside.shown import Line, ShownCell, shade
+from vln.probing.cell_text import Line, ShownCell, shade
 from vln.replay import style
 from vln.replay.fonts import drawable, families
 

@@ -15,7 +15,7 @@ def shown_words(trajectories: Sequence[Trajectory]) -> tuple[str, ...]:
     return tuple(trajectories[0].instruction.split())
 
 
-def readers(trajectories: Sequence[Trajectory]) -> list[int]:
+def with_word_attention(trajectories: Sequence[Trajectory]) -> list[int]:
     """Which of the trajectories recorded attention over the shown words."""
     words = shown_words(trajectories) if trajectories else ()
     return [

@@ -105,7 +105,7 @@ def step_predicates(lived: Trajectory, metres: Sequence[float], radius: float, r
     """
     steps, poses = lived.steps, lived.poses
     count = len(steps)
-    kinds = [kind_of(before, step, step.choice, step.pose) for before, step in zip(poses, steps, strict=False)]
+    kinds = [action_kind(before, step, step.choice, step.pose) for before, step in zip(poses, steps, strict=False)]
     before = ["", *kinds[:-1]]
     place = np.arange(count, dtype=np.float32)
     found: Named = {f"about to {words}": _is(kinds, kind) for kind, words in _DOING.items()}
@@ -147,7 +147,7 @@ def _on_graphs(poses: Sequence[Pose], after: Sequence[Pose]) -> Named:
     }
 
 
-def kind_of(before: Pose, step: Step, choice: str, there: Pose) -> str:
+def action_kind(before: Pose, step: Step, choice: str, there: Pose) -> str:
     """What a choice comes to, one of `KINDS`; empty for looking up and down.
 
     Args:
@@ -166,7 +166,7 @@ def kind_of(before: Pose, step: Step, choice: str, there: Pose) -> str:
     return "ahead" if abs(turn) <= SIDE else TURNS[turn > 0]
 
 
-def kind_chances(lived: Trajectory, places: Mapping[str, Pose] | None = None) -> np.ndarray:
+def action_probabilities(lived: Trajectory, places: Mapping[str, Pose] | None = None) -> np.ndarray:
     """(T, K) probability that an agent gave to each of `KINDS` at each step.
 
     Args:
@@ -176,7 +176,7 @@ def kind_chances(lived: Trajectory, places: Mapping[str, Pose] | None = None) ->
     chances = np.zeros((len(lived.steps), len(KINDS)), np.float32)
     for row, before, step in zip(chances, lived.poses, lived.steps, strict=False):
         for choice, chance in zip(step.choices, step.probabilities, strict=True):
-            kind = kind_of(before, step, choice, (places or {}).get(choice, before))
+            kind = action_kind(before, step, choice, (places or {}).get(choice, before))
             if kind:
                 row[KINDS.index(kind)] += chance
     return chances

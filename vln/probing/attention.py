@@ -12,9 +12,9 @@ from vln.errors import InputError
 from vln.replay.episode import Replay
 from vln.replay.moves import chosen_probability, describe_step
 from vln.replay.page import view_grid
-from vln.replay.reading import shown_words, word_weights
 from vln.replay.style import ATTENTION
 from vln.replay.terminal import attention_text
+from vln.replay.word_attention import shown_words, word_weights
 from vln.trajectory import Trajectory
 
 OVER = ("words", "views")
