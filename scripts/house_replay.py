@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from envs.continuous.floorplan import floor_plan, see
+from envs.continuous.floorplan import floor_plan, render_views
 from envs.continuous.registry import SUCCESS_DISTANCE
 from envs.continuous.scenes import BODY
 from envs.continuous.settings import Sensors
@@ -72,7 +72,7 @@ class Looks:
             ground = None if scene.rooms else build_ground(scene, self.body)
             self._known[trajectory.scan] = floor_plan(scene, ground), pack(scene)
         plan, packed = self._known[trajectory.scan]
-        return plan, see(packed, trajectory.poses, sensors=self.camera)
+        return plan, render_views(packed, trajectory.poses, sensors=self.camera)
 
 
 def house_replays(

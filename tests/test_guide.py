@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from envs.continuous import HousesSimulator, SceneCache, Sensors
-from envs.continuous.guide import ARRIVED, NOWHERE, Guide
+from envs.continuous.guide import GOAL_ROOM, NO_ROOM, Guide
 from envs.houses.route import resample
 from envs.scene import MESH
 from envs.scenes import load_scene
@@ -32,13 +32,13 @@ def test_the_next_room_is_the_one_that_the_shortest_way_enters_next():
     for points, goal in ways(40):
         guide = Guide(layout, loaded().ground.field(goal))
         rooms = layout.rooms_at(points)
-        if rooms[-1] == NOWHERE:
+        if rooms[-1] == NO_ROOM:
             continue
         for place, here in enumerate(rooms):
-            if here != NOWHERE:
-                later = [room for room in rooms[place:] if room not in (here, NOWHERE)]
+            if here != NO_ROOM:
+                later = [room for room in rooms[place:] if room not in (here, NO_ROOM)]
                 asked += 1
-                right += guide.following(points[place], NOWHERE) == (later[0] if later else ARRIVED)
+                right += guide.next_room(points[place], NO_ROOM) == (later[0] if later else GOAL_ROOM)
     assert asked > 500
     assert right > 0.99 * asked
 
@@ -48,12 +48,12 @@ def test_in_a_doorway_it_is_still_the_room_behind_the_door():
     door = layout.scene.doors[0]
     guide = Guide(layout, loaded().ground.field(loaded().ground.sample(np.random.default_rng(1), 1)[0]))
     centre = np.array(door.centre)
-    assert layout.rooms_at(centre[None])[0] == NOWHERE
-    assert guide.following(centre, door.rooms[1]) == door.rooms[1]
+    assert layout.rooms_at(centre[None])[0] == NO_ROOM
+    assert guide.next_room(centre, door.rooms[1]) == door.rooms[1]
 
 
 def test_the_way_is_where_the_next_room_is_seen_and_at_last_the_target():
-    layout, belongs = loaded().layout, loaded().belongs
+    layout, room_indices = loaded().layout, loaded().room_indices
     points, goal = max(ways(10), key=lambda way: len(way[0]))
     names = sorted({f"{thing.colour} {thing.category}".strip() for thing in layout.scene.objects if thing.colour})
     ends = tuple(points[0]), tuple(goal)
@@ -62,14 +62,14 @@ def test_the_way_is_where_the_next_room_is_seen_and_at_last_the_target():
     simulator.load([episode])
     simulator.resize(1)
     simulator.place(torch.tensor([0]), torch.tensor([0]))
-    guide, following = Guide(layout, loaded().ground.field(goal)), NOWHERE
+    guide, next_room = Guide(layout, loaded().ground.field(goal)), NO_ROOM
     arrived = shown = 0
     for _ in range(300):
         seen = {name: image[0].numpy() for name, image in simulator.observe().items()}
-        following = guide.following(np.array(simulator.poses()[0].position), following)
-        expected = seen["target"] if following == ARRIVED else belongs[seen["semantic"]] == following
+        next_room = guide.next_room(np.array(simulator.poses()[0].position), next_room)
+        expected = seen["target"] if next_room == GOAL_ROOM else room_indices[seen["semantic"]] == next_room
         assert np.array_equal(seen["way"], expected)
-        arrived += following == ARRIVED
+        arrived += next_room == GOAL_ROOM
         shown += bool(expected.any())
         action = simulator.expert()
         if int(action[0]) == simulator.stop:

@@ -180,7 +180,7 @@ def test_the_last_lines_of_a_worker_are_told(folder, tmp_path, capsys, monkeypat
     # Workers of its own, which know of the crash.
     simulator = placed(folder, look_alike_workers(tmp_path, restarts=1))
     expected = simulator.observe()
-    simulator._seen[:] = False
+    simulator._image_valid[:] = False
     crash.touch()
     assert all(torch.equal(image, expected[name]) for name, image in simulator.observe().items())
     assert "was killed by signal 6; its last lines: out of memory" in capsys.readouterr().err
@@ -205,7 +205,7 @@ def test_a_worker_that_always_dies_is_given_up(tmp_path):
 def test_a_worker_that_gives_no_answer_is_ended(tmp_path):
     program = tmp_path / "worker.py"
     program.write_text("import time\nprint('still thinking', flush=True)\ntime.sleep(60)\n")
-    pool = WorkerPool(Workers(sys.executable, program=program, patience=1.0), 1, {}, {})
+    pool = WorkerPool(Workers(sys.executable, program=program, timeout=1.0), 1, {}, {})
     with pytest.raises(InputError, match="it gave no answer for 1 s and was ended; its last lines: still thinking"):
         pool.ask_one(0, "hello")
 

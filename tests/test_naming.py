@@ -106,9 +106,9 @@ def test_rooms_are_those_that_things_are_in_and_may_be_the_target():
     loaded = SceneCache(lambda name: scene).get("one")
     assert {ROOM_NAMES[room] for room in loaded.rooms[1:]} == {"kitchen"}
     assert loaded.rooms[0] == 0
-    assert loaded.called("kitchen").tolist() == [0] + [1] * len(scene.objects)
-    assert loaded.called("red sofa").tolist() == [0, *(each.category == "sofa" for each in scene.objects)]
-    assert not loaded.called("bathroom").any()
+    assert loaded.mask_of("kitchen").tolist() == [0] + [1] * len(scene.objects)
+    assert loaded.mask_of("red sofa").tolist() == [0, *(each.category == "sofa" for each in scene.objects)]
+    assert not loaded.mask_of("bathroom").any()
     env = environment(room=True, semantic=True)
     observation, _ = env.reset(options={"episode_index": np.arange(len(EPISODES))})
     nowhere = SceneCache(small_house).get("one").rooms

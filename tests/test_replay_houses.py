@@ -19,7 +19,7 @@ from PIL import Image
 from rich.console import Console
 from small_house import DEPTH, WIDTH, small_episodes, small_house
 
-from envs.continuous.floorplan import floor_plan, see
+from envs.continuous.floorplan import floor_plan, render_views
 from vln.errors import InputError
 from vln.replay.animation import BRISK, frames, pace
 from vln.replay.figure import View, draw_episode, save_png
@@ -238,7 +238,7 @@ def test_views_are_drawn_where_the_body_looks():
 
     scene = pack(small_house(HOUSE))
     towards = [Pose("", small_episodes(HOUSE, 1)[0].positions[0], heading, 0.0) for heading in (0.0, math.pi)]
-    views = see(scene, towards * 10, side=16)
+    views = render_views(scene, towards * 10, side=16)
     assert views.rgb.shape == (20, 16, 16, 3)
     assert views.depth.shape == (20, 16, 16)
     assert (views.depth > 0).all()

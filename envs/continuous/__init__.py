@@ -1,4 +1,4 @@
-"""The simulator of continuous worlds: bodies that see and walk in generated houses, or in any mesh."""
+"""The simulator of continuous worlds: bodies with a camera in generated houses, or in any mesh."""
 
 from envs.continuous.scenes import SceneCache
 from envs.continuous.settings import ACTIONS, Motion, Sensors

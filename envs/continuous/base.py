@@ -1,4 +1,4 @@
-"""What all simulators of continuous worlds share: turns, actions, labels, and what is known until a body moves."""
+"""The base class of simulators of continuous worlds: actions, turns, labels, and caches until a body moves."""
 
 import math
 from abc import ABC, abstractmethod
@@ -10,7 +10,7 @@ import torch
 from gymnasium import spaces
 from torch import Tensor
 
-from envs.continuous.guide import ARRIVED, NOWHERE, Guide
+from envs.continuous.guide import GOAL_ROOM, NO_ROOM, Guide
 from envs.continuous.scenes import COLOUR_NAMES, ROOM_NAMES, SceneLabels
 from envs.continuous.settings import ACTIONS, FORWARD, LEFT, RIGHT, STOP, Motion, Sensors
 from envs.houses.categories import CATEGORIES
@@ -24,44 +24,45 @@ if TYPE_CHECKING:
     from envs.pictures import ChartCache
 
 TURN = 2 * math.pi
-FAR = 1000.0  # metres, beyond anything seen
-OFF_GROUND = 0.5  # metres that a start or a goal may be beside what a simulator takes for walkable
-NO_ACTION = len(ACTIONS)  # what `previous_action` is before the first
+FAR = 1000.0  # metres, upper limit of depth
+SNAP_LIMIT = 0.5  # metres, greatest distance of a start or a goal from the walkable area
+NO_ACTION = len(ACTIONS)  # `previous_action` before the first action
 STOP_RADIUS = 0.25  # metres to the goal at which the expert stops
 IMAGES = ("rgb", "depth", "semantic", "category", "colour", "room", "target", "way")
-LABELS = ("colour", "room", "target", "way")  # images that are looked up by the ids of objects
+LABELS = ("colour", "room", "target", "way")  # images made from object ids by a lookup table
 FIX = "correct the episode, use the scene it was made for, or leave it out with --skip-bad"
 
 
 class BadEpisodeError(InputError):
-    """An episode that does not fit its scene: a start or a goal where no body can be, or no way between them."""
+    """An episode does not fit its scene: the start or the goal is not walkable, or no path joins them."""
 
 
 class ContinuousSimulator(ABC):
     """Stop, forward and turns in generated houses, or in any mesh.
 
-    Scenes are loaded when a body is first placed in them. Only bodies that have moved are drawn anew.
+    A scene is loaded when the first body is placed in it. Only bodies that have moved are rendered again.
 
     ## Actions
-    | number | action  | what it does, unless `Motion` says otherwise                                      |
+    | number | action  | effect with the default `Motion`                                                  |
     |--------|---------|-----------------------------------------------------------------------------------|
     | 0      | stop    | ends the episode                                                                  |
-    | 1      | forward | 0.25 m ahead; along what is in the way, with `collided` set, where there is some  |
+    | 1      | forward | moves 0.25 m ahead; slides along an obstacle and sets `collided`                  |
     | 2      | left    | turns by 15 degrees                                                               |
     | 3      | right   | turns by 15 degrees                                                               |
 
     ## Observation
-    Those of the images that `Sensors` asks for, taken 1.25 m above the feet, 90 degrees wide and level:
+    The images that `Sensors` selects; by default the camera is 1.25 m above the feet, level, with a field of view of 90
+    degrees:
     - `rgb`: (H, W, 3) uint8.
-    - `depth`: (H, W, 1) float32, metres along the view axis, 0 where nothing is.
-    - `semantic`: (H, W) int32, ids of objects: 1 + their index in the scene's `objects`, 0 for everything else.
+    - `depth`: (H, W, 1) float32, metres along the view axis, 0 where there is no surface.
+    - `semantic`: (H, W) int32, object ids: 1 + index in the scene's `objects`, 0 for everything else.
     - `category`: (H, W) uint8, indices into `envs.houses.categories.CATEGORIES`.
-    - `colour`: (H, W) uint8, indices into `envs.continuous.scenes.COLOUR_NAMES`, of furniture.
-    - `room`: (H, W) uint8, indices into `envs.continuous.scenes.ROOM_NAMES`, of the room that things are in.
-    - `target`: (H, W) uint8, 1 where a thing or a room is seen that is called as the episode's `target` is.
-    - `way`: (H, W) uint8, 1 where the room that comes next on the shortest way is seen; in the goal's room, `target`.
+    - `colour`: (H, W) uint8, colours of furniture, indices into `envs.continuous.scenes.COLOUR_NAMES`.
+    - `room`: (H, W) uint8, room of the object, indices into `envs.continuous.scenes.ROOM_NAMES`.
+    - `target`: (H, W) uint8, 1 on objects and rooms with the name of the episode's `target`.
+    - `way`: (H, W) uint8, 1 on the next room of the shortest path; in the goal's room the same as `target`.
 
-    And `previous_action`: the action taken last, 4 where none has been.
+    And `previous_action`: the last action, 4 before the first.
     """
 
     name: str
@@ -70,65 +71,65 @@ class ContinuousSimulator(ABC):
     device = torch.device("cpu")
 
     def __init__(self, sensors: Sensors | None = None, motion: Motion | None = None) -> None:
-        """Bodies without episodes yet.
+        """Create a simulator without bodies.
 
         Args:
-            sensors: What they sense.
-            motion: What actions do.
+            sensors: Camera and images of a body.
+            motion: Lengths of moves and turns.
         """
         self.sensors, self.motion = sensors or Sensors(), motion or Motion()
         self.episodes: tuple[Episode, ...] = ()
         self._turn = math.radians(self.motion.turn)
 
-    # --- what each world has its own way of ---
+    # --- to implement ---
 
     @abstractmethod
     def content_hash(self, scan: str) -> str:
-        """Hash of a scene."""
+        """Return the hash of a scene."""
 
     @abstractmethod
-    def _enter(self, rows: Sequence[int], episodes: Sequence[Episode]) -> None:
-        """Open the scenes of episodes for the bodies `rows`, and put those at the starts.
+    def _place_bodies(self, rows: Sequence[int], episodes: Sequence[Episode]) -> None:
+        """Load the scenes of episodes and put the bodies `rows` at the starts.
 
-        Sets `_positions` of each, and `_has_goal`.
+        Sets `_positions` and `_has_goal` of these rows.
 
         Raises:
-            InputError: If a scene is unknown, or a start or a goal is where no body can be.
+            InputError: If a scene is unknown, or a start or a goal is not walkable.
         """
 
     @abstractmethod
     def _labels_of(self, row: int) -> SceneLabels:
-        """What things are called in the scene that a body is in."""
+        """Return the labels of the scene of a body."""
 
     @abstractmethod
     def _guide_of(self, row: int) -> Guide | None:
-        """Who knows the way to the goal of a body, if it has one and its scene has rooms."""
+        """Return the guide to the goal of a body; None without a goal or without rooms."""
 
     @abstractmethod
-    def _step(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Where bodies (n,) are after a move forward, (n, 3), and (n,) bool, which collide; does not move them."""
+    def _move_forward(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Compute positions after a move forward, (n, 3), and collisions, (n,) bool; does not move the bodies (n,)."""
 
     @abstractmethod
-    def _metres(self, rows: np.ndarray) -> np.ndarray:
-        """(n,) geodesic distances of bodies (n,) to their goals, inf where no way leads there."""
+    def _compute_distances(self, rows: np.ndarray) -> np.ndarray:
+        """Compute geodesic distances to the goals of bodies (n,), (n,); inf where there is no path."""
 
     @abstractmethod
-    def _advice(self, rows: np.ndarray) -> np.ndarray:
-        """(n,) actions that follow shortest paths to the goals of bodies (n,)."""
+    def _compute_expert(self, rows: np.ndarray) -> np.ndarray:
+        """Compute the expert's actions for bodies (n,), (n,)."""
 
     @abstractmethod
-    def _pictures(self, rows: np.ndarray) -> Mapping[str, np.ndarray]:
-        """Draw bodies (n,); returns what all B see, (B, ...), of rgb, depth, semantic and category what is wanted."""
+    def _render(self, rows: np.ndarray) -> Mapping[str, np.ndarray]:
+        """Render bodies (n,); returns those of rgb, depth, semantic and category that are needed, (B, ...) of all."""
 
     @abstractmethod
     def _plan(self, row: int) -> FloorPlan:
-        """The scene that a body is in from above."""
+        """Return the floor plan of the scene of a body."""
 
-    # --- what they share ---
+    # --- shared ---
 
     @property
     def observation_space(self) -> spaces.Dict:
-        """Images and the action before."""
+        """Images and the previous action."""
         size = (self.sensors.height, self.sensors.width)
         sensed: dict[str, spaces.Space] = {
             "rgb": spaces.Box(0, 255, (*size, 3), np.uint8),
@@ -144,7 +145,7 @@ class ContinuousSimulator(ABC):
         return spaces.Dict({**images, "previous_action": spaces.Discrete(NO_ACTION + 1)})
 
     def load(self, episodes: Sequence[Episode]) -> None:
-        """Make episodes known, by position in the sequence; their scenes are loaded when they start.
+        """Load episodes, which `place` numbers by their position in the sequence. Scenes are loaded by `place`.
 
         Raises:
             InputError: If an episode is not of a continuous world.
@@ -156,72 +157,76 @@ class ContinuousSimulator(ABC):
         self.episodes = tuple(episodes)
 
     def resize(self, batch: int) -> None:
-        """Make room for `batch` bodies; all must be placed before use."""
+        """Allocate `batch` bodies. Each must be placed before it is used."""
         self._positions = np.zeros((batch, 3))
         self._has_goal = np.zeros(batch, bool)
-        self._met: dict[int, Episode] = {}  # by body
+        self._placed: dict[int, Episode] = {}  # by body
         self._charts: ChartCache | None = None
         self._start_headings, self._turns = np.zeros(batch), np.zeros(batch, np.int64)
         self._previous = np.full(batch, NO_ACTION)
-        # What is known of each body, and whether it still holds.
+        # Caches of each body, and whether they are valid.
         self._distance, self._expert = np.full(batch, np.nan, np.float32), np.full(batch, STOP)
-        self._seen, self._measured, self._advised = (np.zeros(batch, bool) for _ in range(3))
+        self._image_valid, self._distance_valid, self._expert_valid = (np.zeros(batch, bool) for _ in range(3))
         size = (batch, self.sensors.height, self.sensors.width)
-        # What is looked up by the ids of objects: in tables of each body's, and what came of it.
+        # Lookup tables from object ids to labels, by body, and the images made with them.
         self._labels: dict[int, dict[str, np.ndarray]] = {}
         self._labelled = {name: np.zeros(size, np.uint8) for name in LABELS if getattr(self.sensors, name)}
         self._guides: dict[int, Guide] = {}
-        self._following = np.full(batch, NOWHERE)
+        self._next_room = np.full(batch, NO_ROOM)
         self._drawn: Mapping[str, np.ndarray] = {}
 
     def place(self, rows: Tensor, episodes: Tensor) -> None:
         """Put the bodies `rows` (n,) at the starts of the loaded `episodes` (n,).
 
         Raises:
-            InputError: If a scene is unknown, a start or a goal is where no body can be, or no way joins them.
+            InputError: If a scene is unknown, a start or a goal is not walkable, or no path joins them.
         """
         changed, met = rows.numpy(), [self.episodes[number] for number in episodes.tolist()]
-        self._enter(rows.tolist(), met)
-        self._met.update(zip(rows.tolist(), met, strict=True))
+        self._place_bodies(rows.tolist(), met)
+        self._placed.update(zip(rows.tolist(), met, strict=True))
         self._start_headings[changed] = [episode.heading for episode in met]
         if self._labelled:
             for row, episode in zip(rows.tolist(), met, strict=True):
-                self._call(row, episode)
+                self._build_tables(row, episode)
         self._turns[changed], self._previous[changed] = 0, NO_ACTION
-        self._changed(changed, moved=changed)
-        self._check_ways(changed, episodes)
+        self._invalidate(changed, moved=changed)
+        self._check_reachable(changed, episodes)
 
-    def _call(self, row: int, episode: Episode) -> None:
-        """Make the tables by which what a body sees is labelled."""
+    def _build_tables(self, row: int, episode: Episode) -> None:
+        """Build the lookup tables from object ids to labels, and the guide of a body."""
         scene = self._labels_of(row)
-        target = scene.called(episode.target)
+        target = scene.mask_of(episode.target)
         self._labels[row] = {"colour": scene.colours, "room": scene.rooms, "target": target, "way": target}
-        self._following[row] = NOWHERE
+        self._next_room[row] = NO_ROOM
         self._guides.pop(row, None)
         guide = self._guide_of(row) if self.sensors.way else None
         if guide:
             self._guides[row] = guide
 
-    def _check_ways(self, rows: np.ndarray, episodes: Tensor) -> None:
-        """See that goals can be reached from where bodies are."""
-        apart = np.flatnonzero(np.isposinf(self._measure()[rows]))
+    def _check_reachable(self, rows: np.ndarray, episodes: Tensor) -> None:
+        """Check that the goals can be reached from the starts.
+
+        Raises:
+            BadEpisodeError: If not.
+        """
+        apart = np.flatnonzero(np.isposinf(self._update_distances()[rows]))
         if len(apart):
             episode = self.episodes[int(episodes[apart[0]])]
             problem = f"no way leads from its start to its goal in scene '{episode.scan}'"
             raise BadEpisodeError(f"episode '{episode.episode_id}'", problem, FIX)
 
-    def _changed(self, turned: np.ndarray, moved: np.ndarray) -> None:
-        """Forget what was known of bodies (indices) that turned or moved."""
-        self._seen[turned] = self._advised[turned] = False
-        self._seen[moved] = self._advised[moved] = self._measured[moved] = False
+    def _invalidate(self, turned: np.ndarray, moved: np.ndarray) -> None:
+        """Invalidate the caches of bodies (indices) that turned or moved."""
+        self._image_valid[turned] = self._expert_valid[turned] = False
+        self._image_valid[moved] = self._expert_valid[moved] = self._distance_valid[moved] = False
 
     @property
     def headings(self) -> np.ndarray:
-        """(B,) float64; whole turns are kept whole, so that a full circle ends where it began."""
+        """Headings (B,) float64, computed from the number of turns so that a full circle is exact."""
         return (self._start_headings + self._turns * self._turn) % TURN
 
     def act(self, actions: Tensor, moving: Tensor) -> Tensor:
-        """Take `actions` where `moving`; a move that comes up against something collides."""
+        """Apply `actions` where `moving`. A move that meets an obstacle is a collision."""
         taken = np.where(moving.numpy(), actions.numpy(), STOP)
         turns = (taken == LEFT).astype(np.int64) - (taken == RIGHT)
         self._turns += turns
@@ -230,121 +235,121 @@ class ContinuousSimulator(ABC):
         moved = walking
         if len(walking):
             moved, collided[walking] = self._walk(walking)
-        self._changed(np.flatnonzero(turns), moved)
+        self._invalidate(np.flatnonzero(turns), moved)
         self._previous = np.where(moving.numpy(), actions.numpy(), self._previous)
         return torch.from_numpy(collided)
 
     def _walk(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Move bodies (n,) forward; returns which of them have moved (m,), and (n,) bool which collided."""
-        after, collided = self._step(rows)
-        # Who pushes against a wall stays where it is, to the last digit.
+        """Move bodies (n,) forward; returns those that have moved, (m,), and which collided, (n,) bool."""
+        after, collided = self._move_forward(rows)
+        # A body that pushes against a wall keeps its exact position, so its caches stay valid.
         moved = np.abs(after - self._positions[rows]).max(1) > NUDGE
         self._positions[rows[moved]] = after[moved]
         return rows[moved], collided
 
     def observe(self) -> dict[str, Tensor]:
-        """Images, and the action taken last, 4 where none has been."""
+        """Return the images, and the previous actions, 4 before the first."""
         observation = self._draw() if self.sensors.draws and len(self._positions) else {}
         observation["previous_action"] = torch.from_numpy(self._previous.copy())
         return observation
 
     def _draw(self) -> dict[str, Tensor]:
-        """Draw the bodies that have changed, and copy what all see."""
-        rows = np.flatnonzero(~self._seen)
+        """Render the bodies that have changed, and return copies of the images of all."""
+        rows = np.flatnonzero(~self._image_valid)
         if len(rows):
             if self.sensors.way:
-                self._guide(rows)
-            self._drawn = self._pictures(rows)
+                self._update_next_rooms(rows)
+            self._drawn = self._render(rows)
             for name, labelled in self._labelled.items():
                 for row in rows.tolist():
                     np.take(self._labels[row][name], self._drawn["semantic"][row], out=labelled[row])
-            self._seen[rows] = True
+            self._image_valid[rows] = True
         drawn = {**self._drawn, **self._labelled}
         images = {name: drawn[name] for name in IMAGES if getattr(self.sensors, name)}
         return {name: torch.from_numpy(image.copy()) for name, image in images.items()}
 
-    def _guide(self, rows: np.ndarray) -> None:
-        """See which room comes next for bodies (n,) that have changed."""
+    def _update_next_rooms(self, rows: np.ndarray) -> None:
+        """Update the next room of bodies (n,), and with it their tables for `way`."""
         for row in rows.tolist():
             guide = self._guides.get(row)
-            following = guide.following(self._positions[row], self._following[row]) if guide else NOWHERE
-            if following != self._following[row]:
-                self._following[row] = following
+            next_room = guide.next_room(self._positions[row], self._next_room[row]) if guide else NO_ROOM
+            if next_room != self._next_room[row]:
+                self._next_room[row] = next_room
                 labels = self._labels[row]
-                there = (self._labels_of(row).belongs == following).astype(np.uint8)
-                labels["way"] = labels["target"] if following == ARRIVED else there
+                there = (self._labels_of(row).room_indices == next_room).astype(np.uint8)
+                labels["way"] = labels["target"] if next_room == GOAL_ROOM else there
 
-    def _measure(self) -> np.ndarray:
-        """(B,) metres to the goals, measured anew where bodies have moved."""
-        self._distance[~self._measured] = np.nan
-        rows = np.flatnonzero(~self._measured & self._has_goal)
+    def _update_distances(self) -> np.ndarray:
+        """Return metres to the goals, (B,), recomputed for bodies that have moved."""
+        self._distance[~self._distance_valid] = np.nan
+        rows = np.flatnonzero(~self._distance_valid & self._has_goal)
         if len(rows):
-            self._distance[rows] = self._metres(rows)
-        self._measured[:] = True
+            self._distance[rows] = self._compute_distances(rows)
+        self._distance_valid[:] = True
         return self._distance
 
     def distance(self) -> Tensor:
-        """(B,) float32, geodesic distance to each body's goal in metres; NaN where the goal is withheld."""
-        return torch.from_numpy(self._measure().copy())
+        """Return the geodesic distances to the goals in metres, (B,) float32; NaN where the goal is withheld."""
+        return torch.from_numpy(self._update_distances().copy())
 
     def expert(self) -> Tensor:
-        """(B,) int64, the action that follows a shortest path; stop at the goal, and where it is withheld."""
-        self._expert[~self._advised] = STOP
-        rows = np.flatnonzero(~self._advised & self._has_goal)
+        """Return the expert's actions along shortest paths, (B,) int64; stop at the goal, or if it is withheld."""
+        self._expert[~self._expert_valid] = STOP
+        rows = np.flatnonzero(~self._expert_valid & self._has_goal)
         if len(rows):
-            self._expert[rows] = self._advice(rows)
-        self._advised[:] = True
+            self._expert[rows] = self._compute_expert(rows)
+        self._expert_valid[:] = True
         return torch.from_numpy(self._expert.copy())
 
     def poses(self) -> list[Pose]:
-        """The B poses."""
+        """Return the B poses."""
         return [
             Pose("", (x, y, z), heading, 0.0)
             for (x, y, z), heading in zip(self._positions.tolist(), self.headings.tolist(), strict=True)
         ]
 
     def picture(self, row: int, trail: Sequence[Pose]) -> np.ndarray:
-        """What people are shown of a body that has gone along a trail: what it sees, and the map with its goal.
+        """Draw the view of a body beside the map with its trail and its goal.
 
         Returns:
-            (256, W, 3) uint8, the map alone where it sees no colours.
+            (256, W, 3) uint8; the map alone without an `rgb` sensor.
         """
         from envs.pictures import ChartCache, draw_map
 
-        episode, plan = self._met[row], self._plan(row)
+        episode, plan = self._placed[row], self._plan(row)
         self._charts = self._charts or ChartCache()
         poses = [pose_on_map(pose) for pose in trail]
         chart = self._charts.of_plan(episode.scan, plan, int(plan.floors.of(poses[-1].position[2])))
-        told = () if episode.withheld else episode.positions
-        reference = np.array([on_map(place) for place in told]).reshape(-1, 3)
+        positions = () if episode.withheld else episode.positions
+        reference = np.array([on_map(place) for place in positions]).reshape(-1, 3)
         above = draw_map(chart, poses, reference, reference[-1] if len(reference) else None)
         view = self._view(row)
         return above if view is None else np.hstack([view, above])
 
     def _view(self, row: int) -> np.ndarray | None:
-        """What a body sees for people to look at, (256, W, 3) uint8; None where it sees no colours."""
+        """Return the enlarged view of a body, (256, W, 3) uint8; None without an `rgb` sensor."""
         from envs.pictures import enlarge_view
 
         return enlarge_view(self.observe()["rgb"][row].numpy()) if self.sensors.rgb else None
 
     def choices(self) -> list[tuple[str, ...]]:
-        """The names of the actions."""
+        """Return the names of the actions for each body."""
         return [ACTIONS] * len(self._positions)
 
 
-def outside(episode: Episode, end: str) -> BadEpisodeError:
-    """What is wrong with an episode whose "start" or "goal" is where no body can be."""
+def outside_error(episode: Episode, end: str) -> BadEpisodeError:
+    """Return the error for an episode whose "start" or "goal" is not walkable."""
     x, y, z = episode.positions[0 if end == "start" else -1]
     problem = f"its {end} ({x:.2f}, {y:.2f}, {z:.2f}) is outside the walkable area of scene '{episode.scan}'"
     return BadEpisodeError(f"episode '{episode.episode_id}'", problem, FIX)
 
 
 def bad_episodes(simulator: ContinuousSimulator, episodes: Sequence[Episode]) -> Iterator[tuple[int, BadEpisodeError]]:
-    """The episodes that do not fit their scenes, by number, and what is wrong with each.
+    """Iterate over the episodes that do not fit their scenes: number and error of each.
 
     Args:
-        simulator: One that is used for nothing else; it need not see.
-        episodes: What to look at.
+        simulator: A simulator that nothing else uses, with or without sensors.
+        episodes: The episodes to check.
 
     Raises:
         InputError: If a scene is missing.

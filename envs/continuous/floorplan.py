@@ -1,4 +1,4 @@
-"""What replays of continuous worlds need of a scene: its plan, and what bodies saw in it."""
+"""Floor plans of scenes and rendered views, for replays of continuous worlds."""
 
 import math
 from collections.abc import Iterator
@@ -18,24 +18,24 @@ from vln.replay.plan import Colour, Corner, FloorPlan, Picture, PlanBox, PlanDoo
 from vln.trajectory import Pose
 
 MARGIN = 0.25  # metres around a scene
-CUT = 1.9  # metres above the floor at which a scene is cut open to look in from above
-PIXELS = 900  # of a picture from above, on its longer side
-AWAY = 30.0  # times the extent: from so far above there is hardly any perspective
-SHOWN = {*LANDMARKS, "stairs"} - {"painting", "clock", "mirror"}  # things on walls are nothing from above
-SAMPLE = 400  # places that tell the storeys of a bare mesh
-BATCH = 16  # views drawn at a time
-SIDE = 256  # pixels of a view
+CUT = 1.9  # metres above the floor; higher triangles are left out of a picture from above
+PIXELS = 900  # longer side of a picture from above
+AWAY = 30.0  # height of the camera as a multiple of the extent; nearly an orthographic projection
+SHOWN = {*LANDMARKS, "stairs"} - {"painting", "clock", "mirror"}  # objects on walls are invisible from above
+SAMPLE = 400  # random floor points from which the storeys of a mesh without rooms are found
+BATCH = 16  # views rendered at a time
+SIDE = 256  # pixels, side of a view
 
 
 def floor_plan(scene: Scene, ground: Ground | None = None) -> FloorPlan:
-    """A scene from above; a bare mesh, without rooms, as a picture of it cut open.
+    """Make the floor plan of a scene. A mesh without rooms gets pictures rendered from above instead of outlines.
 
     Args:
         scene: The scene.
-        ground: Its walkable area, measured for the usual body if absent.
+        ground: Walkable area, computed for the default body if absent.
 
     Raises:
-        InputError: If it is a bare mesh without walkable floor.
+        InputError: If a mesh without rooms has no walkable floor.
     """
     (low_x, _, low_z), (high_x, _, high_z) = scene.bounds.tolist()
     window = Window(low_x - MARGIN, -high_z - MARGIN, high_x + MARGIN, -low_z + MARGIN)
@@ -56,14 +56,14 @@ def floor_plan(scene: Scene, ground: Ground | None = None) -> FloorPlan:
     )
 
 
-def see(scene: PackedScene, poses: list[Pose], side: int = SIDE, sensors: Sensors | None = None) -> Views:
-    """What a body sees at poses of the simulator.
+def render_views(scene: PackedScene, poses: list[Pose], side: int = SIDE, sensors: Sensors | None = None) -> Views:
+    """Render the view at each pose of a trajectory.
 
     Args:
-        scene: Where.
-        poses: T of them.
-        side: Pixels of each view, which is square.
-        sensors: Where its camera is; that of the environments if absent.
+        scene: The scene.
+        poses: T poses of the simulator.
+        side: Pixels, width and height of each view.
+        sensors: Height and field of view of the camera; the defaults if absent.
     """
     sensors = sensors or Sensors()
     rgb = np.zeros((len(poses), side, side, 3), np.uint8)
@@ -80,7 +80,7 @@ def see(scene: PackedScene, poses: list[Pose], side: int = SIDE, sensors: Sensor
 
 
 def _storeys(rooms: tuple[Room, ...]) -> Floors | None:
-    """The storeys of rooms by their floors, None where there are no rooms."""
+    """Compute the storeys from the floors of rooms; None without rooms."""
     if not rooms:
         return None
     numbers = range(max(room.storey for room in rooms) + 1)
@@ -101,7 +101,7 @@ def _doors(scene: Scene) -> Iterator[PlanDoor]:
 
 
 def _along(place: Corner, outline: tuple[Corner, ...]) -> Corner:
-    """Unit vector along the side of an outline nearest to a place."""
+    """Return the unit vector along the side of an outline that is nearest to a point."""
 
     def apart(side: tuple[np.ndarray, np.ndarray]) -> float:
         start, way = side[0], side[1] - side[0]
@@ -125,7 +125,7 @@ def _boxes(scene: Scene, floors: Floors) -> Iterator[PlanBox]:
 
 
 def _colour(scene: Scene, number: int, thing: SceneObject) -> Colour:
-    """The middle of what its colour means, or of the colours of its corners."""
+    """Return the mean of the named colour's range, or of the object's vertex colours."""
     if thing.colour in COLOURS:
         shades = np.array(COLOURS[thing.colour])
     else:
@@ -135,7 +135,7 @@ def _colour(scene: Scene, number: int, thing: SceneObject) -> Colour:
 
 
 def _picture(scene: Scene, ground: Ground, window: Window, height: float) -> Picture:
-    """A storey of a mesh, cut open above its floor, from above."""
+    """Render a storey of a mesh from above, without the triangles higher than `CUT`."""
     scale = PIXELS / max(window.width, window.height)
     width, rows = max(1, round(window.width * scale)), max(1, round(window.height * scale))
     middles = scene.vertices[scene.triangles].mean(1)[:, 1]
@@ -153,7 +153,7 @@ def _picture(scene: Scene, ground: Ground, window: Window, height: float) -> Pic
 
 
 def _walkable(ground: Ground, window: Window, height: float, shape: tuple[int, int], low: np.ndarray) -> np.ndarray:
-    """(H, W) bool, whether a body can be at each pixel of a picture."""
+    """Return which pixels of a picture are walkable, (H, W) bool."""
     cells = ground.topdown(height)
     z = -(window.top - (np.arange(shape[0]) + 0.5) * window.height / shape[0])
     x = window.left + (np.arange(shape[1]) + 0.5) * window.width / shape[1]

@@ -1,4 +1,4 @@
-"""Where a way through a house goes on: the next room on it."""
+"""The next room on the shortest path through a house."""
 
 from typing import Protocol
 
@@ -6,8 +6,10 @@ import numpy as np
 
 from envs.houses.layout import Layout
 
-BEYOND = 0.5  # metres behind a door from which the way goes on; without them a door beside the way looks like one on it
-NOWHERE, ARRIVED = -1, -2  # instead of the index of a room
+BEHIND_DOOR = (
+    0.5  # metres behind a door where the remaining distance is taken, so that doors beside the path score worse
+)
+NO_ROOM, GOAL_ROOM = -1, -2  # values instead of the index of a room
 
 
 class Distances(Protocol):
@@ -15,14 +17,14 @@ class Distances(Protocol):
 
     @property
     def goal(self) -> np.ndarray:
-        """(3,) metres."""
+        """Position of the goal, (3,) metres."""
 
     def distance(self, points: np.ndarray) -> np.ndarray:
-        """(n,) metres from points (n, 3)."""
+        """Return distances in metres, (n,), from points (n, 3)."""
 
 
 class Guide:
-    """Knows which room comes next on the shortest way to a goal, wherever a body has strayed to.
+    """Finds the next room on the shortest path to a goal from anywhere in a house.
 
     Args:
         layout: Rooms and doors.
@@ -37,26 +39,26 @@ class Guide:
         self._into = np.array([exit_.room for exit_ in exits], dtype=np.int64)
         self._doors = np.array([layout.scene.doors[exit_.door].centre for exit_ in exits]).reshape(-1, 3)
         outward = np.array([exit_.outward for exit_ in exits]).reshape(-1, 2)
-        behind = self._doors + BEYOND * np.insert(outward, 1, 0.0, axis=1)
-        self._left = BEYOND + field.distance(behind)
+        behind = self._doors + BEHIND_DOOR * np.insert(outward, 1, 0.0, axis=1)
+        self._remaining = BEHIND_DOOR + field.distance(behind)
 
-    def following(self, position: np.ndarray, before: int) -> int:
-        """The index of the room that comes next.
+    def next_room(self, position: np.ndarray, before: int) -> int:
+        """Return the index of the next room.
 
         Args:
             position: (3,) float64, feet.
-            before: What it was at the last step; it still is in a doorway, which is in no room.
+            before: Result of the previous step, returned again in a doorway, which belongs to no room.
 
         Returns:
-            `ARRIVED` in the room of the goal; `NOWHERE` where no way is known.
+            The index; `GOAL_ROOM` in the room of the goal; `NO_ROOM` in a room without exits.
         """
         here = int(self._layout.rooms_at(position[None])[0])
-        if here == NOWHERE:
+        if here == NO_ROOM:
             return before
         if here == self._goal:
-            return ARRIVED
+            return GOAL_ROOM
         own = np.flatnonzero(self._of == here)
         if not len(own):
-            return NOWHERE
-        metres = np.linalg.norm(self._doors[own] - position, axis=1) + self._left[own]
+            return NO_ROOM
+        metres = np.linalg.norm(self._doors[own] - position, axis=1) + self._remaining[own]
         return int(self._into[own[metres.argmin()]])

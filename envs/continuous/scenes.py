@@ -1,4 +1,4 @@
-"""Scenes made ready for bodies, the most recent ones kept."""
+"""Scenes prepared for simulation, and a cache of the most recent ones."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -18,22 +18,22 @@ from vln.continuous_datasets import CONTINUOUS_DATASETS
 BODY = Body(CONTINUOUS_DATASETS["houses"].radius, CONTINUOUS_DATASETS["houses"].height)
 MEMORY = 2 * 1024**3  # bytes
 INDICES = {category: index for index, category in enumerate(CATEGORIES)}
-COLOUR_NAMES = ("nothing", *COLOURS)  # what the numbers of a colour image are for
-ROOM_NAMES = ("nowhere", *ROOM_CATEGORIES)  # what the numbers of a room image are for
+COLOUR_NAMES = ("nothing", *COLOURS)  # names of the values of a colour image
+ROOM_NAMES = ("nowhere", *ROOM_CATEGORIES)  # names of the values of a room image
 
 
 @dataclass(frozen=True)
 class SceneLabels:
-    """What things are called in a scene.
+    """Labels of a scene: lookup tables by object id.
 
     Attributes:
-        content_hash: Of the scene.
-        categories: (1 + objects,) uint8, index into `CATEGORIES` of each object id.
-        colours: (1 + objects,) uint8, index into `COLOUR_NAMES` of each object id.
-        rooms: (1 + objects,) uint8, index into `ROOM_NAMES` of the room that each object id is in.
-        names: (1 + objects,) str, what each object id is called, "red sofa"; "" for 0.
-        belongs: (1 + objects,) int16, index of the room that each object id is in, -1 where there is none.
-        layout: Its rooms and doors; None where it has none.
+        content_hash: Hash of the scene.
+        categories: (1 + objects,) uint8, category of each object, index into `CATEGORIES`.
+        colours: (1 + objects,) uint8, colour of each object, index into `COLOUR_NAMES`.
+        rooms: (1 + objects,) uint8, category of the room of each object, index into `ROOM_NAMES`.
+        names: (1 + objects,) str, name of each object, "red sofa"; "" for id 0.
+        room_indices: (1 + objects,) int16, index of the room of each object; -1 for none.
+        layout: Rooms and doors; None for a scene without rooms.
     """
 
     content_hash: str
@@ -41,27 +41,27 @@ class SceneLabels:
     colours: np.ndarray
     rooms: np.ndarray
     names: np.ndarray
-    belongs: np.ndarray
+    room_indices: np.ndarray
     layout: Layout | None
 
     @classmethod
     def of(cls, scene: Scene) -> Self:
-        """Those of a scene."""
+        """Build the labels of a scene."""
         return cls(**_labels(scene))
 
-    def called(self, name: str) -> np.ndarray:
-        """(1 + objects,) uint8, 1 for the ids of objects that are called so, or are in a room that is."""
+    def mask_of(self, name: str) -> np.ndarray:
+        """Return a mask by object id, (1 + objects,) uint8: 1 if the object or its room has the name."""
         in_room = ROOM_NAMES.index(name) if name in ROOM_CATEGORIES else len(ROOM_NAMES)
         return ((self.names == name) | (self.rooms == in_room)).astype(np.uint8)
 
 
 @dataclass(frozen=True)
 class LoadedScene(SceneLabels):
-    """A scene as the embedded simulator uses it.
+    """A scene prepared for the embedded simulator.
 
     Attributes:
-        ground: Where bodies can be.
-        packed: What is drawn; None where nothing is to be.
+        ground: The walkable area.
+        packed: The mesh for the renderer; None without rendering.
     """
 
     ground: Ground
@@ -69,18 +69,18 @@ class LoadedScene(SceneLabels):
 
     @property
     def nbytes(self) -> int:
-        """Bytes of memory, without textures, which houses share."""
+        """Memory in bytes, without textures, which houses share."""
         return self.ground.nbytes + (self.packed.nbytes if self.packed else 0)
 
     @property
     def picture(self) -> PackedScene:
-        """What is drawn, of a scene that is to be."""
+        """The mesh for the renderer; the scene must have been loaded for rendering."""
         assert self.packed is not None
         return self.packed
 
 
 class SceneCache:
-    """Scenes by name, loaded when first asked for; those used longest ago make room for new ones."""
+    """A cache of loaded scenes by name, limited in bytes; the least recently used are dropped."""
 
     def __init__(
         self,
@@ -90,13 +90,13 @@ class SceneCache:
         drawn: bool = True,
         memory: int = MEMORY,
     ) -> None:
-        """An empty cache.
+        """Create an empty cache.
 
         Args:
-            load: Makes the scene of a name.
-            body: Says where one can walk.
-            drawn: Whether scenes are to be drawn.
-            memory: Bytes that are kept; the latest scene is, however large.
+            load: Loads the scene of a name.
+            body: Size of the body that the walkable area is computed for.
+            drawn: Whether scenes are prepared for rendering.
+            memory: Limit in bytes. The latest scene is kept even if it is larger.
         """
         self.body, self.drawn, self.memory = body, drawn, memory
         self._load = load
@@ -108,10 +108,10 @@ class SceneCache:
         return len(self._kept)
 
     def get(self, name: str) -> LoadedScene:
-        """A scene.
+        """Return a scene, loaded if it is not in the cache.
 
         Raises:
-            InputError: If there is none of that name, or no body can be in it.
+            InputError: If there is no scene of that name, or it has no walkable area.
         """
         if name in self._kept:
             self._kept.move_to_end(name)
@@ -127,15 +127,15 @@ class SceneCache:
         return loaded
 
     def scene(self, name: str) -> Scene:
-        """The scene itself, which is not kept.
+        """Load the scene itself, without the cache.
 
         Raises:
-            InputError: If there is none of that name.
+            InputError: If there is no scene of that name.
         """
         return self._load(name)
 
     def content_hash(self, name: str) -> str:
-        """Hash of a scene; remembered after the scene itself is not."""
+        """Return the hash of a scene; hashes stay known after the scene is dropped."""
         return self._hashes.get(name) or self.get(name).content_hash
 
     def _make(self, scene: Scene) -> LoadedScene:
@@ -145,35 +145,35 @@ class SceneCache:
 
 
 def _labels(scene: Scene) -> dict[str, Any]:
-    """The fields of `SceneLabels`."""
+    """Compute the fields of `SceneLabels`."""
     return {
         "content_hash": scene.content_hash,
         "categories": categories(scene),
         "colours": colours(scene),
         "rooms": rooms(scene),
         "names": names(scene),
-        "belongs": np.array([-1, *(each.room for each in scene.objects)], dtype=np.int16),
+        "room_indices": np.array([-1, *(each.room for each in scene.objects)], dtype=np.int16),
         "layout": Layout(scene.without_mesh()) if scene.rooms else None,
     }
 
 
 def categories(scene: Scene) -> np.ndarray:
-    """(1 + objects,) uint8, index into `CATEGORIES` of each object id; 0 where there is none."""
+    """Return the category of each object id, (1 + objects,) uint8, index into `CATEGORIES`; 0 if unknown."""
     return np.array([0, *(INDICES.get(each.category, 0) for each in scene.objects)], dtype=np.uint8)
 
 
 def colours(scene: Scene) -> np.ndarray:
-    """(1 + objects,) uint8, index into `COLOUR_NAMES` of each object id; 0 for what is not furniture."""
+    """Return the colour of each object id, (1 + objects,) uint8, index into `COLOUR_NAMES`; 0 if not furniture."""
     named = ("" if each.category in STRUCTURE else each.colour for each in scene.objects)
     return np.array([0, *(COLOUR_NAMES.index(name) if name in COLOURS else 0 for name in named)], dtype=np.uint8)
 
 
 def rooms(scene: Scene) -> np.ndarray:
-    """(1 + objects,) uint8, index into `ROOM_NAMES` of the room that each object id is in; 0 where there is none."""
+    """Return the room category of each object id, (1 + objects,) uint8, index into `ROOM_NAMES`; 0 if unknown."""
     of_rooms = [ROOM_NAMES.index(room.category) if room.category in ROOM_CATEGORIES else 0 for room in scene.rooms]
     return np.array([0, *(of_rooms[each.room] if each.room >= 0 else 0 for each in scene.objects)], dtype=np.uint8)
 
 
 def names(scene: Scene) -> np.ndarray:
-    """(1 + objects,) str, what each object id is called: colour and category; "" for 0."""
+    """Return the name of each object id, (1 + objects,) str: colour and category; "" for id 0."""
     return np.array(["", *(f"{each.colour} {each.category}".strip() for each in scene.objects)])

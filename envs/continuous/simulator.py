@@ -1,11 +1,11 @@
-"""The embedded simulator of continuous worlds, compiled and in this process."""
+"""The embedded simulator of continuous worlds: compiled code in this process."""
 
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
 
-from envs.continuous.base import OFF_GROUND, STOP_RADIUS, ContinuousSimulator, outside
+from envs.continuous.base import SNAP_LIMIT, STOP_RADIUS, ContinuousSimulator, outside_error
 from envs.continuous.floorplan import floor_plan
 from envs.continuous.guide import Guide
 from envs.continuous.scenes import LoadedScene, SceneCache
@@ -19,38 +19,38 @@ DRAWN = ("rgb", "depth", "semantic", "category")
 
 
 class HousesSimulator(ContinuousSimulator):
-    """Bodies in scenes that are drawn and walked through by compiled code; see `ContinuousSimulator`."""
+    """Simulates scenes with the compiled renderer and navigation of this package; see `ContinuousSimulator`."""
 
     name = "houses"
 
     def __init__(
         self, sensors: Sensors | None = None, motion: Motion | None = None, scenes: SceneCache | None = None
     ) -> None:
-        """Bodies without episodes yet.
+        """Create a simulator without bodies.
 
         Args:
-            sensors: What they sense.
-            motion: What actions do.
-            scenes: Where scenes come from; simulators may share it, drawn or not as their sensors need.
+            sensors: Camera and images of a body.
+            motion: Lengths of moves and turns.
+            scenes: Cache of scenes, which simulators may share; `drawn` must be set if the sensors render.
         """
         super().__init__(sensors, motion)
         self.scenes = SceneCache(drawn=self.sensors.draws) if scenes is None else scenes
         self.resize(0)
 
     def content_hash(self, scan: str) -> str:
-        """Hash of a scene."""
+        """Return the hash of a scene."""
         return self.scenes.content_hash(scan)
 
     def resize(self, batch: int) -> None:
-        """Make room for `batch` bodies; all must be placed before use."""
+        """Allocate `batch` bodies. Each must be placed before it is used."""
         super().resize(batch)
         self._scenes: dict[int, LoadedScene] = {}
-        self._fields: dict[int, Field] = {}  # but for withheld goals
-        self._plans: dict[str, FloorPlan] = {}  # of scenes that people were shown
-        self._watching: Renderer | None = None  # draws what people are shown
+        self._fields: dict[int, Field] = {}  # by body, without withheld goals
+        self._plans: dict[str, FloorPlan] = {}  # by scene, for pictures
+        self._watching: Renderer | None = None  # renders the views of pictures
         self._renderer = Renderer(self.sensors.camera, batch) if self.sensors.draws and batch else None
 
-    def _enter(self, rows: Sequence[int], episodes: Sequence[Episode]) -> None:
+    def _place_bodies(self, rows: Sequence[int], episodes: Sequence[Episode]) -> None:
         for row, episode in zip(rows, episodes, strict=True):
             self._scenes[row] = scene = self.scenes.get(episode.scan)
             self._positions[row] = on_ground(scene.ground, episode, "start")
@@ -66,14 +66,14 @@ class HousesSimulator(ContinuousSimulator):
         layout, field = self._scenes[row].layout, self._fields.get(row)
         return Guide(layout, field) if layout and field else None
 
-    def _step(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _move_forward(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         motion = self.motion
         return step(self._grounds(rows), self._positions[rows], self.headings[rows], motion.forward, motion.sliding)
 
-    def _metres(self, rows: np.ndarray) -> np.ndarray:
+    def _compute_distances(self, rows: np.ndarray) -> np.ndarray:
         return distances([self._fields[row] for row in rows.tolist()], self._positions[rows])
 
-    def _advice(self, rows: np.ndarray) -> np.ndarray:
+    def _compute_expert(self, rows: np.ndarray) -> np.ndarray:
         fields, poses = [self._fields[row] for row in rows.tolist()], (self._positions[rows], self.headings[rows])
         motion = self.motion
         return expert(self._grounds(rows), fields, *poses, motion.forward, self._turn, STOP_RADIUS, motion.sliding)
@@ -82,13 +82,13 @@ class HousesSimulator(ContinuousSimulator):
         return [self._scenes[row].ground for row in rows.tolist()]
 
     def _plan(self, row: int) -> FloorPlan:
-        scan = self._met[row].scan
+        scan = self._placed[row].scan
         if scan not in self._plans:
             self._plans[scan] = floor_plan(self.scenes.scene(scan), self._scenes[row].ground)
         return self._plans[scan]
 
     def _view(self, row: int) -> np.ndarray | None:
-        """What a body sees, drawn larger than what it senses."""
+        """Render the view of a body larger than its sensor image."""
         from envs.pictures import view_size
 
         scene, sensors = self._scenes[row], self.sensors
@@ -100,7 +100,7 @@ class HousesSimulator(ContinuousSimulator):
         self._watching.render([scene.packed], eye, self.headings[[row]])
         return self._watching.rgb[0].copy()
 
-    def _pictures(self, rows: np.ndarray) -> Mapping[str, np.ndarray]:
+    def _render(self, rows: np.ndarray) -> Mapping[str, np.ndarray]:
         renderer, sensors = self._renderer, self.sensors
         assert renderer is not None
         eyes = self._positions + np.array([0, sensors.eye, 0])
@@ -111,12 +111,12 @@ class HousesSimulator(ContinuousSimulator):
 
 
 def on_ground(ground: Ground, episode: Episode, end: Literal["start", "goal"]) -> np.ndarray:
-    """(3,) the start or the goal of an episode, on the floor.
+    """Snap the start or the goal of an episode to the walkable area; returns (3,).
 
     Raises:
-        InputError: If it is where no body can be.
+        InputError: If it is more than `SNAP_LIMIT` away from it.
     """
     points, moved = ground.snap(np.array([episode.positions[0 if end == "start" else -1]]))
-    if not moved[0] <= OFF_GROUND:
-        raise outside(episode, end)
+    if not moved[0] <= SNAP_LIMIT:
+        raise outside_error(episode, end)
     return points[0]

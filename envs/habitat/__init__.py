@@ -1,1 +1,1 @@
-"""habitat-sim as a world, in processes of its own. Nothing else imports this, and it needs habitat-sim only to run."""
+"""habitat-sim behind the simulator protocol, in worker processes. habitat-sim is needed only to run it."""

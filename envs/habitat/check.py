@@ -1,4 +1,4 @@
-"""Whether habitat-sim works here: asked for its version, and to open one scene with its navmesh."""
+"""Checks that habitat-sim works: reads its version and opens one scene with a navmesh."""
 
 import tempfile
 from dataclasses import replace
@@ -23,17 +23,17 @@ FLOOR = 4.0  # metres
 
 
 def check_habitat(workers: Workers | None = None) -> str:
-    """The version of habitat-sim; it has opened a small scene of ours, and nothing but temporary files was written.
+    """Return the version of habitat-sim after opening a small scene with it. Only temporary files are written.
 
     Raises:
-        InputError: If there is none, or it does not work.
+        InputError: If habitat-sim is missing or does not work.
     """
     workers = workers or Workers()
-    return _tried(habitat_interpreter(workers.python), workers.program)
+    return _check_once(habitat_interpreter(workers.python), workers.program)
 
 
 @cache
-def _tried(python: str, program: Path) -> str:
+def _check_once(python: str, program: Path) -> str:
     with tempfile.TemporaryDirectory() as folder:
         save_glb(floor(), Path(folder))
         workers = Workers(python, program=program, cache=Path(folder, "navmeshes"))
@@ -41,7 +41,7 @@ def _tried(python: str, program: Path) -> str:
 
 
 def open_scene(scenes: SceneFolder, name: str, body: Body, workers: Workers | None = None) -> str:
-    """Open a scene with its navmesh, and draw what there is to see; returns the version of habitat-sim.
+    """Open a scene with its navmesh and render one image; returns the version of habitat-sim.
 
     Raises:
         InputError: If that fails.
@@ -62,7 +62,7 @@ def open_scene(scenes: SceneFolder, name: str, body: Body, workers: Workers | No
 
 
 def floor() -> Scene:
-    """A square floor, and nothing else."""
+    """Return a scene with a square floor and nothing else."""
     corners = [(x, 0.0, z) for x in (0.0, FLOOR) for z in (0.0, FLOOR)]
     return Scene(
         "floor",

@@ -1,6 +1,6 @@
-"""Worker processes: starting them, asking them, and starting those again that died.
+"""A pool of worker processes: starts them, sends requests, and restarts workers that died.
 
-Requests hold all that a worker needs, so that nothing is lost with one: its successor is asked the same again.
+A request contains everything that a worker needs. If a worker dies, its successor gets the same request.
 """
 
 import atexit
@@ -26,13 +26,13 @@ from envs.habitat.settings import INSTALL, Workers, habitat_interpreter
 from vln.errors import InputError
 
 LAST_LINES = 5
-READ = 1 << 16  # bytes of what a worker printed that are looked through for them
-FOLDER = "vln-habitat-worker-"  # then the process that made it: what workers work in
-# What habitat-sim 0.3 says of every scene that it opens without the light of an environment.
+READ = 1 << 16  # bytes of a worker's output in which the last lines are searched
+FOLDER = "vln-habitat-worker-"  # prefix of the working folders, followed by the id of this process
+# Messages that habitat-sim 0.3 prints for every scene without environment lighting.
 ALWAYS = re.compile(
     r"\b(ibl|pbr|brdf\w*|blut|envmap)\b|(pbr|ibl)\w*(helper|config|image|map)|light\w* texture", re.IGNORECASE
 )
-SHARED = Path("/dev/shm")  # memory that looks like a folder, on Linux
+SHARED = Path("/dev/shm")  # file system in memory, on Linux
 Request = tuple[str, dict[str, Any]]
 
 
@@ -42,10 +42,10 @@ class Process:
 
     Attributes:
         popen: The process.
-        connection: To it.
-        printed: What it prints.
-        folder: That it works in.
-        answered: Bytes that it had printed when it gave its last answer.
+        connection: Socket to the process.
+        printed: Its output.
+        folder: Its working folder.
+        answered: Size of its output in bytes at its last reply.
     """
 
     popen: subprocess.Popen[bytes]
@@ -55,7 +55,7 @@ class Process:
     answered: int = 0
 
     def close(self) -> None:
-        """End it: without requests it has nothing left to do."""
+        """End the process by closing its connection; kill it if it does not end."""
         self.connection.close()
         try:
             self.popen.wait(timeout=2)
@@ -66,7 +66,7 @@ class Process:
         self.folder.cleanup()
 
     def last_lines(self) -> str:
-        """The end of what it printed, in one line, without what it prints when all is well."""
+        """Return the last lines of the output, joined, without the usual messages."""
         size = os.fstat(self.printed.fileno()).st_size
         usual = {_kind(line) for line in self._lines(0, min(self.answered, READ))}
         lines = self._lines(max(self.answered, size - READ), size) or self._lines(max(0, size - READ), size)
@@ -74,25 +74,25 @@ class Process:
         return " | ".join((telling or lines)[-LAST_LINES:]) or "it printed nothing"
 
     def _lines(self, first: int, last: int) -> list[str]:
-        """What it printed from one byte to another, without empty lines."""
+        """Return the output between two byte offsets, without empty lines."""
         text = os.pread(self.printed.fileno(), max(0, last - first), first).decode("utf-8", "replace")
         return [line.strip() for line in text.splitlines() if line.strip()]
 
     def send(self, request: Request, *files: int) -> None:
-        """Ask something; that a worker is dead is noticed when its reply is read."""
+        """Send a request. A dead worker is noticed by `receive`."""
         do, arguments = request
         body = json.dumps({"do": do, "with": arguments}).encode()
         with suppress(BrokenPipeError, ConnectionResetError):
             socket.send_fds(self.connection, [struct.pack("!I", len(body))], files)
             self.connection.sendall(body)
 
-    def receive(self, patience: float) -> dict[str, Any]:
-        """The reply.
+    def receive(self, timeout: float) -> dict[str, Any]:
+        """Wait `timeout` seconds for the reply and return it.
 
         Raises:
-            Died: If there comes none.
+            WorkerDied: If there is none.
         """
-        self.connection.settimeout(patience)
+        self.connection.settimeout(timeout)
         try:
             (size,) = struct.unpack("!I", self._exactly(4))
             reply: dict[str, Any] = json.loads(self._exactly(size))
@@ -100,13 +100,13 @@ class Process:
             return reply
         except TimeoutError:
             self.popen.kill()
-            raise Died(
-                f"gave no answer for {patience:.0f} s and was ended; its last lines: {self.last_lines()}"
+            raise WorkerDied(
+                f"gave no answer for {timeout:.0f} s and was ended; its last lines: {self.last_lines()}"
             ) from None
         except (EOFError, ConnectionResetError):
             code = self.popen.wait()
             ended = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
-            raise Died(f"{ended}; its last lines: {self.last_lines()}") from None
+            raise WorkerDied(f"{ended}; its last lines: {self.last_lines()}") from None
 
     def _exactly(self, size: int) -> bytes:
         parts = bytearray()
@@ -119,27 +119,27 @@ class Process:
 
 
 def _kind(line: str) -> str:
-    """A line without its numbers, such as times."""
+    """Return a line with its numbers, such as times, replaced by "#"."""
     return re.sub(r"0x[0-9a-f]+|[0-9.]+", "#", line)
 
 
 Key = tuple[str, str, int]
 IDLE: dict[Key, list[Process]] = {}
-"""Workers without work, by interpreter, program and GPU: starting one takes seconds."""
+"""Idle workers by interpreter, program and GPU, kept because a start takes seconds."""
 
 
-class Died(Exception):  # noqa: N818 - caught here
-    """A worker that gives no answer any more."""
+class WorkerDied(Exception):  # noqa: N818 - caught here
+    """A worker no longer replies."""
 
 
 class WorkerPool:
-    """A number of workers that fill the same images.
+    """A pool of workers that render into the same shared images.
 
     Args:
-        workers: How to run them.
-        count: How many.
-        settings: What they are told first; `images`, `gpu` and what belongs to a single one is added here.
-        images: Shape (B, H, W, ...) and type of each image to share, by name.
+        workers: Settings of the processes.
+        count: Number of workers.
+        settings: Settings of the first request, "open"; `images`, `gpu` and other entries of one worker are added.
+        images: Shape (B, H, W, ...) and dtype of each shared image, by name.
     """
 
     def __init__(
@@ -159,19 +159,21 @@ class WorkerPool:
         self._finalizer = weakref.finalize(self, _close, self._processes, self._keys, self._memory)
 
     def close(self) -> None:
-        """Let the workers go; the next pool may have them."""
+        """Release the workers to later pools."""
         self._finalizer()
 
     @property
     def pids(self) -> list[int]:
-        """Process ids of the workers that run."""
+        """Process ids of the running workers."""
         return [process.popen.pid for process in self._processes.values()]
 
     def ask(self, requests: Mapping[int, Request]) -> dict[int, Any]:
-        """Ask several workers at once, each by its number; those that are not running are started.
+        """Send requests to several workers at once and return their results, both by worker number.
+
+        Workers that are not running are started.
 
         Raises:
-            InputError: If one refuses, fails, or dies again and again.
+            InputError: If a worker refuses or fails, or dies more than `restarts` times in a row.
         """
         try:
             self._open(number for number in requests if number not in self._processes)
@@ -179,30 +181,30 @@ class WorkerPool:
                 self._processes[number].send(request)
             replies = {number: self._reply(number, request) for number, request in requests.items()}
         except BaseException:
-            # Replies that nobody has read would be taken for those to later requests.
+            # An unread reply would be taken for the reply to the next request.
             for number in requests:
-                self._bury(number)
+                self._kill(number)
             raise
         return {number: self._result(reply) for number, reply in replies.items()}
 
     def ask_one(self, number: int, do: str, **arguments: Any) -> Any:
-        """Ask one worker."""
+        """Send a request to one worker and return its result."""
         return self.ask({number: (do, arguments)})[number]
 
     def _reply(self, number: int, request: Request) -> dict[str, Any]:
-        """The reply to what was asked last; asked again of a successor where a worker died over it."""
+        """Return the reply to a request that was sent; if the worker dies, restart it and send the request again."""
         for again in range(self.workers.restarts, -1, -1):
             process = self._processes[number]
             try:
-                return process.receive(self.workers.patience)
-            except Died as death:
-                told = f"(process {process.popen.pid}) {death}"
-                self._bury(number)
+                return process.receive(self.workers.timeout)
+            except WorkerDied as death:
+                message = f"(process {process.popen.pid}) {death}"
+                self._kill(number)
                 if not again:
-                    problem = f"{told}; that was {self.workers.restarts + 1} times in a row"
+                    problem = f"{message}; that was {self.workers.restarts + 1} times in a row"
                     fix = "look at what it printed; fewer or smaller images need less memory"
                     raise InputError(f"habitat worker {number}", problem, fix) from None
-                print(f"habitat worker {number} {told}; it is started again", file=sys.stderr)
+                print(f"habitat worker {number} {message}; it is started again", file=sys.stderr)
                 self.restarted += 1
                 self._open([number])
                 self._processes[number].send(request)
@@ -217,10 +219,10 @@ class WorkerPool:
         return reply["result"]
 
     def _open(self, numbers: Iterable[int]) -> None:
-        """Start workers, all at once, and tell them how to work.
+        """Start workers in parallel and send each its settings.
 
         Raises:
-            InputError: If one cannot be started, has no habitat-sim, or another version of it than the others.
+            InputError: If a worker cannot be started, lacks habitat-sim, or has another version than the others.
         """
         taken = {number: self._take(number) for number in numbers}
         self._processes |= taken
@@ -228,13 +230,13 @@ class WorkerPool:
             process.send(*self._opening(number))
         for number, process in taken.items():
             try:
-                reply = process.receive(self.workers.patience)
-            except Died as death:
+                reply = process.receive(self.workers.timeout)
+            except WorkerDied as death:
                 raise InputError(f"habitat worker {number} ({self._python})", f"it {death}", INSTALL) from None
             self._check_version(self._result(reply))
 
     def _opening(self, number: int) -> tuple[Request, int]:
-        """The first request to a worker, and the file that goes with it."""
+        """Return the first request to a worker, and the file descriptor to send with it."""
         settings = self._settings | {
             "images": self._layout,
             "gpu": self.workers.gpu_of(number),
@@ -244,14 +246,14 @@ class WorkerPool:
         }
         return ("open", settings), self._memory.fileno()
 
-    def _check_version(self, told: dict[str, Any]) -> None:
-        self.version = self.version or told
-        if told["habitat"] != self.version["habitat"]:
-            problem = f"habitat-sim {told['habitat']} answers, and {self.version['habitat']} did before"
+    def _check_version(self, version: dict[str, Any]) -> None:
+        self.version = self.version or version
+        if version["habitat"] != self.version["habitat"]:
+            problem = f"habitat-sim {version['habitat']} answers, and {self.version['habitat']} did before"
             raise InputError(self._python, problem, "keep to one version in a run, or start it anew")
 
     def _take(self, number: int) -> Process:
-        """A worker without work, or a new one."""
+        """Return an idle worker, or start a new one."""
         idle = IDLE.get(self._keys[number], [])
         while idle:
             process = idle.pop()
@@ -282,35 +284,35 @@ class WorkerPool:
         return Process(popen, ours, printed, folder)
 
     def _command(self) -> tuple[str, str]:
-        """The interpreter and its program, found from whatever folder it works in."""
+        """Return absolute paths of the interpreter and its program, since the worker has another working folder."""
         return str(Path(self._python).absolute()), str(self.workers.program.absolute())
 
-    def _bury(self, number: int) -> None:
-        """End and forget a worker, if it runs."""
+    def _kill(self, number: int) -> None:
+        """Kill and forget a worker, if it runs."""
         if process := self._processes.pop(number, None):
             process.popen.kill()
             process.close()
 
 
 def work_folder() -> "tempfile.TemporaryDirectory[str]":
-    """A new folder for a worker, which goes with its process, however that ends; those of dead runs are removed.
+    """Create a temporary working folder for a worker, and remove the folders of dead runs.
 
-    In it is a lighting that names no images, as nothing is lit by them: habitat-sim 0.3 looks for one below the folder
-    it works in. Without it, it computes the light of an environment for each scene, ten seconds in software.
+    The folder contains a lighting configuration without images, which habitat-sim 0.3 reads from below its working
+    folder. Without the file it computes environment lighting for each scene, ten seconds on the CPU.
     """
     for left in Path(tempfile.gettempdir()).glob(f"{FOLDER}*"):
         owner = re.fullmatch(rf"{FOLDER}(\d+)-.*", left.name)
         if owner and not _runs(int(owner[1])):
             shutil.rmtree(left, ignore_errors=True)
     folder = tempfile.TemporaryDirectory(prefix=f"{FOLDER}{os.getpid()}-", ignore_cleanup_errors=True)
-    told = Path(folder.name, "data", "default.pbr_config.json")
-    told.parent.mkdir()
-    told.write_text(json.dumps({"enable_ibl": False, "ibl_blut_filename": "none", "ibl_envmap_filename": "none"}))
+    config = Path(folder.name, "data", "default.pbr_config.json")
+    config.parent.mkdir()
+    config.write_text(json.dumps({"enable_ibl": False, "ibl_blut_filename": "none", "ibl_envmap_filename": "none"}))
     return folder
 
 
 def _runs(pid: int) -> bool:
-    """Whether a process does."""
+    """Return whether a process is running."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -321,7 +323,7 @@ def _runs(pid: int) -> bool:
 
 
 def _environment(gpu: int) -> dict[str, str]:
-    """Variables of a worker: quiet, and one thread each where the CPU draws."""
+    """Return the environment variables of a worker: quiet logs, and one thread if the CPU renders."""
     quiet = {"MAGNUM_LOG": "quiet", "HABITAT_SIM_LOG": "quiet", "GLOG_minloglevel": "2"}
     return {**quiet, **os.environ, **({"LP_NUM_THREADS": "0"} if gpu < 0 else {})}
 
@@ -329,20 +331,20 @@ def _environment(gpu: int) -> dict[str, str]:
 def share(
     images: Mapping[str, tuple[tuple[int, ...], type[np.generic]]],
 ) -> tuple[IO[bytes], dict[str, tuple[int, tuple[int, ...], str]], dict[str, np.ndarray]]:
-    """Memory for images that other processes can map too.
+    """Allocate images in memory that other processes can map.
 
     Args:
-        images: Shape and type by name.
+        images: Shape and dtype by name.
 
     Returns:
-        The open file, where each image is in it (offset, shape, type), and the images.
+        The open file, the place of each image in it (offset, shape, dtype), and the images.
     """
     layout: dict[str, tuple[int, tuple[int, ...], str]] = {}
     size = 0
     for name, (shape, kind) in images.items():
         layout[name] = (size, shape, np.dtype(kind).str)
         size += -(-int(np.prod(shape)) * np.dtype(kind).itemsize // 64) * 64
-    # Without a name, it ends with its users.
+    # A file without a name disappears with its last user.
     file = tempfile.TemporaryFile(dir=SHARED if SHARED.is_dir() else None)  # noqa: SIM115 - closed with the pool
     file.truncate(max(size, 1))
     arrays = {
@@ -361,17 +363,17 @@ def _close(processes: dict[int, Process], keys: Mapping[int, Key], memory: IO[by
 
 @atexit.register
 def end_idle_workers() -> None:
-    """End the workers without work."""
+    """End all idle workers."""
     processes = [process for idle in IDLE.values() for process in idle]
     IDLE.clear()
     for process in processes:
-        process.connection.close()  # all at once; then each is waited for
+        process.connection.close()  # first of all, so that they end in parallel
     for process in processes:
         process.close()
 
 
-def spread(rows: Sequence[int], owners: np.ndarray) -> dict[int, list[int]]:
-    """Places in `rows` by the worker that owns each row."""
+def group_by_owner(rows: Sequence[int], owners: np.ndarray) -> dict[int, list[int]]:
+    """Group the indices of `rows` by the worker that owns each row."""
     found: dict[int, list[int]] = {}
     for place, row in enumerate(rows):
         found.setdefault(int(owners[row]), []).append(place)

@@ -1,4 +1,4 @@
-"""Where habitat-sim finds the scene of a name: a generated house, a scan of Matterport3D, or a file."""
+"""Scene files for habitat-sim by name: a generated house, a scan of Matterport3D, or a file."""
 
 import re
 from collections import OrderedDict
@@ -24,19 +24,19 @@ _HOUSE = re.compile(r"house-\d+")
 
 
 class SceneFolder:
-    """Scenes by name, as files that habitat-sim opens.
+    """A folder of scene files for habitat-sim.
 
     Attributes:
-        folder: Where they are: `<name>.stage_config.json` or `<name>.glb`, or a folder `<name>/` with them in it.
+        folder: Contains `<name>.stage_config.json` or `<name>.glb`, directly or in a folder `<name>/`.
     """
 
     def __init__(self, folder: Path, make: Callable[[str], Scene] | None = None, missing: str = "put it there") -> None:
-        """Scenes in a folder.
+        """Use the scenes of a folder.
 
         Args:
             folder: The folder.
-            make: Makes scenes that are not there yet, which are then written; None where all are to be there.
-            missing: How to get one that is not there; `{scan}` stands for its name and `{folder}` for the folder.
+            make: Makes a missing scene, which is then written to the folder; None makes a missing scene an error.
+            missing: Fix in the error for a missing scene, with `{scan}` for its name and `{folder}` for the folder.
         """
         self.folder, self._make, self._missing = Path(folder), make, missing
         self._labels: OrderedDict[str, SceneLabels] = OrderedDict()
@@ -44,17 +44,17 @@ class SceneFolder:
         self._hashes: dict[str, str] = {}
 
     def file(self, name: str) -> Path:
-        """The file of a scene.
+        """Return the file of a scene, written first if the folder can make it.
 
         Raises:
-            InputError: If it is not there and cannot be made.
+            InputError: If the file is missing and cannot be made.
         """
         if name not in self._files:
             self._files[name] = self._find(name)
         return self._files[name]
 
     def _find(self, name: str) -> Path:
-        # A house is whole where its house.json is, which is written last.
+        # house.json is written last: if it exists, the export is complete.
         if self._make is not None and not (self.folder / f"{name}{HOUSE_JSON}").is_file():
             scene = self._make(name)
             if not is_saved(scene, self.folder):
@@ -71,32 +71,32 @@ class SceneFolder:
         raise InputError(where, "the scene is missing", self._missing.format(scan=name, folder=self.folder))
 
     def _stage_of(self, file: Path) -> Path:
-        """A stage_config for a file that has none: y up and unlit, as here; habitat-sim would take it as z up."""
-        told = {"render_asset": str(file), "up": [0, 1, 0], "front": [0, 0, -1]}
+        """Write a stage_config for a file without one: y up and unlit. habitat-sim's own default is z up."""
+        frame = {"render_asset": str(file), "up": [0, 1, 0], "front": [0, 0, -1]}
         flat = {"shader_type": "flat", "force_flat_shading": True, "requires_lighting": False}
         stage = self.folder / f"{file.stem}-{sha256(file)[:16]}{STAGE}"
-        write_json(stage, told | flat)
+        write_json(stage, frame | flat)
         return stage.resolve()
 
     def content_hash(self, name: str) -> str:
-        """Hash of a scene; of a house the same as in the embedded simulator, of other files their bytes'."""
+        """Return the hash of a scene: for a house that of the embedded simulator, for other files that of the bytes."""
         if name not in self._hashes:
             file = self.file(name)
-            told = file.with_name(file.name.removesuffix(STAGE).removesuffix(".glb") + HOUSE_JSON)
-            content = read_json(told) if told.is_file() else {}
+            house = file.with_name(file.name.removesuffix(STAGE).removesuffix(".glb") + HOUSE_JSON)
+            content = read_json(house) if house.is_file() else {}
             self._hashes[name] = content.get("content_hash") or sha256(file)
         return self._hashes[name]
 
     def scene(self, name: str) -> Scene:
-        """The scene itself.
+        """Load or make the scene itself.
 
         Raises:
-            InputError: If its file is not there or cannot be read.
+            InputError: If its file is missing or cannot be read.
         """
         return self._make(name) if self._make else load_scene(self.file(name))
 
     def labels(self, name: str) -> SceneLabels:
-        """What things are called in a scene, as its semantic description or house.json tells."""
+        """Return the labels of a scene, from its semantic description or house.json."""
         if name not in self._labels:
             self._labels[name] = SceneLabels.of(self.scene(name))
             if len(self._labels) > LABELS_KEPT:
@@ -106,14 +106,14 @@ class SceneFolder:
 
 
 def house_scenes(folder: Path | None = None) -> SceneFolder:
-    """Generated houses, written to a folder (`cache/habitat`) when they are first asked for."""
+    """Return the folder of generated houses (`cache/habitat`), each written on first use."""
     return SceneFolder(
         folder or cache_folder() / "habitat", _house, "take house-000000 to house-999999, which are generated"
     )
 
 
 def matterport_scenes(folder: Path) -> SceneFolder:
-    """Scans of Matterport3D in a folder."""
+    """Return a folder of Matterport3D scans."""
     return SceneFolder(folder, missing=MATTERPORT)
 
 

@@ -1,4 +1,4 @@
-"""How habitat-sim is run: which interpreter, how many workers, what navmeshes are made for."""
+"""Settings of the habitat-sim processes: interpreter, number of workers, GPUs, caches."""
 
 import importlib.util
 import os
@@ -15,21 +15,21 @@ INSTALL = (
     f"PATH or ${VARIABLE} (docs/habitat.md)"
 )
 PROGRAM = Path(__file__).with_name("worker.py")
-WORKERS = 8  # most of them, unless told otherwise
-SCENES = 24  # that each worker keeps open
+WORKERS = 8  # upper limit of the default number of workers
+SCENES = 24  # scenes that each worker keeps open
 
 
 def use_interpreter(path: Path | None) -> None:
-    """Let all simulators of this process run habitat-sim by the interpreter `path`; None changes nothing."""
+    """Set the interpreter of habitat-sim for all simulators of this process; None changes nothing."""
     if path is not None:
         os.environ[VARIABLE] = str(path)
 
 
 def habitat_interpreter(path: Path | str | None = None) -> str:
-    """The interpreter to run habitat-sim by: the one given, then `$VLN_HABITAT_PYTHON`, then this one.
+    """Return the interpreter of habitat-sim: `path` if given, else `$VLN_HABITAT_PYTHON`, else the current one.
 
     Raises:
-        InputError: If it is no file, or none is given and this one has no habitat-sim.
+        InputError: If it is not an executable file, or the current interpreter has no habitat-sim.
     """
     chosen = path or os.environ.get(VARIABLE)
     if chosen:
@@ -44,18 +44,18 @@ def habitat_interpreter(path: Path | str | None = None) -> str:
 
 @dataclass(frozen=True)
 class Workers:
-    """The processes that habitat-sim runs in.
+    """Settings of the habitat-sim processes.
 
     Attributes:
-        python: Interpreter that has it; see `habitat_interpreter`.
-        count: How many; 0 for one a core or GPU, and no more than bodies.
-        gpu: Number of the GPU that draws, the same for all; -1 is no particular one, and the only choice without CUDA.
-            None gives each worker one of those that torch sees, in turn.
-        scenes: Scenes that each keeps open.
+        python: Interpreter with habitat-sim; see `habitat_interpreter`.
+        count: Number of workers; 0 for one per core or GPU. There are never more workers than bodies.
+        gpu: GPU of all workers; -1 lets habitat-sim choose, and is the only choice without CUDA. None assigns the GPUs
+            that torch sees in turn.
+        scenes: Number of scenes that each worker keeps open.
         cache: Folder of computed navmeshes.
-        program: The file that they run, a worker of `envs.habitat.worker`.
-        patience: Seconds to wait for an answer; computing a navmesh of a large scan can take minutes.
-        restarts: Times in a row that a worker is started again which dies over the same request.
+        program: The program of a worker, normally `envs/habitat/worker.py`.
+        timeout: Seconds to wait for a reply; the navmesh of a large scan can take minutes.
+        restarts: How often a worker is restarted for the same request.
     """
 
     python: Path | str | None = None
@@ -64,7 +64,7 @@ class Workers:
     scenes: int = SCENES
     cache: Path = field(default_factory=lambda: cache_folder() / "navmeshes")
     program: Path = PROGRAM
-    patience: float = 600.0
+    timeout: float = 600.0
     restarts: int = 2
 
     def __post_init__(self) -> None:
@@ -79,19 +79,19 @@ class Workers:
             raise InputError("scenes", f"{self.scenes} are to be kept open", "give a whole number of at least 1")
 
     def number(self, bodies: int) -> int:
-        """How many there are for so many bodies."""
+        """Return the number of workers for a number of bodies."""
         return max(1, min(bodies, self.count or min(max(len(gpus()), os.cpu_count() or 1), WORKERS)))
 
     def gpu_of(self, number: int) -> int:
-        """The GPU that worker `number` draws with."""
+        """Return the GPU of worker `number`."""
         if self.gpu is not None:
             return self.gpu
-        there = gpus()
-        return there[number % len(there)] if there else -1
+        available = gpus()
+        return available[number % len(available)] if available else -1
 
 
 def gpus() -> list[int]:
-    """Numbers of the GPUs that torch sees."""
+    """Return the numbers of the GPUs that torch sees."""
     import torch
 
     return list(range(torch.cuda.device_count())) if torch.cuda.is_available() else []

@@ -1,4 +1,4 @@
-"""habitat-sim as a world: the simulator protocol, asked of worker processes."""
+"""The simulator protocol on top of habitat-sim in worker processes."""
 
 import base64
 from collections.abc import Mapping, Sequence
@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from envs.continuous.base import OFF_GROUND, STOP_RADIUS, ContinuousSimulator, outside
+from envs.continuous.base import SNAP_LIMIT, STOP_RADIUS, ContinuousSimulator, outside_error
 from envs.continuous.floorplan import floor_plan
 from envs.continuous.guide import Guide
 from envs.continuous.scenes import BODY, SceneLabels
 from envs.continuous.settings import Motion, Sensors
-from envs.habitat.pool import Request, WorkerPool, spread
+from envs.habitat.pool import Request, WorkerPool, group_by_owner
 from envs.habitat.scenes import SceneFolder
 from envs.habitat.settings import Workers
 from envs.navigation import Body
@@ -24,10 +24,10 @@ SHAPES = {"rgb": (3,), "depth": (1,), "semantic": ()}
 
 
 class HabitatSimulator(ContinuousSimulator):
-    """Bodies in scenes that habitat-sim draws, on its navmeshes; see `ContinuousSimulator`.
+    """Simulates scenes with habitat-sim's renderer and navmeshes; see `ContinuousSimulator`.
 
-    Positions are on the navmesh, which floats up to a few centimetres above the floor. Distances and the expert follow
-    habitat-sim's shortest paths, which run through the polygons of the navmesh and may be a little longer than need be.
+    Positions are on the navmesh, which is up to a few centimetres above the floor. Distances and the expert follow
+    habitat-sim's shortest paths through the polygons of the navmesh, which may be slightly longer than the optimum.
     """
 
     name = "habitat"
@@ -41,15 +41,15 @@ class HabitatSimulator(ContinuousSimulator):
         body: Body = BODY,
         seed: int = 0,
     ) -> None:
-        """Bodies without episodes yet.
+        """Create a simulator without bodies.
 
         Args:
-            scenes: Where scenes are.
-            sensors: What they sense.
-            motion: What actions do.
-            workers: The processes that habitat-sim runs in.
-            body: Whom navmeshes are for; one that is there already must fit.
-            seed: Of habitat-sim's own chance, which nothing here asks for but `sample`.
+            scenes: The scene files.
+            sensors: Camera and images of a body.
+            motion: Lengths of moves and turns.
+            workers: Settings of the processes.
+            body: Size of the body that navmeshes are computed for; existing navmeshes for another size are ignored.
+            seed: Seed of habitat-sim's random numbers, which only `sample` uses.
         """
         super().__init__(sensors, motion)
         self.scenes, self.workers, self.body = scenes, workers or Workers(), body
@@ -59,7 +59,7 @@ class HabitatSimulator(ContinuousSimulator):
 
     @property
     def pool(self) -> WorkerPool:
-        """The workers, started when first asked."""
+        """The workers, started on first use."""
         if self._pool is None:
             batch = max(1, len(self._positions))
             size = (batch, self.sensors.height, self.sensors.width)
@@ -68,7 +68,7 @@ class HabitatSimulator(ContinuousSimulator):
         return self._pool
 
     def _wanted(self) -> list[str]:
-        """Names of the images that habitat-sim has to draw: labels are looked up in the ids of objects."""
+        """Return the names of the images that habitat-sim must render; labels are made from `semantic`."""
         sensors = self.sensors
         numbered = sensors.semantic or sensors.category or bool(self._labelled)
         return [name for name, asked in {**vars(sensors), "semantic": numbered}.items() if asked and name in KINDS]
@@ -90,31 +90,31 @@ class HabitatSimulator(ContinuousSimulator):
         }
 
     def content_hash(self, scan: str) -> str:
-        """Hash of a scene."""
+        """Return the hash of a scene."""
         return self.scenes.content_hash(scan)
 
     def close(self) -> None:
-        """End the workers."""
+        """Release the workers."""
         if self._pool is not None:
             self._pool.close()
             self._pool = None
 
     def resize(self, batch: int) -> None:
-        """Make room for `batch` bodies; all must be placed before use."""
+        """Allocate `batch` bodies. Each must be placed before it is used."""
         super().resize(batch)
         self.close()
         self._goals = np.zeros((batch, 3))
-        self._plans: dict[str, FloorPlan] = {}  # of scenes that people were shown
+        self._plans: dict[str, FloorPlan] = {}  # by scene, for pictures
         self._scans = [""] * batch
         self._files = [""] * batch
-        self._owners = np.zeros(batch, np.int64)  # which worker answers for each body
-        self._homes: dict[str, int] = {}  # which one each scene was last opened by
+        self._owners = np.zeros(batch, np.int64)  # worker of each body
+        self._scene_workers: dict[str, int] = {}  # worker that opened each scene last
 
-    def _enter(self, rows: Sequence[int], episodes: Sequence[Episode]) -> None:
+    def _place_bodies(self, rows: Sequence[int], episodes: Sequence[Episode]) -> None:
         for row, episode in zip(rows, episodes, strict=True):
             self._scans[row], self._files[row] = episode.scan, str(self.scenes.file(episode.scan))
             self._has_goal[row] = not episode.withheld
-        self._give_out(rows)
+        self._assign_workers(rows)
         numbers = np.array(rows)
         self._positions[numbers] = self._snap(numbers, episodes, "start")
         aimed = [place for place, episode in enumerate(episodes) if not episode.withheld]
@@ -122,40 +122,40 @@ class HabitatSimulator(ContinuousSimulator):
             goals = self._snap(numbers[aimed], [episodes[place] for place in aimed], "goal")
             self._goals[numbers[aimed]] = goals
 
-    def _give_out(self, rows: Sequence[int]) -> None:
-        """Choose who answers for bodies that are placed: who knows their scene, unless that one has much to do."""
+    def _assign_workers(self, rows: Sequence[int]) -> None:
+        """Assign workers to bodies: the worker that has the scene open, or the least loaded one if that is full."""
         count = self.pool.count
         rest = np.setdiff1d(np.arange(len(self._owners)), rows)
         load = np.bincount(self._owners[rest], minlength=count)
         most = -(-len(self._owners) // count)
         for row in rows:
-            home = self._homes.get(self._files[row])
+            home = self._scene_workers.get(self._files[row])
             owner = home if home is not None and load[home] < most else int(load.argmin())
-            self._owners[row] = self._homes[self._files[row]] = owner
+            self._owners[row] = self._scene_workers[self._files[row]] = owner
             load[owner] += 1
 
     def _snap(self, rows: np.ndarray, episodes: Sequence[Episode], end: str) -> np.ndarray:
-        """(n, 3) the starts or goals of episodes on the navmesh.
+        """Snap the starts or goals of episodes to the navmesh; returns (n, 3).
 
         Raises:
-            InputError: If one is where no body can be.
+            InputError: If one is more than `SNAP_LIMIT` away from it.
         """
         points = [episode.positions[0 if end == "start" else -1] for episode in episodes]
         found = self._ask("enter", rows, points=points)
         for episode, moved in zip(episodes, found["moved"], strict=True):
-            if not moved <= OFF_GROUND:
-                raise outside(episode, end)
+            if not moved <= SNAP_LIMIT:
+                raise outside_error(episode, end)
         return np.array(found["points"], np.float64)
 
     def _ask(self, do: str, bodies: np.ndarray, **columns: Sequence[Any]) -> Any:
-        """Ask the owners of bodies (n,) at once, and put what they answer in the bodies' order.
+        """Send a request to the workers of bodies (n,) and join the results in the order of the bodies.
 
         Args:
             do: Name of the request.
-            bodies: Their numbers.
-            **columns: An argument for each body.
+            bodies: Numbers of the bodies.
+            **columns: Arguments of the request, each with one value per body.
         """
-        parts = spread(bodies.tolist(), self._owners)
+        parts = group_by_owner(bodies.tolist(), self._owners)
         requests: dict[int, Request] = {}
         for owner, places in parts.items():
             scenes = [self._files[int(bodies[place])] for place in places]
@@ -171,28 +171,28 @@ class HabitatSimulator(ContinuousSimulator):
 
     def _guide_of(self, row: int) -> Guide | None:
         layout = self._labels_of(row).layout
-        return Guide(layout, WayHome(self, row)) if layout and self._has_goal[row] else None
+        return Guide(layout, GoalDistances(self, row)) if layout and self._has_goal[row] else None
 
     def _plan(self, row: int) -> FloorPlan:
-        scan = self._met[row].scan
+        scan = self._placed[row].scan
         if scan not in self._plans:
             self._plans[scan] = floor_plan(self.scenes.scene(scan))
         return self._plans[scan]
 
-    def _step(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _move_forward(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         places, headings = self._positions[rows].tolist(), self.headings[rows].tolist()
         found = self._ask("step", rows, places=places, headings=headings)
         return np.array(found["places"]), np.array(found["collided"], bool)
 
-    def _metres(self, rows: np.ndarray) -> np.ndarray:
+    def _compute_distances(self, rows: np.ndarray) -> np.ndarray:
         found = self._ask("measure", rows, places=self._positions[rows].tolist(), goals=self._goals[rows].tolist())
-        return _metres(found)
+        return _to_metres(found)
 
-    def _advice(self, rows: np.ndarray) -> np.ndarray:
+    def _compute_expert(self, rows: np.ndarray) -> np.ndarray:
         poses = {"places": self._positions[rows].tolist(), "headings": self.headings[rows].tolist()}
         return np.array(self._ask("advise", rows, **poses, goals=self._goals[rows].tolist()), np.int64)
 
-    def _pictures(self, rows: np.ndarray) -> Mapping[str, np.ndarray]:
+    def _render(self, rows: np.ndarray) -> Mapping[str, np.ndarray]:
         poses = {"places": self._positions[rows].tolist(), "headings": self.headings[rows].tolist()}
         self._ask("draw", rows, rows=rows.tolist(), **poses)
         images = dict(self.pool.images)
@@ -206,57 +206,59 @@ class HabitatSimulator(ContinuousSimulator):
     # --- beyond the protocol ---
 
     def shortest_path(self, scan: str, start: Sequence[float], goal: Sequence[float]) -> np.ndarray:
-        """(k, 3) corners of the shortest path in a scene; (0, 3) where there is none."""
+        """Return the corners of the shortest path in a scene, (k, 3); (0, 3) if there is none."""
         path = self.pool.ask_one(0, "path", scene=self._file(scan), start=list(start), goal=list(goal))
         return np.array(path, np.float64).reshape(-1, 3)
 
     def topdown(self, scan: str, height: float, metres: float = 0.05) -> tuple[np.ndarray, np.ndarray]:
-        """What can be walked on at a height.
+        """Return a map of the walkable area at a height.
 
         Args:
             scan: Name of the scene.
-            height: Of the floor, metres.
-            metres: Of a pixel.
+            height: Height of the floor, metres.
+            metres: Side of a pixel.
 
         Returns:
-            (depth, width) bool, rows along z and columns along x, and (3,) the lowest corner.
+            (depth, width) bool, rows along z and columns along x, and the lowest corner of the navmesh, (3,).
         """
         found = self.pool.ask_one(0, "topdown", scene=self._file(scan), metres=metres, height=height)
-        return unpacked(found["shape"], found["packed"]), np.array(found["low"])
+        return unpack_bits(found["shape"], found["packed"]), np.array(found["low"])
 
     def sample(self, scan: str, count: int, seed: int = 0) -> np.ndarray:
-        """(count, 3) random places in a scene, on its floor."""
+        """Return random positions on the floor of a scene, (count, 3)."""
         return np.array(self.pool.ask_one(0, "sample", scene=self._file(scan), count=count, seed=seed))
 
     def save_navmesh(self, scan: str, path: str) -> None:
-        """Write the navmesh of a scene."""
+        """Write the navmesh of a scene to a file."""
         self.pool.ask_one(0, "save_navmesh", scene=self._file(scan), path=str(Path(path).absolute()))
 
     def _file(self, scan: str) -> str:
         return str(self.scenes.file(scan))
 
 
-class WayHome:
-    """Geodesic distances to the goal of one body, measured when asked for: `envs.continuous.guide.Distances`."""
+class GoalDistances:
+    """Geodesic distances to the goal of one body from its worker; implements `envs.continuous.guide.Distances`."""
 
     def __init__(self, simulator: HabitatSimulator, row: int) -> None:
         self.goal = simulator._goals[row].copy()
         self._pool, self._owner, self._file = simulator.pool, int(simulator._owners[row]), simulator._files[row]
 
     def distance(self, points: np.ndarray) -> np.ndarray:
-        """(n,) metres from points (n, 3)."""
+        """Return distances in metres, (n,), from points (n, 3)."""
         if not len(points):
             return np.zeros(0)
         goals, scenes = [self.goal.tolist()] * len(points), [self._file] * len(points)
-        return _metres(self._pool.ask_one(self._owner, "measure", scenes=scenes, places=points.tolist(), goals=goals))
+        return _to_metres(
+            self._pool.ask_one(self._owner, "measure", scenes=scenes, places=points.tolist(), goals=goals)
+        )
 
 
-def _metres(found: Sequence[float | None]) -> np.ndarray:
+def _to_metres(found: Sequence[float | None]) -> np.ndarray:
     return np.array([np.inf if metres is None else metres for metres in found])
 
 
 def _joined(parts: Sequence[tuple[Sequence[int], Any]], count: int) -> Any:
-    """Lists that several workers answered as one of `count`; objects of lists field by field."""
+    """Join lists from several workers into one of length `count`; dicts of lists are joined by key."""
     first = parts[0][1]
     if isinstance(first, dict):
         return {name: _joined([(places, answer[name]) for places, answer in parts], count) for name in first}
@@ -269,7 +271,7 @@ def _joined(parts: Sequence[tuple[Sequence[int], Any]], count: int) -> Any:
     return whole
 
 
-def unpacked(shape: Sequence[int], packed: str) -> np.ndarray:
-    """Bits that a worker packed, as an array of bool."""
+def unpack_bits(shape: Sequence[int], packed: str) -> np.ndarray:
+    """Decode the bits that a worker packed into an array of bool."""
     bits = np.frombuffer(base64.b64decode(packed), np.uint8)
     return np.unpackbits(bits, count=int(np.prod(shape))).reshape(shape).astype(bool)

@@ -1,12 +1,13 @@
-"""A process that asks habitat-sim on behalf of another one, which may run another Python.
+"""The worker process: runs habitat-sim for another process, which may have another version of Python.
 
-Needs Python 3.9, numpy and habitat-sim, and imports nothing of this project. Whoever starts it passes a socket by
-number. Messages are JSON behind their length (4 bytes, big-endian): a request is `{"do": name, "with": arguments}`, its
-reply `{"result": ...}`, `{"refused": [where, problem, fix]}` or `{"failed": traceback}`. Requests carry all that they
-need, scenes, places and headings, so that any worker can answer any of them at any time. The first is `open`, whose
-settings hold until the next one; with it comes an open file that both map into memory, into which images are drawn.
+It needs Python 3.9, numpy and habitat-sim, and imports nothing of this project. The parent process passes the file
+descriptor of a socket. Messages are JSON after their length (4 bytes, big-endian): a request is
+`{"do": name, "with": arguments}`, its reply `{"result": ...}`, `{"refused": [where, problem, fix]}` or
+`{"failed": traceback}`. A request contains everything it needs (scenes, places, headings), so that any worker can
+answer it. The first request is `open`; its settings hold until the next `open`. It comes with an open file that both
+processes map into memory; images are written there.
 
-Conventions: metres, y up; headings in radians counter-clockwise from -z; places are of the feet.
+Conventions: metres, y up; headings in radians counter-clockwise from -z; places are positions of the feet.
 """
 
 from __future__ import annotations
@@ -32,31 +33,31 @@ from typing import Any
 import numpy as np
 
 STOP, FORWARD, LEFT, RIGHT = range(4)
-TOUCH = 1e-5  # square metres by which a move that collides is shorter than a free one, as in habitat-sim
-GOOD = 0.9  # progress of a move, as a share of its length, that needs no better
-TURN_COST = 0.03  # the same for each turn away from the straight line to the next corner
-LITTLE = -0.1  # progress below which a move is as bad as one that touches a wall
-LAST_RESORT = 2.0  # what such moves cost: they are only compared with one another
-PATIENCE = 0.85  # share of a turn by which a heading may be off: turning later often saves turning back
-AT_CORNER = 0.05  # metres to a corner of a path that has been reached
-CLOSE = 1e-3  # how far numbers of navmeshes may be apart that are meant to be the same
+TOUCH = 1e-5  # square metres by which a colliding move is shorter than a free one, as in habitat-sim
+GOOD_PROGRESS = 0.9  # progress of a move, as a fraction of its length, at which the search for a better heading ends
+TURN_COST = 0.03  # cost, in the same unit, of each turn away from the straight line to the next corner
+MIN_PROGRESS = -0.1  # progress below which a move is as bad as a collision
+BAD_MOVE_COST = 2.0  # cost of such moves: they rank below all others
+TURN_TOLERANCE = 0.85  # fraction of a turn by which the heading may be off; a later turn often saves a turn back
+AT_CORNER = 0.05  # metres at which a corner of a path counts as reached
+TOLERANCE = 1e-3  # tolerance for equal settings of navmeshes, and for equal scores
 STAGE, NAVMESH = ".stage_config.json", ".navmesh"
 CHECKED = {"radius": "agent_radius", "height": "agent_height", "climb": "agent_max_climb"}
 NAVMESHES_KEPT = 512
-CONTEXT: list[Any] = []  # the simulator that was made first: it owns the graphics context, which all others share
+CONTEXT: list[Any] = []  # the first simulator, which owns the graphics context that all others share
 Place = list[float]
 
 
 class Refusal(Exception):  # noqa: N818 - no error of the program
-    """Something that people can put right: where it is, what is wrong, and how to mend it."""
+    """An error in the input: its place, the problem and the fix. The parent raises it as InputError."""
 
 
-class Recent:
-    """The things used last, by name.
+class LruCache:
+    """A cache of the most recently used values by name.
 
     Args:
-        most: How many are kept.
-        make: Makes one that is not there.
+        most: Largest number of values.
+        make: Makes a missing value from its name.
     """
 
     def __init__(self, most: int, make: Callable[[str], Any]) -> None:
@@ -64,7 +65,7 @@ class Recent:
         self._kept: OrderedDict[str, Any] = OrderedDict()
 
     def get(self, name: str) -> Any:
-        """The thing of that name."""
+        """Return the value of a name, made if it is missing."""
         if name not in self._kept:
             self._kept[name] = self._make(name)
         self._kept.move_to_end(name)
@@ -73,19 +74,19 @@ class Recent:
         return self._kept[name]
 
     def clear(self) -> None:
-        """Forget them all."""
+        """Drop all values."""
         self._kept.clear()
 
 
 class Habitat:
-    """habitat-sim, loaded when the first of these is made."""
+    """Answers requests with habitat-sim, which is imported by the constructor."""
 
     def __init__(self, settings: dict[str, Any], images: dict[str, np.ndarray]) -> None:
-        """No scene is open yet.
+        """Import habitat-sim without opening a scene.
 
         Args:
             settings: See `envs.habitat.simulator.HabitatSimulator` and `envs.habitat.pool.WorkerPool`.
-            images: Arrays (B, H, W, ...) by name that `draw` fills.
+            images: Arrays (B, H, W, ...) by name, filled by `draw`.
 
         Raises:
             Refusal: If habitat-sim cannot be imported.
@@ -98,54 +99,54 @@ class Habitat:
             raise Refusal(sys.executable, problem, settings["install"]) from None
         self._hsim, self._settings, self._images = habitat_sim, settings, images
         self._version = version_of(str(habitat_sim.__version__))
-        self._navmeshes = Recent(NAVMESHES_KEPT, self._find_navmesh)
-        self._simulators = Recent(settings["scenes"], self._simulator)
+        self._navmeshes = LruCache(NAVMESHES_KEPT, self._find_navmesh)
+        self._simulators = LruCache(settings["scenes"], self._simulator)
 
     def close(self) -> None:
-        """Forget all scenes."""
+        """Close all scenes."""
         self._simulators.clear()
 
     # --- requests ---
 
     def hello(self) -> dict[str, Any]:
-        """Who answers."""
+        """Return the versions of habitat-sim and Python."""
         return {"habitat": self._version, "python": platform.python_version()}
 
     def enter(self, scenes: list[str], points: list[Place]) -> dict[str, Any]:
-        """Places on the navmesh nearest to points (n, 3), and (n,) how far they are on the level."""
+        """Snap points (n, 3) to the navmesh; returns the places and their horizontal distances from the points."""
         found = [self._snap(self._navmeshes.get(scene), point) for scene, point in zip(scenes, points)]
         return {"points": [place for place, _ in found], "moved": [moved for _, moved in found]}
 
     def step(self, scenes: list[str], places: list[Place], headings: list[float]) -> dict[str, Any]:
-        """Where bodies (n,) are after a move forward, and which collide."""
+        """Move bodies (n,) forward; returns their places and which collided."""
         bodies = zip(scenes, places, headings)
         found = [self._move(self._navmeshes.get(scene), place, heading) for scene, place, heading in bodies]
         return {"places": [_floats(place) for place, _ in found], "collided": [collided for _, collided in found]}
 
     def measure(self, scenes: list[str], places: list[Place], goals: list[Place]) -> list[float | None]:
-        """Geodesic distances (n,), null where there is no way."""
+        """Return geodesic distances (n,); None where there is no path."""
         pairs = zip(scenes, places, goals)
-        ways = [self._way(self._navmeshes.get(scene), place, goal) for scene, place, goal in pairs]
+        ways = [self._shortest_path(self._navmeshes.get(scene), place, goal) for scene, place, goal in pairs]
         return [None if math.isinf(metres) else metres for metres, _ in ways]
 
     def advise(self, scenes: list[str], places: list[Place], headings: list[float], goals: list[Place]) -> list[int]:
-        """Actions (n,) that follow the shortest paths."""
+        """Return the expert's actions along the shortest paths, (n,)."""
         bodies = zip(map(self._navmeshes.get, scenes), places, headings, goals)
-        return [self._choose(*body) for body in bodies]
+        return [self._expert_action(*body) for body in bodies]
 
     def path(self, scene: str, start: Place, goal: Place) -> list[Place]:
-        """Corners of the shortest path; none where there is no way."""
-        return self._way(self._navmeshes.get(scene), start, goal)[1]
+        """Return the corners of the shortest path; empty if there is none."""
+        return self._shortest_path(self._navmeshes.get(scene), start, goal)[1]
 
     def sample(self, scene: str, count: int, seed: int) -> list[Place]:
-        """Random places on the floor; navmeshes that were computed include roofs and tops of tables."""
+        """Return random places on the floor. Computed navmeshes also include roofs and tops of tables."""
         navmesh = self._navmeshes.get(scene)
         navmesh.seed(seed)
         island = self._floor(navmesh)
         return [_floats(navmesh.get_random_navigable_point(island_index=island)) for _ in range(count)]
 
     def topdown(self, scene: str, metres: float, height: float) -> dict[str, Any]:
-        """Which points of a grid can be walked on: rows along z, columns along x, packed into bits."""
+        """Return which points of a grid are walkable, rows along z and columns along x, packed into bits."""
         navmesh = self._navmeshes.get(scene)
         seen = np.asarray(navmesh.get_topdown_view(metres, height), bool)
         packed = base64.b64encode(np.packbits(seen).tobytes()).decode()
@@ -157,8 +158,8 @@ class Habitat:
             raise Refusal(path, "the navmesh cannot be written", "check the folder and its permissions")
 
     def draw(self, rows: list[int], scenes: list[str], places: list[Place], headings: list[float]) -> None:
-        """Draw what bodies (n,) see into the images, at their rows."""
-        # Bodies of one scene after another, so that no scene is opened twice.
+        """Render the views of bodies (n,) into their rows of the images."""
+        # Sorted by scene, so that no scene is opened twice.
         for number in sorted(range(len(rows)), key=lambda each: scenes[each]):
             simulator = self._simulators.get(scenes[number])
             half = headings[number] / 2
@@ -178,7 +179,7 @@ class Habitat:
         return found, math.hypot(found[0] - point[0], found[2] - point[2])
 
     def _move(self, navmesh: Any, place: Any, heading: float) -> tuple[np.ndarray, bool]:
-        """Where a body is after a move forward, and whether it collides, which its length tells, as in habitat-sim."""
+        """Return the place after a forward move, and whether it collided (was cut short), as in habitat-sim."""
         start = np.array(place, np.float32)
         ahead = np.array([-math.sin(heading), 0.0, -math.cos(heading)])
         wanted = (start + self._settings["forward"] * ahead).astype(np.float32)
@@ -186,8 +187,8 @@ class Habitat:
         end = np.array(step(start, wanted), np.float32)
         return end, _squared(end - start) + TOUCH < _squared(wanted - start)
 
-    def _way(self, navmesh: Any, place: Any, goal: Any) -> tuple[float, list[Place]]:
-        """Metres of the shortest path, and its corners."""
+    def _shortest_path(self, navmesh: Any, place: Any, goal: Any) -> tuple[float, list[Place]]:
+        """Return the length of the shortest path in metres, and its corners."""
         path = self._hsim.nav.ShortestPath()
         path.requested_start = np.array(place, np.float32)
         path.requested_end = np.array(goal, np.float32)
@@ -195,40 +196,40 @@ class Habitat:
             return math.inf, []
         return float(path.geodesic_distance), [_floats(corner) for corner in path.points]
 
-    def _choose(self, navmesh: Any, place: Place, heading: float, goal: Place) -> int:
-        """The action of one body, by the rules of the expert of the embedded simulator."""
-        far, corners = self._way(navmesh, place, goal)
+    def _expert_action(self, navmesh: Any, place: Place, heading: float, goal: Place) -> int:
+        """Choose the action of one body by the rules of the embedded simulator's expert."""
+        far, corners = self._shortest_path(navmesh, place, goal)
         if math.isinf(far) or far < self._settings["stop"]:
             return STOP
         ahead = [each for each in corners[1:] if math.hypot(each[0] - place[0], each[2] - place[2]) > AT_CORNER]
         x, _, z = ahead[0] if ahead else goal
         wanted, turn = math.atan2(-(x - place[0]), -(z - place[2])), self._settings["turn"]
         error = math.remainder(wanted - heading, math.tau)
-        # Headings are compared with one that is the same before and after a turn towards it: no turning back and forth.
-        straight = int(math.copysign(math.floor(abs(error) / turn + 1 - PATIENCE), error))
+        # The reference heading is the same before and after a turn towards it, so the body does not oscillate.
+        straight = int(math.copysign(math.floor(abs(error) / turn + 1 - TURN_TOLERANCE), error))
         best, turns = -math.inf, straight
         for aside in range(int(math.pi / turn) + 1):
             for side in (1, -1) if aside else (1,):
                 tried = straight + side * aside
                 score = self._progress(navmesh, place, heading + tried * turn, goal, far) - aside * TURN_COST
-                if score > best + CLOSE:
+                if score > best + TOLERANCE:
                     best, turns = score, tried
-            if best >= GOOD - aside * TURN_COST:
+            if best >= GOOD_PROGRESS - aside * TURN_COST:
                 break
         if turns == 0:
             return FORWARD
         return LEFT if turns > 0 else RIGHT
 
     def _progress(self, navmesh: Any, place: Place, heading: float, goal: Place, far: float) -> float:
-        """How much nearer a move comes to the goal, as a share of its length, less a cost if it touches a wall."""
+        """Return the progress of a move to the goal, as a fraction of its length, less a cost for a collision."""
         end, collided = self._move(navmesh, place, heading)
-        progress = (far - self._way(navmesh, end, goal)[0]) / self._settings["forward"]
-        return progress - LAST_RESORT if collided or progress < LITTLE else progress
+        progress = (far - self._shortest_path(navmesh, end, goal)[0]) / self._settings["forward"]
+        return progress - BAD_MOVE_COST if collided or progress < MIN_PROGRESS else progress
 
     # --- navmeshes ---
 
     def _find_navmesh(self, scene: str) -> Any:
-        """The navmesh beside a scene, or one that was computed before, or is now."""
+        """Return the navmesh beside a scene file, else the cached one, else compute it."""
         _require(scene)
         given = _stem(scene) + NAVMESH
         if Path(given).is_file():
@@ -253,18 +254,18 @@ class Habitat:
         return navmesh
 
     def _fits(self, navmesh: Any) -> bool:
-        """Whether a navmesh that was there is for the body that is to walk on it; if not, habitat-sim makes its own."""
+        """Return whether an existing navmesh was computed for the body's size."""
         wanted, found = self._settings["navmesh"], navmesh.nav_mesh_settings
         return found is None or all(
-            abs(getattr(found, field) - wanted[name]) <= CLOSE for name, field in CHECKED.items()
+            abs(getattr(found, field) - wanted[name]) <= TOLERANCE for name, field in CHECKED.items()
         )
 
     def _key(self, scene: str) -> str:
-        """A name for the navmesh of a scene as it is now, with these settings."""
+        """Return the name of a navmesh in the cache, from the scene's files, the settings and the version."""
         files = [path for path in (Path(scene), Path(_stem(scene) + ".glb")) if path.is_file()]
         states = [[path.stat().st_size, path.stat().st_mtime_ns] for path in files]
-        told = [str(Path(scene).resolve()), states, self._settings["navmesh"], self._version]
-        digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+        inputs = [str(Path(scene).resolve()), states, self._settings["navmesh"], self._version]
+        digest = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
         return f"{Path(_stem(scene)).name}-{digest[:16]}"
 
     def _compute(self, scene: str) -> Any:
@@ -282,7 +283,7 @@ class Habitat:
         return navmesh
 
     def _floor(self, navmesh: Any) -> int:
-        """The number of the area that the floor is: of those that are large, the lowest."""
+        """Return the index of the island of the floor: the lowest one among the large ones."""
         areas = [navmesh.island_area(number) for number in range(navmesh.num_islands)]
         large = [number for number, area in enumerate(areas) if area >= max(areas) / 4]
         return min(large, key=lambda each: np.mean(np.array(navmesh.build_navmesh_vertices(each))[:, 1]))
@@ -290,7 +291,7 @@ class Habitat:
     # --- seeing ---
 
     def _simulator(self, scene: str) -> Any:
-        """habitat-sim in a scene."""
+        """Open a scene in habitat-sim."""
         _require(scene)
         simulator = self._hsim.Simulator(self._configuration(scene, sensors=True))
         if not CONTEXT:
@@ -341,7 +342,7 @@ def _floats(vector: Any) -> Place:
 
 
 def _stem(scene: str) -> str:
-    """The path of a scene without what it ends in."""
+    """Return the path of a scene without its suffix."""
     return scene[: -len(STAGE)] if scene.endswith(STAGE) else str(Path(scene).with_suffix(""))
 
 
@@ -353,8 +354,8 @@ def _require(scene: str) -> None:
 # --- the process ---
 
 
-def version_of(told: str) -> str:
-    """The version of habitat-sim: that of its package for conda if there is one, since 0.3.4 calls itself 0.3.3."""
+def version_of(reported: str) -> str:
+    """Return the version of habitat-sim, from its conda package if there is one, since 0.3.4 reports 0.3.3."""
     for meta in sorted(Path(sys.prefix, "conda-meta").glob("habitat-sim-*.json")):
         try:
             package = json.loads(meta.read_text())
@@ -362,15 +363,15 @@ def version_of(told: str) -> str:
                 return str(package["version"])
         except (OSError, ValueError, KeyError, TypeError):
             continue
-    return told
+    return reported
 
 
 def map_images(file: int, layout: dict[str, Any]) -> dict[str, np.ndarray]:
-    """Arrays in a file that is mapped into memory.
+    """Map a file into memory and return the arrays in it.
 
     Args:
-        file: Its number; it is closed.
-        layout: By name: offset in bytes, shape, type.
+        file: File descriptor, which is closed.
+        layout: Offset in bytes, shape and dtype by name.
     """
     memory = mmap.mmap(file, os.fstat(file).st_size)
     os.close(file)
@@ -381,7 +382,7 @@ def map_images(file: int, layout: dict[str, Any]) -> dict[str, np.ndarray]:
 
 
 def receive(connection: socket.socket) -> tuple[dict[str, Any], list[int]]:
-    """The next request, and the open files that came with it; the process ends where there are no more."""
+    """Return the next request and the file descriptors sent with it; exits when the connection is closed."""
     head, files, _, _ = socket.recv_fds(connection, 4, 1)
     if not head:
         sys.exit(0)
@@ -400,7 +401,7 @@ def _exactly(connection: socket.socket, size: int) -> bytes:
 
 
 def answer(world: Any, make: Callable[..., Any], request: dict[str, Any], files: list[int]) -> tuple[Any, Any]:
-    """What answers from now on, and the reply to a request."""
+    """Answer a request; returns the object that answers the next one, and the reply."""
     try:
         if request["do"] == "open":
             if world is not None:
@@ -411,22 +412,22 @@ def answer(world: Any, make: Callable[..., Any], request: dict[str, Any], files:
         return world, {"result": getattr(world, request["do"])(**request["with"])}
     except Refusal as refusal:
         return world, {"refused": list(refusal.args)}
-    except Exception:  # noqa: BLE001 - told to whoever asked
+    except Exception:  # noqa: BLE001 - sent to the parent process
         traceback.print_exc()
         return world, {"failed": traceback.format_exc()}
 
 
 def main(make: Callable[..., Any]) -> None:
-    """Answer requests until there are no more; what is printed goes to stderr, wherever it comes from.
+    """Answer requests until the connection is closed. All output, also that of libraries, goes to stderr.
 
     Args:
-        make: Makes what answers, of settings and images: `Habitat`, or something with the same methods.
+        make: Makes the object that answers from settings and images: `Habitat`, or one with the same methods.
     """
     parser = argparse.ArgumentParser()
     parser.add_argument("--socket", type=int, required=True)
     connection = socket.socket(fileno=parser.parse_args().socket)
     os.dup2(2, 1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever asks, who may have more to ask
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent process handles Ctrl-C, and may send more requests
     world = None
     while True:
         world, reply = answer(world, make, *receive(connection))
@@ -435,6 +436,6 @@ def main(make: Callable[..., Any]) -> None:
 
 
 if __name__ == "__main__":
-    # The folder of this file holds modules of the project, which habitat-sim must not find.
+    # habitat-sim must not import modules of the project from the folder of this file.
     sys.path = [path for path in sys.path if Path(path).resolve() != Path(__file__).resolve().parent]
     main(Habitat)
