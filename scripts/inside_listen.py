@@ -18,7 +18,7 @@ from scripts.worlds import EVALUATION_BATCH
 from vln.episodes import Episode
 from vln.metrics import THRESHOLD
 from vln.probing.predicates import (
-    Named,
+    Predicates,
     action_kind,
     frequent_words,
     next_word_predicates,
@@ -101,7 +101,7 @@ def _heard(
     part: str,
     network: Navigator | Speaker,
     said_by: Mapping[str, Sequence[np.ndarray]],
-    rows: Sequence[Named],
+    rows: Sequence[Predicates],
     shown: tuple[tuple[str, ...], ...],
     episodes: Sequence[Trajectory] | Sequence[Episode],
 ) -> Heard:
@@ -154,7 +154,7 @@ class Surroundings:
         self._world = world
         self._rooms: dict[str, dict[str, Room]] = load_rooms(world.data) if isinstance(world, GraphWorld) else {}
 
-    def predicates(self, lived: Trajectory) -> Named:
+    def predicates(self, lived: Trajectory) -> Predicates:
         """Predicates of the steps of an episode."""
         radius = THRESHOLD if isinstance(self._world, GraphWorld) else float(self._world.rules["success_distance"])
         return step_predicates(on_map(lived), self._metres(lived), radius, self._names(lived))

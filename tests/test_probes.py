@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vln.errors import InputError
-from vln.probing.probes import LEVEL, Moments, explain, halves, shuffled, supported
+from vln.probing.probes import LEVEL, Moments, explain, halves, permuted_moments, supported
 
 EPISODES, STEPS, NOISE = 60, 12, 40
 
@@ -73,7 +73,7 @@ def test_halves_share_no_building_and_are_about_equal(buildings):
 
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=12), st.integers(0, 99))
 def test_shuffling_loses_no_moment(lengths, seed):
-    found = shuffled(np.array(lengths), np.random.default_rng(seed))
+    found = permuted_moments(np.array(lengths), np.random.default_rng(seed))
     assert sorted(found.tolist()) == list(range(sum(lengths)))
 
 

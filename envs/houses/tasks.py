@@ -17,7 +17,7 @@ from envs.scene import Scene, SceneObject
 from vln.continuous_datasets import CONTINUOUS_DATASETS
 from vln.instructions.clauses import Clause, Enter, Leave, Pass, Route, Stop, Thing
 from vln.instructions.plans import plans
-from vln.instructions.styles import HELD_OUT, STYLES, Style, tell
+from vln.instructions.styles import HELD_OUT, STYLES, Style, write_instruction
 from vln.language import split_words
 
 _HOUSES = CONTINUOUS_DATASETS["houses"]
@@ -300,7 +300,7 @@ class TaskMaker:
             if (goal.stop.place == "inside" and not _comes_in(plan)) or not self._proven(plan, goal, room):
                 continue
             for shorter in (plan, plan, tuple(clause for clause in plan if not isinstance(clause, Pass))):
-                text = tell(shorter, style, self._words)
+                text = write_instruction(shorter, style, self._words)
                 if WORDS[0] <= len(split_words(text)) <= self.level.words:
                     return Told(text, style.name, shorter)
         return None

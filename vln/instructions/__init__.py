@@ -1,1 +1,1 @@
-"""Instructions in English: from what a route passes to sentences (pure text; the worlds fill in the facts)."""
+"""Generation of English instructions from the facts of a route (pure text; the worlds supply the facts)."""

@@ -1,4 +1,4 @@
-"""What an instruction says, before it is said: the clauses of a route, each a small record of facts."""
+"""Clauses of a route, the content of an instruction before it is put into words; each is a small record of facts."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -9,12 +9,12 @@ ORDINALS = ("", "first", "second", "third", "fourth", "fifth")
 
 @dataclass(frozen=True, slots=True)
 class Thing:
-    """An object as it is named.
+    """An object as an instruction mentions it.
 
     Attributes:
-        category: What it is, e.g. "sofa".
-        colour: Its colour, empty where it is not named.
-        count: How many alike stand together.
+        category: Kind of object, e.g. "sofa".
+        colour: Its colour; empty if it is not mentioned.
+        count: Number of equal objects that stand together.
     """
 
     category: str
@@ -24,10 +24,10 @@ class Thing:
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """Turning on the spot, before the first step.
+    """A turn on the spot before the first step.
 
     Attributes:
-        side: "around" where the way is behind.
+        side: Direction; "around" if the route begins behind the agent.
     """
 
     side: Literal["left", "right", "around"]
@@ -40,11 +40,11 @@ class Face:
 
 @dataclass(frozen=True, slots=True)
 class Leave:
-    """Going out of the room one stands in.
+    """A way out of the current room.
 
     Attributes:
-        room: Category of that room.
-        into: Category of the room behind the door, empty where it is not named.
+        room: Category of the current room.
+        into: Category of the room behind the door; empty if it is not mentioned.
     """
 
     room: str
@@ -61,8 +61,8 @@ class Turn:
     """A turn while walking.
 
     Attributes:
-        side: To where.
-        thing: The landmark at the corner, if one is named.
+        side: Direction.
+        thing: The landmark at the corner, if one is mentioned.
     """
 
     side: Side
@@ -76,11 +76,11 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Along:
-    """Walking lengthwise through a room, as down a hallway.
+    """A walk along the length of a room, as down a hallway.
 
     Attributes:
-        room: Its category.
-        end: Whether the way goes on at its end.
+        room: Category of the room.
+        end: Whether the walk goes on to its end.
     """
 
     room: str
@@ -94,10 +94,10 @@ class Along:
 
 @dataclass(frozen=True, slots=True)
 class Cross:
-    """Walking through a room to another door of it.
+    """A walk through a room to another of its doors.
 
     Attributes:
-        room: Its category.
+        room: Category of the room.
     """
 
     room: str
@@ -110,11 +110,11 @@ class Cross:
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """A landmark beside the way.
+    """A landmark beside the route.
 
     Attributes:
-        thing: What is passed.
-        side: On which hand.
+        thing: The landmark.
+        side: Its side.
     """
 
     thing: Thing
@@ -128,12 +128,12 @@ class Pass:
 
 @dataclass(frozen=True, slots=True)
 class Enter:
-    """Going through a door into the next room.
+    """A walk through a door into the next room.
 
     Attributes:
-        room: Category of that room; empty where it is not named.
-        side: Of the way so far, "ahead" for straight on; empty where it is not named.
-        ordinal: Which door on that side, from 1; 0 where it is not counted.
+        room: Category of that room; empty if it is not mentioned.
+        side: Side of the door relative to the route, "ahead" for straight on; empty if it is not mentioned.
+        ordinal: Number of the door on that side, from 1; 0 if doors are not counted.
     """
 
     room: str
@@ -150,10 +150,10 @@ class Enter:
 
 @dataclass(frozen=True, slots=True)
 class Climb:
-    """Taking the stairs.
+    """A walk up or down the stairs.
 
     Attributes:
-        way: Up or down.
+        way: Direction.
     """
 
     way: Literal["up", "down"]
@@ -169,10 +169,10 @@ class Stop:
     """The goal.
 
     Attributes:
-        place: "front" and "by" a thing; "inside" a room, just behind its door; in the "middle" of a room.
-        thing: What to stop at; None for the last two.
-        room: Category of the room it is in; empty where it is not named (never for the last two).
-        near: Another thing that the goal stands next to, where it is named.
+        place: "front" of a thing or "by" it; "inside" a room, just behind its door; in the "middle" of a room.
+        thing: The thing to stop at; None for a goal "inside" or in the "middle".
+        room: Category of the goal's room; empty if it is not mentioned (never without a thing).
+        near: Another thing beside the goal, if one is mentioned.
     """
 
     place: Literal["front", "by", "inside", "middle"]

@@ -1,13 +1,13 @@
-"""Ways of saying a clause.
+"""Sentence patterns for each form of clause.
 
-`[a|b]` is a choice, `{slot}` a fact, `~go` a verb that may become "going". Which forms exist: `clauses.py`.
+`[a|b]` is a choice, `{slot}` a fact, `~go` a verb that may become "going". The forms are defined in `clauses.py`.
 """
 
 _GO = "~[go|walk|head|move]"
 _STEP = "~[go|walk|step|head]"
 _THE = "[your|the]"
 
-# One clause, as something to do.
+# One clause as a phrase.
 SINGLE: dict[str, tuple[str, ...]] = {
     "around": ("~turn around", "~turn all the way around", "~turn around"),
     "face": ("~turn {side}", "~turn to your {side}", "~make a {side} turn", "~look to your {side}"),
@@ -88,7 +88,7 @@ SINGLE: dict[str, tuple[str, ...]] = {
     "stop_middle_here": ("~stop in the middle", "~wait in the middle of the room", "~stop in the middle of the room"),
 }
 
-# The goal where no walking has been told yet.
+# The goal if no earlier phrase mentions walking.
 APPROACH: dict[str, tuple[str, ...]] = {
     "stop": (
         f"{_GO} [|over |up ]to {{goal}} and ~[stop|wait] [|there]",
@@ -102,7 +102,7 @@ APPROACH: dict[str, tuple[str, ...]] = {
     "stop_middle": (f"{_GO} to the middle of {{room}} and ~[stop|wait]", "~[stop|wait] in the middle of {room}"),
 }
 
-# Two clauses in one breath; a slot of the second has a 2 behind its name.
+# Two clauses in one phrase; the slots of the second have a 2 after their names.
 PAIRS: dict[tuple[str, str], tuple[str, ...]] = {
     ("leave", "turn"): (
         "~leave {room} and ~turn {side2}",
@@ -174,7 +174,7 @@ PAIRS: dict[tuple[str, str], tuple[str, ...]] = {
     ),
 }
 
-# A clause that opens the sentence of the next one; nothing it knows may be lost.
+# A clause as a subordinate clause before the next one; it must express all facts of the clause.
 BEFORE: dict[str, tuple[str, ...]] = {
     "leave": ("when you leave {room}", "once you are out of {room}", "outside {room}", "after leaving {room}"),
     "pass": (
@@ -191,7 +191,7 @@ BEFORE: dict[str, tuple[str, ...]] = {
     "climb": ("once you are {way}stairs", "after going {way} the stairs"),
 }
 
-# As few words as will do.
+# One clause in as few words as possible.
 TERSE: dict[str, tuple[str, ...]] = {
     "around": ("turn around", "around"),
     "face": ("{side}", "turn {side}", "to your {side}"),
@@ -220,7 +220,7 @@ TERSE: dict[str, tuple[str, ...]] = {
     "stop_middle_here": ("to the middle", "stop in the middle"),
 }
 
-# The goal as a place: what follows "you should be".
+# The goal as a place, to follow "you should be".
 PLACES: dict[str, tuple[str, ...]] = {
     "stop": ("{at} {goal}",),
     "stop_inside": ("just inside {room}",),

@@ -1,4 +1,4 @@
-"""From clauses to phrases: choose a pattern, fill in its facts, put its verbs in form."""
+"""Phrases from clauses: the choice of a pattern, its facts, and the form of its verbs."""
 
 import random
 import re
@@ -16,10 +16,10 @@ _VERB = re.compile(r"~(\w+)")
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """Something to do, its verbs still marked.
+    """A phrase, its verbs still marked.
 
     Attributes:
-        text: Without capital letter or full stop.
+        text: Text without capital letter or full stop.
         opened: Whether it begins with a subordinate clause, so that nothing can stand before it.
     """
 
@@ -28,52 +28,52 @@ class Phrase:
 
 
 def expand(pattern: str, rng: random.Random) -> str:
-    """The pattern with a branch taken at every choice."""
+    """Choose one branch of every choice in a pattern."""
     while match := _CHOICE.search(pattern):
         pattern = pattern[: match.start()] + pick(rng, match[1].split("|")) + pattern[match.end() :]
     return pattern
 
 
 def imperative(text: str) -> str:
-    """The phrase as an order: "leave the room and turn left"."""
+    """Return the phrase as an order: "leave the room and turn left"."""
     return text.replace("~", "")
 
 
 def gerund(text: str) -> str:
-    """The phrase as a means: "leaving the room and turning left"."""
+    """Return the phrase with gerunds: "leaving the room and turning left"."""
     return _VERB.sub(lambda match: VERBS[match[1]], text)
 
 
-class Speaker:
-    """One person: a lexicon and a random stream.
+class Writer:
+    """The writer of one instruction: a lexicon and a random stream.
 
     Args:
-        rng: Makes every choice.
+        rng: Source of all choices.
     """
 
     def __init__(self, rng: random.Random) -> None:
         self.rng = rng
         self.lexicon = Lexicon(rng)
 
-    def say(self, table: Mapping[str, Sequence[str]], clause: Clause) -> str:
-        """A clause by a table of patterns, verbs marked."""
+    def phrase(self, table: Mapping[str, Sequence[str]], clause: Clause) -> str:
+        """Put a clause into words by a table of patterns; verbs stay marked."""
         return self._fill(pick(self.rng, table[clause.form]), self._slots(clause))
 
     def goal(self, stop: Clause) -> str:
-        """The goal as what one looks for, where it is a thing; else nothing."""
+        """Return the goal as a thing to look for; empty if it is no thing."""
         return self._slots(stop).get("goal", "")
 
     def fill(self, pattern: str) -> str:
-        """A pattern without facts, verbs marked."""
+        """Expand a pattern without facts; verbs stay marked."""
         return expand(pattern, self.rng)
 
     def phrases(self, clauses: Sequence[Clause], pairing: float = 0.5, opening: float = 0.0) -> list[Phrase]:
-        """All clauses in order, one or two a phrase.
+        """Put all clauses into words in order, one or two per phrase.
 
         Args:
-            clauses: What to say.
-            pairing: How often two clauses that have a common pattern share it.
-            opening: How often a clause opens the sentence of the next.
+            clauses: The clauses.
+            pairing: How often two clauses with a common pattern share a phrase.
+            opening: How often a clause becomes a subordinate clause before the next one.
         """
         clauses = without_repetition(clauses)
         found: list[Phrase] = []
@@ -85,10 +85,10 @@ class Speaker:
                 found.append(Phrase(self._pair(pair, clause, following[0])))
                 position += 2
             elif following and _may_open(clause, following[0]) and self.rng.random() < opening:
-                found.append(Phrase(f"{self.say(BEFORE, clause)}, {self.say(SINGLE, following[0])}", opened=True))
+                found.append(Phrase(f"{self.phrase(BEFORE, clause)}, {self.phrase(SINGLE, following[0])}", opened=True))
                 position += 2
             else:
-                found.append(Phrase(self.say(SINGLE, clause)))
+                found.append(Phrase(self.phrase(SINGLE, clause)))
                 position += 1
         return found
 
@@ -100,7 +100,7 @@ class Speaker:
         return _SLOT.sub(lambda match: slots[match[1]], expand(pattern, self.rng))
 
     def _slots(self, clause: Clause) -> dict[str, str]:
-        """The facts of a clause in words."""
+        """Return the facts of a clause in words."""
         slots: dict[str, str] = {}
         for name in ("side", "way"):
             if value := getattr(clause, name, ""):
@@ -120,7 +120,7 @@ class Speaker:
         return slots
 
     def _goal(self, clause: Stop, thing: Thing, near: Sequence[str]) -> str:
-        """For instance "the red chair next to the table in the kitchen"."""
+        """Return the goal in words, e.g. "the red chair next to the table in the kitchen"."""
         words = [self.lexicon.the(thing)]
         if clause.near:
             words += [pick(self.rng, near), self.lexicon.the(clause.near)]
@@ -130,16 +130,16 @@ class Speaker:
 
 
 def _may_open(clause: Clause, following: Clause) -> bool:
-    """Whether a clause may open the sentence of the next; "in the kitchen, stop inside" would be odd."""
+    """Whether a clause may become a subordinate clause of the next; "in the kitchen, stop inside" would be odd."""
     return clause.form in BEFORE and not (
         isinstance(clause, Enter) and isinstance(following, Stop) and not following.thing
     )
 
 
 def without_repetition(clauses: Sequence[Clause]) -> Sequence[Clause]:
-    """The clauses, the goal without its room where the clause before it has just named that."""
+    """Drop the room of the goal if the clause before it names the same room."""
     if len(clauses) < 2 or not isinstance(clauses[-1], Stop):
         return clauses
     before = clauses[-2]
-    told = before.into if isinstance(before, Leave) else before.room if isinstance(before, Enter) else ""
-    return (*clauses[:-1], replace(clauses[-1], room="")) if told == clauses[-1].room else clauses
+    named = before.into if isinstance(before, Leave) else before.room if isinstance(before, Enter) else ""
+    return (*clauses[:-1], replace(clauses[-1], room="")) if named == clauses[-1].room else clauses

@@ -1,4 +1,4 @@
-"""Which of the facts of a route an instruction names: what its style likes, then more until it is unambiguous."""
+"""Selection of the facts that an instruction mentions: first by style, then more until it is unambiguous."""
 
 import random
 from collections.abc import Iterator
@@ -7,17 +7,17 @@ from dataclasses import replace
 from vln.instructions.clauses import Along, Clause, Cross, Enter, Face, Leave, Pass, Route, Stop, Turn
 from vln.instructions.styles import Style
 
-COLOUR = 0.8  # how often a colour is named that need not be
+COLOUR = 0.8  # how often an optional colour is mentioned
 
 
 def plans(route: Route, style: Style, rng: random.Random, goal_only: float = 0.0) -> Iterator[Route]:
-    """Ever more detailed selections of a route's facts; the last but for its landmarks is the whole route.
+    """Yield ever more detailed selections of a route's facts; the last is the whole route except for some landmarks.
 
     Args:
-        route: Everything that is true and may be said.
-        style: Whose taste decides what is left out.
-        rng: Makes the choices.
-        goal_only: How often to try to name nothing but the goal.
+        route: All facts that are true and may be mentioned.
+        style: The style, which determines the facts that are left out first.
+        rng: Source of all choices.
+        goal_only: How often to try the goal alone first.
     """
     stop = route[-1]
     assert isinstance(stop, Stop)
@@ -25,15 +25,15 @@ def plans(route: Route, style: Style, rng: random.Random, goal_only: float = 0.0
     if rng.random() < goal_only:
         yield (_goal(stop, style, rng),)
         yield (replace(stop, near=None),)
-    taste = _taste(way, style, rng)
-    yield (*taste, _goal(stop, style, rng))
-    yield (*taste, replace(stop, near=None))
+    brief = _brief(way, style, rng)
+    yield (*brief, _goal(stop, style, rng))
+    yield (*brief, replace(stop, near=None))
     yield (*way, replace(stop, near=None))
     yield (*way, stop)
 
 
 def _few_passes(way: Route, style: Style, rng: random.Random) -> Route:
-    """The way with as many landmarks as the style cares for."""
+    """Drop landmarks down to a number that suits the style."""
     passes = [place for place, clause in enumerate(way) if isinstance(clause, Pass)]
     wanted = min(len(passes), int(rng.random() * (style.passes + 1)))
     if style.passes > 1:
@@ -44,7 +44,7 @@ def _few_passes(way: Route, style: Style, rng: random.Random) -> Route:
 
 
 def _goal(stop: Stop, style: Style, rng: random.Random) -> Stop:
-    """The goal without what may turn out not to be needed."""
+    """Drop optional facts of the goal."""
     if stop.thing is None:
         return stop
     thing = stop.thing if rng.random() < COLOUR else replace(stop.thing, colour="")
@@ -53,29 +53,29 @@ def _goal(stop: Stop, style: Style, rng: random.Random) -> Stop:
     return replace(stop, thing=thing, room=room, near=near)
 
 
-def _taste(way: Route, style: Style, rng: random.Random) -> Route:
-    """The way as the style likes it."""
+def _brief(way: Route, style: Style, rng: random.Random) -> Route:
+    """Drop optional clauses and facts of the route as the style does."""
     kept: list[Clause] = []
-    turned = True  # whether "on the left" still means what the route means: no turn has been left out in this room
+    turned = True  # whether "on the left" still has its meaning: no turn has been left out in this room
     for clause in way:
-        likes = rng.random() < style.detail
+        detailed = rng.random() < style.detail
         if isinstance(clause, Leave | Enter):
-            kept.append(_door(clause, turned, likes, rng))
+            kept.append(_door(clause, turned, detailed, rng))
             turned = True
-        elif isinstance(clause, Turn) and not likes:
+        elif isinstance(clause, Turn) and not detailed:
             turned = False
-        elif likes or not isinstance(clause, Face | Along | Cross):
+        elif detailed or not isinstance(clause, Face | Along | Cross):
             kept.append(clause)
     return tuple(kept)
 
 
-def _door(clause: Leave | Enter, turned: bool, likes: bool, rng: random.Random) -> Leave | Enter:
-    """A way through a door, told more or less exactly."""
+def _door(clause: Leave | Enter, turned: bool, detailed: bool, rng: random.Random) -> Leave | Enter:
+    """Drop facts of a clause about a door that the style leaves out, and sides that are no longer right."""
     if isinstance(clause, Leave):
-        return clause if likes else replace(clause, into="")
-    if not turned or (clause.side == "ahead" and not likes):
+        return clause if detailed else replace(clause, into="")
+    if not turned or (clause.side == "ahead" and not detailed):
         return replace(clause, side="", ordinal=0)
-    if clause.ordinal and likes:
-        # "Take the second door on the left" tells enough, most of the time.
+    if clause.ordinal and detailed:
+        # "Take the second door on the left" is enough, most of the time.
         return replace(clause, room="") if rng.random() < 0.3 else clause
     return replace(clause, ordinal=0)

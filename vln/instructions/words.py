@@ -1,4 +1,4 @@
-"""The words instructions choose from, and the choice of one person: a lexicon."""
+"""The vocabulary of instructions, and a lexicon: the words that one writer uses."""
 
 import random
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from vln.instructions.clauses import Thing
 
 T = TypeVar("T")
 
-# What people call things; a category that is not here is called by its own name.
+# Names of things; a category that is missing here is its own name.
 NOUNS: dict[str, tuple[str, ...]] = {
     "sofa": ("sofa", "sofa", "couch"),
     "tv": ("television", "television", "tv"),
@@ -79,25 +79,25 @@ VERBS = {
 
 
 def pick(rng: random.Random, options: Sequence[T]) -> T:
-    """One of the options. `Random.random` is the one method whose stream Python keeps across versions."""
+    """Choose one of the options. `Random.random` is the only method whose stream Python keeps across versions."""
     return options[int(rng.random() * len(options))]
 
 
 def article(words: str) -> str:
-    """The words with "a" or "an" before them."""
+    """Put "a" or "an" before the words."""
     return f"{'an' if words[0] in 'aeiou' else 'a'} {words}"
 
 
 def plural(noun: str) -> str:
-    """Several of a noun."""
+    """Return the plural of a noun."""
     return PLURALS.get(noun, noun if noun.endswith("s") else f"{noun}s")
 
 
 class Lexicon:
-    """One person's names for things: chosen at first use, kept to the end.
+    """The names that one writer uses for things: chosen at first use, then kept.
 
     Args:
-        rng: Makes the choices.
+        rng: Source of all choices.
     """
 
     def __init__(self, rng: random.Random) -> None:
@@ -105,19 +105,19 @@ class Lexicon:
         self._chosen: dict[tuple[str, str], str] = {}
 
     def noun(self, category: str) -> str:
-        """What things of a category are called."""
+        """Return the noun for things of a category."""
         return self._name("thing", category, NOUNS)
 
     def room(self, category: str, other: bool = False) -> str:
-        """What a room is called, with its article; another one than just spoken of by the same name if `other`."""
+        """Return the name of a room with its article: "the kitchen"; "the other kitchen" if `other`."""
         return f"the {'other ' if other else ''}{self._name('room', category, ROOMS)}"
 
     def the(self, thing: Thing) -> str:
-        """A thing that is known: "the red sofa"."""
+        """Return a thing with the definite article: "the red sofa"."""
         return f"the {self._bare(thing)}"
 
     def some(self, thing: Thing) -> str:
-        """A thing that is new: "a red sofa"."""
+        """Return a thing with the indefinite article: "a red sofa"."""
         return self._bare(thing) if thing.count > 1 else article(self._bare(thing))
 
     def _bare(self, thing: Thing) -> str:

@@ -1,1 +1,1 @@
-"""Looking inside recurrent agents: what cells tell, what is attended to."""
+"""Interpretation of recurrent agents: predicates that explain cells, and attention."""

@@ -1,4 +1,4 @@
-"""What an agent attended to in an episode, step by step: words, and views from left to right."""
+"""Attention of an agent in an episode, step by step: over words, and over views from left to right."""
 
 from dataclasses import dataclass
 
@@ -23,48 +23,48 @@ HEAT = 255 * np.array(to_rgb(ATTENTION))
 
 
 @dataclass(frozen=True, eq=False)
-class Attended:
-    """What one agent attended to in an episode of T steps.
+class AttentionRecord:
+    """The attention of one agent in an episode of T steps.
 
     Attributes:
         words: L words.
-        over_words: (T, L) weights of sum 1; None if none were recorded.
-        over_views: (T, rows, columns) weights, the rows from the top, the columns from the left, what is ahead in the
+        word_weights: (T, L) weights of sum 1; None if none were recorded.
+        view_weights: (T, rows, columns) weights, rows from the top, columns from the left, with the heading in the
             middle; None if none were recorded.
-        told: What the agent did at each step.
-        chances: How likely it was; None where that is unknown.
+        actions: Description of each step.
+        probabilities: Probability of each action; None if unknown.
     """
 
     words: tuple[str, ...]
-    over_words: np.ndarray | None
-    over_views: np.ndarray | None
-    told: tuple[str, ...]
-    chances: tuple[float | None, ...]
+    word_weights: np.ndarray | None
+    view_weights: np.ndarray | None
+    actions: tuple[str, ...]
+    probabilities: tuple[float | None, ...]
 
     @property
     def columns(self) -> np.ndarray | None:
-        """(T, columns) weights of the views from left to right."""
-        return None if self.over_views is None else self.over_views.sum(1)
+        """(T, columns) weights of the views from left to right; None if none were recorded."""
+        return None if self.view_weights is None else self.view_weights.sum(1)
 
 
-def attended(replay: Replay, agent: int = 0) -> Attended:
-    """What an agent attended to in an episode."""
+def collect_attention(replay: Replay, agent: int = 0) -> AttentionRecord:
+    """Collect the attention of an agent in an episode."""
     trajectory = replay.trajectories[agent]
     steps, poses, words = trajectory.steps, trajectory.poses, shown_words([trajectory])
     weights = [word_weights(trajectory, step, words) for step in steps]
     grids = [view_grid(step.view_attention, before) for step, before in zip(steps, poses, strict=False)]
-    told = tuple(describe_step(before, step) for before, step in zip(poses, steps, strict=False))
+    actions = tuple(describe_step(before, step) for before, step in zip(poses, steps, strict=False))
     read = None if any(each is None for each in weights) else np.array(weights)
     seen = np.array(grids) if all(grids) else None
-    return Attended(words, read, seen, told, tuple(map(chosen_probability, steps)))
+    return AttentionRecord(words, read, seen, actions, tuple(map(chosen_probability, steps)))
 
 
 def check_attention(source: object, trajectory: Trajectory, over: str) -> None:
     """Check that attention was recorded.
 
     Args:
-        source: To name in errors.
-        trajectory: What an agent did.
+        source: File, for the message.
+        trajectory: Trajectory of the agent.
         over: One of `OVER`.
 
     Raises:
@@ -79,28 +79,28 @@ def check_attention(source: object, trajectory: Trajectory, over: str) -> None:
 
 
 def attention_strip(replay: Replay, over: tuple[str, ...] = OVER, agent: int = 0) -> RenderableType:
-    """A line a step for a terminal: what was done, the views attended to from left to right, and the words."""
-    found = attended(replay, agent)
-    width = max(map(len, found.told))
+    """Render one line per step for a terminal: the action, the attention over views from left to right, the words."""
+    found = collect_attention(replay, agent)
+    width = max(map(len, found.actions))
     columns = found.columns if "views" in over else None
     lines: list[RenderableType] = [Text(f"Episode {replay.episode_id}  {replay.agents[agent]}", style="bold")]
     if columns is not None:
         lines.append(
             Text(" " * (13 + width) + "L" + "R".rjust(columns.shape[1] - 1) + "  views, left to right", style="dim")
         )
-    for number, (told, chance) in enumerate(zip(found.told, found.chances, strict=True)):
-        line = Text(f"{number + 1:>3}  {told:<{width}}  {'' if chance is None else f'{chance:.2f}':<4} ")
+    for number, (action, probability) in enumerate(zip(found.actions, found.probabilities, strict=True)):
+        line = Text(f"{number + 1:>3}  {action:<{width}}  {'' if probability is None else f'{probability:.2f}':<4} ")
         if columns is not None:
             line.append_text(_strip(columns[number]))
             line.append("  ")
-        if found.over_words is not None and "words" in over:
-            line.append_text(attention_text(found.words, found.over_words[number]))
+        if found.word_weights is not None and "words" in over:
+            line.append_text(attention_text(found.words, found.word_weights[number]))
         lines.append(line)
     return Group(*lines, "")
 
 
 def _strip(weights: np.ndarray) -> Text:
-    """Weights as shades, for terminals and files without colours too."""
+    """Render weights as shaded characters, which also work without colours."""
     text = Text("▏")
     for share in (weights / max(float(weights.max()), 1e-9)).tolist():
         red, green, blue = np.round(255 + share * (HEAT - 255)).astype(int).tolist()

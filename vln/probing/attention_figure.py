@@ -1,4 +1,4 @@
-"""The figure of what an agent attended to: steps against words and views, and views in which the attention is shown."""
+"""The figure of an agent's attention: steps against words and views, and camera images with the attention on them."""
 
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from vln.figures import save_figure
-from vln.probing.attention import OVER, Attended, attended
+from vln.probing.attention import OVER, AttentionRecord, collect_attention
 from vln.replay import style
 from vln.replay.episode import HouseReplay, Replay
 from vln.replay.fonts import FONT, drawable, families
@@ -19,7 +19,7 @@ from vln.replay.strip import key_moments, openness
 HEAT = LinearSegmentedColormap.from_list("heat", ["white", style.ATTENTION])
 ROW, WORD, VIEW = 11.0, 15.0, 9.0  # points of a row, and of a column of words or views
 LEFT, TOP, EDGE, GAP = 120.0, 62.0, 12.0, 18.0
-SIDE, MANY = 92.0, 6  # of a view, and moments, the last of which has none
+SIDE, MANY = 92.0, 6  # side of a view, and number of moments, the last of which has no view
 BRIGHT = 0.65  # opacity of the most attended cell
 
 
@@ -33,11 +33,11 @@ def save_attention(replay: Replay, path: Path, over: tuple[str, ...] = OVER, age
 
 
 def draw_attention(replay: Replay, over: tuple[str, ...] = OVER, agent: int = 0) -> Figure:
-    """Steps downwards; words and views from left to right; in houses some views below."""
-    found = attended(replay, agent)
-    read = found.over_words if "words" in over else None
+    """Draw attention with steps from the top, words and views from the left; in houses some camera images below."""
+    found = collect_attention(replay, agent)
+    read = found.word_weights if "words" in over else None
     columns = found.columns if "views" in over else None
-    tall = ROW * len(found.told)
+    tall = ROW * len(found.actions)
     wide = (0 if read is None else WORD * len(found.words)) + (0 if columns is None else GAP + VIEW * columns.shape[1])
     seen = columns is not None and isinstance(replay, HouseReplay)
     width = max(LEFT + wide + EDGE, 2 * EDGE + (MANY - 1) * (SIDE + 6) if seen else 0, 320.0)
@@ -60,13 +60,13 @@ def draw_attention(replay: Replay, over: tuple[str, ...] = OVER, agent: int = 0)
 
 
 def _axes(figure: Figure, x: float, y: float, width: float, height: float) -> Axes:
-    """Axes at points from the left and the top."""
+    """Add axes at a position in points from the left and the top."""
     across, up = figure.get_size_inches() * style.POINTS
     return figure.add_axes((x / across, 1 - (y + height) / up, width / across, height / up))
 
 
-def _matrix(axes: Axes, weights: np.ndarray, found: Attended | None, names: tuple[str, ...]) -> None:
-    """Weights (T, N), each row by its largest, with the names of the columns, and of the rows if `found` is given."""
+def _matrix(axes: Axes, weights: np.ndarray, found: AttentionRecord | None, names: tuple[str, ...]) -> None:
+    """Draw weights (T, N) scaled by row, with column names, and with row names if `found` is given."""
     shares = weights / np.maximum(weights.max(1, keepdims=True), 1e-9)
     axes.imshow(shares, cmap=HEAT, vmin=0, vmax=1, aspect="auto", interpolation="nearest")
     axes.xaxis.tick_top()
@@ -80,19 +80,19 @@ def _matrix(axes: Axes, weights: np.ndarray, found: Attended | None, names: tupl
         spine.set(color=style.RULE, linewidth=0.6)
 
 
-def _rows(found: Attended) -> list[str]:
-    pairs = enumerate(zip(found.told, found.chances, strict=True), start=1)
-    return [f"{number}  {told}{'' if chance is None else f'  {chance:.2f}'}" for number, (told, chance) in pairs]
+def _rows(found: AttentionRecord) -> list[str]:
+    pairs = enumerate(zip(found.actions, found.probabilities, strict=True), start=1)
+    return [f"{number}  {action}{'' if chance is None else f'  {chance:.2f}'}" for number, (action, chance) in pairs]
 
 
-def _views(figure: Figure, replay: HouseReplay, found: Attended, agent: int, top: float) -> None:
-    """Views of some moments under the attention to their cells."""
+def _views(figure: Figure, replay: HouseReplay, found: AttentionRecord, agent: int, top: float) -> None:
+    """Draw the camera images of some moments under the attention over their cells."""
     views, trajectory = replay.views[agent], replay.trajectories[agent]
-    assert found.over_views is not None
+    assert found.view_weights is not None
     moments = [each for each in key_moments(trajectory, openness(views), MANY) if each < len(trajectory.steps)]
     for place, moment in enumerate(moments):
         axes = _axes(figure, EDGE + place * (SIDE + 6), top, SIDE, SIDE)
-        grid = found.over_views[moment]
+        grid = found.view_weights[moment]
         side = views.rgb.shape[1:3]
         extent: Any = (0, side[1], side[0], 0)
         axes.imshow(views.rgb[moment], extent=extent)

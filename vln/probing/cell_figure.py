@@ -1,4 +1,4 @@
-"""The figure of cells: coloured text beside what each says where its predicate holds and elsewhere."""
+"""The figure of cells: coloured text, and a histogram of activations where the predicate holds and elsewhere."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,10 +17,10 @@ from vln.replay.fonts import drawable, families
 
 WIDTH, EDGE = 620.0, 14.0  # points
 TEXT = 430.0  # width of the coloured text
-SIDE = 110.0  # of the histogram
+SIDE = 110.0  # width of the histogram
 SIZE, LEADING = 8.0, 12.5
 TITLE, GAP = 15.0, 12.0
-LEAST = 44.0  # height of a histogram
+MIN_HEIGHT = 44.0  # of a histogram
 BINS = 24
 
 
@@ -34,7 +34,7 @@ def save_cells(title: str, cells: Sequence[ShownCell], path: Path) -> None:
 
 
 def draw_cells(title: str, cells: Sequence[ShownCell]) -> Figure:
-    """A block a cell, the title above."""
+    """Draw one block per cell below the title."""
     heights = [_height(cell) for cell in cells]
     height = 2 * EDGE + 2 * TITLE + sum(heights) + GAP * len(cells)
     figure = Figure(figsize=(WIDTH / style.POINTS, height / style.POINTS), facecolor="white")
@@ -54,11 +54,11 @@ def draw_cells(title: str, cells: Sequence[ShownCell]) -> Figure:
 
 def _height(cell: ShownCell) -> float:
     rows = sum(len(_wrapped(line)) for line in cell.lines)
-    return max(TITLE + LEADING * rows + 4 * len(cell.lines), LEAST)
+    return max(TITLE + LEADING * rows + 4 * len(cell.lines), MIN_HEIGHT)
 
 
 def _wrapped(line: Line) -> list[list[style.Placed]]:
-    return style.wrap(line.signs, SIZE, TEXT, DPI)
+    return style.wrap(line.tokens, SIZE, TEXT, DPI)
 
 
 def _draw_text(axes: Axes, cell: ShownCell, y: float) -> None:
@@ -85,7 +85,7 @@ def _word(axes: Axes, placed: style.Placed, y: float, share: float, holds: bool)
 
 
 def _draw_values(axes: Axes, cell: ShownCell) -> None:
-    """What the cell says where the predicate is above its mean, and elsewhere."""
+    """Draw the histogram of the activations where the predicate is above its mean, and elsewhere."""
     holds = cell.predicate > cell.predicate.mean()
     bins = np.linspace(cell.values.min(), cell.values.max() + 1e-6, BINS).tolist()
     for mask, colour, label in ((~holds, style.DEMONSTRATION, "elsewhere"), (holds, style.AGENTS[1], "holds")):

@@ -1,4 +1,4 @@
-"""Cells as coloured text: what a cell said at every word or step, in terminals and on pages."""
+"""Cells as coloured text: the activation of a cell at every word or step, for terminals and pages."""
 
 import html
 from collections.abc import Sequence
@@ -12,37 +12,37 @@ from vln.probing.probes import Finding
 from vln.replay.style import AGENTS, follows_closely
 
 NEGATIVE, POSITIVE = (np.array(to_rgb(colour)) for colour in AGENTS[:2])
-STRONGEST = 0.9  # share of a colour at a cell's largest values
-BRIGHTEST = 98  # percent of a cell's values are paler than the strongest colour
-LINES = 3  # episodes shown of a cell
+STRONGEST = 0.9  # strength of the colour at a cell's largest values
+BRIGHTEST = 98  # percentile of a cell's absolute values that gets the strongest colour
+LINES = 3  # episodes shown per cell
 
 
 @dataclass(frozen=True, eq=False)
 class Line:
-    """What a cell said in an episode.
+    """The activations of a cell in an episode of T moments.
 
     Attributes:
-        episode: Its id.
-        signs: T words or arrows.
-        values: (T,) what the cell said.
-        holds: (T,) bool, where the predicate is above its mean.
+        episode: Id of the episode.
+        tokens: T words or arrows.
+        values: (T,) activations.
+        holds: (T,) bool, true where the predicate is above its mean.
     """
 
     episode: str
-    signs: tuple[str, ...]
+    tokens: tuple[str, ...]
     values: np.ndarray
     holds: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
 class ShownCell:
-    """A cell and what explains it.
+    """A cell and the predicate that explains it.
 
     Attributes:
         name: Layer and number.
-        finding: What explains it.
-        values: (N,) all that it said in the half that scores.
-        predicate: (N,) the predicate at these moments.
+        finding: The predicate and its scores.
+        values: (N,) activations in the half in which the predicate was scored.
+        predicate: (N,) values of the predicate at these moments.
         lines: Some of these episodes.
     """
 
@@ -54,30 +54,30 @@ class ShownCell:
 
     @property
     def scale(self) -> float:
-        """What is drawn in the strongest colour."""
+        """The absolute activation that gets the strongest colour."""
         return max(float(np.percentile(np.abs(self.values), BRIGHTEST)), 1e-9)
 
     @property
     def title(self) -> str:
-        """What is to be known of it."""
+        """Summary of the cell, its predicate and the correlation."""
         found = self.finding
         sign = "-" if found.chosen < 0 else "+"
         return f"{self.name}  {sign} {found.predicate}  r {found.score:.2f}, by chance {found.chance:.2f}"
 
 
 def show_cell(
-    name: str, finding: Finding, said: Sequence[tuple[np.ndarray, np.ndarray, tuple[str, ...], str]]
+    name: str, finding: Finding, episodes: Sequence[tuple[np.ndarray, np.ndarray, tuple[str, ...], str]]
 ) -> ShownCell:
-    """A cell in some episodes: what it said (T,), the predicate (T,), T words or arrows, and the id of each."""
-    every, truth = (np.concatenate([each[part] for each in said]) for part in (0, 1))
-    # Those in which the predicate changes most tell most.
-    telling = sorted(said, key=lambda each: -float(np.std(each[1])))[:LINES]
-    lines = (Line(episode, signs, values, holds > truth.mean()) for values, holds, signs, episode in telling)
+    """Return a cell with example episodes; each is given as activations (T,), predicate (T,), T tokens and id."""
+    every, truth = (np.concatenate([each[part] for each in episodes]) for part in (0, 1))
+    # Episodes in which the predicate varies most show most.
+    varied = sorted(episodes, key=lambda each: -float(np.std(each[1])))[:LINES]
+    lines = (Line(episode, tokens, values, holds > truth.mean()) for values, holds, tokens, episode in varied)
     return ShownCell(name, finding, every, truth, tuple(lines))
 
 
 def shade(share: float) -> tuple[int, int, int]:
-    """Colour of a share from -1 to 1 of a cell's largest values: blue, white, orange."""
+    """Map a fraction from -1 to 1 of a cell's scale to a colour: blue, white, orange."""
     strength = STRONGEST * min(abs(share), 1.0)
     colour = POSITIVE if share > 0 else NEGATIVE
     red, green, blue = np.round(255 * (1 + strength * (colour - 1))).astype(int).tolist()
@@ -85,23 +85,23 @@ def shade(share: float) -> tuple[int, int, int]:
 
 
 def line_text(line: Line, scale: float) -> Text:
-    """A line for a terminal, underlined where the predicate holds."""
+    """Render a line for a terminal, underlined where the predicate holds."""
     text = Text()
-    for place, (sign, value, holds) in enumerate(zip(line.signs, line.values.tolist(), line.holds, strict=True)):
-        text.append("" if not place or follows_closely(sign) else " ")
+    for place, (token, value, holds) in enumerate(zip(line.tokens, line.values.tolist(), line.holds, strict=True)):
+        text.append("" if not place or follows_closely(token) else " ")
         red, green, blue = shade(value / scale)
-        text.append(sign, style=f"{'underline ' if holds else ''}black on rgb({red},{green},{blue})")
+        text.append(token, style=f"{'underline ' if holds else ''}black on rgb({red},{green},{blue})")
     return text
 
 
 def line_html(line: Line, scale: float) -> str:
-    """A line for a page."""
+    """Render a line for a page."""
     parts = []
-    for sign, value, holds in zip(line.signs, line.values.tolist(), line.holds, strict=True):
+    for token, value, holds in zip(line.tokens, line.values.tolist(), line.holds, strict=True):
         red, green, blue = shade(value / scale)
         look = f"background:rgb({red},{green},{blue})"
         mark = ' class="holds"' if holds else ""
-        parts.append(f'<span{mark} style="{look}" title="{value:.2f}">{html.escape(sign)}</span>')
+        parts.append(f'<span{mark} style="{look}" title="{value:.2f}">{html.escape(token)}</span>')
     return f"<p><small>{html.escape(line.episode)}</small> {' '.join(parts)}</p>"
 
 
@@ -113,14 +113,14 @@ span {{ padding: 1px 3px; border-radius: 3px; }} .holds {{ border-bottom: 3px so
 </style></head><body><h1>{title}</h1><p>{legend}</p>{body}</body></html>
 """
 LEGEND = (
-    "Each word or arrow is a moment; orange: the cell says much, blue: much below zero. A line below: there the "
-    "predicate is above its mean. r is the correlation in buildings in which the predicate was not chosen; + and - "
-    "tell its sign. Arrows are actions: ↑ ahead, ← → turns, ↓ back, ■ stop."
+    "Each word or arrow is a moment. Orange: the activation is high; blue: far below zero. Underlined: the predicate "
+    "is above its mean. r is the correlation in buildings that were not used to choose the predicate; + and - "
+    "are its sign. Arrows are actions: ↑ ahead, ← → turns, ↓ back, ■ stop."
 )
 
 
 def page(title: str, parts: Sequence[tuple[str, Sequence[ShownCell]]]) -> str:
-    """A page of the cells of each part of a network."""
+    """Return the page of the cells of each part of a network."""
     body = []
     for name, cells in parts:
         body.append(f"<h2>{html.escape(name)}</h2>")

@@ -1,4 +1,4 @@
-"""What simple words for a moment could explain a cell: of the words of a sentence, of the steps of an episode."""
+"""Predicates: simple facts about a moment that could explain a cell, for words and for steps of an episode."""
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -10,9 +10,9 @@ from vln.replay.moves import bearing, moved, turn_between
 from vln.trajectory import Pose, Step, Trajectory
 from vln.word_classes import word_classes
 
-Named = dict[str, np.ndarray]  # predicate to its value at each moment
+Predicates = dict[str, np.ndarray]  # map from the name of a predicate to its value at each moment
 
-SIDE = math.radians(30)  # a smaller turn is ahead
+SIDE = math.radians(30)  # a move within this turn counts as ahead
 BEHIND = math.radians(135)
 CLIMB = 0.3  # metres
 TURNS = ("left", "right")
@@ -23,21 +23,22 @@ _DOING = {"stop": "stop", "ahead": "go ahead", "left": "turn left", "right": "tu
 _DONE = {"ahead": "gone ahead", "left": "turned left", "right": "turned right", "back": "turned back"}
 
 
-def word_predicates(symbols: Sequence[str], spelled: bool, single: Collection[str]) -> Named:
-    """Predicates of the L symbols of one sentence, as an agent read it.
+def word_predicates(symbols: Sequence[str], spelled: bool, single: Collection[str]) -> Predicates:
+    """Compute predicates of the L symbols of one sentence, as an agent read it.
 
     Args:
-        symbols: Words, or characters, with the end of the sentence.
-        spelled: Whether they are characters; what is said of a word then holds for all of its characters and the blank
-            behind it.
-        single: Words that are asked for by themselves.
+        symbols: Words or characters, with the end of the sentence.
+        spelled: Whether they are characters; a predicate of a word then holds for its characters and the blank after
+            it.
+        single: Words that get predicates of their own.
 
     Returns:
-        Of each class of words, and of each single word, whether the symbol belongs to it, whether one has been read so
-        far, and whether one is still to come; and where in the sentence, and in its clause, the symbol is.
+        For each class of words and each single word: whether the symbol belongs to it, whether one has been read so
+            far, and whether one is still to come. Besides, the position of the symbol in the sentence and in its
+            clause.
     """
     words, owner = _words(symbols, spelled)
-    found: Named = {}
+    found: Predicates = {}
     for name, mask in _marks(words, single).items():
         here = mask[owner].astype(np.float32)
         found[name] = here
@@ -56,15 +57,15 @@ def word_predicates(symbols: Sequence[str], spelled: bool, single: Collection[st
     }
 
 
-def next_word_predicates(symbols: Sequence[str], spelled: bool, single: Collection[str]) -> Named:
-    """Predicates of a speaker that has said each of L symbols: those of the symbol, and what its next one is to be."""
+def next_word_predicates(symbols: Sequence[str], spelled: bool, single: Collection[str]) -> Predicates:
+    """Compute predicates of a speaker after each of L generated symbols: of the symbol and of the next one."""
     words, owner = _words(symbols, spelled)
     coming = {f"next: {name}": _shifted(mask[owner]) for name, mask in _marks(words, single).items()}
     return word_predicates(symbols, spelled, single) | coming
 
 
 def frequent_words(sentences: Iterable[Sequence[str]], count: int) -> tuple[str, ...]:
-    """The words that are in most sentences, without marks and the end of the sentence."""
+    """Return the words that occur in most sentences, without marks and the end of the sentence."""
     rows: dict[str, int] = {}
     for sentence in sentences:
         for word in set(sentence):
@@ -74,7 +75,7 @@ def frequent_words(sentences: Iterable[Sequence[str]], count: int) -> tuple[str,
 
 
 def _words(symbols: Sequence[str], spelled: bool) -> tuple[list[str], np.ndarray]:
-    """The words of a sentence, and the place (L,) among them of the one that each symbol belongs to."""
+    """Return the words of a sentence, and for each symbol the index of its word, (L,)."""
     if not spelled:
         return list(symbols), np.arange(len(symbols))
     blank = np.array([symbol == " " for symbol in symbols], dtype=np.int64)
@@ -94,21 +95,23 @@ def _shifted(mask: np.ndarray) -> np.ndarray:
     return np.append(mask[1:], False).astype(np.float32)
 
 
-def step_predicates(lived: Trajectory, metres: Sequence[float], radius: float, rooms: Sequence[str] = ()) -> Named:
-    """Predicates of the T steps of an episode: of what an agent knows, or could know, when it decides.
+def step_predicates(
+    trajectory: Trajectory, metres: Sequence[float], radius: float, rooms: Sequence[str] = ()
+) -> Predicates:
+    """Compute predicates of the T steps of an episode: of what an agent knows, or could know, when it decides.
 
     Args:
-        lived: The episode, in the frame of maps.
-        metres: T + 1 metres to the goal; empty where it is withheld.
-        radius: Metres to the goal at which a stop succeeds.
-        rooms: T + 1 names of the rooms that the agent was in, empty where they are unknown.
+        trajectory: The episode, in the frame of maps.
+        metres: T + 1 metres to the goal; empty if it is withheld.
+        radius: Success radius in metres.
+        rooms: T + 1 names of the agent's rooms; empty if they are unknown.
     """
-    steps, poses = lived.steps, lived.poses
+    steps, poses = trajectory.steps, trajectory.poses
     count = len(steps)
     kinds = [action_kind(before, step, step.choice, step.pose) for before, step in zip(poses, steps, strict=False)]
     before = ["", *kinds[:-1]]
     place = np.arange(count, dtype=np.float32)
-    found: Named = {f"about to {words}": _is(kinds, kind) for kind, words in _DOING.items()}
+    found: Predicates = {f"about to {words}": _is(kinds, kind) for kind, words in _DOING.items()}
     found |= {f"has just {words}": _is(before, kind) for kind, words in _DONE.items()}
     found |= {
         "steps so far": place,
@@ -117,14 +120,14 @@ def step_predicates(lived: Trajectory, metres: Sequence[float], radius: float, r
         "steps since a turn": since(np.array([kind in TURNS for kind in before])),
         "has just bumped": np.array([False, *(step.collided for step in steps[:-1])], np.float32),
     }
-    if lived.start.viewpoint:
+    if trajectory.start.viewpoint:
         found |= _on_graphs(poses[:count], [step.pose for step in steps])
     if len(metres):
         found |= _of_goal(np.asarray(metres[:count], np.float32), radius)
     return found | {f"place: {name}": _is(rooms[:count], name) for name in set(rooms[:count]) if name}
 
 
-def _of_goal(metres: np.ndarray, radius: float) -> Named:
+def _of_goal(metres: np.ndarray, radius: float) -> Predicates:
     return {
         "metres to the goal": metres,
         "share of the way left": metres / max(float(metres[0]), radius),
@@ -132,8 +135,8 @@ def _of_goal(metres: np.ndarray, radius: float) -> Named:
     }
 
 
-def _on_graphs(poses: Sequence[Pose], after: Sequence[Pose]) -> Named:
-    """Predicates of places that have names, and of stairs."""
+def _on_graphs(poses: Sequence[Pose], after: Sequence[Pose]) -> Predicates:
+    """Compute the predicates of graphs: revisited viewpoints, and stairs."""
     seen: set[str] = set()
     known = []
     for pose in poses:
@@ -148,13 +151,13 @@ def _on_graphs(poses: Sequence[Pose], after: Sequence[Pose]) -> Named:
 
 
 def action_kind(before: Pose, step: Step, choice: str, there: Pose) -> str:
-    """What a choice comes to, one of `KINDS`; empty for looking up and down.
+    """Classify a choice as one of `KINDS`; empty for looking up and down.
 
     Args:
-        before: Where the agent is.
-        step: A step from there, which tells the world.
+        before: Pose of the agent.
+        step: A step from there, which shows the kind of world.
         choice: One of the step's choices.
-        there: Where a move to another viewpoint leads.
+        there: Pose of the viewpoint that the choice leads to.
     """
     if not step.pose.viewpoint or choice in _LOW_LEVEL:
         return _LOW_LEVEL.get(choice, "")
@@ -166,15 +169,15 @@ def action_kind(before: Pose, step: Step, choice: str, there: Pose) -> str:
     return "ahead" if abs(turn) <= SIDE else TURNS[turn > 0]
 
 
-def action_probabilities(lived: Trajectory, places: Mapping[str, Pose] | None = None) -> np.ndarray:
-    """(T, K) probability that an agent gave to each of `KINDS` at each step.
+def action_probabilities(trajectory: Trajectory, places: Mapping[str, Pose] | None = None) -> np.ndarray:
+    """Return the probability that an agent gave to each of `KINDS` at each step, (T, K).
 
     Args:
-        lived: The episode, with the agent's probabilities.
-        places: Poses of the viewpoints of a graph by their ids; absent elsewhere.
+        trajectory: The episode, with the agent's probabilities.
+        places: Poses of the viewpoints of a graph by their ids; None in continuous worlds.
     """
-    chances = np.zeros((len(lived.steps), len(KINDS)), np.float32)
-    for row, before, step in zip(chances, lived.poses, lived.steps, strict=False):
+    chances = np.zeros((len(trajectory.steps), len(KINDS)), np.float32)
+    for row, before, step in zip(chances, trajectory.poses, trajectory.steps, strict=False):
         for choice, chance in zip(step.choices, step.probabilities, strict=True):
             kind = action_kind(before, step, choice, (places or {}).get(choice, before))
             if kind:
@@ -183,13 +186,13 @@ def action_probabilities(lived: Trajectory, places: Mapping[str, Pose] | None = 
 
 
 def since(happened: np.ndarray) -> np.ndarray:
-    """(T,) float32, moments since something happened (T,) last, or since the start if it has not yet."""
+    """Return the moments since an event (T,) last happened, or since the start if it has not yet; (T,) float32."""
     place = np.arange(len(happened))
     return (place - np.maximum.accumulate(np.where(happened, place, 0))).astype(np.float32)
 
 
-def stack(rows: Sequence[Named]) -> tuple[tuple[str, ...], np.ndarray]:
-    """Names of all predicates of E episodes, and their values (N, P), episode after episode; what one lacks is 0."""
+def stack(rows: Sequence[Predicates]) -> tuple[tuple[str, ...], np.ndarray]:
+    """Stack the predicates of E episodes as names and values (N, P), in episode order; missing predicates are 0."""
     names = tuple(sorted({name for row in rows for name in row}))
     parts = []
     for row in rows:

@@ -1,12 +1,12 @@
-"""Searching for interpretable cells (Karpathy, Johnson and Fei-Fei 2016): which cell is explained by which predicate.
+"""Search for interpretable cells (Karpathy, Johnson and Fei-Fei 2016): the predicate that best explains each cell.
 
-Cells and predicates are numbers at the same moments (words or steps), episode after episode. A cell is explained as
-well as it correlates with a predicate. Which predicate explains a cell best is chosen in one half of the buildings and
-scored in the other half, so that the two share nothing. What chance gives is known from permutations: whole episodes of
-predicates change places, and each begins at a random moment and goes on with its beginning after its end, so that
-predicates keep their course and lose what they have to do with the cells. With many cells and predicates the best of
-them looks good by chance: each score is divided by its own spread over the permutations, and compared with the largest
-such number that each permutation has among all cells and predicates (maxT, Westfall and Young 1993).
+Cells and predicates are numbers at the same moments (words or steps), episode after episode. The score of a predicate
+for a cell is their correlation. The best predicate of a cell is chosen in one half of the buildings and scored in the
+other half, so that the two are independent. The null distribution comes from permutations: the predicates of whole
+episodes change places and are rotated in time by a random shift, which keeps their autocorrelation and breaks their
+relation to the cells. With many cells and predicates the best score is high even under the null. Therefore each score
+is divided by its own spread over the permutations, and compared with the largest such number of each permutation over
+all cells and predicates (maxT, Westfall and Young 1993).
 """
 
 from collections import Counter
@@ -17,20 +17,20 @@ import numpy as np
 
 from vln.errors import InputError
 
-LEAST = 10  # episodes of a half in which a predicate must be other than it mostly is
-LEVEL = 0.05  # of the p-value of a finding
-FLAT = 1e-6  # spread of a cell that never changes, next to 1
+MIN_EPISODES = 10  # episodes of a half in which a predicate must deviate from its median
+LEVEL = 0.05  # significance level
+FLAT = 1e-6  # standard deviation below which a cell counts as constant
 
 
 @dataclass(frozen=True, eq=False)
 class Moments:
-    """Cells and predicates at the N moments of E episodes.
+    """Activations of cells and values of predicates at the N moments of E episodes.
 
     Attributes:
         cells: (N, C) float32.
-        predicates: (N, P) float32; what holds or does not hold is 1 or 0.
+        predicates: (N, P) float32; true and false are 1 and 0.
         names: P names of the predicates.
-        lengths: (E,) moments of each episode, in order.
+        lengths: (E,) number of moments of each episode, in order.
         buildings: E buildings; the halves share none.
     """
 
@@ -41,7 +41,7 @@ class Moments:
     buildings: tuple[Hashable, ...]
 
     def keep(self, episodes: np.ndarray) -> "Moments":
-        """The moments of the episodes that are true in `episodes` (E,)."""
+        """Return the moments of the episodes whose entry in `episodes` (E,) is true."""
         rows = np.repeat(episodes, self.lengths)
         kept = tuple(each for each, wanted in zip(self.buildings, episodes, strict=True) if wanted)
         return Moments(self.cells[rows], self.predicates[rows], self.names, self.lengths[episodes], kept)
@@ -49,16 +49,16 @@ class Moments:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What explains a cell best.
+    """The predicate that explains a cell best.
 
     Attributes:
-        cell: Which, from 0.
-        predicate: Its name.
+        cell: Index of the cell.
+        predicate: Name of the predicate.
         chosen: Correlation in the half in which the predicate was chosen.
-        score: Correlation in the other half, positive if its sign is the same as that of `chosen`.
-        chance: What the best of all cells and predicates reaches by chance in one of twenty cases, on the scale of
-            `score`.
-        p_value: Of so good a score for any cell and predicate by chance.
+        score: Correlation in the other half, positive if its sign is that of `chosen`.
+        chance: Critical value of `score`: the best of all cells and predicates exceeds it by chance in one of twenty
+            cases.
+        p_value: Probability that any cell and predicate reaches such a score by chance.
     """
 
     cell: int
@@ -70,12 +70,12 @@ class Finding:
 
     @property
     def found(self) -> bool:
-        """Whether it is more than chance."""
+        """Whether the score is significant."""
         return self.p_value < LEVEL
 
 
 def halves(buildings: Sequence[Hashable], seed: int = 0) -> np.ndarray:
-    """(E,) bool, which episodes are in the first of two halves of about the same size that share no building.
+    """Divide episodes into two halves of about the same size that share no building; (E,) bool, true in the first half.
 
     Raises:
         InputError: If there is only one building.
@@ -95,12 +95,12 @@ def halves(buildings: Sequence[Hashable], seed: int = 0) -> np.ndarray:
 
 
 def supported(moments: Moments) -> np.ndarray:
-    """(P,) bool, which predicates are other than they mostly are in `LEAST` episodes or more."""
+    """Return (P,) bool, true for predicates that deviate from their median in at least `MIN_EPISODES` episodes."""
     if not len(moments.predicates):
         return np.zeros(len(moments.names), bool)
     other = moments.predicates != np.median(moments.predicates, axis=0)
     starts = np.concatenate([[0], np.cumsum(moments.lengths)[:-1]])
-    return np.logical_or.reduceat(other, starts, axis=0).sum(0) >= LEAST
+    return np.logical_or.reduceat(other, starts, axis=0).sum(0) >= MIN_EPISODES
 
 
 def explain(
@@ -109,13 +109,13 @@ def explain(
     seed: int = 0,
     track: Callable[[Iterable[int]], Iterable[int]] = iter,
 ) -> list[Finding]:
-    """What explains each cell best, the best explained cell first.
+    """Find the predicate that explains each cell best; the best explained cell comes first.
 
     Args:
         moments: Cells and predicates.
-        permutations: How many tell what chance gives; p-values are never below 1 / (permutations + 1).
-        seed: Of the halves and of the permutations.
-        track: Goes through the numbers of the permutations, e.g. with a progress bar.
+        permutations: Number of permutations of the null distribution; p-values are at least 1 / (permutations + 1).
+        seed: Seed of the halves and of the permutations.
+        track: Wraps the iteration over the permutations, e.g. in a progress bar.
 
     Raises:
         InputError: If all episodes are in one building, or no predicate changes often enough.
@@ -125,31 +125,31 @@ def explain(
     kept = supported(one) & supported(other)
     if not kept.any():
         fix = "look at more episodes"
-        raise InputError("predicates", f"none of {len(kept)} changes in {LEAST} episodes of each half", fix)
+        raise InputError("predicates", f"none of {len(kept)} changes in {MIN_EPISODES} episodes of each half", fix)
     names = [name for name, wanted in zip(moments.names, kept, strict=True) if wanted]
     chosen = _unit(one.cells).T @ _unit(one.predicates[:, kept])
     cells, predicates = _unit(other.cells).T, _unit(other.predicates[:, kept])
     scores = cells @ predicates
-    chance = _by_chance(cells, predicates, other.lengths, permutations, np.random.default_rng(seed), track)
-    return _ranked(names, chosen, scores, chance)
+    null = _null_correlations(cells, predicates, other.lengths, permutations, np.random.default_rng(seed), track)
+    return _ranked(names, chosen, scores, null)
 
 
-def _ranked(names: Sequence[str], chosen: np.ndarray, scores: np.ndarray, chance: np.ndarray) -> list[Finding]:
-    """Findings of correlations (C, P) in either half, and by chance (K, C, P)."""
-    spread = np.maximum(np.sqrt(np.square(chance).mean(0)), FLAT)
-    largest = (np.abs(chance) / spread).max((1, 2))
+def _ranked(names: Sequence[str], chosen: np.ndarray, scores: np.ndarray, null: np.ndarray) -> list[Finding]:
+    """Rank the findings by the correlations (C, P) in the two halves and those after permutations (K, C, P)."""
+    spread = np.maximum(np.sqrt(np.square(null).mean(0)), FLAT)
+    largest = (np.abs(null) / spread).max((1, 2))
     limit = float(np.quantile(largest, 1 - LEVEL))
     findings = []
     for cell, best in enumerate(np.abs(chosen).argmax(1).tolist()):
         score = float(scores[cell, best] * np.sign(chosen[cell, best]))
         above = int(np.count_nonzero(largest >= score / spread[cell, best]))
         p_value = (1 + above) / (1 + len(largest))
-        by_chance = min(1.0, limit * float(spread[cell, best]))
-        findings.append(Finding(cell, names[best], float(chosen[cell, best]), score, by_chance, p_value))
+        critical = min(1.0, limit * float(spread[cell, best]))
+        findings.append(Finding(cell, names[best], float(chosen[cell, best]), score, critical, p_value))
     return sorted(findings, key=lambda each: -each.score)
 
 
-def _by_chance(
+def _null_correlations(
     cells: np.ndarray,
     predicates: np.ndarray,
     lengths: np.ndarray,
@@ -157,15 +157,15 @@ def _by_chance(
     random: np.random.Generator,
     track: Callable[[Iterable[int]], Iterable[int]],
 ) -> np.ndarray:
-    """(K, C, P) correlations of cells (C, N) and predicates (N, P), both of unit length, after permutations."""
+    """Return (K, C, P) correlations of cells (C, N) and predicates (N, P), both of unit length, after permutations."""
     found = np.empty((permutations, len(cells), predicates.shape[1]), np.float32)
     for number in track(range(permutations)):
-        found[number] = cells @ predicates[shuffled(lengths, random)]
+        found[number] = cells @ predicates[permuted_moments(lengths, random)]
     return found
 
 
-def shuffled(lengths: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """(N,) moments of episodes that have changed places, each begun at a random moment."""
+def permuted_moments(lengths: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Return (N,) indices of moments with the episodes permuted, and each rotated by a random shift."""
     order = random.permutation(len(lengths))
     starts, sizes = (np.cumsum(lengths) - lengths)[order], lengths[order]
     shifts = random.integers(sizes)
@@ -174,7 +174,7 @@ def shuffled(lengths: np.ndarray, random: np.random.Generator) -> np.ndarray:
 
 
 def _unit(values: np.ndarray) -> np.ndarray:
-    """Columns (N, X) of mean 0 and length 1; what hardly ever changes is 0."""
+    """Scale columns (N, X) to mean 0 and length 1; constant columns become 0."""
     centred = values - values.mean(0, dtype=np.float64)
     length = np.sqrt(np.square(centred).sum(0))
     flat = length <= FLAT * np.sqrt(len(values))
