@@ -149,7 +149,7 @@ def house_episodes(house: int, dataset: str, chance: random.Random) -> Iterator[
     maker = TaskMaker(make_house(house), LEVELS[dataset], True, (seed, house))
     for number, task in enumerate(maker.tasks(TASKS)):
         places = tuple((x, y, z) for x, y, z in task.positions.tolist())
-        told = chance.choice(task.told).text
+        told = chance.choice(task.instructions).text
         # The seed tells episodes of one house in several sessions apart.
         name, episode_id = house_name(house), f"{house}-play{seed:08x}-{number}_0"
         yield Episode(episode_id, name, "play", told, (), task.heading, (), places, task.target)

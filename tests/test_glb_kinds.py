@@ -11,7 +11,7 @@ from gltf_reader import read_gltf
 
 from envs.continuous.scenes import BODY
 from envs.glb import load_glb, save_glb
-from envs.glb.cut import is_shown
+from envs.glb.alpha import has_visible_texel
 from envs.glb.load import triangulate
 from envs.navigation import build_ground
 from envs.render import Camera, Renderer, pack
@@ -115,7 +115,7 @@ def test_triangles_are_cut_away_where_no_texel_under_them_is_drawn(wrap):
     random = np.random.default_rng(0)
     alpha = np.where(random.random((8, 16)) < 0.06, 255, 0).astype(np.uint8)
     uv = random.uniform(-1.5, 2.5, (300, 1, 2)) + random.uniform(-0.2, 0.2, (300, 3, 2))
-    shown = is_shown(uv, alpha, Sampler(wrap, wrap, 128))
+    shown = has_visible_texel(uv, alpha, Sampler(wrap, wrap, 128))
     shares = random.dirichlet(np.ones(3), 4000)
     texels = np.floor(np.einsum("sk,tkc->tsc", shares, uv) * [16, 8]).astype(int)
     for axis, size in enumerate((16, 8)):

@@ -19,7 +19,7 @@ from envs.houses.categories import CATEGORIES, COLOURS, LANDMARKS
 from envs.houses.dataset import SPLITS, VERSION, file_name, house_rows, houses_for, houses_split
 from envs.houses.house import make_house
 from envs.houses.tasks import LEVELS, TaskMaker, held_out
-from envs.houses.verify import goals
+from envs.houses.verify import possible_goals
 from envs.navigation import build_ground
 from vln.errors import InputError
 from vln.instructions.clauses import Pass, Stop, Thing
@@ -157,13 +157,15 @@ def test_another_seed_gives_other_ways():
 def test_training_never_shows_the_held_out_style_or_pairs():
     for maker in makers(unseen=False):
         for task in maker.tasks(15):
-            for told in task.told:
+            for told in task.instructions:
                 assert told.style != HELD_OUT
                 for clause in told.route:
                     for thing in (getattr(clause, "thing", None), getattr(clause, "near", None)):
                         assert thing is None or thing.colour == "" or not held_out(thing.category, thing.colour)
-            target = goals(task.told[0].route, maker.layout, int(maker.layout.rooms_at(task.positions[:1])[0]))
-            if task.told[0].route[-1].thing:
+            target = possible_goals(
+                task.instructions[0].route, maker.layout, int(maker.layout.rooms_at(task.positions[:1])[0])
+            )
+            if task.instructions[0].route[-1].thing:
                 thing = maker.layout.scene.objects[target.pop()]
                 assert not held_out(thing.category, thing.colour)
 
@@ -176,7 +178,7 @@ def test_no_training_sentence_names_a_held_out_pair(folder):
 
 
 def test_unseen_houses_show_what_is_held_out():
-    told = [told for maker in makers(count=6) for task in maker.tasks(15) for told in task.told]
+    told = [told for maker in makers(count=6) for task in maker.tasks(15) for told in task.instructions]
     share = np.mean([each.style == HELD_OUT for each in told])
     assert 0.15 < share < 0.35
     goal_things = [each.route[-1].thing for each in told if each.route[-1].thing]
@@ -196,8 +198,8 @@ def test_every_instruction_has_one_goal(level):
     for maker in makers(level, count=3):
         for task in maker.tasks(8):
             start = int(maker.layout.rooms_at(task.positions[:1])[0])
-            for told in task.told:
-                found = goals(told.route, maker.layout, start)
+            for told in task.instructions:
+                found = possible_goals(told.route, maker.layout, start)
                 assert len(found) == 1
                 stop = told.route[-1]
                 if stop.thing:
@@ -221,7 +223,7 @@ def test_short_ways_stay_in_one_room(level):
 def test_others_of_the_same_name_in_reach_of_the_goal_are_told_apart():
     for maker in makers("houses-short", count=4):
         for task in maker.tasks(10):
-            stop = task.told[0].route[-1]
+            stop = task.instructions[0].route[-1]
             if not stop.thing or not stop.thing.colour:
                 continue
             alike = [thing for thing in maker.layout.scene.objects if tasks_fits(stop, thing)]
@@ -234,13 +236,13 @@ def tasks_fits(stop: Stop, thing) -> bool:
 
 
 def told_doors(task):
-    return [clause for clause in task.told[0].route if type(clause).__name__ in ("Enter", "Leave", "Climb")]
+    return [clause for clause in task.instructions[0].route if type(clause).__name__ in ("Enter", "Leave", "Climb")]
 
 
 def test_landmarks_are_there():
     for maker in makers(count=3):
         for task in maker.tasks(8):
-            for told in task.told:
+            for told in task.instructions:
                 for clause in told.route:
                     if isinstance(clause, Pass):
                         named = clause.thing

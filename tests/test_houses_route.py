@@ -5,8 +5,8 @@ import pytest
 from plan_house import BATHROOM, EAST_BEDROOM, HALLWAY, KITCHEN, LIVING_ROOM, WEST_BEDROOM, path, small_house, thing
 
 from envs.houses.layout import Layout, left
-from envs.houses.route import describe
-from envs.houses.verify import goals
+from envs.houses.route import describe_path
+from envs.houses.verify import possible_goals
 from vln.instructions.clauses import Along, Cross, Enter, Face, Leave, Pass, Stop, Thing, Turn
 
 NORTH, WEST, SOUTH, EAST = 0.0, np.pi / 2, np.pi, -np.pi / 2
@@ -16,7 +16,7 @@ STOP = Stop("middle", room="bedroom")
 def told(corners, heading, objects=(), stop=STOP, target=-1):
     layout = Layout(small_house(objects))
     named = [Thing(each.category, each.colour) for each in objects]
-    return describe(layout, path(*corners), heading, stop, named.__getitem__, target)
+    return describe_path(layout, path(*corners), heading, stop, named.__getitem__, target)
 
 
 def test_left_is_left():
@@ -147,7 +147,7 @@ BEDS = [thing("red bed", WEST_BEDROOM, 6, -3), thing("blue bed", EAST_BEDROOM, 1
 
 
 def found(objects, *clauses, start=LIVING_ROOM):
-    return goals(clauses, Layout(small_house(objects)), start)
+    return possible_goals(clauses, Layout(small_house(objects)), start)
 
 
 def bed(colour="", room="", near=None):

@@ -1,4 +1,4 @@
-"""Scenes from any GLB or glTF file, and back with all that habitat-sim needs beside it."""
+"""Reading scenes from GLB and glTF files, and writing them with the files that habitat-sim needs."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -9,27 +9,27 @@ from envs.scene import Scene
 
 
 def load_glb(path: Path | str, up: Up | None = None, scale: float | None = None) -> Scene:
-    """A scene from any GLB or glTF file, in our frame: metres, y up.
+    """Load a scene from a GLB or glTF file; converts to metres with y up.
 
-    Colours are base colour factors and vertex colours times 255 and texels as they are stored: nothing is lit and no
-    gamma is applied, as in habitat-sim without lights. Normals and metalness are left out. Where `alphaMode` is MASK,
-    texels below the cutoff are not drawn, by the mean alpha of a triangle's corners, and a triangle without any
-    drawn texel is nothing to bump into; BLEND is drawn opaque. Textures repeat, mirror or end as their samplers say.
-    Points and lines are left out, which is logged. Draco, meshopt and KTX2 are not read.
+    Colours are base colour factors times vertex colours times 255, and texels as stored, without lighting or gamma
+    correction, as in habitat-sim without lights. Normals and metalness are ignored. With `alphaMode` MASK, texels below
+    the cutoff are not drawn; the alpha of a triangle is the mean of its corners. A triangle without any drawn texel is
+    removed, also for collisions. BLEND is drawn opaque. Textures repeat, mirror or clamp as their samplers specify.
+    Points and lines are skipped with a warning in the log. Draco, meshopt and KTX2 are not supported.
 
     Args:
-        path: The file, or a habitat `*.stage_config.json` that names it. One of the same stem beside the file tells its
-            axes; without one up is y, as glTF says (habitat-sim takes z).
-        up: Axis of the file that points up, "x", "-z", ... or a vector; goes before the stage_config.
-        scale: Metres per unit; goes before the stage_config, and sizes that look wrong are believed.
+        path: The file, or a habitat `*.stage_config.json` that names it. A stage_config of the same stem beside the
+            file gives its axes; without one up is y, as in the glTF standard (habitat-sim assumes z).
+        up: Axis of the file that points up, "x", "-z", ... or a vector; overrides the stage_config.
+        scale: Metres per unit; overrides the stage_config and skips the check for implausible sizes.
 
     Returns:
-        The scene, named after the file. Both sides of its triangles are drawn unless every material says otherwise.
+        The scene, named after the file. It is two-sided unless every material is one-sided.
 
     Raises:
-        InputError: If the file is missing, truncated, no GLB or glTF, lacks triangles, textures or buffers, refers to
-            files outside its folder, is compressed, requires an extension that is not read, has vertices or places
-            that are not finite, too many triangles, or the size of something not measured in metres.
+        InputError: If the file is missing, truncated or not glTF; lacks triangles, textures or buffers; refers to
+            files outside its folder; is compressed or requires an unsupported extension; has vertices or transforms
+            that are not finite, too many triangles, or a size that is implausible in metres.
     """
     from envs.glb.load import load_mesh  # generated houses do not need it
 
@@ -45,15 +45,15 @@ def load_glb(path: Path | str, up: Up | None = None, scale: float | None = None)
 
 
 def save_glb(scene: Scene, folder: Path | str) -> Path:
-    """Write a scene for habitat-sim and any other program that reads glTF.
+    """Write a scene for habitat-sim and other programs that read glTF.
 
-    Beside `<name>.glb` (a mesh for each texture, unlit materials, vertex colours) go `<name>.stage_config.json`,
+    The files are `<name>.glb` (one mesh per texture, unlit materials, vertex colours), `<name>.stage_config.json`,
     habitat's semantic description (`<name>.semantic.glb`, `<name>.semantic.txt`) and `<name>.house.json`, from which
-    `load_glb` restores the very scene. The same scene gives the same bytes.
+    `load_glb` restores an identical scene. Equal scenes give equal bytes.
 
     Args:
-        scene: What to write.
-        folder: Where to; created if need be.
+        scene: The scene.
+        folder: The folder, created if necessary.
 
     Returns:
         The GLB file.
@@ -67,7 +67,7 @@ def save_glb(scene: Scene, folder: Path | str) -> Path:
 
 
 def is_saved(scene: Scene, folder: Path | str) -> bool:
-    """Whether `save_glb` has written this very scene to the folder, all of it."""
+    """Return whether the folder has all files that `save_glb` writes for exactly this scene."""
     from envs.glb import save
 
     return save.is_saved(scene, Path(folder))

@@ -1,10 +1,10 @@
-"""Numbers of a glTF file: its accessors as arrays. glTF 2.0, section 3.6.2."""
+"""Reading the accessors of a glTF file as arrays. glTF 2.0, section 3.6.2."""
 
 from typing import Any
 
 import numpy as np
 
-from envs.glb.container import AGAIN, Container, is_index
+from envs.glb.container import EXPORT_AGAIN, Container, is_index
 from vln.errors import InputError
 
 MAX_COUNT = (1 << 31) - 1  # elements of one accessor
@@ -13,30 +13,30 @@ _WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4}
 
 
 def count_of(container: Container, index: Any) -> int:
-    """How many elements an accessor has.
+    """Return the number of elements of an accessor.
 
     Raises:
-        InputError: If that is no number of elements.
+        InputError: If `count` is missing or invalid.
     """
     count: Any = container.entry("accessors", index).get("count")
     if not is_index(count, MAX_COUNT + 1):
         problem = f"accessor {index} has {count!r} elements"
-        raise InputError(container.path, problem, AGAIN)
+        raise InputError(container.path, problem, EXPORT_AGAIN)
     return int(count)
 
 
 def read_accessor(container: Container, index: Any) -> np.ndarray:
-    """(n, width) of any type: the elements of an accessor as they are stored, sparse ones filled in.
+    """Read the elements of an accessor, (n, width) with the stored dtype; sparse values are substituted.
 
     Raises:
-        InputError: If it reaches past its buffer view, or is no accessor.
+        InputError: If the accessor reaches past its buffer view or is invalid.
     """
     accessor, count = container.entry("accessors", index), count_of(container, index)
     types: tuple[Any, Any] = accessor.get("componentType"), accessor.get("type")
     kind, width = _KINDS.get(types[0]), _WIDTHS.get(types[1])
     if kind is None or width is None:
         problem = f"accessor {index} is of {types[0]!r} and {types[1]!r}, which are no types of vectors"
-        raise InputError(container.path, problem, AGAIN)
+        raise InputError(container.path, problem, EXPORT_AGAIN)
     if "bufferView" in accessor:
         values = _strided(container, index, accessor, (count, width), kind)
     else:
@@ -45,13 +45,13 @@ def read_accessor(container: Container, index: Any) -> np.ndarray:
 
 
 def read_floats(container: Container, index: Any, rows: np.ndarray | None = None, unit: bool = False) -> np.ndarray:
-    """(n, width) float64: elements of an accessor; normalised integers are -1 to 1.
+    """Read elements of an accessor as (n, width) float64; normalised integers become -1 to 1.
 
     Args:
         container: The file.
-        index: Of the accessor.
-        rows: Which elements, in ascending order; None for all.
-        unit: Take all integers as normalised, whether they say so or not.
+        index: Index of the accessor.
+        rows: Indices of the elements, in ascending order; None for all.
+        unit: Treat all integers as normalised, whatever the accessor specifies.
 
     Raises:
         InputError: As `read_accessor`.
@@ -67,14 +67,14 @@ def read_floats(container: Container, index: Any, rows: np.ndarray | None = None
 def _strided(
     container: Container, index: Any, accessor: dict[str, Any], shape: tuple[int, int], kind: str
 ) -> np.ndarray:
-    """(n, width) elements of a buffer view, which may hold other things between them."""
+    """Read (n, width) elements of a buffer view with its stride; other data may lie between them."""
     content = container.view(accessor["bufferView"])
     size = np.dtype(kind).itemsize * shape[1]
     stride = container.entry("bufferViews", accessor["bufferView"]).get("byteStride") or size
     start = accessor.get("byteOffset", 0)
     fits = is_index(start, len(content) + 1) and is_index(stride, 1 << 16)
     if shape[0] and (not fits or start + (shape[0] - 1) * stride + size > len(content)):
-        raise InputError(container.path, f"accessor {index} reaches past its buffer view", AGAIN)
+        raise InputError(container.path, f"accessor {index} reaches past its buffer view", EXPORT_AGAIN)
     if not shape[0]:
         return np.zeros(shape, kind)
     steps = (stride, np.dtype(kind).itemsize)
@@ -82,14 +82,14 @@ def _strided(
 
 
 def _filled_in(container: Container, index: Any, sparse: dict[str, Any], values: np.ndarray) -> np.ndarray:
-    """The elements with those that a sparse accessor gives in place of others."""
+    """Return the elements with the substitutions of a sparse accessor."""
     count = sparse["count"]
     if not is_index(count, len(values) + 1):
-        raise InputError(container.path, f"accessor {index} replaces more elements than it has", AGAIN)
+        raise InputError(container.path, f"accessor {index} replaces more elements than it has", EXPORT_AGAIN)
     places = _strided(container, index, sparse["indices"], (count, 1), _KINDS[sparse["indices"]["componentType"]])
     given = _strided(container, index, sparse["values"], (count, values.shape[1]), values.dtype.str)
     if count and int(places.max()) >= len(values):
-        raise InputError(container.path, f"accessor {index} replaces elements that are not there", AGAIN)
+        raise InputError(container.path, f"accessor {index} replaces elements that are not there", EXPORT_AGAIN)
     filled = values.copy()
     filled[places[:, 0]] = given
     return filled

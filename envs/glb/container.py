@@ -1,4 +1,4 @@
-"""The parts of a GLB or glTF file: its header, its buffers and the files beside it."""
+"""Reading the container of a GLB or glTF file: header, buffers and external files."""
 
 import base64
 import binascii
@@ -15,20 +15,20 @@ from urllib.parse import unquote, unquote_to_bytes
 from vln.errors import InputError
 
 MAX_TRIANGLES = 20_000_000
-AGAIN = "export or download it again"
+EXPORT_AGAIN = "export or download it again"
 _MAGIC, _JSON, _BINARY = b"glTF", 0x4E4F534A, 0x004E4942
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")  # also C: of Windows
 
 
 @dataclass(frozen=True, eq=False)
 class Container:
-    """A file taken apart. Nothing in the header is trusted: entries and bytes are had through its methods.
+    """A parsed file. The header is not trusted: the methods check every index and range.
 
     Attributes:
-        path: Where it is.
+        path: Path of the file.
         header: The glTF JSON.
-        binary: The binary chunk of a GLB; None where it has none.
-        buffers: Those read so far, by index.
+        binary: The binary chunk of a GLB; None if there is none.
+        buffers: Cache of buffers by index.
     """
 
     path: Path
@@ -37,26 +37,26 @@ class Container:
     buffers: dict[int, memoryview] = field(default_factory=dict)
 
     def count(self, kind: str) -> int:
-        """How many entries a list of the header has."""
+        """Return the length of a list of the header."""
         return len(self.header.get(kind, ()))
 
     def entry(self, kind: str, index: Any) -> dict[str, Any]:
-        """An entry of a list of the header: `entry("meshes", 0)`.
+        """Return an entry of a list of the header: `entry("meshes", 0)`.
 
         Raises:
-            InputError: If there is none of that index.
+            InputError: If the index is out of range.
         """
         entries = self.header.get(kind, [])
         if not is_index(index, len(entries)) or not isinstance(entries[index], dict):
-            raise InputError(self.path, f"refers to entry {index!r} of {kind!r}, which is not there", AGAIN)
+            raise InputError(self.path, f"refers to entry {index!r} of {kind!r}, which is not there", EXPORT_AGAIN)
         entry: dict[str, Any] = entries[index]
         return entry
 
     def view(self, index: Any) -> memoryview:
-        """The bytes of a buffer view.
+        """Return the bytes of a buffer view.
 
         Raises:
-            InputError: If it reaches past its buffer, or that is missing or truncated.
+            InputError: If it reaches past its buffer, or the buffer is missing or truncated.
         """
         view = self.entry("bufferViews", index)
         number = view["buffer"]
@@ -65,11 +65,11 @@ class Container:
         buffer = self.buffers[number]
         start, length = view.get("byteOffset", 0), view["byteLength"]
         if not is_index(start, len(buffer) + 1) or not is_index(length, len(buffer) - start + 1):
-            raise InputError(self.path, f"buffer view {index} reaches past its buffer", AGAIN)
+            raise InputError(self.path, f"buffer view {index} reaches past its buffer", EXPORT_AGAIN)
         return buffer[start : start + length]
 
     def image(self, index: Any) -> bytes:
-        """The bytes of an image, as it was written.
+        """Return the encoded bytes of an image.
 
         Raises:
             InputError: If it is missing.
@@ -78,16 +78,16 @@ class Container:
         if "bufferView" in entry:
             return bytes(self.view(entry["bufferView"]))
         uri = entry["uri"]
-        return self._data(uri) if uri.startswith("data:") else _read(beside(self.path, "texture", uri))
+        return self._data(uri) if uri.startswith("data:") else _read(external_file(self.path, "texture", uri))
 
     def image_name(self, index: int) -> str:
-        """What people know an image by: its file, else its name, else its number."""
+        """Return a label of an image for messages: its file, else its name, else its index."""
         entry = self.entry("images", index)
         uri = entry.get("uri", "data:")
         return repr(entry.get("name", index) if uri.startswith("data:") else unquote(uri))
 
     def _buffer(self, index: Any) -> memoryview:
-        """The bytes of a buffer, as many as the header says."""
+        """Return the bytes of a buffer, cut to the length in the header."""
         entry = self.entry("buffers", index)
         uri = entry.get("uri")
         if uri is None:
@@ -95,42 +95,42 @@ class Container:
         elif uri.startswith("data:"):
             there = self._data(uri)
         else:
-            there = _read(beside(self.path, "buffer", uri))
+            there = _read(external_file(self.path, "buffer", uri))
         label = index if uri is None or uri.startswith("data:") else unquote(uri)
         if there is None:
-            raise InputError(self.path, f"buffer {label!r} has no bytes", AGAIN)
+            raise InputError(self.path, f"buffer {label!r} has no bytes", EXPORT_AGAIN)
         length = entry["byteLength"]
         if not is_index(length, len(there) + 1):
             problem = f"buffer {label!r} is truncated: {len(there):,} of {length:,} bytes are there"
-            raise InputError(self.path, problem, AGAIN)
+            raise InputError(self.path, problem, EXPORT_AGAIN)
         return memoryview(there)[:length]
 
     def _data(self, uri: str) -> bytes:
-        """The bytes of a data: URI."""
+        """Decode a data: URI."""
         kind, _, text = uri.partition(",")
         try:
             return base64.b64decode(text) if kind.endswith(";base64") else unquote_to_bytes(text)
         except binascii.Error as error:
-            raise InputError(self.path, f"a data: URI is damaged ({error})", AGAIN) from None
+            raise InputError(self.path, f"a data: URI is damaged ({error})", EXPORT_AGAIN) from None
 
 
 def is_index(value: Any, length: int) -> bool:
-    """Whether a value of the header is a whole number from 0 to below a length."""
+    """Return whether a value of the header is an integer with 0 <= value < length."""
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < length
 
 
-def beside(path: Path, what: str, uri: str) -> Path:
-    """The file that a URI of a glTF file names: below the folder of that file, and there.
+def external_file(path: Path, what: str, uri: str) -> Path:
+    """Return the file that a URI of a glTF file names; it must exist below the folder of the glTF file.
 
-    Links are followed, as caches of data sets link every file; what a file says can neither make nor leave them.
+    Symbolic links are followed, since caches of data sets link every file; a glTF file cannot create links.
 
     Args:
         path: The glTF file.
-        what: What the file is for, "buffer" or "texture".
-        uri: As the header has it.
+        what: Role of the file in messages, "buffer" or "texture".
+        uri: The URI from the header.
 
     Raises:
-        InputError: If it names another place or no file.
+        InputError: If the URI is outside the folder or the file is missing.
     """
     name = unquote(uri)
     parts = PurePosixPath(name.replace("\\", "/"))
@@ -143,19 +143,19 @@ def beside(path: Path, what: str, uri: str) -> Path:
 
 
 def read_container(path: Path) -> Container:
-    """Take a file apart.
+    """Read a file and parse its header.
 
     Raises:
-        InputError: If the file is missing, truncated or no glTF 2.0.
+        InputError: If the file is missing, truncated or not glTF 2.0.
     """
     return Container(path, *_parse(path, _read(path)))
 
 
 def check_count(path: Path, triangles: int) -> None:
-    """Whether so many triangles can be drawn.
+    """Check the number of triangles.
 
     Raises:
-        InputError: If there are none, or more than `MAX_TRIANGLES`.
+        InputError: If it is zero or more than `MAX_TRIANGLES`.
     """
     if triangles == 0:
         raise InputError(path, "holds no triangles", "export a mesh, not points, lines or an empty scene")
@@ -165,17 +165,17 @@ def check_count(path: Path, triangles: int) -> None:
 
 
 @contextmanager
-def whole(path: Path) -> Iterator[None]:
-    """Within the block, what breaks on a file whose parts do not fit each other is an `InputError`."""
+def as_input_errors(path: Path) -> Iterator[None]:
+    """Convert exceptions inside the block, which inconsistent files cause, to `InputError`."""
     try:
         yield
     except InputError:
         raise
-    # A header may be wrong in endless ways: values of another type, nesting without end, sizes beyond the memory.
+    # A header can have values of a wrong type, unlimited nesting, or sizes beyond the memory.
     except (ArithmeticError, AttributeError, LookupError, MemoryError, OSError) as error:
-        raise InputError(path, f"is damaged ({error!r})", AGAIN) from None
+        raise InputError(path, f"is damaged ({error!r})", EXPORT_AGAIN) from None
     except (RecursionError, TypeError, ValueError) as error:
-        raise InputError(path, f"is damaged ({error!r})", AGAIN) from None
+        raise InputError(path, f"is damaged ({error!r})", EXPORT_AGAIN) from None
 
 
 def _read(path: Path) -> bytes:
@@ -188,22 +188,22 @@ def _read(path: Path) -> bytes:
 
 
 def _parse(path: Path, content: bytes) -> tuple[dict[str, Any], bytes | None]:
-    """The header and the binary chunk."""
+    """Return the header and the binary chunk."""
     if not content:
-        raise InputError(path, "is empty", AGAIN)
+        raise InputError(path, "is empty", EXPORT_AGAIN)
     if not content.startswith(_MAGIC):
         if content.lstrip().startswith(b"{"):
             return _parse_header(path, content), None
         raise InputError(path, "is no GLB or glTF file", "convert it to .glb, e.g. with Blender")
     if len(content) < 20:
-        raise InputError(path, f"is truncated after {len(content)} bytes", AGAIN)
+        raise InputError(path, f"is truncated after {len(content)} bytes", EXPORT_AGAIN)
     version, length, header_length, kind = struct.unpack("<4I", content[4:20])
     if version != 2:
         raise InputError(path, f"is glTF {version}, only 2 can be read", "convert it to glTF 2.0")
     if len(content) < length or 20 + header_length > len(content):
-        raise InputError(path, f"is truncated: {len(content):,} of {length:,} bytes are there", AGAIN)
+        raise InputError(path, f"is truncated: {len(content):,} of {length:,} bytes are there", EXPORT_AGAIN)
     if kind != _JSON:
-        raise InputError(path, "does not begin with a glTF header", AGAIN)
+        raise InputError(path, "does not begin with a glTF header", EXPORT_AGAIN)
     return _parse_header(path, content[20 : 20 + header_length]), _binary(path, content, 20 + header_length)
 
 
@@ -211,7 +211,7 @@ def _parse_header(path: Path, text: bytes) -> dict[str, Any]:
     try:
         header = json.loads(text)
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(path, f"its glTF header is truncated or not JSON ({error})", AGAIN) from None
+        raise InputError(path, f"its glTF header is truncated or not JSON ({error})", EXPORT_AGAIN) from None
     if not isinstance(header, dict) or not isinstance(header.get("asset"), dict):
         raise InputError(path, "is JSON but no glTF (field 'asset' is missing)", "give a .glb or .gltf file")
     version = str(header["asset"].get("version", "2.0"))
@@ -221,12 +221,12 @@ def _parse_header(path: Path, text: bytes) -> dict[str, Any]:
 
 
 def _binary(path: Path, content: bytes, start: int) -> bytes | None:
-    """The first binary chunk from byte `start` on."""
+    """Return the first binary chunk after byte `start`."""
     while start + 8 <= len(content):
         length, kind = struct.unpack("<2I", content[start : start + 8])
         start += 8
         if start + length > len(content):
-            raise InputError(path, f"is truncated: a chunk needs {length:,} bytes", AGAIN)
+            raise InputError(path, f"is truncated: a chunk needs {length:,} bytes", EXPORT_AGAIN)
         if kind == _BINARY:
             return content[start : start + length]
         start += length

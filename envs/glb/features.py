@@ -1,8 +1,8 @@
-"""What a glTF file asks of its reader: the extensions that are read, and what to do about those that are not."""
+"""Checks that a glTF file needs no unsupported extension or image format."""
 
 from typing import Any
 
-from envs.glb.container import Container, beside
+from envs.glb.container import Container, external_file
 from envs.glb.materials import image_of, texture_of
 from envs.glb.nodes import INSTANCING
 from vln.errors import InputError
@@ -13,7 +13,7 @@ _TOOL = "npx @gltf-transform/cli"
 _DECOMPRESS = f"write it again without, e.g. `{_TOOL} copy in.glb out.glb`"  # tried with version 4.5.1
 _PICTURES = f"write its textures as PNG or JPEG, e.g. `{_TOOL} ktxdecompress in.glb out.glb`, which needs KTX-Software"
 _READ = {INSTANCING, "EXT_texture_webp", "KHR_mesh_quantization", "KHR_texture_transform"}
-# What these add is light, which is not drawn, or about the file: the rest is right without them.
+# These add light sources, which are not rendered, or metadata. The rest of the file is valid without them.
 _HARMLESS = {"EXT_lights_ies", "EXT_lights_image_based", "KHR_lights_punctual", "KHR_xmp", "KHR_xmp_json_ld"}
 _MATERIALS = (
     "anisotropy clearcoat diffuse_transmission dispersion emissive_strength ior iridescence pbrSpecularGlossiness sheen"
@@ -23,11 +23,11 @@ _READ |= _HARMLESS | {f"KHR_materials_{name}" for name in _MATERIALS.split()}
 
 
 def check_features(container: Container) -> None:
-    """Whether everything that is drawn can be read.
+    """Check that all geometry and colour textures can be read.
 
     Raises:
-        InputError: If geometry is compressed without a copy that is not, a texture is of a format that pillow does not
-            read, an extension is required that is none of those read here, or a file is missing.
+        InputError: If geometry is compressed without an uncompressed fallback, pillow cannot read the format of a
+            texture, an unsupported extension is required, or a file is missing.
     """
     required = set(container.header.get("extensionsRequired", ()))
     for name in (_DRACO, *_MESHOPT):
@@ -45,7 +45,7 @@ def check_features(container: Container) -> None:
 
 
 def _is_needed(container: Container, name: str) -> bool:
-    """Whether geometry is there only in the form that a compression gives it."""
+    """Return whether some geometry exists only in compressed form."""
     if name == _DRACO:
         return any(
             name in primitive.get("extensions", {}) and _is_empty(container, primitive["attributes"]["POSITION"])
@@ -65,7 +65,7 @@ def _is_empty(container: Container, accessor: Any) -> bool:
 
 
 def _check_textures(container: Container) -> None:
-    """Whether the colour texture of every material has an image in a format that pillow reads."""
+    """Check that the colour texture of every material has an image in a format that pillow reads."""
     for number in range(container.count("materials")):
         if not (reference := texture_of(container.entry("materials", number))):
             continue
@@ -77,7 +77,7 @@ def _check_textures(container: Container) -> None:
 
 
 def _check_file(container: Container, what: str, entry: dict[str, Any]) -> None:
-    """Whether the file that a buffer or an image is in, if any, is there."""
+    """Check that the external file of a buffer or an image exists, if it has one."""
     uri = entry.get("uri", "data:")
     if not uri.startswith("data:"):
-        beside(container.path, what, uri)
+        external_file(container.path, what, uri)

@@ -1,8 +1,8 @@
-"""Habitat's semantic description of a scene, in the format of HM3D: a colour an object, told in a text file.
+"""Habitat's semantic description of a scene in the format of HM3D: one colour per object, listed in a text file.
 
-`<name>.semantic.txt` has a line an object, `id,RRGGBB,"category",room`, and `<name>.semantic.glb` the same triangles as
-the scene with these colours at their corners; black belongs to no object. As glTF's vertex colours are linear light,
-habitat-sim turns them into sRGB before it looks them up, so only colours that survive this are given out.
+`<name>.semantic.txt` has a line per object, `id,RRGGBB,"category",room`. `<name>.semantic.glb` has the triangles of the
+scene with these colours at their corners; black is no object. Vertex colours of glTF are linear, and habitat-sim
+converts them to sRGB before the lookup, so only colours that survive this conversion are used.
 """
 
 import re
@@ -23,13 +23,13 @@ _STRIDE = 2_654_435  # scatters the colours of neighbouring numbers; coprime to 
 
 
 def _srgb(linear: np.ndarray) -> np.ndarray:
-    """8-bit sRGB values, not yet rounded, of 8-bit linear ones. IEC 61966-2-1."""
+    """Convert 8-bit linear values to 8-bit sRGB values, not rounded. IEC 61966-2-1."""
     light = linear / 255
     return 255 * np.where(light <= 0.0031308, 12.92 * light, 1.055 * np.maximum(light, 1e-9) ** (1 / 2.4) - 0.055)
 
 
 def _levels() -> np.ndarray:
-    """Linear levels with sRGB levels of their own that no rounding moves."""
+    """Return linear levels with distinct sRGB levels that are safe from rounding."""
     exact = _srgb(np.arange(256))
     levels = np.unique(np.rint(exact), return_index=True)[1]
     return levels[np.abs(exact[levels] % 1 - 0.5) > 0.02]
@@ -39,7 +39,7 @@ _LEVELS = _levels()
 
 
 def colours(count: int) -> np.ndarray:
-    """(count + 1, 3) uint8 linear colours of object ids; black for 0.
+    """Return linear colours of object ids, (count + 1, 3) uint8; black for id 0.
 
     Args:
         count: Number of objects, below some million.
@@ -50,12 +50,12 @@ def colours(count: int) -> np.ndarray:
 
 
 def to_srgb(linear: np.ndarray) -> np.ndarray:
-    """What habitat-sim makes of (n, 3) uint8 vertex colours."""
+    """Convert vertex colours (n, 3) uint8 to sRGB as habitat-sim does."""
     return np.rint(_srgb(np.asarray(linear, dtype=np.float64))).astype(np.uint8)
 
 
 def annotations(objects: Sequence[SceneObject]) -> str:
-    """The text file."""
+    """Return the content of the text file."""
     shown = to_srgb(colours(len(objects)))
     lines = [
         f'{number},{bytes(colour).hex().upper()},"{entry.category.replace(chr(34), chr(39))}",{entry.room}'
@@ -65,13 +65,13 @@ def annotations(objects: Sequence[SceneObject]) -> str:
 
 
 def label(scene: Scene, semantic: Scene, path: Path) -> Scene:
-    """The scene with the objects of its semantic description; as it is where that has other triangles.
+    """Add the objects of the semantic description to a scene; returns it unchanged if the triangles differ.
 
-    What the format lacks stays empty or is derived: boxes from triangles, rooms as the boxes of what is in them.
+    The format has no colours and no boxes: colours stay empty, boxes come from triangles, rooms from their objects.
 
     Args:
-        scene: What is drawn.
-        semantic: The triangles with a colour an object.
+        scene: The scene.
+        semantic: The same triangles with one colour per object.
         path: The text file.
 
     Raises:
@@ -94,7 +94,7 @@ def label(scene: Scene, semantic: Scene, path: Path) -> Scene:
 
 
 def _read(path: Path) -> list[tuple[int, str, int]]:
-    """Colour, category and room of each line."""
+    """Return colour, category and room of each line."""
     header, *lines = read_text(path).splitlines() or [""]
     if HEADER not in header:
         raise InputError(path, f"does not begin with {HEADER!r}", "export it again")
@@ -114,7 +114,7 @@ def _box(points: np.ndarray) -> tuple[tuple[float, float, float], tuple[float, f
 
 
 def _room(objects: Sequence[SceneObject]) -> Room:
-    """The box of what is in a room, as far as one knows it."""
+    """Return a room with the bounding box of its objects as outline."""
     if not objects:
         return Room("room", ())
     low, high = _box(np.array([corner for entry in objects for corner in (entry.low, entry.high)]))

@@ -1,4 +1,4 @@
-"""`<name>.house.json`: all of a scene that GLB has no place for, so that an exported house comes back as it was."""
+"""`<name>.house.json`: the parts of a scene that GLB cannot store, so that an exported house can be restored."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, replace
@@ -18,12 +18,12 @@ _AGAIN = "export the scene again, or delete this file to do without objects and 
 
 
 def describe(scene: Scene, owners: np.ndarray, glb: Path) -> dict[str, Any]:
-    """The content of the file.
+    """Return the content of the file.
 
     Args:
         scene: The scene.
-        owners: (V,) the texture that each vertex is drawn with, see `vertex_textures`; -2 where that is not one.
-        glb: The GLB as it was written, with triangles and vertices grouped by texture.
+        owners: (V,) texture of each vertex from `vertex_textures`.
+        glb: The written GLB, with triangles and vertices grouped by texture.
     """
     return {
         "format": FORMAT,
@@ -39,7 +39,7 @@ def describe(scene: Scene, owners: np.ndarray, glb: Path) -> dict[str, Any]:
 
 
 def vertex_textures(scene: Scene) -> np.ndarray:
-    """(V,) the texture of the triangles at each vertex; -2 where there are none or of several textures."""
+    """Return the texture of the triangles at each vertex, (V,); -2 if there are none or several textures."""
     low = np.full(len(scene.vertices), np.iinfo(np.int32).max)
     high = np.full(len(scene.vertices), -2)
     corners = scene.triangles.ravel()
@@ -48,8 +48,8 @@ def vertex_textures(scene: Scene) -> np.ndarray:
     return np.where(low == high, high, -2)
 
 
-def is_of(path: Path, scene: Scene, glb: Path) -> bool:
-    """Whether the file is there, of this scene and of the GLB as it is."""
+def matches(path: Path, scene: Scene, glb: Path) -> bool:
+    """Return whether the file exists and matches this scene and the current GLB."""
     try:
         content = read_json(path)
     except InputError:
@@ -63,17 +63,17 @@ def is_of(path: Path, scene: Scene, glb: Path) -> bool:
 
 
 def restore(scene: Scene, stage: Stage, path: Path) -> Scene:
-    """The scene as it was exported: its order of triangles, and its objects, rooms and doors.
+    """Restore an exported scene: order of triangles, objects, rooms and doors.
 
-    Vertices keep the GLB's order where some belonged to several textures or to none, as those were split or left out.
+    Vertices keep the order of the GLB if some had several textures or none, since the export split or dropped those.
 
     Args:
-        scene: What the GLB holds, in its order.
-        stage: The GLB and how it lies.
+        scene: The content of the GLB in its order.
+        stage: The GLB and its frame.
         path: The file.
 
     Raises:
-        InputError: If the file is damaged, the GLB has changed since, or a flag turns or scales it.
+        InputError: If the file is damaged, the GLB has changed since, or the stage rotates or scales it.
     """
     if not np.array_equal(stage.rotation * stage.scale, np.eye(3)):
         raise InputError(stage.asset, "is an exported scene, y up and in metres", "leave out its up axis and scale")
@@ -99,7 +99,7 @@ def restore(scene: Scene, stage: Stage, path: Path) -> Scene:
 
 
 def _reorder(scene: Scene, texture: np.ndarray, owners: np.ndarray | None) -> Scene:
-    """Undo the grouping by texture of triangles, and of vertices where their textures are known."""
+    """Undo the grouping by texture of triangles, and of vertices if their textures are known."""
     place = _ranks(texture)
     triangles, slots = scene.triangles[place], scene.texture[place]
     if owners is None:
@@ -116,19 +116,19 @@ def _reorder(scene: Scene, texture: np.ndarray, owners: np.ndarray | None) -> Sc
 
 
 def _ranks(keys: np.ndarray) -> np.ndarray:
-    """Where a stable sort puts each of the keys."""
+    """Return the position of each key after a stable sort."""
     return np.argsort(np.argsort(keys, kind="stable"))
 
 
 def _runs(values: np.ndarray) -> list[list[int]]:
-    """Value and length of each run of equal values."""
+    """Run-length encode values: value and length of each run."""
     starts = np.flatnonzero(np.diff(values, prepend=values[:1] - 1))
     lengths = np.diff(np.append(starts, len(values)))
     return [[int(value), int(length)] for value, length in zip(values[starts], lengths, strict=True)]
 
 
 def _expand(runs: Any) -> np.ndarray:
-    """(n,) int32, the inverse of `_runs`."""
+    """Decode runs to (n,) int32; the inverse of `_runs`."""
     values, lengths = np.array(runs, dtype=np.int64).reshape(-1, 2).T
     return np.repeat(values, lengths).astype(np.int32)
 

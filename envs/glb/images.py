@@ -1,4 +1,4 @@
-"""Pictures of a glTF file as textures: 8 bits a channel, sides powers of two, in bounded memory."""
+"""Decoding images of a glTF file as textures: 8 bits per channel, sides powers of two, bounded memory."""
 
 import io
 import struct
@@ -12,13 +12,13 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from envs.glb.container import AGAIN, Container
+from envs.glb.container import EXPORT_AGAIN, Container
 from vln.errors import InputError
 
-MAX_TEXTURE = 1024  # pixels a side
-TEXTURE_BYTES = 48 << 20  # of a scene together; scans come with hundreds of images of 4096 x 4096
-MAX_PIXELS = 1 << 26  # of a picture as it is decoded, 4 bytes each: 8192 x 8192
-# What glTF allows, by the first bytes; pillow's other decoders are not for files of strangers.
+MAX_TEXTURE = 1024  # pixels per side
+TEXTURE_BYTES = 48 << 20  # all textures of a scene; scans have hundreds of images of 4096 x 4096
+MAX_PIXELS = 1 << 26  # pixels of a decoded image, 4 bytes each: 8192 x 8192
+# The formats of glTF by their first bytes. Untrusted files must not reach pillow's other decoders.
 _READERS: dict[bytes, Callable[[io.BytesIO], ImageFile]] = {
     b"\x89PNG\r\n\x1a\n": PngImageFile,
     b"\xff\xd8\xff": JpegImageFile,
@@ -27,23 +27,23 @@ _READERS: dict[bytes, Callable[[io.BytesIO], ImageFile]] = {
 _BROKEN = (OSError, ValueError, SyntaxError, LookupError, TypeError, struct.error, Image.DecompressionBombError)
 
 
-class Picture(NamedTuple):
-    """A picture whose sides are powers of two.
+class DecodedImage(NamedTuple):
+    """A decoded image whose sides are powers of two.
 
     Attributes:
         colours: (h, w, 3) uint8.
-        alpha: (h, w) uint8; None where all is opaque.
+        alpha: (h, w) uint8; None if the image is opaque.
     """
 
     colours: np.ndarray
     alpha: np.ndarray | None
 
 
-def read_textures(container: Container, images: Sequence[int]) -> list[Picture]:
-    """Images of the file, their colours together no more than `TEXTURE_BYTES`.
+def read_textures(container: Container, images: Sequence[int]) -> list[DecodedImage]:
+    """Decode images of the file; they are scaled down until their colours fit into `TEXTURE_BYTES`.
 
     Raises:
-        InputError: If one is no PNG, JPEG or WebP, is damaged, or has more pixels than can be decoded.
+        InputError: If one is not PNG, JPEG or WebP, is damaged, or has more than `MAX_PIXELS`.
     """
     sizes = [_open(container, index).size for index in images]
     side = MAX_TEXTURE
@@ -53,9 +53,9 @@ def read_textures(container: Container, images: Sequence[int]) -> list[Picture]:
 
 
 def _open(container: Container, index: int) -> Image.Image:
-    """A picture whose pixels are not decoded yet.
+    """Open an image without decoding its pixels.
 
-    Not by `Image.open`, whose limit on pixels would be asked before a JPEG is scaled down.
+    `Image.open` is not used because it checks the number of pixels before a JPEG is scaled down.
     """
     content = container.image(index)
     reader = next((reader for start, reader in _READERS.items() if content.startswith(start)), None)
@@ -69,15 +69,15 @@ def _open(container: Container, index: int) -> Image.Image:
 
 
 def _fitting(size: tuple[int, int], side: int) -> tuple[int, int]:
-    """Width and height as powers of two, at most `side`."""
+    """Round width and height to powers of two, at most `side`."""
     width, height = (min(side, 1 << round(np.log2(length))) for length in size)
     return width, height
 
 
-def _pixels(container: Container, index: int, size: tuple[int, int]) -> Picture:
-    """Colours and alpha are resized apart: the colour of what is transparent counts as any other."""
+def _pixels(container: Container, index: int, size: tuple[int, int]) -> DecodedImage:
+    """Decode an image. Colours and alpha are resized separately, so transparent pixels keep their colour."""
     picture = _open(container, index)
-    picture.draft("RGB", size)  # lets JPEG decode at a half, a quarter or an eighth
+    picture.draft("RGB", size)  # decodes a JPEG at a half, a quarter or an eighth of its size
     width, height = picture.size
     if width * height > MAX_PIXELS:
         problem = f"texture {container.image_name(index)} has {width:,} x {height:,} pixels, more than {MAX_PIXELS:,}"
@@ -86,16 +86,16 @@ def _pixels(container: Container, index: int, size: tuple[int, int]) -> Picture:
         colours, alpha = _channels(picture)
     except _BROKEN as error:
         problem = f"texture {container.image_name(index)} is damaged ({error})"
-        raise InputError(container.path, problem, AGAIN) from None
-    return Picture(_resized(colours, size), None if alpha is None else _resized(alpha, size))
+        raise InputError(container.path, problem, EXPORT_AGAIN) from None
+    return DecodedImage(_resized(colours, size), None if alpha is None else _resized(alpha, size))
 
 
 def _channels(picture: Image.Image) -> tuple[Image.Image, Image.Image | None]:
-    """Colours and alpha of a picture of any mode; alpha is None where all is opaque."""
+    """Return colours and alpha of an image of any mode; alpha is None if the image is opaque."""
     picture.load()
     if picture.mode == "RGB" and not picture.has_transparency_data:
-        return picture, None  # without the copy that a conversion makes
-    if picture.mode.startswith("I"):  # grey of 16 bits, which pillow would cut off at 255 rather than scale
+        return picture, None  # avoids the copy of a conversion
+    if picture.mode.startswith("I"):  # grey of 16 bits, which pillow would clip at 255 instead of scaling
         values: Any = np.asarray(picture)
         return Image.fromarray((values >> 8).astype(np.uint8)).convert("RGB"), None
     if not picture.has_transparency_data:

@@ -1,4 +1,4 @@
-"""Scenes from GLB and glTF files: every accessor is decoded once, into arrays of the scene."""
+"""Loading the mesh of a GLB or glTF file into the arrays of a scene."""
 
 import logging
 from collections.abc import Iterator
@@ -9,17 +9,17 @@ from typing import Any
 import numpy as np
 
 from envs.glb.accessors import count_of, read_accessor, read_floats
-from envs.glb.container import AGAIN, MAX_TRIANGLES, Container, check_count, read_container, whole
-from envs.glb.cut import is_shown, lowest_alpha
+from envs.glb.alpha import has_visible_texel, lowest_alpha
+from envs.glb.container import EXPORT_AGAIN, MAX_TRIANGLES, Container, as_input_errors, check_count, read_container
 from envs.glb.features import check_features
-from envs.glb.images import Picture, read_textures
+from envs.glb.images import DecodedImage, read_textures
 from envs.glb.materials import Material, read_material
 from envs.glb.nodes import place_meshes
 from envs.glb.stage import Stage
 from envs.scene import Sampler, Scene
 from vln.errors import InputError
 
-MAX_EXTENT = 1e6  # metres: beyond, single precision no longer tells a door from a wall
+MAX_EXTENT = 1e6  # metres from the origin; float32 is too coarse for a scene beyond
 _MODES = ("points", "lines", "line loops", "line strips", "triangles", "triangle strips", "triangle fans")
 _TRIANGLES, _STRIP, _FAN = 4, 5, 6
 _QUANTIZED = "KHR_mesh_quantization"
@@ -29,15 +29,15 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, eq=False)
 class _Part:
-    """Triangles of one primitive, at all places where it is put.
+    """The triangles of one primitive in all its instances.
 
     Attributes:
-        vertices: (v, 3) float32, in our frame.
+        vertices: (v, 3) float32, in the frame of the scene.
         triangles: (t, 3) int32.
         colours: (v, 3) uint8.
         uv: (v, 2) float32.
-        material: Of all of it.
-        cutoffs: (t,) int64: least alpha of a texel that is drawn, see `lowest_alpha`.
+        material: Material of the primitive.
+        cutoffs: (t,) int64, lowest alpha of a texel that is drawn, see `lowest_alpha`.
     """
 
     vertices: np.ndarray
@@ -49,12 +49,12 @@ class _Part:
 
 
 def load_mesh(stage: Stage) -> Scene:
-    """The triangles, colours and textures of the file that a stage names.
+    """Load triangles, colours and textures of the file of a stage.
 
     Raises:
-        InputError: As `envs.glb.load_glb` tells.
+        InputError: See `envs.glb.load_glb`.
     """
-    with whole(stage.asset):
+    with as_input_errors(stage.asset):
         container = read_container(stage.asset)
         check_features(container)
         scene = _join(stage.name, container, list(_parts(container, stage)))
@@ -64,11 +64,11 @@ def load_mesh(stage: Stage) -> Scene:
 
 
 def _parts(container: Container, stage: Stage) -> Iterator[_Part]:
-    """Every primitive that the scene shows, in the order of the file."""
-    solid = _solid(container)
-    if not solid:
+    """Iterate over the primitives of the scene in the order of the file."""
+    primitives = _triangle_primitives(container)
+    if not primitives:
         check_count(container.path, 0)
-    corners = {mesh: sum(_corner_count(container, each) for each in group) for mesh, group in solid.items()}
+    corners = {mesh: sum(_corner_count(container, each) for each in group) for mesh, group in primitives.items()}
     places = place_meshes(container, {mesh: count // 3 for mesh, count in corners.items() if count >= 3})
     frame = np.eye(4)
     frame[:3, :3] = stage.rotation * stage.scale
@@ -77,31 +77,31 @@ def _parts(container: Container, stage: Stage) -> Iterator[_Part]:
         name = repr(container.entry("meshes", mesh).get("name", mesh))
         with np.errstate(over="ignore", invalid="ignore"):
             matrices = frame @ ways
-        for primitive in solid[mesh]:
+        for primitive in primitives[mesh]:
             number = primitive.get("material")
             if number not in materials:
                 materials[number] = read_material(container, number)
             yield _part(container, name, primitive, materials[number], matrices)
 
 
-def _solid(container: Container) -> dict[int, list[dict[str, Any]]]:
-    """The primitives of each mesh that are triangles; that others are left out is logged."""
-    solid: dict[int, list[dict[str, Any]]] = {}
+def _triangle_primitives(container: Container) -> dict[int, list[dict[str, Any]]]:
+    """Return the triangle primitives of each mesh; logs a warning about others."""
+    primitives: dict[int, list[dict[str, Any]]] = {}
     others: set[str] = set()
     for mesh in range(container.count("meshes")):
         for primitive in container.entry("meshes", mesh)["primitives"]:
             mode = primitive.get("mode", _TRIANGLES)
             if mode in (_TRIANGLES, _STRIP, _FAN):
-                solid.setdefault(mesh, []).append(primitive)
+                primitives.setdefault(mesh, []).append(primitive)
             else:
                 others.add(_MODES[mode] if mode in range(_TRIANGLES) else f"primitives of mode {mode!r}")
     if others:
         _log.warning("%s: its %s are left out; only triangles are drawn.", container.path, " and ".join(sorted(others)))
-    return solid
+    return primitives
 
 
 def _corner_count(container: Container, primitive: dict[str, Any]) -> int:
-    """How many corners the triangles of a primitive have together."""
+    """Return the number of triangle corners of a primitive."""
     count = count_of(container, primitive.get("indices", primitive["attributes"]["POSITION"]))
     return count if primitive.get("mode", _TRIANGLES) == _TRIANGLES else 3 * max(count - 2, 0)
 
@@ -123,12 +123,12 @@ def _part(
 
 
 def _triangles(container: Container, name: str, primitive: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
-    """(v,) the vertices that a primitive uses and (t, 3) int32 its triangles of these, counter-clockwise from outside.
+    """Return the used vertices of a primitive, (v,), and its triangles, (t, 3) int32 indices into them.
 
-    Meshes may share vertices: only those used are worth reading.
+    Triangles are counter-clockwise seen from outside. Primitives may share vertices, so only the used ones are read.
 
     Raises:
-        InputError: If a corner is none of the vertices, or there are more of these than triangles can use.
+        InputError: If an index is out of range, or there are more vertices than the largest mesh can use.
     """
     count, mode = count_of(container, primitive["attributes"]["POSITION"]), primitive.get("mode", _TRIANGLES)
     if count > 3 * MAX_TRIANGLES:
@@ -137,10 +137,10 @@ def _triangles(container: Container, name: str, primitive: dict[str, Any]) -> tu
         return np.arange(count), triangulate(np.arange(count, dtype=np.int32), mode)
     corners = read_accessor(container, index)
     if corners.shape[1] != 1 or corners.dtype.kind != "u":
-        raise InputError(container.path, f"the indices of mesh {name} are no numbers of vertices", AGAIN)
+        raise InputError(container.path, f"the indices of mesh {name} are no numbers of vertices", EXPORT_AGAIN)
     corners = corners[:, 0]
     if corners.size and corners.max() >= count:
-        raise InputError(container.path, f"mesh {name} has triangles of vertices that are not there", AGAIN)
+        raise InputError(container.path, f"mesh {name} has triangles of vertices that are not there", EXPORT_AGAIN)
     is_used = np.zeros(count, np.bool_)
     is_used[corners] = True
     used = np.flatnonzero(is_used)
@@ -149,11 +149,11 @@ def _triangles(container: Container, name: str, primitive: dict[str, Any]) -> tu
 
 
 def triangulate(corners: np.ndarray, mode: int) -> np.ndarray:
-    """(t, 3) triangles of a list (n,) of vertices. glTF 2.0, section 3.7.2.1.
+    """Convert a list (n,) of vertices to triangles (t, 3). glTF 2.0, section 3.7.2.1.
 
     Args:
-        corners: Vertices in the order of the file; those too many for a triangle are left out.
-        mode: 4, triangles; 5, a strip; 6, a fan.
+        corners: Vertices in the order of the file; an incomplete last triangle is dropped.
+        mode: 4 for triangles, 5 for a strip, 6 for a fan.
     """
     if mode == _TRIANGLES:
         return corners[: len(corners) // 3 * 3].reshape(-1, 3)
@@ -161,7 +161,7 @@ def triangulate(corners: np.ndarray, mode: int) -> np.ndarray:
     if mode == _FAN:
         return np.stack([np.broadcast_to(corners[:1], last.shape), first, last], axis=1)
     triangles = np.stack([corners[:-2], first, last], axis=1)
-    triangles[1::2, 1:] = triangles[1::2, :0:-1]  # every other triangle of a strip goes the other way round
+    triangles[1::2, 1:] = triangles[1::2, :0:-1]  # every other triangle of a strip has the opposite winding
     return triangles
 
 
@@ -173,10 +173,13 @@ def _place(
     triangles: np.ndarray,
     matrices: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(n v, 3) float32 vertices in our frame and (n t, 3) int32 triangles, of n copies, by matrices (n, 4, 4).
+    """Transform a primitive by matrices (n, 4, 4) of its n instances.
+
+    Returns:
+        (n v, 3) float32 vertices in the frame of the scene, and (n t, 3) int32 triangles.
 
     Raises:
-        InputError: If a vertex is not finite or too far away.
+        InputError: If a vertex is not finite, or beyond `MAX_EXTENT`.
     """
     positions = _attribute(container, attributes["POSITION"], used, 3)
     if not np.isfinite(positions).all():
@@ -187,20 +190,20 @@ def _place(
         )
     with np.errstate(over="ignore", invalid="ignore"):
         placed = positions @ matrices[:, :3, :3].transpose(0, 2, 1) + matrices[:, None, :3, 3]
-        near = (np.abs(placed) < MAX_EXTENT).all()  # not where one is not finite, either
+        near = (np.abs(placed) < MAX_EXTENT).all()  # also false if a vertex is not finite
     if not near:
         problem = f"mesh {name} lies more than {MAX_EXTENT:,.0f} m from the origin"
         raise InputError(container.path, problem, "give the metres per unit as scale, or repair the place of its node")
     copies = triangles + len(positions) * np.arange(len(matrices), dtype=np.int32)[:, None, None]
     mirrored = np.linalg.det(matrices[:, :3, :3]) < 0
-    copies[mirrored] = copies[mirrored][:, :, ::-1]  # a mirror turns the outside in
+    copies[mirrored] = copies[mirrored][:, :, ::-1]  # a reflection reverses the winding
     return placed.reshape(-1, 3).astype(np.float32), copies.reshape(-1, 3)
 
 
 def _colours(
     container: Container, attributes: dict[str, Any], material: Material, used: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(v, 3) uint8, the base colour times the vertex colours, and (v,) alpha likewise, 0 to 1."""
+    """Return base colour times vertex colours, (v, 3) uint8, and the alpha, (v,), 0 to 1."""
     colours = np.tile(material.factor, (len(used), 1))
     if (index := attributes.get("COLOR_0")) is not None:
         given = _attribute(container, index, used, 3, unit=True)
@@ -210,29 +213,29 @@ def _colours(
 
 
 def _uv(container: Container, attributes: dict[str, Any], material: Material, used: np.ndarray) -> np.ndarray:
-    """(v, 2) float32 texture coordinates after the texture's own move, zero where there are none."""
+    """Return texture coordinates after the texture transform, (v, 2) float32; zeros if there are none."""
     index = attributes.get(material.coordinates)
     if index is None:
         return np.zeros((len(used), 2), np.float32)
-    # Integers are fractions unless the extension that allows whole numbers is used.
+    # Integers are normalised unless the extension that allows unnormalised ones is used.
     unit = _QUANTIZED not in container.header.get("extensionsUsed", ())
     uv = np.nan_to_num(_attribute(container, index, used, 2, unit)[:, :2])
-    if material.move is not None:
-        uv = uv @ material.move[:2] + material.move[2]
+    if material.uv_transform is not None:
+        uv = uv @ material.uv_transform[:2] + material.uv_transform[2]
     return np.clip(uv, -_MAX_UV, _MAX_UV).astype(np.float32)
 
 
 def _attribute(container: Container, index: Any, used: np.ndarray, width: int, unit: bool = False) -> np.ndarray:
-    """(v, width or more) float64, an attribute of the vertices that are used.
+    """Read an attribute of the used vertices, (v, width or more) float64.
 
     Raises:
-        InputError: If there are fewer, or they have fewer numbers each.
+        InputError: If the accessor has too few elements, or fewer than `width` numbers per element.
     """
     if used.size and used[-1] >= count_of(container, index):
-        raise InputError(container.path, f"accessor {index} is of fewer vertices than its mesh", AGAIN)
+        raise InputError(container.path, f"accessor {index} is of fewer vertices than its mesh", EXPORT_AGAIN)
     values = read_floats(container, index, used, unit)
     if not width <= values.shape[1] <= 4:
-        raise InputError(container.path, f"accessor {index} has {values.shape[1]} numbers a vertex", AGAIN)
+        raise InputError(container.path, f"accessor {index} has {values.shape[1]} numbers a vertex", EXPORT_AGAIN)
     return values
 
 
@@ -258,8 +261,8 @@ def _join(name: str, container: Container, parts: list[_Part]) -> Scene:
     )
 
 
-def _without_cut_away(part: _Part, pictures: dict[int, Picture]) -> _Part:
-    """A part without the triangles that alpha cuts away wholly; where it cuts nothing, it no longer counts."""
+def _without_cut_away(part: _Part, pictures: dict[int, DecodedImage]) -> _Part:
+    """Remove the triangles that alpha makes invisible, and reset the cutoff of fully opaque ones to 0."""
     if not part.cutoffs.any():
         return part
     image = part.material.image
@@ -270,12 +273,12 @@ def _without_cut_away(part: _Part, pictures: dict[int, Picture]) -> _Part:
     shown = cutoffs <= alpha.max()
     for cutoff in np.unique(cutoffs[shown & (cutoffs > 0)]):
         these = np.flatnonzero(cutoffs == cutoff)
-        shown[these] = is_shown(part.uv[part.triangles[these]], alpha, _sampler(part, cutoff))
+        shown[these] = has_visible_texel(part.uv[part.triangles[these]], alpha, _sampler(part, cutoff))
     return replace(part, triangles=part.triangles[shown], cutoffs=cutoffs[shown])
 
 
 def _keys(part: _Part) -> set[tuple[int, Sampler]]:
-    """The textures that a part needs: an image, and how it is read."""
+    """Return the textures of a part as pairs of image and sampler."""
     image = part.material.image
     return set() if image is None else {(image, _sampler(part, cutoff)) for cutoff in np.unique(part.cutoffs)}
 
@@ -285,7 +288,7 @@ def _sampler(part: _Part, cutoff: int) -> Sampler:
 
 
 def _slots(part: _Part, slots: dict[tuple[int, Sampler], int]) -> np.ndarray:
-    """(t,) int32, which of the scene's textures each triangle has; -1 for none."""
+    """Return the index of each triangle's texture in the scene, (t,) int32; -1 for none."""
     if part.material.image is None:
         return np.full(len(part.triangles), -1, np.int32)
     cutoffs, places = np.unique(part.cutoffs, return_inverse=True)
@@ -293,24 +296,24 @@ def _slots(part: _Part, slots: dict[tuple[int, Sampler], int]) -> np.ndarray:
     return np.array(numbers, np.int32)[places]
 
 
-def _texels(picture: Picture, sampler: Sampler) -> np.ndarray:
-    """A picture with its alpha only where that cuts."""
+def _texels(picture: DecodedImage, sampler: Sampler) -> np.ndarray:
+    """Return the texels of an image, with alpha only if the sampler has a cutoff."""
     if picture.alpha is None or not sampler.cutoff:
         return picture.colours
     return np.dstack([picture.colours, picture.alpha])
 
 
 def _two_sided(container: Container) -> bool:
-    """Whether to draw triangles from behind: unless every material forbids it, as few exporters care."""
+    """Return whether to draw back faces: true unless every material forbids it, as few exporters set `doubleSided`."""
     materials = container.header.get("materials", [])
     return not materials or not all(material.get("doubleSided") is False for material in materials)
 
 
 def _check_units(path: Path, scene: Scene) -> None:
-    """Whether the scene may be in metres: what is higher than a church and no tower is a room in other units.
+    """Check that the size of the scene is plausible in metres; something wide and 60 m high is in other units.
 
     Raises:
-        InputError: If not.
+        InputError: If it is not.
     """
     low, high = scene.bounds
     width, height, depth = (float(length) for length in high - low)

@@ -1,7 +1,6 @@
-"""What glTF materials say about colour: a factor, a texture, how that repeats, and where alpha cuts it.
+"""Reading the colour properties of glTF materials: factor, texture, wrap modes and alpha cutoff.
 
-Light is not drawn: metalness, roughness, normals and emission are left out, and so is blending, `alphaMode: BLEND`
-being drawn opaque.
+Metalness, roughness, normals and emission are ignored because nothing is lit. `alphaMode: BLEND` is drawn opaque.
 """
 
 from dataclasses import dataclass
@@ -19,30 +18,30 @@ WRAPS = {10497: Wrap.REPEAT, 33648: Wrap.MIRROR, 33071: Wrap.CLAMP}
 
 @dataclass(frozen=True)
 class Material:
-    """The part of a material that is drawn.
+    """The colour properties of a material.
 
     Attributes:
-        factor: Red, green, blue and alpha, 0 to 1, that everything is multiplied by.
-        image: Index of its image in the file; None where it has none.
-        coordinates: The attribute that places the image.
-        wrap: How the image goes on to the right and downwards.
-        move: (3, 2) from texture coordinates and 1 to those after `KHR_texture_transform`; None where it has none.
-        cutoff: Alpha below which nothing is drawn; None where alpha does not count.
+        factor: Red, green, blue and alpha, 0 to 1; multiplies the texture and the vertex colours.
+        image: Index of the image in the file; None without a texture.
+        coordinates: Name of the attribute with the texture coordinates.
+        wrap: Wrap modes along u and v.
+        uv_transform: (3, 2) matrix of `KHR_texture_transform`, applied to (u, v, 1); None if there is none.
+        cutoff: Alpha below which nothing is drawn; None ignores alpha.
     """
 
     factor: tuple[float, float, float, float] = (1.0, 1.0, 1.0, 1.0)
     image: int | None = None
     coordinates: str = "TEXCOORD_0"
     wrap: tuple[Wrap, Wrap] = (Wrap.REPEAT, Wrap.REPEAT)
-    move: np.ndarray | None = None
+    uv_transform: np.ndarray | None = None
     cutoff: float | None = None
 
 
 def read_material(container: Container, index: Any) -> Material:
-    """A material of the file.
+    """Read a material of the file.
 
     Raises:
-        InputError: If its factor or cutoff is no number, or it refers to what is not there.
+        InputError: If its factor or cutoff is not a number, or a reference is invalid.
     """
     entry = container.entry("materials", index)
     glossy = entry.get("extensions", {}).get(_GLOSSY)
@@ -62,13 +61,13 @@ def read_material(container: Container, index: Any) -> Material:
         image=image_of(texture),
         coordinates=f"TEXCOORD_{moved.get('texCoord', reference.get('texCoord', 0))}",
         wrap=_wrap(container, texture),
-        move=_move(container, index, moved) if moved else None,
+        uv_transform=_uv_transform(container, index, moved) if moved else None,
         cutoff=masked,
     )
 
 
 def texture_of(material: dict[str, Any]) -> dict[str, Any]:
-    """The reference to a material's colour texture; empty where it has none."""
+    """Return the reference to a material's colour texture; empty if it has none."""
     glossy = material.get("extensions", {}).get(_GLOSSY)
     if glossy is not None:
         reference: dict[str, Any] = glossy.get("diffuseTexture", {})
@@ -77,7 +76,7 @@ def texture_of(material: dict[str, Any]) -> dict[str, Any]:
 
 
 def image_of(texture: dict[str, Any]) -> int | None:
-    """The index of a texture's image, in a format that pillow reads; None where there is none."""
+    """Return the index of a texture's image in a format that pillow reads; None if there is none."""
     webp = texture.get("extensions", {}).get("EXT_texture_webp", {})
     return webp.get("source", texture.get("source"))
 
@@ -91,8 +90,8 @@ def _wrap(container: Container, texture: dict[str, Any]) -> tuple[Wrap, Wrap]:
     return WRAPS[across], WRAPS[down]
 
 
-def _move(container: Container, index: Any, moved: dict[str, Any]) -> np.ndarray:
-    """(3, 2), see `Material`."""
+def _uv_transform(container: Container, index: Any, moved: dict[str, Any]) -> np.ndarray:
+    """Return the matrix of a texture transform, (3, 2), see `Material.uv_transform`."""
     angle = _numbers(container, index, "texture rotation", [moved.get("rotation", 0.0)], 1)[0]
     scale = np.array(_numbers(container, index, "texture scale", moved.get("scale", (1, 1)), 2))
     offset = _numbers(container, index, "texture offset", moved.get("offset", (0, 0)), 2)
@@ -101,10 +100,10 @@ def _move(container: Container, index: Any, moved: dict[str, Any]) -> np.ndarray
 
 
 def _numbers(container: Container, index: Any, what: str, values: Any, count: int) -> list[float]:
-    """So many finite numbers.
+    """Return `count` finite numbers.
 
     Raises:
-        InputError: If they are not.
+        InputError: If the values are not.
     """
     numbers = np.asarray(values, np.float64)
     if numbers.shape != (count,) or not np.isfinite(numbers).all():

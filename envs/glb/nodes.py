@@ -1,4 +1,4 @@
-"""Where a glTF file puts its meshes: the tree of its nodes, and instances."""
+"""Transforms of the meshes of a glTF file: the tree of nodes, and GPU instances."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -6,24 +6,24 @@ from typing import Any
 import numpy as np
 
 from envs.glb.accessors import count_of, read_floats
-from envs.glb.container import AGAIN, Container, check_count
+from envs.glb.container import EXPORT_AGAIN, Container, check_count
 from vln.errors import InputError
 
 INSTANCING = "EXT_mesh_gpu_instancing"
 _REPAIR = "repair the scene and export it again"
-_PARTS = {"translation": 3, "rotation": 4, "scale": 3}  # and of how many numbers they are
+_PARTS = {"translation": 3, "rotation": 4, "scale": 3}  # components of a transform and their lengths
 
 
 def place_meshes(container: Container, triangles: Mapping[int, int]) -> dict[int, np.ndarray]:
-    """The matrices (n, 4, 4) from each mesh that the scene shows to the file's frame, by mesh.
+    """Compute the matrices (n, 4, 4) from each mesh of the scene to the file's frame, by mesh.
 
     Args:
         container: The file.
-        triangles: How many each mesh has; others are passed over.
+        triangles: Number of triangles by mesh; other meshes are skipped.
 
     Raises:
-        InputError: If a matrix is not finite, a node is its own descendant, or has two parents, or there would be too
-            many triangles or none.
+        InputError: If a matrix is not finite, a node is its own descendant or has two parents, or the scene has no
+            triangles or too many.
     """
     places: dict[int, list[np.ndarray]] = {}
     total = 0
@@ -32,22 +32,22 @@ def place_meshes(container: Container, triangles: Mapping[int, int]) -> dict[int
         if mesh is None or (container.entry("meshes", mesh) and mesh not in triangles):
             continue
         total += triangles[mesh] * _instance_count(container, index, node)
-        check_count(container.path, max(total, 1))  # before there are as many matrices
-        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is told where vertices are placed
+        check_count(container.path, max(total, 1))  # before the matrices are allocated
+        with np.errstate(over="ignore", invalid="ignore"):  # values that are not finite are reported with the vertices
             places.setdefault(mesh, []).append(matrix @ _instances(container, index, node))
     check_count(container.path, total)
     return {mesh: np.concatenate(matrices) for mesh, matrices in sorted(places.items())}
 
 
 def _walk(container: Container) -> Iterator[tuple[Any, dict[str, Any], np.ndarray]]:
-    """Every node of the scene and its index, with the matrix (4, 4) from its frame to the file's."""
+    """Iterate over the nodes of the scene: index, node, and matrix (4, 4) from its frame to the file's."""
     waiting = [(index, np.eye(4)) for index in reversed(_roots(container))]
     seen = set()
     while waiting:
         index, parent = waiting.pop()
         node = container.entry("nodes", index)
         if index in seen:
-            raise InputError(container.path, f"node {index} is in the scene twice", AGAIN)
+            raise InputError(container.path, f"node {index} is in the scene twice", EXPORT_AGAIN)
         seen.add(index)
         with np.errstate(over="ignore", invalid="ignore"):
             matrix = parent @ _matrix(container, index, node)
@@ -58,7 +58,7 @@ def _walk(container: Container) -> Iterator[tuple[Any, dict[str, Any], np.ndarra
 
 
 def _roots(container: Container) -> list[Any]:
-    """The nodes of the file's scene that have no parents; of a file without scenes, all such."""
+    """Return the root nodes of the file's scene; in a file without scenes, all nodes without parents."""
     if container.count("scenes"):
         return list(container.entry("scenes", container.header.get("scene", 0)).get("nodes", []))
     nodes = container.header.get("nodes", [])
@@ -67,7 +67,7 @@ def _roots(container: Container) -> list[Any]:
 
 
 def _matrix(container: Container, index: Any, node: dict[str, Any]) -> np.ndarray:
-    """(4, 4) from a node's frame to its parent's."""
+    """Return the matrix from a node's frame to its parent's, (4, 4)."""
     if "matrix" in node:
         return _finite(container, index, node, "matrix", 16).reshape(4, 4).T
     parts = [(part, count) for part, count in _PARTS.items() if part in node]
@@ -84,12 +84,12 @@ def _finite(container: Container, index: Any, node: dict[str, Any], part: str, c
 
 
 def _name(index: Any, node: dict[str, Any]) -> str:
-    """What people know a node by."""
+    """Return a label of a node for messages."""
     return repr(node.get("name", index))
 
 
 def _compose(container: Container, source: str, parts: dict[str, np.ndarray], count: int) -> np.ndarray:
-    """(n, 4, 4) from translations (n, 3), rotations (n, 4; x, y, z, w) and scales (n, 3), as far as they are given."""
+    """Compose matrices (n, 4, 4) from optional translations (n, 3), quaternions (n, 4; x, y, z, w), scales (n, 3)."""
     matrices = np.tile(np.eye(4), (count, 1, 1))
     if "rotation" in parts:
         matrices[:, :3, :3] = _rotations(container, source, parts["rotation"])
@@ -101,7 +101,7 @@ def _compose(container: Container, source: str, parts: dict[str, np.ndarray], co
 
 
 def _rotations(container: Container, source: str, quaternions: np.ndarray) -> np.ndarray:
-    """(n, 3, 3) of quaternions (n, 4; x, y, z, w) of any length but 0."""
+    """Convert quaternions (n, 4; x, y, z, w) of any length except 0 to rotation matrices (n, 3, 3)."""
     lengths = np.linalg.norm(quaternions, axis=1, keepdims=True)
     if not (np.isfinite(lengths) & (lengths > 1e-12)).all():
         raise InputError(container.path, f"the rotation of {source} is no quaternion", _REPAIR)
@@ -115,7 +115,7 @@ def _rotations(container: Container, source: str, quaternions: np.ndarray) -> np
 
 
 def _instance_count(container: Container, index: Any, node: dict[str, Any]) -> int:
-    """How many times a node shows its mesh."""
+    """Return the number of instances of a node's mesh."""
     extension = node.get("extensions", {}).get(INSTANCING)
     if extension is None:
         return 1
@@ -126,12 +126,12 @@ def _instance_count(container: Container, index: Any, node: dict[str, Any]) -> i
     }
     if len(counts) != 1:
         problem = f"the instances of node {_name(index, node)} are {sorted(counts)} many, as its attributes say"
-        raise InputError(container.path, problem, AGAIN)
+        raise InputError(container.path, problem, EXPORT_AGAIN)
     return counts.pop()
 
 
 def _instances(container: Container, index: Any, node: dict[str, Any]) -> np.ndarray:
-    """(n, 4, 4) from a mesh to the node that shows it: one, or those of `EXT_mesh_gpu_instancing`."""
+    """Return the matrices from a mesh to its node, (n, 4, 4): one, or those of `EXT_mesh_gpu_instancing`."""
     extension = node.get("extensions", {}).get(INSTANCING)
     if extension is None:
         return np.eye(4)[None]

@@ -1,4 +1,4 @@
-"""Scenes as GLB files that habitat-sim and any glTF viewer show as they are drawn here, and what goes beside them."""
+"""Writing scenes as GLB with the files of habitat-sim, so that other viewers render them as this renderer does."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -20,8 +20,8 @@ _UNLIT = "KHR_materials_unlit"
 
 
 @dataclass(frozen=True)
-class Names:
-    """The files of a scene in a folder."""
+class ScenePaths:
+    """Paths of the files of a scene."""
 
     glb: Path
     stage: Path
@@ -30,19 +30,19 @@ class Names:
     house: Path
 
     @classmethod
-    def of(cls, folder: Path, name: str) -> "Names":
-        """The files of the scene of that name."""
+    def of(cls, folder: Path, name: str) -> "ScenePaths":
+        """Return the paths for the scene `name` in a folder."""
         ends = (".glb", stage.SUFFIX, *habitat.SUFFIXES, house.SUFFIX)
         return cls(*(folder / (name + end) for end in ends))
 
 
 def save(scene: Scene, folder: Path) -> Path:
-    """See `envs.glb.save_glb`."""
-    names = Names.of(folder, scene.name)
-    # The house.json goes first and comes last: where it is, the rest is whole.
+    """Write a scene; see `envs.glb.save_glb`."""
+    names = ScenePaths.of(folder, scene.name)
+    # house.json is removed first and written last: if it exists, the other files are complete.
     names.house.unlink(missing_ok=True)
     order = np.argsort(scene.texture, kind="stable")
-    _write(names.glb, _drawn(scene), scene.samplers)
+    _write(names.glb, _textured_meshes(scene), scene.samplers)
     _write(names.semantic_glb, _semantic(scene, order), ())
     write_text(names.semantic_text, habitat.annotations(scene.objects))
     write_json(names.stage, _stage_config(names))
@@ -51,14 +51,14 @@ def save(scene: Scene, folder: Path) -> Path:
 
 
 def is_saved(scene: Scene, folder: Path) -> bool:
-    """Whether `save` has written this very scene to the folder, whole."""
-    names = Names.of(folder, scene.name)
+    """Return whether the folder has all files that `save` writes for exactly this scene."""
+    names = ScenePaths.of(folder, scene.name)
     others = (names.glb, names.stage, names.semantic_glb, names.semantic_text)
-    return all(path.is_file() for path in others) and house.is_of(names.house, scene, names.glb)
+    return all(path.is_file() for path in others) and house.matches(names.house, scene, names.glb)
 
 
-def _drawn(scene: Scene) -> trimesh.Scene:
-    """A mesh for each texture, that of none first."""
+def _textured_meshes(scene: Scene) -> trimesh.Scene:
+    """Return one mesh per texture, first the untextured one."""
     meshes = trimesh.Scene()
     for number in np.unique(scene.texture):
         corners = scene.triangles[scene.texture == number]
@@ -72,7 +72,7 @@ def _drawn(scene: Scene) -> trimesh.Scene:
             **mask,
         )  # fmt: skip
         uv = scene.uv[used].astype(np.float64)
-        uv[:, 1] = 1 - uv[:, 1]  # trimesh counts v from below, in double precision nothing is lost
+        uv[:, 1] = 1 - uv[:, 1]  # trimesh's v points up; exact in double precision
         visual = trimesh.visual.TextureVisuals(uv=uv, material=material)  # type: ignore[no-untyped-call]
         visual.vertex_attributes["color"] = _opaque(scene.colours[used])
         mesh = trimesh.Trimesh(scene.vertices[used], triangles.reshape(-1, 3), visual=visual, process=False)
@@ -81,7 +81,7 @@ def _drawn(scene: Scene) -> trimesh.Scene:
 
 
 def _semantic(scene: Scene, order: np.ndarray) -> trimesh.Scene:
-    """All triangles in the order of the drawn ones, every corner in the colour of its object."""
+    """Return all triangles in the order of the drawn ones, with the corners in the colour of the object."""
     corners = np.stack([scene.triangles[order].ravel(), np.repeat(scene.object_ids[order], 3)], axis=1)
     used, triangles = np.unique(corners, axis=0, return_inverse=True)
     colours = _opaque(habitat.colours(len(scene.objects))[used[:, 1]])
@@ -107,7 +107,7 @@ def _material_name(number: int) -> str:
 
 
 def _finish(samplers: tuple[Sampler, ...], tree: dict[str, Any]) -> None:
-    """Add what trimesh has no word for: that no material is lit, and how textures go on beyond their edges."""
+    """Add what trimesh cannot express: unlit materials and the wrap modes of textures."""
     for material in tree.get("materials", []):
         material["extensions"] = {_UNLIT: {}}
         tree["extensionsUsed"] = [_UNLIT]
@@ -117,15 +117,15 @@ def _finish(samplers: tuple[Sampler, ...], tree: dict[str, Any]) -> None:
         if (number := numbers.get(_material_name(slot))) is None:
             continue
         reference = tree["materials"][number]["pbrMetallicRoughness"]["baseColorTexture"]
-        texture = dict(tree["textures"][reference["index"]])  # trimesh shares those of the same image
+        texture = dict(tree["textures"][reference["index"]])  # trimesh shares textures with the same image
         texture["sampler"] = len(tree.setdefault("samplers", []))
         tree["samplers"].append({"wrapS": codes[sampler.across], "wrapT": codes[sampler.down]})
         reference["index"] = len(tree["textures"])
         tree["textures"].append(texture)
 
 
-def _stage_config(names: Names) -> dict[str, Any]:
-    """Habitat's description of the stage: our frame is its own, and light is in the colours."""
+def _stage_config(names: ScenePaths) -> dict[str, Any]:
+    """Return habitat's stage_config: the axes are habitat's own, and the light is baked into the colours."""
     return {
         "render_asset": names.glb.name,
         "up": [0, 1, 0],

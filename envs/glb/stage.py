@@ -17,14 +17,14 @@ Up = str | Sequence[float]
 
 @dataclass(frozen=True, eq=False)
 class Stage:
-    """A scene file and how it lies.
+    """A scene file and its frame.
 
     Attributes:
         asset: The GLB or glTF file.
-        name: What the scene is called.
-        rotation: (3, 3) from the file's frame to ours: y up, front along -z.
+        name: Name of the scene.
+        rotation: (3, 3) rotation from the file's frame to y up and front along -z.
         scale: (3,) metres per unit along the file's axes.
-        units_known: Whether the units were stated.
+        units_known: Whether the units were given by the stage_config or the caller.
     """
 
     asset: Path
@@ -35,15 +35,15 @@ class Stage:
 
 
 def find_stage(path: Path, up: Up | None, scale: float | None) -> Stage:
-    """How the scene in a file lies: as a flag says, else the stage_config beside it, else y up and metres.
+    """Find the frame of a scene file: from the arguments, else from the stage_config, else y up and metres.
 
     Args:
         path: A GLB or glTF file, or a `*.stage_config.json` that names one.
-        up: Axis that points up, "y" or "-z" or a vector of the file's frame; None to ask the stage_config.
-        scale: Metres per unit; None to ask the stage_config.
+        up: Axis that points up, "y" or "-z" or a vector in the file's frame; None reads it from the stage_config.
+        scale: Metres per unit; None reads it from the stage_config.
 
     Raises:
-        InputError: If the stage_config is no such file or an axis or the scale makes no sense.
+        InputError: If the stage_config, an axis or the scale is invalid.
     """
     direct = path.name.endswith(SUFFIX)
     config_path = path if direct else path.with_name(path.stem + SUFFIX)
@@ -75,7 +75,7 @@ def _config_scale(path: Path, config: dict[str, Any]) -> np.ndarray:
 
 
 def _scale(source: str, scale: Any) -> np.ndarray:
-    """(3,) metres per unit.
+    """Return metres per unit along each axis, (3,).
 
     Raises:
         InputError: If it is neither one positive number nor three.
@@ -90,10 +90,10 @@ def _scale(source: str, scale: Any) -> np.ndarray:
 
 
 def _axis(source: str, axis: Any) -> np.ndarray:
-    """The unit vector an axis names.
+    """Convert the name or the vector of an axis to a unit vector.
 
     Raises:
-        InputError: If it names none.
+        InputError: If it is neither.
     """
     fix = "give x, y or z, with a minus sign for the opposite, or three numbers"
     if isinstance(axis, str):
@@ -112,7 +112,7 @@ def _axis(source: str, axis: Any) -> np.ndarray:
 
 
 def _rotation(source: object, up: np.ndarray, front: np.ndarray | None) -> np.ndarray:
-    """(3, 3) that takes `up` to +y and `front` to -z; without a front, +y or -z of the file, whichever is level."""
+    """Return the rotation (3, 3) of `up` to +y and `front` to -z; the default front is a horizontal +y or -z."""
     if front is None:
         front = np.array([0.0, 1.0, 0.0]) if abs(up[2]) > 0.7 else np.array([0.0, 0.0, -1.0])
         front = front - up * (front @ up)

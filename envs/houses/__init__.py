@@ -1,4 +1,4 @@
-"""Houses made up from a seed: floor plans, walls, furniture, textures and light."""
+"""Procedural houses from a seed: floor plans, walls, furniture, textures and light."""
 
 from envs.houses.house import SEEDS, VERSION, house_name, make_house, storeys_of
 

@@ -1,4 +1,4 @@
-"""Ways to put furniture into a room: against walls, in groups, on walls, from the ceiling."""
+"""Placing furniture in a room: against walls, in groups, on walls, on the ceiling."""
 
 import math
 from collections.abc import Callable
@@ -8,39 +8,39 @@ from envs.houses import furniture_kitchen, furniture_living, furniture_other
 from envs.houses.assemble import Assembly
 from envs.houses.palette import Palette
 from envs.houses.piece import Piece, Pose
-from envs.houses.space import GAP, Space, Stretch
+from envs.houses.space import GAP, FreeSpace, Stretch
 
 Maker = Callable[[Palette], Piece]
-TRIES = 24  # places tried for a piece before it is left out
+TRIES = 24  # poses tried before a piece is left out
 
 
 @dataclass
 class Furnisher:
-    """Puts pieces into one room where they fit.
+    """Places pieces in one room where they fit.
 
     Attributes:
-        assembly: What the house is collected in.
-        space: The room.
-        height: Of the ceiling, metres.
-        has_dining_room: Whether the house has one.
+        assembly: Collects the parts of the house.
+        space: Free floor and walls of the room.
+        height: Height of the ceiling above the floor, metres.
+        has_dining_room: Whether the house has a dining room.
         floor: Height of the floor, metres.
         first: Index of the storey's first room among the rooms of the house.
     """
 
     assembly: Assembly
-    space: Space
+    space: FreeSpace
     height: float
     has_dining_room: bool = False
     floor: float = 0.0
     first: int = 0
 
     def place(self, piece: Piece, pose: Pose) -> None:
-        """Put a piece into the house at a pose above the room's floor."""
+        """Add a piece to the house at a pose relative to the room's floor."""
         lifted = pose._replace(y=pose.y + self.floor)
         self.assembly.place(piece, lifted, self.first + self.space.room, self.floor)
 
     def stand(self, piece: Piece, pose: Pose, access: float | None = None) -> bool:
-        """Put a piece on the floor if it fits."""
+        """Put a piece on the floor; returns whether it fits."""
         if not self.space.fits(piece, pose, access):
             return False
         self.space.stand(piece, pose, access)
@@ -48,11 +48,11 @@ class Furnisher:
         return True
 
     def against_wall(self, piece: Piece, spot: str) -> bool:
-        """Put a piece against some wall if there is room."""
+        """Put a piece against a wall; returns whether there is space."""
         return self.wall_pose(piece, spot) is not None
 
     def wall_pose(self, piece: Piece, spot: str) -> Pose | None:
-        """Put a piece against some wall and tell where; None where there is no room."""
+        """Put a piece against a wall and return its pose; None if there is no space."""
         half = piece.width / 2
         tries = 0
         for index, along, pose in self.space.wall_poses(piece.width, spot):
@@ -66,12 +66,12 @@ class Furnisher:
         return None
 
     def _middle(self) -> tuple[float, float, float, float]:
-        """The room's largest rectangle."""
+        """Return the largest rectangle of the room."""
         rects = self.space.plan.rooms[self.space.room].rects
         return max(rects, key=lambda rect: (rect[2] - rect[0]) * (rect[3] - rect[1]))
 
     def centre(self, maker: Maker) -> bool:
-        """Put a piece near the middle of the room, along its longer side."""
+        """Put a piece near the middle of the room, along the longer side; returns whether it fits."""
         palette = self.space.palette
         x0, z0, x1, z1 = self._middle()
         piece = maker(palette)
@@ -88,7 +88,7 @@ class Furnisher:
         return False
 
     def kitchen_island(self) -> None:
-        """A free-standing counter in a large kitchen."""
+        """Put a kitchen island into a large kitchen."""
         palette = self.space.palette
         x0, z0, x1, z1 = self._middle()
         if min(x1 - x0, z1 - z0) > 3.4 and palette.chance(0.6):
@@ -96,7 +96,7 @@ class Furnisher:
             self.centre(lambda palette: furniture_kitchen.island(palette, named, furniture_kitchen.worktop(palette)))
 
     def seating(self) -> None:
-        """A television, a sofa that faces it, a coffee table and a rug between, an armchair beside."""
+        """Put down a television, a sofa facing it, a coffee table and a rug between, and an armchair beside."""
         palette = self.space.palette
         stand = furniture_living.tv_stand(palette)
         screen = self.wall_pose(stand, "middle")
@@ -119,7 +119,7 @@ class Furnisher:
                     break
 
     def _stand_close(self, piece: Piece, pose: Pose) -> bool:
-        """Put a piece right before the one put down last, on the floor that was kept free for that one."""
+        """Put a piece in front of the last one, on the floor that was reserved for access to that one."""
         space = self.space
         kept, space.reserved = space.reserved, space.reserved[:-1]
         entry = space.entries.pop()
@@ -130,7 +130,7 @@ class Furnisher:
         return fine
 
     def _facing(self, screen: Pose, stand: Piece, sofa: Piece) -> Pose | None:
-        """Put a sofa opposite a television, against the far wall or in the room."""
+        """Put a sofa opposite a television, against the far wall or free-standing; returns its pose."""
         for far in (4.6, 4.2, 3.8, 3.4, 3.1, 2.8):
             distance = self._to_wall(screen, far)
             if distance - sofa.depth - stand.depth < 1.2:
@@ -142,7 +142,7 @@ class Furnisher:
         return None
 
     def _to_wall(self, pose: Pose, far: float) -> float:
-        """Metres ahead of a pose to a wall, `far` where it is further."""
+        """Return the distance in metres from a pose to the wall ahead, at most `far`."""
         for step in range(10, int(far * 20)):
             x, z = pose.point(0.0, step / 20)
             if not self.space.contains((x - 0.01, z - 0.01, x + 0.01, z + 0.01)):
@@ -150,7 +150,7 @@ class Furnisher:
         return far
 
     def _exact(self, pose: Pose, near: float) -> float:
-        """The distance to the wall that is crossed just before `near` metres ahead."""
+        """Return the exact distance to the wall that lies just before `near` metres ahead."""
         x, z = pose.point(0.0, near)
         axis = 0 if abs(pose.turn[1]) > 0.5 else 1
         ways = [
@@ -161,14 +161,14 @@ class Furnisher:
         return min(ways, key=lambda way: abs(way - near), default=near - 0.1)
 
     def lay(self, rug: Piece, pose: Pose) -> bool:
-        """Lay a rug where it lies inside the room."""
+        """Lay a rug if it lies inside the room; returns whether it does."""
         if not self.space.contains(pose.footprint(rug.width, rug.depth)):
             return False
         self.place(rug, pose)
         return True
 
     def carpet(self) -> None:
-        """A rug in the middle of the room."""
+        """Lay a rug in the middle of the room."""
         palette = self.space.palette
         x0, z0, x1, z1 = self._middle()
         width, depth = (x1 - x0) * palette.size(0.35, 0.5), (z1 - z0) * palette.size(0.35, 0.5)
@@ -176,7 +176,7 @@ class Furnisher:
         self.lay(rug, Pose((x0 + x1) / 2, 0.0, (z0 + z1) / 2 - depth / 2, 0.0))
 
     def hang(self, piece: Piece) -> None:
-        """Hang a piece on a free wall at the height of the eyes."""
+        """Hang a piece on a free wall at eye height."""
         bottom = round(min(1.65 - piece.height / 2, 1.3), 3)
         for index, along, pose in self.space.wall_poses(piece.width + 0.1, "middle"):
             half = piece.width / 2 + 0.04
@@ -189,7 +189,7 @@ class Furnisher:
                 return
 
     def curtains(self) -> None:
-        """Curtains of one colour at all windows."""
+        """Hang curtains of one colour at all windows."""
         palette = self.space.palette
         named = palette.fabric()
         for index, edge in enumerate(self.space.edges):
@@ -207,7 +207,7 @@ class Furnisher:
                 )
 
     def radiators(self) -> None:
-        """Radiators under windows where nothing stands."""
+        """Put radiators under windows where the wall is free."""
         palette = self.space.palette
         for index, edge in enumerate(self.space.edges):
             for low, high, opening in edge.openings:
@@ -221,7 +221,7 @@ class Furnisher:
                     self.stand(piece, Pose(x, 0.0, z, math.atan2(*edge.normal)), 0.0)
 
     def ceiling_lamp(self) -> None:
-        """A lamp in the middle of the ceiling."""
+        """Hang a lamp from the middle of the ceiling."""
         x0, z0, x1, z1 = self._middle()
         lamp = furniture_other.ceiling_lamp(self.space.palette)
         self.place(lamp, Pose((x0 + x1) / 2, self.height, (z0 + z1) / 2, 0.0))

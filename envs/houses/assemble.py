@@ -1,28 +1,28 @@
-"""Triangles of a whole house from its shell and its placed pieces."""
+"""Building the mesh of a house from its shell and its placed pieces."""
 
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from envs.houses.light import corner, facing
+from envs.houses.light import corner_light, face_light
 from envs.houses.parts import SIDES, Quads, ball_quads, box_quads, panel_quads, soft_quads, tube_quads
 from envs.houses.piece import Piece, Pose
 from envs.houses.walls import Shell
 from envs.scene import SceneObject
 
 Row = tuple[float, ...]
-NOISE = 1e-9  # texture coordinates below this are zeros that sines and cosines missed; files cannot keep them
+NOISE = 1e-9  # smaller texture coordinates are rounding errors of sines and cosines; files do not preserve them
 
 
 @dataclass
 class Assembly:
-    """What a house is made of, collected piece by piece.
+    """Collects the parts of a house.
 
     Attributes:
         shell: Faces of the building.
         names: (category, colour, room) of every object; object id 1 is the first.
-        rows: Numbers of all parts, by kind.
-        owner: For every row of every kind, which placed piece it is part of.
+        rows: Rows of numbers of all parts, by kind, see `envs.houses.parts`.
+        owner: Index into `placed` of every row, by kind.
         placed: (cosine, sine, x, y, z, floor, object id) of every placed piece.
     """
 
@@ -33,19 +33,19 @@ class Assembly:
     placed: list[Row] = field(default_factory=list)
 
     def name(self, category: str, colour: str, room: int) -> int:
-        """Enter an object and tell its id."""
+        """Register an object and return its id."""
         self.names.append((category, colour, room))
         return len(self.names)
 
     def place(self, piece: Piece, pose: Pose, room: int, floor: float = 0.0) -> None:
-        """Put a piece and its members into the house; a piece without a category is only a group of others."""
+        """Add a piece and its members to the house. A piece without a category is only a group of members."""
         if piece.category:
             self.add_parts(piece, pose, self.name(piece.category, piece.colour, room), floor)
         for member, inner in piece.members:
             self.place(member, pose.compose(inner), room, floor)
 
     def add_parts(self, piece: Piece, pose: Pose, object_id: int, floor: float = 0.0) -> None:
-        """Put the parts of a piece into the house as part of an object."""
+        """Add the parts of a piece to an object of the house."""
         index = len(self.placed)
         self.placed.append((*pose.turn, pose.x, pose.y, pose.z, floor, object_id))
         parts = piece.parts
@@ -59,7 +59,7 @@ class Assembly:
 
 @dataclass(frozen=True)
 class Mesh:
-    """Arrays of a scene.
+    """The arrays of a scene, see `envs.scene.Scene`.
 
     Attributes:
         vertices: (V, 3) float32.
@@ -68,7 +68,7 @@ class Mesh:
         uv: (V, 2) float32.
         texture: (T,) int32.
         object_ids: (T,) int32.
-        objects: What the ids name.
+        objects: The labelled objects.
     """
 
     vertices: np.ndarray
@@ -81,14 +81,14 @@ class Mesh:
 
 
 def _quads(kind: str, rows: np.ndarray) -> Quads:
-    """Faces of all parts of one kind."""
+    """Return the faces of all parts of one kind."""
     if kind.startswith("tube"):
         return tube_quads(rows, int(kind.split()[1]))
     return {"box": box_quads, "soft": soft_quads, "ball": ball_quads, "panel": panel_quads}[kind](rows)
 
 
 def _turn(vectors: np.ndarray, cos: np.ndarray, sin: np.ndarray) -> np.ndarray:
-    """Vectors (n, 4, 3) turned about +y."""
+    """Rotate vectors (n, 4, 3) about +y."""
     x, y, z = vectors[..., 0], vectors[..., 1], vectors[..., 2]
     return np.stack([cos * x + sin * z, y, cos * z - sin * x], -1)
 
@@ -97,7 +97,7 @@ Faces = tuple[np.ndarray, ...]
 
 
 def _furniture(assembly: Assembly) -> list[Faces]:
-    """Corners, uv, colours, texture and object ids of the faces of all parts."""
+    """Return corners, uv, colours, textures and object ids of the faces of all parts, by kind."""
     placed = np.array(assembly.placed)
     faces = []
     for kind, rows in assembly.rows.items():
@@ -105,16 +105,16 @@ def _furniture(assembly: Assembly) -> list[Faces]:
         pose = placed[np.array(assembly.owner[kind])[quads.row]]
         cos, sin = pose[:, 0:1], pose[:, 1:2]
         corners = _turn(quads.corners, cos, sin) + pose[:, None, 2:5]
-        light = facing(_turn(quads.normals, cos, sin)) * corner(corners[..., 1] - pose[:, 5:6])
+        light = face_light(_turn(quads.normals, cos, sin)) * corner_light(corners[..., 1] - pose[:, 5:6])
         colours = light[..., None] * quads.paint[:, None, :3]
         face = (corners, quads.uv, colours, quads.paint[:, 3].astype(np.int32), pose[:, 6].astype(np.int32))
-        lifted = corners[..., 1].max(1) > pose[:, 5] + 1e-6  # no underside that lies on the floor is ever seen
+        lifted = corners[..., 1].max(1) > pose[:, 5] + 1e-6  # faces that lie on the floor are never visible
         faces.append(tuple(array[lifted] for array in face))
     return faces
 
 
 def _building(shell: Shell) -> Faces:
-    """The same of the shell."""
+    """Return corners, uv, colours, textures and object ids of the shell."""
     counts = [len(corners) for corners in shell.corners]
     texture = np.repeat(np.array(shell.texture, np.int32), counts)
     object_ids = np.repeat(np.array(shell.object_id, np.int32), counts)
@@ -122,7 +122,7 @@ def _building(shell: Shell) -> Faces:
 
 
 def build(assembly: Assembly) -> Mesh:
-    """Turn everything collected into triangles."""
+    """Convert the collected parts to a mesh."""
     groups = [_building(assembly.shell), *_furniture(assembly)]
     corners, uv, colours, texture, object_ids = (np.concatenate(arrays) for arrays in zip(*groups, strict=True))
     order = np.argsort(object_ids, kind="stable")
@@ -130,7 +130,7 @@ def build(assembly: Assembly) -> Mesh:
     vertices = np.ascontiguousarray(corners.reshape(-1, 3), np.float32)
     first = np.arange(len(corners), dtype=np.int32)[:, None] * 4
     triangles = (first + np.array([[0, 1, 2, 0, 2, 3]], np.int32)).reshape(-1, 3)
-    # The cut corner of a cushion is a quad whose last two corners coincide: one triangle.
+    # The bevelled corner of a cushion is a quad whose last two corners coincide: one triangle.
     whole = (corners[:, 2] != corners[:, 3]).any(1)
     proper = np.stack([np.ones_like(whole), whole], 1).reshape(-1)
     return Mesh(
@@ -145,7 +145,7 @@ def build(assembly: Assembly) -> Mesh:
 
 
 def _objects(assembly: Assembly, vertices: np.ndarray, object_ids: np.ndarray) -> tuple[SceneObject, ...]:
-    """Objects with their boxes; faces (n,) are in the order of their ids."""
+    """Return the objects with their bounding boxes; faces (n,) are sorted by object id."""
     starts = np.searchsorted(object_ids, np.arange(1, len(assembly.names) + 1)) * 4
     low = np.minimum.reduceat(vertices, starts).tolist()
     high = np.maximum.reduceat(vertices, starts).tolist()

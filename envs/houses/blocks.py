@@ -1,4 +1,4 @@
-"""Rooms as rectangles around a hallway, in whole decimetres so that walls meet exactly."""
+"""Drawing rooms as rectangles around a hallway, in whole decimetres so that walls meet exactly."""
 
 import itertools
 from dataclasses import dataclass, field
@@ -6,20 +6,20 @@ from dataclasses import dataclass, field
 import numpy as np
 
 IntRect = tuple[int, int, int, int]
-"""x0, z0, x1, z1 in decimetres, between the middles of walls."""
+"""x0, z0, x1, z1 in decimetres, between the centre lines of walls."""
 
-SMALLEST = 20  # a room's width
-STAIRS = (23, 40)  # width and smallest depth of a room with stairs
+SMALLEST = 20  # decimetres, least width of a room
+STAIRS = (23, 40)  # decimetres, width and least depth of a room with stairs
 
 
 @dataclass
-class Space:
-    """A room before it has a purpose.
+class RoomShape:
+    """A room without a category yet.
 
     Attributes:
-        rects: Rectangles it is made of, that touch.
-        role: "hall", "entry", "bath" (inside another room), "stairs" or "" for any other.
-        host: Index of the room that a bath is inside, -1 for others.
+        rects: Touching rectangles that make up the room.
+        role: "hall", "entry", "bath" (cut out of another room), "stairs" or "" for any other.
+        host: Index of the room that a bath was cut out of, -1 for others.
     """
 
     rects: list[IntRect]
@@ -29,23 +29,23 @@ class Space:
 
 @dataclass
 class Blocks:
-    """Rooms of one storey; the first is the hallway."""
+    """The rooms of one storey; the first is the hallway."""
 
-    spaces: list[Space] = field(default_factory=list)
+    rooms: list[RoomShape] = field(default_factory=list)
 
     def add(self, *rects: IntRect, role: str = "", host: int = -1) -> int:
-        """Add a room and tell its index."""
-        self.spaces.append(Space(list(rects), role, host))
-        return len(self.spaces) - 1
+        """Add a room and return its index."""
+        self.rooms.append(RoomShape(list(rects), role, host))
+        return len(self.rooms) - 1
 
 
 def draw(rng: np.random.Generator, low: int, high: int) -> int:
-    """A whole number from low to high, both included."""
+    """Draw an integer from low to high, both included."""
     return low + int(rng.random() * (high - low + 1))
 
 
 def _cuts(rng: np.random.Generator, low: int, high: int, mean: int) -> list[int]:
-    """Where to cut a stretch into rooms of about `mean` decimetres: all ends, in order."""
+    """Cut an interval into rooms of about `mean` decimetres; returns all ends in order."""
     length = high - low
     count = max(1, min(round(length / mean), length // SMALLEST))
     weight = 0.15 + rng.random(count) ** 1.5
@@ -55,13 +55,13 @@ def _cuts(rng: np.random.Generator, low: int, high: int, mean: int) -> list[int]
 
 
 def _row(rng: np.random.Generator, blocks: Blocks, x: tuple[int, int], z: tuple[int, int], mean: int) -> list[int]:
-    """Fill a block with rooms side by side along x."""
+    """Fill a block with rooms side by side along x; returns their indices."""
     ends = _cuts(rng, *x, mean)
     return [blocks.add((low, z[0], high, z[1])) for low, high in itertools.pairwise(ends)]
 
 
 def _column(rng: np.random.Generator, blocks: Blocks, x: tuple[int, int], z: tuple[int, int]) -> list[int]:
-    """Fill a block beside a branch of the hallway with one or two rooms, one behind the other."""
+    """Fill a block beside a branch of the hallway with one or two rooms along z; returns their indices."""
     if z[1] - z[0] < 2 * SMALLEST + 2 or rng.random() < 0.4:
         return [blocks.add((x[0], z[0], x[1], z[1]))]
     middle = draw(rng, z[0] + SMALLEST, z[1] - SMALLEST)
@@ -69,14 +69,14 @@ def _column(rng: np.random.Generator, blocks: Blocks, x: tuple[int, int], z: tup
 
 
 def _cap(rng: np.random.Generator, blocks: Blocks, rooms: list[int], hall: IntRect, width: int) -> None:
-    """Give the last stretch of the hallway's strip to the end room of a block, straight or as an L."""
-    room = blocks.spaces[rooms[-1]]
+    """Add the part of the hallway's strip beyond the hallway to the end room of a block, straight or as an L."""
+    room = blocks.rooms[rooms[-1]]
     x0, z0, x1, z1 = room.rects[0]
     piece = (hall[2], hall[1], width, hall[3])
     if hall[2] - x0 >= 10 and rng.random() < 0.5:
         room.rects.append(piece)
         return
-    before = blocks.spaces[rooms[-2]] if len(rooms) > 1 else None
+    before = blocks.rooms[rooms[-2]] if len(rooms) > 1 else None
     if before is not None and hall[2] - before.rects[0][0] >= SMALLEST and x1 - hall[2] >= SMALLEST:
         left = before.rects[0]
         before.rects[0] = (left[0], left[1], hall[2], left[3])
@@ -87,7 +87,7 @@ def _cap(rng: np.random.Generator, blocks: Blocks, rooms: list[int], hall: IntRe
 
 def _carve_bath(rng: np.random.Generator, blocks: Blocks, index: int, hall: IntRect) -> None:
     """Cut a bathroom out of a corner of a large room, on the side away from the hallway."""
-    space = blocks.spaces[index]
+    space = blocks.rooms[index]
     x0, z0, x1, z1 = space.rects[0]
     if len(space.rects) > 1 or x1 - x0 < 42 or z1 - z0 < 40:
         return
@@ -106,10 +106,10 @@ def _carve_bath(rng: np.random.Generator, blocks: Blocks, index: int, hall: IntR
 
 
 def _add_stairs(rng: np.random.Generator, blocks: Blocks, rooms: list[int], hall: IntRect) -> None:
-    """Cut a room for stairs off a wide one that lies along the hallway."""
+    """Cut a room for stairs off a wide room along the hallway."""
     width, depth = STAIRS
     for index in rooms:
-        space = blocks.spaces[index]
+        space = blocks.rooms[index]
         x0, z0, x1, z1 = space.rects[0]
         fits = len(space.rects) == 1 and z1 == hall[1] and z1 - z0 >= depth and x1 <= hall[2]
         if not fits or x1 - x0 < width + SMALLEST + 4:
@@ -124,7 +124,7 @@ def _add_stairs(rng: np.random.Generator, blocks: Blocks, rooms: list[int], hall
 def _south(
     rng: np.random.Generator, blocks: Blocks, hall: IntRect, x: tuple[int, int], depth: int, mean: int
 ) -> list[int]:
-    """The rooms below the hallway, with a branch of the hallway between them at times."""
+    """Add the rooms south of the hallway, sometimes with a branch of the hallway between them; returns the indices."""
     top, bottom = hall[3], hall[3] + depth
     if rng.random() < 0.5 or x[1] - x[0] < 88:
         return _row(rng, blocks, x, (top, bottom), mean)
@@ -135,9 +135,9 @@ def _south(
     reach = bottom
     if len(west) == len(east) == 1 and rng.random() < 0.7:
         reach = top + draw(rng, 16, max(16, depth - 16))
-        taker = blocks.spaces[(west if rng.random() < 0.5 else east)[0]]
+        taker = blocks.rooms[(west if rng.random() < 0.5 else east)[0]]
         taker.rects.append((start, reach, start + width, bottom))
-    blocks.spaces[0].rects.append((start, top, start + width, reach))
+    blocks.rooms[0].rects.append((start, top, start + width, reach))
     return [*west, *east]
 
 
@@ -145,7 +145,7 @@ def make_blocks(rng: np.random.Generator, *, stairs: bool = False) -> Blocks:
     """Draw the rooms of a house about 9 to 13 m wide and deep.
 
     A hallway runs through the house or ends at a room; rooms lie along both sides. The outline is a rectangle or an L.
-    Where stairs are asked for, one of the rooms is theirs if any has the space.
+    With `stairs`, one room is cut off for the stairs if there is space.
     """
     blocks = Blocks()
     length, north, south = draw(rng, 92, 130), draw(rng, 34, 48), draw(rng, 34, 48)
@@ -162,28 +162,28 @@ def make_blocks(rng: np.random.Generator, *, stairs: bool = False) -> Blocks:
     above = _row(rng, blocks, (0, length), (0, north), mean)
     below = _south(rng, blocks, hall, (0, south_end), south, mean)
     if capped:
-        branched = len(blocks.spaces[0].rects) > 1
+        branched = len(blocks.rooms[0].rects) > 1
         taker = above if branched or rng.random() < 0.5 else below
         _cap(rng, blocks, taker, hall, length)
     if stairs:
         _add_stairs(rng, blocks, above, hall)
     elif hall_end >= 80 and rng.random() < 0.3:
         depth = draw(rng, 18, 24)
-        blocks.spaces[0].rects[0] = (depth, hall[1], hall_end, hall[3])
+        blocks.rooms[0].rects[0] = (depth, hall[1], hall_end, hall[3])
         blocks.add((0, hall[1], depth, hall[3]), role="entry")
     for index in [*above, *below]:
-        if len(blocks.spaces) < 9 and rng.random() < 0.3:
+        if len(blocks.rooms) < 9 and rng.random() < 0.3:
             _carve_bath(rng, blocks, index, hall)
     _turn(rng, blocks)
     return blocks
 
 
 def _turn(rng: np.random.Generator, blocks: Blocks) -> None:
-    """Mirror and turn the rooms at random."""
+    """Mirror and rotate the plan at random."""
     flip_x, flip_z, swap = (rng.random(3) < 0.5).tolist()
-    rects = [rect for space in blocks.spaces for rect in space.rects]
+    rects = [rect for space in blocks.rooms for rect in space.rects]
     width, depth = max(rect[2] for rect in rects), max(rect[3] for rect in rects)
-    for space in blocks.spaces:
+    for space in blocks.rooms:
         turned = []
         for x0, z0, x1, z1 in space.rects:
             across = (width - x1, width - x0) if flip_x else (x0, x1)

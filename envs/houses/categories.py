@@ -1,4 +1,4 @@
-"""The words of generated houses: what things, rooms and colours are called. Data sets and agents rely on the order."""
+"""Names of categories, rooms and colours in generated houses. Data sets and agents depend on their order."""
 
 STRUCTURE = ("floor", "wall", "ceiling", "door", "window", "stairs")
 """Categories of the building itself."""
@@ -60,7 +60,7 @@ LANDMARKS = (
     "aquarium",
     "ottoman",
 )
-"""Furniture worth naming in an instruction: large or distinct, seen from where one walks."""
+"""Objects that instructions may name: large or distinctive, and visible from the walkable area."""
 
 SMALL = (
     "ceiling lamp",
@@ -76,10 +76,10 @@ SMALL = (
     "radiator",
     "ball",
 )
-"""Things too small, too high or too common to lead anyone."""
+"""Objects too small, too high or too common to be landmarks."""
 
 CATEGORIES = ("nothing", *STRUCTURE, *LANDMARKS, *SMALL)
-"""Every object category; the index is what semantic observations hold, 0 where a triangle belongs to no object."""
+"""All object categories; `category` images hold the index, 0 where a triangle belongs to no object."""
 
 ROOM_CATEGORIES = (
     "hallway",
@@ -119,4 +119,4 @@ COLOURS: dict[str, tuple[Rgb, Rgb]] = {
     "grey": ((104, 106, 110), (150, 152, 156)),
     "white": ((232, 232, 228), (252, 252, 250)),
 }
-"""Name -> the darkest and the lightest shade that is called so (red, green, blue), before light falls on it."""
+"""The darkest and the lightest shade (red, green, blue) by name, before baked light."""

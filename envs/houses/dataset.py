@@ -18,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from envs.houses.house import VERSION as HOUSES_VERSION
 from envs.houses.house import house_name, make_house
-from envs.houses.making import made_by
+from envs.houses.making import make_in_processes
 from envs.houses.tasks import LEVELS, TaskMaker
 from vln.console import Console
 from vln.data import cache_folder
@@ -133,7 +133,7 @@ def house_rows(dataset: str, split: str, seed: int, place: int) -> list[dict[str
             "heading": task.heading,
             "positions": (task.positions[:1] if kind.withheld else task.positions).tolist(),
             "target": "" if kind.withheld else task.target,
-            "instructions": [told.text for told in task.told],
+            "instructions": [each.text for each in task.instructions],
         }
         for task in maker.tasks(kind.paths)
     ]
@@ -168,7 +168,7 @@ def _make(
     with _progress(f"Making {dataset} {split}", len(jobs)) as advance:
         if workers == 1:
             return list(advance(house_rows(*job) for job in jobs))
-        return list(advance(made_by(workers, jobs)))
+        return list(advance(make_in_processes(workers, jobs)))
 
 
 @contextmanager

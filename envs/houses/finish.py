@@ -1,31 +1,31 @@
-"""What rooms are finished with: floors, walls, ceilings, doors, windows, each in the materials of its house."""
+"""Adding floors, walls, ceilings, doors and windows in the materials of a house."""
 
 import math
 
 from envs.houses.assemble import Assembly
-from envs.houses.palette import Named, Palette
+from envs.houses.palette import NamedPaint, Palette
 from envs.houses.parts import Paint, Parts
 from envs.houses.piece import Piece, Pose
 from envs.houses.plan import WALL, Opening
 from envs.houses.storey import Storey
 from envs.houses.textures import TEXTURE
-from envs.houses.walls import FRAME, Edge, inside, level, outside, skirting, wall
+from envs.houses.walls import FRAME, Edge, add_level, add_skirting, add_wall, inside, outside
 
 WET = ("bathroom", "laundry room")
 SKY = Paint(255, 255, 255, TEXTURE["outside"])
 
 
-MUTED = 0.4  # how much of a floor's colour gives way to grey, so that things on it stand out
+MUTED = 0.4  # fraction of grey in a floor's colour, so that objects on it stand out
 
 
 def _muted(paint: Paint) -> Paint:
-    """A duller, lighter paint."""
+    """Return a less saturated, lighter paint."""
     red, green, blue = (channel * (1 - MUTED) + 176 * MUTED for channel in paint[:3])
     return Paint(red, green, blue, paint.texture, paint.scale)
 
 
-def _floor(palette: Palette, category: str) -> Named:
-    """What a floor is laid with."""
+def _floor(palette: Palette, category: str) -> NamedPaint:
+    """Choose the material of a floor."""
     if category in {"garage", "storage room"} and palette.chance(0.7):
         name, paint = palette.colour("grey")
         return name, paint.textured(TEXTURE["concrete"], 2.0)
@@ -44,8 +44,8 @@ def _floor(palette: Palette, category: str) -> Named:
     return name, paint.textured(TEXTURE[palette.one("planks", "planks", "parquet")], palette.size(1.0, 1.4))
 
 
-def _walls(palette: Palette, category: str) -> Named:
-    """What walls are covered with."""
+def _walls(palette: Palette, category: str) -> NamedPaint:
+    """Choose the material of walls."""
     if category in {"stairwell", "landing"}:
         return palette.stair_walls
     if category in WET and palette.chance(0.7):
@@ -63,7 +63,7 @@ def _walls(palette: Palette, category: str) -> Named:
 
 
 def _frame(width: float, high: float, deep: float, paint: Paint, frame: float) -> Parts:
-    """The frame of an opening, its middle at z = 0."""
+    """Return the frame of an opening, centred at z = 0."""
     parts = Parts()
     half, top = width / 2, high + frame
     parts.box((-half - frame, 0, -deep), (-half, top, deep), paint)
@@ -73,7 +73,7 @@ def _frame(width: float, high: float, deep: float, paint: Paint, frame: float) -
 
 
 def _leaf(parts: Parts, palette: Palette, x: float, z: float, along: int, paint: Paint, width: float) -> None:
-    """A door leaf with two fields and a knob, 4 cm thick, along x (0) or z (1) from (x, z)."""
+    """Add a door leaf with two panels and a knob, 4 cm thick, along x (0) or z (1) from (x, z)."""
     thick = 0.02
     fields = ((0.14, 0.95), (1.1, 1.9))
 
@@ -90,7 +90,7 @@ def _leaf(parts: Parts, palette: Palette, x: float, z: float, along: int, paint:
 
 
 def _doorway(assembly: Assembly, palette: Palette, opening: Opening, storey: Storey) -> None:
-    """The frame of a door or the lining of a wide gap."""
+    """Add the frame of a door, or of an arch."""
     if opening.kind == "arch":
         parts, name = _frame(opening.width, opening.high, WALL / 2 + 0.006, palette.trim, FRAME), "white"
     else:
@@ -103,14 +103,14 @@ def _doorway(assembly: Assembly, palette: Palette, opening: Opening, storey: Sto
 
 
 def _entrance(palette: Palette, opening: Opening) -> Parts:
-    """The front door in its frame, seen from one side."""
+    """Return one side of the closed front door with its frame."""
     parts = _frame(opening.width, opening.high, 0.03, palette.trim, 0.08)
     _leaf(parts, palette, -opening.width / 2, 0.0, 0, palette.front_door[1], opening.width)
     return parts
 
 
 def _window(palette: Palette, opening: Opening, *, plain: bool) -> Parts:
-    """A window seen from one side: frame, bars, sill, and what is outside; a plain one is a frame and a pane."""
+    """Return one side of a window: frame, bars, sill and a picture of the outside; only frame and pane if plain."""
     parts = Parts()
     half, low, high = opening.width / 2, opening.low, opening.high
     trim = palette.trim
@@ -131,7 +131,7 @@ def _window(palette: Palette, opening: Opening, *, plain: bool) -> Parts:
 
 
 def _on_edge(assembly: Assembly, palette: Palette, edge: Edge, storey: Storey) -> None:
-    """Windows and the front door on one face of wall."""
+    """Add windows and the front door on one face of a wall."""
     for low, high, opening in edge.openings:
         if opening.passable:
             continue
@@ -146,8 +146,8 @@ def _on_edge(assembly: Assembly, palette: Palette, edge: Edge, storey: Storey) -
         assembly.add_parts(piece, pose, object_id, storey.floor)
 
 
-def _surfaces(assembly: Assembly, storey: Storey, palette: Palette, index: int, ceiling: Named) -> None:
-    """Floor, walls and ceiling of a room."""
+def _surfaces(assembly: Assembly, storey: Storey, palette: Palette, index: int, ceiling: NamedPaint) -> None:
+    """Add floor, walls and ceiling of a room."""
     category, inner, shell = storey.plan.rooms[index].category, storey.plan.rooms[index].inner, assembly.shell
     (floor_name, floor_paint), (wall_name, wall_paint) = _floor(palette, category), _walls(palette, category)
     room = storey.first + index
@@ -155,32 +155,32 @@ def _surfaces(assembly: Assembly, storey: Storey, palette: Palette, index: int, 
     wall_id = assembly.name("wall", wall_name, room)
     ceiling_id = assembly.name("ceiling", ceiling[0], room)
     low, high = (storey.level_rects(index, ceiling=upper) for upper in (False, True))
-    level(shell, low, inner, storey.floor, floor_paint, floor_id, ceiling=False)
-    level(shell, high, inner, storey.floor + storey.height, ceiling[1], ceiling_id, ceiling=True)
+    add_level(shell, low, inner, storey.floor, floor_paint, floor_id, ceiling=False)
+    add_level(shell, high, inner, storey.floor + storey.height, ceiling[1], ceiling_id, ceiling=True)
     for edge in inside(storey.plan, index):
-        wall(shell, edge, storey.floor, storey.wall_height(index), wall_paint, wall_id)
+        add_wall(shell, edge, storey.floor, storey.wall_height(index), wall_paint, wall_id)
         if not storey.is_well(index):
-            skirting(shell, edge, storey.floor, palette.trim, wall_id)
+            add_skirting(shell, edge, storey.floor, palette.trim, wall_id)
         _on_edge(assembly, palette, edge, storey)
 
 
-def facade(palette: Palette) -> Named:
-    """What the outside is covered with."""
+def facade(palette: Palette) -> NamedPaint:
+    """Choose the material of the outer walls."""
     name, paint = palette.wall()
     return name, paint.textured(TEXTURE[palette.one("brick", "plaster", "brick")], 2.0)
 
 
-def finish(assembly: Assembly, storey: Storey, palette: Palette, cover: Named) -> None:
-    """Enter floors, walls, ceilings, doors and windows of a storey; `cover` is what the outside is covered with."""
+def finish(assembly: Assembly, storey: Storey, palette: Palette, cover: NamedPaint) -> None:
+    """Add floors, walls, ceilings, doors and windows of a storey; `cover` is the material of the outer walls."""
     name, paint = palette.colour("white")
     ceiling = (name, paint.textured(TEXTURE["plaster"], 1.5))
     for index in range(len(storey.plan.rooms)):
         _surfaces(assembly, storey, palette, index, ceiling)
     cover_id = assembly.name("wall", cover[0], -1)
-    # The outside of a lower storey goes up to the floor above.
+    # The outer wall of the lower storey extends to the floor above.
     height = storey.stairwell.rise if storey.stairwell and storey.level == 0 else storey.height
     for edge in outside(storey.plan):
-        wall(assembly.shell, edge, storey.floor, height, cover[1], cover_id)
+        add_wall(assembly.shell, edge, storey.floor, height, cover[1], cover_id)
         _on_edge(assembly, palette, edge, storey)
     for opening in storey.plan.doors:
         _doorway(assembly, palette, opening, storey)

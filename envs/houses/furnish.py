@@ -1,4 +1,4 @@
-"""Furniture in its place: what belongs in each kind of room, against walls, in groups, on walls."""
+"""Furnishing the rooms of a storey by room category."""
 
 from collections.abc import Callable
 
@@ -11,13 +11,13 @@ from envs.houses.assemble import Assembly
 from envs.houses.kitchen_run import kitchen_run
 from envs.houses.palette import Palette
 from envs.houses.piece import Piece, Pose
-from envs.houses.space import Space
+from envs.houses.space import FreeSpace
 from envs.houses.stairs import Stairwell
 from envs.houses.storey import Storey
 
 Maker = Callable[[Palette], Piece]
 Recipe = tuple[tuple[Maker, float, str], ...]
-"""What to try in order: the piece, how likely, and where along the walls."""
+"""Pieces to try in order: maker, probability, and place along the walls."""
 
 FLOOR: dict[str, Recipe] = {
     "hallway": (
@@ -181,14 +181,14 @@ CARPETED = {"bedroom": 0.6, "kids room": 0.8, "nursery": 0.8, "office": 0.5, "li
 
 
 def _table(furnisher: Furnisher) -> bool:
-    """A table with chairs in the middle of a room, a small one where no other fits."""
+    """Put a table with chairs in the middle of a room, a small one if no other fits; returns whether one fits."""
     return furnisher.centre(living.dining_table) or furnisher.centre(
         lambda palette: living.dining_table(palette, small=True)
     )
 
 
 def _centrepiece(furnisher: Furnisher, category: str) -> None:
-    """What a room is arranged around."""
+    """Place the main furniture of a room first."""
     if category == "kitchen":
         kitchen_run(furnisher)
         if furnisher.has_dining_room or not _table(furnisher):
@@ -219,7 +219,7 @@ def _room(furnisher: Furnisher, category: str) -> None:
 
 
 def _landing_lamp(furnisher: Furnisher, stairwell: Stairwell) -> None:
-    """A lamp above the landing of the upper storey."""
+    """Hang a lamp above the landing of the upper storey."""
     x0, z0, x1, z1 = stairwell.strip(0.0)
     lamp = other.ceiling_lamp(furnisher.space.palette)
     furnisher.place(lamp, Pose((x0 + x1) / 2, furnisher.height, (z0 + z1) / 2, 0.0))
@@ -229,7 +229,7 @@ def furnish(assembly: Assembly, storey: Storey, palette: Palette) -> None:
     """Furnish every room of a storey."""
     dining = any(room.category == "dining room" for room in storey.plan.rooms)
     for index, room in enumerate(storey.plan.rooms):
-        space = Space(storey.plan, index, palette)
+        space = FreeSpace(storey.plan, index, palette)
         furnisher = Furnisher(assembly, space, storey.height, dining, storey.floor, storey.first)
         if not storey.is_well(index):
             _room(furnisher, room.category)

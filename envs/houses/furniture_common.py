@@ -1,4 +1,4 @@
-"""Parts that many pieces of furniture share."""
+"""Parts shared by many pieces of furniture."""
 
 from envs.houses.palette import Palette
 from envs.houses.parts import Paint, Parts
@@ -9,7 +9,7 @@ SCREEN = Paint(255, 255, 255, TEXTURE["screen"])
 
 
 def legs(parts: Parts, width: float, depth: float, height: float, thick: float, paint: Paint, z: float = 0.0) -> None:
-    """Four square legs, tapered, at the corners of a piece whose back is at z."""
+    """Add four tapered square legs at the corners of a piece whose back is at z."""
     for x in (-width / 2, width / 2 - thick):
         for back in (z, z + depth - thick):
             middle_x, middle_z, foot = x + thick / 2, back + thick / 2, thick * 0.35
@@ -27,14 +27,14 @@ def fronts(
     paint: Paint,
     knob: Paint,
 ) -> None:
-    """Drawers or doors on the front of a chest, 1.5 cm proud, each with a handle."""
+    """Add drawers or doors with handles that protrude 1.5 cm from the front of a chest."""
     wide, high = (x[1] - x[0]) / columns, (y[1] - y[0]) / rows
     for column in range(columns):
         for row in range(rows):
             left, low = x[0] + column * wide, y[0] + row * high
             parts.box((left + 0.01, low + 0.01, z), (left + wide - 0.01, low + high - 0.01, z + 0.015), paint)
             middle_x, middle_y = left + wide / 2, low + high / 2
-            if high > 0.6:  # a door: an upright handle near its edge
+            if high > 0.6:  # a door has a vertical handle near its edge
                 edge = left + wide - 0.06 if column % 2 == 0 else left + 0.04
                 parts.box((edge, middle_y - 0.08, z), (edge + 0.02, middle_y + 0.08, z + 0.035), knob)
             else:
@@ -44,7 +44,7 @@ def fronts(
 def shelves(
     parts: Parts, width: float, depth: float, y: tuple[float, float], count: int, paint: Paint, thick: float = 0.025
 ) -> list[float]:
-    """An open case of `count` shelves with its back; returns the height of each shelf's upper side."""
+    """Add an open case of `count` shelves with a back; returns the height of the top of each shelf."""
     half = width / 2
     for left in (-half, half - thick):
         parts.box((left, y[0], 0), (left + thick, y[1], depth), paint)
@@ -59,7 +59,7 @@ def shelves(
 
 
 def book_row(palette: Palette, parts: Parts, x: tuple[float, float], y: float, depth: float, high: float) -> None:
-    """A block of books on a shelf, spines to the front."""
+    """Add a row of books to a shelf."""
     if x[1] - x[0] < 0.12:
         return
     end = x[0] + (x[1] - x[0]) * (0.6 + 0.4 * palette.rng.random())

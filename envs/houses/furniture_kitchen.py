@@ -28,7 +28,7 @@ def fridge(palette: Palette) -> Piece:
 
 
 def _base(parts: Parts, width: float, paint: Paint, top: Paint, columns: int, knob: Paint) -> None:
-    """A base cabinet with its worktop."""
+    """Add a base cabinet with a worktop."""
     half, front = width / 2, COUNTER_DEPTH - 0.05
     parts.box((-half, 0.1, 0), (half, COUNTER_HEIGHT - 0.04, front), paint)
     parts.box((-half, 0, 0), (half, 0.1, front - 0.06), paint.shaded(0.5))
@@ -38,13 +38,13 @@ def _base(parts: Parts, width: float, paint: Paint, top: Paint, columns: int, kn
 
 
 def worktop(palette: Palette) -> Paint:
-    """What kitchen counters are topped with."""
+    """Choose the material of kitchen worktops."""
     paint = palette.colour("grey", "black", "beige", "white", "brown")[1]
     return paint.textured(TEXTURE[palette.one("granite", "marble", "wood")], 0.6)
 
 
 def counter(palette: Palette, width: float, named: tuple[str, Paint], top: Paint) -> Piece:
-    """A stretch of kitchen counter, with something on it and a cabinet on the wall above."""
+    """A section of kitchen counter, sometimes with an appliance or a pot on it."""
     name, paint = named
     parts = Parts()
     _base(parts, width, paint, top, max(1, round(width / 0.55)), palette.metal)
@@ -95,7 +95,7 @@ def stove(palette: Palette) -> Piece:
 
 
 def wall_cabinet(palette: Palette, width: float, named: tuple[str, Paint]) -> Piece:
-    """A cabinet to hang above a counter; its underside is at y = 0."""
+    """A wall cabinet above a counter; the underside is at y = 0."""
     name, paint = named
     half = width / 2
     parts = Parts()
@@ -105,7 +105,7 @@ def wall_cabinet(palette: Palette, width: float, named: tuple[str, Paint]) -> Pi
 
 
 def island(palette: Palette, named: tuple[str, Paint], top: Paint) -> Piece:
-    """A free-standing counter with stools before it."""
+    """A kitchen island with stools in front."""
     width = palette.size(1.2, 1.7)
     piece = counter(palette, width, named, top)
     seats = 2
@@ -184,7 +184,7 @@ def sink(palette: Palette) -> Piece:
 
 
 def mirror(palette: Palette, width: float | None = None, height: float | None = None) -> Piece:
-    """A mirror to hang; its lower edge is at y = 0."""
+    """A wall mirror; the lower edge is at y = 0."""
     name, paint = palette.wood() if palette.chance(0.5) else palette.colour("yellow", "white", "black", "brown", "red")
     wide, high = width or palette.size(0.5, 0.8), height or palette.size(0.8, 1.1)
     half = wide / 2
@@ -233,7 +233,7 @@ def laundry_basket(palette: Palette) -> Piece:
 
 
 def towel(palette: Palette) -> Piece:
-    """A towel on a rail to hang; its lower edge is at y = 0."""
+    """A towel on a rail; the lower edge is at y = 0."""
     name, paint = palette.fabric()
     parts = Parts()
     parts.tube((-0.3, 0.62, 0.06), 0.6, 0.012, palette.metal, axis=0)

@@ -3,14 +3,14 @@
 import math
 
 from envs.houses.furniture_common import SCREEN, book_row, fronts, legs, shelves
-from envs.houses.palette import PLAIN, VIVID, Named, Palette
+from envs.houses.palette import PLAIN, VIVID, NamedPaint, Palette
 from envs.houses.parts import Paint, Parts
 from envs.houses.piece import Piece
 from envs.houses.textures import TEXTURE
 
 
-def _couch(palette: Palette, category: str, width: float, seats: int, named: Named | None = None) -> Piece:
-    """Seat, back, arms, cushions on short legs."""
+def _couch(palette: Palette, category: str, width: float, seats: int, named: NamedPaint | None = None) -> Piece:
+    """A couch on short legs: seat, back, arms and cushions."""
     name, paint = named or palette.fabric()
     depth, seat, back = palette.size(0.82, 0.92), 0.42, palette.size(0.78, 0.9)
     arm = palette.size(0.14, 0.2)
@@ -90,7 +90,7 @@ def coffee_table(palette: Palette) -> Piece:
 
 
 def book(palette: Palette) -> Piece:
-    """Two books that lie on each other."""
+    """A stack of two books."""
     name, paint = palette.colour()
     parts = Parts()
     parts.box((-0.14, 0.0, 0.0), (0.14, 0.04, 0.2), paint)
@@ -222,8 +222,8 @@ def stool(palette: Palette, height: float | None = None) -> Piece:
     return Piece("stool", name, parts, 0.34, 0.34, high)
 
 
-def chair(palette: Palette, named: Named | None = None) -> Piece:
-    """A chair; its back is at z = 0, it is sat on facing the front."""
+def chair(palette: Palette, named: NamedPaint | None = None) -> Piece:
+    """A chair with its back at z = 0, facing the front."""
     name, paint = named or palette.painted_wood()
     width, depth, seat, back = 0.44, 0.46, 0.46, 0.92
     parts = Parts()
@@ -243,7 +243,7 @@ def dining_table(palette: Palette, *, small: bool = False) -> Piece:
     chairs = palette.painted_wood()
     pairs = 1 if small else 1 + palette.index(3)
     width, depth = 0.62 * pairs + 0.22 if pairs > 1 else 0.85, palette.size(0.8, 0.95)
-    reach = 0.3  # how far chairs stick out
+    reach = 0.3  # metres that chairs protrude
     parts = Parts()
     half = width / 2
     parts.box((-half, 0.71, reach), (half, 0.75, reach + depth), paint)
@@ -327,7 +327,7 @@ def floor_lamp(palette: Palette) -> Piece:
 
 
 def plant(palette: Palette) -> Piece:
-    """A plant in a pot; the colour is the pot's."""
+    """A plant in a pot, labelled with the colour of the pot."""
     name, paint = palette.colour("white", "black", "grey", "red", "orange", "brown", "blue", "yellow", "purple")
     radius, height = palette.size(0.15, 0.19), palette.size(0.28, 0.38)
     parts = Parts()

@@ -1,4 +1,4 @@
-"""Furniture of gyms, garages, entrances, and what hangs on walls and ceilings."""
+"""Furniture of gyms, garages and entrances, and objects on walls and ceilings."""
 
 import math
 
@@ -10,7 +10,7 @@ from envs.houses.textures import TEXTURE
 
 
 def treadmill(palette: Palette) -> Piece:
-    """A treadmill; one runs on it facing its back, where the screen is."""
+    """A treadmill with its screen at the back."""
     name, paint = palette.colour("black", "grey", "red", "blue", "white")
     parts = Parts()
     width, depth = 0.8, 1.7
@@ -68,7 +68,7 @@ def bench(palette: Palette) -> Piece:
 
 
 def coat_rack(palette: Palette) -> Piece:
-    """A stand of hooks with coats on it."""
+    """A coat stand with coats."""
     name, paint = palette.wood()
     parts = Parts()
     parts.tube((0, 0, 0.24), 0.05, 0.2, paint, sides=12)
@@ -123,7 +123,7 @@ def workbench(palette: Palette) -> Piece:
 
 
 def car(palette: Palette) -> Piece:
-    """A small car, its side to the wall."""
+    """A small car with its side to the wall."""
     name, paint = palette.colour(*VIVID, "white", "black", "grey")
     width, depth = 3.3, 1.5
     half = width / 2
@@ -143,7 +143,7 @@ def car(palette: Palette) -> Piece:
 
 
 def bicycle(palette: Palette) -> Piece:
-    """A bicycle that leans against a wall."""
+    """A bicycle leaning against a wall."""
     name, paint = palette.colour(*VIVID, "black", "white")
     parts = Parts()
     middle = 0.25
@@ -162,7 +162,7 @@ def bicycle(palette: Palette) -> Piece:
 
 
 def box(palette: Palette) -> Piece:
-    """A cardboard box, or two on each other."""
+    """A cardboard box, or a stack of two."""
     name, paint = palette.colour("brown", "beige", "brown", "white", "blue", "red", "yellow")
     width, depth, height = palette.size(0.45, 0.65), palette.size(0.4, 0.5), palette.size(0.35, 0.5)
     half = width / 2
@@ -201,7 +201,7 @@ def rack(palette: Palette) -> Piece:
 
 
 def painting(palette: Palette) -> Piece:
-    """A framed picture to hang; its lower edge is at y = 0; the colour is the frame's."""
+    """A framed picture, labelled with the colour of the frame; the lower edge is at y = 0."""
     name, paint = palette.colour("black", "white", "brown", "yellow", "red", "blue", "green")
     wide, high = palette.size(0.55, 1.1), palette.size(0.5, 0.8)
     half = wide / 2
@@ -213,7 +213,7 @@ def painting(palette: Palette) -> Piece:
 
 
 def clock(palette: Palette) -> Piece:
-    """A round clock to hang; its lower edge is at y = 0."""
+    """A round wall clock; the lower edge is at y = 0."""
     name, paint = palette.colour("black", "red", "blue", "brown", "white", "green")
     radius = palette.size(0.18, 0.24)
     parts = Parts()
@@ -227,7 +227,7 @@ def clock(palette: Palette) -> Piece:
 
 
 def ceiling_lamp(palette: Palette) -> Piece:
-    """A lamp that hangs from the ceiling, which is at y = 0."""
+    """A ceiling lamp; the ceiling is at y = 0."""
     name, paint = palette.colour("white", "yellow", "beige", "red", "black", "blue")
     parts = Parts()
     parts.box((-0.01, -0.2, -0.01), (0.01, 0, 0.01), palette.dark)
@@ -247,7 +247,7 @@ def curtain(side: int, low: float, high: float, named: tuple[str, Paint]) -> Pie
 
 
 def radiator(width: float) -> Piece:
-    """A radiator for under a window."""
+    """A radiator below a window."""
     parts = Parts()
     count = max(3, int(width / 0.14))
     step = width / count

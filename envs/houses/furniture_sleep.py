@@ -9,7 +9,7 @@ from envs.houses.piece import Piece
 
 
 def table_lamp(palette: Palette) -> Piece:
-    """A lamp to stand on something."""
+    """A table lamp."""
     name, paint = palette.colour("white", "beige", "yellow", "red", "green", "blue", "orange")
     parts = Parts()
     parts.tube((0, 0, 0.11), 0.18, 0.06, palette.metal, top=0.02)
@@ -35,7 +35,7 @@ def nightstand(palette: Palette, named: tuple[str, Paint] | None = None) -> Piec
 
 
 def bed(palette: Palette, *, single: bool = False) -> Piece:
-    """A bed with headboard, mattress, blanket and pillows, between nightstands where it is double."""
+    """A bed with headboard, mattress, blanket and pillows; a double bed has nightstands."""
     name, blanket = palette.fabric()
     frame_name, frame = palette.wood()
     double = not single and palette.chance(0.7)
@@ -140,7 +140,7 @@ def dresser(palette: Palette) -> Piece:
 
 
 def office_chair(palette: Palette) -> Piece:
-    """A swivel chair on five castors; its back is at z = 0."""
+    """A swivel chair on five castors, with its back at z = 0."""
     name, paint = palette.fabric("black", "grey", "red", "blue", "green", "white", "orange")
     parts = Parts()
     middle = 0.28
@@ -167,7 +167,7 @@ def computer(palette: Palette) -> Piece:
 
 
 def desk(palette: Palette) -> Piece:
-    """A desk with drawers and a computer, and an office chair before it."""
+    """A desk with drawers and a computer, and an office chair in front."""
     name, paint = palette.painted_wood()
     width, depth = palette.size(1.2, 1.6), palette.size(0.62, 0.72)
     half = width / 2

@@ -1,4 +1,4 @@
-"""A whole house from a seed."""
+"""Making a whole house from a seed."""
 
 import numpy as np
 
@@ -14,19 +14,19 @@ from envs.scene import Door, Room, Scene
 from vln.errors import InputError
 
 VERSION = 2
-"""Stands for what a seed means; raised whenever the same seed gives another house."""
+"""Version of the generator, increased when the same seed gives another house."""
 SEEDS = 1_000_000
 TWO_STOREYS = 0.2
-"""Share of houses with stairs."""
+"""Fraction of houses with two storeys."""
 
 
 def house_name(seed: int) -> str:
-    """What episodes call the house of a seed."""
+    """Return the scene name of the house of a seed."""
     return f"house-{seed:06d}"
 
 
 def make_house(seed: int) -> Scene:
-    """The house of a seed: the same bytes in every process.
+    """Make the house of a seed; the result is the same to the byte in every process.
 
     Args:
         seed: 0 to 999,999.
@@ -60,12 +60,12 @@ def make_house(seed: int) -> Scene:
 
 
 def storeys_of(seed: int) -> int:
-    """How many storeys the house of a seed has, 1 or 2, without building it."""
+    """Return the number of storeys of the house of a seed, 1 or 2, without building it."""
     return 2 if np.random.default_rng([VERSION, seed, 1]).random() < TWO_STOREYS else 1
 
 
 def _storeys(rng: np.random.Generator, *, two: bool) -> tuple[list[Storey], Palette]:
-    """The plans of a house at their heights, and its colours."""
+    """Draw the storeys and the palette of a house."""
     if not two:
         plan = make_plan(rng)
         palette = Palette(rng)
@@ -82,7 +82,7 @@ def _storeys(rng: np.random.Generator, *, two: bool) -> tuple[list[Storey], Pale
 
 
 def _rooms(storey: Storey) -> list[Room]:
-    """The rooms of a storey."""
+    """Return the rooms of a storey."""
     return [
         Room(room.category, tuple(storey.outline(index)), storey.floor, storey.level)
         for index, room in enumerate(storey.plan.rooms)
@@ -90,7 +90,7 @@ def _rooms(storey: Storey) -> list[Room]:
 
 
 def _doors(storey: Storey) -> list[Door]:
-    """What joins the rooms of a storey, and the stairs up."""
+    """Return the doors of a storey, and the stairs up as a door."""
     first = storey.first
     doors = [
         Door(

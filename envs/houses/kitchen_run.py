@@ -1,23 +1,23 @@
-"""The fitted side of a kitchen: fridge, counters, sink and stove in one row along a wall."""
+"""Fitting a kitchen: fridge, counters, sink and stove in one row along a wall."""
 
 import math
 
 from envs.houses import furniture_kitchen as kitchen
-from envs.houses.adding import added
 from envs.houses.arrange import Furnisher
-from envs.houses.palette import Named, Palette
+from envs.houses.ordered_sum import ordered_sum
+from envs.houses.palette import NamedPaint, Palette
 from envs.houses.parts import Paint, Parts
 from envs.houses.piece import Piece, Pose
-from envs.houses.space import GAP, Space, Stretch
+from envs.houses.space import GAP, FreeSpace, Stretch
 
-LONGEST = 4.2
+LONGEST = 4.2  # metres of a row
 SHORTEST = 2.2
-TALL = 1.0  # metres, from which a unit may not stand before a window
+TALL = 1.0  # metres; higher units may not stand in front of a window
 CABINET = (1.48, 2.12)  # metres, lower and upper edge of wall cabinets
 
 
-def _free(space: Space) -> list[tuple[float, int, float, float]]:
-    """Stretches of wall without doors: (length, edge, from, to), longest first."""
+def _free(space: FreeSpace) -> list[tuple[float, int, float, float]]:
+    """Return intervals of walls without doors: (length, edge, start, end), longest first."""
     found = []
     for index, edge in enumerate(space.edges):
         doors = sorted(
@@ -32,10 +32,10 @@ def _free(space: Space) -> list[tuple[float, int, float, float]]:
 
 
 def _widths(palette: Palette, length: float) -> list[tuple[str, float]]:
-    """Units in a random order that fill a length."""
+    """Draw units in a random order that fill a length: (kind, width) of each."""
     fixed = [("stove", 0.6), ("sink", 0.8)]
     fixed.append(("fridge", 0.78))
-    spare = length - added(width for _, width in fixed)
+    spare = length - ordered_sum(width for _, width in fixed)
     count = max(1, math.ceil(spare / 1.2)) if spare > 0.25 else 0
     counters = [("counter", spare / count) for _ in range(count)]
     middle = [*fixed[:2], *counters]
@@ -45,7 +45,7 @@ def _widths(palette: Palette, length: float) -> list[tuple[str, float]]:
 
 
 def kitchen_run(furnisher: Furnisher) -> None:
-    """Fit out a free wall of a kitchen, the longest if possible; where none is long enough, its units stand apart."""
+    """Place the units of a kitchen along a free wall, the longest possible; separately if none is long enough."""
     palette, space = furnisher.space.palette, furnisher.space
     named, top = palette.painted_wood(), kitchen.worktop(palette)
     for length, index, start, _ in _free(space):
@@ -62,8 +62,8 @@ def kitchen_run(furnisher: Furnisher) -> None:
         furnisher.against_wall(_unit(palette, kind, width, named, top), "corner")
 
 
-def _fits_windows(space: Space, index: int, start: float, row: list[tuple[str, float]]) -> bool:
-    """Whether the tall units of a row stand clear of windows."""
+def _fits_windows(space: FreeSpace, index: int, start: float, row: list[tuple[str, float]]) -> bool:
+    """Return whether no tall unit of a row covers a window."""
     along = start
     for kind, width in row:
         if kind in {"stove", "fridge"} and not space.blank(index, along, along + width, TALL, 2.1):
@@ -73,11 +73,11 @@ def _fits_windows(space: Space, index: int, start: float, row: list[tuple[str, f
 
 
 def _build(
-    furnisher: Furnisher, index: int, start: float, row: list[tuple[str, float]], named: Named, top: Paint
+    furnisher: Furnisher, index: int, start: float, row: list[tuple[str, float]], named: NamedPaint, top: Paint
 ) -> bool:
-    """Put a row down as one group."""
+    """Place a row as one group; returns whether it fits."""
     palette, space = furnisher.space.palette, furnisher.space
-    total = added(width for _, width in row)
+    total = ordered_sum(width for _, width in row)
     group = Piece("", "", Parts(), total, 0.66, kitchen.COUNTER_HEIGHT, access=0.6)
     x = -total / 2
     for kind, width in row:
@@ -98,8 +98,8 @@ def _build(
     return True
 
 
-def _unit(palette: Palette, kind: str, width: float, named: Named, top: Paint) -> Piece:
-    """One unit of a row."""
+def _unit(palette: Palette, kind: str, width: float, named: NamedPaint, top: Paint) -> Piece:
+    """Make one unit of a row."""
     if kind == "stove":
         return kitchen.stove(palette)
     if kind == "fridge":
@@ -107,8 +107,8 @@ def _unit(palette: Palette, kind: str, width: float, named: Named, top: Paint) -
     return (kitchen.kitchen_sink if kind == "sink" else kitchen.counter)(palette, width, named, top)
 
 
-def _cabinet(furnisher: Furnisher, index: int, along: float, width: float, named: Named) -> None:
-    """A cabinet on the wall above a unit, if no window is there."""
+def _cabinet(furnisher: Furnisher, index: int, along: float, width: float, named: NamedPaint) -> None:
+    """Hang a cabinet on the wall above a unit unless a window is there."""
     space = furnisher.space
     low, high = CABINET
     if not space.blank(index, along + 0.01, along + width - 0.01, low, high):

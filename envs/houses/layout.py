@@ -1,4 +1,4 @@
-"""A scene as a floor plan: which room a point is in, which doors it has, what stands in it."""
+"""Geometric queries on the rooms and doors of a scene."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -7,18 +7,18 @@ import numpy as np
 
 from envs.scene import Scene, SceneObject
 
-AHEAD = 0.75  # cosine from which a door counts as straight ahead, and sine from which it counts as to the side
-BEYOND = 0.2  # metres that a door lies further along than where one comes in, to be met on the way
+AHEAD = 0.75  # least cosine for a door straight ahead, and least sine for a door at the side
+BEYOND = 0.2  # metres along the walk after which a door counts as passed
 
 
 @dataclass(frozen=True)
 class Exit:
-    """A door seen from one of its rooms.
+    """A door as an exit of one of its rooms.
 
     Attributes:
         door: Index into the scene's doors.
-        room: Index of the room behind it.
-        centre: (2,) float64, x and z of its middle.
+        room: Index of the room behind the door.
+        centre: (2,) float64, x and z of the middle of the door.
         outward: (2,) float64, unit vector out of the room, x and z.
     """
 
@@ -29,16 +29,16 @@ class Exit:
 
 
 class Layout:
-    """Questions about the rooms of a scene.
+    """Answers queries about the rooms of a scene.
 
     Args:
-        scene: With rooms, doors and objects.
+        scene: A scene with rooms, doors and objects.
     """
 
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
         self._outlines = [np.asarray(room.polygon, dtype=np.float64) for room in scene.rooms]
-        # The edges of all rooms in one row: points are looked up in one go.
+        # The edges of all rooms are concatenated, so that `rooms_at` is vectorised over rooms.
         self._begins = np.concatenate(self._outlines)
         self._ends = np.concatenate([np.roll(outline, -1, axis=0) for outline in self._outlines])
         self._firsts = np.cumsum([0, *(len(outline) for outline in self._outlines[:-1])])
@@ -47,21 +47,21 @@ class Layout:
 
     @cached_property
     def storeys(self) -> int:
-        """How many floors there are."""
+        """Number of storeys."""
         return len({room.storey for room in self.scene.rooms})
 
     def category(self, room: int) -> str:
-        """What a room is."""
+        """Return the category of a room."""
         return self.scene.rooms[room].category
 
     def rooms_at(self, points: np.ndarray) -> np.ndarray:
-        """The rooms of points.
+        """Return the room of each point.
 
         Args:
-            points: (n, 3) float, feet.
+            points: (n, 3) float, positions of feet.
 
         Returns:
-            (n,) int64, -1 in walls, doorways, on stairs between storeys, and outside.
+            (n,) int64 indices; -1 in walls, in doorways, on stairs between storeys, and outside.
         """
         crossed = _crossed(points[:, [0, 2]], self._begins, self._ends)
         inside = np.add.reduceat(crossed.astype(np.int64), self._firsts, axis=1) % 2 == 1
@@ -69,53 +69,53 @@ class Layout:
         return np.where(inside.any(1), inside.argmax(1), -1)
 
     def wall_behind(self, thing: SceneObject, direction: np.ndarray) -> bool:
-        """Whether an object stands with its back to a wall of its room, seen against a direction (x, z)."""
+        """Return whether a wall of its room is behind an object, on the side of `direction` (x, z)."""
         low, high = np.array([thing.low[0], thing.low[2]]), np.array([thing.high[0], thing.high[2]])
         back = (low + high) / 2 + direction * ((high - low) / 2 + 0.35)
         return not bool(_inside(back[None], self._outlines[thing.room])[0])
 
     def side(self, exit_: Exit, travel: np.ndarray) -> str:
-        """On which hand a door is for someone who walks in a direction: left, right, ahead, or "" for behind."""
+        """Return the side of a door relative to the direction of walking: left, right, ahead, or "" for behind."""
         if exit_.outward @ travel > AHEAD:
             return "ahead"
         turn = left(travel) @ exit_.outward
         return "left" if turn > AHEAD else "right" if turn < -AHEAD else ""
 
     def doors_on(self, room: int, side: str, travel: np.ndarray, start: np.ndarray) -> list[Exit]:
-        """The doors of a room on one hand, in the order in which they are met.
+        """Return the doors of a room on one side, in the order of the walk.
 
         Args:
             room: Index of the room.
             side: left, right or ahead.
             travel: (2,) float64, unit vector of walking, x and z.
-            start: (2,) float64, where the walk begins, x and z.
+            start: (2,) float64, start of the walk, x and z.
         """
         met = [exit_ for exit_ in self.exits[room] if self.side(exit_, travel) == side]
         met = [exit_ for exit_ in met if (exit_.centre - start) @ travel > BEYOND]
         return sorted(met, key=lambda exit_: float((exit_.centre - start) @ travel))
 
     def entry(self, room: int, way: Exit) -> Exit:
-        """A door of a room, seen from the room behind it."""
+        """Return the exit of a room as seen from the room behind it."""
         return next(back for back in self.exits[way.room] if back.door == way.door and back.room == room)
 
     def size(self, room: int) -> np.ndarray:
-        """(2,) float64, metres along x and z of a room's box."""
+        """Return the size of a room's bounding box along x and z, (2,) float64, metres."""
         return np.ptp(self._outlines[room], axis=0)
 
     def middle(self, room: int) -> np.ndarray:
-        """(2,) float64, x and z of the middle of a room's box."""
+        """Return the centre of a room's bounding box, x and z, (2,) float64."""
         outline = self._outlines[room]
         return (outline.min(0) + outline.max(0)) / 2
 
     def rectangular(self, room: int) -> bool:
-        """Whether a room is no L or T, so that its doors on one hand are in one row."""
+        """Return whether a room is a rectangle, so that its doors on one side are in one row."""
         outline = self._outlines[room]
         ends = np.roll(outline, -1, axis=0)
         area = abs(float((outline[:, 0] * ends[:, 1] - ends[:, 0] * outline[:, 1]).sum())) / 2
         return area > 0.95 * float(self.size(room).prod())
 
     def exit(self, room: int, into: int, near: np.ndarray) -> Exit | None:
-        """The door between two rooms that is nearest to a point (x, z), seen from the first."""
+        """Return the exit from one room into another that is nearest to a point (x, z); None if there is none."""
         doors = [exit_ for exit_ in self.exits[room] if exit_.room == into]
         return min(doors, key=lambda exit_: float(np.linalg.norm(exit_.centre - near)), default=None)
 
@@ -130,17 +130,17 @@ class Layout:
 
 
 def left(direction: np.ndarray) -> np.ndarray:
-    """A direction (x, z) turned by 90 degrees to the left; y is up, so left of -z is -x."""
+    """Rotate a direction (x, z) by 90 degrees to the left; y is up, so left of -z is -x."""
     return np.array([direction[1], -direction[0]])
 
 
-def gap(first: SceneObject, second: SceneObject) -> float:
-    """Metres between the boxes of two objects, on the floor."""
+def box_gap(first: SceneObject, second: SceneObject) -> float:
+    """Return the horizontal distance between the bounding boxes of two objects in metres."""
     return float(np.linalg.norm([_apart(first, second, axis) for axis in (0, 2)]))
 
 
 def box_distance(thing: SceneObject, points: np.ndarray) -> np.ndarray:
-    """(n,) metres from points (n, 2), x and z, to the box of an object, on the floor."""
+    """Return the horizontal distances from points (n, 2), x and z, to the bounding box of an object, (n,) metres."""
     low, high = np.array([thing.low[0], thing.low[2]]), np.array([thing.high[0], thing.high[2]])
     return np.linalg.norm(np.maximum(np.maximum(low - points, points - high), 0), axis=1)
 
@@ -150,12 +150,12 @@ def _apart(first: SceneObject, second: SceneObject, axis: int) -> float:
 
 
 def _inside(points: np.ndarray, outline: np.ndarray) -> np.ndarray:
-    """(n,) bool, whether points (n, 2) are in a polygon (k, 2): a ray from there crosses an odd number of its edges."""
+    """Return whether points (n, 2) are in a polygon (k, 2), (n,) bool: a ray crosses an odd number of edges."""
     return _crossed(points, outline, np.roll(outline, -1, axis=0)).sum(1) % 2 == 1
 
 
 def _crossed(points: np.ndarray, begins: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """(n, k) bool, whether rays from points (n, 2) towards larger x cross edges from `begins` to `ends`, (k, 2)."""
+    """Return whether rays from points (n, 2) along +x cross edges from `begins` to `ends`, (k, 2); (n, k) bool."""
     x, z = points[:, :1], points[:, 1:]
     spans = (begins[:, 1] > z) != (ends[:, 1] > z)
     rise = np.where(ends[:, 1] == begins[:, 1], 1.0, ends[:, 1] - begins[:, 1])
@@ -163,7 +163,7 @@ def _crossed(points: np.ndarray, begins: np.ndarray, ends: np.ndarray) -> np.nda
 
 
 def _outward(outline: np.ndarray, point: np.ndarray) -> np.ndarray:
-    """(2,) unit vector out of a polygon through its edge nearest to a point."""
+    """Return the outward unit normal of the edge of a polygon that is nearest to a point, (2,)."""
     ends = np.roll(outline, -1, axis=0)
     along = ends - outline
     length = np.maximum((along**2).sum(1), 1e-12)

@@ -1,7 +1,7 @@
-"""Tasks of many houses, made in processes of their own.
+"""Making the tasks of many houses in subprocesses.
 
-They are started as commands rather than by `multiprocessing`, which would import the main module of whoever asks again
-in each of them: a script without a main guard would start itself over and over.
+They are started as commands, not by `multiprocessing`, which imports the main module again in each process: a script
+without a main guard would start itself recursively.
 """
 
 import json
@@ -20,14 +20,14 @@ COMMAND = "import sys; sys.path.insert(0, sys.argv[1]); from envs.houses.making 
 Job = tuple[str, str, int, int]  # the arguments of `envs.houses.dataset.house_rows`
 
 
-def made_by(workers: int, jobs: Sequence[Job]) -> Iterator[list[dict[str, Any]]]:
-    """The rows of each job, in order, made by so many processes.
+def make_in_processes(workers: int, jobs: Sequence[Job]) -> Iterator[list[dict[str, Any]]]:
+    """Iterate over the rows of each job, in order, computed by a number of processes.
 
     Raises:
-        RuntimeError: If a process ends before its work is done; it has said why on standard error.
+        RuntimeError: If a process ends before its work is done; its error message is on standard error.
     """
     command = [sys.executable, "-c", COMMAND, str(ROOT)]
-    with ignoring_interrupts():  # they are ended below
+    with ignoring_interrupts():  # the processes are killed below
         processes = [Popen(command, stdin=PIPE, stdout=PIPE, text=True) for _ in range(workers)]
     try:
         for number, process in enumerate(processes):
@@ -54,7 +54,7 @@ def _answer(process: Popen[str]) -> list[dict[str, Any]]:
 
 
 def _end(process: Popen[str]) -> None:
-    """See that a process is gone, done or not."""
+    """Kill a process, finished or not, and close its pipes."""
     process.kill()
     process.wait()
     for pipe in (process.stdin, process.stdout):
@@ -63,7 +63,7 @@ def _end(process: Popen[str]) -> None:
 
 
 def answer() -> None:
-    """What each process does: a line for each job of standard input."""
+    """Run in a subprocess: print a line of JSON for each job of standard input."""
     from envs.houses.dataset import house_rows
 
     lines = sys.stdout

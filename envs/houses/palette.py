@@ -1,4 +1,4 @@
-"""Colours and materials of one house."""
+"""Drawing the colours, materials and sizes of one house."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from envs.houses.categories import COLOURS, Rgb
 from envs.houses.parts import Paint
 from envs.houses.textures import TEXTURE
 
-# Pale tints of walls, so that furniture stands out.
+# Walls have pale tints, so that furniture stands out.
 WALL_TINTS: dict[str, tuple[Rgb, ...]] = {
     "white": ((244, 243, 239), (238, 236, 228)),
     "beige": ((233, 220, 196), (226, 210, 182)),
@@ -33,15 +33,15 @@ VIVID = ("red", "orange", "yellow", "green", "turquoise", "blue", "purple", "pin
 PLAIN = ("white", "black", "grey", "brown", "beige")
 ALL = VIVID + PLAIN
 
-Named = tuple[str, Paint]
-"""The name of a colour and one shade of it."""
+NamedPaint = tuple[str, Paint]
+"""The name of a colour, and a paint of that colour."""
 
 
 class Palette:
-    """Draws sizes, choices and colours from one stream of random numbers, true to a house's materials.
+    """Draws sizes, choices and colours, consistent with the materials of a house, from one random generator.
 
     Args:
-        rng: The stream; every call draws from it.
+        rng: The generator; every call draws from it.
     """
 
     def __init__(self, rng: np.random.Generator) -> None:
@@ -51,56 +51,56 @@ class Palette:
         self.door = self.wood() if self.chance(0.6) else self.colour("white")
         self.front_door = self.colour("red", "green", "blue", "brown", "black", "yellow", "turquoise")
         name, paint = self.wall()
-        self.stair_walls: Named = name, paint.textured(TEXTURE["plaster"], 1.2)
+        self.stair_walls: NamedPaint = name, paint.textured(TEXTURE["plaster"], 1.2)
         self.metal = Paint(176, 178, 182)
         self.dark = Paint(48, 48, 52)
 
     def chance(self, probability: float) -> bool:
-        """Whether something happens."""
+        """Return True with a probability."""
         return bool(self.rng.random() < probability)
 
     def index(self, count: int) -> int:
-        """One of the numbers below `count`."""
+        """Draw an integer from 0 to `count` - 1."""
         return int(self.rng.random() * count)
 
     def size(self, low: float, high: float) -> float:
-        """A length in whole centimetres."""
+        """Draw a length in metres, rounded to centimetres."""
         return round(low + (high - low) * self.rng.random(), 2)
 
     def one(self, *options: str) -> str:
-        """One of several names."""
+        """Draw one of several names."""
         return options[self.index(len(options))]
 
     def paint(self, name: str) -> Paint:
-        """A shade of a colour."""
+        """Draw a shade of a colour."""
         dark, light = COLOURS[name]
         part = self.rng.random()
         red, green, blue = (a + (b - a) * part for a, b in zip(dark, light, strict=True))
         return Paint(red, green, blue)
 
-    def colour(self, *names: str) -> Named:
-        """A shade of one of several colours; of any where none is named."""
+    def colour(self, *names: str) -> NamedPaint:
+        """Draw a shade of one of several colours; of any colour if none is given."""
         name = self.one(*(names or ALL))
         return name, self.paint(name)
 
-    def fabric(self, *names: str) -> Named:
-        """Upholstery, more often vivid than not."""
+    def fabric(self, *names: str) -> NamedPaint:
+        """Draw an upholstery fabric, more often vivid than plain."""
         name, paint = self.colour(*(names or (VIVID if self.chance(0.65) else PLAIN)))
         return name, paint.textured(TEXTURE["fabric"], 0.5)
 
-    def wood(self) -> Named:
-        """One of the house's woods."""
+    def wood(self) -> NamedPaint:
+        """Draw one of the house's three woods."""
         name, rgb = self._woods[self.index(3)]
         factor = 0.94 + 0.12 * self.rng.random()
         red, green, blue = (min(255.0, channel * factor) for channel in rgb)
         return name, Paint(red, green, blue, TEXTURE["wood"], 0.8)
 
-    def painted_wood(self) -> Named:
-        """Wood, or paint in a colour."""
+    def painted_wood(self) -> NamedPaint:
+        """Draw a wood or a colour of paint."""
         return self.wood() if self.chance(0.5) else self.colour()
 
-    def wall(self, *names: str) -> Named:
-        """A tint for walls."""
+    def wall(self, *names: str) -> NamedPaint:
+        """Draw a tint for walls."""
         name = self.one(*(names or tuple(WALL_TINTS)))
         tints = WALL_TINTS[name]
         return name, Paint(*tints[self.index(len(tints))])

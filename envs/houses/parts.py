@@ -1,7 +1,7 @@
-"""Solid parts of furniture, told one by one and made triangles at once.
+"""Primitive solids of furniture, collected one by one and converted to faces all at once.
 
-Local frame of a piece: x to its right, y up, z to its front. Its back is at z = 0, its middle at x = 0, the floor at
-y = 0.
+The local frame of a piece has x to the right, y up and z to the front. The back of the piece is at z = 0, its middle
+at x = 0, the floor at y = 0.
 """
 
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ Rect = tuple[float, float, float, float]
 # Corner c of a box has x from bit 0, y from bit 1, z from bit 2; faces +x, -x, +y, -y, +z, -z.
 # Faces run counter-clockwise seen from outside.
 BOX_FACES = np.array([[5, 1, 3, 7], [0, 4, 6, 2], [2, 6, 7, 3], [0, 1, 5, 4], [4, 5, 7, 6], [1, 0, 2, 3]])
-# Which local axes a texture runs along on a face whose normal is x, y or z.
+# Local axes of u and v on a face whose normal is x, y or z.
 U_AXIS, V_AXIS = np.array([2, 0, 0]), np.array([1, 2, 1])
 SIDES = (8, 12)
 BALL_SIDES = 8
@@ -23,14 +23,14 @@ BALL_RINGS = np.radians([-80.0, -32.0, 20.0, 72.0])
 
 
 class Paint(NamedTuple):
-    """What a surface looks like.
+    """Colour and texture of a surface.
 
     Attributes:
         red: 0 to 255.
         green: 0 to 255.
         blue: 0 to 255.
         texture: Index into the textures of all houses, -1 for none.
-        scale: Metres that one repetition of the texture covers.
+        scale: Metres covered by one repetition of the texture.
     """
 
     red: float
@@ -40,18 +40,18 @@ class Paint(NamedTuple):
     scale: float = 1.0
 
     def textured(self, texture: int, scale: float = 1.0) -> "Paint":
-        """The same colour with a texture."""
+        """Return the same colour with a texture."""
         return Paint(self.red, self.green, self.blue, texture, scale)
 
     def shaded(self, factor: float) -> "Paint":
-        """Darker or lighter by a factor."""
+        """Return the paint with its colour multiplied by a factor."""
         red, green, blue = (min(255.0, channel * factor) for channel in self[:3])
         return Paint(red, green, blue, self.texture, self.scale)
 
 
 @dataclass
 class Parts:
-    """Parts of one piece in its local frame; every list holds rows of numbers that end with the paint."""
+    """The parts of one piece in its local frame. Every list holds rows of numbers that end with the paint."""
 
     boxes: list[tuple[float, ...]] = field(default_factory=list)
     soft: list[tuple[float, ...]] = field(default_factory=list)
@@ -60,16 +60,16 @@ class Parts:
     panels: list[tuple[float, ...]] = field(default_factory=list)
 
     def box(self, low: Point, high: Point, paint: Paint) -> None:
-        """A box between two corners."""
+        """Add a box between two corners."""
         rect = (low[0], low[2], high[0], high[2])
         self.boxes.append((*rect, *rect, low[1], high[1], *paint))
 
     def taper(self, bottom: Rect, top: Rect, y: tuple[float, float], paint: Paint) -> None:
-        """A solid between two level rectangles (x0, z0, x1, z1): tapered legs, slanted backs, lamp shades."""
+        """Add a solid between two horizontal rectangles (x0, z0, x1, z1): tapered legs, slanted backs, lamp shades."""
         self.boxes.append((*bottom, *top, *y, *paint))
 
     def cushion(self, low: Point, high: Point, paint: Paint, bevel: float = 0.03) -> None:
-        """A box with bevelled edges; the bevel must be less than half its smallest side."""
+        """Add a box with bevelled edges; the bevel must be less than half the smallest side."""
         self.soft.append((*low, *high, bevel, *paint))
 
     def tube(
@@ -84,44 +84,44 @@ class Parts:
         flat: float = 1.0,
         sides: int = 8,
     ) -> None:
-        """A round solid from `base` along an axis.
+        """Add a cylinder or truncated cone from `base` along an axis.
 
         Args:
-            base: Middle of its first end.
+            base: Centre of the first end.
             length: Metres along the axis.
-            radius: Of its first end.
-            paint: What it looks like.
-            top: Radius of its other end; the same where not given.
+            radius: Radius of the first end.
+            paint: Colour and texture.
+            top: Radius of the other end; None for the same.
             axis: 0 along x, 1 along y, 2 along z.
-            flat: Stretches it across its second direction: z, x or y for axis y, z or x.
-            sides: One of `SIDES`.
+            flat: Factor of the radius along the second direction: z, x or y for axis y, z or x.
+            sides: Number of sides, one of `SIDES`.
         """
         other = radius if top is None else top
         self.tubes[sides].append((*base, length, radius, other, flat, axis, *paint))
 
     def ball(self, centre: Point, radii: Point, paint: Paint) -> None:
-        """An ellipsoid."""
+        """Add an ellipsoid."""
         self.balls.append((*centre, *radii, *paint))
 
     def front_panel(self, x: tuple[float, float], y: tuple[float, float], z: float, paint: Paint) -> None:
-        """One rectangle that faces the front and shows a whole texture."""
+        """Add a rectangle that faces the front and shows a whole texture."""
         (x0, x1), (y0, y1) = x, y
         self.panels.append((x0, y0, z, x1, y0, z, x1, y1, z, x0, y1, z, *paint))
 
     def top_panel(self, x: tuple[float, float], z: tuple[float, float], y: float, paint: Paint) -> None:
-        """One rectangle that faces up and shows a whole texture, its lower edge to the front."""
+        """Add a rectangle that faces up and shows a whole texture, its lower edge to the front."""
         (x0, x1), (z0, z1) = x, z
         self.panels.append((x0, y, z1, x1, y, z1, x1, y, z0, x0, y, z0, *paint))
 
 
 class Quads(NamedTuple):
-    """Four-cornered faces, counter-clockwise from outside.
+    """Quadrilateral faces, counter-clockwise seen from outside.
 
     Attributes:
         corners: (n, 4, 3) metres.
-        normals: (n, 4, 3) unit, for light.
+        normals: (n, 4, 3) unit vectors, for light.
         uv: (n, 4, 2) texture coordinates.
-        row: (n,) int64, the part that each belongs to.
+        row: (n,) int64, row of the part of each face.
         paint: (n, 4) red, green, blue, texture.
     """
 
@@ -133,13 +133,13 @@ class Quads(NamedTuple):
 
 
 def face_normals(corners: np.ndarray) -> np.ndarray:
-    """Unit normals (n, 3) of flat faces (n, 4, 3), by the diagonals, so that two corners may coincide."""
+    """Return unit normals (n, 3) of flat faces (n, 4, 3), from the diagonals so that two corners may coincide."""
     normal = np.cross(corners[:, 2] - corners[:, 0], corners[:, 3] - corners[:, 1])
     return normal / np.linalg.norm(normal, axis=1, keepdims=True)
 
 
 def _flat(corners: np.ndarray, row: np.ndarray, rows: np.ndarray) -> Quads:
-    """Flat faces with textures laid along the axes."""
+    """Return flat faces with texture coordinates along the axes."""
     normal = face_normals(corners)
     axis = np.abs(normal).argmax(1)
     scale = rows[row, -1, None]
@@ -150,7 +150,7 @@ def _flat(corners: np.ndarray, row: np.ndarray, rows: np.ndarray) -> Quads:
 
 
 def box_quads(rows: np.ndarray) -> Quads:
-    """Faces of boxes and tapers."""
+    """Return the faces of boxes and tapers."""
     corner = np.empty((len(rows), 8, 3))
     for index in range(8):
         level = 4 if index & 2 else 0
@@ -163,7 +163,7 @@ def box_quads(rows: np.ndarray) -> Quads:
 
 
 def _bevel_faces() -> np.ndarray:
-    """Faces (26, 4) of a bevelled box; corner 3 c + a is corner c of the box as the face across axis a has it."""
+    """Return the faces (26, 4) of a bevelled box; corner 3 c + a belongs to box corner c and the face across axis a."""
     faces = [[3 * corner + side // 2 for corner in quad] for side, quad in enumerate(BOX_FACES.tolist())]
     solid = np.array([[corner >> axis & 1 for axis in range(3)] for corner in range(8)]) - 0.5
     for axis in range(3):
@@ -184,7 +184,7 @@ BEVEL_FACES = _bevel_faces()
 
 
 def soft_quads(rows: np.ndarray) -> Quads:
-    """Faces of bevelled boxes; a corner's cut is a quad whose last two corners coincide."""
+    """Return the faces of bevelled boxes; a bevelled corner is a quad whose last two corners coincide."""
     low, high, bevel = rows[:, 0:3], rows[:, 3:6], rows[:, 6]
     corner = np.empty((len(rows), 24, 3))
     for index in range(8):
@@ -198,16 +198,16 @@ def soft_quads(rows: np.ndarray) -> Quads:
 
 
 def _rings(centre: np.ndarray, radius: np.ndarray, height: np.ndarray, sides: int) -> tuple[np.ndarray, np.ndarray]:
-    """Closed solids of revolution about y from k rings; ends are flat.
+    """Build closed solids of revolution about y from k rings, with flat ends.
 
     Args:
-        centre: (n, 3).
-        radius: (n, k, 2) along x and along z.
-        height: (n, k) from the centre.
-        sides: Corners of a ring, even.
+        centre: (n, 3) centres.
+        radius: (n, k, 2) radii of the rings along x and along z.
+        height: (n, k) heights of the rings above the centre.
+        sides: Number of corners of a ring, even.
 
     Returns:
-        Corners (n, faces, 4, 3) and directions (n, faces, 4, 3) that normals have on the sides.
+        Corners (n, faces, 4, 3) and unit normals (n, faces, 4, 3), smooth around the sides.
     """
     angle = np.arange(sides) * (2 * np.pi / sides)
     around = np.stack([np.cos(angle), np.sin(angle)], 1)
@@ -236,19 +236,19 @@ def _rings(centre: np.ndarray, radius: np.ndarray, height: np.ndarray, sides: in
 
 
 def _round(corners: np.ndarray, normals: np.ndarray, rows: np.ndarray) -> Quads:
-    """Round faces with textures laid along the axes and light that runs around them."""
+    """Return faces with texture coordinates along the axes and the given smooth normals."""
     row = np.repeat(np.arange(len(rows)), corners.shape[1])
     flat = _flat(corners.reshape(-1, 4, 3), row, rows)
     return flat._replace(normals=normals.reshape(-1, 4, 3))
 
 
 def tube_quads(rows: np.ndarray, sides: int) -> Quads:
-    """Faces of round solids along any axis."""
+    """Return the faces of cylinders and truncated cones along any axis."""
     count = len(rows)
     radius = rows[:, 4:6, None] * np.stack([np.ones(count), rows[:, 6]], 1)[:, None]
     height = np.stack([np.zeros(count), rows[:, 3]], 1)
     corners, normals = _rings(np.zeros((count, 3)), radius, height, sides)
-    # A cyclic exchange of axes is a rotation, so faces keep their outsides: y becomes the tube's axis.
+    # A cyclic permutation of axes is a rotation, so faces keep their winding: y becomes the tube's axis.
     turn = (np.arange(3)[None] + 1 - rows[:, 7:8].astype(np.int64)) % 3
     turn = turn[:, None, None]
     corners = np.take_along_axis(corners, turn, 3) + rows[:, None, None, 0:3]
@@ -256,14 +256,14 @@ def tube_quads(rows: np.ndarray, sides: int) -> Quads:
 
 
 def ball_quads(rows: np.ndarray) -> Quads:
-    """Faces of ellipsoids."""
+    """Return the faces of ellipsoids."""
     ring = np.stack([np.cos(BALL_RINGS), np.sin(BALL_RINGS)], 1)
     radius = rows[:, None, [3, 5]] * ring[None, :, :1]
     return _round(*_rings(rows[:, 0:3], radius, rows[:, 4:5] * ring[None, :, 1], BALL_SIDES), rows)
 
 
 def panel_quads(rows: np.ndarray) -> Quads:
-    """Rectangles that show a whole texture."""
+    """Return rectangles that show a whole texture."""
     flat = _flat(rows[:, :12].reshape(-1, 4, 3), np.arange(len(rows)), rows)
     whole = np.array([[0.0, 1.0], [1.0, 1.0], [1.0, 0.0], [0.0, 0.0]])
     return flat._replace(uv=np.broadcast_to(whole, flat.uv.shape))

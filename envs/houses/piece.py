@@ -1,4 +1,4 @@
-"""Pieces of furniture before and after they have a place."""
+"""Pieces of furniture and their poses."""
 
 import math
 from dataclasses import dataclass, field
@@ -11,17 +11,17 @@ Footprint = tuple[float, float, float, float]
 
 @dataclass
 class Piece:
-    """Something with a name, in its local frame, and what stands on or around it.
+    """A labelled piece of furniture in its local frame, with the pieces on and around it.
 
     Attributes:
-        category: What it is.
-        colour: Name of its colour.
-        parts: What it is made of.
-        width: Metres along x, about its middle, with what belongs to it.
-        depth: Metres along z from its back, with what belongs to it.
-        height: Metres.
-        members: What belongs to it: a piece and its place in this piece's frame.
-        access: Metres of floor before it to be kept free, so that one can walk up to it.
+        category: Category of the object.
+        colour: Name of the colour.
+        parts: Its primitive solids.
+        width: Metres along x, centred, including members.
+        depth: Metres along z from the back, including members.
+        height: Metres, without members.
+        members: Attached pieces, each with its pose in this piece's frame.
+        access: Metres of floor in front to be kept free, so that a body can reach the piece.
     """
 
     category: str
@@ -35,22 +35,22 @@ class Piece:
 
     @property
     def reach(self) -> float:
-        """Height of its top with what stands on it, metres."""
+        """Height of the top including members, metres."""
         return max([self.height, *(pose.y + member.reach for member, pose in self.members)])
 
     def put(self, piece: "Piece", x: float, y: float, z: float, yaw: float = 0.0) -> None:
-        """Let a piece belong to this one, its origin at a place in this one's frame."""
+        """Attach a piece with its origin at a point of this piece's frame."""
         self.members.append((piece, Pose(x, y, z, yaw)))
 
 
 class Pose(NamedTuple):
-    """A place and a direction.
+    """A position and a heading.
 
     Attributes:
         x: Metres.
         y: Metres.
         z: Metres.
-        yaw: Radians about +y; 0 lets the front face +z, positive turns it towards +x.
+        yaw: Radians about +y; at 0 the front faces +z, positive angles turn it towards +x.
     """
 
     x: float
@@ -67,17 +67,17 @@ class Pose(NamedTuple):
         return math.cos(self.yaw), math.sin(self.yaw)
 
     def point(self, x: float, z: float) -> tuple[float, float]:
-        """Where a place in the local frame is, x and z."""
+        """Transform a point (x, z) from the local frame."""
         cos, sin = self.turn
         return self.x + cos * x + sin * z, self.z - sin * x + cos * z
 
     def compose(self, inner: "Pose") -> "Pose":
-        """The pose of something at `inner` in the frame of this."""
+        """Transform a pose from the local frame."""
         x, z = self.point(inner.x, inner.z)
         return Pose(x, self.y + inner.y, z, self.yaw + inner.yaw)
 
     def footprint(self, width: float, depth: float, front: float = 0.0) -> Footprint:
-        """Box (x0, z0, x1, z1) of a piece `width` wide and `depth + front` deep here."""
+        """Return the box (x0, z0, x1, z1) of a piece `width` wide and `depth + front` deep at this pose."""
         corners = [self.point(x, z) for x in (-width / 2, width / 2) for z in (0.0, depth + front)]
         xs, zs = [x for x, _ in corners], [z for _, z in corners]
         return min(xs), min(zs), max(xs), max(zs)

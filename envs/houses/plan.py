@@ -1,11 +1,11 @@
-"""Floor plans: what the rooms of a blocks are for, the walls between them, the doors and windows in the walls."""
+"""Floor plans: categories of rooms, walls between them, and doors and windows in the walls."""
 
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from envs.houses.adding import added
 from envs.houses.blocks import Blocks, make_blocks
+from envs.houses.ordered_sum import ordered_sum
 from envs.houses.purposes import assign
 
 WALL = 0.1  # metres, thickness
@@ -16,14 +16,14 @@ OPEN = ("living room", "kitchen", "dining room")
 
 @dataclass(frozen=True)
 class Segment:
-    """A straight stretch of wall between two rooms, or a room and the outside.
+    """A straight wall segment between two rooms, or between a room and the outside.
 
     Attributes:
-        along: 0 where it runs along x, 1 along z.
-        at: Where its middle lies across, metres.
-        low: Where it starts.
-        high: Where it ends.
-        rooms: What is on the side of smaller and of larger coordinates; -1 is outside.
+        along: Axis of the segment, 0 for x, 1 for z.
+        at: Coordinate of its centre line on the other axis, metres.
+        low: Start along the axis, metres.
+        high: End along the axis, metres.
+        rooms: Rooms on the side of smaller and of larger coordinates; -1 is outside.
     """
 
     along: int
@@ -34,7 +34,7 @@ class Segment:
 
     @property
     def length(self) -> float:
-        """Metres."""
+        """Length in metres."""
         return self.high - self.low
 
 
@@ -45,10 +45,10 @@ class Opening:
     Attributes:
         kind: "door", "arch" (wide, without a frame), "entrance" (the closed front door) or "window".
         segment: The wall.
-        centre: Where its middle is along the wall.
-        width: Metres, clear.
-        low: Height of its lower edge above the floor.
-        high: Height of its upper edge.
+        centre: Coordinate of its middle along the wall, metres.
+        width: Clear width, metres.
+        low: Height of the lower edge above the floor.
+        high: Height of the upper edge.
     """
 
     kind: str
@@ -60,12 +60,12 @@ class Opening:
 
     @property
     def passable(self) -> bool:
-        """Whether one can walk through it."""
+        """Whether it is a gap, so that a body can walk through."""
         return self.kind in {"door", "arch"}
 
     @property
     def point(self) -> tuple[float, float]:
-        """x, z of its middle."""
+        """x, z of the middle."""
         return (self.centre, self.segment.at) if self.segment.along == 0 else (self.segment.at, self.centre)
 
 
@@ -74,10 +74,10 @@ class PlanRoom:
     """A room of the plan.
 
     Attributes:
-        category: What it is for.
-        rects: Rectangles (x0, z0, x1, z1) in metres between the middles of walls.
-        polygon: Corners (x, z) of its outline between the middles of walls, with the room to the left when walked
-            along in order and seen with x to the right and z up.
+        category: Category of the room.
+        rects: Rectangles (x0, z0, x1, z1) in metres between the centre lines of walls.
+        polygon: Corners (x, z) of the outline on the centre lines of walls, counter-clockwise with x to the right and z
+            up.
         inner: The same on the faces of the walls.
     """
 
@@ -88,13 +88,13 @@ class PlanRoom:
 
     @property
     def area(self) -> float:
-        """Square metres."""
-        return added((x1 - x0) * (z1 - z0) for x0, z0, x1, z1 in self.rects)
+        """Area in square metres."""
+        return ordered_sum((x1 - x0) * (z1 - z0) for x0, z0, x1, z1 in self.rects)
 
 
 @dataclass
 class Plan:
-    """One storey."""
+    """The plan of one storey."""
 
     rooms: list[PlanRoom]
     segments: list[Segment]
@@ -103,26 +103,26 @@ class Plan:
 
     @property
     def doors(self) -> list[Opening]:
-        """Openings that can be walked through."""
+        """Openings that a body can walk through."""
         return [opening for opening in self.openings if opening.passable]
 
 
 class _Cells:
-    """The plan on the grid of all its coordinates."""
+    """The plan on an irregular grid through all corners of its rectangles."""
 
     def __init__(self, blocks: Blocks) -> None:
-        rects = [rect for space in blocks.spaces for rect in space.rects]
+        rects = [rect for space in blocks.rooms for rect in space.rects]
         self.xs = sorted({x for rect in rects for x in (rect[0], rect[2])})
         self.zs = sorted({z for rect in rects for z in (rect[1], rect[3])})
         self.owner = np.full((len(self.xs) + 1, len(self.zs) + 1), -1)
-        for index, space in enumerate(blocks.spaces):
+        for index, space in enumerate(blocks.rooms):
             for x0, z0, x1, z1 in space.rects:
                 columns = slice(self.xs.index(x0) + 1, self.xs.index(x1) + 1)
                 rows = slice(self.zs.index(z0) + 1, self.zs.index(z1) + 1)
                 self.owner[columns, rows] = index
 
     def segments(self) -> list[Segment]:
-        """Walls wherever two neighbouring cells belong to different rooms."""
+        """Return the walls: edges between neighbouring cells of different rooms."""
         found: list[Segment] = []
         owner = self.owner.tolist()
         for column, x in enumerate(self.xs):
@@ -135,7 +135,7 @@ class _Cells:
 
 
 def _runs(along: int, at: int, ends: list[int], pairs: list[tuple[int, int]]) -> list[Segment]:
-    """Join neighbouring pieces of one line that part the same two rooms."""
+    """Join adjacent edges on one line between the same two rooms to segments."""
     found: list[Segment] = []
     for index, pair in enumerate(pairs):
         if pair[0] == pair[1]:
@@ -149,9 +149,9 @@ def _runs(along: int, at: int, ends: list[int], pairs: list[tuple[int, int]]) ->
 
 
 def trace(segments: list[Segment], room: int) -> list[tuple[float, float]]:
-    """Corners of a room's outline (-1: of the whole house, as seen from outside), the room to the left.
+    """Return the corners of a room's outline with the room to the left; room -1 is the outside of the house.
 
-    Seen with x to the right and z up, so from below in the right-handed frame.
+    Left is seen with x to the right and z up, so from below in the right-handed frame.
     """
     after: dict[tuple[float, float], tuple[float, float]] = {}
     for segment in segments:
@@ -180,7 +180,7 @@ def trace(segments: list[Segment], room: int) -> list[tuple[float, float]]:
 
 
 def inset(corners: list[tuple[float, float]], distance: float) -> list[tuple[float, float]]:
-    """The outline moved to its left, into the room, by a distance."""
+    """Offset an outline to its left, into the room, by a distance."""
     moved = []
     for index, (x, z) in enumerate(corners):
         before, after = corners[index - 1], corners[(index + 1) % len(corners)]
@@ -194,7 +194,7 @@ def inset(corners: list[tuple[float, float]], distance: float) -> list[tuple[flo
 
 
 def _hole(rng: np.random.Generator, segment: Segment, kind: str) -> Opening:
-    """An opening somewhere in a wall, most often near one of its ends."""
+    """Draw a door or an arch in a wall, most often near one of its ends."""
     width = (0.9, 0.95, 1.0)[int(rng.random() * 3)]
     if kind == "arch":
         width = round(min(segment.length - 0.7, 1.5 + rng.random() * 1.1), 2)
@@ -207,7 +207,7 @@ def _hole(rng: np.random.Generator, segment: Segment, kind: str) -> Opening:
 
 
 def _door_kind(rng: np.random.Generator, names: tuple[str, str], length: float) -> str:
-    """Whether rooms are joined by a door or a wide gap."""
+    """Draw whether rooms are joined by a door or an arch."""
     if "stairwell" in names or "landing" in names:
         return "arch"
     public = {*OPEN, "hallway", "entryway"}
@@ -216,23 +216,23 @@ def _door_kind(rng: np.random.Generator, names: tuple[str, str], length: float) 
 
 
 def _doors(rng: np.random.Generator, blocks: Blocks, plan: Plan) -> bool:
-    """Open doors so that every room can be reached, most from the hallway; False where that fails."""
+    """Add doors until every room can be reached, preferably from the hallway; returns whether that succeeds."""
     rooms = plan.rooms
     by_pair: dict[tuple[int, int], Segment] = {}
     for segment in plan.segments:
         pair = (min(segment.rooms), max(segment.rooms))
         if pair[0] >= 0 and segment.length >= 1.5 and segment.length > getattr(by_pair.get(pair), "length", 0.0):
             by_pair[pair] = segment
-    baths = {index: space.host for index, space in enumerate(blocks.spaces) if space.role == "bath"}
+    baths = {index: space.host for index, space in enumerate(blocks.rooms) if space.role == "bath"}
 
     def rank(pair: tuple[int, int]) -> int:
-        """How fit a pair is to be joined; the hallway is room 0."""
+        """Return the priority of a door between two rooms, 0 first; the hallway is room 0."""
         names = [rooms[index].category for index in pair]
         if pair[0] == 0:
             return 0
         return 1 if "living room" in names or "entryway" in names else 2 if names[0] in OPEN or names[1] in OPEN else 3
 
-    baths |= {index: 0 for index, space in enumerate(blocks.spaces) if space.role == "stairs"}
+    baths |= {index: 0 for index, space in enumerate(blocks.rooms) if space.role == "stairs"}
     allowed = [pair for pair in by_pair if all(baths.get(a, b) == b for a, b in (pair, pair[::-1]))]
     group = list(range(len(rooms)))
     chosen: list[tuple[int, int]] = []
@@ -252,7 +252,7 @@ def _doors(rng: np.random.Generator, blocks: Blocks, plan: Plan) -> bool:
 
 
 def _extra(rooms: list[PlanRoom], pair: tuple[int, int]) -> float:
-    """Chance of a further door between two rooms that can be reached already."""
+    """Return the probability of an additional door between two rooms that can be reached already."""
     names = {rooms[index].category for index in pair}
     if names <= set(OPEN):
         return 0.8
@@ -262,7 +262,7 @@ def _extra(rooms: list[PlanRoom], pair: tuple[int, int]) -> float:
 
 
 def _front_door(rng: np.random.Generator, plan: Plan) -> None:
-    """A closed door from the entryway or the hallway to the outside, where one of them has an outer wall."""
+    """Add a closed front door to the entryway or the hallway if one of them has an outer wall."""
     for category in ("entryway", "hallway"):
         walls = [
             segment
@@ -279,7 +279,7 @@ def _front_door(rng: np.random.Generator, plan: Plan) -> None:
 
 
 def _windows(rng: np.random.Generator, plan: Plan) -> None:
-    """Windows in outer walls."""
+    """Add windows to outer walls."""
     taken = [opening.segment for opening in plan.openings]
     for segment in plan.segments:
         if -1 not in segment.rooms or segment.length < 1.7 or segment in taken:
@@ -301,16 +301,16 @@ def _windows(rng: np.random.Generator, plan: Plan) -> None:
 
 
 def _with_purposes(rng: np.random.Generator, blocks: Blocks, storey: int | None) -> Plan | None:
-    """A plan of some rooms; None where not all can be reached.
+    """Draw categories, doors and windows of some rooms; returns None if not all rooms can be reached.
 
     Args:
-        rng: Where choices come from.
+        rng: The random generator.
         blocks: The rooms.
-        storey: Which one it is of two storeys, None where there is one.
+        storey: Number of the storey in a house of two, None in a house of one.
     """
     segments = _Cells(blocks).segments()
     rooms = []
-    for index, space in enumerate(blocks.spaces):
+    for index, space in enumerate(blocks.rooms):
         polygon = trace(segments, index)
         rects = [(x0 / 10, z0 / 10, x1 / 10, z1 / 10) for x0, z0, x1, z1 in space.rects]
         rooms.append(PlanRoom("", rects, polygon, inset(polygon, WALL / 2)))
@@ -325,10 +325,10 @@ def _with_purposes(rng: np.random.Generator, blocks: Blocks, storey: int | None)
 
 
 def make_plan(rng: np.random.Generator) -> Plan:
-    """Draw rooms of a house of one storey until one can walk through all of them."""
+    """Draw plans of a house with one storey until all rooms can be reached."""
     while True:
         blocks = make_blocks(rng)
-        if len(blocks.spaces) > 9 or sum(not space.role for space in blocks.spaces) < 4:
+        if len(blocks.rooms) > 9 or sum(not space.role for space in blocks.rooms) < 4:
             continue
         plan = _with_purposes(rng, blocks, None)
         if plan:
@@ -336,11 +336,11 @@ def make_plan(rng: np.random.Generator) -> Plan:
 
 
 def make_plans(rng: np.random.Generator) -> tuple[Plan, Plan, int]:
-    """Draw two storeys with the same walls and the index of the room, on both, that has the stairs."""
+    """Draw two storeys with the same walls; returns both, and the index of the room with the stairs on both."""
     while True:
         blocks = make_blocks(rng, stairs=True)
-        stairs = [index for index, space in enumerate(blocks.spaces) if space.role == "stairs"]
-        if not stairs or len(blocks.spaces) > 7 or sum(not space.role for space in blocks.spaces) < 4:
+        stairs = [index for index, space in enumerate(blocks.rooms) if space.role == "stairs"]
+        if not stairs or len(blocks.rooms) > 7 or sum(not space.role for space in blocks.rooms) < 4:
             continue
         lower, upper = _with_purposes(rng, blocks, 0), _with_purposes(rng, blocks, 1)
         if lower and upper:

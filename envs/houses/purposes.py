@@ -1,4 +1,4 @@
-"""What each room of a layout is for."""
+"""Assigning categories to the rooms of a plan."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -8,25 +8,25 @@ import numpy as np
 from envs.houses.blocks import Blocks
 
 
-class Named(Protocol):
-    """Anything with a category that can be set."""
+class HasCategory(Protocol):
+    """An object with a settable category."""
 
     category: str
 
 
 class Wall(Protocol):
-    """Anything that parts two rooms."""
+    """A wall between two rooms."""
 
     @property
     def rooms(self) -> tuple[int, int]:
-        """The two rooms."""
+        """Indices of the two rooms."""
 
     @property
     def length(self) -> float:
-        """Metres."""
+        """Length in metres."""
 
 
-# Category -> smallest and largest area in square metres, weight, how many a house may have.
+# Category -> smallest and largest area in square metres, weight, largest number in a house.
 EXTRAS = {
     "bedroom": (8.5, 30.0, 3.0, 2),
     "dining room": (9.0, 30.0, 2.0, 1),
@@ -42,7 +42,7 @@ EXTRAS = {
     "bathroom": (4.5, 9.0, 1.0, 1),
 }
 GROUND = ("dining room", "garage")
-"""What is never on an upper storey."""
+"""Categories that are never on an upper storey."""
 
 
 def assign(
@@ -50,19 +50,19 @@ def assign(
     blocks: Blocks,
     walls: Sequence[Wall],
     areas: list[float],
-    rooms: Sequence[Named],
+    rooms: Sequence[HasCategory],
     *,
     upper: bool = False,
 ) -> None:
-    """Set the category of every room: a living room, a kitchen and a bathroom at least; upstairs a bathroom."""
+    """Set the category of every room: at least a living room, a kitchen and a bathroom; upstairs a bathroom."""
     stairs = "landing" if upper else "stairwell"
     roles = {"hall": "hallway", "entry": "entryway", "bath": "bathroom", "stairs": stairs}
     free: list[int] = []
-    for index, space in enumerate(blocks.spaces):
+    for index, space in enumerate(blocks.rooms):
         rooms[index].category = roles.get(space.role, "")
         if not space.role:
             free.append(index)
-    hosts = [space.host for space in blocks.spaces if space.role == "bath"]
+    hosts = [space.host for space in blocks.rooms if space.role == "bath"]
 
     def take(index: int, category: str) -> None:
         free.remove(index)

@@ -1,4 +1,4 @@
-"""What a path through a house passes: its rooms, doors, turns and landmarks as the clauses of an instruction."""
+"""Describing a path through a house by its rooms, doors, turns and landmarks: the clauses of an instruction."""
 
 import itertools
 from collections.abc import Callable
@@ -25,112 +25,111 @@ from vln.instructions.clauses import (
     Turn,
 )
 
-STEP = 0.1  # metres between the points of a path that are looked at
-GRAZE = 0.4  # metres inside a room that do not count as being there
-LEG = 1.0  # metres straight on that count as a direction of walking
-SKEW = np.cos(np.radians(30))  # a leg this far off the walls has no direction that "left" and "right" could follow
-NARROW = 2.4  # metres across a corridor, in which one can only walk along
-REACH = 1.6  # metres from the way to a landmark beside it
-UNCLEAR = 0.7  # metres around a doorway in which another door may be counted or not
-DOORSTEP = 1.4  # metres from the middle of a doorway that are "just inside"
+STEP = 0.1  # metres between the sampled points of a path
+GRAZE = 0.4  # metres; a shorter part of a path inside a room is ignored
+LEG = 1.0  # metres; a straight piece at least this long is a leg, a direction of walking
+SKEW = np.cos(np.radians(30))  # at a larger angle to the walls a leg gives no reference for "left" and "right"
+NARROW = 2.4  # metres, greatest width of a corridor with only one direction of walking
+REACH = 1.6  # metres, greatest distance of a passed landmark from the path
+UNCLEAR = 0.7  # metres from a doorway within which it is ambiguous whether another door is counted
+DOORSTEP = 1.4  # metres from the middle of a doorway that count as "just inside"
 CORRIDORS = ("hallway", "entryway", "landing")
-FLAT = ("rug",)  # walked over, not past
-NamedAs = Callable[[int], Thing]
+FLAT = ("rug",)  # categories that a path crosses instead of passing
+NameOf = Callable[[int], Thing]
 
 
 @dataclass(frozen=True)
-class Stay:
-    """A stretch of a path inside one room.
+class RoomVisit:
+    """The part of a path inside one room.
 
     Attributes:
         room: Index of the room.
         points: (n, 3) float64, every `STEP` metres.
-        came: The door it begins at, seen from this room; None in the first room.
-        goes: The door it ends at, seen from this room; None in the last room.
+        entered_by: Door at its start, as an exit of this room; None in the first room.
+        left_by: Door at its end, as an exit of this room; None in the last room.
     """
 
     room: int
     points: np.ndarray
-    came: Exit | None
-    goes: Exit | None
+    entered_by: Exit | None
+    left_by: Exit | None
 
 
-def describe(
-    layout: Layout, path: np.ndarray, heading: float, stop: Stop, named: NamedAs, target: int = -1
+def describe_path(
+    layout: Layout, path: np.ndarray, heading: float, stop: Stop, named: NameOf, target: int = -1
 ) -> Route | None:
-    """Everything an instruction may say about a path.
+    """Return all clauses that an instruction for a path may contain.
 
     Args:
         layout: The house.
-        path: (k, 3) float, corners of the path, the start first.
-        heading: Where one faces at the start, radians.
-        stop: The goal.
-        named: Names an object by its index.
-        target: Index of the object that is the goal, -1 where it is none; it is not passed.
+        path: (k, 3) float, corners of the path from the start.
+        heading: Heading at the start, radians.
+        stop: The last clause, the goal.
+        named: Returns the name of an object from its index.
+        target: Index of the goal object, which is not mentioned as passed; -1 if the goal is a room.
 
     Returns:
-        The clauses, or None where the path goes from room to room other than by a door, or the goal is not what it is
-        said to be.
+        The clauses; None if the path changes rooms without a door, or the goal does not match `stop`.
     """
-    stays = find_stays(layout, resample(path))
-    if stays is None:
+    visits = split_by_room(layout, resample(path))
+    if visits is None:
         return None
     if stop.place == "inside":
-        return _to_door(layout, stays, path, heading, stop, named)
-    return (*_clauses(layout, stays, heading, named, target), stop)
+        return _to_door(layout, visits, path, heading, stop, named)
+    return (*_clauses(layout, visits, heading, named, target), stop)
 
 
 def _to_door(
-    layout: Layout, stays: list[Stay], path: np.ndarray, heading: float, stop: Stop, named: NamedAs
+    layout: Layout, visits: list[RoomVisit], path: np.ndarray, heading: float, stop: Stop, named: NameOf
 ) -> Route | None:
-    """A route that ends just behind a door; None where it comes through no door, or another one."""
-    came = stays[-1].came
-    if came is None or float(np.linalg.norm(came.centre - np.asarray(path)[-1, [0, 2]])) > DOORSTEP:
+    """Return a route that ends just behind a door; None if the path enters by no door, or by another one."""
+    entered_by = visits[-1].entered_by
+    if entered_by is None or float(np.linalg.norm(entered_by.centre - np.asarray(path)[-1, [0, 2]])) > DOORSTEP:
         return None
-    return (*_clauses(layout, stays[:-1], heading, named, -1), stop)
+    return (*_clauses(layout, visits[:-1], heading, named, -1), stop)
 
 
-def _clauses(layout: Layout, stays: list[Stay], heading: float, named: NamedAs, target: int) -> list[Clause]:
-    """What is passed in some rooms."""
+def _clauses(layout: Layout, visits: list[RoomVisit], heading: float, named: NameOf, target: int) -> list[Clause]:
+    """Return the clauses of the path in some rooms."""
     clauses: list[Clause] = []
-    for stay in stays:
-        said = _first(layout, stay, heading) if stay.came is None else _inner(layout, stay)
-        beside = _landmarks(layout, stay, named, target, first=stay.came is None)
-        # What stands beside the way comes before its end: the far side of the room, and the door.
+    for visit in visits:
+        said = _first(layout, visit, heading) if visit.entered_by is None else _inner(layout, visit)
+        beside = _landmarks(layout, visit, named, target, first=visit.entered_by is None)
+        # Landmarks beside the path are mentioned before its end: the far side of the room, and the door.
         before = next((place for place, clause in enumerate(said) if _ends(clause)), len(said))
         clauses += [*said[:before], *beside, *said[before:]]
     return clauses
 
 
 def resample(path: np.ndarray) -> np.ndarray:
-    """(n, 3) float64, points of a path every `STEP` metres, its ends included."""
+    """Sample points of a path every `STEP` metres, including its ends; returns (n, 3) float64."""
     path = np.asarray(path, dtype=np.float64)
     at = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(path, axis=0), axis=1))])
     wanted = np.linspace(0.0, at[-1], max(2, int(np.ceil(at[-1] / STEP)) + 1))
     return np.stack([np.interp(wanted, at, path[:, axis]) for axis in range(3)], axis=1)
 
 
-def find_stays(layout: Layout, points: np.ndarray) -> list[Stay] | None:
-    """The rooms of a path in order; None where two that follow one another have no door between them."""
+def split_by_room(layout: Layout, points: np.ndarray) -> list[RoomVisit] | None:
+    """Split a path into its rooms in order; returns None if consecutive rooms have no door between them."""
     rooms = layout.rooms_at(points)
     if rooms[0] < 0 or rooms[-1] < 0:
         return None
     runs = _runs(rooms)
-    stays: list[Stay] = []
-    came: Exit | None = None
+    visits: list[RoomVisit] = []
+    entered_by: Exit | None = None
     for number, (room, begin, end) in enumerate(runs):
-        goes = None
+        left_by = None
         if number + 1 < len(runs):
-            goes = layout.exit(room, runs[number + 1][0], points[end - 1, [0, 2]])
-            if goes is None:
+            left_by = layout.exit(room, runs[number + 1][0], points[end - 1, [0, 2]])
+            if left_by is None:
                 return None
-        stays.append(Stay(room, points[begin:end], came, goes))
-        came = layout.entry(room, goes) if goes else None
-    return stays
+        visits.append(RoomVisit(room, points[begin:end], entered_by, left_by))
+        entered_by = layout.entry(room, left_by) if left_by else None
+    return visits
 
 
 def _runs(rooms: np.ndarray) -> list[tuple[int, int, int]]:
-    """(room, first, end) of the stretches of a path, without those that only graze a room."""
+    """Return (room, first, end) of the parts of a path in rooms, ignoring parts of at most `GRAZE` metres."""
     known = [(int(room), place) for place, room in enumerate(rooms) if room >= 0]
     runs: list[list[int]] = []
     for room, place in known:
@@ -150,13 +149,13 @@ def _runs(rooms: np.ndarray) -> list[tuple[int, int, int]]:
 
 
 def _ends(clause: Clause) -> bool:
-    """Whether nothing more of a room is passed after a clause."""
+    """Return whether a clause leaves the room, so that landmarks of the room come before it."""
     return isinstance(clause, Leave | Enter | Climb | Cross) or (isinstance(clause, Along) and clause.end)
 
 
-def _first(layout: Layout, stay: Stay, heading: float) -> list[Clause]:
-    """Facing the way, and leaving the room of the start."""
-    ahead = stay.points[min(len(stay.points) - 1, int(1.0 / STEP))] - stay.points[0]
+def _first(layout: Layout, visit: RoomVisit, heading: float) -> list[Clause]:
+    """Return the clauses of the start: a turn to face the path, and leaving the room."""
+    ahead = visit.points[min(len(visit.points) - 1, int(1.0 / STEP))] - visit.points[0]
     turn = float(np.arctan2(-ahead[0], -ahead[2]) - heading)
     turn = float(np.degrees((turn + np.pi) % (2 * np.pi) - np.pi))
     found: list[Clause] = []
@@ -164,18 +163,19 @@ def _first(layout: Layout, stay: Stay, heading: float) -> list[Clause]:
         found.append(Face("left" if turn > 0 else "right"))
     elif abs(turn) > 145:
         found.append(Face("around"))
-    if stay.goes:
+    if visit.left_by:
         found.append(
-            _climb(layout, stay, stay.goes) or Leave(layout.category(stay.room), layout.category(stay.goes.room))
+            _climb(layout, visit, visit.left_by)
+            or Leave(layout.category(visit.room), layout.category(visit.left_by.room))
         )
     return found
 
 
-def _inner(layout: Layout, stay: Stay) -> list[Clause]:
-    """Turns in a room one has entered, how it is crossed, and the door it is left by."""
-    assert stay.came is not None
-    legs = _along(layout, stay) or _legs(stay.points)
-    travel, found = -stay.came.outward, list[Clause]()
+def _inner(layout: Layout, visit: RoomVisit) -> list[Clause]:
+    """Return the clauses of a room after the first: turns, crossing, and the door out."""
+    assert visit.entered_by is not None
+    legs = _along(layout, visit) or _legs(visit.points)
+    travel, found = -visit.entered_by.outward, list[Clause]()
     clear = legs is not None
     for leg in legs or ():
         turn = float(left(travel) @ leg)
@@ -184,48 +184,48 @@ def _inner(layout: Layout, stay: Stay) -> list[Clause]:
             travel = leg
         elif travel @ leg < 0:
             clear = False
-    category = layout.category(stay.room)
+    category = layout.category(visit.room)
     if not clear or (len(found) > 1 and category not in CORRIDORS):  # around furniture
         clear, found = False, []
-    if stay.goes is None:
+    if visit.left_by is None:
         return found
-    side = layout.side(stay.goes, travel) if clear else ""
-    if category in CORRIDORS and clear and len(stay.points) * STEP > 2.0:
+    side = layout.side(visit.left_by, travel) if clear else ""
+    if category in CORRIDORS and clear and len(visit.points) * STEP > 2.0:
         found.append(Along(category, end=side == "ahead"))
     elif category not in CORRIDORS:
         found.append(Cross(category))
-    climb = _climb(layout, stay, stay.goes)
-    ordinal = _ordinal(layout, stay, stay.goes, side, travel)
-    way = Enter(layout.category(stay.goes.room), cast(Literal["", "left", "right", "ahead"], side), ordinal)
+    climb = _climb(layout, visit, visit.left_by)
+    ordinal = _ordinal(layout, visit, visit.left_by, side, travel)
+    way = Enter(layout.category(visit.left_by.room), cast(Literal["", "left", "right", "ahead"], side), ordinal)
     return [*found, climb or way]
 
 
-def _climb(layout: Layout, stay: Stay, goes: Exit) -> Climb | None:
-    """Taking the stairs, where a door leads to another storey."""
-    rise = layout.scene.rooms[goes.room].storey - layout.scene.rooms[stay.room].storey
+def _climb(layout: Layout, visit: RoomVisit, left_by: Exit) -> Climb | None:
+    """Return the clause for taking the stairs if a door leads to another storey, else None."""
+    rise = layout.scene.rooms[left_by.room].storey - layout.scene.rooms[visit.room].storey
     return Climb("up" if rise > 0 else "down") if rise else None
 
 
-def _ordinal(layout: Layout, stay: Stay, goes: Exit, side: str, travel: np.ndarray) -> int:
-    """Which door on its side the way goes through, 0 where people may count differently."""
-    if side not in ("left", "right") or stay.came is None or not layout.rectangular(stay.room):
+def _ordinal(layout: Layout, visit: RoomVisit, left_by: Exit, side: str, travel: np.ndarray) -> int:
+    """Return the number of a door, counted on its side from 1; 0 where the count is ambiguous."""
+    if side not in ("left", "right") or visit.entered_by is None or not layout.rectangular(visit.room):
         return 0
-    start = stay.came.centre
-    same = [exit_ for exit_ in layout.exits[stay.room] if layout.side(exit_, travel) == side]
-    if any(abs((exit_.centre - start) @ travel) < UNCLEAR and exit_.door != stay.came.door for exit_ in same):
+    start = visit.entered_by.centre
+    same = [exit_ for exit_ in layout.exits[visit.room] if layout.side(exit_, travel) == side]
+    if any(abs((exit_.centre - start) @ travel) < UNCLEAR and exit_.door != visit.entered_by.door for exit_ in same):
         return 0
-    doors = layout.doors_on(stay.room, side, travel, start)
-    place = next((place for place, exit_ in enumerate(doors, start=1) if exit_.door == goes.door), 0)
+    doors = layout.doors_on(visit.room, side, travel, start)
+    place = next((place for place, exit_ in enumerate(doors, start=1) if exit_.door == left_by.door), 0)
     return place if place < len(ORDINALS) else 0
 
 
-def _along(layout: Layout, stay: Stay) -> list[np.ndarray] | None:
-    """The one direction of walking in a corridor, however a path cuts its corners; None elsewhere."""
-    size = layout.size(stay.room)
-    if not layout.rectangular(stay.room) or size.min() > NARROW or size.max() < 1.5 * size.min():
+def _along(layout: Layout, visit: RoomVisit) -> list[np.ndarray] | None:
+    """Return the single direction of walking in a corridor, even if the path cuts corners; None elsewhere."""
+    size = layout.size(visit.room)
+    if not layout.rectangular(visit.room) or size.min() > NARROW or size.max() < 1.5 * size.min():
         return None
     axis = int(size.argmax())
-    moved = float(stay.points[-1, 2 * axis] - stay.points[0, 2 * axis])
+    moved = float(visit.points[-1, 2 * axis] - visit.points[0, 2 * axis])
     if abs(moved) < LEG:
         return None
     leg = np.zeros(2)
@@ -234,7 +234,7 @@ def _along(layout: Layout, stay: Stay) -> list[np.ndarray] | None:
 
 
 def _legs(points: np.ndarray) -> list[np.ndarray] | None:
-    """Directions (2,) of walking along the walls, in order; None where it is on the slant for long."""
+    """Return the directions (2,) of walking along the walls, in order; None if a leg is diagonal."""
     corners = _corners(points[:, [0, 2]])
     legs: list[np.ndarray] = []
     for begin, end in itertools.pairwise(corners):
@@ -253,7 +253,7 @@ def _legs(points: np.ndarray) -> list[np.ndarray] | None:
 
 
 def _corners(points: np.ndarray, tolerance: float = 0.35) -> list[np.ndarray]:
-    """Ends of the straight pieces that a path (n, 2) stays close to (Douglas and Peucker 1973)."""
+    """Simplify a path (n, 2) to the ends of straight pieces (Douglas and Peucker 1973)."""
     begin, end = points[0], points[-1]
     chord = end - begin
     length = float(np.linalg.norm(chord))
@@ -265,13 +265,13 @@ def _corners(points: np.ndarray, tolerance: float = 0.35) -> list[np.ndarray]:
     return [*_corners(points[: far + 1], tolerance)[:-1], *_corners(points[far:], tolerance)]
 
 
-def _landmarks(layout: Layout, stay: Stay, named: NamedAs, target: int, first: bool) -> list[Clause]:
-    """What stands beside the way in a room, in the order of passing; alike things that follow one another together."""
+def _landmarks(layout: Layout, visit: RoomVisit, named: NameOf, target: int, first: bool) -> list[Clause]:
+    """Return the landmarks beside the path in a room, in order; similar ones close together are one clause."""
     met: list[tuple[float, Pass]] = []
     for number, thing in enumerate(layout.scene.objects):
-        if thing.room != stay.room or number == target or thing.category not in LANDMARKS or thing.category in FLAT:
+        if thing.room != visit.room or number == target or thing.category not in LANDMARKS or thing.category in FLAT:
             continue
-        if place := _passed(stay.points[:, [0, 2]], layout, number, first):
+        if place := _passed(visit.points[:, [0, 2]], layout, number, first):
             met.append((place[0], Pass(named(number), place[1])))
     alike: dict[Pass, list[float]] = {}
     for at, clause in met:
@@ -279,12 +279,12 @@ def _landmarks(layout: Layout, stay: Stay, named: NamedAs, target: int, first: b
     goal = layout.scene.objects[target] if target >= 0 else None
     found = []
     for clause, places in alike.items():
-        like_goal = goal is not None and goal.category == clause.thing.category and goal.room == stay.room
+        like_goal = goal is not None and goal.category == clause.thing.category and goal.room == visit.room
         if (
             like_goal
             or len(places) > 3
             or max(places) - min(places) > 2.5
-            or not _all(layout, stay.room, clause, len(places))
+            or not _all(layout, visit.room, clause, len(places))
         ):
             continue
         found.append((min(places), replace(clause, thing=replace(clause.thing, count=len(places)))))
@@ -292,7 +292,7 @@ def _landmarks(layout: Layout, stay: Stay, named: NamedAs, target: int, first: b
 
 
 def _all(layout: Layout, room: int, clause: Pass, count: int) -> bool:
-    """Whether the things passed are not just some of many alike in the room, as chairs around a table."""
+    """Return whether nearly all similar objects of the room are passed, not a few of many, such as chairs."""
     alike = [
         thing
         for thing in layout.scene.objects
@@ -304,7 +304,7 @@ def _all(layout: Layout, room: int, clause: Pass, count: int) -> bool:
 def _passed(
     points: np.ndarray, layout: Layout, number: int, first: bool
 ) -> tuple[float, Literal["left", "right"]] | None:
-    """How far along a path (n, 2) an object is passed, and on which hand; None where it is not."""
+    """Return the distance along a path (n, 2) at which an object is passed, and its side; None if it is not."""
     thing = layout.scene.objects[number]
     away = box_distance(thing, points)
     near = int(away.argmin())

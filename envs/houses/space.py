@@ -1,4 +1,4 @@
-"""The free floor and walls of one room while it is furnished."""
+"""Bookkeeping of the free floor and walls of one room during furnishing."""
 
 import math
 from collections.abc import Iterable
@@ -12,23 +12,23 @@ from envs.houses.piece import Footprint, Piece, Pose
 from envs.houses.plan import Plan
 from envs.houses.walls import Edge, inside
 
-CELL = 0.1  # metres, of the grid on which free floor must hang together
-BODY = 0.24  # metres that the middle of a body keeps from walls and furniture, with a margin
-POCKET = 10  # cells that may be cut off from the rest of a room
+CELL = 0.1  # metres, cell of the grid on which free floor must be connected
+BODY = 0.24  # metres, clearance of the centre of a body from walls and furniture, with a margin
+POCKET = 10  # cells that may be disconnected from the rest of a room
 GAP = 0.02  # metres between furniture and wall
-DOORWAY = 0.9  # metres kept free before a door
+DOORWAY = 0.9  # metres kept free in front of a door
 
 
 @dataclass(frozen=True)
 class Stretch:
-    """A part of a wall that something covers.
+    """A covered part of a wall.
 
     Attributes:
         edge: Index of the wall's face.
-        low: Where it starts along the edge, metres.
-        high: Where it ends.
-        bottom: Height of its lower edge.
-        top: Height of its upper edge.
+        low: Start along the edge, metres.
+        high: End along the edge.
+        bottom: Height of the lower edge.
+        top: Height of the upper edge.
     """
 
     edge: int
@@ -39,25 +39,25 @@ class Stretch:
 
 
 def overlap(one: Footprint, two: Footprint, slack: float = 0.0) -> bool:
-    """Whether two boxes share floor."""
+    """Return whether two boxes overlap on the floor."""
     return one[0] < two[2] - slack and two[0] < one[2] - slack and one[1] < two[3] - slack and two[1] < one[3] - slack
 
 
 @dataclass
-class Space:
-    """A room being furnished.
+class FreeSpace:
+    """The free space of a room.
 
     Attributes:
         plan: The floor plan.
         room: Index of the room.
-        palette: Where random numbers come from.
-        edges: Faces of its walls.
-        taken: Floor that furniture stands on.
-        reserved: Floor to be kept free: before doors and before furniture.
-        covered: Parts of walls that are not free, windows and doors included.
-        entries: Points just inside each door.
-        free: (columns, rows) where the middle of a body can be.
-        origin: x, z of the first cell's middle.
+        palette: Source of random numbers.
+        edges: Faces of the walls.
+        taken: Floor occupied by furniture.
+        reserved: Floor to be kept free in front of doors and furniture.
+        covered: Covered parts of walls, including windows and doors.
+        entries: Points that must stay reachable: inside each door and in front of furniture.
+        free: (columns, rows) bool, cells where the centre of a body can be.
+        origin: x, z of the first cell's centre.
     """
 
     plan: Plan
@@ -85,7 +85,7 @@ class Space:
         self._clear_floor()
 
     def _clear_floor(self) -> None:
-        """Mark where a body can be in the empty room."""
+        """Initialise `free` for the empty room."""
         xs, zs = zip(*self.plan.rooms[self.room].inner, strict=True)
         self.origin = (min(xs) + CELL / 2, min(zs) + CELL / 2)
         shape = (math.ceil((max(xs) - min(xs)) / CELL), math.ceil((max(zs) - min(zs)) / CELL))
@@ -100,7 +100,7 @@ class Space:
             self.free[self._cells(wall, BODY)] = False
 
     def _cells(self, box: Footprint, margin: float = 0.0) -> tuple[slice, slice]:
-        """Cells whose middles are in a box grown by a margin."""
+        """Return the slices of cells whose centres are in a box grown by a margin."""
         (x, z), shape = self.origin, self.free.shape if hasattr(self, "free") else (10**6, 10**6)
         ends = []
         for low, high, start, count in ((box[0], box[2], x, shape[0]), (box[1], box[3], z, shape[1])):
@@ -110,7 +110,7 @@ class Space:
         return ends[0], ends[1]
 
     def contains(self, box: Footprint) -> bool:
-        """Whether a box lies in the room."""
+        """Return whether a box lies in the room."""
         x, z = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
         rects = self.plan.rooms[self.room].rects
         if not any(x0 < x < x1 and z0 < z < z1 for x0, z0, x1, z1 in rects):
@@ -122,7 +122,7 @@ class Space:
         return True
 
     def walkable(self, box: Footprint, approach: tuple[float, float]) -> bool:
-        """Whether all doors and all furniture can still be reached, and a new point too, with a box put down."""
+        """Return whether all `entries` and a new point stay reachable if a box is placed."""
         free = self.free.copy()
         free[self._cells(box, BODY)] = False
         labels, count = ndimage.label(free)
@@ -140,7 +140,7 @@ class Space:
         return int(sizes.max()) + POCKET >= int(sizes.sum())
 
     def fits(self, piece: Piece, pose: Pose, access: float | None = None) -> bool:
-        """Whether a piece can stand at a pose, with room before it to walk up."""
+        """Return whether a piece fits at a pose with free floor in front, and everything stays reachable."""
         box = pose.footprint(piece.width, piece.depth)
         if not self.contains(box) or any(overlap(box, other, 1e-6) for other in (*self.taken, *self.reserved)):
             return False
@@ -153,7 +153,7 @@ class Space:
         return self.walkable(box, (x, z))
 
     def stand(self, piece: Piece, pose: Pose, access: float | None = None) -> None:
-        """Take the floor and the wall behind a piece."""
+        """Mark the floor and the wall behind a piece as occupied."""
         box = pose.footprint(piece.width, piece.depth)
         self.taken.append(box)
         self.free[self._cells(box, BODY)] = False
@@ -164,7 +164,7 @@ class Space:
         self._cover(box, piece.reach)
 
     def _cover(self, box: Footprint, top: float) -> None:
-        """Mark the walls that a box stands close to."""
+        """Mark the parts of walls next to a box as covered."""
         for index, edge in enumerate(self.edges):
             axis = 0 if edge.direction[0] else 1
             across = edge.start[1 - axis]
@@ -175,14 +175,14 @@ class Space:
                 self.covered.append(Stretch(index, min(ends), max(ends), 0.0, top))
 
     def blank(self, index: int, low: float, high: float, bottom: float, top: float) -> bool:
-        """Whether a part of a wall is free."""
+        """Return whether a part of a wall is free."""
         return not any(
             other.edge == index and other.low < high and low < other.high and other.bottom < top and bottom < other.top
             for other in self.covered
         )
 
     def wall_poses(self, width: float, spot: str) -> Iterable[tuple[int, float, Pose]]:
-        """Places against walls, in random order: (edge, place along it, pose).
+        """Iterate over poses against walls in random order: (edge, coordinate along it, pose).
 
         Args:
             width: Metres of wall needed.

@@ -1,4 +1,4 @@
-"""Two flights of stairs that turn half-way, in a room of their own beside the hallway of both storeys."""
+"""Stairs with two flights and a half-way landing, in a separate room beside the hallway of both storeys."""
 
 import math
 from dataclasses import dataclass
@@ -12,19 +12,19 @@ from envs.houses.walls import Edge, inside
 SLAB = 0.2  # metres between a ceiling and the floor above
 LANDING = 1.0  # metres, depth of the landings at both ends
 RISERS = 16
-TREADS = 7  # of each flight, between landings
-MIDDLE = 0.05  # metres, half of the wall between the flights
+TREADS = 7  # treads of each flight, between landings
+MIDDLE = 0.05  # metres, half the thickness of the wall between the flights
 RAIL = 0.9  # metres, height of railings
 
 
 @dataclass(frozen=True)
 class Stairwell:
-    """Where the stairs of a house are.
+    """The position of the stairs in a house.
 
     Attributes:
-        room: Index of their room, the same on both storeys.
-        edge: The face of its wall that the hallway's opening is in.
-        depth: Metres from that wall to the one opposite.
+        room: Index of the room with the stairs, the same on both storeys.
+        edge: Wall face with the opening to the hallway.
+        depth: Metres from that wall to the opposite one.
         rise: Metres from floor to floor.
     """
 
@@ -35,13 +35,13 @@ class Stairwell:
 
     @property
     def pose(self) -> Pose:
-        """The middle of the wall towards the hallway, looking into the room."""
+        """Pose at the middle of the wall towards the hallway, facing into the room."""
         x, z = self.edge.point(self.edge.length / 2)
         return Pose(x, 0.0, z, math.atan2(*self.edge.normal))
 
     @property
     def half_way(self) -> tuple[float, float, float]:
-        """The middle of the landing half-way up."""
+        """Centre of the half-way landing."""
         tread = self._tread
         x, z = self.pose.point(0.0, (LANDING + TREADS * tread + self.depth) / 2)
         return round(x, 3), round(self.rise / 2, 3), round(z, 3)
@@ -51,19 +51,19 @@ class Stairwell:
         return (self.depth - 2 * LANDING) / TREADS
 
     def strip(self, margin: float) -> tuple[float, float, float, float]:
-        """The part of the room (x0, z0, x1, z1) where the upper storey has a floor, grown into its walls."""
+        """Return the box (x0, z0, x1, z1) of the upper storey's floor in the room, grown into its walls by a margin."""
         box = self.pose.footprint(self.edge.length + 2 * margin, LANDING)
         back = self.pose.compose(Pose(0.0, 0.0, -margin, 0.0)).footprint(self.edge.length + 2 * margin, margin)
         x0, z0, x1, z1 = (*map(min, box[:2], back[:2]), *map(max, box[2:], back[2:]))
         return round(x0, 6), round(z0, 6), round(x1, 6), round(z1, 6)
 
     def outline(self) -> list[tuple[float, float]]:
-        """Corners of the landing on the upper storey."""
+        """Return the corners of the landing on the upper storey."""
         x0, z0, x1, z1 = self.strip(0.0)
         return [(x0, z0), (x1, z0), (x1, z1), (x0, z1)]
 
     def build(self, palette: Palette) -> Piece:
-        """Steps, the wall between the flights, the railing above and the edge of the floor there."""
+        """Make the steps, the wall between the flights, the railing and the edge of the upper floor."""
         name, paint = palette.wood()
         parts, half, tread, riser = Parts(), self.edge.length / 2, self._tread, self.rise / RISERS
         turn = LANDING + TREADS * tread
@@ -87,7 +87,7 @@ class Stairwell:
 
 
 def find_stairwell(plan: Plan, room: int, rise: float) -> Stairwell:
-    """The stairs of a plan, from the opening between their room and the hallway."""
+    """Find the position of the stairs from the opening between their room and the hallway."""
     edge = next(edge for edge in inside(plan, room) if any(opening.passable for _, _, opening in edge.openings))
     xs, zs = zip(*plan.rooms[room].inner, strict=True)
     depth = max(xs) - min(xs) if edge.direction[0] == 0 else max(zs) - min(zs)

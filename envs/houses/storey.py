@@ -1,4 +1,4 @@
-"""One storey of a house: its plan and where it is."""
+"""One storey of a house: its plan and its height."""
 
 from dataclasses import dataclass
 
@@ -8,15 +8,15 @@ from envs.houses.stairs import Stairwell
 
 @dataclass(frozen=True)
 class Storey:
-    """A plan at a height.
+    """A floor plan at a height.
 
     Attributes:
-        plan: Its rooms and walls.
-        floor: Height of its floor, metres.
-        height: From its floor to its ceiling, metres.
-        first: Index of its first room among the rooms of the house.
-        level: Number of the storey, 0 the lowest.
-        stairwell: The stairs, where there are any.
+        plan: Rooms and walls.
+        floor: Height of the floor, metres.
+        height: Metres from floor to ceiling.
+        first: Index of the first room of the storey among the rooms of the house.
+        level: Number of the storey, 0 for the lowest.
+        stairwell: The stairs, if there are any.
     """
 
     plan: Plan
@@ -27,21 +27,21 @@ class Storey:
     stairwell: Stairwell | None = None
 
     def is_well(self, room: int) -> bool:
-        """Whether a room of the plan is the one with the stairs."""
+        """Return whether a room of the plan is the one with the stairs."""
         return self.stairwell is not None and self.stairwell.room == room
 
     def wall_height(self, room: int) -> float:
-        """How high the walls of a room go; a stairwell has none above that would close the gap to the next floor."""
+        """Return the height of a room's walls; those of the lower stairwell extend to the upper floor."""
         return self.stairwell.rise if self.stairwell and self.is_well(room) and self.level == 0 else self.height
 
     def level_rects(self, room: int, *, ceiling: bool) -> list[tuple[float, float, float, float]]:
-        """Rectangles that the floor or the ceiling of a room covers, to the middle of its walls."""
+        """Return the rectangles of the floor or the ceiling of a room, up to the centre lines of the walls."""
         if self.stairwell and self.is_well(room) and ceiling == (self.level == 0):
             return [self.stairwell.strip(0.05)]
         return self.plan.rooms[room].rects
 
     def outline(self, room: int) -> list[tuple[float, float]]:
-        """Corners of a room where one can be in it."""
+        """Return the corners of a room's floor."""
         if self.stairwell and self.is_well(room) and self.level == 1:
             return self.stairwell.outline()
         return self.plan.rooms[room].inner

@@ -1,4 +1,4 @@
-"""Tasks in a house: a start, a goal, the shortest way, and instructions proven to lead there and nowhere else."""
+"""Making tasks in a house: start, goal, shortest path, and instructions verified to have only this goal."""
 
 import hashlib
 import random
@@ -9,9 +9,9 @@ from typing import Literal
 import numpy as np
 
 from envs.houses.categories import LANDMARKS
-from envs.houses.layout import Layout, box_distance, gap
-from envs.houses.route import FLAT, describe
-from envs.houses.verify import BESIDE, goals
+from envs.houses.layout import Layout, box_distance, box_gap
+from envs.houses.route import FLAT, describe_path
+from envs.houses.verify import BESIDE, possible_goals
 from envs.navigation import Body, Ground, build_ground
 from envs.scene import Scene, SceneObject
 from vln.continuous_datasets import CONTINUOUS_DATASETS
@@ -22,30 +22,30 @@ from vln.language import split_words
 
 _HOUSES = CONTINUOUS_DATASETS["houses"]
 BODY = Body(_HOUSES.radius, _HOUSES.height)
-WORDS = (6, 40)  # tokens of an instruction, punctuation included
-APART = 3.0  # metres from the goal beyond which other things make the choice of the goal matter
-APART_IN_ROOM = 2.5  # the same of things in the room of the goal
-DISTRACTORS = 3  # how many of them there must be
-ROOM_GOALS = 0.15  # how often the goal is a room
-HELD_OUT_SHARE = 0.25  # of the instructions in unseen houses are in the held-out style
+WORDS = (6, 40)  # least and largest number of tokens of an instruction, with punctuation
+APART = 3.0  # metres, least distance of a distractor from the goal
+APART_IN_ROOM = 2.5  # the same for tasks in one room
+DISTRACTORS = 3  # least number of distractors: other possible goals where stopping fails
+ROOM_GOALS = 0.15  # fraction of tasks whose goal is a room
+HELD_OUT_SHARE = 0.25  # fraction of instructions in unseen houses in the held-out style
 STARTS = 400  # points of a house that starts are drawn from
-LOOKED_AT = 80  # of them, for each goal
+LOOKED_AT = 80  # starts considered for each goal
 SIMILAR = 5  # starts of about the same distance to choose from
-TRIES = 12  # goals looked at per path wanted
-REACH = 0.9  # metres from where one stops to the thing one stops at
-NOT_GOALS = (*FLAT, "painting", "clock", "mirror")  # what one walks on, or what hangs where one cannot stand before it
+TRIES = 12  # goals tried per task
+REACH = 0.9  # metres, greatest distance of the stop from the goal object
+NOT_GOALS = (*FLAT, "painting", "clock", "mirror")  # objects on the floor, or on walls where a body may not fit below
 
 
 @dataclass(frozen=True)
 class Level:
-    """How hard tasks are.
+    """The difficulty of tasks.
 
     Attributes:
-        shortest: Metres of the shortest way to a goal.
-        longest: Metres of the longest.
-        goal_only: How often an instruction names nothing but the goal, where that is enough.
-        words: Most tokens of an instruction.
-        one_room: Whether the goal is a thing in the room where the way starts.
+        shortest: Least length of the path, metres.
+        longest: Greatest length of the path, metres.
+        goal_only: Probability of an instruction that names only the goal, where that is unambiguous.
+        words: Largest number of tokens of an instruction.
+        one_room: Whether the goal is an object in the room of the start.
     """
 
     shortest: float
@@ -63,13 +63,13 @@ LEVELS = {
 
 
 @dataclass(frozen=True)
-class Told:
-    """An instruction and what it says.
+class Instruction:
+    """An instruction and its meaning.
 
     Attributes:
         text: The sentence.
-        style: Name of its style.
-        route: Its clauses.
+        style: Name of the style.
+        route: Clauses of the sentence.
     """
 
     text: str
@@ -78,30 +78,30 @@ class Told:
 
 
 @dataclass(frozen=True)
-class Task:
-    """A way through a house and what was said about it.
+class HouseTask:
+    """A path through a house with instructions.
 
     Attributes:
-        heading: At the start, radians.
-        positions: (k, 3) float64, metres, whole millimetres.
-        target: What is to be reached, for people.
-        told: One to three instructions in different styles.
+        heading: Heading at the start, radians.
+        positions: (k, 3) float64, corners of the path, metres rounded to millimetres.
+        target: Name of the goal, "red sofa" or "kitchen".
+        instructions: One to three instructions in different styles.
     """
 
     heading: float
     positions: np.ndarray
     target: str
-    told: tuple[Told, ...]
+    instructions: tuple[Instruction, ...]
 
 
 @dataclass(frozen=True)
 class Goal:
-    """Where to stop and why.
+    """The goal of a task.
 
     Attributes:
-        position: (3,) float64.
-        stop: The last clause, with everything that may be said.
-        target: Index of the object, -1 where the goal is a room.
+        position: (3,) float64, metres.
+        stop: The last clause in full detail.
+        target: Index of the object, -1 if the goal is a room.
     """
 
     position: np.ndarray
@@ -110,7 +110,7 @@ class Goal:
 
 
 def held_out(category: str, colour: str) -> bool:
-    """Whether a pair of object and colour is named in unseen houses alone: about one in ten, by hash."""
+    """Return whether a pair of object and colour is named only in unseen houses: about one in ten, by hash."""
     return hashlib.sha256(f"{colour} {category}".encode()).digest()[0] < 26
 
 
@@ -119,9 +119,9 @@ class TaskMaker:
 
     Args:
         scene: The house.
-        level: How hard.
+        level: Difficulty.
         unseen: Whether the held-out style and pairs are allowed.
-        seed: Numbers that decide everything drawn.
+        seed: Seed of all random choices.
     """
 
     def __init__(self, scene: Scene, level: Level, unseen: bool, seed: Sequence[int]) -> None:
@@ -136,8 +136,8 @@ class TaskMaker:
         self._room_goals = 0.0 if level.one_room else ROOM_GOALS
         self._targets = self._candidates()
 
-    def tasks(self, count: int) -> Iterator[Task]:
-        """Up to `count` tasks; fewer where the house does not hold so many."""
+    def tasks(self, count: int) -> Iterator[HouseTask]:
+        """Iterate over up to `count` tasks; fewer if not enough are found."""
         made = 0
         for _ in range(count * TRIES):
             if made == count or not len(self._starts):
@@ -149,7 +149,7 @@ class TaskMaker:
                 yield task
 
     def _candidates(self) -> dict[str, list[int]]:
-        """Objects that may be goals, by category."""
+        """Return the objects that may be goals, by category."""
         found: dict[str, list[int]] = {}
         for number, thing in enumerate(self.layout.scene.objects):
             if thing.category not in LANDMARKS or thing.category in NOT_GOALS or thing.room < 0 or not thing.colour:
@@ -159,7 +159,7 @@ class TaskMaker:
         return found
 
     def _named(self, number: int) -> Thing:
-        """What an object is called; without its colour where training must not name the pair."""
+        """Return the name of an object, without its colour if the pair is held out of training."""
         thing = self.layout.scene.objects[number]
         hidden = not self.unseen and held_out(thing.category, thing.colour)
         return Thing(thing.category, "" if hidden else thing.colour)
@@ -168,7 +168,7 @@ class TaskMaker:
         return int(self._numbers.random() * count)
 
     def _thing_goal(self) -> Goal | None:
-        """A walkable place in front of or beside an object; categories are equally likely."""
+        """Draw a goal in front of or beside an object; categories are equally likely."""
         if not self._targets:
             return None
         categories = sorted(self._targets)
@@ -187,14 +187,14 @@ class TaskMaker:
             and each.category != thing.category
             and each.category in LANDMARKS
             and each.category not in FLAT
-            and 0 < gap(thing, each) < BESIDE - 0.1
+            and 0 < box_gap(thing, each) < BESIDE - 0.1
         ]
         beside = self._named(near[self._draw(len(near))]) if near else None
         stop = Stop(place, self._named(number), self.layout.category(thing.room), beside)
         return Goal(position, stop, number)
 
     def _beside(self, thing: SceneObject) -> np.ndarray | None:
-        """(3,) the walkable point before the middle of one of an object's sides that is nearest to it."""
+        """Return the walkable point nearest to an object, (3,), out of one for the middle of each side."""
         floor = self.layout.scene.rooms[thing.room].floor
         half = (np.array(thing.high) - np.array(thing.low))[[0, 2]] / 2
         centre = np.array([thing.centre[0], thing.centre[2]])
@@ -210,7 +210,7 @@ class TaskMaker:
         return found[int(order.argmin())]
 
     def _in_front(self, thing: SceneObject, position: np.ndarray) -> bool:
-        """Whether an object has its back to a wall and one stands across from that wall."""
+        """Return whether an object has its back to a wall and a position is on the opposite side."""
         offset = position[[0, 2]] - np.array([thing.centre[0], thing.centre[2]])
         half = (np.array(thing.high) - np.array(thing.low))[[0, 2]] / 2
         axis = int((np.abs(offset) / half).argmax())
@@ -219,7 +219,7 @@ class TaskMaker:
         return self.layout.wall_behind(thing, -direction)
 
     def _room_goal(self) -> Goal | None:
-        """Just behind a door of a room, or in the middle of a room; which door is decided by the way."""
+        """Draw a goal just behind a door of a room, or in the middle of a room."""
         rooms = self.layout.scene.rooms
         room = self._draw(len(rooms))
         if not self.layout.exits[room]:
@@ -235,8 +235,8 @@ class TaskMaker:
             return None
         return Goal(position, Stop("middle" if place == "middle" else "inside", room=self.layout.category(room)), -1)
 
-    def _task(self, goal: Goal) -> Task | None:
-        """A way to a goal with its instructions; None where nothing proves unique."""
+    def _task(self, goal: Goal) -> HouseTask | None:
+        """Make a task with a goal; None if no instruction is unambiguous."""
         start = self._start(goal)
         if start is None or not self._has_distractors(goal):
             return None
@@ -244,14 +244,14 @@ class TaskMaker:
         path[0], path[-1] = start, goal.position
         room = int(self.layout.rooms_at(start[None])[0])
         heading = round(float(self._numbers.random() * 2 - 1) * np.pi, 4)
-        route = describe(self.layout, path, heading, goal.stop, self._named, goal.target)
+        route = describe_path(self.layout, path, heading, goal.stop, self._named, goal.target)
         if route is None:
             return None
-        told = self._tell(route, goal, room)
-        return Task(heading, path.round(3), self._target(goal), told) if told else None
+        instructions = self._instructions(route, goal, room)
+        return HouseTask(heading, path.round(3), self._target(goal), instructions) if instructions else None
 
     def _start(self, goal: Goal) -> np.ndarray | None:
-        """(3,) a start, every distance of the level as likely as the house allows; None where there is none."""
+        """Draw a start, (3,), with distances of the level as uniform as the house allows; None if there is none."""
         straight = np.linalg.norm(self._starts - goal.position, axis=1)
         near = self._starts[(straight < self.level.longest) & self._beginnings(goal)]
         near = np.roll(near, self._draw(len(near)), axis=0)[:LOOKED_AT]
@@ -264,13 +264,13 @@ class TaskMaker:
         return near[nearest[self._draw(len(nearest))]]
 
     def _beginnings(self, goal: Goal) -> np.ndarray:
-        """(STARTS,) bool, which starts are in a room that a way to a goal may start in."""
+        """Return which starts are in a room where a path to a goal may begin, (STARTS,) bool."""
         if not self.level.one_room:
             return np.ones(len(self._starts), bool)
         return self._start_rooms == self.layout.rooms_at(goal.position[None])[0]
 
     def _has_distractors(self, goal: Goal) -> bool:
-        """Whether there is enough else to stop at, as far from the goal as to fail and as near as the start may be."""
+        """Return whether enough other goals are far enough to fail, and no further than the longest path."""
         objects, one_room = self.layout.scene.objects, self.level.one_room
         room = int(self.layout.rooms_at(goal.position[None])[0])
         others = [objects[number] for numbers in self._targets.values() for number in numbers]
@@ -280,45 +280,45 @@ class TaskMaker:
         near = (away > (APART_IN_ROOM if one_room else APART)) & (away < self.level.longest)
         return int(near.sum()) >= DISTRACTORS
 
-    def _tell(self, route: Route, goal: Goal, room: int) -> tuple[Told, ...]:
-        """One to three instructions, each in its own style."""
-        wanted, found = 1 + int(self._words.random() * 3), list[Told]()
+    def _instructions(self, route: Route, goal: Goal, room: int) -> tuple[Instruction, ...]:
+        """Make one to three instructions in different styles."""
+        wanted, found = 1 + int(self._words.random() * 3), list[Instruction]()
         styles = [style for style in STYLES.values() if style.name != HELD_OUT]
         while styles and len(found) < wanted:
             if self.unseen and self._words.random() < HELD_OUT_SHARE and all(each.style != HELD_OUT for each in found):
                 style = STYLES[HELD_OUT]
             else:
                 style = styles.pop(int(self._words.random() * len(styles)))
-            told = self._in_style(route, style, goal, room)
-            if told and all(each.text != told.text for each in found):
-                found.append(told)
+            instruction = self._in_style(route, style, goal, room)
+            if instruction and all(each.text != instruction.text for each in found):
+                found.append(instruction)
         return tuple(found)
 
-    def _in_style(self, route: Route, style: Style, goal: Goal, room: int) -> Told | None:
-        """An instruction in a style, of the least detail that proves the goal, and of a length to be read."""
+    def _in_style(self, route: Route, style: Style, goal: Goal, room: int) -> Instruction | None:
+        """Make an instruction in a style with the least detail that identifies the goal; None if it is too long."""
         for plan in plans(route, style, self._words, self.level.goal_only):
             if (goal.stop.place == "inside" and not _comes_in(plan)) or not self._proven(plan, goal, room):
                 continue
             for shorter in (plan, plan, tuple(clause for clause in plan if not isinstance(clause, Pass))):
                 text = write_instruction(shorter, style, self._words)
                 if WORDS[0] <= len(split_words(text)) <= self.level.words:
-                    return Told(text, style.name, shorter)
+                    return Instruction(text, style.name, shorter)
         return None
 
     def _proven(self, plan: Route, goal: Goal, room: int) -> bool:
-        """Whether a plan leads to the goal and to nothing else."""
-        meant = goals(plan, self.layout, room)
+        """Return whether a plan leads to the goal and to nothing else."""
+        meant = possible_goals(plan, self.layout, room)
         if goal.target >= 0:
             return meant == {goal.target}
         return meant == {int(self.layout.rooms_at(goal.position[None])[0])}
 
     def _target(self, goal: Goal) -> str:
-        """What is to be reached, for people."""
+        """Return the name of the goal."""
         if goal.stop.thing is None:
             return goal.stop.room
         return f"{goal.stop.thing.colour} {goal.stop.thing.category}".strip()
 
 
 def _comes_in(route: Sequence[Clause]) -> bool:
-    """Whether a route goes through a door last, so that "inside" has one meaning."""
+    """Return whether a route goes through a door, so that "inside" is unambiguous."""
     return any(isinstance(clause, Enter | Leave) for clause in route)

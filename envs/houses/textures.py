@@ -1,6 +1,6 @@
-"""Textures of all houses: painted once per process from a fixed seed, grey so that a house's colours tint them.
+"""Textures of all houses, painted once per process from a fixed seed. Most are grey, so that paints tint them.
 
-Every house refers to the same arrays by the same indices, so a thousand houses hold them once.
+Every house uses the same arrays and indices, so a thousand houses store them once.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ SIZE = 128
 
 
 def _noise(rng: np.random.Generator, cells: int, size: int = SIZE) -> np.ndarray:
-    """(size, size) smooth noise in 0..1 that repeats without a seam."""
+    """Return smooth noise in 0..1 that tiles without a seam, (size, size)."""
     lattice = rng.random((cells, cells))
     place = np.arange(size) * (cells / size)
     low = place.astype(np.int64)
@@ -25,7 +25,7 @@ def _noise(rng: np.random.Generator, cells: int, size: int = SIZE) -> np.ndarray
 
 
 def _grid() -> tuple[np.ndarray, np.ndarray]:
-    """Column and row of every texel, (size, size) each."""
+    """Return column and row of every texel, (size, size) each."""
     x, y = np.meshgrid(np.arange(SIZE), np.arange(SIZE))
     return x, y
 
@@ -35,7 +35,7 @@ def _plaster(rng: np.random.Generator) -> np.ndarray:
 
 
 def _wood(rng: np.random.Generator) -> np.ndarray:
-    """Grain along u."""
+    """Wood with the grain along u."""
     x, y = _grid()
     bend = _noise(rng, 4) * 6
     lines = np.sin((y + bend * 2) * (2 * np.pi * 9 / SIZE)) * 0.5 + 0.5
@@ -44,7 +44,7 @@ def _wood(rng: np.random.Generator) -> np.ndarray:
 
 
 def _planks(rng: np.random.Generator) -> np.ndarray:
-    """Six boards along u, joints staggered."""
+    """Six boards along u with staggered joints."""
     x, y = _grid()
     board = y * 6 // SIZE
     joint = np.array([10, 74, 34, 98, 54, 118])[board]
@@ -56,7 +56,7 @@ def _planks(rng: np.random.Generator) -> np.ndarray:
 
 
 def _parquet(rng: np.random.Generator) -> np.ndarray:
-    """Squares of four strips, turned by turns."""
+    """Squares of four strips in alternating directions."""
     x, y = _grid()
     half = SIZE // 2
     across = ((x // half) + (y // half)) % 2 == 0
@@ -129,7 +129,7 @@ def _concrete(rng: np.random.Generator) -> np.ndarray:
 
 
 def _stripes(rng: np.random.Generator) -> np.ndarray:
-    """Upright stripes of wallpaper."""
+    """Wallpaper with vertical stripes."""
     x, _ = _grid()
     return np.where(x * 8 // SIZE % 2 == 0, 0.97, 0.9) + 0.02 * _noise(rng, 32)
 
@@ -143,7 +143,7 @@ def _dots(rng: np.random.Generator) -> np.ndarray:
 
 
 def _damask(rng: np.random.Generator) -> np.ndarray:
-    """Diamonds of wallpaper."""
+    """Wallpaper with diamonds."""
     x, y = _grid()
     step = SIZE // 4
     diamond = np.abs(x % step - step / 2) + np.abs(y % step - step / 2)
@@ -151,7 +151,7 @@ def _damask(rng: np.random.Generator) -> np.ndarray:
 
 
 def _rug_bands(rng: np.random.Generator) -> np.ndarray:
-    """Nested borders round a plain field."""
+    """Nested borders around a plain field."""
     x, y = _grid()
     edge = np.minimum(np.minimum(x, SIZE - 1 - x), np.minimum(y, SIZE - 1 - y))
     tone = np.select([edge < 5, edge < 10, edge < 18, edge < 22], [0.75, 0.98, 0.6, 0.98], 0.84)
@@ -237,7 +237,7 @@ def _portrait(rng: np.random.Generator) -> np.ndarray:
 
 
 def _outside(rng: np.random.Generator) -> np.ndarray:
-    """What a window shows: sky, clouds, trees, grass."""
+    """The view from a window: sky, clouds, trees, grass."""
     x, y = _grid()
     image = np.empty((SIZE, SIZE, 3))
     image[:] = np.array([0.62, 0.82, 1.0])
@@ -250,7 +250,7 @@ def _outside(rng: np.random.Generator) -> np.ndarray:
 
 
 def _screen(rng: np.random.Generator) -> np.ndarray:
-    """A screen that is on: windows over a dark blue ground."""
+    """A computer screen with windows on a dark blue background."""
     x, y = _grid()
     image = np.empty((SIZE, SIZE, 3))
     image[:] = (0.1, 0.14, 0.24)
@@ -299,7 +299,7 @@ TEXTURE = {name: index for index, name in enumerate(PAINTERS)}
 
 @lru_cache(maxsize=1)
 def textures() -> tuple[np.ndarray, ...]:
-    """The (128, 128, 3) uint8 images of all houses; the same read-only arrays at every call."""
+    """Return the images of all houses, (128, 128, 3) uint8; the same read-only arrays at every call."""
     images = []
     for index, paint in enumerate(PAINTERS.values()):
         image = paint(np.random.default_rng([VERSION, index]))

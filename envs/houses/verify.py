@@ -1,8 +1,8 @@
-"""Proof that an instruction singles out its goal: its clauses, followed every way they allow.
+"""Verifying that an instruction identifies its goal, by following its clauses in every possible way.
 
-Sides and numbers of doors are read as a person would: relative to the way one came in, turned as the clauses say. In
-the room of the start, where one faces anywhere, they tell nothing. What is left open is tried both ways; the goal is
-proven when every way ends at the same thing or in the same room.
+Sides and numbers of doors are relative to the direction of entering the room, rotated by the turns of the clauses. In
+the room of the start they are ignored, because the heading there is arbitrary. Where a clause is ambiguous, all
+possibilities are followed; the goal is verified if all of them end at the same object or in the same room.
 """
 
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from envs.houses.layout import Exit, Layout, gap, left
+from envs.houses.layout import Exit, Layout, box_gap, left
 from envs.scene import SceneObject
 from vln.instructions.clauses import Along, Clause, Climb, Cross, Enter, Leave, Route, Stop, Thing, Turn
 
@@ -18,30 +18,30 @@ BESIDE = 0.8  # metres between two things that stand next to each other
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a follower may be.
+class State:
+    """A possible state of a walker.
 
     Attributes:
         room: Index of the room.
-        came: The door it came through, None in the room of the start.
-        travel: (2,) float64, its direction, x and z; None where it is not known.
+        entered_by: The door that it entered by, None in the room of the start.
+        travel: (2,) float64, direction of walking, x and z; None if unknown.
     """
 
     room: int
-    came: Exit | None = None
+    entered_by: Exit | None = None
     travel: np.ndarray | None = None
 
 
-def goals(route: Route, layout: Layout, start: int) -> set[int]:
-    """What a route may end at.
+def possible_goals(route: Route, layout: Layout, start: int) -> set[int]:
+    """Return all possible goals of a route.
 
     Args:
         route: The clauses of an instruction.
         layout: The house.
-        start: Index of the room the walk starts in.
+        start: Index of the room of the start.
 
     Returns:
-        Indices of objects where the goal is a thing, else indices of rooms.
+        Indices of objects if the goal is an object, else indices of rooms.
     """
     stop = route[-1]
     if not isinstance(stop, Stop):
@@ -62,55 +62,55 @@ def goals(route: Route, layout: Layout, start: int) -> set[int]:
 
 
 def fits(named: Thing, thing: SceneObject) -> bool:
-    """Whether an object is what is named."""
+    """Return whether an object matches a name."""
     return thing.category == named.category and named.colour in ("", thing.colour)
 
 
 def _has_near(number: int, named: Thing, layout: Layout) -> bool:
     thing = layout.scene.objects[number]
     return any(
-        other.room == thing.room and fits(named, other) and gap(thing, other) <= BESIDE
+        other.room == thing.room and fits(named, other) and box_gap(thing, other) <= BESIDE
         for index, other in enumerate(layout.scene.objects)
         if index != number
     )
 
 
 def _rooms(way: Iterable[Clause], layout: Layout, start: int) -> set[int]:
-    """Where a way may lead; anywhere where it names no door."""
+    """Return the rooms that clauses may lead to; all rooms if they mention no door."""
     way = tuple(way)
     if not any(isinstance(clause, Leave | Enter | Climb) for clause in way):
         return set(range(len(layout.scene.rooms)))
-    places = [Place(start)]
+    states = [State(start)]
     for clause in way:
-        places = [after for place in places for after in _follow(clause, place, layout)]
-    return {place.room for place in places}
+        states = [after for state in states for after in _follow(clause, state, layout)]
+    return {state.room for state in states}
 
 
-def _follow(clause: Clause, place: Place, layout: Layout) -> list[Place]:
-    """Where a clause may lead from a place."""
+def _follow(clause: Clause, state: State, layout: Layout) -> list[State]:
+    """Return the states that a clause may lead to."""
     if isinstance(clause, Along | Cross):
-        return [place] if layout.category(place.room) == clause.room else []
+        return [state] if layout.category(state.room) == clause.room else []
     if isinstance(clause, Turn):
-        return [_turned(place, clause)]
+        return [_turned(state, clause)]
     if isinstance(clause, Leave):
-        return _through(place, layout, clause.into) if layout.category(place.room) == clause.room else []
+        return _through(state, layout, clause.into) if layout.category(state.room) == clause.room else []
     if isinstance(clause, Climb):
-        return [there for there in _through(place, layout, "") if _rises(layout, place.room, there.room) == clause.way]
+        return [there for there in _through(state, layout, "") if _rises(layout, state.room, there.room) == clause.way]
     if isinstance(clause, Enter):
-        return _enter(clause, place, layout)
-    return [place]
+        return _enter(clause, state, layout)
+    return [state]
 
 
-def _turned(place: Place, clause: Turn) -> Place:
-    if place.travel is None:
-        return place
-    return Place(place.room, place.came, left(place.travel) if clause.side == "left" else -left(place.travel))
+def _turned(state: State, clause: Turn) -> State:
+    if state.travel is None:
+        return state
+    return State(state.room, state.entered_by, left(state.travel) if clause.side == "left" else -left(state.travel))
 
 
-def _through(place: Place, layout: Layout, into: str) -> list[Place]:
-    """Through every door but the one it came by, to rooms of a category where one is named."""
-    ways = [way for way in layout.exits[place.room] if place.came is None or way.door != place.came.door]
-    return [_arrive(place.room, way, layout) for way in ways if into in ("", layout.category(way.room))]
+def _through(state: State, layout: Layout, into: str) -> list[State]:
+    """Return the states behind every door except the entrance, only in rooms of category `into` if it is given."""
+    ways = [way for way in layout.exits[state.room] if state.entered_by is None or way.door != state.entered_by.door]
+    return [_arrive(state.room, way, layout) for way in ways if into in ("", layout.category(way.room))]
 
 
 def _rises(layout: Layout, here: int, there: int) -> str:
@@ -118,15 +118,15 @@ def _rises(layout: Layout, here: int, there: int) -> str:
     return "up" if rise > 0 else "down" if rise else ""
 
 
-def _enter(clause: Enter, place: Place, layout: Layout) -> list[Place]:
-    if place.travel is None or place.came is None or not clause.side:
-        return _through(place, layout, clause.room)
-    doors = layout.doors_on(place.room, clause.side, place.travel, place.came.centre)
+def _enter(clause: Enter, state: State, layout: Layout) -> list[State]:
+    if state.travel is None or state.entered_by is None or not clause.side:
+        return _through(state, layout, clause.room)
+    doors = layout.doors_on(state.room, clause.side, state.travel, state.entered_by.centre)
     if clause.ordinal:
         doors = doors[clause.ordinal - 1 : clause.ordinal]
-    return [_arrive(place.room, way, layout) for way in doors if clause.room in ("", layout.category(way.room))]
+    return [_arrive(state.room, way, layout) for way in doors if clause.room in ("", layout.category(way.room))]
 
 
-def _arrive(room: int, way: Exit, layout: Layout) -> Place:
-    """In the room behind a door."""
-    return Place(way.room, layout.entry(room, way), way.outward)
+def _arrive(room: int, way: Exit, layout: Layout) -> State:
+    """Return the state in the room behind a door."""
+    return State(way.room, layout.entry(room, way), way.outward)

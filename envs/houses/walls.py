@@ -1,30 +1,30 @@
-"""Floors, walls and ceilings of a plan: faces that close every room, with holes where doors are."""
+"""Faces of floors, walls and ceilings of a plan, with holes for doors."""
 
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from envs.houses.light import corner, facing
+from envs.houses.light import corner_light, face_light
 from envs.houses.parts import Paint
 from envs.houses.plan import DOOR_HEIGHT, WALL, Opening, Plan, inset
 
 FRAME = 0.06  # metres, width of a door's frame
-HOLE = 0.04  # metres that a hole is wider than its door, hidden by the frame
-BAND = 0.35  # metres from a corner to where it is fully light
-CLOSE = 0.02  # metres between which no two cuts of a face lie
+HOLE = 0.04  # metres by which a hole exceeds its door on each side, hidden by the frame
+BAND = 0.35  # metres from a corner to full light
+CLOSE = 0.02  # metres, least distance between two cuts of a face
 SKIRTING = (0.08, 0.012)  # height and depth, metres
 
 
 @dataclass(frozen=True)
 class Edge:
-    """One straight face of wall; walked along from its start, the room it faces is to the left.
+    """One straight face of a wall; from start to end, the room in front of it is to the left.
 
     Attributes:
-        room: Index of the room that it faces, -1 outside.
-        start: x, z.
-        direction: x, z, a unit vector along an axis.
+        room: Index of the room in front of the face, -1 for the outside.
+        start: x, z of the start.
+        direction: x, z of the unit vector along the face, parallel to an axis.
         length: Metres.
-        openings: (from, to, opening) along the edge, metres from its start.
+        openings: (start, end, opening) along the face, metres from its start.
     """
 
     room: int
@@ -35,17 +35,17 @@ class Edge:
 
     @property
     def normal(self) -> tuple[float, float]:
-        """x, z of the unit vector into the room."""
+        """x, z of the unit normal into the room."""
         return -self.direction[1], self.direction[0]
 
     def point(self, along: float, out: float = 0.0) -> tuple[float, float]:
-        """x, z of a place along the edge and out into the room."""
+        """Return x, z of the point `along` the face and `out` into the room."""
         (x, z), (dx, dz) = self.start, self.direction
         return x + dx * along - dz * out, z + dz * along + dx * out
 
 
 def edges_of(corners: list[tuple[float, float]], room: int, openings: list[Opening]) -> list[Edge]:
-    """Faces of wall along an outline."""
+    """Return the wall faces along an outline."""
     edges = []
     for (x0, z0), (x1, z1) in zip(corners, [*corners[1:], corners[0]], strict=True):
         length = abs(x1 - x0) + abs(z1 - z0)
@@ -66,14 +66,14 @@ def edges_of(corners: list[tuple[float, float]], room: int, openings: list[Openi
 
 @dataclass
 class Shell:
-    """Faces of the building, collected.
+    """Collects the faces of the building.
 
     Attributes:
-        corners: (n, 4, 3) arrays.
-        uv: (n, 4, 2) arrays.
-        colours: (n, 4, 3) arrays, light included.
+        corners: Arrays (n, 4, 3).
+        uv: Arrays (n, 4, 2).
+        colours: Arrays (n, 4, 3), with baked light.
         texture: Texture of each array.
-        object_id: Object of each array.
+        object_id: Object id of each array.
     """
 
     corners: list[np.ndarray] = field(default_factory=list)
@@ -92,7 +92,7 @@ class Shell:
 
 
 def _patches(u: np.ndarray, v: np.ndarray, keep: np.ndarray) -> np.ndarray:
-    """Corners (n, 4, 2) of the kept cells (len(u) - 1, len(v) - 1) of a grid, counter-clockwise with v up."""
+    """Return corners (n, 4, 2) of the kept cells (len(u) - 1, len(v) - 1) of a grid, counter-clockwise with v up."""
     column, row = np.nonzero(keep)
     low_u, high_u, low_v, high_v = u[column], u[column + 1], v[row], v[row + 1]
     across = np.stack([low_u, high_u, high_u, low_u], 1)
@@ -100,13 +100,13 @@ def _patches(u: np.ndarray, v: np.ndarray, keep: np.ndarray) -> np.ndarray:
 
 
 def _splits(values: list[float], low: float, high: float) -> np.ndarray:
-    """Distinct places between two ends, in order."""
+    """Return the distinct values between two ends, and the ends, sorted."""
     inside = [value for value in values if low + CLOSE < value < high - CLOSE]
     return np.array(sorted({low, high, *(round(value, 4) for value in inside)}))
 
 
-def wall(shell: Shell, edge: Edge, floor: float, height: float, paint: Paint, object_id: int) -> None:
-    """One face of wall with holes for doors; the same levels split every wall, so that corners leave no gap."""
+def add_wall(shell: Shell, edge: Edge, floor: float, height: float, paint: Paint, object_id: int) -> None:
+    """Add one wall face with holes for doors. All walls are split at the same heights, so that corners have no gaps."""
     holes = [(low - HOLE, high + HOLE, opening) for low, high, opening in edge.openings if opening.passable]
     ends = [end for low, high, _ in holes for end in (low, high)]
     fixed = {0.0, edge.length, *ends}
@@ -122,13 +122,13 @@ def wall(shell: Shell, edge: Edge, floor: float, height: float, paint: Paint, ob
     along, up = patch[..., 0], patch[..., 1]
     (x, z), (dx, dz) = edge.start, edge.direction
     corners = np.stack([x + dx * along, floor + up, z + dz * along], 2)
-    light = corner(np.minimum(along, edge.length - along)) * corner(up) * corner(height - up)
-    light = light * facing(np.array([edge.normal[0], 0.0, edge.normal[1]]))
+    light = corner_light(np.minimum(along, edge.length - along)) * corner_light(up) * corner_light(height - up)
+    light = light * face_light(np.array([edge.normal[0], 0.0, edge.normal[1]]))
     shell.add(corners, np.stack([along, height - up], 2), light, paint, object_id)
 
 
-def skirting(shell: Shell, edge: Edge, floor: float, paint: Paint, object_id: int) -> None:
-    """A low board along a wall, between its doors."""
+def add_skirting(shell: Shell, edge: Edge, floor: float, paint: Paint, object_id: int) -> None:
+    """Add skirting boards along a wall, between its doors."""
     high, deep = SKIRTING
     gaps = [(low - FRAME, top + FRAME) for low, top, opening in edge.openings if opening.kind != "window"]
     starts, ends = [0.0, *(top for _, top in gaps)], [*(low for low, _ in gaps), edge.length]
@@ -147,7 +147,7 @@ def skirting(shell: Shell, edge: Edge, floor: float, paint: Paint, object_id: in
         shell.add(corners, corners[..., [0, 1]], light, paint, object_id)
 
 
-def level(
+def add_level(
     shell: Shell,
     rects: list[tuple[float, float, float, float]],
     inner: list[tuple[float, float]],
@@ -157,7 +157,7 @@ def level(
     *,
     ceiling: bool,
 ) -> None:
-    """A floor or a ceiling over rectangles; the faces of the walls around are at `inner`."""
+    """Add a floor or a ceiling over rectangles; `inner` is the outline of the surrounding wall faces."""
     ends_x = [value for rect in rects for value in (rect[0], rect[2])]
     ends_z = [value for rect in rects for value in (rect[1], rect[3])]
     margin = BAND + WALL / 2
@@ -177,16 +177,16 @@ def level(
         keep |= ((middle_x > x0) & (middle_x < x1))[:, None] & ((middle_z > z0) & (middle_z < z1))
     patch = _patches(xs, zs, keep)
     if not ceiling:
-        patch = patch[:, ::-1]  # x to the right and z up is seen from below
+        patch = patch[:, ::-1]  # counter-clockwise with x to the right and z up is seen from below
     x, z = patch[..., 0], patch[..., 1]
     corners = np.stack([x, np.full(x.shape, y), z], 2)
-    light = corner(_to_outline(x, z, inner)) * facing(np.array([0.0, -1.0 if ceiling else 1.0, 0.0]))
+    light = corner_light(_to_outline(x, z, inner)) * face_light(np.array([0.0, -1.0 if ceiling else 1.0, 0.0]))
     light = light * (1.44 if ceiling else 0.97)
     shell.add(corners, patch, light, paint, object_id)
 
 
 def _to_outline(x: np.ndarray, z: np.ndarray, outline: list[tuple[float, float]]) -> np.ndarray:
-    """Distance in metres from points to an outline along axes."""
+    """Return the distance in metres from points to an axis-parallel outline."""
     one = np.array(outline)
     two = np.roll(one, -1, 0)
     low, high = np.minimum(one, two), np.maximum(one, two)
@@ -196,10 +196,10 @@ def _to_outline(x: np.ndarray, z: np.ndarray, outline: list[tuple[float, float]]
 
 
 def outside(plan: Plan) -> list[Edge]:
-    """Faces of the outer walls, seen from outside."""
+    """Return the outer faces of the outer walls."""
     return edges_of(inset(plan.outline, WALL / 2), -1, plan.openings)
 
 
 def inside(plan: Plan, room: int) -> list[Edge]:
-    """Faces of the walls of a room."""
+    """Return the wall faces of a room."""
     return edges_of(plan.rooms[room].inner, room, plan.openings)

@@ -1,6 +1,6 @@
-"""Which triangles alpha cuts away wholly: they are not drawn, and nothing to bump into.
+"""Find the triangles without any texel above the alpha cutoff; they are removed.
 
-The others are cut where they are drawn, texel by texel, and solid all over.
+The renderer tests the alpha of the others per texel; for collisions they are solid.
 """
 
 import numpy as np
@@ -8,29 +8,29 @@ from numba import njit
 
 from envs.scene import Sampler, Wrap
 
-_EDGE = 1e-3  # texels: a triangle that only touches the next one is not on it
-_FAR = 4  # repetitions: a triangle over more of them is on every texel
+_EDGE = 1e-3  # texels: a triangle that only touches a texel does not cover it
+_FAR = 4  # repetitions: a triangle across more of them is taken to cover every texel
 
 
 def lowest_alpha(cutoff: float, alpha: np.ndarray) -> np.ndarray:
-    """(t,) int64: the least alpha of a texel, of 255, that is drawn: 0 where all are, 256 where none is.
+    """Return the lowest alpha of a texel that is drawn, (t,) int64, 0 to 255; 0 draws all, 256 none.
 
     Args:
-        cutoff: Of the material.
-        alpha: (t,) what the texels' alpha is multiplied by.
+        cutoff: Alpha cutoff of the material, 0 to 1.
+        alpha: (t,) factor of the texels' alpha.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         lowest = np.ceil(255 * cutoff / np.maximum(alpha, 0) - 1e-6)  # alpha equal to the cutoff is drawn
     return np.clip(np.where(cutoff <= 0, 0, np.nan_to_num(lowest, nan=256.0)), 0, 256).astype(np.int64)
 
 
-def is_shown(uv: np.ndarray, alpha: np.ndarray, sampler: Sampler) -> np.ndarray:
-    """(t,) bool: whether any texel under a triangle is drawn.
+def has_visible_texel(uv: np.ndarray, alpha: np.ndarray, sampler: Sampler) -> np.ndarray:
+    """Return whether any texel under a triangle is drawn, (t,) bool.
 
     Args:
         uv: (t, 3, 2) texture coordinates of triangles.
-        alpha: (h, w) uint8.
-        sampler: How the texture goes on, and its cutoff.
+        alpha: (h, w) uint8, alpha of the texture.
+        sampler: Wrap modes and cutoff.
     """
     drawn = alpha >= sampler.cutoff
     if sampler.across == Wrap.MIRROR:
@@ -48,7 +48,7 @@ def is_shown(uv: np.ndarray, alpha: np.ndarray, sampler: Sampler) -> np.ndarray:
 
 @njit(cache=True)
 def _any_under(places: np.ndarray, counts: np.ndarray, clamp_x: bool, clamp_y: bool) -> np.ndarray:
-    """Whether any texel under triangles (t, 3, 2) is drawn, by the numbers of those (h, w + 1) up to each column."""
+    """Return whether any texel under triangles (t, 3, 2) is drawn; `counts` (h, w + 1) are cumulative along rows."""
     height = len(counts)
     shown = np.zeros(len(places), np.bool_)
     for i in range(len(places)):
@@ -69,7 +69,7 @@ def _any_under(places: np.ndarray, counts: np.ndarray, clamp_x: bool, clamp_y: b
 
 @njit(cache=True)
 def _span(corners: np.ndarray, top: float, bottom: float) -> tuple[float, float]:
-    """Least and largest x of a triangle (3, 2) between two heights that it reaches."""
+    """Return the least and the largest x of a triangle (3, 2) between two values of y that it reaches."""
     left, right = np.inf, -np.inf
     for corner in range(3):
         ax, ay = corners[corner]
@@ -87,7 +87,7 @@ def _span(corners: np.ndarray, top: float, bottom: float) -> tuple[float, float]
 
 @njit(cache=True)
 def _any_between(counts: np.ndarray, left: float, right: float, clamp: bool) -> bool:
-    """Whether any texel of a row between two x is drawn."""
+    """Return whether any texel of a row between two x is drawn."""
     width = len(counts) - 1
     if not clamp and right - left >= width:
         return counts[width] > 0
