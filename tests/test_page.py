@@ -41,10 +41,10 @@ def test_a_page_holds_everything(replay, tmp_path):
     held = content(page)
     first, second = held["agents"]
     assert (len(first["steps"]), len(second["steps"])) == (len(ACROSS), 6)
-    assert len(first["pictures"]) == len(first["places"]) == len(first["left"]) == len(ACROSS) + 1
+    assert len(first["pictures"]) == len(first["places"]) == len(first["distances"]) == len(ACROSS) + 1
     assert all(picture.startswith("data:image/jpeg;base64,") for picture in first["pictures"])
     assert held["map"]["image"].startswith("data:image/png;base64,")
-    assert first["steps"][0]["told"] == "forward"
+    assert first["steps"][0]["description"] == "forward"
     assert first["steps"][0]["choices"][1] == ["forward", 0.7, True]
     assert np.array(first["steps"][0]["views"]).shape == (4, 4)
     assert first["words"][-1] == "<eos>"
@@ -62,7 +62,7 @@ def test_the_agent_moves_over_the_map(replay):
 def test_outcomes_and_signs_are_told(replay):
     held = content(html_page(replay, View()))
     assert [agent["outcome"] for agent in held["agents"]] == ["✔ success", "✘ failure"]
-    assert len({agent["ended"] for agent in held["agents"]}) == 2
+    assert len({agent["outcome_colour"] for agent in held["agents"]}) == 2
     meanings = [sign["meaning"] for sign in held["legend"]]
     for part in ("start and heading", "A  demonstration", "goal", "success: within 1.5 m", "what to find: red sofa"):
         assert part in meanings

@@ -1,1 +1,1 @@
-"""What agents did, shown: top-down maps, animations and the steps in a terminal."""
+"""Replay of trajectories: top-down maps, animations, pages and tables of steps."""

@@ -1,4 +1,4 @@
-"""The figure of an episode in motion: a frame a step, all agents at once."""
+"""Animations of an episode: one frame per step, all agents at once."""
 
 import errno
 from collections.abc import Iterable, Sequence
@@ -26,16 +26,16 @@ from vln.replay.word_attention import shown_words, word_weights
 from vln.trajectory import Step
 
 DPI = 120
-SECONDS = 0.7  # a frame
-BRISK = 0.2  # the same where steps are short and many
-PAUSE = 2.1  # seconds the first and the last picture stay
+SECONDS = 0.7  # seconds per frame
+BRISK = 0.2  # seconds per frame in continuous worlds, where steps are short and many
+PAUSE = 2.1  # seconds of the first and the last frame
 STRONGEST = 0.55  # opacity of the most attended word
-MP4_RATE = 5  # frames a second; players stumble over fewer
-COMMON = 120  # of the 256 colours of a GIF
+MP4_RATE = 5  # frames per second; some players cannot play fewer
+COMMON = 120  # of the 256 colours of a GIF, those reserved for the commonest
 
 
 def frames(replay: Replay, view: View) -> list[np.ndarray]:
-    """The start and one picture a step until every agent has ended, each (H, W, 3) uint8 with even H and W.
+    """Draw the start and one picture per step until every agent has ended, each (H, W, 3) uint8 with even H and W.
 
     Raises:
         InputError: If the building has no such storey.
@@ -46,12 +46,12 @@ def frames(replay: Replay, view: View) -> list[np.ndarray]:
 
 
 def pace(replay: Replay) -> float:
-    """Seconds that a frame of an episode stays."""
+    """Return the seconds per frame of an episode."""
     return BRISK if isinstance(replay, HouseReplay) else SECONDS
 
 
 def save_gif(pictures: Sequence[np.ndarray], path: Path, pace: float = SECONDS) -> None:
-    """Write pictures as an animated GIF that repeats, whole or not at all; `pace` in seconds a picture."""
+    """Write pictures as a looping animated GIF, atomically, with `pace` seconds per picture."""
     images = indexed(pictures)
     durations = [int(1000 * seconds) for seconds in _seconds(len(images), pace)]
     with replacing(path) as temporary:
@@ -59,25 +59,25 @@ def save_gif(pictures: Sequence[np.ndarray], path: Path, pace: float = SECONDS) 
 
 
 def save_mp4(pictures: Sequence[np.ndarray], path: Path, pace: float = SECONDS) -> None:
-    """Write pictures as H.264 video, whole or not at all; `pace` in seconds a picture."""
+    """Write pictures as H.264 video, atomically, with `pace` seconds per picture."""
     height, width, _ = pictures[0].shape
     with replacing(path) as temporary:
         command = _encoder(temporary, width, height)
         with Popen(command, stdin=PIPE, stdout=DEVNULL, stderr=PIPE, start_new_session=True) as encoder:
             assert encoder.stdin is not None  # for the type checker
             assert encoder.stderr is not None
-            with suppress(BrokenPipeError):  # it tells why it has ended
+            with suppress(BrokenPipeError):  # the reason is on its stderr
                 for picture, seconds in zip(pictures, _seconds(len(pictures), pace), strict=True):
                     for _ in range(round(MP4_RATE * seconds)):
                         encoder.stdin.write(np.ascontiguousarray(picture).data)
                 encoder.stdin.close()
-            told = encoder.stderr.read().decode(errors="replace").strip()
+            message = encoder.stderr.read().decode(errors="replace").strip()
         if encoder.returncode:
-            raise OSError(errno.EIO, told.splitlines()[-1] if told else f"ffmpeg ended with {encoder.returncode}")
+            raise OSError(errno.EIO, message.splitlines()[-1] if message else f"ffmpeg ended with {encoder.returncode}")
 
 
 def _encoder(path: Path, width: int, height: int) -> list[str]:
-    """The command of ffmpeg that reads raw pictures and writes H.264, whose sides must be even."""
+    """Return the ffmpeg command that reads raw pictures and writes H.264, whose sides must be even."""
     read = f"-f rawvideo -vcodec rawvideo -s {width}x{height} -pix_fmt rgb24 -r {MP4_RATE} -i -"
     size = f"-vf scale={width + width % 2}:{height + height % 2}"
     write = f"-an -vcodec libx264 -pix_fmt yuv420p -crf 25 {size} -v error"
@@ -85,23 +85,23 @@ def _encoder(path: Path, width: int, height: int) -> list[str]:
 
 
 def _seconds(count: int, pace: float) -> list[float]:
-    """How long each picture stays."""
+    """Return the seconds of each picture."""
     return [PAUSE if number in (0, count - 1) else pace for number in range(count)]
 
 
 def indexed(pictures: Sequence[np.ndarray]) -> list[Image.Image]:
-    """Pictures in 256 colours: those of the signs and the commonest as they are, the rest condensed.
+    """Reduce pictures to 256 colours: symbol colours and the commonest ones exactly, the rest approximately.
 
     One palette serves all pictures, so that colours do not flicker.
     """
     coded = [_codes(picture) for picture in pictures]
     values, counts = np.unique(np.stack([codes[::2, ::2] for codes in coded]), return_counts=True)
-    signs = (
+    symbols = (
         (255 * np.array([to_rgb(colour) for colour in (*style.AGENTS, style.GOAL, *COLOURS.values())]))
         .round()
         .astype(np.uint8)
     )
-    common = np.concatenate([signs, _colours(values[np.argsort(-counts)[:COMMON]])])
+    common = np.concatenate([symbols, _colours(values[np.argsort(-counts)[:COMMON]])])
     condensed = Image.fromarray(_colours(values)[None]).quantize(256 - len(common)).getpalette() or []
     palette = np.concatenate([common, np.array(condensed, dtype=np.uint8).reshape(-1, 3)])[:256]
     nearest = cKDTree(palette)
@@ -115,18 +115,18 @@ def indexed(pictures: Sequence[np.ndarray]) -> list[Image.Image]:
 
 
 def _codes(picture: np.ndarray) -> np.ndarray:
-    """A number a colour, (H, W) uint32."""
+    """Encode each colour as a number, (H, W) uint32."""
     red, green, blue = np.moveaxis(picture.astype(np.uint32), -1, 0)
     return red << 16 | green << 8 | blue
 
 
 def _colours(codes: np.ndarray) -> np.ndarray:
-    """(N, 3) uint8 colours of N numbers."""
+    """Decode N numbers to colours, (N, 3) uint8."""
     return np.stack([codes >> 16, codes >> 8 & 255, codes & 255], axis=1).astype(np.uint8)
 
 
 class _Film:
-    """Pictures of a scene in order; what does not change is drawn once."""
+    """Draws the pictures of a scene in order; parts that do not change are drawn once."""
 
     def __init__(self, replay: Replay, scene: Scene) -> None:
         self._replay, self._scene = replay, scene
@@ -144,7 +144,7 @@ class _Film:
         return [*trails, *(text for pair in moving.status for text in pair), *moving.views]
 
     def picture(self, moment: int) -> np.ndarray:
-        """The state after `moment` steps; call with 0, 1, 2, ..."""
+        """Draw the state after `moment` steps; call with 0, 1, 2, ... in order."""
         self._canvas.restore_region(self._still)
         taken = self._taken(moment)
         for agent, trajectory in enumerate(self._replay.trajectories):
@@ -153,32 +153,32 @@ class _Film:
         self._still = self._canvas.copy_from_bbox(self._scene.figure.bbox)
         self._show_choices(taken)
         self._show_agents(moment)
-        self._tell(moment)
+        self._show_status(moment)
         picture = np.array(self._canvas.buffer_rgba())[..., :3]
         for agent, step in taken.items():
             self._light_words(picture, agent, step)
         height, width, _ = picture.shape
-        return picture[: height - height % 2, : width - width % 2].copy()  # the video codec asks for even sides
+        return picture[: height - height % 2, : width - width % 2].copy()  # the video codec needs even sides
 
     def _taken(self, moment: int) -> dict[int, Step]:
-        """The step that each agent has just taken; agents that take none are left out."""
-        lived = enumerate(self._replay.trajectories)
-        return {agent: each.steps[moment - 1] for agent, each in lived if 0 < moment <= len(each.steps)}
+        """Return the step that each agent has just taken; agents that have ended are left out."""
+        agents = enumerate(self._replay.trajectories)
+        return {agent: each.steps[moment - 1] for agent, each in agents if 0 < moment <= len(each.steps)}
 
     def _show_choices(self, taken: dict[int, Step]) -> None:
         for panel in self._scene.panels:
             _draw_once(disc for agent, step in taken.items() for disc in panel.site.choices(panel, step, agent))
 
     def _show_agents(self, moment: int) -> None:
-        """The agents that are on their way; the others are letters."""
+        """Draw the agents that have not ended; the others are letters."""
         count = len(self._replay.trajectories)
         for agent, trajectory in enumerate(self._replay.trajectories):
             if moment < len(trajectory.steps):
                 for panel in self._scene.panels:
                     _draw_once(pointer(panel, trajectory.poses[moment], agent, count))
 
-    def _tell(self, moment: int) -> None:
-        """What each agent has done, and what it sees."""
+    def _show_status(self, moment: int) -> None:
+        """Draw the status text and the view of each agent."""
         for agent, texts in enumerate(self._scene.moving.status):
             for text, line in zip(texts, status(self._replay, agent, moment), strict=True):
                 text.set_text(
@@ -200,13 +200,13 @@ class _Film:
             box = band.transformed(self._scene.text.transData)
             rows = slice(round(len(picture) - box.ymax), round(len(picture) - box.ymin))
             columns = slice(round(box.x0), round(box.x1))
-            # Multiplied, not painted over, so that the letters stay as sharp as they are.
+            # Multiply instead of painting over, so that the letters stay sharp.
             shade = 1 - strength * (1 - np.array(to_rgb(style.ATTENTION)))
             picture[rows, columns] = (picture[rows, columns] * shade).astype(np.uint8)
 
 
 def status(replay: Replay, agent: int, moment: int) -> tuple[str, str]:
-    """What an agent has just done after so many steps of the episode, and how far from the goal that leaves it."""
+    """Describe an agent after so many steps of the episode: the step just taken, and the distance to the goal."""
     trajectory = replay.trajectories[agent]
     reached = min(moment, len(trajectory.steps))
     distance = replay.to_goal(agent, reached)
@@ -217,10 +217,10 @@ def status(replay: Replay, agent: int, moment: int) -> tuple[str, str]:
         return ending(replay, agent), left
     step = trajectory.steps[moment - 1]
     chance = chosen_probability(step)
-    told = f"step {moment} of {len(trajectory.steps)}: {describe_step(trajectory.poses[moment - 1], step)}"
+    text = f"step {moment} of {len(trajectory.steps)}: {describe_step(trajectory.poses[moment - 1], step)}"
     if moment == len(trajectory.steps):
-        told = ending(replay, agent)
-    return told, " · ".join(part for part in ("" if chance is None else f"probability {chance:.2f}", left) if part)
+        text = ending(replay, agent)
+    return text, " · ".join(part for part in ("" if chance is None else f"probability {chance:.2f}", left) if part)
 
 
 def _draw(artists: Iterable[Artist]) -> None:

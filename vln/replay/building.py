@@ -1,4 +1,4 @@
-"""A building with a navigation graph from above: ground, rooms, graph, target, and what agents could choose from."""
+"""The map of a building with a navigation graph: floor, rooms, graph, goal, and the agents' choices."""
 
 import math
 from collections.abc import Mapping
@@ -19,23 +19,23 @@ from vln.replay.map import Panel, draw_circle, draw_goal, write_names
 from vln.rooms import Room
 from vln.trajectory import Step
 
-CANDIDATE = 24.0  # points, diameter of a viewpoint of probability 1
+CANDIDATE = 24.0  # points, diameter of the disc of probability 1
 
 
 @dataclass(frozen=True)
 class Building:
-    """A building of a navigation graph, as maps show it.
+    """The content of the maps of a building with a navigation graph.
 
     Attributes:
-        replay: What happened in it.
-        floors: Its storeys.
-        rooms: Viewpoint to room, empty where rooms are unknown.
+        replay: The episode.
+        floors: Storeys of the building.
+        rooms: Map from viewpoint to room; empty if rooms are unknown.
     """
 
     replay: GraphReplay
     floors: Floors
     rooms: Mapping[str, Room]
-    _grounds: dict[int, Ground] = field(default_factory=dict)  # by storey, since painting takes a while
+    _grounds: dict[int, Ground] = field(default_factory=dict)  # cached by storey, since painting takes a while
 
     @property
     def extent(self) -> np.ndarray:
@@ -52,7 +52,7 @@ class Building:
         return np.flatnonzero(self.floors.of(self.replay.graph.positions[:, 2]) == panel.floor)
 
     def draw(self, panel: Panel) -> None:
-        """Ground, navigation graph and target."""
+        """Draw the floor, the navigation graph and the goal."""
         window, graph, rows = panel.window, self.replay.graph, self._rows(panel)
         ground = self._ground(panel)
         extent = (window.left, window.right, window.bottom, window.top)
@@ -64,12 +64,12 @@ class Building:
             self._draw_target(panel)
 
     def name(self, panel: Panel, avoid: np.ndarray, taken: np.ndarray) -> None:
-        """The names of rooms, clear of paths (N, 2) and of what is drawn (M, 4)."""
+        """Write the names of rooms, clear of paths (N, 2) and of drawn parts (M, 4)."""
         names = name_rooms(self._ground(panel), self.replay.graph, self.rooms, avoid, taken, panel.scale)
         write_names(panel, names)
 
     def _draw_target(self, panel: Panel) -> None:
-        """The target, the circle of success around it and the viewpoints that succeed."""
+        """Draw the goal, the success radius around it and the viewpoints that count as success."""
         graph = self.replay.graph
         goal = graph.index[self.replay.reference[-1]]
         near = graph.distances[goal] < THRESHOLD
@@ -82,7 +82,7 @@ class Building:
         draw_goal(panel, (x, y, z))
 
     def choices(self, panel: Panel, step: Step, agent: int) -> list[Artist]:
-        """The viewpoints an agent could choose from, as discs of the area of their probabilities."""
+        """Draw the viewpoints that an agent could choose, as discs with areas proportional to their probabilities."""
         graph = self.replay.graph
         discs: list[Artist] = []
         for choice, chance in zip(step.choices, step.probabilities, strict=True):

@@ -1,4 +1,4 @@
-"""The text beside a map: instruction, who is who with scores, symbols and, in animations, what each agent does."""
+"""The column beside a map: instruction, agents with scores, legend and, in animations, the status of each agent."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -24,14 +24,14 @@ WIDTH = 236.0  # points
 SIZE = 8.5
 SMALL = 7.0
 LEADING = 1.45  # line height in sizes
-BAND = 1.3  # height of what lights a word up, in sizes
+BAND = 1.3  # height of the highlight of a word, in font sizes
 GAP = 9.0  # between blocks
 COLUMNS = ("NE", "SR", "SPL", "nDTW")
 CELL = 31.0
 VIEW_GAP = 8.0
 SEEN_GAP = 5.0
 SEEN_CAPTION = 14.0
-DARK = 6.0  # metres at which depth is darkest
+DARK = 6.0  # metres at which the picture of depth is darkest
 DARKEST = (18, 24, 48)
 SWATCH = 24.0
 TITLE = 10.5
@@ -41,19 +41,19 @@ ENTRY_SIZE, ENTRY_TEXT, ENTRY_GAP, ENTRY_ROW = (
     4.0,
     13.0,
 )  # points: size, indent, gap, row
-STATUS, STATUS_TEXT = 25.0, 12.0  # points of the rows that tell what agents do, and left of their text
+STATUS, STATUS_TEXT = 25.0, 12.0  # points: height of the status rows of agents, and indent of their text
 
 
-Bands = dict[int, list[Bbox]]  # agent to a box a word, in points of the column
+Bands = dict[int, list[Bbox]]  # map from agent to one box per word, in points of the column
 
 
 @dataclass(frozen=True)
 class Moving:
-    """What changes from frame to frame.
+    """The parts of the column that change from frame to frame.
 
     Attributes:
-        status: Two lines of text an agent.
-        views: What each agent sees: colours and, where there is room, depth.
+        status: Two lines of text per agent.
+        views: The view of each agent: colours and, for a single agent, depth.
     """
 
     status: list[tuple[Text, Text]] = field(default_factory=list)
@@ -62,7 +62,7 @@ class Moving:
 
 @dataclass(frozen=True)
 class Block:
-    """A part of the column: its height in points, and what draws it below a height of the axes."""
+    """A part of the column: its height in points, and a function that draws it from a height of the axes downwards."""
 
     height: float
     draw: Callable[[Axes, float], None]
@@ -77,12 +77,12 @@ def stack(axes: Axes, blocks: Sequence[Block]) -> None:
 
 
 def stack_height(blocks: Sequence[Block]) -> float:
-    """Height of the blocks and the gaps between them."""
+    """Return the height of the blocks and the gaps between them."""
     return sum(block.height for block in blocks) + GAP * (len(blocks) - 1)
 
 
 def title_block(replay: Replay) -> Block:
-    """Which episode this is."""
+    """Return the block with the episode's name and source."""
     first = replay.trajectories[0]
     title = style.shorten(f"Episode {first.episode_id}", TITLE, WIDTH, weight="bold")
 
@@ -94,20 +94,20 @@ def title_block(replay: Replay) -> Block:
 
 
 def source_line(replay: Replay) -> str:
-    """Where an episode is from, and whether there is a goal to measure by."""
+    """Return the data set, split and building of an episode, and a note if the goal is unknown."""
     first = replay.trajectories[0]
     source = " ".join(dict.fromkeys((first.dataset, first.split)))
     return " · ".join([source, replay.building, *(["goal unknown"] if replay.withheld else [])])
 
 
 def instruction_block(words: Sequence[str], readers: Sequence[int], dpi: float, bands: Bands) -> Block:
-    """The instruction.
+    """Return the block of the instruction.
 
     Args:
         words: The words to show.
-        readers: The agents that attend to them; their bands share the height of a word.
-        dpi: Resolution it will be drawn at.
-        bands: Filled with where each word is to be lit up, when the block is drawn.
+        readers: The agents whose attention is shown; their bands share the height of a word.
+        dpi: Resolution of the drawing.
+        bands: Filled with the box of each word when the block is drawn.
     """
     lines = style.wrap(words, SIZE, WIDTH, dpi)
     step, height = SIZE * LEADING, BAND * SIZE / max(len(readers), 1)
@@ -126,7 +126,7 @@ def instruction_block(words: Sequence[str], readers: Sequence[int], dpi: float, 
 
 
 def legend_block(replay: Replay) -> Block:
-    """Which line is whose, and the scores of each; no row for a demonstration that nobody knows."""
+    """Return the block of lines, agents and scores; the demonstration has no row if it is withheld."""
     scored = not replay.withheld
     top, row = (11.0 if scored else 2.0), 15.0
     rows = len(replay.agents) + scored
@@ -157,18 +157,18 @@ def _agent_row(axes: Axes, middle: float, replay: Replay, agent: int, name: str)
     for number, column in enumerate(COLUMNS):
         if not scores or column not in scores:
             continue
-        told, look = style.score_text(column, scores[column]), {}
+        text, look = style.score_text(column, scores[column]), {}
         if column == "SR":
-            told = f"{outcome_mark(replay, agent)} {told}"
+            text = f"{outcome_mark(replay, agent)} {text}"
             look = {"color": outcome_colour(replay, agent), "weight": "bold"}
-        _text(axes, _right(number), middle + 2.8, told, size=7.8, ha="right", **look)
+        _text(axes, _right(number), middle + 2.8, text, size=7.8, ha="right", **look)
 
 
 def entries_block(entries: Sequence[Entry]) -> Block:
-    """What the symbols on the map mean, two a row where both have room."""
+    """Return the block of the map's symbols, two per row where both fit."""
     room = WIDTH - ENTRY_TEXT
-    told = [style.shorten(entry.meaning, ENTRY_SIZE, room) for entry in entries]
-    wide = [style.text_width(each, ENTRY_SIZE) > room - WIDTH / 2 - ENTRY_GAP for each in told]
+    texts = [style.shorten(entry.meaning, ENTRY_SIZE, room) for entry in entries]
+    wide = [style.text_width(each, ENTRY_SIZE) > room - WIDTH / 2 - ENTRY_GAP for each in texts]
     narrow = [number for number, each in enumerate(wide) if not each]
     pairs = (len(narrow) + 1) // 2
     places = {number: (place % 2, place // 2) for place, number in enumerate(narrow)}
@@ -178,20 +178,20 @@ def entries_block(entries: Sequence[Entry]) -> Block:
         for number, (across, down) in places.items():
             x, middle = across * WIDTH / 2 + 6, y + 6 + down * ENTRY_ROW
             axes.add_artist(draw_entry(entries[number], x, middle))
-            _text(axes, x + ENTRY_TEXT - 6, middle + 2.4, told[number], size=ENTRY_SIZE, color=style.FAINT)
+            _text(axes, x + ENTRY_TEXT - 6, middle + 2.4, texts[number], size=ENTRY_SIZE, color=style.FAINT)
 
     return Block((pairs + sum(wide)) * ENTRY_ROW, draw)
 
 
 def status_block(replay: Replay, moving: Moving) -> Block:
-    """Two lines an agent, filled in frame by frame.
+    """Return the block of two lines per agent that each frame fills in.
 
     Args:
         replay: The episode.
-        moving: Its texts are filled in when the block is drawn.
+        moving: Receives the texts when the block is drawn.
     """
     steps = [step for each in replay.trajectories for step in each.steps]
-    # People on a walk without a goal tell neither a probability nor a distance.
+    # Without probabilities and a goal the second line would be empty.
     row = STATUS if not replay.withheld or any(step.probabilities for step in steps) else STATUS - 11
 
     def draw(axes: Axes, y: float) -> None:
@@ -206,11 +206,11 @@ def status_block(replay: Replay, moving: Moving) -> Block:
 
 
 def views_block(replay: HouseReplay, moving: Moving) -> Block:
-    """What each agent sees: of a single one with depth beside it, of several two a row.
+    """Return the block of the agents' views: one with its depth beside it, several in two columns.
 
     Args:
         replay: The episode.
-        moving: Its views are filled in when the block is drawn.
+        moving: Receives the views when the block is drawn.
     """
     count = len(replay.agents)
     side = (WIDTH - VIEW_GAP) / 2
@@ -232,7 +232,7 @@ def views_block(replay: HouseReplay, moving: Moving) -> Block:
 
 
 def seen_block(replay: HouseReplay) -> Block:
-    """What each agent saw at some places, with the numbers these have on the map."""
+    """Return the block of each agent's views at some places, with their numbers on the map."""
     moments = shown_moments(replay)
     side = (WIDTH - (FEW - 1) * SEEN_GAP) / FEW
     row = side + SEEN_CAPTION
@@ -252,12 +252,12 @@ def seen_block(replay: HouseReplay) -> Block:
 
 
 def _rows(moments: Sequence[int]) -> int:
-    """Rows of so many views."""
+    """Return the number of rows of so many views."""
     return -(-len(moments) // FEW)
 
 
 def show_views(replay: HouseReplay, moving: Moving, moment: int) -> None:
-    """Set the views to what the agents see after so many steps, or saw last."""
+    """Set the views to those after so many steps, or to the last ones."""
     single = len(replay.agents) == 1
     for agent, views in enumerate(replay.views):
         moving.views[agent if single else 2 * agent].set_data(views.rgb[min(moment, len(views.rgb) - 1)])
@@ -266,7 +266,7 @@ def show_views(replay: HouseReplay, moving: Moving, moment: int) -> None:
 
 
 def near_is_light(views: Views, moment: int) -> np.ndarray:
-    """(H, W, 3) uint8 picture of depth, white at the camera and dark blue at `DARK` metres and beyond."""
+    """Return a (H, W, 3) uint8 picture of depth, white at the camera and dark blue at `DARK` metres and beyond."""
     depth = views.depth[moment]
     share = np.where(depth > 0, np.clip(1 - depth / DARK, 0, 1), 0.0)[..., None]
     return (np.array(DARKEST) + share * (255 - np.array(DARKEST))).astype(np.uint8)
@@ -281,10 +281,10 @@ def _view(
 
 
 def _right(number: int) -> float:
-    """Right edge of a column of scores."""
+    """Return the right edge of a column of scores."""
     return WIDTH - CELL * (len(COLUMNS) - 1 - number)
 
 
 def _text(axes: Axes, x: float, y: float, text: str, **look: Any) -> Text:
-    # Instructions may hold dollar signs, which would start a formula.
+    # A dollar sign in an instruction would start a formula.
     return axes.text(x, y, drawable(text), family=families(text), parse_math=False, **{"color": style.INK, **look})

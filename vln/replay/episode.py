@@ -1,4 +1,4 @@
-"""An episode as agents lived it, on a navigation graph or in a continuous world."""
+"""An episode with the trajectories of one or more agents, on a navigation graph or in a continuous world."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ from vln.trajectory import Trajectory
 
 @dataclass(frozen=True)
 class Replay(ABC):
-    """One episode as one or more agents lived it.
+    """One episode with the trajectories of one or more agents.
 
     Attributes:
-        agents: Names of the agents, one a trajectory.
-        trajectories: What each did, in the frame of maps; all share episode, start and demonstration.
-        scores: Name of a metric to its value, one a trajectory; None where the goal is withheld.
+        agents: Names of the agents, one per trajectory.
+        trajectories: Trajectories in the frame of maps; all share episode, start and demonstration.
+        scores: Metrics by name, one map per trajectory; None if the goal is withheld.
     """
 
     agents: tuple[str, ...]
@@ -36,12 +36,12 @@ class Replay(ABC):
     @property
     @abstractmethod
     def building(self) -> str:
-        """What figures call the place."""
+        """Name of the place in figures."""
 
     @property
     @abstractmethod
     def radius(self) -> float:
-        """Metres to the goal at which a stop succeeds."""
+        """Success radius in metres."""
 
     @property
     @abstractmethod
@@ -51,20 +51,20 @@ class Replay(ABC):
     @property
     @abstractmethod
     def demonstration(self) -> np.ndarray:
-        """(N, 3) places of the demonstration, the start alone where the goal is withheld."""
+        """(N, 3) positions of the demonstration; the start alone if the goal is withheld."""
 
     @abstractmethod
     def to_goal(self, agent: int, moment: int) -> float | None:
-        """Geodesic metres from an agent to the goal after so many steps, None where it is withheld."""
+        """Return an agent's geodesic metres to the goal after so many steps; None if the goal is withheld."""
 
     def succeeded(self, agent: int) -> bool | None:
-        """Whether an agent did, None where the goal is withheld."""
+        """Whether an agent succeeded; None if the goal is withheld."""
         scores = self.scores[agent]
         return None if scores is None else bool(scores["SR"])
 
     @property
     def withheld(self) -> bool:
-        """Whether the goal is."""
+        """Whether the goal is withheld."""
         return self.trajectories[0].withheld
 
 
@@ -80,12 +80,12 @@ class GraphReplay(Replay):
 
     @property
     def building(self) -> str:
-        """What figures call the place."""
+        """Name of the building in figures."""
         return f"building {self.graph.scan}"
 
     @property
     def radius(self) -> float:
-        """Metres to the goal at which a stop succeeds."""
+        """Success radius in metres."""
         return THRESHOLD
 
     @property
@@ -95,7 +95,7 @@ class GraphReplay(Replay):
 
     @property
     def reference(self) -> tuple[str, ...]:
-        """Viewpoints of the demonstration, the start alone where the goal is withheld."""
+        """Viewpoints of the demonstration; the start alone if the goal is withheld."""
         return self.trajectories[0].reference
 
     @property
@@ -104,7 +104,7 @@ class GraphReplay(Replay):
         return self.graph.positions[[self.graph.index[viewpoint] for viewpoint in self.reference]]
 
     def to_goal(self, agent: int, moment: int) -> float | None:
-        """Metres along the graph."""
+        """Return metres along the graph."""
         if self.withheld:
             return None
         here, goal = self.trajectories[agent].poses[moment].viewpoint, self.reference[-1]
@@ -116,9 +116,9 @@ class HouseReplay(Replay):
     """An episode in a continuous world.
 
     Attributes:
-        plan: The place from above.
-        views: What each agent saw.
-        success: Metres to the goal at which a stop succeeds.
+        plan: Floor plan of the place.
+        views: Views of each agent.
+        success: Success radius in metres.
     """
 
     plan: FloorPlan
@@ -127,12 +127,12 @@ class HouseReplay(Replay):
 
     @property
     def building(self) -> str:
-        """What figures call the place."""
+        """Name of the place in figures."""
         return self.plan.name
 
     @property
     def radius(self) -> float:
-        """Metres to the goal at which a stop succeeds."""
+        """Success radius in metres."""
         return self.success
 
     @property
@@ -142,19 +142,19 @@ class HouseReplay(Replay):
 
     @property
     def demonstration(self) -> np.ndarray:
-        """(N, 3) places along the demonstration, close together, so that stairs are a part of it."""
+        """(N, 3) positions along the demonstration, close together so that stairs are included."""
         places = np.array(self.trajectories[0].reference_positions)
         return resample(places) if len(places) > 1 else places
 
     @property
     def target(self) -> PlanBox | None:
-        """The thing to be reached, where it is one."""
+        """The target object; None if the goal is no object or withheld."""
         if self.withheld:
             return None
         x, y, _ = self.trajectories[0].reference_positions[-1]
         return self.plan.target(self.trajectories[0].target, (x, y))
 
     def to_goal(self, agent: int, moment: int) -> float | None:
-        """Metres along the floor."""
+        """Return metres along the floor."""
         distances = self.trajectories[agent].distances
         return distances[moment] if distances and not self.withheld else None

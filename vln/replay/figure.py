@@ -1,4 +1,4 @@
-"""The figure of an episode: maps by storey beside the instruction, the legend and the scores."""
+"""The figure of an episode: a map per storey beside the instruction, the legend and the scores."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -38,20 +38,20 @@ from vln.rooms import Room
 
 EDGE = 0.16  # inches around everything
 BETWEEN = 0.22  # inches between maps and text
-OVERSEEN = 18.0  # metres of a house that is shown whole
+SHOWN_WHOLE = 18.0  # metres: smaller houses are shown whole
 FOOT = 0.22  # inches below the maps, for the scale bar
 
 
 @dataclass(frozen=True)
 class Scene:
-    """A drawn episode and the parts of it that an animation moves.
+    """A drawn episode and the parts of it that an animation changes.
 
     Attributes:
         figure: The figure, with its canvas.
-        panels: A map a storey shown.
-        trails: For each agent and panel, what each of its poses adds.
+        panels: One map per storey shown.
+        trails: Artists that each pose adds, by agent and panel.
         text: The column of text, in points with y downwards.
-        bands: Where in it each agent's attention lights up each word; empty in a still figure.
+        bands: Boxes of the words that each agent's attention highlights; empty in a still figure.
         moving: Texts and views that change; empty in a still figure.
     """
 
@@ -65,12 +65,12 @@ class Scene:
 
 @dataclass(frozen=True)
 class View:
-    """What to show of a building.
+    """The part of a building to show.
 
     Attributes:
-        rooms: Scan to viewpoint to room, empty where rooms are unknown.
-        floors: "touched" for the storeys the paths touch, "all" for the whole building, or the number of one storey
-            from 1, the lowest.
+        rooms: Map from scan and viewpoint to room; empty if rooms are unknown.
+        floors: "touched" for the storeys of the paths, "all" for the whole building, or the number of one storey from
+            1, the lowest.
     """
 
     rooms: dict[str, dict[str, Room]] = field(default_factory=dict)
@@ -81,10 +81,10 @@ def draw_episode(replay: Replay, view: View, animated: bool = False, dpi: float 
     """Draw one episode.
 
     Args:
-        replay: The episode and what the agents did.
-        view: What to show.
-        animated: Leave room for a line of text an agent that tells what it does.
-        dpi: Resolution it will be drawn at.
+        replay: The episode and the trajectories.
+        view: The part of the building to show.
+        animated: Leave room for a status line per agent.
+        dpi: Resolution of the drawing.
 
     Raises:
         InputError: If the building has no such storey.
@@ -108,7 +108,7 @@ def draw_episode(replay: Replay, view: View, animated: bool = False, dpi: float 
 
 
 def draw_maps(replay: Replay, view: View, dpi: float) -> tuple[Figure, list[Panel]]:
-    """The maps of an episode alone, before agents do anything.
+    """Draw only the maps of an episode, before any step.
 
     Raises:
         InputError: If the building has no such storey.
@@ -127,16 +127,16 @@ def draw_maps(replay: Replay, view: View, dpi: float) -> tuple[Figure, list[Pane
 
 
 def _window(replay: Replay, site: Site, points: np.ndarray, whole: bool) -> Window:
-    """What maps show: what happened and some way around it, or all where it is asked for or small."""
+    """Return the part of the map to show: the surroundings of the paths, or all if requested or if it is small."""
     if isinstance(replay, HouseReplay):
         everything = replay.plan.window
-        if whole or max(everything.width, everything.height) <= OVERSEEN:
+        if whole or max(everything.width, everything.height) <= SHOWN_WHOLE:
             return everything
     return frame(site.extent if whole else _seen(replay, points), site.extent)
 
 
 def _site(replay: Replay, view: View) -> Site:
-    """What maps of an episode show."""
+    """Return the place of an episode."""
     if isinstance(replay, HouseReplay):
         return HouseMap(replay)
     assert isinstance(replay, GraphReplay)
@@ -144,7 +144,7 @@ def _site(replay: Replay, view: View) -> Site:
 
 
 def check_view(replay: Replay, view: View) -> None:
-    """Check that the building of an episode has the storey asked for.
+    """Check that the building of an episode has the requested storey.
 
     Raises:
         InputError: If it does not.
@@ -164,12 +164,12 @@ def save_png(replay: Replay, view: View, path: Path) -> None:
 
 
 def _points(replay: Replay) -> np.ndarray:
-    """(N, 3) all positions of the demonstration and the agents."""
+    """Return all positions of the demonstration and the agents, (N, 3)."""
     return np.array([*replay.demonstration, *(pose.position for each in replay.trajectories for pose in each.poses)])
 
 
 def _seen(replay: Replay, points: np.ndarray) -> np.ndarray:
-    """(N, 2) positions the window must hold: what happened and the circle around the goal."""
+    """Return the positions that the window must contain, (N, 2): the paths and the circle around the goal."""
     if replay.withheld:
         return points[:, :2]
     circle = replay.radius * 0.9 * np.array([[1, 0], [-1, 0], [0, 1], [0, -1]])
@@ -177,7 +177,7 @@ def _seen(replay: Replay, points: np.ndarray) -> np.ndarray:
 
 
 def _avoid(replay: Replay, points: np.ndarray) -> np.ndarray:
-    """(N, 2) positions along all paths, half a metre apart or less."""
+    """Return positions along all paths, (N, 2), at most half a metre apart."""
     parts = [points[:, :2]]
     paths = [
         replay.demonstration[:, :2],
@@ -205,7 +205,7 @@ def _floors_shown(replay: Replay, view: View) -> list[int]:
 def _draw_maps(
     replay: Replay, panels: Sequence[Panel], points: np.ndarray, numbered: bool
 ) -> list[list[list[list[Artist]]]]:
-    """Draw everything on the maps; returns the trails, by agent, panel and pose."""
+    """Draw everything on the maps; return the trails, by agent, panel and pose."""
     for panel in panels:
         _draw_task(replay, panel)
     trails = [
@@ -224,7 +224,7 @@ def _draw_maps(
 
 
 def _draw_task(replay: Replay, panel: Panel) -> None:
-    """The place, the demonstration and the start."""
+    """Draw the place, the demonstration and the start."""
     draw_site(panel)
     if not replay.withheld:
         draw_demonstration(panel, replay.demonstration)
@@ -232,7 +232,7 @@ def _draw_task(replay: Replay, panel: Panel) -> None:
 
 
 def _write_names(replay: Replay, panel: Panel, points: np.ndarray) -> None:
-    """The names of rooms and things, over nothing that is drawn."""
+    """Write the names of rooms and objects where nothing is drawn."""
     taken = np.concatenate(occupied(panel, replay.trajectories[0].start))
     panel.site.name(panel, _avoid(replay, points), taken)
 
@@ -243,7 +243,7 @@ def _column(
     attended = replay.trajectories if moving else ()
     text = shown_words(attended) if attended else replay.trajectories[0].instruction.split()
     reading, missing = with_word_attention(attended), missing_font(replay.trajectories[0].instruction)
-    if missing:  # nobody could read boxes
+    if missing:  # without the font the text would be boxes
         text, reading = missing.split(), []
     blocks = [
         column.title_block(replay),
@@ -259,7 +259,7 @@ def _column(
 
 
 def _entries(replay: Replay, several_floors: bool, animated: bool) -> list[Entry]:
-    """What the legend explains."""
+    """Return the entries of the legend."""
     entries = map_entries(replay, several_floors)
     if animated:
         steps = [step for each in replay.trajectories for step in each.steps]
@@ -278,7 +278,7 @@ def _page(grid: Grid, height: float, dpi: float) -> Figure:
 
 
 def _panels(figure: Figure, grid: Grid, window: Window, site: Site, shown: Sequence[int]) -> list[Panel]:
-    """Panels from the upper left; the uppermost storey first where they are stacked, the lowest where side by side."""
+    """Create panels from the upper left; stacked panels begin with the uppermost storey, others with the lowest."""
     width, height = figure.get_size_inches()
     panel_width, panel_height = window.width * grid.scale, window.height * grid.scale
     panels = []
@@ -303,7 +303,7 @@ def _write_column(figure: Figure, blocks: Sequence[column.Block]) -> Axes:
 
 
 def _draw_scale(figure: Figure, panel: Panel) -> None:
-    """A bar of a round length below the last map."""
+    """Draw a scale bar of a round length below the last map."""
     width, height = figure.get_size_inches() * style.POINTS
     length = scale_bar(panel.window)
     box = panel.axes.get_position()

@@ -1,4 +1,4 @@
-"""The fonts of figures and pages: letters of Latin, Devanagari and Telugu, and a sentence where there are none."""
+"""Fonts of figures and pages for Latin, Devanagari and Telugu, and a message for text that no font covers."""
 
 import base64
 import importlib.util
@@ -14,7 +14,7 @@ from matplotlib import font_manager
 from vln.text import printable
 
 FONT = "DejaVu Sans"  # ships with matplotlib, so that figures look the same everywhere
-# Languages of Room-across-Room: script to font and the package of pip that holds it.
+# Scripts of Room-across-Room: the font of each, and the pip package that contains it.
 INDIC = {
     "Devanagari": ("Noto Sans Devanagari", "fontpkg-noto-sans-devanagari"),
     "Telugu": ("Noto Sans Telugu", "fontpkg-noto-sans-telugu"),
@@ -24,13 +24,13 @@ REGULAR = {"wght": 400, "wdth": 100}
 
 
 def families(text: str) -> list[str]:
-    """The fonts to draw a text with: the usual one first, others for the letters that it lacks."""
+    """Return the fonts to draw a text with: the default first, others for the letters that it lacks."""
     return [FONT] if text.isascii() or _usual().issuperset(map(ord, text)) else [FONT, *_indic()]
 
 
 @cache
 def _indic() -> dict[str, Path]:
-    """The installed fonts of Indic scripts, known to matplotlib from now on, and their files."""
+    """Register the installed fonts of Indic scripts with matplotlib and return their files."""
     found = {name: file for name, package in INDIC.values() if (file := _file(package.replace("-", "_")))}
     for file in found.values():
         font_manager.fontManager.addfont(file)
@@ -38,7 +38,7 @@ def _indic() -> dict[str, Path]:
 
 
 def _file(module: str) -> Path | None:
-    """The font in a package, None where that is not installed."""
+    """Return the font file of a package; None if it is not installed."""
     spec = importlib.util.find_spec(module)
     folders = spec.submodule_search_locations if spec else None
     files = sorted(file for folder in folders or () for file in Path(folder).glob("files/*.ttf"))
@@ -47,35 +47,35 @@ def _file(module: str) -> Path | None:
 
 @cache
 def _letters(file: Path) -> frozenset[int]:
-    """The code points that a font has."""
+    """Return the code points of a font."""
     return frozenset(font_manager.get_font(str(file)).get_charmap())
 
 
 def _usual() -> frozenset[int]:
-    """The code points of the usual font."""
+    """Return the code points of the default font."""
     return _letters(Path(font_manager.findfont(FONT)))
 
 
 @cache
 def _known() -> frozenset[int]:
-    """The code points that figures can draw."""
+    """Return all code points that figures can draw."""
     return _usual().union(*map(_letters, _indic().values()))
 
 
 def _missing(text: str) -> list[str]:
-    """The characters of a text that no font has, apart from spaces and controls, which have no shape."""
+    """Return the characters of a text that no font has, apart from spaces and controls, which have no shape."""
     return [each for each in text if ord(each) not in _known() and unicodedata.category(each)[0] not in "ZC"]
 
 
 def drawable(text: str) -> str:
-    """The text, with a question mark for each letter that no font has; control characters are shown as escapes."""
+    """Replace letters that no font has by question marks, and control characters by escapes."""
     text = printable(text)
     missing = set(_missing(text)) if not text.isascii() else set()
     return "".join(UNKNOWN if each in missing else each for each in text)
 
 
 def missing_font(text: str) -> str:
-    """A sentence that names the font that a text needs, empty where figures can draw all its letters."""
+    """Return a sentence that names the font a text needs; empty if figures can draw all its letters."""
     letters = [] if text.isascii() else [each for each in _missing(text) if unicodedata.category(each)[0] in "LM"]
     if not letters:
         return ""
@@ -86,7 +86,7 @@ def missing_font(text: str) -> str:
 
 
 def font_faces(text: str) -> str:
-    """Rules of CSS that hold the Indic letters of a text, so that a page shows them everywhere; often none."""
+    """Return CSS rules that embed the fonts of a text's Indic letters; empty if there are none."""
     return "".join(_faces({each for each in text if ord(each) not in _usual()}))
 
 
@@ -98,8 +98,8 @@ def _faces(letters: set[str]) -> Iterator[str]:
 
 
 def _subset(file: Path, letters: set[str]) -> bytes:
-    """A font of the regular weight with some letters and all that joins them."""
-    from fontTools import subset  # takes a second, and most pages need none
+    """Return a font of regular weight with only the given letters and their ligatures."""
+    from fontTools import subset  # this import takes a second, and most pages do not need it
     from fontTools.varLib import instancer
 
     options = subset.Options(layout_features=["*"])

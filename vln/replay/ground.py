@@ -1,4 +1,4 @@
-"""The ground of a map: where one can walk, tinted and named by room."""
+"""The floor of a map of a navigation graph: walkable space, tinted and labelled by room."""
 
 import math
 from collections.abc import Mapping
@@ -13,24 +13,24 @@ from vln.replay.layout import Window
 from vln.replay.style import FLOOR_SPACE, ROOM_TINTS, text_width
 from vln.rooms import Room
 
-REACH = 1.25  # metres of ground around viewpoints and edges: about half the distance between viewpoints
-SPACING = 0.4  # metres between the points that stand for an edge
+REACH = 1.25  # metres of floor around viewpoints and edges: about half the distance between viewpoints
+SPACING = 0.4  # metres between points sampled along an edge
 PIXELS = 640  # on the longer side
 NAME_SIZE = 6.5  # points
 UNNAMED = "-Zz"  # no label, junk, other
 DOT = 0.08  # metres
 PADDING = 2.0  # points around a name
-CLEAR = 7.0  # points around what happened
-SPOTS = 6  # pixels between the places tried for a name
+CLEAR = 7.0  # points between names and paths
+SPOTS = 6  # pixels between the positions tried for a name
 
 
 @dataclass(frozen=True)
 class Ground:
-    """One storey as pixels.
+    """The floor of one storey as pixels.
 
     Attributes:
-        window: The rectangle the pixels cover, row 0 at the bottom.
-        viewpoint: (H, W) int, row in the graph of the viewpoint whose ground it is, -1 outside.
+        window: The rectangle of the pixels, row 0 at the bottom.
+        viewpoint: (H, W) int, graph row of the nearest viewpoint, -1 outside.
         region: (H, W) int, room of each pixel, -1 outside or unknown.
         tint: (H, W, 3) float colours.
     """
@@ -43,7 +43,7 @@ class Ground:
 
 @dataclass(frozen=True)
 class Name:
-    """The name of a room and the centre of its text, in metres."""
+    """The name of a room and the centre of its text in metres."""
 
     text: str
     x: float
@@ -51,13 +51,13 @@ class Name:
 
 
 def paint_ground(graph: NavigationGraph, rows: np.ndarray, rooms: Mapping[str, Room], window: Window) -> Ground:
-    """The ground around some viewpoints of a graph.
+    """Paint the floor around some viewpoints of a graph.
 
     Args:
         graph: The building.
         rows: Rows in the graph of the viewpoints of one storey.
-        rooms: Viewpoint to room; may be empty.
-        window: What to paint.
+        rooms: Map from viewpoint to room; may be empty.
+        window: The rectangle to paint.
     """
     pixels = np.stack(np.meshgrid(*pixel_centres(window)), axis=-1)
     reached, _ = cKDTree(_along_edges(graph, rows)).query(pixels, distance_upper_bound=REACH)
@@ -78,15 +78,15 @@ def name_rooms(
     taken: np.ndarray,
     scale: float,
 ) -> list[Name]:
-    """The names of a building's rooms.
+    """Place the names of a building's rooms.
 
     Args:
         ground: The storey.
         graph: The building.
-        rooms: Viewpoint to room.
-        avoid: (N, 2) positions in metres, of paths, to stay clear of.
-        taken: (M, 4) x, y and half sizes in metres of what is drawn already.
-        scale: Points a metre.
+        rooms: Map from viewpoint to room.
+        avoid: (N, 2) positions of paths in metres, to stay clear of.
+        taken: (M, 4) x, y and half sizes in metres of parts already drawn.
+        scale: Points per metre.
     """
     here = {graph.viewpoints[row] for row in np.unique(ground.viewpoint[ground.viewpoint >= 0])}
     known = [rooms[each] for each in sorted(here) if each in rooms]
@@ -105,20 +105,20 @@ def place_names(
     scale: float,
     weight: str = "normal",
 ) -> list[Name]:
-    """Names in their rooms, over nothing that happened nor one another; those that do not fit are left out.
+    """Place names in their rooms, over neither paths nor one another; names that do not fit are left out.
 
     Args:
-        window: What the pixels cover.
+        window: The rectangle of the pixels.
         region: (H, W) int, room of each pixel, row 0 at the bottom.
-        names: Room to name.
-        avoid: (N, 2) positions in metres, of paths, to stay clear of.
-        drawn: (K, 4) x, y and half sizes in metres of what must not be covered.
-        blemishes: (M, 4) x, y and half sizes in metres of what is covered only where there is no other way.
-        scale: Points a metre.
-        weight: Of the letters.
+        names: Map from room to name.
+        avoid: (N, 2) positions of paths in metres, to stay clear of.
+        drawn: (K, 4) x, y and half sizes in metres of parts that must not be covered.
+        blemishes: (M, 4) x, y and half sizes in metres of parts that are covered only if there is no other place.
+        scale: Points per metre.
+        weight: Font weight.
     """
     sizes = {room: int((region == room).sum()) for room in names}
-    area = (max(window.width, window.height) / PIXELS) ** 2  # of a pixel
+    area = (max(window.width, window.height) / PIXELS) ** 2  # square metres per pixel
     taken = np.concatenate([drawn, np.column_stack([avoid, np.full((len(avoid), 2), CLEAR / scale)])])
     placed = []
     for room in sorted(names, key=lambda each: -sizes[each]):
@@ -137,13 +137,13 @@ def place_names(
 
 
 def _spot(window: Window, room: np.ndarray, half: np.ndarray, taken: np.ndarray) -> tuple[float, float] | None:
-    """The free centre nearest to the middle of a room for a text.
+    """Return the free centre for a text that is nearest to the middle of a room; None if there is none.
 
     Args:
-        window: What the pixels cover.
+        window: The rectangle of the pixels.
         room: (H, W) bool, the pixels of the room.
         half: (2,) half the width and height of the text in metres.
-        taken: (N, 4) x, y and half sizes of what it must not cover.
+        taken: (N, 4) x, y and half sizes of parts that it must not cover.
     """
     columns, rows = pixel_centres(window)
     y, x = np.nonzero(room[::SPOTS, ::SPOTS])
@@ -158,13 +158,13 @@ def _spot(window: Window, room: np.ndarray, half: np.ndarray, taken: np.ndarray)
 
 
 def pixel_centres(window: Window) -> tuple[np.ndarray, np.ndarray]:
-    """Positions in metres of the columns and rows of pixels that cover a window."""
+    """Return the positions in metres of the columns and rows of pixels of a window."""
     size = max(window.width, window.height) / PIXELS
     return np.arange(window.left + size / 2, window.right, size), np.arange(window.bottom + size / 2, window.top, size)
 
 
 def _along_edges(graph: NavigationGraph, rows: np.ndarray) -> np.ndarray:
-    """(N, 2) points in metres on viewpoints and along the edges between them."""
+    """Return (N, 2) points in metres on viewpoints and along the edges between them."""
     points = [graph.positions[rows, :2]]
     for a, b in np.argwhere(np.triu(graph.adjacency[np.ix_(rows, rows)])):
         start, end = graph.positions[rows[a], :2], graph.positions[rows[b], :2]
@@ -173,7 +173,7 @@ def _along_edges(graph: NavigationGraph, rows: np.ndarray) -> np.ndarray:
 
 
 def _walls(tint: np.ndarray, region: np.ndarray, owner: np.ndarray) -> np.ndarray:
-    """The colours with a white line between rooms."""
+    """Draw a white line between rooms."""
     border = np.zeros(region.shape, dtype=bool)
     border[:, 1:] |= region[:, 1:] != region[:, :-1]
     border[1:] |= region[1:] != region[:-1]

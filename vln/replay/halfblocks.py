@@ -1,4 +1,4 @@
-"""Pictures in terminals: a character shows two pixels above one another, in 24-bit colours."""
+"""Pictures in terminals: each character shows two pixels, one above the other, in 24-bit colours."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ UPPER = "▀"
 
 @dataclass(frozen=True)
 class Pictures:
-    """Pictures beside one another under their captions; nothing where colours cannot be shown.
+    """Pictures side by side under their captions; nothing on a terminal without colours.
 
     Attributes:
         shown: Captions and (H, W, 3) uint8 pictures.
@@ -24,7 +24,7 @@ class Pictures:
     shown: Sequence[tuple[str, np.ndarray]]
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
-        """What rich prints."""
+        """Yield the parts for rich to print."""
         if console.color_system is not None:
             yield ""
             parts = [Group(Text(caption, style="dim"), picture_text(image)) for caption, image in self.shown]
@@ -32,7 +32,7 @@ class Pictures:
 
 
 def picture_text(image: np.ndarray) -> Text:
-    """A picture as text, a column a pixel and a line two.
+    """Convert a picture to text, with one pixel per column and two per line.
 
     Args:
         image: (H, W, 3) uint8; an odd last row is dropped.
@@ -51,12 +51,12 @@ def _style(above: tuple[int, ...], below: tuple[int, ...]) -> Style:
 
 
 def shrink(image: np.ndarray, width: int, height: int) -> np.ndarray:
-    """A picture that fits so many pixels, its aspect kept.
+    """Scale a picture down to fit, with its aspect ratio kept.
 
     Args:
         image: (H, W, 3) uint8.
-        width: Most columns.
-        height: Most rows.
+        width: Largest number of columns.
+        height: Largest number of rows.
     """
     scale = min(width / image.shape[1], height / image.shape[0])
     size = max(1, round(image.shape[1] * scale)), max(2, round(image.shape[0] * scale))

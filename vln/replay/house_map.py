@@ -1,4 +1,4 @@
-"""A house from above: rooms, walls, doors, furniture and goal; of a bare mesh what is seen from above."""
+"""The map of a continuous world: rooms, walls, doors, furniture and goal; for a bare mesh a picture from above."""
 
 import math
 from dataclasses import dataclass
@@ -20,36 +20,36 @@ from vln.replay.plan import PlanBox, PlanDoor
 from vln.trajectory import Step
 
 WALL = 0.12  # metres of wall drawn around each room
-DOORWAY = 0.5  # metres of wall that an opening goes through at most
-LABEL = 4.6  # points, size of the names of things
-LEAST = 3.0  # points; smaller things are left out
-SPOTS = 7  # places tried along each side of a thing for its name
+DOORWAY = 0.5  # metres: greatest thickness of wall that an opening cuts through
+LABEL = 4.6  # points, size of the names of objects
+MIN_SIZE = 3.0  # points; smaller objects are left out
+SPOTS = 7  # positions tried along each side of an object for its name
 CLEAR = 4.0  # points between names and paths
-SPILL = 0.15  # metres that the name of a thing may be wider than it
-OUTLINE = 2.2  # points, around the thing to be found
-PALE = 0.5  # how far colours of things are faded
-FADED = 0.45  # how far the picture of a bare mesh is faded
-BLOCKED = 0.86  # how much darker it is where a body cannot be
+SPILL = 0.15  # metres by which a name may be wider than its object
+OUTLINE = 2.2  # points, width of the outline of the target
+PALE = 0.5  # fading of the colours of objects
+FADED = 0.45  # fading of the picture of a bare mesh
+BLOCKED = 0.86  # brightness of places that are not walkable
 
 
 @dataclass(frozen=True)
 class HouseMap:
-    """A continuous world, as maps show it.
+    """The content of the maps of a continuous world.
 
     Attributes:
-        replay: What happened in it.
+        replay: The episode.
     """
 
     replay: HouseReplay
 
     @property
     def floors(self) -> Floors:
-        """Its storeys."""
+        """Storeys of the house."""
         return self.replay.plan.floors
 
     @property
     def extent(self) -> np.ndarray:
-        """(2, 2) corners of the house."""
+        """(2, 2) lowest and highest corner of the house."""
         return self.replay.plan.extent
 
     def draw(self, panel: Panel) -> None:
@@ -66,7 +66,7 @@ class HouseMap:
         self._draw_target(panel)
 
     def name(self, panel: Panel, avoid: np.ndarray, taken: np.ndarray) -> None:
-        """The names of rooms and things, clear of paths (N, 2) and of what is drawn (M, 4)."""
+        """Write the names of rooms and objects, clear of paths (N, 2) and of drawn parts (M, 4)."""
         boxes, target = self._boxes(panel), self.replay.target
         if target and target.storey == panel.floor:
             outline = boxes_of_outline(target.low, target.high, OUTLINE, panel.scale)
@@ -77,16 +77,16 @@ class HouseMap:
         write_names(panel, labels, size=LABEL, color=style.INK, zorder=1.4)
 
     def _boxes(self, panel: Panel) -> list[PlanBox]:
-        """The things of a storey that are large enough to show."""
+        """Return the objects of a storey that are large enough to show."""
         boxes = self.replay.plan.boxes
-        return [box for box in boxes if box.storey == panel.floor and min(box.size) * panel.scale >= LEAST]
+        return [box for box in boxes if box.storey == panel.floor and min(box.size) * panel.scale >= MIN_SIZE]
 
     def choices(self, panel: Panel, step: Step, agent: int) -> list[Artist]:
-        """Actions are no places: nothing."""
+        """Return nothing: low-level actions have no places on the map."""
         return []
 
     def _draw_picture(self, panel: Panel) -> None:
-        """The storey as seen from above, faded."""
+        """Draw the storey as seen from above, faded."""
         if panel.floor >= len(self.replay.plan.pictures):
             return
         picture = self.replay.plan.pictures[panel.floor]
@@ -148,7 +148,7 @@ class HouseMap:
 
 
 def _opening(door: PlanDoor) -> Polygon:
-    """The floor that goes on through a wall."""
+    """Return the floor that continues through a wall."""
     along = np.array(door.along) * door.width / 2
     across = np.array([-door.along[1], door.along[0]]) * DOORWAY / 2
     corners = np.array(door.centre) + np.array([along + across, along - across, -along - across, across - along])
@@ -156,7 +156,7 @@ def _opening(door: PlanDoor) -> Polygon:
 
 
 def _thing(box: PlanBox) -> FancyBboxPatch:
-    """A thing in its colour, faded, with a darker edge."""
+    """Return an object in its colour, faded, with a darker edge."""
     colour = np.array(box.colour) / 255
     width, height = box.size
     corner = min(0.06, width / 4, height / 4)
@@ -173,7 +173,7 @@ def _thing(box: PlanBox) -> FancyBboxPatch:
 
 
 def _labels(boxes: list[PlanBox], panel: Panel, rooms: list[Name], avoid: np.ndarray, drawn: np.ndarray) -> list[Name]:
-    """Names of things that have room for them, the large ones first, over nothing that lies on them nor one another."""
+    """Place the names of objects, large ones first, where they overlap neither drawn parts nor one another."""
     scale = panel.scale
     taken = [*drawn.tolist(), *((x, y, CLEAR / scale, CLEAR / scale) for x, y in avoid.tolist())]
     taken += [(each.x, each.y, *_half(each.text, NAME_SIZE, scale, "bold")) for each in rooms]
@@ -190,7 +190,7 @@ def _labels(boxes: list[PlanBox], panel: Panel, rooms: list[Name], avoid: np.nda
 
 
 def _fitted(box: PlanBox, scale: float) -> tuple[str, tuple[float, float]]:
-    """The name of a thing, in two lines where one is too long, and half its width and height in metres."""
+    """Return the name of an object, in two lines if one is too long, and half its width and height in metres."""
     half = _half(box.category, LABEL, scale)
     first, _, second = box.category.rpartition(" ")
     if not first or half[0] * 2 <= box.size[0]:
@@ -200,18 +200,18 @@ def _fitted(box: PlanBox, scale: float) -> tuple[str, tuple[float, float]]:
 
 
 def _half(text: str, size: float, scale: float, weight: str = "normal") -> tuple[float, float]:
-    """Half the width and the height of a text in metres."""
+    """Return half the width and height of a text in metres."""
     return style.text_width(text, size, weight=weight) / 2 / scale, size / 2 / scale
 
 
 def _spot(box: PlanBox, half: np.ndarray, taken: np.ndarray, window: Window) -> tuple[float, float] | None:
-    """The free centre for a name within a thing nearest to its middle.
+    """Return the free position for a name within an object that is nearest to its middle; None if there is none.
 
     Args:
-        box: The thing.
+        box: The object.
         half: Half the width and height of the name in metres.
-        taken: (N, 4) x, y and half sizes of what it must not cover.
-        window: What the map shows.
+        taken: (N, 4) x, y and half sizes of parts that it must not cover.
+        window: The part of the map that is shown.
     """
     slack = np.array(box.size) / 2 - half + [SPILL / 2, 0]
     if (slack < 0).any():
@@ -219,7 +219,7 @@ def _spot(box: PlanBox, half: np.ndarray, taken: np.ndarray, window: Window) -> 
     steps = np.stack(np.meshgrid(*2 * [np.linspace(-1, 1, SPOTS)]), axis=-1).reshape(-1, 2)
     spots = np.array(box.centre) + steps * np.maximum(slack - [SPILL / 2, 0], 0)
     free = (spots - half > (window.left, window.bottom)).all(1) & (spots + half < (window.right, window.top)).all(1)
-    tall = half * (1, 2 * TALL)  # letters reach a little above and below their size
+    tall = half * (1, 2 * TALL)  # letters extend a little above and below their size
     free &= (np.abs(spots[:, None] - taken[:, :2]) > tall + taken[:, 2:]).any(-1).all(1)
     if not free.any():
         return None

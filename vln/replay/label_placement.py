@@ -1,4 +1,4 @@
-"""Where there is room on a map: what is drawn takes its place, and letters, numbers and names go beside it."""
+"""Placement of labels on a map: boxes of the drawn parts, and free places beside a point."""
 
 import math
 from collections.abc import Iterable
@@ -12,19 +12,19 @@ from vln.replay import style
 from vln.replay.layout import Window
 from vln.replay.plan import Corner
 
-SPACING = 3.0  # points between the boxes that stand for a line
-DOT = 2.5  # points; smaller markers are the viewpoints of a graph, which others may cover
-DIRECTIONS = 24  # in which a letter or number may stand
-TALL = 0.6  # half the height of a line of text, in sizes
-STRETCHES = 8  # how much farther it may stand, in steps of half its reach
+SPACING = 3.0  # points between the boxes that approximate a line
+DOT = 2.5  # points; smaller markers are the viewpoints of a graph, which labels may cover
+DIRECTIONS = 24  # number of directions tried for a label
+TALL = 0.6  # half the height of a line of text, in font sizes
+STRETCHES = 8  # number of larger distances tried for a label, in steps of half its reach
 
 
 def boxes_of_line(line: Line2D, scale: float) -> np.ndarray:
-    """What a line and its markers take.
+    """Return the boxes of a line and its markers.
 
     Args:
         line: Drawn on a map, in metres.
-        scale: Points a metre.
+        scale: Points per metre.
 
     Returns:
         (N, 4) x, y and half sizes in metres.
@@ -39,34 +39,34 @@ def boxes_of_line(line: Line2D, scale: float) -> np.ndarray:
 
 
 def boxes_of_text(text: Text, scale: float) -> np.ndarray:
-    """(1, 4) what a line of text on a map takes, centre and half sizes in metres, the frame around it included."""
+    """Return the box of a line of text on a map with its frame, (1, 4) centre and half sizes in metres."""
     half = half_size(text.get_text(), float(text.get_fontsize()), scale)
     return np.array([[*text.get_position(), *half]], float)
 
 
 def boxes_of_ray(place: np.ndarray, heading: float, length: float, width: float, scale: float) -> np.ndarray:
-    """(N, 4) what an arrow takes.
+    """Return the boxes of an arrow, (N, 4).
 
     Args:
-        place: (2,) where it begins, metres.
+        place: (2,) start of the arrow in metres.
         heading: Radians clockwise from the top of the page.
         length: Points.
         width: Points.
-        scale: Points a metre.
+        scale: Points per metre.
     """
     end = place + length / scale * np.array([math.sin(heading), math.cos(heading)])
     return _along(place, end, width / 2, scale)
 
 
 def boxes_of_outline(low: Corner, high: Corner, width: float, scale: float) -> np.ndarray:
-    """(N, 4) what the edge of a rectangle takes, `width` in points."""
+    """Return the boxes of the outline of a rectangle, (N, 4), `width` in points."""
     (left, bottom), (right, top) = low, high
     corners = np.array([(left, bottom), (right, bottom), (right, top), (left, top), (left, bottom)])
     return np.concatenate([_along(a, b, width / 2, scale) for a, b in pairwise(corners)])
 
 
 def half_size(text: str, size: float, scale: float) -> np.ndarray:
-    """(2,) half the width and height in metres of a letter or number with its frame."""
+    """Return half the width and height in metres of a letter or number with its frame, (2,)."""
     padding = style.FRAME * size
     return np.array([style.text_width(text, size, weight="bold") / 2 + padding, size * TALL + padding]) / scale
 
@@ -83,15 +83,15 @@ def _boxes(points: np.ndarray, half: float, scale: float) -> np.ndarray:
 def free_spot(
     place: np.ndarray, half: np.ndarray, taken: Iterable[np.ndarray], reach: float, window: Window, first: float = 0.0
 ) -> np.ndarray:
-    """The free place nearest to another; where all around is taken, the one that covers least.
+    """Return the nearest free position beside a place; if none is free, the one that covers least.
 
     Args:
-        place: (2,) beside what, metres.
-        half: (2,) half the width and height of what is to be put there.
-        taken: Parts (N, 4) x, y and half sizes of what it must not cover.
-        reach: How far from the place it is to be.
-        window: What the map shows.
-        first: The preferred direction, radians anticlockwise from the right.
+        place: (2,) the place in metres.
+        half: (2,) half the width and height of the label.
+        taken: Arrays (N, 4) of x, y and half sizes of parts that it must not cover.
+        reach: Preferred distance from the place.
+        window: The part of the map that is shown.
+        first: Preferred direction in radians, counter-clockwise from the right.
     """
     turns = np.arange(DIRECTIONS) * 2 * math.pi / DIRECTIONS
     angles = first + turns[np.argsort(np.minimum(turns, 2 * math.pi - turns), kind="stable")]

@@ -1,4 +1,4 @@
-"""What the entries on a map mean, for the legends of figures and pages."""
+"""The symbols on a map and their meanings, for the legends of figures and pages."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,17 +12,17 @@ from matplotlib.patches import Circle
 from vln.replay import style
 from vln.replay.episode import HouseReplay, Replay
 
-RADIUS = 4.5  # points, of the circle around the goal in a legend
+RADIUS = 4.5  # points, radius of the circle around the goal in a legend
 STROKE = 13.0  # points, length of a line in a legend
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A entry.
+    """A symbol and its meaning.
 
     Attributes:
-        meaning: What it means.
-        look: Of the marker, as matplotlib takes it; empty for the dashed circle around the goal.
+        meaning: Text.
+        look: Properties of the matplotlib marker; empty for the dashed circle around the goal.
     """
 
     meaning: str
@@ -30,7 +30,7 @@ class Entry:
 
 
 def map_entries(replay: Replay, several_floors: bool) -> list[Entry]:
-    """The entries on the maps of an episode."""
+    """Return the legend of the maps of an episode."""
     ink = style.INK
     entries = [Entry("start and heading", {"marker": "o", "ms": 5.5, "mfc": "white", "mec": ink, "mew": 1.3})]
     if not replay.withheld:
@@ -59,31 +59,31 @@ def _house_entries(replay: HouseReplay) -> list[Entry]:
 
 
 def demonstration_name(replay: Replay) -> str:
-    """What path A is."""
+    """Return the name of path A."""
     return f"A  {'straight line to the goal' if replay.trajectories[0].known == 'goal' else 'demonstration'}"
 
 
 def probability_entry() -> Entry:
-    """The discs that animations draw around viewpoints."""
+    """Return the legend entry of the discs that animations draw around viewpoints."""
     disc = {"marker": "o", "ms": 9, "mfc": style.AGENTS[0], "mew": 0, "alpha": style.CANDIDATE_ALPHA}
     return Entry("area: probability of a move", disc)
 
 
 def attention_entry(readers: list[int]) -> Entry:
-    """The light on words; that of several agents shares the height of a word."""
+    """Return the legend entry of highlighted words; several agents share the height of a word."""
     order = f", from above {' '.join(style.LETTERS[agent] for agent in readers)}" if len(readers) > 1 else ""
     return Entry(f"attended words{order}", {"marker": "s", "ms": 8, "mfc": style.ATTENTION, "mew": 0})
 
 
 def draw_entry(entry: Entry, x: float, y: float) -> Artist:
-    """A entry at a place in points."""
+    """Draw a symbol at a position in points."""
     if entry.look:
         return Line2D([x], [y], ls="", **entry.look)
     return Circle((x, y), RADIUS, **style.CIRCLE)
 
 
 def svg_symbol(entry: Entry) -> dict[str, Any]:
-    """A entry as attributes of a path of SVG, around (0, 0) in points."""
+    """Return a symbol as attributes of an SVG path around (0, 0) in points."""
     if not entry.look:
         ring = f"M{RADIUS},0 A{RADIUS},{RADIUS} 0 1 1 {-RADIUS},0 A{RADIUS},{RADIUS} 0 1 1 {RADIUS},0"
         return {"d": ring, "fill": "none", "stroke": style.INK, "stroke-width": 0.8, "stroke-dasharray": "2.8 2"}
@@ -101,5 +101,5 @@ def svg_symbol(entry: Entry) -> dict[str, Any]:
 
 
 def svg_line(colour: str, width: float) -> dict[str, Any]:
-    """A line as attributes of a path of SVG, around (0, 0) in points."""
+    """Return a line as attributes of an SVG path around (0, 0) in points."""
     return {"d": f"M{-STROKE / 2},0 L{STROKE / 2},0", "fill": "none", "stroke": colour, "stroke-width": width}

@@ -1,4 +1,4 @@
-"""One storey from above: demonstration, start, goal and the paths of agents, over what its site draws."""
+"""The map of one storey: demonstration, start, goal and the paths of agents, on top of the site's own drawing."""
 
 import math
 from collections.abc import Collection, Sequence
@@ -31,40 +31,40 @@ BADGE = 11.0  # points from an end to its letter
 BADGE_SIZE = 7.0  # points
 HEADING, ARROW = 20.0, 8.0  # points, length and width of the arrow at the start
 ABREAST = 7.0  # points between agents at one place
-RAY = 8.0  # points, length of a glance to the side
-CARRIES = 16.0  # points, the shortest step that carries an arrow head
+RAY = 8.0  # points, length of the line that marks a turn in place
+CARRIES = 16.0  # points, the shortest step with an arrow head
 MARKS = 46.0  # points between arrow heads along a path of short steps
-SEEN = 45.0  # degrees to each side that a body sees
-FAR = 30.0  # points, as far as its cone of view is drawn
+SEEN = 45.0  # degrees, half the drawn field of view
+FAR = 30.0  # points, length of the drawn field of view
 HALO = [withStroke(linewidth=1.8, foreground=(1, 1, 1, 0.75))]
 POINTER = Shape([(0, 1), (0.75, -0.85), (0, -0.45), (-0.75, -0.85), (0, 1)], closed=True)
 
 
 class Site(Protocol):
-    """Where an episode takes place, as maps show it."""
+    """The place of an episode, as maps draw it."""
 
     @property
     def floors(self) -> Floors:
-        """Its storeys."""
+        """Storeys of the place."""
 
     @property
     def extent(self) -> np.ndarray:
-        """(N, 2) positions that it covers."""
+        """(N, 2) positions that the place covers."""
 
     def draw(self, panel: "Panel") -> None:
         """Draw a storey and the goal."""
 
     def name(self, panel: "Panel", avoid: np.ndarray, taken: np.ndarray) -> None:
-        """Write the names of rooms and things where there is room.
+        """Write the names of rooms and objects where they fit.
 
         Args:
             panel: The storey.
-            avoid: (N, 2) positions in metres, of paths, that text stays clear of.
-            taken: (M, 4) x, y and half sizes in metres of what is drawn already.
+            avoid: (N, 2) positions of paths in metres, to stay clear of.
+            taken: (M, 4) x, y and half sizes in metres of parts already drawn.
         """
 
     def choices(self, panel: "Panel", step: Step, agent: int) -> list[Artist]:
-        """The places an agent could choose from, by their probabilities."""
+        """Draw the places that an agent could choose, by their probabilities."""
 
 
 @dataclass(frozen=True)
@@ -72,11 +72,11 @@ class Panel:
     """The map of one storey.
 
     Attributes:
-        axes: In metres, of equal aspect by its size.
+        axes: Axes in metres, with equal aspect by their size.
         site: The place.
-        floor: The storey, from 0.
+        floor: Index of the storey, from 0.
         window: The part shown.
-        scale: Points a metre.
+        scale: Points per metre.
     """
 
     axes: Axes
@@ -91,7 +91,7 @@ class Panel:
 
 
 def draw_site(panel: Panel) -> None:
-    """The place, with a frame around it."""
+    """Draw the place, with a frame around it."""
     axes, window = panel.axes, panel.window
     axes.set(xlim=(window.left, window.right), ylim=(window.bottom, window.top), xticks=[], yticks=[])
     for spine in axes.spines.values():
@@ -100,29 +100,29 @@ def draw_site(panel: Panel) -> None:
 
 
 def write_names(panel: Panel, names: Sequence[Name], **look: Any) -> None:
-    """Write the names of rooms or things."""
+    """Write the names of rooms or objects."""
     usual = {"size": NAME_SIZE, "color": style.ROOM_NAME, "zorder": 1.5, "path_effects": HALO}
     for name in names:
-        told, fonts = drawable(name.text), families(name.text)
-        panel.axes.text(name.x, name.y, told, family=fonts, ha="center", va="center", **{**usual, **look})
+        text, fonts = drawable(name.text), families(name.text)
+        panel.axes.text(name.x, name.y, text, family=fonts, ha="center", va="center", **{**usual, **look})
 
 
 def draw_circle(panel: Panel, goal: tuple[float, float, float], radius: float) -> None:
-    """The circle of success around a goal."""
+    """Draw the success radius around a goal."""
     x, y, z = goal
     if panel.shows(z):
         panel.axes.add_patch(Circle((x, y), radius, zorder=2, **style.CIRCLE))
 
 
 def draw_goal(panel: Panel, goal: tuple[float, float, float]) -> None:
-    """The goal itself."""
+    """Draw the goal."""
     x, y, z = goal
     if panel.shows(z):
         panel.axes.plot([x], [y], marker="*", ms=13, mfc=style.GOAL, mec=style.INK, mew=0.8, zorder=6)
 
 
 def draw_start(panel: Panel, start: Pose) -> None:
-    """Where the episode starts and what it faces."""
+    """Draw the start and its heading."""
     x, y, z = start.position
     if panel.shows(z):
         panel.axes.add_patch(_arrow(panel, start, HEADING, style.INK))
@@ -130,25 +130,25 @@ def draw_start(panel: Panel, start: Pose) -> None:
 
 
 def draw_demonstration(panel: Panel, points: np.ndarray) -> None:
-    """Path A, from its places (N, 3)."""
+    """Draw path A through its positions (N, 3)."""
     for artist in (each for step in _steps(panel, points, 0.0, style.DEMONSTRATION, style.BAND, 3) for each in step):
         panel.axes.add_artist(artist)
 
 
 def draw_trail(panel: Panel, trajectory: Trajectory, agent: int, agents: int) -> list[list[Artist]]:
-    """What each pose of a trajectory adds to the map.
+    """Draw a trajectory and return the artists that each pose adds.
 
     Args:
         panel: The storey.
-        trajectory: What the agent did.
-        agent: Which of the agents, from 0: its colour, lane and letter.
-        agents: How many there are.
+        trajectory: Trajectory of the agent.
+        agent: Index of the agent, from 0, which gives its colour, offset and letter.
+        agents: Number of agents.
 
     Returns:
-        T + 1 lists, the first for the start pose; the letter at its end is not in them.
+        T + 1 lists, the first for the start pose; the letter at the end is not included.
     """
     points = np.array([pose.position for pose in trajectory.poses])
-    # Paths in continuous worlds seldom lie on one another, and near walls a lane to the side would be in the wall.
+    # Paths in continuous worlds seldom coincide, and near walls an offset path would be in the wall.
     smooth = not trajectory.start.viewpoint
     place = agent - (agents - 1) / 2 if smooth else agent + 0.5
     colour, offset = style.AGENTS[agent], place * style.PATH_SPACING / panel.scale
@@ -166,7 +166,7 @@ def draw_trail(panel: Panel, trajectory: Trajectory, agent: int, agents: int) ->
 
 
 def pointer(panel: Panel, pose: Pose, agent: int, agents: int) -> list[Artist]:
-    """The agent itself, facing where it faces and abreast of others there; nothing on another storey."""
+    """Draw an agent with its heading, beside other agents at the same place; nothing on another storey."""
     if not panel.shows(pose.position[2]):
         return []
     marker = MarkerStyle(POINTER, transform=Affine2D().rotate(-pose.heading))
@@ -193,7 +193,7 @@ def _steps(
     order: float,
     marked: Collection[int] = (),
 ) -> list[list[Artist]]:
-    """Lines of each step of a path on this storey; steps to another storey are dashed, with a marker."""
+    """Return the lines of each step of a path on this storey; steps to another storey are dashed, with a marker."""
     on = [panel.shows(z) for z in points[:, 2]]
     steps: list[list[Artist]] = []
     for step, piece in enumerate(offset_path(points[:, :2], offset)):
@@ -219,7 +219,7 @@ def _line(piece: np.ndarray, colour: str, width: float, order: float, dashed: bo
 
 
 def _stairs(piece: np.ndarray, upwards: bool, colour: str, order: float) -> Line2D:
-    """A triangle that points to where a path goes on, upstairs or downstairs."""
+    """Return a triangle that points to where a path continues, upstairs or downstairs."""
     x, y = np.mean(_longest(piece), axis=0)
     return Line2D(
         [x], [y], marker="^" if upwards else "v", ms=7, mfc=colour, mec="white", mew=0.8, ls="", zorder=order + 1
@@ -227,7 +227,7 @@ def _stairs(piece: np.ndarray, upwards: bool, colour: str, order: float) -> Line
 
 
 def _marked(points: np.ndarray, scale: float, smooth: bool) -> set[int]:
-    """The steps that carry an arrow head: long ones, and of short ones some at even distances."""
+    """Return the steps with an arrow head: long ones, or among short ones some at even distances."""
     lengths = np.linalg.norm(np.diff(points[:, :2], axis=0), axis=1) * scale
     if not smooth:
         return set(np.flatnonzero(lengths >= CARRIES).tolist())
@@ -236,7 +236,7 @@ def _marked(points: np.ndarray, scale: float, smooth: bool) -> set[int]:
 
 
 def _direction(piece: np.ndarray, colour: str, order: float) -> Line2D:
-    """A small arrow head in the middle of a piece."""
+    """Return a small arrow head in the middle of a piece."""
     start, end = _longest(piece)
     x, y = (start + end) / 2
     marker = MarkerStyle(POINTER, transform=Affine2D().rotate(-math.atan2(end[0] - start[0], end[1] - start[1])))
@@ -244,13 +244,13 @@ def _direction(piece: np.ndarray, colour: str, order: float) -> Line2D:
 
 
 def _longest(piece: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The longest segment of a polyline: the step itself, not its corners."""
+    """Return the longest segment of a polyline: the step itself, not its corners."""
     place = int(np.argmax(np.linalg.norm(np.diff(piece, axis=0), axis=1)))
     return piece[place], piece[place + 1]
 
 
 def _ray(panel: Panel, pose: Pose, colour: str) -> Line2D:
-    """A glance to the side."""
+    """Return the line that marks a turn in place."""
     x, y, _ = pose.position
     reach = RAY / panel.scale
     ends = [x, x + reach * math.sin(pose.heading)], [y, y + reach * math.cos(pose.heading)]
@@ -265,14 +265,14 @@ def _arrow(panel: Panel, pose: Pose, length: float, colour: str) -> FancyArrowPa
 
 
 def draw_badge(panel: Panel, pose: Pose, agent: int, outcome: str, taken: Sequence[np.ndarray]) -> list[Artist]:
-    """The letter of an agent and how it ended, beside the end of its path; nothing where that is on another storey.
+    """Draw the letter of an agent and its outcome beside the end of its path; nothing if that is on another storey.
 
     Args:
         panel: The storey.
-        pose: Where the path ends.
-        agent: Which of the agents, from 0.
-        outcome: A sign after the letter, may be empty.
-        taken: (N, 4) boxes in metres that it stays clear of.
+        pose: End of the path.
+        agent: Index of the agent, from 0.
+        outcome: A mark after the letter, may be empty.
+        taken: (N, 4) boxes in metres to stay clear of.
     """
     if not panel.shows(pose.position[2]):
         return []
@@ -291,7 +291,10 @@ def draw_badge(panel: Panel, pose: Pose, agent: int, outcome: str, taken: Sequen
 
 
 def occupied(panel: Panel, start: Pose) -> list[np.ndarray]:
-    """Parts (N, 4): x, y and half sizes in metres of what a map shows already, the heading of the start included."""
+    """Return the boxes of all drawn parts of a map, arrays (N, 4) of x, y and half sizes in metres.
+
+    The arrow at the start is among them.
+    """
     parts = [np.empty((0, 4)), *(boxes_of_line(line, panel.scale) for line in panel.axes.lines)]
     parts += [boxes_of_text(text, panel.scale) for text in panel.axes.texts]
     if panel.shows(start.position[2]):

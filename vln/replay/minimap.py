@@ -1,4 +1,4 @@
-"""A building from above in pixels, for terminals and videos."""
+"""Small maps in pixels, for terminals and videos."""
 
 import math
 from collections.abc import Sequence
@@ -17,21 +17,21 @@ from vln.replay.plan import Corner, FloorPlan
 from vln.trajectory import Pose
 
 Rgb = tuple[int, int, int]
-FINE = 4  # pixels drawn for each shown, so that edges are smooth
+FINE = 4  # supersampling, so that edges are smooth
 PAPER: Rgb = (255, 255, 255)
 GRAPH_MARGIN = 1.0  # metres around a navigation graph
-POINTER = ((0.0, 2.6), (2.5, 2.2), (math.pi, 0.8), (-2.5, 2.2))  # turns and lengths to an arrow head's corners
-PALE = 0.35  # how far colours of things are faded
+POINTER = ((0.0, 2.6), (2.5, 2.2), (math.pi, 0.8), (-2.5, 2.2))  # corners of an arrow head, as angles and lengths
+PALE = 0.35  # fading of the colours of objects
 
 
 @dataclass(frozen=True)
 class Mark:
-    """A path, with what it ends in.
+    """A path with an optional arrow at its end.
 
     Attributes:
         places: (N, 3) in the frame of maps.
-        colour: As matplotlib takes it.
-        pose: A body at its end, drawn as an arrow; None for none.
+        colour: A matplotlib colour.
+        pose: Pose of the arrow at the end; None for no arrow.
     """
 
     places: np.ndarray
@@ -40,18 +40,18 @@ class Mark:
 
 
 class Chart:
-    """A storey from above, drawn once, that paths are drawn onto as often as wanted."""
+    """The map of a storey, drawn once, onto which paths can be drawn repeatedly."""
 
     def __init__(self, sheet: "_Sheet", floors: Floors, storey: int) -> None:
-        """What is on a sheet, of a storey."""
+        """Wrap a sheet with the drawing of a storey."""
         self._sheet, self._floors, self._storey = sheet, floors, storey
 
     def marked(self, marks: Sequence[Mark], goal: Sequence[float] | np.ndarray | None = None) -> np.ndarray:
-        """The storey with paths.
+        """Return the map with paths.
 
         Args:
             marks: Paths, the last on top.
-            goal: (3,) where to go, if it is to be shown.
+            goal: (3,) the goal, if it is to be shown.
 
         Returns:
             (H, W, 3) uint8.
@@ -71,15 +71,15 @@ class Chart:
 
 
 def plan_chart(plan: FloorPlan, storey: int, width: int, height: int, weight: int = 1, fine: int = FINE) -> Chart:
-    """The chart of a storey of a plan.
+    """Draw a storey of a plan.
 
     Args:
         plan: The building.
-        storey: Which, from 0.
-        width: Most columns.
-        height: Most rows.
-        weight: Pixels of a thin line; signs grow with its square.
-        fine: Pixels drawn for each shown, so that edges are smooth.
+        storey: Index of the storey, from 0.
+        width: Largest number of columns.
+        height: Largest number of rows.
+        weight: Pixels of a thin line; symbols grow with its square.
+        fine: Supersampling, so that edges are smooth.
     """
     sheet = _Sheet.within(plan.window, width, height, weight, fine)
     if not plan.rooms and storey < len(plan.pictures):
@@ -89,7 +89,7 @@ def plan_chart(plan: FloorPlan, storey: int, width: int, height: int, weight: in
 
 
 def graph_chart(graph: NavigationGraph, floors: Floors, storey: int, side: int, weight: int, fine: int) -> Chart:
-    """The chart of a storey of a navigation graph, `side` pixels on its longer side; otherwise as `plan_chart`."""
+    """Draw a storey of a navigation graph, `side` pixels on its longer side; otherwise like `plan_chart`."""
     low, high = graph.positions[:, :2].min(0) - GRAPH_MARGIN, graph.positions[:, :2].max(0) + GRAPH_MARGIN
     sheet = _Sheet.within(Window(*low.tolist(), *high.tolist()), side, side, weight, fine)
     on = floors.of(graph.positions[:, 2]) == storey
@@ -104,15 +104,15 @@ def graph_chart(graph: NavigationGraph, floors: Floors, storey: int, side: int, 
 def mini_map(
     plan: FloorPlan, storey: int, width: int, height: int, marks: Sequence[Mark], goal: np.ndarray | None = None
 ) -> np.ndarray:
-    """A storey from above.
+    """Draw a storey of a plan with paths.
 
     Args:
         plan: The building.
-        storey: Which, from 0.
-        width: Most columns.
-        height: Most rows.
+        storey: Index of the storey, from 0.
+        width: Largest number of columns.
+        height: Largest number of rows.
         marks: Paths, the last on top.
-        goal: (3,) where to go, if it is to be shown.
+        goal: (3,) the goal, if it is to be shown.
 
     Returns:
         (H, W, 3) uint8.
@@ -121,7 +121,7 @@ def mini_map(
 
 
 class _Sheet:
-    """Paper in metres."""
+    """An image with coordinates in metres."""
 
     def __init__(self, window: Window, scale: float, image: Image.Image, weight: int, fine: int) -> None:
         self._window, self._scale, self.image = window, scale, image
@@ -130,21 +130,21 @@ class _Sheet:
 
     @classmethod
     def within(cls, window: Window, width: int, height: int, weight: int, fine: int) -> Self:
-        """An empty one of at most so many pixels."""
+        """Create an empty sheet of at most so many pixels."""
         scale = fine * min(width / window.width, height / window.height)
         size = max(fine, round(window.width * scale)), max(2 * fine, round(window.height * scale))
         return cls(window, scale, Image.new("RGB", size, PAPER), weight, fine)
 
     def copy(self) -> "_Sheet":
-        """Another one with the same on it."""
+        """Return a copy."""
         return _Sheet(self._window, self._scale, self.image.copy(), self._weight, self._fine)
 
     def paste(self, picture: np.ndarray) -> None:
-        """Cover all of it with a picture (H, W, 3) uint8."""
+        """Cover the sheet with a picture (H, W, 3) uint8."""
         self.image.paste(Image.fromarray(picture).resize(self.image.size))
 
     def pixels(self) -> np.ndarray:
-        """(H, W, 3) uint8 as it is shown."""
+        """Return the pixels, (H, W, 3) uint8, without supersampling."""
         width, height = self.image.size
         return np.asarray(self.image.resize((width // self._fine, height // self._fine), Image.Resampling.BOX))
 
@@ -152,7 +152,7 @@ class _Sheet:
         return (place[0] - self._window.left) * self._scale, (self._window.top - place[1]) * self._scale
 
     def rooms(self, plan: FloorPlan, storey: int) -> None:
-        """Rooms, doors and things."""
+        """Draw rooms, doors and objects."""
         for room in plan.rooms:
             if room.storey == storey:
                 corners = [self._at(corner) for corner in room.polygon]
@@ -170,19 +170,19 @@ class _Sheet:
                 self._pen.rectangle((left, top, right, bottom), fill=(red, green, blue))
 
     def line(self, places: Sequence[Corner], colour: str) -> None:
-        """A path."""
+        """Draw a path."""
         if len(places) > 1:
             self._pen.line([self._at(place) for place in places], fill=_rgb(colour), width=self._unit, joint="curve")
 
     def dot(self, place: Corner, colour: str, size: float) -> None:
-        """A dot with a dark edge, `size` shown pixels wide."""
+        """Draw a dot with a dark edge, `size` output pixels wide."""
         x, y = self._at(place)
         reach = size * self._unit * self._weight / 2
         box = (x - reach, y - reach, x + reach, y + reach)
         self._pen.ellipse(box, fill=_rgb(colour), outline=_rgb(style.INK), width=self._unit // 2)
 
     def body(self, pose: Pose, colour: str) -> None:
-        """An arrow head."""
+        """Draw an arrow head."""
         x, y = self._at((pose.position[0], pose.position[1]))
         corners = [
             (x + reach * math.sin(pose.heading + turn), y - reach * math.cos(pose.heading + turn))

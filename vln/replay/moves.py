@@ -1,31 +1,31 @@
-"""What a step did, in words a reader of a map understands."""
+"""Descriptions of steps for readers of a map."""
 
 import math
 
 from vln.trajectory import Pose, Step, Trajectory
 
-AHEAD = math.radians(15)  # a smaller turn is not worth telling
-CLIMB = 0.3  # metres: smaller differences in height are the tripod's
+AHEAD = math.radians(15)  # smaller turns are not mentioned
+CLIMB = 0.3  # metres: smaller differences in height come from the camera's tripod
 STILL = 1e-3  # metres
 
 
 def turn_between(start: float, end: float) -> float:
-    """The shorter way from one heading to another in radians, positive clockwise (to the right)."""
+    """Return the smaller angle from one heading to another in radians, positive clockwise (to the right)."""
     return (end - start + math.pi) % (2 * math.pi) - math.pi
 
 
 def bearing(start: Pose, end: Pose) -> float:
-    """Direction of one pose seen from another in radians, clockwise from +y."""
+    """Return the direction from one pose to another in radians, clockwise from +y."""
     return math.atan2(end.position[0] - start.position[0], end.position[1] - start.position[1])
 
 
 def moved(start: Pose, end: Pose) -> bool:
-    """Whether the agent went somewhere, not only turned."""
+    """Whether the position changed, not only the heading."""
     return math.dist(start.position, end.position) > STILL
 
 
 def describe_step(before: Pose, step: Step) -> str:
-    """The step as "left 60°, 2.3 m", "turn right 30°", "look up 30°", "stop" or "blocked".
+    """Describe a step as "left 60°, 2.3 m", "turn right 30°", "look up 30°", "stop" or "blocked".
 
     Args:
         before: Pose before the step; turns are relative to its heading.
@@ -49,13 +49,13 @@ def describe_step(before: Pose, step: Step) -> str:
 
 
 def chosen_probability(step: Step) -> float | None:
-    """Probability the agent gave the action it took, None if it recorded none."""
+    """Return the agent's probability of the action it took; None if it recorded none."""
     chances = dict(zip(step.choices, step.probabilities, strict=True))
     return chances.get(step.choice)
 
 
 def group_steps(trajectory: Trajectory) -> list[tuple[int, int]]:
-    """Runs of steps of one kind, as (first, behind the last); each step of its own on a graph."""
+    """Group consecutive steps of one kind, as (first, one past the last); on a graph every step is a group."""
     steps = trajectory.steps
     if trajectory.start.viewpoint:
         return [(number, number + 1) for number in range(len(steps))]
@@ -65,7 +65,7 @@ def group_steps(trajectory: Trajectory) -> list[tuple[int, int]]:
 
 
 def describe_group(trajectory: Trajectory, first: int, behind: int) -> str:
-    """A run of steps of one kind: "forward x 6, 1.5 m", "turn left 45°"."""
+    """Describe a group of steps: "forward x 6, 1.5 m", "turn left 45°"."""
     poses, step = trajectory.poses, trajectory.steps[first]
     if behind == first + 1:
         return describe_step(poses[first], step)
@@ -77,7 +77,7 @@ def describe_group(trajectory: Trajectory, first: int, behind: int) -> str:
 
 
 def _walk(before: Pose, step: Step) -> str:
-    """One of many short steps in a continuous world, which may slide along something."""
+    """Describe a short step in a continuous world, which may slide along an obstacle."""
     if not step.collided:
         return "forward"
     return "forward, sliding" if moved(before, step.pose) else "blocked"
@@ -96,5 +96,5 @@ def _side(turn: float) -> str:
 
 
 def _degrees(angle: float) -> str:
-    """Degrees to a tenth, as 15° or 22.5°."""
+    """Format degrees to a tenth, as 15° or 22.5°."""
     return f"{round(abs(math.degrees(angle)), 1):g}°"

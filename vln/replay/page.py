@@ -1,6 +1,6 @@
-"""A replay as one page for browsers: map, views, what is attended to and what was likely, moment by moment.
+"""A replay as one page for browsers: map, views, attention and action probabilities, moment by moment.
 
-Everything is inside the file, so that it works without a network and can be sent to others.
+The file contains everything, so it works without a network and can be sent to others.
 """
 
 import base64
@@ -34,7 +34,7 @@ from vln.trajectory import Pose, Step, Trajectory
 TEMPLATE, MARK, FONTS = Path(__file__).with_name("page.html"), "/*CONTENT*/null", "/*FONTS*/"
 DPI = 100  # of the map
 BUDGET = 500_000  # bytes of the views of all agents
-PICTURES = ((256, 80), (192, 75), (160, 70), (128, 60), (96, 50), (64, 40))  # pixels of a side, and quality
+PICTURES = ((256, 80), (192, 75), (160, 70), (128, 60), (96, 50), (64, 40))  # pixels per side, and JPEG quality
 DIGITS = 3
 AROUND = 12  # columns of a panorama
 
@@ -49,16 +49,16 @@ def save_html(replay: Replay, view: View, path: Path) -> None:
 
 
 def html_page(replay: Replay, view: View) -> str:
-    """The page of an episode.
+    """Return the page of an episode.
 
     Raises:
         InputError: If the building has no such storey.
     """
-    # A "<" in an instruction must not end the script.
-    held = _content(replay, view)
-    content = json.dumps(held, separators=(",", ":")).replace("<", "\\u003c")
-    told = "".join([held["instruction"], *(word for agent in held["agents"] for word in agent["words"])])
-    return read_text(TEMPLATE).replace(FONTS, font_faces(told)).replace(MARK, content)
+    content = _content(replay, view)
+    # Escape "<", so that an instruction cannot end the script.
+    encoded = json.dumps(content, separators=(",", ":")).replace("<", "\\u003c")
+    text = "".join([content["instruction"], *(word for agent in content["agents"] for word in agent["words"])])
+    return read_text(TEMPLATE).replace(FONTS, font_faces(text)).replace(MARK, encoded)
 
 
 def _content(replay: Replay, view: View) -> dict[str, Any]:
@@ -78,7 +78,7 @@ def _content(replay: Replay, view: View) -> dict[str, Any]:
 
 
 def _legend(replay: Replay, several_floors: bool) -> list[dict[str, Any]]:
-    """What each sign on the map means, and the path of SVG that draws it around (0, 0) in points."""
+    """Return the meaning of each symbol on the map, and the SVG path that draws it around (0, 0) in points."""
     entries = [(entry.meaning, svg_symbol(entry)) for entry in map_entries(replay, several_floors)]
     if not replay.withheld:
         entries.insert(1, (demonstration_name(replay), svg_line(style.DEMONSTRATION, style.BAND - 1.5)))
@@ -91,7 +91,7 @@ def _legend(replay: Replay, several_floors: bool) -> list[dict[str, Any]]:
 
 
 def _map(replay: Replay, view: View) -> tuple[Image.Image, list[Panel]]:
-    """The maps as a picture of few colours, and their panels."""
+    """Return the maps as a picture of few colours, and their panels."""
     figure, panels = draw_maps(replay, view, DPI)
     canvas: Any = figure.canvas
     canvas.draw()
@@ -105,39 +105,39 @@ def _agent(
     trajectory, scores = replay.trajectories[number], replay.scores[number]
     words = shown_words([trajectory])
     moments = range(len(trajectory.poses))
-    told = {name: style.score_text(name, value) for name, value in scores.items()} if scores else {}
+    texts = {name: style.score_text(name, value) for name, value in scores.items()} if scores else {}
     return {
         "name": f"{style.LETTERS[number]}  {replay.agents[number]}",
         "colour": style.AGENTS[number],
-        "scores": told,
+        "scores": texts,
         "outcome": outcome(replay, number),
         "sign": outcome_mark(replay, number),
         "ending": ending(replay, number),
-        "ended": outcome_colour(replay, number),
+        "outcome_colour": outcome_colour(replay, number),
         "words": words,
         "pictures": pictures,
         "places": [_place(pose, panels, height) for pose in trajectory.poses],
-        "left": [style.distance_text(replay.to_goal(number, moment), " to the goal") for moment in moments],
+        "distances": [style.distance_text(replay.to_goal(number, moment), " to the goal") for moment in moments],
         "steps": [_step(replay, trajectory, moment, words) for moment in moments[:-1]],
     }
 
 
 def _step(replay: Replay, trajectory: Trajectory, moment: int, words: Sequence[str]) -> dict[str, Any]:
-    """What was attended to and chosen at a moment, and how likely each choice was."""
+    """Return the attention, the action and the action probabilities of a step."""
     step, before = trajectory.steps[moment], trajectory.poses[moment]
     weights = word_weights(trajectory, step, words)
     chances = zip(step.choices, step.probabilities, strict=True)
-    choices = [[_told(replay, before, step, choice), _rounded(p), choice == step.choice] for choice, p in chances]
+    choices = [[_describe(replay, before, step, choice), _rounded(p), choice == step.choice] for choice, p in chances]
     return {
-        "told": describe_step(before, step),
+        "description": describe_step(before, step),
         "choices": choices if not before.viewpoint else sorted(choices, key=lambda choice: -choice[1]),
         "words": [] if weights is None else [_rounded(each) for each in weights.tolist()],
         "views": view_grid(step.view_attention, before),
     }
 
 
-def _told(replay: Replay, before: Pose, step: Step, choice: str) -> str:
-    """A choice in words; a viewpoint is told by where it is."""
+def _describe(replay: Replay, before: Pose, step: Step, choice: str) -> str:
+    """Describe a choice; a viewpoint is described by its direction and distance."""
     if not isinstance(replay, GraphReplay) or choice not in replay.graph.index:
         return choice
     x, y, z = replay.graph.positions[replay.graph.index[choice]].tolist()
@@ -145,11 +145,11 @@ def _told(replay: Replay, before: Pose, step: Step, choice: str) -> str:
 
 
 def view_grid(attention: Sequence[float], pose: Pose) -> list[list[float]]:
-    """Attention over views as rows from the top: cells of an image, or a panorama with what is ahead in the middle.
+    """Arrange attention over views as rows from the top: cells of an image, or a panorama centred on the heading.
 
     Args:
-        attention: Over 36 views of a panorama or the cells of a square image; empty if none was recorded.
-        pose: Where the agent was; its heading is clockwise from +y, as that of the views.
+        attention: Weights of the 36 views of a panorama or of the cells of a square image; empty if none was recorded.
+        pose: Pose of the agent, with its heading clockwise from +y like that of the views.
     """
     if not attention:
         return []
@@ -164,7 +164,7 @@ def view_grid(attention: Sequence[float], pose: Pose) -> list[list[float]]:
 
 
 def _place(pose: Pose, panels: Sequence[Panel], height: int) -> list[float] | None:
-    """Pixels from the left and the top of the map, and degrees clockwise from its top; None if no map shows it."""
+    """Return pixels from the left and top of the map and degrees clockwise from its top; None if it is on no map."""
     x, y, z = pose.position
     for panel in panels:
         if panel.shows(z):
@@ -174,7 +174,7 @@ def _place(pose: Pose, panels: Sequence[Panel], height: int) -> list[float] | No
 
 
 def _pictures(replay: Replay) -> list[list[str]]:
-    """What each agent saw at each moment, as large as there is room for; nothing on graphs, which have no images."""
+    """Return each agent's views at each moment, as large as the budget allows; none on graphs, which have no images."""
     if not isinstance(replay, HouseReplay):
         return [[] for _ in replay.agents]
     encoded: list[list[str]] = []
@@ -192,7 +192,7 @@ def _picture(image: np.ndarray, side: int, quality: int) -> str:
 
 
 def _encoded(image: Image.Image, kind: str, **options: Any) -> str:
-    """An image as the address of itself."""
+    """Return an image as a data URL."""
     buffer = io.BytesIO()
     image.save(buffer, kind, optimize=True, **options)
     return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"

@@ -1,4 +1,4 @@
-"""Paths drawn beside one another where they share edges, like lanes of a road."""
+"""Offset copies of paths, so that paths that share edges are drawn side by side."""
 
 import numpy as np
 
@@ -7,16 +7,16 @@ SAME = 1e-6  # metres
 
 
 def offset_path(points: np.ndarray, offset: float) -> list[np.ndarray]:
-    """The pieces of a path moved to the right of its direction.
+    """Return the pieces of a path moved to the right of its direction.
 
-    A way there and back falls on two sides, so that it reads as two. The ends are the ends of the path itself.
+    A path there and back falls on two sides, so that it reads as two. The ends are the ends of the path itself.
 
     Args:
         points: (T + 1, 2) positions, repeated where the path stays in place.
-        offset: How far to the right, in the unit of the points; negative is to the left.
+        offset: Distance to the right, in the unit of the points; negative is to the left.
 
     Returns:
-        T arrays (K, 2), the polyline of each step with the corner at its start; empty where it stays in place.
+        T arrays (K, 2), the polyline of each step with the corner at its start; empty where the path stays in place.
     """
     moving = [step for step in range(len(points) - 1) if np.abs(points[step + 1] - points[step]).max() > SAME]
     normals = [_right(points[step + 1] - points[step]) for step in moving]
@@ -35,12 +35,12 @@ def offset_path(points: np.ndarray, offset: float) -> list[np.ndarray]:
 
 
 def _right(direction: np.ndarray) -> np.ndarray:
-    """Unit vector to the right of a direction."""
+    """Return the unit vector to the right of a direction."""
     return np.array([direction[1], -direction[0]]) / np.hypot(*direction)
 
 
 def _corner(point: np.ndarray, before: np.ndarray, after: np.ndarray, offset: float) -> list[np.ndarray]:
-    """Where the lane passes a corner between two normals: one point where it mitres, two where it turns sharply."""
+    """Return the offset corner between two normals: one point for a mitre, two for a sharp turn."""
     bisector = before + after
     length = np.hypot(*bisector)
     if length / 2 < SHARPEST:

@@ -1,7 +1,7 @@
-"""What a map of a continuous world is drawn from, in the frame of maps: x to the right, y up the page, z upwards.
+"""Floor plans of continuous worlds, in the frame of maps: x to the right, y up the page, z upwards.
 
-Simulators of continuous worlds have y upwards and count headings from -z to the left. Maps have headings clockwise from
-the top of the page, as in Matterport's buildings, so that everything that draws paths draws both.
+Simulators of continuous worlds have y upwards and headings counter-clockwise from -z. Maps have headings clockwise from
+the top of the page, as in Matterport's buildings, so that the same code draws paths of both.
 """
 
 from collections.abc import Iterable
@@ -20,12 +20,12 @@ Corner = tuple[float, float]
 
 @dataclass(frozen=True)
 class PlanRoom:
-    """A room.
+    """A room of a floor plan.
 
     Attributes:
-        name: What it is called.
-        polygon: Its corners in order.
-        storey: From 0, the lowest.
+        name: Name of the room.
+        polygon: Corners in order.
+        storey: Index from 0, the lowest.
     """
 
     name: str
@@ -38,10 +38,10 @@ class PlanDoor:
     """An opening in a wall.
 
     Attributes:
-        centre: Its middle.
+        centre: Middle of the opening.
         along: Unit vector along the wall.
         width: Metres.
-        storey: From 0, the lowest.
+        storey: Index from 0, the lowest.
     """
 
     centre: Corner
@@ -52,16 +52,16 @@ class PlanDoor:
 
 @dataclass(frozen=True)
 class PlanBox:
-    """A thing from above.
+    """An object of a floor plan.
 
     Attributes:
-        category: What it is.
-        name: What an episode may call it, "red sofa".
-        colour: What it looks like.
+        category: Category of the object.
+        name: Name that an instruction may use, e.g. "red sofa".
+        colour: Colour in the plan.
         low: Smallest x and y.
         high: Largest x and y.
-        top: Height of its upper end, so that what lies on top is drawn on top.
-        storey: From 0, the lowest.
+        top: Height of its upper end; higher objects are drawn over lower ones.
+        storey: Index from 0, the lowest.
     """
 
     category: str
@@ -74,7 +74,7 @@ class PlanBox:
 
     @property
     def centre(self) -> Corner:
-        """Its middle."""
+        """Middle of the object."""
         return (self.low[0] + self.high[0]) / 2, (self.low[1] + self.high[1]) / 2
 
     @property
@@ -85,12 +85,12 @@ class PlanBox:
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """A storey as seen from above.
+    """A picture of a storey from above.
 
     Attributes:
-        window: What it covers.
+        window: The part of the map that it covers.
         image: (H, W, 3) uint8, row 0 at the top of the page.
-        walkable: (H, W) bool, where a body can be.
+        walkable: (H, W) bool, true where the agent's body fits.
     """
 
     window: Window
@@ -100,17 +100,17 @@ class Picture:
 
 @dataclass(frozen=True, eq=False)
 class FloorPlan:
-    """A building from above.
+    """The floor plan of a building.
 
     Attributes:
-        name: What figures call it.
-        content_hash: Of the scene it is of.
-        floors: Its storeys, by the height of the feet.
-        window: All of it.
-        rooms: Empty where rooms are unknown, as in bare meshes.
-        doors: Between rooms.
-        boxes: Things worth showing, the lowest first.
-        pictures: One a storey, empty where nothing was drawn.
+        name: Title for figures.
+        content_hash: Hash of the scene.
+        floors: Storeys by the height of the feet.
+        window: Extent of the whole building.
+        rooms: Rooms; empty if they are unknown, as in bare meshes.
+        doors: Openings between rooms.
+        boxes: Objects worth showing, the lowest first.
+        pictures: One picture per storey; empty if none was drawn.
     """
 
     name: str
@@ -124,22 +124,22 @@ class FloorPlan:
 
     @cached_property
     def extent(self) -> np.ndarray:
-        """(2, 2) its lowest and its highest corner."""
+        """(2, 2) lowest and highest corner."""
         return np.array([[self.window.left, self.window.bottom], [self.window.right, self.window.top]])
 
     def target(self, name: str, goal: Corner) -> PlanBox | None:
-        """The thing of a name or category nearest to a goal, None where there is none."""
+        """Return the object of a name or category nearest to a goal; None if there is none."""
         called = [box for box in self.boxes if name and name in (box.name, box.category)]
         return min(called, key=lambda box: np.hypot(*np.subtract(box.centre, goal)), default=None)
 
 
 @dataclass(frozen=True, eq=False)
 class Views:
-    """What an agent saw at each of its poses.
+    """The views of an agent at each of its poses.
 
     Attributes:
         rgb: (T + 1, H, W, 3) uint8.
-        depth: (T + 1, H, W) float32 metres, 0 where nothing is.
+        depth: (T + 1, H, W) float32 metres, 0 where there is no surface.
     """
 
     rgb: np.ndarray
@@ -147,18 +147,18 @@ class Views:
 
 
 def on_map(place: Iterable[float]) -> tuple[float, float, float]:
-    """A place of a continuous world in the frame of maps."""
+    """Convert a position of a continuous world to the frame of maps."""
     x, y, z = place
     return x, -z, y
 
 
 def pose_on_map(pose: Pose) -> Pose:
-    """A pose of a continuous world in the frame of maps."""
+    """Convert a pose of a continuous world to the frame of maps."""
     return replace(pose, position=on_map(pose.position), heading=-pose.heading)
 
 
 def trajectory_on_map(trajectory: Trajectory) -> Trajectory:
-    """A trajectory of a continuous world in the frame of maps."""
+    """Convert a trajectory of a continuous world to the frame of maps."""
     return replace(
         trajectory,
         start=pose_on_map(trajectory.start),

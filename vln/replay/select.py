@@ -1,4 +1,4 @@
-"""Which episodes to show: trajectories of several agents paired by episode, the worst, the best or some of them."""
+"""Selection of the episodes to show: trajectories of several agents by episode, then the worst, the best or some."""
 
 import random
 from collections.abc import Callable, Sequence
@@ -12,7 +12,7 @@ from vln.replay.plan import FloorPlan, Views, trajectory_on_map
 from vln.replay.scores import Scores, score_houses, score_trajectories
 from vln.trajectory import Trajectory
 
-MOST = 6  # agents a figure has colours for
+MAX_AGENTS = 6  # number of colours for agents
 REWRITE = "write the file again with scripts/evaluate.py"
 
 
@@ -21,9 +21,9 @@ class Run:
     """The trajectories of one agent.
 
     Attributes:
-        source: The file they were read from.
+        source: File of the trajectories.
         agent: Name of the agent in legends.
-        trajectories: Episode id to trajectory, in file order.
+        trajectories: Map from episode id to trajectory, in file order.
     """
 
     source: Path
@@ -33,7 +33,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Row:
-    """An episode of several runs: names of the agents, what each did, its scores or None where there is no goal."""
+    """One episode of several runs: names, trajectories and scores by agent; scores are None if the goal is withheld."""
 
     agents: tuple[str, ...]
     trajectories: tuple[Trajectory, ...]
@@ -42,13 +42,13 @@ class Row:
 
 @dataclass(frozen=True)
 class Selection:
-    """Which episodes: by id, or so many of the worst, the best or at random.
+    """A choice of episodes: by id, or a number of the worst, the best or random ones.
 
     Attributes:
         episodes: Ids, in the order to show.
-        worst: So many of the lowest SPL, then nDTW, then the largest error.
-        best: So many of the highest SPL, then nDTW, then the smallest error.
-        random: So many at random.
+        worst: Number of episodes with the lowest SPL, then nDTW, then the largest error.
+        best: Number of episodes with the highest SPL, then nDTW, then the smallest error.
+        random: Number of random episodes.
         seed: Seed of the random choice.
     """
 
@@ -59,7 +59,7 @@ class Selection:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Check that there is one way to choose."""
+        """Check that exactly one criterion is given."""
         given = [name for name in ("episodes", "worst", "best", "random") if getattr(self, name)]
         if len(given) != 1:
             problem = f"{' and '.join(given) or 'nothing'} given"
@@ -67,13 +67,15 @@ class Selection:
 
 
 def make_runs(files: Sequence[tuple[Path, Sequence[Trajectory]]]) -> list[Run]:
-    """The runs of several files; agents of the same name are called by what tells their files apart.
+    """Build the runs of several files; agents of the same name are named after the differing part of their paths.
 
     Raises:
-        InputError: If there are no files or too many to tell apart, or one holds no trajectory or an episode twice.
+        InputError: If there are no files or too many, or one holds no trajectory or an episode twice.
     """
-    if not 1 <= len(files) <= MOST:
-        raise InputError("files", f"{len(files)} given", f"give one to {MOST} files of trajectories, one an agent")
+    if not 1 <= len(files) <= MAX_AGENTS:
+        raise InputError(
+            "files", f"{len(files)} given", f"give one to {MAX_AGENTS} files of trajectories, one an agent"
+        )
     names = [_agent(path, trajectories) for path, trajectories in files]
     tags = _distinct([path for path, _ in files])
     runs = []
@@ -86,7 +88,7 @@ def make_runs(files: Sequence[tuple[Path, Sequence[Trajectory]]]) -> list[Run]:
 
 
 def _distinct(paths: Sequence[Path]) -> list[str]:
-    """The last part of the paths in which all differ: the names of the files, or of the folders they are in."""
+    """Return the last part in which all paths differ: file names, or the folders that contain them."""
     parts = [(path.stem, *reversed(path.resolve().parts[:-1])) for path in paths]
     for names in zip(*parts, strict=False):
         if len(set(names)) == len(names):
@@ -106,10 +108,10 @@ def is_continuous(trajectory: Trajectory) -> bool:
 
 
 def replay_episodes(runs: Sequence[Run], connectivity: Path, selection: Selection) -> list[GraphReplay]:
-    """The selected episodes of the runs on navigation graphs, in the order to show.
+    """Return the selected episodes of the runs on navigation graphs, in the order to show.
 
     Args:
-        runs: One an agent; the first decides which episodes are worst and best.
+        runs: One run per agent; the first decides which episodes are worst and best.
         connectivity: Folder of the navigation graphs.
         selection: Which episodes.
 
@@ -137,18 +139,18 @@ def replay_houses(
     look: Callable[[Trajectory], tuple[FloorPlan, Views]],
     measure: Callable[[Sequence[Trajectory]], list[Scores | None]] | None = None,
 ) -> list[HouseReplay]:
-    """The selected episodes of the runs in continuous worlds, in the order to show.
+    """Return the selected episodes of the runs in continuous worlds, in the order to show.
 
     Args:
-        runs: One an agent; the first decides which episodes are worst and best.
+        runs: One run per agent; the first decides which episodes are worst and best.
         selection: Which episodes.
-        radius: Metres to the goal at which a stop succeeds.
-        look: Makes the plan of the place of a trajectory, and what the agent saw at each pose; asked only for what is
-            selected.
-        measure: Gives the scores of trajectories, if they do not tell all that they are scored by.
+        radius: Success radius in metres.
+        look: Returns the floor plan of a trajectory's scene and the agent's views at each pose; called for selected
+            episodes only.
+        measure: Scores trajectories; needed if the trajectories lack part of the data that scoring needs.
 
     Raises:
-        InputError: If an episode is unknown, or a trajectory does not fit its place or the other agents' episode.
+        InputError: If an episode is unknown, or a trajectory does not fit its scene or the other agents' episode.
     """
 
     def score(source: Path, trajectories: Sequence[Trajectory]) -> list[Scores | None]:
@@ -168,7 +170,7 @@ def replay_houses(
 
 
 def _select(runs: Sequence[Run], selection: Selection, rows: list[Row]) -> list[Row]:
-    """The worst or the best of the rows, or all."""
+    """Return the worst or the best rows, or all."""
     if not (selection.worst or selection.best):
         return rows
     ranked = sorted(rows, key=lambda row: _rank(runs[0], row), reverse=bool(selection.best))
@@ -176,7 +178,7 @@ def _select(runs: Sequence[Run], selection: Selection, rows: list[Row]) -> list[
 
 
 def _candidates(runs: Sequence[Run], selection: Selection) -> list[str]:
-    """Ids of the episodes to show, or to rank."""
+    """Return the ids of the episodes to show, or to rank."""
     if selection.episodes:
         _check_known(runs, selection.episodes)
         return list(selection.episodes)
@@ -211,7 +213,7 @@ def _pair(
     episodes: Sequence[str],
     score: Callable[[Path, Sequence[Trajectory]], list[Scores | None]],
 ) -> list[Row]:
-    """The trajectories of several runs, checked and scored, by episode."""
+    """Check and score the trajectories of several runs, and group them by episode."""
     columns = []
     for run in runs:
         trajectories = [run.trajectories[episode_id] for episode_id in episodes]
@@ -265,7 +267,7 @@ def _check_house(source: Path, trajectory: Trajectory) -> None:
 
 
 def _check_steps(source: Path, trajectory: Trajectory) -> None:
-    """Check that a trajectory fits itself."""
+    """Check that the lists of each step have matching lengths."""
     where = f"episode '{trajectory.episode_id}'"
     for number, step in enumerate(trajectory.steps):
         if len(step.word_attention) not in (0, len(trajectory.words)):

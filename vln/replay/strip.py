@@ -1,4 +1,4 @@
-"""What agents saw on their way: views beside a map, numbered where they were seen."""
+"""Views of agents along their paths, shown beside a map and numbered by place."""
 
 import math
 from collections.abc import Sequence
@@ -14,35 +14,35 @@ from vln.replay.map import Panel, occupied
 from vln.replay.plan import Views
 from vln.trajectory import Pose, Trajectory
 
-MANY, FEW = 6, 3  # views of a single agent, of each of several
-FAR = 6.0  # metres beyond which seeing farther is no better
-NEAR = 0.4  # of the distance between views that one may be off to show more
+MANY, FEW = 6, 3  # views of a single agent, and of each of several
+FAR = 6.0  # metres at which depth is clipped for `openness`
+NEAR = 0.4  # largest shift of a view along the path to show more, relative to the distance between views
 ASIDE = 11.0  # points from a place to its number
-NUMBER = 5.4  # points, its size
+NUMBER = 5.4  # points, font size of a number
 
 Moments = tuple[tuple[int, ...], ...]
 
 
 def shown_moments(replay: HouseReplay) -> Moments:
-    """For each agent after how many steps its views are shown; several share their start, so it is left out."""
-    lived = list(zip(replay.trajectories, map(openness, replay.views), strict=True))
-    if len(lived) == 1:
-        return (key_moments(*lived[0], MANY),)
-    return tuple(key_moments(trajectory, seen, FEW + 1)[-FEW:] for trajectory, seen in lived)
+    """Return the moments whose views are shown, by agent; several agents share their start, so it is left out."""
+    pairs = list(zip(replay.trajectories, map(openness, replay.views), strict=True))
+    if len(pairs) == 1:
+        return (key_moments(*pairs[0], MANY),)
+    return tuple(key_moments(trajectory, seen, FEW + 1)[-FEW:] for trajectory, seen in pairs)
 
 
 def openness(views: Views) -> np.ndarray:
-    """(T + 1,) metres seen on average, up to `FAR`: a wall before the nose shows little."""
+    """Return the mean depth of each view clipped at `FAR`, (T + 1,) metres: a view of a near wall shows little."""
     return np.asarray(np.minimum(views.depth, FAR).mean(axis=(1, 2)))
 
 
 def key_moments(trajectory: Trajectory, seen: np.ndarray, count: int) -> tuple[int, ...]:
-    """The start, the end, and places about evenly along the way, there where most was seen.
+    """Choose the start, the end, and moments at about even distances along the path, shifted to open views.
 
     Args:
-        trajectory: What the agent did.
-        seen: (T + 1,) how much was seen at each pose.
-        count: How many moments at most, 2 or more.
+        trajectory: Trajectory of the agent.
+        seen: (T + 1,) openness of the view at each pose.
+        count: Largest number of moments, at least 2.
     """
     places = np.array([pose.position for pose in trajectory.poses])
     way = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(places, axis=0), axis=1))])
@@ -56,7 +56,7 @@ def key_moments(trajectory: Trajectory, seen: np.ndarray, count: int) -> tuple[i
 
 
 def caption(replay: HouseReplay, agent: int, moment: int) -> str:
-    """What to say of a view."""
+    """Return the caption of a view."""
     trajectory, distance = replay.trajectories[agent], replay.to_goal(agent, moment)
     if moment == 0:
         return "start"
@@ -66,12 +66,12 @@ def caption(replay: HouseReplay, agent: int, moment: int) -> str:
 
 
 def draw_numbers(panel: Panel, replay: HouseReplay, moments: Moments) -> None:
-    """The numbers of views beside where they were seen, where there is room for them."""
+    """Draw the numbers of views beside their places, where they fit."""
     for agent, chosen in enumerate(moments):
         trajectory = replay.trajectories[agent]
         for number, moment in enumerate(chosen, start=1):
             pose = trajectory.poses[moment]
-            # The end has a letter of its own.
+            # The end has a letter instead.
             if panel.shows(pose.position[2]) and moment < len(trajectory.steps):
                 taken = occupied(panel, replay.trajectories[0].start)
                 _write_number(panel, pose, taken, str(number), style.AGENTS[agent])

@@ -14,13 +14,13 @@ from vln.replay.fonts import drawable, families
 POINTS = 72  # an inch
 DPI = 200  # of still figures
 
-# Okabe & Ito 2008, "Color Universal Design": told apart with any colour vision.
+# Okabe & Ito 2008, "Color Universal Design": distinguishable with any colour vision.
 AGENTS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 LETTERS = "BCDEFG"
 DEMONSTRATION = "#a6a6a6"
 GOAL = "#F0E442"
-TARGET = "#f2b705"  # the outline of the thing to be found
-ATTENTION = "#ff8c00"  # what is attended to, in all figures, pages and terminals
+TARGET = "#f2b705"  # outline of the target object
+ATTENTION = "#ff8c00"  # attention, in all figures, pages and terminals
 WALL = "#4a4a4f"
 INK = "#222222"
 FAINT = "#6b6b6b"
@@ -63,7 +63,7 @@ PURPOSE_TINTS = {name: ROOM_TINTS[letter] for letter, names in _PURPOSES.items()
 
 @lru_cache(maxsize=8192)
 def text_width(text: str, size: float, dpi: float = DPI, weight: str = "normal") -> float:
-    """Width of a line of text in points, as it is drawn at a resolution: hinting makes widths depend on it."""
+    """Return the width of a line of text in points at a resolution, which matters because of hinting."""
     width, _, _ = _renderer(dpi).get_text_width_height_descent(
         drawable(text), FontProperties(family=families(text), size=size, weight=weight), ismath=False
     )
@@ -86,7 +86,7 @@ class Placed:
 
 
 def wrap(words: Sequence[str], size: float, width: float, dpi: float) -> list[list[Placed]]:
-    """Lines of words that fit a width in points.
+    """Break words into lines that fit a width in points.
 
     Punctuation follows the word before it without a space, and stays on its line.
     """
@@ -110,7 +110,7 @@ def follows_closely(word: str) -> bool:
 
 
 def shorten(text: str, size: float, width: float, weight: str = "normal") -> str:
-    """The text, or as much of its beginning as fits a width, with an ellipsis."""
+    """Return the text, or as much of its beginning as fits a width with an ellipsis."""
     if text_width(text, size, weight=weight) <= width:
         return text
     while text and text_width(text + "…", size, weight=weight) > width:
@@ -119,7 +119,7 @@ def shorten(text: str, size: float, width: float, weight: str = "normal") -> str
 
 
 def score_text(name: str, value: float) -> str:
-    """A score of one episode as text: success is yes or no."""
+    """Format a score of one episode; success is yes or no."""
     if name in ("SR", "OSR"):
         return "yes" if value else "no"
     if math.isinf(value):
@@ -128,5 +128,5 @@ def score_text(name: str, value: float) -> str:
 
 
 def distance_text(metres: float | None, to: str = " to goal") -> str:
-    """How far the goal is, as text; empty where it is withheld, "no way" where it cannot be reached."""
+    """Format the distance to the goal: empty if it is withheld, "no way" if the goal cannot be reached."""
     return "" if metres is None else f"{'no way' if math.isinf(metres) else f'{metres:.1f} m'}{to}"

@@ -1,4 +1,4 @@
-"""Submission files as trajectories, so that any agent the R2R evaluator scores can be replayed."""
+"""Conversion of submission files to trajectories, so that any agent with a submission can be replayed."""
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -10,7 +10,7 @@ from vln.submission import Prediction, Visit
 from vln.trajectory import Pose, Step, Trajectory
 
 SIMULATOR = "submission"
-UNKNOWN_ACTION = -1  # a submission tells where an agent was, not what it pressed
+UNKNOWN_ACTION = -1  # a submission holds poses, not actions
 
 
 def to_trajectories(
@@ -20,12 +20,12 @@ def to_trajectories(
     agent: str,
     dataset: str,
 ) -> list[Trajectory]:
-    """A trajectory for each prediction, ended by a stop; without probabilities and attention.
+    """Convert each prediction to a trajectory that ends with a stop, without probabilities and attention.
 
     Args:
-        predictions: Checked by `vln.submission.check_submission`.
-        episodes: Of the split they predict.
-        graphs: Of the episodes' buildings.
+        predictions: Predictions checked by `vln.submission.check_submission`.
+        episodes: Episodes of the split.
+        graphs: Graphs of the episodes' buildings.
         agent: Name of the agent.
         dataset: Name of the data set.
     """

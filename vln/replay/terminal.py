@@ -1,4 +1,4 @@
-"""An episode in a terminal: what each agent did step by step, what it read, and how well it went."""
+"""Replay of an episode in a terminal: the steps of each agent, its attention over words, and the scores."""
 
 from collections.abc import Sequence
 
@@ -23,12 +23,12 @@ from vln.trajectory import Step, Trajectory
 
 IN_METRES = ("TL", "NE")
 MAP, VIEW = 52, 36  # columns of the map and of a view
-WORDS, STRONG = 4, 0.4  # words of a line, and the share of the strongest weight each needs
-NOTABLE = 0.15  # share of the strongest weight from which a word is coloured
+WORDS, STRONG = 4, 0.4  # words of a line, and the weight that each needs relative to the largest
+NOTABLE = 0.15  # weight, relative to the largest, from which a word is coloured
 
 
 def render_episode(replay: Replay) -> RenderableType:
-    """Everything about an episode: the instruction, the steps of each agent and the scores."""
+    """Render an episode: the instruction, the steps of each agent and the scores."""
     first = replay.trajectories[0]
     title = Text(f"Episode {replay.episode_id}", style="bold")
     title.append(f"  {first.dataset} {first.split}, {replay.building}", style="dim")
@@ -39,7 +39,7 @@ def render_episode(replay: Replay) -> RenderableType:
 
 
 def _pictures(replay: HouseReplay) -> list[tuple[str, np.ndarray]]:
-    """Captions and pictures: the map with all paths, what is seen at the start, and what each agent saw last."""
+    """Return captions and pictures: the map with all paths, the first view, and the last view of each agent."""
     poses = [np.array([pose.position for pose in each.poses]) for each in replay.trajectories]
     ways = [Mark(replay.demonstration, DEMONSTRATION)]
     ends = [each.poses[-1] for each in replay.trajectories]
@@ -58,10 +58,10 @@ def _pictures(replay: HouseReplay) -> list[tuple[str, np.ndarray]]:
 
 
 def _steps(replay: Replay, agent: int) -> list[RenderableType]:
-    """A line a step of one agent, and below it what it read; columns without content are left out."""
+    """Render the steps of one agent, one line each, with the attention over words below; empty columns are left out."""
     trajectory = replay.trajectories[agent]
     words = shown_words([trajectory])
-    # The many steps of continuous worlds have their strongest words in a column.
+    # In continuous worlds steps are many, so a column holds their most attended words instead.
     reads = bool(with_word_attention([trajectory])) and bool(trajectory.start.viewpoint)
     columns = [column for column in _columns(replay, agent) if any(column[1:])]
     sides = ["<" if column[0] in ("action", "reads") else ">" for column in columns]
@@ -79,7 +79,7 @@ def _steps(replay: Replay, agent: int) -> list[RenderableType]:
 
 
 def _columns(replay: Replay, agent: int) -> list[list[str]]:
-    """Columns of text, their names first, then the start, then the steps or runs of them."""
+    """Return columns of text: the name first, then the start, then the steps or groups of steps."""
     trajectory = replay.trajectories[agent]
     groups = group_steps(trajectory)
     distances = [replay.to_goal(agent, moment) for moment in (0, *(behind for _, behind in groups))]
@@ -93,7 +93,7 @@ def _columns(replay: Replay, agent: int) -> list[list[str]]:
 
 
 def _strongest(trajectory: Trajectory, number: int) -> str:
-    """The words attended to most before a step of a continuous world, in their order."""
+    """Return the most attended words before a step of a continuous world, in their order."""
     words = shown_words([trajectory])
     weights = word_weights(trajectory, trajectory.steps[number], words)
     if weights is None or trajectory.start.viewpoint:
@@ -104,7 +104,7 @@ def _strongest(trajectory: Trajectory, number: int) -> str:
 
 
 def _chance(steps: Sequence[Step]) -> str:
-    """The mean probability of steps, empty where none was recorded."""
+    """Return the mean probability of steps as text; empty if none was recorded."""
     chances = [chance for chance in map(chosen_probability, steps) if chance is not None]
     return f"{sum(chances) / len(chances):.2f}" if chances else ""
 
@@ -115,16 +115,16 @@ def _attention(trajectory: Trajectory, number: int, words: Sequence[str]) -> Tex
 
 
 def attention_text(words: Sequence[str], weights: np.ndarray) -> Text:
-    """Words, the brighter the more they are attended to, the strongest in brackets.
+    """Render words with a background by attention, the most attended in brackets.
 
     Args:
-        words: W of them.
+        words: W words.
         weights: (W,) attention.
     """
     text = Text()
     shares = weights / max(float(weights.max()), np.finfo(np.float64).tiny)
     for place, (word, share) in enumerate(zip(words, shares, strict=True)):
-        # Brackets are for terminals and files without colours.
+        # Brackets also work in terminals and files without colours.
         shown = f"[{word}]" if place == int(shares.argmax()) else word
         text.append("" if not place or follows_closely(word) else " ")
         text.append(shown, style=_heat(float(share)))
@@ -132,7 +132,7 @@ def attention_text(words: Sequence[str], weights: np.ndarray) -> Text:
 
 
 def _heat(share: float) -> str:
-    """From dim to black on orange."""
+    """Return a style from dim to black on orange."""
     if share < NOTABLE:
         return "dim"
     red, green, blue = (round(255 + share * 255 * (strongest - 1)) for strongest in to_rgb(ATTENTION))
@@ -152,8 +152,8 @@ def _scores_table(replay: Replay) -> Table:
 
 
 def _score(replay: Replay, agent: int, metric: str, scores: Scores) -> Text:
-    """A score, success and failure with a sign and in their colours."""
-    told = score_text(metric, scores[metric])
+    """Return a score as text; success and failure get a mark and a colour."""
+    text = score_text(metric, scores[metric])
     if metric != "SR":
-        return Text(told)
-    return Text(f"{outcome_mark(replay, agent)} {told}", style=f"bold {outcome_colour(replay, agent)}")
+        return Text(text)
+    return Text(f"{outcome_mark(replay, agent)} {text}", style=f"bold {outcome_colour(replay, agent)}")

@@ -1,4 +1,4 @@
-"""What an agent read, as words a person reads, and how much each was attended to."""
+"""The words to display for an episode, and the attention of agents over them."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from vln.trajectory import Step, Trajectory
 
 
 def shown_words(trajectories: Sequence[Trajectory]) -> tuple[str, ...]:
-    """The words the attention is over if an agent recorded it, else the instruction as written."""
+    """Return the words under the recorded attention; the words of the instruction if no agent recorded any."""
     for trajectory in trajectories:
         if any(step.word_attention for step in trajectory.steps):
             return _words(trajectory.words)
@@ -16,7 +16,7 @@ def shown_words(trajectories: Sequence[Trajectory]) -> tuple[str, ...]:
 
 
 def with_word_attention(trajectories: Sequence[Trajectory]) -> list[int]:
-    """Which of the trajectories recorded attention over the shown words."""
+    """Return the indices of the trajectories that recorded attention over the shown words."""
     words = shown_words(trajectories) if trajectories else ()
     return [
         number
@@ -26,15 +26,15 @@ def with_word_attention(trajectories: Sequence[Trajectory]) -> list[int]:
 
 
 def word_weights(trajectory: Trajectory, step: Step, words: Sequence[str]) -> np.ndarray | None:
-    """Attention of a step over the shown words.
+    """Return the attention of a step over the shown words.
 
     Args:
-        trajectory: The trajectory the step is from.
+        trajectory: Trajectory of the step.
         step: The step.
         words: The words shown.
 
     Returns:
-        (W,) weights of sum 1 as recorded, or None if there are none or they are over other words.
+        (W,) weights of sum 1 as recorded; None if there are none or they are over other words.
     """
     if not step.word_attention or _words(trajectory.words) != tuple(words):
         return None
@@ -50,5 +50,5 @@ def _words(symbols: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _spelled(symbols: tuple[str, ...]) -> bool:
-    """Whether the agent read characters."""
+    """Whether the symbols are characters."""
     return " " in symbols
