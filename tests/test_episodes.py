@@ -70,7 +70,9 @@ def test_a_path_of_one_viewpoint_has_its_goal_where_others_tell_theirs(tmp_path)
 
 def test_a_split_that_tells_some_goals_alone_is_refused_by_entry(tmp_path):
     hidden = {name: value for name, value in ENTRY.items() if name != "distance"} | {"path_id": 8, "path": ["b"]}
-    with pytest.raises(InputError, match=r"entry 1 \(path_id 8\) tells no goal, and others do; take it out, or give"):
+    with pytest.raises(
+        InputError, match=r"entry 1 \(path_id 8\) has no goal, though others have one; take it out, or give"
+    ):
         load_episodes(write(tmp_path, [ENTRY, hidden]), "made")
     assert all(each.withheld for each in load_episodes(write(tmp_path, [hidden]), "made"))
 

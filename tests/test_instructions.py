@@ -43,14 +43,14 @@ stops = st.one_of(
 )
 
 
-def possible(face, way, stop):
+def possible(face, clauses, stop):
     """A route in which a room that is crossed or followed right after a door is the room behind that door."""
-    way = list(way)
-    for number, (before, clause) in enumerate(pairwise(way)):
+    clauses = list(clauses)
+    for number, (before, clause) in enumerate(pairwise(clauses)):
         entered = before.into if isinstance(before, Leave) else before.room if isinstance(before, Enter) else ""
         if entered and isinstance(clause, Along | Cross):
-            way[number + 1] = replace(clause, room=entered)
-    return (*face, *way, stop)
+            clauses[number + 1] = replace(clause, room=entered)
+    return (*face, *clauses, stop)
 
 
 routes = st.builds(possible, faces, st.lists(steps, max_size=6), stops)
@@ -82,7 +82,7 @@ def expresses(text, clause):
     if isinstance(clause, Enter) and clause.ordinal:
         facts.append(has(text, (ORDINALS[clause.ordinal],)))
     if isinstance(clause, Climb):
-        facts.append(has(text, (clause.way, f"{clause.way}stairs")))
+        facts.append(has(text, (clause.direction, f"{clause.direction}stairs")))
     if isinstance(clause, Stop) and clause.place == "middle":
         facts.append("middle" in text)
     if isinstance(clause, Stop) and clause.place == "inside":

@@ -64,5 +64,5 @@ def test_a_split_of_which_some_goals_are_withheld_stops_no_run_halfway(small_dat
     flags = ("--data", tmp_path / "data", "--out", tmp_path / "run")
     result = run_script("train.py", "r2r-navigator", *flags, *SMALL, cache=small_data / "cache")
     assert (result.code, result.output) == (2, "")
-    assert f"{file}: entry 3 (path_id {entries[3]['path_id']}) tells no goal, and others do; " in result.errors
+    assert f"{file}: entry 3 (path_id {entries[3]['path_id']}) has no goal, though others have one; " in result.errors
     assert not (tmp_path / "run").exists()

@@ -150,7 +150,7 @@ def test_a_split_that_tells_some_goals_alone_is_refused_by_episode(tmp_path):
     blank = {key: value for key, value in ENTRIES[1].items() if key not in ("goals", "reference_path")}
     folder = write_vlnce(tmp_path, [ENTRIES[0], blank], truth={})
     with pytest.raises(
-        InputError, match="made.json.gz: episode 2 tells no goal, and others do; give it fields 'goals'"
+        InputError, match="made.json.gz: episode 2 has no goal, though others have one; give it fields 'goals'"
     ):
         load_continuous_split(folder, "r2r-ce", "made")
 

@@ -12,7 +12,7 @@ from vln.data import split_file
 from vln.errors import InputError
 from vln.files import read_json
 from vln.graph import NavigationGraph
-from vln.schema import Name, Radians, Sentence, Whole
+from vln.schema import Name, NonBlank, Radians, Whole
 
 REFETCH = "correct the entry or fetch the file again"
 REAL = -1  # number of the unaltered environment
@@ -107,16 +107,16 @@ def goal_withheld(known: KnownPart | None, places: Sequence[object]) -> bool:
     return known == "start" if known else len(places) < 2
 
 
-_Clauses = tuple[tuple[Annotated[tuple[Sentence, ...], Meta(min_length=1)], ...], ...]
+_Clauses = tuple[tuple[Annotated[tuple[NonBlank, ...], Meta(min_length=1)], ...], ...]
 
 
 class _Entry(Struct):
     """An entry of a file in R2R format: a path and its instructions."""
 
     scan: Name
-    path: Annotated[tuple[Sentence, ...], Meta(min_length=1)]
+    path: Annotated[tuple[NonBlank, ...], Meta(min_length=1)]
     heading: Radians
-    instructions: Annotated[tuple[Sentence, ...], Meta(min_length=1)]
+    instructions: Annotated[tuple[NonBlank, ...], Meta(min_length=1)]
     path_id: Whole | str | UnsetType = UNSET
     distance: object = UNSET
     environment: Annotated[int, Meta(ge=REAL, le=MAX_ENVIRONMENT)] = REAL
@@ -163,7 +163,7 @@ def _check_goals(source: Path, entries: Sequence[_Entry]) -> None:
     for number, entry in enumerate(entries):
         if len(entry.path) == 1 and entry.distance is UNSET:
             path_id = number if entry.path_id is UNSET else entry.path_id
-            problem = f"entry {number} (path_id {path_id}) tells no goal, and others do"
+            problem = f"entry {number} (path_id {path_id}) has no goal, though others have one"
             fix = "take it out, or give it field 'distance' if it ends where it starts"
             raise InputError(source, problem, fix)
 

@@ -18,7 +18,7 @@ from scipy.sparse.csgraph import dijkstra
 
 from vln.errors import InputError
 from vln.files import read_json, read_text
-from vln.schema import Metres, Sentence
+from vln.schema import Metres, NonBlank
 
 UNREACHABLE = -9999  # scipy's predecessor of an unreachable node
 VIEWS = 36
@@ -102,7 +102,7 @@ class NavigationGraph:
 class _Panorama(Struct):
     """An entry of a connectivity file."""
 
-    image_id: Sentence
+    image_id: NonBlank
     pose: Annotated[tuple[Metres, ...], Meta(min_length=16, max_length=16)]
     included: bool
     unobstructed: list[bool]

@@ -201,7 +201,7 @@ class Vocabulary:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the vocabulary, to tell it from others."""
+        """SHA-256 of the vocabulary, by which it is identified."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()
 
     def to_json(self) -> str:

@@ -1,8 +1,8 @@
-"""The metrics of `vln.metrics`, one episode at a time, written as the published evaluators are.
+"""The metrics of `vln.metrics` for one episode at a time, written like the published evaluators.
 
-Distances in dictionaries of dictionaries, as in the R2R evaluator; the time warping in a NumPy matrix and the coverage
-by NumPy's scalar functions, as the field's evaluators have them for nDTW and CLS. Not for use in experiments: it is the
-yardstick of `scripts/benchmark.py metrics`, and the tests check the batched metrics on it.
+Distances are dictionaries of dictionaries, as in the R2R evaluator. The time warping uses a NumPy matrix and the
+coverage NumPy's scalar functions, as the field's evaluators of nDTW and CLS do. Not for experiments:
+`scripts/benchmark.py metrics` compares speed with it, and the tests compare the batched metrics with it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ Distances = Mapping[str, Mapping[str, float]]
 
 
 def distance_dictionaries(graph: NavigationGraph) -> dict[str, dict[str, float]]:
-    """Geodesic distances in metres, by viewpoint and viewpoint."""
+    """Return geodesic distances in metres, by viewpoint and viewpoint."""
     rows = zip(graph.viewpoints, graph.distances.tolist(), strict=True)
     return {viewpoint: dict(zip(graph.viewpoints, row, strict=True)) for viewpoint, row in rows}
 
@@ -26,7 +26,7 @@ def distance_dictionaries(graph: NavigationGraph) -> dict[str, dict[str, float]]
 def score_all(
     distances: Mapping[str, Distances], episodes: Sequence[Episode], paths: Sequence[Sequence[str]]
 ) -> dict[str, np.ndarray]:
-    """What `vln.metrics.score_paths` gives, with the `distances` of each building."""
+    """Compute the metrics of `vln.metrics.score_paths` from the distances of each building."""
     scores = [
         score_one(distances[episode.scan], episode.path, path) for episode, path in zip(episodes, paths, strict=True)
     ]
@@ -34,12 +34,12 @@ def score_all(
 
 
 def score_one(distances: Distances, reference: Sequence[str], path: Sequence[str]) -> dict[str, float]:
-    """All metrics of one path.
+    """Compute all metrics of one path.
 
     Args:
         distances: Geodesic distance in metres from viewpoint to viewpoint.
         reference: Viewpoints of the demonstration, the goal last.
-        path: Viewpoints visited, the start first, with or without in-place turns.
+        path: Viewpoints visited, from the start, with or without in-place turns.
     """
     path = [viewpoint for viewpoint, _ in groupby(path)]
     goal = reference[-1]

@@ -32,7 +32,7 @@ Radians = Annotated[float, Meta(ge=-1e6, le=1e6)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Whole = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
-Sentence = Annotated[str, Meta(pattern=_BLANK)]
+NonBlank = Annotated[str, Meta(pattern=_BLANK)]
 Name = Annotated[str, Meta(min_length=1, max_length=200, pattern=_NAME)]
 """A name that may be part of a file name, such as a scan."""
 Place = tuple[Metres, Metres, Metres]

@@ -76,7 +76,7 @@ def deferred_signals(answer: str = "") -> Iterator[Callable[[], Collection[int]]
         if number == signal.SIGINT and number in came:
             raise Stopped(number)
         if answer and not came:
-            os.write(STDERR, f"\n{answer}\n".encode())  # not print, which may be what was interrupted
+            os.write(STDERR, f"\n{answer}\n".encode())  # not print(), in which the signal may have come
         came[number] = None
 
     with signal_handlers(dict.fromkeys(SIGNALS, note), even_if_ignored=(signal.SIGINT,)):

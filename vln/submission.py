@@ -2,7 +2,7 @@
 
 The official evaluator scores whatever it is given; here an incomplete or impossible submission is an error.
 
-The official evaluator scores what it is given; here an incomplete or impossible submission is an error that names it.
+The official evaluator scores any file; here an incomplete or impossible submission is an error.
 """
 
 import json

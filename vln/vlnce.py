@@ -22,7 +22,7 @@ from vln.data import find_folder
 from vln.episodes import Episode
 from vln.errors import InputError, unknown_name
 from vln.files import read_json, replacing
-from vln.schema import Distance, Place, Radians, Sentence, Whole, convert_value, parse
+from vln.schema import Distance, NonBlank, Place, Radians, Whole, convert_value, parse
 
 REFETCH = "correct the entry or fetch the file again"
 PUBLISHED = (
@@ -283,7 +283,7 @@ def _with_goals(source: Path, episodes: list[Episode], entries: Sequence[dict[st
         return episodes
     for entry in entries:
         if not entry.get("goals") and not entry.get("reference_path"):
-            problem = f"episode {entry['episode_id']} tells no goal, and others do"
+            problem = f"episode {entry['episode_id']} has no goal, though others have one"
             raise InputError(source, problem, "give it fields 'goals' and 'reference_path', or take it out")
     return [replace(each, known="way") if each.withheld else each for each in episodes]
 
@@ -291,7 +291,7 @@ def _with_goals(source: Path, episodes: list[Episode], entries: Sequence[dict[st
 class _Instruction(Struct):
     """The instruction of an entry."""
 
-    instruction_text: Sentence
+    instruction_text: NonBlank
     instruction_id: Whole | str | None = None
 
 
@@ -310,7 +310,7 @@ class _Info(Struct):
 class _Entry(Struct):
     """An entry of a file of episodes."""
 
-    episode_id: Whole | Sentence
+    episode_id: Whole | NonBlank
     scene_id: Annotated[str, Meta(pattern=SCENE)]
     instruction: _Instruction
     start_position: Place

@@ -25,7 +25,7 @@ from vln.data import cache_folder
 from vln.episodes import Episode
 from vln.errors import InputError, unknown_name
 from vln.files import read_json, replacing
-from vln.schema import Place, Radians, Sentence, convert_value
+from vln.schema import NonBlank, Place, Radians, convert_value
 
 FORMAT = "vln-houses"
 VERSION = f"{HOUSES_VERSION}.4"  # of everything that decides what is in the files: houses, then tasks
@@ -239,4 +239,4 @@ class _Task(Struct):
     heading: Radians
     positions: Annotated[tuple[Place, ...], Meta(min_length=1)]
     target: str
-    instructions: tuple[Sentence, ...]
+    instructions: tuple[NonBlank, ...]

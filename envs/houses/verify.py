@@ -95,7 +95,9 @@ def _follow(clause: Clause, state: State, layout: Layout) -> list[State]:
     if isinstance(clause, Leave):
         return _through(state, layout, clause.into) if layout.category(state.room) == clause.room else []
     if isinstance(clause, Climb):
-        return [there for there in _through(state, layout, "") if _rises(layout, state.room, there.room) == clause.way]
+        return [
+            there for there in _through(state, layout, "") if _rises(layout, state.room, there.room) == clause.direction
+        ]
     if isinstance(clause, Enter):
         return _enter(clause, state, layout)
     return [state]

@@ -153,10 +153,10 @@ class Climb:
     """A walk up or down the stairs.
 
     Attributes:
-        way: Direction.
+        direction: Up or down.
     """
 
-    way: Literal["up", "down"]
+    direction: Literal["up", "down"]
 
     @property
     def form(self) -> str:

@@ -65,10 +65,10 @@ SINGLE: dict[str, tuple[str, ...]] = {
         "~take the door straight ahead into {room}",
     ),
     "climb": (
-        "~[go|walk|climb] {way} the stairs",
-        "~take the stairs {way}",
-        "~take the steps {way}",
-        "~go {way}stairs",
+        "~[go|walk|climb] {direction} the stairs",
+        "~take the stairs {direction}",
+        "~take the steps {direction}",
+        "~go {direction}stairs",
     ),
     "stop": (
         "~stop {at} {goal}",
@@ -188,7 +188,7 @@ BEFORE: dict[str, tuple[str, ...]] = {
     "enter": ("in {room}", "once you are in {room}", "when you enter {room}", "inside {room}"),
     "around": ("after turning around",),
     "turn_at": ("after turning {side} at {thing}",),
-    "climb": ("once you are {way}stairs", "after going {way} the stairs"),
+    "climb": ("once you are {direction}stairs", "after going {direction} the stairs"),
 }
 
 # One clause in as few words as possible.
@@ -212,7 +212,7 @@ TERSE: dict[str, tuple[str, ...]] = {
     ),
     "door_nth": ("{nth} door on the {side}", "take the {nth} door on the {side}", "{nth} door {side}"),
     "enter_ahead": ("straight into {room}", "straight ahead into {room}", "{room} straight ahead"),
-    "climb": ("{way} the stairs", "{way}stairs"),
+    "climb": ("{direction} the stairs", "{direction}stairs"),
     "stop": ("stop {at} {goal}", "stop at {goal}", "wait {at} {goal}", "to {goal}", "go to {goal}"),
     "stop_inside": ("stop just inside {room}", "wait just inside {room}"),
     "stop_inside_here": ("stop just inside", "stop inside the door"),

@@ -102,7 +102,7 @@ class Writer:
     def _slots(self, clause: Clause) -> dict[str, str]:
         """Return the facts of a clause in words."""
         slots: dict[str, str] = {}
-        for name in ("side", "way"):
+        for name in ("side", "direction"):
             if value := getattr(clause, name, ""):
                 slots[name] = value
         if room := getattr(clause, "room", ""):

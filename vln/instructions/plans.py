@@ -21,26 +21,26 @@ def plans(route: Route, style: Style, rng: random.Random, goal_only: float = 0.0
     """
     stop = route[-1]
     assert isinstance(stop, Stop)
-    way = _few_passes(route[:-1], style, rng)
+    clauses = _few_passes(route[:-1], style, rng)
     if rng.random() < goal_only:
         yield (_goal(stop, style, rng),)
         yield (replace(stop, near=None),)
-    brief = _brief(way, style, rng)
+    brief = _brief(clauses, style, rng)
     yield (*brief, _goal(stop, style, rng))
     yield (*brief, replace(stop, near=None))
-    yield (*way, replace(stop, near=None))
-    yield (*way, stop)
+    yield (*clauses, replace(stop, near=None))
+    yield (*clauses, stop)
 
 
-def _few_passes(way: Route, style: Style, rng: random.Random) -> Route:
+def _few_passes(clauses: Route, style: Style, rng: random.Random) -> Route:
     """Drop landmarks down to a number that suits the style."""
-    passes = [place for place, clause in enumerate(way) if isinstance(clause, Pass)]
+    passes = [place for place, clause in enumerate(clauses) if isinstance(clause, Pass)]
     wanted = min(len(passes), int(rng.random() * (style.passes + 1)))
     if style.passes > 1:
         wanted = min(len(passes), max(wanted, 1))
     while len(passes) > wanted:
         passes.pop(int(rng.random() * len(passes)))
-    return tuple(clause for place, clause in enumerate(way) if not isinstance(clause, Pass) or place in passes)
+    return tuple(clause for place, clause in enumerate(clauses) if not isinstance(clause, Pass) or place in passes)
 
 
 def _goal(stop: Stop, style: Style, rng: random.Random) -> Stop:
@@ -53,11 +53,11 @@ def _goal(stop: Stop, style: Style, rng: random.Random) -> Stop:
     return replace(stop, thing=thing, room=room, near=near)
 
 
-def _brief(way: Route, style: Style, rng: random.Random) -> Route:
+def _brief(clauses: Route, style: Style, rng: random.Random) -> Route:
     """Drop optional clauses and facts of the route as the style does."""
     kept: list[Clause] = []
     turned = True  # whether "on the left" still has its meaning: no turn has been left out in this room
-    for clause in way:
+    for clause in clauses:
         detailed = rng.random() < style.detail
         if isinstance(clause, Leave | Enter):
             kept.append(_door(clause, turned, detailed, rng))

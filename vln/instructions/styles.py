@@ -169,11 +169,11 @@ def _backwards(writer: Writer, route: Route) -> str:
     if len(route) == 1:
         return join([writer.fill(f"{place} is where you [should|have to|need to] [stop|wait|end up]")])
     means = [gerund(phrase.text) for phrase in writer.phrases(route[:-1], 0.3, 0.0)]
-    way = _listed(writer, means)
+    listed = _listed(writer, means)
     ends = (
-        f"{place} is where you [should|have to|need to] [stop|wait], and you get there by {way}",
-        f"you [should|will] end up {place} by {way}",
-        f"by {way}, you [should|will] [get to|come to|reach] your goal {place}",
+        f"{place} is where you [should|have to|need to] [stop|wait], and you get there by {listed}",
+        f"you [should|will] end up {place} by {listed}",
+        f"by {listed}, you [should|will] [get to|come to|reach] your goal {place}",
     )
     return join([writer.fill(pick(writer.rng, ends))])
 
