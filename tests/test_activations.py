@@ -1,4 +1,4 @@
-"""Cells that are heard and held: outputs as by hand, nothing left behind, the right episodes and words, bad input."""
+"""Recording and clamping of cells: outputs as computed by hand, no hooks left behind, bad input."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Instructions with something taken away, and what the numbers say."""
+"""Ablations of instructions, and the sentences that describe their effect."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Back-translation: paths that nobody has described, sentences for them, and learning from both."""
+"""Back-translation: sampled paths, generated instructions for them, and learning from both."""
 
 import json
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Bad input to every script: exit code 2, one sentence that names file, field and fix, and nothing written or lost."""
+"""Bad input to every script: exit code 2, one sentence with file, field and fix, and nothing written or lost."""
 
 import base64
 import json

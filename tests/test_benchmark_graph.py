@@ -1,4 +1,4 @@
-"""scripts/benchmark.py graph: what it prints."""
+"""The output of scripts/benchmark.py graph."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""scripts/benchmark.py sim: what it prints, and the large mesh it makes."""
+"""The output of scripts/benchmark.py sim, and the large mesh that it generates."""
 
 import json
 

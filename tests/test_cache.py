@@ -1,4 +1,4 @@
-"""Where what can be made again is kept: one folder, whatever the working directory."""
+"""The cache folder is the same whatever the working directory."""
 
 from pathlib import Path
 

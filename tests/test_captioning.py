@@ -1,4 +1,4 @@
-"""Training a speaker: resumed runs end like uninterrupted ones, a run that gets no better stops."""
+"""Training a speaker: resumed runs equal uninterrupted ones, and a run without progress stops early."""
 
 import signal
 from collections.abc import Callable

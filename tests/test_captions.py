@@ -1,4 +1,4 @@
-"""Scores of captions, and captions as people write them."""
+"""Scores of generated captions, and their formatting as text."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Checkpoints and configurations: they come back as written, and a bad one names its field."""
+"""Checkpoints and configurations: they load as written, and errors name the bad field."""
 
 import json
 from dataclasses import replace

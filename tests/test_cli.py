@@ -1,4 +1,4 @@
-"""vln/cli.py: what every command prints."""
+"""The output of every command: vln/cli.py."""
 
 import json
 import math

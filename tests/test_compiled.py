@@ -1,4 +1,4 @@
-"""Compiled code on disk goes when any source of its folder changes, and only then."""
+"""Compiled code on disk is discarded if and only if a source file of its folder changes."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What every simulator and every registered environment promises: determinism, moves, spaces, Gymnasium's interface."""
+"""Promises of every simulator and registered environment: determinism, motion, spaces, Gymnasium's interface."""
 
 import warnings
 from collections.abc import Callable, Sequence

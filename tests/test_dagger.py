@@ -1,4 +1,4 @@
-"""DAgger: a data set of actions alone that gives back what was lived, rounds, and runs that can be interrupted."""
+"""DAgger: a data set of actions that reproduces its episodes, rounds, and interrupted runs."""
 
 from dataclasses import replace
 from pathlib import Path

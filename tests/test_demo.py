@@ -1,4 +1,4 @@
-"""scripts/demo.py: its steps in order, agents in the background, failures and Ctrl-C."""
+"""scripts/demo.py: the order of its steps, agents in the background, failures and Ctrl-C."""
 
 import signal
 import sys

@@ -1,4 +1,4 @@
-"""Disks that are full, folders that vanish, places that are read-only: one sentence, and nothing is lost."""
+"""Full disks, vanished folders and read-only places: one sentence each, and nothing is lost."""
 
 import errno
 import os

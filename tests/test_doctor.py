@@ -1,4 +1,4 @@
-"""scripts/doctor.py: what is here, what a preset needs, and the exit code."""
+"""scripts/doctor.py: installed packages, requirements of a preset, and the exit code."""
 
 import json
 

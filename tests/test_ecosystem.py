@@ -1,4 +1,4 @@
-"""The registered environments in the hands of others: Gymnasium's wrappers and vectors, stable-baselines3, TorchRL."""
+"""The registered environments in other libraries: Gymnasium's wrappers and vectors, stable-baselines3, TorchRL."""
 
 import multiprocessing
 import os

@@ -1,4 +1,4 @@
-"""What environments promise in every world: ends of episodes, rewards, and that what they hand out is the caller's."""
+"""Promises of environments in every world: ends of episodes, rewards, and arrays that belong to the caller."""
 
 import re
 from copy import deepcopy

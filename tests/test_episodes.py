@@ -1,4 +1,4 @@
-"""Episodes: the published files, and every bad entry told by file, field and fix."""
+"""Episodes: the published files, and an error with file, field and fix for every bad entry."""
 
 import copy
 import json

@@ -1,4 +1,4 @@
-"""Names that are not known: the sentence tells the nearest right one."""
+"""The error for an unknown name suggests the nearest known one."""
 
 import pytest
 

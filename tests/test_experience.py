@@ -1,4 +1,4 @@
-"""Experience: teacher forcing follows the expert, what is noted is what happened, ended episodes cost nothing."""
+"""Rollouts: teacher forcing follows the expert, records match the episodes, ended episodes cost nothing."""
 
 from dataclasses import fields, replace
 

@@ -1,4 +1,4 @@
-"""The expert arrives: with every motion, among clutter, in houses; at the goal or at the nearest pose that there is."""
+"""The expert reaches the goal or the nearest possible pose, with every motion, among clutter, in houses."""
 
 import itertools
 

@@ -1,4 +1,4 @@
-"""View features: captions, the field's feature files, and what a bad one says."""
+"""View features: captions, the field's feature files, and the errors for bad ones."""
 
 import base64
 import csv

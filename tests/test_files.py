@@ -1,4 +1,4 @@
-"""Files and data folders: what is read, what a bad one says, what an interrupted write leaves."""
+"""Files and data folders: reading, the errors for bad files, and interrupted writes."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Storeys from heights: made buildings by hand, the published ones by their numbers and by what overlaps."""
+"""Storeys from heights: small cases by hand, and the published buildings by number and overlap."""
 
 import numpy as np
 import pytest

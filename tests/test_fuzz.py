@@ -1,4 +1,4 @@
-"""Damaged files of every kind: loaders read them all the same, or tell in one sentence what is wrong."""
+"""Damaged files of every kind: loaders read them or raise an error of one sentence."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Bad scene files: each is refused with one sentence that names the file and what to do."""
+"""Bad scene files: each raises an error of one sentence with file and fix."""
 
 import io
 import json

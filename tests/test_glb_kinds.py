@@ -1,4 +1,4 @@
-"""Every kind of GLB file shows what a second reader finds in it, and what cannot be read is told in one sentence."""
+"""Every kind of GLB file loads as a second reader loads it, or raises an error of one sentence."""
 
 import logging
 from pathlib import Path

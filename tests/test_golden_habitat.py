@@ -1,4 +1,4 @@
-"""`envs.habitat` on habitat-sim itself against what habitat-sim 0.3.3 recorded; skipped where there is none."""
+"""`envs.habitat` on habitat-sim itself against recordings of habitat-sim 0.3.3; skipped if it is not installed."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""Distances, steps and the expert against what habitat-sim 0.3.3 recorded."""
+"""Distances, steps and the expert against recordings of habitat-sim 0.3.3."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""The renderer against what habitat-sim 0.3.3 recorded."""
+"""The renderer against recordings of habitat-sim 0.3.3."""
 
 import numpy as np
 import pytest

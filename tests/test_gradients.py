@@ -1,4 +1,4 @@
-"""How far gradients reach back: norms against Jacobians in full, known decays, truncation, and what agents read."""
+"""The reach of gradients through time: norms against full Jacobians, known decays, truncation, and inputs of agents."""
 
 import math
 from dataclasses import replace

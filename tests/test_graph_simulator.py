@@ -1,4 +1,4 @@
-"""The graph simulator: geometry by hand, the original simulator's recordings, agents that need no learning."""
+"""The graph simulator: geometry by hand, the original simulator's recordings, agents without learning."""
 
 import json
 import math

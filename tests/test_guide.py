@@ -1,4 +1,4 @@
-"""Which room comes next on the way, and where it is seen."""
+"""The next room on the path to the goal, and its pixels in the image."""
 
 from functools import cache
 

@@ -1,4 +1,4 @@
-"""Generated houses: the same bytes everywhere, closed, walkable, furnished without overlaps, colours one can name."""
+"""Generated houses: the same bytes everywhere, closed, walkable, furniture without overlaps, nameable colours."""
 
 import builtins
 import itertools

@@ -1,4 +1,4 @@
-"""The splits of generated houses: the same bytes everywhere, what is held out, what is refused."""
+"""The splits of generated houses: the same bytes everywhere, held-out parts, rejected requests."""
 
 import gzip
 import itertools

@@ -1,4 +1,4 @@
-"""What a path passes, told truly; and the proof that an instruction has one goal."""
+"""The facts that a route passes are true, and the verifier proves that an instruction has one goal."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What bodies in continuous worlds do beyond what all simulators promise: moves, images, loaded scenes."""
+"""Continuous worlds beyond the promises of all simulators: motion, images, loaded scenes."""
 
 import gc
 import math

@@ -1,4 +1,4 @@
-"""Random walks in generated houses: nobody leaves the walkable area, nothing is NaN, memory does not grow."""
+"""Random walks in generated houses stay in the walkable area, without NaN and without growing memory."""
 
 import ctypes
 import gc

@@ -1,4 +1,4 @@
-"""The guide to the inside of the agent: its code runs, its commands are understood, its figures are there and small."""
+"""The guide to the inside of the agent: its code runs, its commands parse, its figures exist and are small."""
 
 import re
 import shlex

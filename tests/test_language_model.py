@@ -1,4 +1,4 @@
-"""Language models: what they read, what a text costs by them, that they learn, what they write."""
+"""Language models: input windows, code lengths of texts, learning, and sampling."""
 
 import math
 from dataclasses import replace

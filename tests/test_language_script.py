@@ -1,4 +1,4 @@
-"""Language models through the command line: train, resume, sample; and bad input to all of it."""
+"""Language models through the command line: train, resume, sample, and bad input."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""Learning on Room-to-Room itself: slow, and only where the data are."""
+"""Learning on Room-to-Room itself: slow, and skipped without the data."""
 
 from dataclasses import replace
 from pathlib import Path

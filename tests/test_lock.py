@@ -1,4 +1,4 @@
-"""The lock of a folder: one process at a time, and none that is not alive."""
+"""The lock of a folder: one process at a time, and released when a process dies."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""What a run shows while it goes on: time left of its phase, the episodes of an evaluation."""
+"""Progress of a run: remaining time of a phase, episodes of an evaluation."""
 
 import io
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Returns and losses: worked by hand, and in which direction they push."""
+"""Returns and losses: cases by hand, and the signs of their gradients."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""scripts/make_episodes.py: a data set made beforehand, and what it asks for."""
+"""scripts/make_episodes.py: generated data sets and the checks of its arguments."""
 
 import json
 

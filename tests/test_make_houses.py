@@ -1,4 +1,4 @@
-"""scripts/make_houses.py: houses as files, and back."""
+"""scripts/make_houses.py: houses written as files and read back."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""Metrics: worked by hand, as properties of random walks, against a plain implementation and the recorded agents."""
+"""Metrics: cases by hand, properties on random walks, a plain implementation, and recorded agents."""
 
 from dataclasses import replace
 from math import exp, inf

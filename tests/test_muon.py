@@ -1,4 +1,4 @@
-"""Muon: orthogonal steps, what they are for, and that they learn."""
+"""Muon: orthogonal steps, the parameters that it serves, and learning."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Learning to name what a wandering body sees."""
+"""Pre-training on labels of what a random walker sees."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Where a body can be: rooms, doors, stairs, steps, head room."""
+"""The walkable area: rooms, doors, stairs, steps, head room."""
 
 import copy
 import pickle

@@ -1,4 +1,4 @@
-"""Distances over heights: the length of the way in three dimensions, against exact solutions and against itself."""
+"""Geodesic distances over heights: three-dimensional lengths against exact solutions and themselves."""
 
 from functools import cache
 

@@ -1,4 +1,4 @@
-"""Distances, steps and the expert: properties that hold anywhere, and a few cases by hand."""
+"""Distances, steps and the expert: general properties, and a few cases by hand."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Replays as pages: everything inside, small, safe, and a script that runs without a browser's help."""
+"""Replays as pages: self-contained, small, safe, and a script that runs without a browser."""
 
 import dataclasses
 import json

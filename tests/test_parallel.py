@@ -1,4 +1,4 @@
-"""Workers that learn as one: gradients of the whole batch, equal weights, resumed runs, ends of all sorts."""
+"""Distributed training: gradients of the whole batch, equal weights, resumed runs, all ways to end."""
 
 import multiprocessing
 import os

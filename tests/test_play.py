@@ -1,4 +1,4 @@
-"""Playing: scripted keys in houses and in meshes, agents that are watched, and how bad input ends."""
+"""Playing: scripted keys in houses and in meshes, watching agents, and bad input."""
 
 import io
 import random

@@ -1,4 +1,4 @@
-"""What an agent learns from is what it acted by, whatever the learner: the same memory, the same dropout."""
+"""Learners train on the activations that the agent acted with: the same memory, the same dropout."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace

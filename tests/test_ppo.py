@@ -1,4 +1,4 @@
-"""PPO: chunks join to whole episodes, memory is carried, resumed runs end like uninterrupted ones, learning learns."""
+"""PPO: rollouts join to whole episodes, memory is carried over, resumed runs equal uninterrupted ones, it learns."""
 
 from dataclasses import replace
 

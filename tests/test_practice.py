@@ -1,4 +1,4 @@
-"""Parts of one agent in another, and a few updates of it."""
+"""Weights of one agent copied into another, and a few updates of it."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Predicates of words and steps, by hand."""
+"""Predicates of words and steps: cases by hand."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""What scripts do first: the interpreter is checked, own packages are found, Ctrl-C is quiet."""
+"""The start of every script: the interpreter is checked, own packages are found, Ctrl-C is quiet."""
 
 import os
 import subprocess

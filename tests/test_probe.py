@@ -1,4 +1,4 @@
-"""`scripts/probe.py`: what the commands do and refuse."""
+"""`scripts/probe.py`: the results of its commands and the errors for bad input."""
 
 import json
 import shutil

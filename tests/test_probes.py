@@ -1,4 +1,4 @@
-"""Interpretable cells: planted ones are found, chance hits are not, the halves share nothing, bad input."""
+"""Interpretable cells: planted ones are found, chance ones are not, the halves share nothing, bad input."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Recordings: packing leaves nothing out, going through what happened again equals having lived it with gradients."""
+"""Recordings: packing keeps everything, and replaying a recording with gradients equals acting with gradients."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The renderer: what it sees agrees with rays, and does not depend on what it need not depend on."""
+"""The renderer agrees with ray casting, and its result is independent of batch and order."""
 
 import gc
 import weakref

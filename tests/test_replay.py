@@ -1,4 +1,4 @@
-"""Replay: which episodes are shown, what their figures, animations and terminal pages hold, and how bad input ends."""
+"""Replay: selection of episodes, content of figures, animations and terminal pages, and bad input."""
 
 import dataclasses
 import io

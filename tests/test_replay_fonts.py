@@ -1,4 +1,4 @@
-"""Letters of Hindi and Telugu in figures and on pages, and a sentence where a font is missing."""
+"""Hindi and Telugu in figures and on pages, and a sentence if a font is missing."""
 
 import base64
 import dataclasses

@@ -1,4 +1,4 @@
-"""Replay of continuous worlds: plans, views along the way, figures, animations, terminal pages, and bad input."""
+"""Replay of continuous worlds: plans, views along the path, figures, animations, terminal pages, and bad input."""
 
 import dataclasses
 import io

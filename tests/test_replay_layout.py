@@ -1,4 +1,4 @@
-"""Nothing in a figure lies on anything else: random episodes on graphs and in houses, of one to six agents."""
+"""No overlaps in figures: random episodes on graphs and in houses, with one to six agents."""
 
 import dataclasses
 from itertools import count

@@ -1,4 +1,4 @@
-"""The parts of replay that need no episode: moves in words, lanes of paths, lines of text, names of rooms."""
+"""Parts of replay that need no episode: descriptions of steps, offset paths, line breaks, names of rooms."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""What installs is what is imported: declared dependencies, tested versions, packages."""
+"""Consistency of the repository: declared dependencies, tested versions, packages."""
 
 import ast
 import re

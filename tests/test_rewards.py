@@ -1,4 +1,4 @@
-"""Rewards: cases worked by hand, and what holds for every walk."""
+"""Rewards: cases by hand, and properties of every walk."""
 
 import numpy as np
 import pytest

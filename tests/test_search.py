@@ -1,4 +1,4 @@
-"""Search at test time: the trajectory that fits its instruction best is the one that counts."""
+"""Search at test time: the trajectory that fits its instruction best is scored."""
 
 import math
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The settings of a run: recorded, taken up again by `--resume` alone, and not to be contradicted."""
+"""The settings of a run: recorded, restored by `--resume` alone, and protected from contradiction."""
 
 import json
 import sys

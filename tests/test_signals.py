@@ -1,4 +1,4 @@
-"""Signals: what is delayed, what stops at once, and what is left as it was."""
+"""Signals: deferred, immediate and ignored ones, and restored handlers."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""The speaker through the command line: train, resume, say, score; and bad input to all of it."""
+"""The speaker through the command line: train, resume, generate, score, and bad input."""
 
 import json
 import shutil

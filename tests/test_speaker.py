@@ -1,4 +1,4 @@
-"""The speaker: what it reads, what it says, how sure it is of it, and that it learns to name what is passed."""
+"""The speaker: its inputs, its sentences, their probabilities, and learning to name passed landmarks."""
 
 from collections.abc import Iterator
 from dataclasses import replace

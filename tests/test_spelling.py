@@ -1,4 +1,4 @@
-"""What text costs: raw units that are the text, and unknown ones spelled."""
+"""Code lengths of text: raw units rebuild the text, unknown units are spelled."""
 
 import math
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Bootstrap intervals and paired comparisons against what is known of means."""
+"""Bootstrap intervals and paired comparisons against known properties of means."""
 
 import itertools
 

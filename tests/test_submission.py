@@ -1,4 +1,4 @@
-"""Submission files: in and out, and every impossible one told by instruction and step."""
+"""Submission files: written and read back, and an error with instruction and step for impossible ones."""
 
 import json
 import math

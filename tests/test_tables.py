@@ -1,4 +1,4 @@
-"""Tables in a terminal of 80 columns: every word of their headers and every number is whole."""
+"""Tables in a terminal of 80 columns: every word of the headers and every number is complete."""
 
 import re
 from io import StringIO

@@ -1,4 +1,4 @@
-"""Text from elsewhere on a terminal: shown, not obeyed."""
+"""Foreign text on a terminal is shown literally."""
 
 import json
 import shutil

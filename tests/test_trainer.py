@@ -1,4 +1,4 @@
-"""The trainer: learning learns, interrupted runs end like uninterrupted ones, broken ones lose nothing."""
+"""The trainer: it learns, resumed runs equal uninterrupted ones, and failed runs lose nothing."""
 
 import json
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Trajectories: a file gives back what was written, and says which line is bad."""
+"""Trajectories: files load as written, and errors name the bad line."""
 
 import json
 import math

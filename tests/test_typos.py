@@ -1,4 +1,4 @@
-"""Typing mistakes: how many, of which kind, and nothing else."""
+"""Typing mistakes: their number and kind, and nothing else changes."""
 
 import unicodedata
 from collections import Counter

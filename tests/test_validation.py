@@ -1,4 +1,4 @@
-"""What would stop a run at its first evaluation, or make it learn nothing, is found before its first update."""
+"""Errors that would stop a run at its first evaluation are found before its first update."""
 
 import json
 import shutil

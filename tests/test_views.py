@@ -1,4 +1,4 @@
-"""Views: shortcuts equal embedding every view, hidden features stay hidden for an episode, what words weigh."""
+"""Views: shortcuts equal the embedding of every view, features stay hidden for an episode, weights of words."""
 
 import numpy as np
 import pytest

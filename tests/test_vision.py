@@ -1,4 +1,4 @@
-"""Seeing images: cells, naming what they show, pointing at what is read, and learning from all of it."""
+"""Learning from images: cells, labels, pointing at words of the instruction."""
 
 import math
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""R2R in continuous environments end to end: train, evaluate in both simulators, score, submit; in small houses."""
+"""R2R in continuous environments end to end, in small houses: train, evaluate in both simulators, score, submit."""
 
 import json
 import math

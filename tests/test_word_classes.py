@@ -1,4 +1,4 @@
-"""Classes of words: what belongs to them, names of several words, and texts with a class masked."""
+"""Classes of words: membership, names of several words, and masking."""
 
 import re
 
