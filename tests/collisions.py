@@ -20,7 +20,7 @@ DOT = 2.5  # points; smaller markers are the graph's viewpoints, which names may
 
 @dataclass(frozen=True)
 class Part:
-    """What is drawn, where, and its box in points from the lower left of the page."""
+    """A drawn part with its name, its axes and its box in points from the lower left of the page."""
 
     name: str
     artist: Any
@@ -29,9 +29,9 @@ class Part:
 
 
 def collisions(scene: Scene) -> list[str]:
-    """A line a collision: texts with anything, and signs of the legend with one another.
+    """Return one line per collision: of texts with anything, and of legend symbols with one another.
 
-    Signs of places on a map are where the places are, so they may lie on one another.
+    Symbols on a map are at their places, so they may overlap one another.
     """
     parts = list(_parts(scene))
     found = [f"{part.name} leaves its page" for part in parts if not _inside(part, scene)]
@@ -101,7 +101,7 @@ def _may_overlap(one: Part, other: Part, scene: Scene) -> bool:
     if not any(isinstance(part.artist, Text) for part in (one, other)):
         return one.axes is not scene.text
     texts = [part for part in (one, other) if isinstance(part.artist, Text)]
-    # The letter of an agent stands on what it sees.
+    # The letter of an agent is drawn on its view.
     return len(texts) == 1 and texts[0].axes is scene.text and texts[0].artist.get_bbox_patch() is not None
 
 

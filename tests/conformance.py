@@ -1,4 +1,4 @@
-"""The worlds that the conformance tests hold to what simulators promise, and walks through them.
+"""The worlds of the conformance tests, and walks through them.
 
 New simulators join `WORLDS`, new environments `envs.IDS`.
 """
@@ -39,20 +39,21 @@ DISABLED = {"autoreset_mode": AutoresetMode.DISABLED}
 
 @dataclass(frozen=True)
 class World:
-    """A simulator to be held to its promises.
+    """A simulator under test, with episodes.
 
     Attributes:
-        simulator: Makes it, by keyword `device` where it can live on several.
-        episodes: Sixty with goals.
-        withheld: Without.
-        vocabulary: Of the instructions.
+        simulator: Makes the simulator, by keyword `device` if it supports several.
+        episodes: Sixty episodes with goals.
+        withheld: Episodes without goals.
+        vocabulary: Vocabulary of the instructions.
         journeys: Episodes between every ordered pair of some places, by the pair.
-        patience: Actions, more than an expert needs anywhere here.
-        moves_on: Whether a body may move some of the way when it collides.
-        on_cpu: Whether it lives on the CPU alone.
-        accuracy: Metres that distances may be off, where they are measured in a grid; the share of them that may.
-        near: Metres from the goal at which the expert stops, at most.
-        sure: Share of the goals that the expert reaches; it plans for bodies that slide, others may be held by a post.
+        patience: Number of actions that is more than the expert ever needs.
+        moves_on: Whether a body may move part of the way when it collides.
+        on_cpu: Whether it runs on the CPU alone.
+        accuracy: Tolerance of distances in metres, which a grid may cause; fraction of distances that may exceed it.
+        near: Largest distance in metres from the goal at which the expert stops.
+        sure: Fraction of the goals that the expert reaches; it plans for bodies that slide, others may get stuck at a
+            post.
     """
 
     simulator: Callable[..., Simulator]

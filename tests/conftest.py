@@ -22,13 +22,13 @@ settings.load_profile("steady")
 
 
 def pytest_configure() -> None:
-    """Hear Ctrl-C, also where the shell that runs the tests in the background has it ignored: tests press it."""
+    """Restore Ctrl-C, which a shell ignores for tests in the background: tests send it."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_report_header() -> str:
-    """Say how this processor computes: what a red test elsewhere may depend on."""
+    """Report the instruction sets of this processor, on which a failing test may depend."""
     kernels, threads = torch.backends.cpu.get_cpu_capability(), torch.get_num_threads()
     compiled_for = numba.config.CPU_NAME or llvmlite.binding.get_host_cpu_name()
     return f"torch {torch.__version__} with {kernels} kernels, {threads} threads; numba compiles for {compiled_for}"

@@ -63,8 +63,8 @@ class Target(NamedTuple):
     """A kind of file.
 
     Attributes:
-        make: Writes a good one, and what belongs to it, into an empty folder, and returns it.
-        load: Reads it.
+        make: Writes a good file, and the files that belong to it, into an empty folder; returns its path.
+        load: Reads the file.
     """
 
     make: Callable[[Path], Path]
@@ -330,13 +330,13 @@ def hurt_json(content: bytes, suffix: str, chance: random.Random) -> bytes:
 
 
 def hurt_header(content: bytes, start: int, chance: random.Random) -> bytes:
-    """The JSON header of a binary file, with its length told before it, hurt as JSON."""
+    """Damage the JSON header of a binary file, with a matching length field before it."""
     size = 8 if start == 8 else 4
     at = 0 if start == 8 else 12
     length = int.from_bytes(content[at : at + size], "little")
     header, rest = content[start : start + length], content[start + length :]
     value = json.loads(header)
-    if start == 8 and chance.random() < 0.5:  # what a checkpoint keeps as JSON within
+    if start == 8 and chance.random() < 0.5:  # JSON within the header of a checkpoint
         inner = value.get("__metadata__", {})
         if "state" in inner:
             inner["state"] = dumped(hurt_value(json.loads(inner["state"]), chance))
@@ -376,10 +376,10 @@ def dumped(value: Any) -> str:
 
 
 def trial(name: str, folder: Path, seed: int) -> str:
-    """Load a damaged file; what it came to, "" if it was read all the same.
+    """Load a damaged file and return the error's sentence, "" if it loads all the same.
 
     Raises:
-        Exception: Whatever else a loader raises than an `InputError` of one sentence.
+        Exception: Any exception of the loader other than an `InputError` of one sentence.
     """
     target, chance = TARGETS[name], random.Random(f"{name} {seed}")
     shutil.rmtree(folder, ignore_errors=True)
@@ -401,7 +401,7 @@ def main() -> None:
     """Run mutations of a target, each within its time and memory."""
     name, count, seed = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     folder = Path(mkdtemp())
-    TARGETS[name].load(TARGETS[name].make(folder))  # a good one, which imports and compiles what it takes
+    TARGETS[name].load(TARGETS[name].make(folder))  # a good file first, so that imports and compilation are done
     now = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (now + BYTES, -1))
     outcomes: dict[bool, int] = {True: 0, False: 0}

@@ -1,4 +1,4 @@
-"""Workers for tests: habitat-sim itself where an interpreter has it, and what looks like it everywhere."""
+"""Workers for tests: habitat-sim itself if an interpreter has it, and a look-alike everywhere."""
 
 import os
 import subprocess

@@ -21,7 +21,7 @@ TURN = math.radians(15)
 
 
 def walk(episode: Episode, actions: str, agent: str = "walker") -> Trajectory:
-    """What the letters of `actions` (f, l, r, s) do where nothing is in the way, with attention that moves on."""
+    """Return the trajectory of the letters `actions` (f, l, r, s) in free space, with attention along the words."""
     words = (*episode.instruction.lower().rstrip(".").split(), "<eos>")
     (x, y, z), heading = episode.positions[0], episode.heading
     poses, steps = [Pose("", (x, y, z), heading, 0.0)], []
@@ -82,7 +82,7 @@ def replays_of(*trajectories: list[Trajectory], **selection):
 
 
 def content(page: str) -> dict:
-    """What a page shows."""
+    """Return the JSON content of a page."""
     found = re.search(r"const content = (\{.*\});\n", page)
     assert found
     return json.loads(found[1])

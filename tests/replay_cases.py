@@ -213,7 +213,7 @@ def _in_house(random, plan, reference, places, words, agent, attended, target) -
 
 
 def without_probabilities(replay: Replay) -> Replay:
-    """The same, lived by people, who tell nothing."""
+    """Return the episode as if people had walked it: without probabilities and attention."""
     bare = {"choices": (), "probabilities": (), "word_attention": ()}
     lived = tuple(
         dataclasses.replace(each, steps=tuple(dataclasses.replace(step, **bare) for step in each.steps))

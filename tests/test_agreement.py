@@ -61,7 +61,7 @@ CASES = {
 
 @pytest.fixture(scope="module")
 def graphs(tmp_path_factory) -> Path:
-    """Room-to-Room and what is made of it, small: paths there and back, which end where they start, and clauses."""
+    """Small data sets on graphs: Room-to-Room, closed loops, and aligned clauses."""
     data = write_world(tmp_path_factory.mktemp("graphs"))
     entries = json.loads((data / "r2r" / f"R2R_{SPLIT}.json").read_text())
     loops = [entry | {"path": [*entry["path"], *entry["path"][-2::-1]]} for entry in entries[:3]]
@@ -91,7 +91,7 @@ def opened(case: Case, request, cache: Path) -> tuple[World, Path]:
         return open_world(config, data, (SPLIT,), VOCABULARY, cache), data
     data = request.getfixturevalue("scans")
     entries = [told(number, each) for number, each in enumerate(small_episodes("two", 6))]
-    # What is published is measured in habitat-sim, and so a little different.
+    # Published distances were measured in habitat-sim, so they differ a little.
     entries = [each | {"info": {"geodesic_distance": 1.1 * each["info"]["geodesic_distance"]}} for each in entries]
     if case.dataset == "rxr-ce":
         write_rxr(data, SPLIT, entries, case.truth)
@@ -103,7 +103,7 @@ def opened(case: Case, request, cache: Path) -> tuple[World, Path]:
 
 
 def lived(world: World) -> list[Trajectory]:
-    """What the expert did, in every other episode cut short, so that some succeed and others do not."""
+    """Return the expert's trajectories; every other one is cut short, so that some succeed and others fail."""
     env = world.environment(SPLIT, 16, record=True, blind=True)
     found = rollout(ShortestPathAgent(), env, dataset=world.config.dataset)
     return [cut(each) if number % 2 else each for number, each in enumerate(found)]
@@ -157,7 +157,7 @@ def read(result) -> Any:
 
 
 def test_ground_truth_decides_where_it_is_published(request, tmp_path):
-    """The reference of a walk is what the expert did, and the shortest path what is published, in all three."""
+    """All three commands compare walks with the published ground truth and the published shortest path."""
     world, data = opened(CASES["r2r-ce"], request, tmp_path)
     trajectories = lived(world)
     before = world.scores(SPLIT, trajectories)

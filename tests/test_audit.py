@@ -33,7 +33,7 @@ def test_shuffling_gives_everybody_an_instruction_of_one_other_way(counts, seed)
         assert source != before.instruction.split()[1]
         taken.setdefault(before.path_key, set()).add(source)
     assert all(len(sources) == 1 for sources in taken.values())
-    assert len(set.union(*taken.values())) == len(counts)  # every way is told somewhere
+    assert len(set.union(*taken.values())) == len(counts)  # every path gives its instructions to another
 
 
 def test_nothing_to_shuffle_is_named():

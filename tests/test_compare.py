@@ -65,7 +65,7 @@ def test_variants_differ_in_what_they_are_called_by():
 
 @pytest.fixture(scope="module")
 def quick(run, runs) -> tuple[dict, Path]:
-    """What the quick look printed, and its folder."""
+    """The output of the quick comparison, and its folder."""
     flags = ("--updates", 2, "--episodes", 6, "--threads", 1, "--json")
     result = run("compare.py", "cells", runs / "full", *flags)
     assert result.code == 0, result.errors
@@ -142,7 +142,7 @@ def test_paths_on_graphs_are_as_long_as_their_edges(small_data):
 
 @pytest.fixture(scope="module")
 def audited(run, runs) -> dict:
-    """What the audit of the three agents printed."""
+    """The output of the audit of the three agents."""
     flags = ("--checkpoint", "latest", "--episodes", 0, "--threads", 1, "--json")
     result = run("compare.py", "bias", *(runs / name for name in ("full", "blind", "deaf")), *flags)
     assert result.code == 0, result.errors

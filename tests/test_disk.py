@@ -38,7 +38,7 @@ def files_of_at_most(size: int) -> Iterator[None]:
 
 
 def one_sentence(result: Result, *parts: str) -> None:
-    """The sentence, as the last line of what a script says; the others are of its progress."""
+    """Check that the last line on stderr is the error's sentence; the lines before it show progress."""
     assert result.code == 2, result.errors
     assert "Traceback" not in result.errors
     last = result.errors.strip().splitlines()[-1]

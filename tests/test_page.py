@@ -26,7 +26,7 @@ NODE = shutil.which("node")
 
 @pytest.fixture(scope="module")
 def replay():
-    """Two agents, the first of which attended to the cells of what it saw."""
+    """Two agents, the first with attention over the cells of its views."""
     episode = episode_across()
     lived = walk(episode, ACROSS)
     steps = tuple(dataclasses.replace(step, view_attention=(0.1,) * 15 + (0.9,)) for step in lived.steps)
@@ -120,7 +120,7 @@ def test_what_is_ahead_is_in_the_middle_of_a_panorama():
 
 @pytest.mark.skipif(NODE is None, reason="needs node to run the script of the page")
 def test_the_script_of_a_page_runs(replay, tmp_path):
-    """With a stand-in for the browser: the slider, the keys and a click on the strip show what they should."""
+    """With a stand-in for the browser: the slider, the keys and a click on the strip change the page as they should."""
     page = html_page(replay, View())
     script = re.search(r"<script>\n(.*)</script>", page, re.DOTALL)
     assert script

@@ -12,7 +12,7 @@ EPISODES, STEPS, NOISE = 60, 12, 40
 
 
 def moments(seed: int = 0, planted: bool = True, lengths: np.ndarray | None = None) -> Moments:
-    """Cells of noise that wanders slowly, as those of memories do; the seventh may equal the second predicate."""
+    """Cells of slowly varying noise, like memory cells; if `planted`, the seventh follows the second predicate."""
     random = np.random.default_rng(seed)
     lengths = np.full(EPISODES, STEPS) if lengths is None else lengths
     count = int(lengths.sum())

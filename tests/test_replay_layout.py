@@ -25,7 +25,7 @@ def coarse_ground(monkeypatch):
 
 
 def found_in(seeds: range) -> dict[int, list[str]]:
-    """Seeds of episodes to what collides in their still and moving figures."""
+    """Map seeds of episodes to the collisions in their still and animated figures."""
     found = {}
     for seed in seeds:
         replay, rooms = random_replay(seed)
@@ -97,7 +97,7 @@ def test_walks_without_a_goal_have_no_empty_rows():
         told = rows_of(scene.text)
         assert not any("demonstration" in text or text in ("NE (m)", "success", "SPL") for text in told)
         assert any(text.endswith("goal unknown") for text in told)
-    # A line an agent, as it has neither a probability nor a distance to tell in a second.
+    # One line per agent: without probabilities and distances there is no second one.
     assert status_block(replay, Moving()).height == len(replay.agents) * (STATUS - 11)
     assert status_block(random_replay(1)[0], Moving()).height == len(random_replay(1)[0].agents) * STATUS
 

@@ -1,4 +1,4 @@
-"""scripts/score.py and scripts/benchmark.py metrics: what they print, and how they end on bad input."""
+"""The output of scripts/score.py and scripts/benchmark.py metrics, and their errors for bad input."""
 
 import json
 import sys

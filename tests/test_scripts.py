@@ -163,7 +163,7 @@ def test_another_run_starts_from_its_weights(train, navigator):
 
 @pytest.fixture(scope="module")
 def evaluated(run, trained) -> dict[str, dict[str, dict[str, float]]]:
-    """What evaluation printed, by preset."""
+    """The printed scores of each preset."""
     found = {}
     for preset, path in trained.items():
         result = run("evaluate.py", path, "--split", "val_unseen", "--json")
@@ -187,7 +187,7 @@ def test_evaluation_prints_the_agent_beside_simple_ones_and_writes_its_files(tra
 
 
 def all_told(trajectory: Trajectory, simulator: str) -> bool:
-    """Whether a trajectory tells who did what, with probabilities and attention."""
+    """Whether a trajectory is complete: agent, simulator, probabilities and attention."""
     for step in trajectory.steps:
         assert sum(step.probabilities) == pytest.approx(1, abs=1e-2)
         assert len(step.word_attention) == len(trajectory.words)

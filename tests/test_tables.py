@@ -57,7 +57,7 @@ def printed(table, width: int) -> str:
 
 
 def words(table: Table) -> set[str]:
-    """Those of the headers, and of all cells but the names in the first column."""
+    """Return the words of the headers, and of all cells but the names in the first column."""
     cells = [column.header for column in table.columns]
     cells += [str(cell) for column in table.columns[1:] for cell in column.cells]
     return {word for cell in cells for word in str(cell).split()}
