@@ -2,9 +2,12 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
-from typing import Any, Literal, TypeVar, get_type_hints
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
+import tyro
+
+from agents.registry import LEARNERS
 from vln.continuous_datasets import CONTINUOUS_DATASETS, VLNCE
 from vln.errors import InputError
 from vln.rewards import RewardConfig
@@ -114,106 +117,35 @@ class LossConfig:
     Small, so that the critic's errors do not decide how far the gradient of all the rest is clipped."""
     entropy: float = 0.01
     """Entropy bonus, times the policy weight."""
-    progress: float = 0.5
-    """Progress monitor (Ma et al. 2019)."""
+    auxiliary: dict[str, float] = field(default_factory=lambda: {"progress": 0.5, "labels": 0.0})
+    """Weights of the auxiliary losses that the policy computes, by their names; one that is not named here counts 1.
+    The navigator has `progress` (progress monitor, Ma et al. 2019) and, where labels of pixels are shown, `labels`."""
     discount: float = 0.9
     """Discount per step of the reward."""
-    inflection: float = later(1.0)
+    inflection: float = 1.0
     """How many times a step counts in imitation at which the expert's action changes (Wijmans et al. 2019; 3.2 in
     VLN-CE); 0 takes the inverse of the share of such steps in the batch."""
-    intrinsic: float = later(0.0)
-    """Reward of the whole trajectory besides that of the environment: what the matching critic makes of it (delta of
-    Wang et al. 2019, section 3.3), less the mean of the batch; needs `--critic`."""
-    semantic: float = later(0.0)
-    """Auxiliary loss of the view encoder, which names what it sees; for worlds that show categories."""
+    intrinsic: float = 0.0
+    """Weight of an intrinsic reward of the whole trajectory: the matching critic's score of it (delta of Wang et al.
+    2019, section 3.3), less the mean of the batch; needs `--critic`."""
 
-
-@dataclass(frozen=True)
-class DaggerConfig:
-    """DAgger (Ross et al. 2011), in the form of VLN-CE (Krantz et al. 2020).
-
-    In round n = 0, 1, ... episodes are added to the data set in which the expert takes each action with probability
-    `expert_decay` ** n and the agent, without dropout, the others; the expert's actions everywhere are what is learnt,
-    with dropout. The phase's updates are spread over the rounds so that each goes through the data set so far the same
-    number of times.
-    """
-
-    rounds: int = 10
-    """Times that episodes are added."""
-    episodes: int = 5000
-    """Episodes added in a round, rounded up to whole batches."""
-    expert_decay: float = 0.75
-    """What the expert's share of the actions is multiplied with after each round; the first is the expert's alone."""
-
-
-@dataclass(frozen=True)
-class PpoConfig:
-    """PPO (Schulman et al. 2017) on chunks of endless episodes."""
-
-    steps: int = 32
-    """Steps of a chunk, within which gradients flow back through time; the agent's memory is carried on to the next."""
-    epochs: int = 2
-    """Times that a chunk is learnt from."""
-    minibatches: int = 2
-    """Parts of the batch, each of whole environments, with one step of the optimiser each."""
-    clip: float = 0.2
-    """How far the ratio of new to old probability may leave 1 before the gradient stops."""
-    value_clip: float = 0.0
-    """How far values may leave the old ones before their gradient stops; 0 does not clip."""
-    trace: float = 0.95
-    """Lambda of generalised advantage estimation."""
-    frozen_eyes: bool = later(False)
-    """Leave the view encoder of a camera as it is: each image is then looked at once, when the agent acts on it, and
-    not once more for each epoch."""
-
-
-@dataclass(frozen=True)
-class ExplorationConfig:
-    """Self-supervised imitation (Wang et al. 2019, section 4): exploring instructions whose goals are not known.
-
-    In each round the agent tries some trajectories for each instruction, the matching critic keeps the one that fits
-    it best, and what is kept is imitated. The phase's updates are spread evenly over the rounds.
-    """
-
-    split: Literal["val_seen", "val_unseen", "test"] = "val_unseen"
-    """Whose instructions are explored; nothing else of its episodes is looked at but where they start."""
-    rounds: int = 4
-    """Times that trajectories are added."""
-    episodes: int = 2400
-    """Instructions explored in a round, rounded up to whole batches."""
-    samples: int = 8
-    """Trajectories tried for each: the one of the likeliest actions, and others by chance."""
-    keep: int = 2
-    """Rounds whose trajectories are remembered; older ones are forgotten, which bounds memory and disk."""
-    rehearsal: float = 0.5
-    """Share of the updates that imitate the expert in training episodes, as the phase of imitation does."""
-    confidence: float = 0.01
-    """What the agent's own log-probability of a trajectory counts beside the critic's of a word (pragmatic inference,
-    Fried et al. 2018, section 3.2)."""
+    def of(self, name: str) -> float:
+        """The weight of an auxiliary loss."""
+        return self.auxiliary.get(name, 1.0)
 
 
 @dataclass(frozen=True)
 class PhaseConfig:
-    """A phase of learning: how long, and what is minimised."""
+    """A phase of a run: a learner and its budget. Each learner has a configuration of its own that extends this."""
 
-    iterations: int
+    learner: tyro.conf.Suppress[str] = ""
+    """Registered name of the learner, or `module:attribute`."""
+    iterations: int = 0
     """Updates."""
-    learning_rate: float
-    """Adam's step size at the start of the phase."""
-    teacher_share: float
-    """Share of the episodes in which the expert acts; the agent acts in the others."""
-    loss: LossConfig = field(default_factory=LossConfig)
-    """Weights of the terms of the loss."""
-    final_share: float = 0.1
+    learning_rate: float = 1e-3
+    """Step size of the optimiser at the start of the phase."""
+    final_fraction: float = 0.1
     """Share of the step size that is left at the end of the phase; it falls linearly."""
-    method: Literal["episodes", "dagger", "ppo", "naming", "sil"] = later("episodes")
-    """How experience is gathered. `episodes`: whole episodes by expert and agent, each learnt from once (teacher and
-    student forcing, A2C). `dagger`: an aggregated data set (`student` weighs its loss). `ppo`: chunks by the agent
-    (`student` weighs imitation where it acts; the terms are means over steps). `naming` and `sil`: see `perception`
-    and `exploration`."""
-    truncate: int = later(0)
-    """Steps after which gradients stop flowing back through time, to bound memory; 0 is never. Nothing else changes.
-    Not for `ppo`."""
 
 
 @dataclass(frozen=True)
@@ -272,43 +204,46 @@ class TrainConfig(DataConfig):
     """Reward of reinforcement."""
     world: HousesConfig = field(default_factory=HousesConfig, metadata={"later": True})
     """The houses."""
-    perception: PhaseConfig = field(
-        default_factory=lambda: PhaseConfig(0, 2e-3, 0.5, method="naming"), metadata={"later": True}
-    )
-    """Phase before all others, for worlds with labelled images: a body wanders about, following the expert in a share
-    of the steps (`teacher_share`), and its eyes learn to name what they see, one step an update."""
-    imitation: PhaseConfig = field(default_factory=lambda: PhaseConfig(6000, 1e-3, 0.5))
-    """First phase of acting."""
-    reinforcement: PhaseConfig = field(
-        default_factory=lambda: PhaseConfig(0, 3e-4, 0.25, LossConfig(teacher=1.0, student=0.0, policy=1.0))
-    )
-    """Second phase of acting."""
-    dagger: DaggerConfig = field(default_factory=DaggerConfig, metadata={"later": True})
-    """Phases with method dagger."""
-    ppo: PpoConfig = field(default_factory=PpoConfig, metadata={"later": True})
-    """Phases with method ppo."""
-    exploration: PhaseConfig = field(
-        default_factory=lambda: PhaseConfig(
-            0, 3e-4, 0.0, LossConfig(teacher=0.0, value=0.0, progress=0.0), method="sil"
-        ),
-        metadata={"later": True},
-    )
-    """Last phase: what the agent finds for itself (`student` weighs its imitation)."""
-    sil: ExplorationConfig = field(default_factory=ExplorationConfig, metadata={"later": True})
-    """Phases with method sil."""
-    optimizer: Literal["adam", "muon"] = later("adam")
-    """What takes the steps: Adam, or Muon (Jordan et al. 2024) for matrices and Adam for all else."""
+    phases: Annotated[dict[str, PhaseConfig], tyro.conf.arg(name="")] = field(default_factory=dict)
+    """What is learnt, phase by phase, by the names of the phases. On the command line the settings of a phase start
+    with its name."""
+    optimizer: Literal["adam", "muon"] = "adam"
+    """Adam, or Muon (Jordan et al. 2024) for matrices and Adam for all else."""
     gradient_clip: float = 5.0
     """Largest norm of the gradient."""
     average: float = 0.999
     """Decay of the running average of the weights, which is what is evaluated; 0 evaluates the weights themselves."""
-    select: Literal["val_unseen", "dev"] = "val_unseen"
+    select: Literal["val_unseen", "dev", "latest"] = "val_unseen"
     """Split whose SPL picks the best checkpoint. `val_unseen` is the papers' habit and optimistic; `dev` holds six
-    training buildings out of training for it, so that val_unseen stays untouched."""
+    training buildings out of training for it, so that val_unseen stays untouched. `latest` takes the newest checkpoint,
+    for learners that explore the split that is evaluated."""
     evaluate_every: int = 500
     """Updates between evaluations, each followed by a checkpoint."""
     seed: int = 0
     """Seed of everything random."""
+
+    def with_phase(self, name: str, **settings: Any) -> "TrainConfig":
+        """The same with other settings of a phase."""
+        return replace(self, phases={**self.phases, name: replace(self.phases[name], **settings)})
+
+    def without_learning(self, *names: str) -> "TrainConfig":
+        """The same with no updates in some phases; in all if none is named."""
+        off = {name: replace(self.phases[name], iterations=0) for name in names or self.phases if name in self.phases}
+        return replace(self, phases={**self.phases, **off})
+
+    @property
+    def explored_splits(self) -> tuple[str, ...]:
+        """Splits besides training whose episodes are learnt from, without their goals."""
+        active = [phase for phase in self.phases.values() if phase.iterations]
+        return tuple(split for phase in active for split in LEARNERS.find(phase.learner).explored_splits(phase))
+
+    @property
+    def learns_labels(self) -> bool:
+        """Whether a phase learns from labels of pixels, which the environment then shows in the privileged part."""
+        phases = [phase for phase in self.phases.values() if phase.iterations]
+        losses = [loss for phase in phases if isinstance(loss := getattr(phase, "loss", None), LossConfig)]
+        pretraining = any(LEARNERS.find(phase.learner).needs_labels for phase in phases)
+        return pretraining or any(loss.auxiliary.get("labels") for loss in losses)
 
 
 @dataclass(frozen=True)
@@ -339,7 +274,7 @@ class LearningConfig:
     """Updates, if the run is not stopped earlier."""
     learning_rate: float = 1e-3
     """Adam's step size at the start; it falls linearly."""
-    final_share: float = 0.1
+    final_fraction: float = 0.1
     """Share of the step size that is left at the end."""
     gradient_clip: float = 5.0
     """Largest norm of the gradient."""
@@ -400,34 +335,52 @@ class CaptionConfig(LearningConfig, DataConfig):
 
 SHORTEST = 2  # tokens of a sentence that is said: a word and its end
 FROM_ZERO = ("iterations", "seed", "truncate")  # whole numbers that may be 0; all others are at least 1
-SHARES = ("teacher_share", "final_share", "average", "discount", "expert_decay", "trace", "rehearsal")  # from 0 to 1
+FRACTIONS = (  # from 0 to 1
+    "expert_fraction",
+    "final_fraction",
+    "average",
+    "discount",
+    "expert_decay",
+    "gae_lambda",
+    "rehearsal_fraction",
+)
 DROPPED = ("dropout", "feature_dropout")  # from 0 to below 1
 SIGNED = ("success", "failure", "progress_weight")
 
 
-def check_config(config: TrainConfig) -> None:
-    """Check a configuration.
+def check_config(config: TrainConfig, workers: int = 1) -> None:
+    """Check a configuration of a run with so many workers.
 
     Raises:
         InputError: If a number is out of its range, or a phase cannot learn in the way it is to, naming the flag.
     """
     check_numbers(config)
+    if not sum(phase.iterations for phase in config.phases.values()):
+        raise InputError("phases", "none has an update", "give --PHASE.iterations of one that is to learn")
     for flag, wanted in (("--role", config.role), ("--languages", config.languages)):
         if wanted and config.dataset not in VLNCE:
             raise InputError(flag, f"'{config.dataset}' has but one", "leave it out")
-    for phase, other in (("imitation", "ppo"), ("reinforcement", "dagger")):
-        if getattr(config, phase).method == other:
-            problem = f"{other} is no method of {phase}"
-            raise InputError(f"--{phase}.method", problem, "use episodes, or dagger to imitate and ppo to reinforce")
-    for phase in ("perception", "imitation", "reinforcement", "exploration"):
-        if (getattr(config, phase).method == "sil") != (phase == "exploration"):
-            raise InputError(f"--{phase}.method", "sil is the method of exploration, and its only one", "leave it out")
-    if config.exploration.iterations and config.sil.samples > config.batch_size:
-        raise InputError("--sil.samples", f"there are only {config.batch_size} environments", "give fewer")
-    if config.ppo.minibatches > config.batch_size:
-        raise InputError("--ppo.minibatches", f"there are only {config.batch_size} environments", "give fewer")
-    if config.ppo.frozen_eyes and config.dataset not in CONTINUOUS:
-        raise InputError("--ppo.frozen-eyes", f"agents in {config.dataset} have no camera", "leave it out")
+    if config.select in config.explored_splits:
+        problem = f"split '{config.select}' is explored, so its goals must not choose a checkpoint"
+        raise InputError("--select", problem, "give latest, or dev")
+    for name, phase in config.phases.items():
+        learner = LEARNERS.find(phase.learner)
+        try:
+            learner.check(phase, config.batch_size, workers) if phase.iterations else None
+        except InputError as error:
+            source, problem, fix = error.args
+            raise InputError(f"{_flag(name)}.{_dashed(source)}", problem, fix) from None
+        if getattr(phase, "freeze_encoder", False) and config.dataset not in CONTINUOUS:
+            problem = f"agents in {config.dataset} have no camera"
+            raise InputError(f"{_flag(name)}.freeze-encoder", problem, "leave it out")
+
+
+def _flag(name: str) -> str:
+    return f"--{_dashed(name)}"
+
+
+def _dashed(name: object) -> str:
+    return str(name).replace("_", "-")
 
 
 def check_caption_config(config: CaptionConfig) -> None:
@@ -452,6 +405,13 @@ def check_numbers(config: Any, prefix: str = "--") -> None:
         value, flag = getattr(config, each.name), prefix + each.name.replace("_", "-")
         if is_dataclass(value):
             check_numbers(value, f"{flag}.")
+        elif isinstance(value, Mapping):
+            # The phases, whose flags start with their own names, or weights by name.
+            for name, part in value.items():
+                if is_dataclass(part):
+                    check_numbers(part, f"--{_dashed(name)}.")
+                elif not 0 <= part < math.inf:
+                    raise InputError(f"{flag}.{name}", f"{part} is out of range", "give a finite number of at least 0")
         elif isinstance(value, int | float) and not isinstance(value, bool):
             fits, wanted = _wanted(each.name, value)
             if not fits:
@@ -463,7 +423,7 @@ def _wanted(name: str, value: float) -> tuple[bool, str]:
     if isinstance(value, int):
         least = 0 if name in FROM_ZERO else 1
         return value >= least, f"a whole number of at least {least}"
-    if name in SHARES:
+    if name in FRACTIONS:
         return 0 <= value <= 1, "a share from 0 to 1"
     if name in DROPPED:
         return 0 <= value < 1, "a share from 0 to below 1"
@@ -492,4 +452,14 @@ def _setting(kind: Any, value: Any, source: object, name: str) -> Any:
     """The value of a field, which may be a configuration itself."""
     if is_dataclass(kind):
         return from_json(kind, value, source, f"{name}.")  # type: ignore[arg-type]
+    if get_origin(kind) is dict and get_args(kind)[1] is PhaseConfig:
+        return {phase: _phase(settings, source, f"{name}.{phase}.") for phase, settings in value.items()}
     return convert_value(value, kind, source, "use the version of vln that wrote it", f"configuration field '{name}'")
+
+
+def _phase(values: Any, source: object, prefix: str) -> PhaseConfig:
+    """The configuration of a phase, which is of the type of its learner."""
+    learner = values.get("learner") if isinstance(values, Mapping) else None
+    if not isinstance(learner, str):
+        raise InputError(source, f"configuration field '{prefix}learner' is missing", "use the version that wrote it")
+    return from_json(LEARNERS.find(learner).config_type, values, source, prefix)

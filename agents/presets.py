@@ -5,7 +5,6 @@ from dataclasses import replace
 from agents.config import (
     CameraConfig,
     CaptionConfig,
-    DaggerConfig,
     HousesConfig,
     LanguageConfig,
     LossConfig,
@@ -15,6 +14,11 @@ from agents.config import (
     TextConfig,
     TrainConfig,
 )
+from agents.learners.dagger import DaggerConfig
+from agents.learners.episode_learning import A2CConfig, EpisodeConfig
+from agents.learners.label_pretraining import LabelPretrainingConfig
+from agents.learners.ppo import PpoConfig
+from agents.learners.self_imitation import SelfImitationConfig
 from vln.rewards import RewardConfig
 
 
@@ -27,8 +31,7 @@ def r2r_seq2seq() -> TrainConfig:
         actions="low-level",
         max_steps=40,
         navigator=NavigatorConfig(panorama=False, cross_modal=False, alignment=False, visited=False),
-        imitation=PhaseConfig(4000, 1e-3, teacher_share=0.0, loss=LossConfig(progress=0.0)),
-        reinforcement=_reinforcement(0),
+        phases=_phases(_imitation(4000, expert_fraction=0.0, progress=0.0)),
     )
 
 
@@ -38,7 +41,7 @@ def r2r_navigator() -> TrainConfig:
     `python scripts/train.py r2r-navigator --out runs/navigator`: its phases, run one by one on one CPU core, took
     20 and 12 minutes and gave val_unseen SR 52.4 ± 2.7 and SPL 47.9 ± 2.5 (seed 0); the README has the table.
     """
-    return TrainConfig(imitation=PhaseConfig(3000, 1e-3, teacher_share=0.5), reinforcement=_reinforcement(2000))
+    return TrainConfig(phases=_phases(_imitation(3000), _a2c(2000)))
 
 
 def r2r_rcm() -> TrainConfig:
@@ -48,7 +51,7 @@ def r2r_rcm() -> TrainConfig:
     runs/imitation/latest.safetensors`, took 8 minutes on a CPU core: val_unseen SR 53.2 ± 2.5 and SPL 48.9 (mean of
     two seeds), from 49.5 and 44.1.
     """
-    return TrainConfig(imitation=PhaseConfig(0, 1e-3, 0.5), reinforcement=_reinforcement(2000, intrinsic=2.0))
+    return TrainConfig(phases=_phases(_imitation(0), _a2c(2000, intrinsic=2.0)))
 
 
 def r2r_sil() -> TrainConfig:
@@ -58,8 +61,8 @@ def r2r_sil() -> TrainConfig:
     runs/imitation/latest.safetensors`, took 24 minutes on most of a CPU core: val_unseen SR 62.2 ± 2.6 and SPL
     57.3 ± 2.5, from 49.4 and 44.1 (seed 0).
     """
-    base = TrainConfig(imitation=PhaseConfig(0, 1e-3, 0.5), evaluate_every=300)
-    return replace(base, exploration=replace(base.exploration, iterations=1200, learning_rate=5e-4))
+    exploration = SelfImitationConfig(iterations=1200, learning_rate=5e-4)
+    return TrainConfig(phases={"self_imitation": exploration}, select="latest", evaluate_every=300)
 
 
 def r2r_demo() -> TrainConfig:
@@ -67,9 +70,7 @@ def r2r_demo() -> TrainConfig:
 
     `python scripts/train.py r2r-demo --out runs/demo`: 4.1 minutes on two CPU cores, val_unseen SR 40.8 (seed 0).
     """
-    return TrainConfig(
-        imitation=PhaseConfig(900, 1e-3, teacher_share=0.5), reinforcement=_reinforcement(0), evaluate_every=300
-    )
+    return TrainConfig(phases=_phases(_imitation(900)), evaluate_every=300)
 
 
 def r2r_letters() -> TrainConfig:
@@ -94,10 +95,11 @@ def houses_demo() -> TrainConfig:
         dataset="houses-short",
         max_steps=32,
         world=HousesConfig(houses=100, forward=0.5, turn=22.5),
-        perception=PhaseConfig(60, 2e-2, 0.5, method="naming"),
-        imitation=_dagger(240, 1e-2),
-        dagger=DaggerConfig(rounds=4, episodes=960, expert_decay=0.6),
-        reinforcement=_ppo(12, 3e-3),
+        phases={
+            "label_pretraining": LabelPretrainingConfig(iterations=60, learning_rate=2e-2),
+            "imitation": _dagger(240, 1e-2, rounds=4, episodes=960),
+            "reinforcement": _ppo(12, 3e-3),
+        },
         evaluate_every=400,
         average=0.98,
     )
@@ -126,10 +128,11 @@ def houses() -> TrainConfig:
         max_steps=80,
         navigator=replace(base.navigator, view=128, camera=CameraConfig(channels=128, layers=4, precision="bfloat16")),
         world=HousesConfig(houses=1000, forward=0.5, turn=22.5, memory=2.5),
-        perception=PhaseConfig(500, 1e-2, 0.5, method="naming"),
-        imitation=replace(_dagger(2800, 1e-2), final_share=0.05),
-        dagger=DaggerConfig(rounds=8, episodes=3840, expert_decay=0.6),
-        reinforcement=_ppo(1100, 1e-3),
+        phases={
+            "label_pretraining": LabelPretrainingConfig(iterations=500, learning_rate=1e-2),
+            "imitation": replace(_dagger(2800, 1e-2, rounds=8, episodes=3840), final_fraction=0.05),
+            "reinforcement": _ppo(1100, 1e-3),
+        },
         evaluate_every=1100,
         average=0.99,
     )
@@ -142,7 +145,8 @@ def r2r_ce() -> TrainConfig:
     which it could not be measured.
     """
     base = _houses()
-    imitation = _dagger(6000, 1e-3)
+    imitation = _dagger(6000, 1e-3, rounds=10, episodes=5000, expert_decay=0.75)
+    loss = replace(imitation.loss, inflection=3.2, auxiliary={"progress": 0.5, "labels": 0.0})
     return replace(
         base,
         dataset="r2r-ce",
@@ -150,8 +154,7 @@ def r2r_ce() -> TrainConfig:
         reward=replace(base.reward, failure=0.0),
         world=HousesConfig(simulator="habitat"),
         language=LanguageConfig(max_length=80),
-        imitation=replace(imitation, loss=replace(imitation.loss, semantic=0.0, inflection=3.2)),
-        dagger=DaggerConfig(rounds=10, episodes=5000, expert_decay=0.75),
+        phases={"imitation": replace(imitation, loss=loss), "reinforcement": _ppo(0, 1e-3)},
         optimizer="adam",
     )
 
@@ -180,23 +183,61 @@ def _houses() -> TrainConfig:
     )
 
 
-def _dagger(iterations: int, learning_rate: float) -> PhaseConfig:
-    """Imitation of the expert wherever expert and agent got to; the critic learns along."""
-    weights = LossConfig(teacher=0.0, student=1.0, value=0.05, discount=0.97, inflection=2.0, semantic=2.0)
-    return PhaseConfig(iterations, learning_rate, 1.0, weights, method="dagger", truncate=40)
+def _phases(*phases: PhaseConfig) -> dict[str, PhaseConfig]:
+    """Imitation and, unless it is given, a reinforcement of no updates, which flags can give some."""
+    imitation, reinforcement = [*phases, _a2c(0)][:2]
+    return {"imitation": imitation, "reinforcement": reinforcement}
 
 
-def _ppo(iterations: int, learning_rate: float) -> PhaseConfig:
-    """PPO with a share of imitation mixed in; its terms are means over steps."""
-    weights = LossConfig(
-        teacher=0.0, student=0.2, policy=1.0, value=0.5, progress=0.1, discount=0.97, inflection=2.0, semantic=0.05
-    )
-    return PhaseConfig(iterations, learning_rate, 0.0, weights, method="ppo")
+def _imitation(iterations: int, expert_fraction: float = 0.5, progress: float = 0.5) -> EpisodeConfig:
+    """Student forcing, with teacher forcing in a share of the episodes."""
+    loss = LossConfig(auxiliary={"progress": progress, "labels": 0.0})
+    return EpisodeConfig(iterations=iterations, expert_fraction=expert_fraction, loss=loss)
 
 
-def _reinforcement(iterations: int, intrinsic: float = 0.0) -> PhaseConfig:
+def _a2c(iterations: int, intrinsic: float = 0.0) -> A2CConfig:
     """A2C with a share of teacher forcing mixed in."""
-    return PhaseConfig(iterations, 3e-4, 0.25, LossConfig(teacher=1.0, student=0.0, policy=1.0, intrinsic=intrinsic))
+    config = A2CConfig(iterations=iterations, learning_rate=3e-4)
+    return replace(config, loss=replace(config.loss, intrinsic=intrinsic))
+
+
+def _dagger(
+    iterations: int, learning_rate: float, rounds: int, episodes: int, expert_decay: float = 0.6
+) -> DaggerConfig:
+    """Imitation of the expert in states that expert and agent reach; the value head learns along."""
+    return DaggerConfig(
+        iterations=iterations,
+        learning_rate=learning_rate,
+        loss=LossConfig(
+            teacher=0.0,
+            student=1.0,
+            value=0.05,
+            discount=0.97,
+            inflection=2.0,
+            auxiliary={"progress": 0.5, "labels": 2.0},
+        ),
+        truncate=40,
+        rounds=rounds,
+        episodes=episodes,
+        expert_decay=expert_decay,
+    )
+
+
+def _ppo(iterations: int, learning_rate: float) -> PpoConfig:
+    """PPO with a share of imitation mixed in; its terms are means over steps."""
+    return PpoConfig(
+        iterations=iterations,
+        learning_rate=learning_rate,
+        loss=LossConfig(
+            teacher=0.0,
+            student=0.2,
+            policy=1.0,
+            value=0.5,
+            discount=0.97,
+            inflection=2.0,
+            auxiliary={"progress": 0.1, "labels": 0.05},
+        ),
+    )
 
 
 def r2r_speaker() -> CaptionConfig:

@@ -287,7 +287,7 @@ class NavigationVectorEnv(VectorEnv):
         mask = ending.numpy(force=True)
         seen, last = self._observe(), np.full(self.num_envs, None, dtype=object)
         for row in np.flatnonzero(mask).tolist():
-            last[row] = {name: value[row] for name, value in seen.items()}
+            last[row] = _row(seen, row)
         told = {**infos, **{f"_{name}": mask.copy() for name in infos}}
         return {"final_obs": last, "_final_obs": mask, "final_info": told, "_final_info": mask.copy()}
 
@@ -365,7 +365,9 @@ class NavigationVectorEnv(VectorEnv):
             arrays |= {"poses": self.simulator.poses(), "choices": self.simulator.choices()}
         return arrays
 
-    def _out(self, value: Tensor) -> Any:
+    def _out(self, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: self._out(each) for name, each in value.items()}
         return value if self.gives_tensors else value.numpy(force=True)
 
 
@@ -402,7 +404,7 @@ class NavigationEnv(gymnasium.Env):
         chosen = {name: np.asarray(value)[None] for name, value in (options or {}).items()}
         observation, infos = self._batch.reset(seed=seed, options=chosen)
         super().reset(seed=seed)
-        return _first(observation), _first(infos)
+        return _row(observation, 0), _row(infos, 0)
 
     def step(self, action: Any) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:
         """Take one action.
@@ -415,7 +417,7 @@ class NavigationEnv(gymnasium.Env):
             fix = f"give an integer from 0 to {self._batch._actions - 1}"
             raise InputError(self._batch._name, f"action {action!r} is not in {self.action_space}", fix)
         observation, reward, terminated, truncated, infos = self._batch.step(given[None])
-        return _first(observation), float(reward[0]), bool(terminated[0]), bool(truncated[0]), _first(infos)
+        return _row(observation, 0), float(reward[0]), bool(terminated[0]), bool(truncated[0]), _row(infos, 0)
 
     def render(self) -> np.ndarray | None:
         """A picture, (H, W, 3) uint8; None without a render mode."""
@@ -483,6 +485,6 @@ def _array(value: Any) -> np.ndarray:
     return value.numpy(force=True) if isinstance(value, Tensor) else np.asarray(value)
 
 
-def _first(batch: Arrays) -> dict[str, Any]:
-    """What belongs to the first environment of a batch."""
-    return {name: value[0] for name, value in batch.items()}
+def _row(batch: Arrays, row: int) -> dict[str, Any]:
+    """What belongs to one environment of a batch."""
+    return {name: _row(value, row) if isinstance(value, dict) else value[row] for name, value in batch.items()}

@@ -1,7 +1,7 @@
 """The protocol of all simulators. The conformance suite in `tests/test_conformance.py` checks each of them."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import gymnasium
 import numpy as np
@@ -59,7 +59,7 @@ class Simulator(Protocol):
             (B,) bool, True where a body collided.
         """
 
-    def observe(self) -> dict[str, Tensor]:
+    def observe(self) -> dict[str, Any]:
         """Return the observations, (B, ...) by the keys of `observation_space`, in tensors that nothing else uses."""
 
     def expert(self) -> Tensor:

@@ -19,12 +19,15 @@ from typing import Any, Literal
 
 import numpy as np
 
-from agents.config import HOUSES, CaptionConfig, LossConfig, PhaseConfig, TrainConfig
+from agents.config import HOUSES, CaptionConfig, LossConfig, TrainConfig
+from agents.learners.episode_learning import A2CConfig
+from agents.learners.self_imitation import SelfImitationConfig
 from agents.presets import houses_demo, houses_speaker, r2r_navigator, r2r_speaker
 from agents.training.devices import use_threads
 from agents.training.runs import train_once
 from agents.training.trainer import LATEST
 from scripts import train_speaker
+from scripts.matching import wanted_by
 from scripts.studies import (
     check_scale,
     curves,
@@ -65,8 +68,7 @@ class Row:
     @property
     def critic(self) -> bool:
         """Whether it wants the matching critic."""
-        config = self.config
-        return bool(config.exploration.iterations or config.reinforcement.loss.intrinsic)
+        return bool(wanted_by(self.config))
 
 
 def rcm(
@@ -114,28 +116,34 @@ def rcm_rows(dataset: str) -> dict[str, Row]:
     graphs = dataset == "r2r"
     # The agent knows as many houses as its critic.
     base = r2r_navigator() if graphs else replace(houses_demo(), world=houses_speaker().world)
-    rate, truncate = (3e-4, 0) if graphs else (1e-3, base.imitation.truncate)
-    updates, explorations, exploration_rate = (2000, 1200, 5e-4) if graphs else (150, 240, 1e-3)
-    sil = base.sil if graphs else replace(base.sil, rounds=6, episodes=960)
-    nothing = {
-        name: replace(getattr(base, name), iterations=0) for name in ("perception", "imitation", "reinforcement")
-    }
-    whole = replace(base, reinforcement=nothing["reinforcement"])
-    start = replace(base, **nothing)
+    truncate = 0 if graphs else base.phases["imitation"].truncate  # type: ignore[attr-defined]
+    updates, rate = (2000, 3e-4) if graphs else (150, 1e-3)
+    explorations, exploration_rate = (1200, 5e-4) if graphs else (240, 1e-3)
+    rounds: dict[str, Any] = {} if graphs else {"rounds": 6, "episodes": 960}
+    whole, start = base.without_learning("reinforcement"), base.without_learning()
 
     def reinforced(intrinsic: float, reward: RewardConfig = base.reward) -> TrainConfig:
         loss = LossConfig(teacher=1.0, student=0.0, policy=1.0, intrinsic=intrinsic)
-        phase = PhaseConfig(updates, rate, 0.25, loss, truncate=truncate)
-        return replace(start, reinforcement=phase, reward=reward)
+        phase = A2CConfig(iterations=updates, learning_rate=rate, loss=loss, truncate=truncate)
+        return replace(start, phases={**start.phases, "reinforcement": phase}, reward=reward)
 
     def exploring(split: Literal["val_seen", "val_unseen"]) -> TrainConfig:
-        phase = replace(base.exploration, iterations=explorations, learning_rate=exploration_rate, truncate=truncate)
-        return replace(start, exploration=phase, sil=replace(sil, split=split))
+        imitation: Any = base.phases["imitation"]
+        phase = SelfImitationConfig(
+            iterations=explorations,
+            learning_rate=exploration_rate,
+            truncate=truncate,
+            split=split,
+            rehearsal_loss=imitation.loss,
+            expert_fraction=getattr(imitation, "expert_fraction", 0.0),
+            **rounds,
+        )
+        return replace(start, phases={**start.phases, "self_imitation": phase}, select="latest")
 
     def blunt(config: TrainConfig) -> TrainConfig:
         return replace(config, navigator=replace(config.navigator, cross_modal=False))
 
-    longer = replace(start, imitation=replace(base.imitation, iterations=updates, learning_rate=rate))
+    longer = start.with_phase("imitation", iterations=updates, learning_rate=rate)
     return {
         IMITATION: Row("", whole),
         "supervised only": Row(IMITATION, longer),

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numba
 import numpy as np
@@ -38,7 +38,7 @@ from envs.benchmarks.rendering import Kind, memory, open_views, time_views
 from envs.benchmarks.stepping import compare_with_habitat, open_courses, time_houses
 from envs.habitat.settings import habitat_interpreter, use_interpreter
 from scripts.score import load_task, read_walks
-from scripts.train import build_trainer
+from scripts.train import trainer_of
 from scripts.worlds import open_world
 from vln.cli import commands, show
 from vln.data import find_data
@@ -144,8 +144,6 @@ def _graph_table(rows: Sequence[Mapping[str, Any]], steps: int, repeats: int) ->
 
 
 HOUSES = 20  # few, so that all are loaded when the clock starts
-Phase = Literal["perception", "imitation", "reinforcement"]
-PHASES = get_args(Phase)
 
 
 @dataclass(frozen=True)
@@ -154,7 +152,7 @@ class Timing:
 
     config: TrainConfig
     preset: str
-    phase: Phase
+    phase: str
     data: Path | None
     updates: int
     threads: int
@@ -164,7 +162,7 @@ class Timing:
 
 def train(
     preset: str = "r2r-navigator",
-    phase: Phase = "imitation",
+    phase: str = "imitation",
     data: Path | None = None,
     updates: int = 60,
     threads: int = 0,
@@ -177,7 +175,7 @@ def train(
 
     Args:
         preset: Name of a preset of train.py.
-        phase: Phase of learning.
+        phase: Name of the phase of the preset to time.
         data: Data folder; $VLN_DATA or ../shared/data if absent.
         updates: Updates to time, after a few to warm up; the median counts.
         threads: CPU threads of each worker; 0 leaves the choice to torch, or divides the cores among workers.
@@ -189,10 +187,12 @@ def train(
     if preset not in PRESETS:
         raise unknown_name("--preset", preset, PRESETS)
     config = PRESETS[preset]()
-    earlier = PHASES[: PHASES.index(phase)]
-    config = replace(config, **{name: replace(getattr(config, name), iterations=0) for name in earlier})
+    if phase not in config.phases:
+        raise unknown_name("--phase", phase, config.phases)
+    config = config.without_learning(*(name for name in config.phases if name != phase))
     config = replace(config, world=replace(config.world, houses=HOUSES))
-    config = replace(config, dagger=replace(config.dagger, episodes=config.batch_size))  # as many as it takes
+    if hasattr(config.phases[phase], "episodes"):
+        config = config.with_phase(phase, episodes=config.batch_size)  # as many as it takes
     if precision:
         camera = replace(config.navigator.camera, precision=precision)
         config = replace(config, navigator=replace(config.navigator, camera=camera))
@@ -209,7 +209,7 @@ def time_training(timing: Timing, workers: Workers) -> None:
     with workers.main_first():
         world = open_world(config, timing.data, ("train",))
     with TemporaryDirectory() as folder:
-        trainer = build_trainer(world, Path(folder), workers.device(timing.device), (), workers=workers)
+        trainer = trainer_of(world, Path(folder), workers.device(timing.device), (), workers=workers)
         found = time_updates(trainer, timing.updates)
     rows = {
         "preset": timing.preset,

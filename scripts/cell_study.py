@@ -11,9 +11,10 @@ from torch import Tensor
 
 from agents.config import Cell, TrainConfig
 from agents.evaluation import rollout
+from agents.learners.episode_learning import SequenceConfig
 from agents.learners.recording import Expert, Recording, record
 from agents.learners.sampler import EpisodeSampler
-from agents.policies.acting import NavigatorAgent
+from agents.policies.acting import PolicyAgent
 from agents.policies.navigator import Navigator
 from agents.probing.finetune_probe import demonstrations
 from agents.probing.gradients import agreement, core_inputs, core_reach, encoder_reach, gradient_of, loss_after, norm_of
@@ -63,8 +64,9 @@ class Variant:
 
     def config(self, base: TrainConfig) -> TrainConfig:
         """The configuration of an agent with these cells."""
-        imitation = replace(base.imitation, truncate=self.truncate or base.imitation.truncate)
-        base = replace(base, imitation=imitation, gradient_clip=base.gradient_clip if self.clip else NO_CLIP)
+        if self.truncate:
+            base = base.with_phase("imitation", truncate=self.truncate)
+        base = replace(base, gradient_clip=base.gradient_clip if self.clip else NO_CLIP)
         if self.place == "encoder":
             return replace(base, language=replace(base.language, cell=self.cell, layers=self.layers))
         return replace(base, navigator=replace(base.navigator, cell=self.cell, layers=self.layers))
@@ -153,7 +155,7 @@ class Study:
     ) -> Finding:
         """Measure a variant that has learnt."""
         found = Finding(
-            self.scores(NavigatorAgent(navigator, self.world.vocabulary)),
+            self.scores(PolicyAgent(navigator, self.world.vocabulary)),
             self.reach(variant, navigator),
             updates,
             minutes,
@@ -162,7 +164,9 @@ class Study:
 
     def flow(self, navigator: Navigator) -> dict[str, Any]:
         """What is left of the gradient where it stops flowing back, and what a step along it does, see `Finding`."""
-        phase = replace(self.world.config.imitation, truncate=0)
+        imitation = self.world.config.phases["imitation"]
+        assert isinstance(imitation, SequenceConfig), "imitation learns from episodes"
+        phase = replace(imitation, truncate=0)
         whole = gradient_of(navigator, self.measured, phase)
         lengths = [steps for steps in TRUNCATIONS if steps < len(self.measured.frames)]
         parts = {steps: gradient_of(navigator, self.measured, replace(phase, truncate=steps)) for steps in lengths}
@@ -186,7 +190,7 @@ class Study:
         """(M, L) the instructions of the episodes in which gradients are measured."""
         return self.measured.frames[0]["instruction"]
 
-    def scores(self, agent: NavigatorAgent) -> dict[str, np.ndarray]:
+    def scores(self, agent: PolicyAgent) -> dict[str, np.ndarray]:
         """Metrics (N,) of what an agent does in the split."""
         episodes = self.world.splits[self.split]
         env = self.world.environment(self.split, min(EVALUATION_BATCH, len(episodes)), record=True)

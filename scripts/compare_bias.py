@@ -15,7 +15,7 @@ from tyro.conf import Positional
 
 from agents.config import HOUSES
 from agents.evaluation import rollout
-from agents.policies.acting import NavigatorAgent
+from agents.policies.acting import PolicyAgent
 from agents.training.checkpoint import load_checkpoint, run_checkpoint
 from agents.training.devices import use_threads
 from scripts.evaluate import Trained, check_runs, load_agent, open_run
@@ -101,7 +101,7 @@ class Subject:
     advance: Callable[[int], object] = field(repr=False)
 
     @cached_property
-    def blind(self) -> NavigatorAgent:
+    def blind(self) -> PolicyAgent:
         """The same agent with its eyes shut."""
         return load_agent(load_checkpoint(self.checkpoint), self.trained.world, True, "greedy", "cpu")
 

@@ -4,15 +4,15 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from rich.progress import Progress
 from tyro.conf import Positional
 
-from agents.config import PhaseConfig, TrainConfig
+from agents.config import LossConfig, TrainConfig
 from agents.learners.recording import Recording
-from agents.probing.finetune_probe import practise, transplant
+from agents.probing.finetune_probe import copy_matching_weights, finetune
+from agents.registry import LEARNERS
 from agents.training.checkpoint import check_fingerprint, load_checkpoint, load_model
 from agents.training.devices import use_threads
 from agents.training.log import read_metrics
@@ -85,7 +85,7 @@ def open_study(run: Path, split: str, episodes: int, data: Path | None, with_tra
     config = config_of(given)
     if config.ablate == "language":
         raise InputError(run, "was trained without language, so that it has nothing to encode", "give a run that reads")
-    if not config.imitation.iterations:
+    if "imitation" not in config.phases or not config.phases["imitation"].iterations:
         raise InputError(run, "has not imitated, which the variants are to do", "give the run that it started from")
     if with_training:
         config = replace(config, world=replace(config.world, houses=min(QUICK_HOUSES, config.world.houses)))
@@ -100,13 +100,11 @@ def open_study(run: Path, split: str, episodes: int, data: Path | None, with_tra
 
 def unlabelled(config: TrainConfig) -> TrainConfig:
     """A configuration whose world shows no labels of images, which nobody here learns from."""
-
-    def without(name: str) -> PhaseConfig:
-        phase: PhaseConfig = getattr(config, name)
-        return replace(phase, loss=replace(phase.loss, semantic=0.0))
-
-    phases: dict[str, Any] = {name: without(name) for name in ("imitation", "reinforcement")}
-    return replace(config, perception=replace(config.perception, iterations=0), **phases)
+    config = config.without_learning(*(name for name, each in config.phases.items() if not hasattr(each, "loss")))
+    for name, phase in config.phases.items():
+        if isinstance(loss := getattr(phase, "loss", None), LossConfig):
+            config = config.with_phase(name, loss=replace(loss, auxiliary={**loss.auxiliary, "labels": 0.0}))
+    return config
 
 
 def practised(study: Study, seeds: Sequence[int], updates: int) -> Findings:
@@ -129,9 +127,9 @@ def practise_variant(study: Study, variant: Variant, seed: int, lessons: Sequenc
     torch.manual_seed(seed)
     config = variant.config(study.world.config)
     navigator = study.navigator(config)
-    transplant(navigator, study.given.part("average"), PARTS[variant.place])
+    copy_matching_weights(navigator, study.given.part("average"), PARTS[variant.place])
     started = time.monotonic()
-    updates = list(practise(navigator, lessons, config, PARTS[variant.place]))
+    updates = list(finetune(navigator, lessons, config, PARTS[variant.place]))
     return study.finding(variant, navigator, updates, (time.monotonic() - started) / 60)
 
 
@@ -140,7 +138,8 @@ def trained(
 ) -> Findings:
     """What is found of all variants after trainings of their own, which are not repeated."""
     base = config_of(study.given)
-    base = replace(base, exploration=replace(base.exploration, iterations=0))
+    explores = [name for name, phase in base.phases.items() if LEARNERS.find(phase.learner).needs_critic]
+    base = base.without_learning(*explores) if explores else base
     found: dict[Variant, list[Finding]] = {}
     for seed in seeds:
         for variant in variants(base.max_steps):

@@ -32,11 +32,11 @@ from vln.signals import Stopped
 
 PRESET, FEW_HOUSES = "houses-demo", 4
 QUICK = (
-    *("--world.houses", str(FEW_HOUSES), "--perception.iterations", "2", "--imitation.iterations", "4"),
+    *("--world.houses", str(FEW_HOUSES), "--label-pretraining.iterations", "2", "--imitation.iterations", "4"),
     *("--dagger.rounds", "1", "--dagger.episodes", "64", "--reinforcement.iterations", "1"),
 )
 DEAF = ("--reinforcement.iterations", "0", "--ablate", "language")
-BLIND = ("--reinforcement.iterations", "0", "--ablate", "vision", "--perception.iterations", "0")
+BLIND = ("--reinforcement.iterations", "0", "--ablate", "vision", "--label-pretraining.iterations", "0")
 WAIT = 60  # seconds that interrupted training may take to write its checkpoint
 
 

@@ -29,7 +29,7 @@ from tyro.conf import Positional
 from agents.agent import Agent, ShortestPathAgent
 from agents.config import CONTINUOUS, HOUSES, TrainConfig, from_json
 from agents.evaluation import rollout
-from agents.policies.acting import NavigatorAgent
+from agents.policies.acting import PolicyAgent
 from agents.policies.views import BlindViews
 from agents.policies.vision import BlindImages
 from agents.training.checkpoint import Checkpoint, check_fingerprint, load_checkpoint, load_model, run_checkpoint
@@ -70,7 +70,7 @@ class Trained:
     """
 
     run: Path
-    agent: NavigatorAgent
+    agent: PolicyAgent
     world: World
 
 
@@ -237,7 +237,7 @@ def write(name: Path, trajectories: Sequence[Trajectory], dataset: str) -> None:
 
 def load_agent(
     checkpoint: Checkpoint, world: World, blind: bool, decoding: Literal["greedy", "sample"], device: str
-) -> NavigatorAgent:
+) -> PolicyAgent:
     """The agent of a checkpoint, with its averaged weights; a blind one sees views without content.
 
     Raises:
@@ -249,7 +249,7 @@ def load_agent(
     if blind:
         settings = world.config.navigator
         navigator.views = BlindImages(settings.camera, settings.view) if navigator.camera else BlindViews(settings.view)
-    return NavigatorAgent(navigator.to(device), world.vocabulary, decoding=decoding)
+    return PolicyAgent(navigator.to(device), world.vocabulary, decoding=decoding)
 
 
 def live(agent: Agent, env: NavigationVectorEnv, world: World, seed: int) -> list[Trajectory]:

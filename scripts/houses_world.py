@@ -76,8 +76,7 @@ class HousesWorld(World):
         """A simulator, whose tensors are on the CPU, whatever the device; a blind one draws nothing."""
         config = self.config
         sees = not blind and config.ablate != "vision"
-        learns = config.perception.iterations or config.imitation.loss.semantic or config.reinforcement.loss.semantic
-        named = named and sees and bool(learns)
+        named = named and sees and config.learns_labels
         labels = dict.fromkeys(("category", "colour", "room", "target", "way"), named)
         sensors = replace(camera_of(self.described, config.navigator.camera.size), rgb=sees, depth=sees, **labels)
         return self.bodies(sensors, motion_of(self.described, config.world))

@@ -8,11 +8,10 @@ from typing import Any, Literal
 import numpy as np
 from rich.progress import track
 from rich.table import Table
+from torch import nn
 from tyro.conf import Positional
 
-from agents.policies.navigator import Navigator
 from agents.probing.activations import Cell, layers_of, parse_cell
-from agents.speaking.speaker import Speaker
 from agents.training.checkpoint import load_checkpoint, run_checkpoint
 from agents.training.devices import use_threads
 from scripts.evaluate import open_run
@@ -137,7 +136,7 @@ class Study:
 
     def _of_navigator(self, run: Path) -> tuple[Parts, Effects]:
         trained = open_run(run, self.split, self.data, self.checkpoint, False, "greedy", "cpu")
-        asked = asked_for(trained.agent.navigator, self.zero, self.clamp)
+        asked = asked_for(trained.agent.policy, self.zero, self.clamp)
         episodes = spread_over(trained.world.splits[self.split], self.episodes)
         if any(each.withheld for each in episodes):
             problem = "goals are withheld, so that success is unknown"
@@ -172,7 +171,7 @@ class Study:
         return [asked] if asked else [hold for part in parts for hold in automatic(*part, self.seed)]
 
 
-def asked_for(network: Navigator | Speaker, zero: Sequence[str], clamp: Sequence[str]) -> Hold | None:
+def asked_for(network: nn.Module, zero: Sequence[str], clamp: Sequence[str]) -> Hold | None:
     """What `--zero` and `--clamp` ask for; None if they ask for nothing.
 
     Raises:

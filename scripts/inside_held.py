@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from agents.policies.acting import NavigatorAgent
+from agents.policies.acting import PolicyAgent
 from agents.probing.activations import Cell, RetracingAgent, held, layers_of
 from scripts.evaluate import Trained, live
 from scripts.inside_listen import Surroundings
@@ -60,8 +60,8 @@ def effect(ground: Ground, hold: Hold) -> dict[str, Any]:
     """
     trained, world = ground.trained, ground.trained.world
     env = world.environment(ground.split, min(EVALUATION_BATCH, len(ground.lived)), record=True)
-    navigator = trained.agent.navigator
-    free = NavigatorAgent(navigator, world.vocabulary)
+    navigator = trained.agent.policy
+    free = PolicyAgent(navigator, world.vocabulary)
     again = RetracingAgent(navigator, world.vocabulary, [[step.action for step in each.steps] for each in ground.lived])
     with held(layers_of(navigator), hold.values):
         gone, retraced = (live(agent, env, world, ground.seed) for agent in (free, again))

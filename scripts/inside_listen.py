@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
-from agents.policies.navigator import Navigator
 from agents.probing.activations import Cell, ListeningAgent, layers_of, said, width_of
-from agents.speaking.speaker import Speaker
 from scripts.evaluate import Trained, live
 from scripts.graph_world import GraphWorld
 from scripts.speaker_world import BATCH, TrainedSpeaker
@@ -17,6 +16,7 @@ from scripts.world import World
 from scripts.worlds import EVALUATION_BATCH
 from vln.episodes import Episode
 from vln.metrics import THRESHOLD
+from vln.observation import PRIVILEGED
 from vln.probing.predicates import (
     Predicates,
     action_kind,
@@ -68,7 +68,7 @@ def spread_over(episodes: Sequence[Episode], count: int) -> list[Episode]:
 
 def hear_navigator(trained: Trained, split: str, seed: int) -> tuple[list[Heard], list[Trajectory]]:
     """What the instruction encoder and the core of a navigator say in a split, and what it does there."""
-    world, navigator = trained.world, trained.agent.navigator
+    world, navigator = trained.world, trained.agent.policy
     sees = notice if not isinstance(world, GraphWorld) and world.config.ablate != "vision" else None
     agent = ListeningAgent(navigator, world.vocabulary, sees)
     env = world.environment(
@@ -78,7 +78,7 @@ def hear_navigator(trained: Trained, split: str, seed: int) -> tuple[list[Heard]
     return [_over_words(agent, navigator, world, lived), _over_steps(agent, navigator, world, lived)], lived
 
 
-def _over_words(agent: ListeningAgent, navigator: Navigator, world: World, lived: Sequence[Trajectory]) -> Heard:
+def _over_words(agent: ListeningAgent, navigator: nn.Module, world: World, lived: Sequence[Trajectory]) -> Heard:
     spelled = world.vocabulary.unit == "character"
     single = () if spelled else frequent_words([each.words for each in lived], SINGLE)
     rows = [word_predicates(each.words, spelled, single) for each in lived]
@@ -86,7 +86,7 @@ def _over_words(agent: ListeningAgent, navigator: Navigator, world: World, lived
     return _heard("instruction encoder", navigator, agent.over_words(), rows, words, lived)
 
 
-def _over_steps(agent: ListeningAgent, navigator: Navigator, world: World, lived: Sequence[Trajectory]) -> Heard:
+def _over_steps(agent: ListeningAgent, navigator: nn.Module, world: World, lived: Sequence[Trajectory]) -> Heard:
     said_by = agent.over_steps([len(each.steps) for each in lived])
     noticed = {name: values for name, values in said_by.items() if name not in layers_of(navigator)}
     places = Surroundings(world)
@@ -99,7 +99,7 @@ def _over_steps(agent: ListeningAgent, navigator: Navigator, world: World, lived
 
 def _heard(
     part: str,
-    network: Navigator | Speaker,
+    network: nn.Module,
     said_by: Mapping[str, Sequence[np.ndarray]],
     rows: Sequence[Predicates],
     shown: tuple[tuple[str, ...], ...],
@@ -196,9 +196,10 @@ def notice(observation: Mapping[str, Any]) -> dict[str, np.ndarray]:
     depth = np.asarray(observation["depth"])[..., 0]
     middle = slice(depth.shape[1] * 3 // 8, depth.shape[1] * 5 // 8)
     found = {"metres to what is ahead": np.median(depth[:, middle, middle], (1, 2))}
-    if "target" in observation:
-        found |= _goal_seen(np.asarray(observation["target"]) > 0)
-        category = np.asarray(observation["category"])
+    labels = observation.get(PRIVILEGED, {})
+    if "target" in labels:
+        found |= _goal_seen(np.asarray(labels["target"]) > 0)
+        category = np.asarray(labels["category"])
         shown = {name: (category == number).mean((1, 2)) for number, name in enumerate(CATEGORIES) if number}
         found |= {f"a {name} in sight": share > VISIBLE for name, share in shown.items()}
     return {name: np.asarray(values, np.float32) for name, values in found.items()}

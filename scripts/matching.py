@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from agents.config import TrainConfig
+from agents.config import LossConfig, TrainConfig
+from agents.registry import LEARNERS
 from agents.speaking.speaker import Speaker
 from scripts.speaker_world import open_speaker
 from scripts.world import World
@@ -30,19 +31,24 @@ def open_critic(run: Path | None, world: World, data: Path | None, device: str) 
     if run is None:
         raise InputError(wants[0], "a matching critic is needed", "pass --critic with the run of a speaker")
     if not wants:
-        fix = "leave it out, or set --reinforcement.loss.intrinsic or --exploration.iterations"
+        fix = "leave it out, or set --reinforcement.loss.intrinsic, or add a phase of self_imitation"
         raise InputError("--critic", "no phase asks anything of it", fix)
     found = open_speaker(run, tuple(world.splits), data, device=device, vocabulary=world.vocabulary)
-    if world.config.exploration.iterations:
-        check_unheard(run, found.world.world.splits["train"], world.splits[world.config.sil.split])
+    for split in world.config.explored_splits:
+        check_unheard(run, found.world.world.splits["train"], world.splits[split])
     return found.speaker
 
 
 def wanted_by(config: TrainConfig) -> list[str]:
     """The flags that ask for a critic."""
-    phases = [name for name in ("imitation", "reinforcement") if getattr(config, name).loss.intrinsic]
-    explores = ["--exploration.iterations"] if config.exploration.iterations else []
-    return [f"--{name}.loss.intrinsic" for name in phases] + explores
+    wants = []
+    for name, phase in config.phases.items():
+        flag = f"--{name.replace('_', '-')}"
+        if phase.iterations and LEARNERS.find(phase.learner).needs_critic:
+            wants.append(f"{flag}.iterations")
+        elif isinstance(loss := getattr(phase, "loss", None), LossConfig) and loss.intrinsic:
+            wants.append(f"{flag}.loss.intrinsic")
+    return wants
 
 
 def check_unheard(run: Path, learnt: Sequence[Episode], explored: Sequence[Episode]) -> None:
@@ -55,4 +61,4 @@ def check_unheard(run: Path, learnt: Sequence[Episode], explored: Sequence[Episo
     if heard:
         some = ", ".join(sorted(heard)[:3])
         problem = f"has learnt from {len(heard)} of the episodes that are to be explored, among them {some}"
-        raise InputError(run, problem, "explore a split that it was not trained on, see --sil.split")
+        raise InputError(run, problem, "explore a split that it was not trained on, see --self-imitation.split")

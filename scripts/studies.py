@@ -12,7 +12,7 @@ from agents.config import TrainConfig, from_json
 from agents.training.checkpoint import Checkpoint, load_checkpoint
 from agents.training.log import read_metrics
 from agents.training.runs import train_once
-from agents.training.trainer import LATEST, STAGES
+from agents.training.trainer import LATEST
 from scripts import train
 from scripts.evaluate import lives, open_run
 from vln.errors import InputError
@@ -76,9 +76,11 @@ def shorter(config: TrainConfig, scale: float) -> TrainConfig:
     def part(settings: Any, *names: str) -> Any:
         return replace(settings, **{name: math.ceil(getattr(settings, name) * scale) for name in names})
 
-    phases = {name: part(getattr(config, name), "iterations") for name in STAGES}
-    data_sets = {name: part(getattr(config, name), "rounds", "episodes") for name in ("dagger", "sil")}
-    return replace(part(config, "evaluate_every"), **phases, **data_sets)
+    phases = {
+        name: part(phase, *({"iterations", "rounds", "episodes"} & vars(phase).keys()))
+        for name, phase in config.phases.items()
+    }
+    return replace(part(config, "evaluate_every"), phases=phases)
 
 
 def measured(run: Path, split: str, data: Path | None) -> dict[str, Any]:

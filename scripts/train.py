@@ -5,7 +5,9 @@ python scripts/train.py --out runs/navigator --resume                        # g
 python scripts/train.py r2r-navigator --out runs/gru --navigator.cell gru --navigator.layers 2
 python scripts/train.py r2r-navigator --out runs/deaf --ablate language
 python scripts/train.py r2r-navigator --out runs/a2c --start-from runs/base/best.safetensors --imitation.iterations 0
-python scripts/train.py houses --out runs/houses --workers 2                 # two processes learn as one
+python scripts/train.py r2r-navigator --phase tuning=ppo --tuning.iterations 500 --out runs/tuned
+python scripts/train.py r2r-navigator --import my_learners --phase imitation=my_learner --out runs/mine
+python scripts/train.py houses --out runs/houses --workers 2                 # two processes
 torchrun --nproc-per-node 2 scripts/train.py houses --out runs/houses        # the same, e.g. on several GPUs
 """
 
@@ -18,18 +20,17 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import torch
 import tyro
 
 from agents.config import CaptionConfig, TrainConfig, check_config
 from agents.evaluation import rollout
-from agents.learners.sampler import EpisodeSampler
-from agents.learners.self_imitation import Exploration, instructions
-from agents.policies.acting import NavigatorAgent
-from agents.policies.navigator import Navigator
+from agents.policies.acting import PolicyAgent
 from agents.presets import PRESETS
 from agents.speaking.critic import MatchingCritic
 from agents.speaking.speaker import Speaker
+from agents.training.build import build_trainer
 from agents.training.checkpoint import check_fingerprint, load_checkpoint
 from agents.training.devices import usable_device, use_threads
 from agents.training.distributed import SINGLE, Workers, check_workers, is_main_here, launch, workers_wanted
@@ -48,6 +49,7 @@ from vln.episodes import check_episodes, load_episodes
 from vln.errors import InputError
 from vln.files import writable_folder, write_text
 from vln.metrics import mean_scores
+from vln.registry import import_module
 
 SPLITS = ("val_seen", "val_unseen")
 
@@ -71,6 +73,7 @@ class Arguments:
         workers: Processes that divide each batch among them and learn as one. Gradients are those of the whole batch up
             to rounding; chance is each worker's own, and logged numbers are means over workers.
         preset: The preset's name.
+        imports: Modules that were imported first, with `--import MODULE`, to register learners of one's own.
     """
 
     config: Annotated[TrainConfig, tyro.conf.arg(name="")]
@@ -86,19 +89,22 @@ class Arguments:
     threads: int = 0
     workers: int = 1
     preset: tyro.conf.Suppress[str | None] = None
+    imports: tyro.conf.Suppress[tuple[str, ...]] = ()
 
 
 def main(arguments: Arguments) -> None:
     """Train, with as many workers as there are to be."""
-    check_config(arguments.config)
     workers = workers_wanted(arguments.workers)
     check_workers(arguments.config, workers)
+    check_config(arguments.config, workers)
     with run_folder(arguments.out, arguments.resume, is_main_here()):
         launch(partial(train, arguments), workers)
 
 
 def train(arguments: Arguments, workers: Workers) -> None:
-    """Train, as a worker of a workers."""
+    """Train, as one of the workers."""
+    for module in arguments.imports:
+        import_module(module, "--import")
     device, folder = usable_device(workers.device(arguments.device)), arguments.out
     use_threads(arguments.threads, workers.count)
     use_interpreter(arguments.habitat_python)
@@ -109,7 +115,7 @@ def train(arguments: Arguments, workers: Workers) -> None:
         world = augmented(world, arguments.augment)
         check_splits(world, workers.is_main)
         critic = open_critic(arguments.critic, world, arguments.data, device)
-    trainer = build_trainer(world, folder, device, splits(arguments.config)[1:], critic, workers)
+    trainer = trainer_of(world, folder, device, splits(arguments.config)[1:], critic, workers)
     if arguments.resume:
         trainer.resume(load_checkpoint(folder / LATEST))
     elif arguments.start_from:
@@ -125,7 +131,7 @@ def train(arguments: Arguments, workers: Workers) -> None:
 
 def splits(config: TrainConfig | CaptionConfig) -> tuple[str, ...]:
     """The splits a run needs, training first."""
-    explored = [config.sil.split] if isinstance(config, TrainConfig) and config.exploration.iterations else []
+    explored = config.explored_splits if isinstance(config, TrainConfig) else ()
     return tuple(dict.fromkeys(["train", *SPLITS, *(["dev"] if config.select == "dev" else []), *explored]))
 
 
@@ -140,7 +146,8 @@ def check_splits(world: World, is_main: bool = True) -> None:
         InputError: If there are no goals to learn from or to select by, or an episode does not fit its scene.
     """
     config = world.config
-    needed = [("'train'", "train"), *([] if config.exploration.iterations else [("--select", str(config.select))])]
+    selecting = [] if config.select == "latest" else [("--select", str(config.select))]
+    needed = [("'train'", "train"), *selecting]
     for source, split in needed:
         if world.splits[split][0].withheld:
             raise InputError(source, f"the goals of split '{split}' are withheld", "use a split whose goals are public")
@@ -176,7 +183,7 @@ def augmented(world: World, files: Sequence[Path]) -> World:
     return world
 
 
-def build_trainer(
+def trainer_of(
     world: World,
     folder: Path,
     device: str,
@@ -187,45 +194,22 @@ def build_trainer(
     """A trainer at iteration 0, which evaluates on those of the splits `evaluated` whose goals are known."""
     config = world.config
     evaluated = [split for split in evaluated if workers.is_main and not world.splits[split][0].withheld]
-    navigator = world.navigator().to(device)
-    agent = NavigatorAgent(navigator, world.vocabulary)
+    policy = world.navigator().to(device)
+    agent = PolicyAgent(policy, world.vocabulary)
     environments = {split: world.environment(split, EVALUATION_BATCH, record=True) for split in evaluated}
     log = Log(folder) if workers.is_main else Silence()
 
     def evaluate() -> Scores:
         return {split: score(world, split, agent, env, log) for split, env in environments.items()}
 
-    matching = MatchingCritic(critic, navigator.low_level_actions) if critic else None
-    workers.reseed_per_rank(config.seed)
-    return Trainer(
-        config,
-        navigator,
-        world.environment("train", config.batch_size // workers.count, device=device),
-        EpisodeSampler(world.lengths("train"), config.batch_size, config.seed, workers.rows),
-        evaluate,
-        log,
-        folder,
-        world.fingerprint,
-        matching,
-        build_exploration(world, navigator, matching, folder, device, workers),
-        workers,
-    )
+    def make_env(split: str, num_envs: int, withheld: bool) -> tuple[NavigationVectorEnv, np.ndarray]:
+        return world.environment(split, num_envs, device=device, withheld=withheld), world.lengths(split)
+
+    matching = MatchingCritic(critic) if critic else None
+    return build_trainer(config, policy, make_env, evaluate, log, folder, world.fingerprint, matching, workers)
 
 
-def build_exploration(
-    world: World, navigator: Navigator, critic: MatchingCritic | None, folder: Path, device: str, workers: Workers
-) -> Exploration | None:
-    """The exploration that a configuration asks for, of episodes of which nothing is known but where they start."""
-    config = world.config
-    if not config.exploration.iterations or critic is None:
-        return None
-    split = config.sil.split
-    env = world.environment(split, config.batch_size // workers.count, device=device, withheld=True)
-    sampler = EpisodeSampler(world.lengths(split), instructions(config), config.seed, workers.rows)
-    return Exploration(config, navigator, env, sampler, critic, folder / "explored", workers)
-
-
-def score(world: World, split: str, agent: NavigatorAgent, env: NavigationVectorEnv, log: Log) -> dict[str, float]:
+def score(world: World, split: str, agent: PolicyAgent, env: NavigationVectorEnv, log: Log) -> dict[str, float]:
     """Mean metrics of an agent on a split."""
     with log.evaluating(split, len(env.episodes)) as advance:
         return mean_scores(world.scores(split, rollout(agent, env, advance=advance)))

@@ -3,7 +3,8 @@
 import torch
 from small_house import small_episodes
 
-from agents.config import CameraConfig, LanguageConfig, NavigatorConfig, PhaseConfig, TrainConfig
+from agents.config import CameraConfig, LanguageConfig, NavigatorConfig, TrainConfig
+from agents.learners.label_pretraining import LabelPretrainingConfig
 from agents.policies.factory import build_camera_navigator
 from envs.continuous import ACTIONS
 from envs.continuous.scenes import COLOUR_NAMES
@@ -13,7 +14,7 @@ from vln.language import Vocabulary
 EPISODES = small_episodes("one", 8)
 VOCABULARY = Vocabulary.build(["go to the red sofa near the wall on the floor"], 1)
 LABELS = {"category": len(CATEGORIES), "colour": len(COLOUR_NAMES)}
-PHASE = PhaseConfig(1, 5e-3, 0.5, method="naming")
+PHASE = LabelPretrainingConfig(iterations=1, learning_rate=5e-3)
 CONFIG = TrainConfig(
     language=LanguageConfig(min_count=1, word_vectors=False, embedding=16, hidden=8),
     navigator=NavigatorConfig(

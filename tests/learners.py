@@ -10,12 +10,17 @@ from agents.config import (
     CaptionConfig,
     HousesConfig,
     LanguageConfig,
+    LossConfig,
     NavigatorConfig,
     PhaseConfig,
     SpeakerConfig,
     TextConfig,
     TrainConfig,
 )
+from agents.learners.dagger import DaggerConfig
+from agents.learners.episode_learning import A2CConfig, EpisodeConfig
+from agents.learners.ppo import PpoConfig
+from agents.learners.self_imitation import SelfImitationConfig
 from agents.policies.navigator import Navigator
 from scripts.graph_world import GraphWorld
 from scripts.speaker_world import SpeakerWorld
@@ -35,14 +40,40 @@ SMALL_HOUSES = TrainConfig(
 )
 
 
+def episodes(iterations: int, rate: float, expert_fraction: float, loss: LossConfig | None = None, **settings: Any):
+    """Student forcing, or with a policy term A2C."""
+    kind = A2CConfig if loss and loss.policy else EpisodeConfig
+    given = {"iterations": iterations, "learning_rate": rate, "expert_fraction": expert_fraction, **settings}
+    return kind(**given, loss=loss or LossConfig())
+
+
+def dagger(iterations: int, rate: float, loss: LossConfig | None = None, **settings: Any) -> DaggerConfig:
+    """DAgger."""
+    return DaggerConfig(iterations=iterations, learning_rate=rate, loss=loss or LossConfig(), **settings)
+
+
+def ppo(iterations: int, rate: float, loss: LossConfig, **settings: Any) -> PpoConfig:
+    """PPO."""
+    return PpoConfig(iterations=iterations, learning_rate=rate, loss=loss, **settings)
+
+
+def exploring(iterations: int, rate: float, **settings: Any) -> SelfImitationConfig:
+    """Self-imitation."""
+    return SelfImitationConfig(iterations=iterations, learning_rate=rate, **settings)
+
+
+PHASES: dict[str, PhaseConfig] = {"imitation": episodes(6, 1e-2, 0.5), "reinforcement": A2CConfig()}
+
+
 def small_config(**changes: Any) -> TrainConfig:
-    """A configuration of a small agent without dropout, with some of its fields changed."""
+    """A configuration of a small agent without dropout, with some of its fields or phases changed."""
+    changed = {name: changes.pop(name) for name in (*PHASES, "self_imitation") if name in changes}
     fields = {
+        "phases": {**PHASES, **changed},
         "language": SMALL_LANGUAGE,
         "navigator": SMALL_NAVIGATOR,
         "max_steps": 8,
         "batch_size": 8,
-        "imitation": PhaseConfig(6, 1e-2, 0.5),
         "average": 0.9,
         "reward": RewardConfig("metres", progress_weight=1.0, success=2.0, failure=-2.0),
     }

@@ -4,9 +4,11 @@ import torch
 from torch import Tensor
 
 from agents.config import CameraConfig, LanguageConfig, NavigatorConfig
-from agents.policies.navigator import Navigator, Observation
+from agents.policies.navigator import Navigator
+from agents.policies.state import Observation
 from agents.policies.vision import BlindImages, ImageViews
 from vln.language import Vocabulary
+from vln.observation import PRIVILEGED
 
 SIZE, NEAR = 32, 1.5
 COLOURS = {"red": (200, 40, 40), "green": (40, 160, 60), "blue": (50, 70, 200), "yellow": (230, 210, 60)}
@@ -60,5 +62,5 @@ def glances(count: int, seed: int, deaf: bool = False) -> tuple[Observation, Ten
     sentences = ["" if deaf else f"go to the {colour} box" for colour in colours]
     tokens = torch.from_numpy(VOCABULARY.encode_batch(sentences, LANGUAGE.max_length)[0])
     target = (category == 1 + shown[rows, named].to(torch.uint8)[:, None, None]).to(torch.uint8)
-    images = {"rgb": rgb, "depth": depth, "category": category, "target": target}
-    return {**images, "instruction": tokens}, expert
+    labels = {"category": category, "target": target}
+    return {"rgb": rgb, "depth": depth, "instruction": tokens, PRIVILEGED: labels}, expert

@@ -29,18 +29,16 @@ def test_rows_come_after_those_they_start_from(dataset):
 def test_each_row_differs_in_what_it_is_called_by():
     rows = rcm_rows("r2r")
     whole = rows["RCM"].config
-    assert whole.reinforcement.loss.intrinsic
+    assert whole.phases["reinforcement"].loss.intrinsic
     assert whole.reward.success
     assert whole.navigator.cross_modal
-    assert not rows["RCM - intrinsic"].config.reinforcement.loss.intrinsic
+    assert not rows["RCM - intrinsic"].config.phases["reinforcement"].loss.intrinsic
     extrinsic = rows["RCM - extrinsic"].config.reward
     assert (extrinsic.progress_weight, extrinsic.success, extrinsic.failure) == (0, 0, 0)
     assert not rows["RCM - cross-modal"].config.navigator.cross_modal
-    assert {row.config.sil.split for row in rows.values() if row.config.exploration.iterations} == {
-        *("val_seen", "val_unseen"),
-    }
+    assert {split for row in rows.values() for split in row.config.explored_splits} == {"val_seen", "val_unseen"}
     updates = {
-        sum(getattr(rows[name].config, phase).iterations for phase in ("imitation", "reinforcement"))
+        sum(phase.iterations for phase in rows[name].config.phases.values())
         for name in ("supervised only", "RCM - intrinsic", "RCM - extrinsic", "RCM")
     }
     assert len(updates) == 1
@@ -66,8 +64,8 @@ def test_means_leave_out_ends_from_which_no_way_leads_to_the_goal():
 
 def test_shorter_runs_keep_at_least_one_update():
     config = shorter(rcm_rows("r2r")["RCM"].config, 1e-9)
-    assert config.reinforcement.iterations == config.evaluate_every == 1
-    assert config.imitation.iterations == 0
+    assert config.phases["reinforcement"].iterations == config.evaluate_every == 1
+    assert config.phases["imitation"].iterations == 0
 
 
 def test_table_and_curves_through_the_command_line(small_data, tmp_path):

@@ -15,7 +15,7 @@ from learners import (
 
 from agents.config import LanguageConfig, NavigatorConfig
 from agents.evaluation import rollout
-from agents.policies.acting import NavigatorAgent
+from agents.policies.acting import PolicyAgent
 from agents.policies.language import InstructionEncoder
 from agents.policies.recurrent import RECURRENT, RecurrentCore
 from agents.probing.activations import ListeningAgent, RetracingAgent, heard, held, layers_of, parse_cell, said
@@ -127,7 +127,7 @@ def test_what_is_heard_over_steps_is_of_the_right_episode(world):
 def test_an_agent_retraces_its_steps_whatever_it_prefers(world):
     navigator = fresh_navigator(world)
     env = world.environment("val_seen", 7, record=True)
-    lived = rollout(NavigatorAgent(navigator, world.vocabulary), env)
+    lived = rollout(PolicyAgent(navigator, world.vocabulary), env)
     actions = [[step.action for step in each.steps] for each in lived]
     again = RetracingAgent(navigator, world.vocabulary, actions)
     with held(layers_of(navigator), {("core.1", number): 1.0 for number in range(16)}):

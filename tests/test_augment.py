@@ -88,7 +88,7 @@ def test_altered_environments_reach_the_speaker_and_the_navigator(small_data, tm
     assert observation["environment"].tolist() == [REAL, episodes[-1].environment] * 2
     assert env.observation_space["environment"].contains(observation["environment"].numpy())
     navigator = fresh_navigator(world)
-    scales = navigator.begin(observation["instruction"], observation["environment"])[1].glance.scales
+    scales = navigator.initial_state(observation).cache.scales
     assert torch.equal(scales[1], scales[3])
     assert not torch.equal(scales[0], scales[2])
     seen = world.environment("val_seen", 4).reset(options={"episode_index": [0] * 4})[0]
@@ -104,10 +104,11 @@ def test_learning_in_altered_environments_goes_through_all_that_learns(small_dat
     everyone = torch.ones(4)
     recording = record(env, np.arange(4), Expert(), everyone)
     lived = collect(navigator, env, np.arange(4), everyone < 1)
-    for predictions, where in chunks(navigator, recording, 0):
-        torch.testing.assert_close(predictions.log_prob, lived.log_prob.flatten()[where])
+    for predictions, where in chunks(navigator, recording, torch.zeros_like(recording.reward), 0):
+        torch.testing.assert_close(predictions.log_prob, lived.predictions.log_prob.flatten()[where])
     real = hiding_world(small_data).environment("train", 4)
-    assert not torch.equal(collect(navigator, real, np.arange(4), everyone < 1).log_prob, lived.log_prob)
+    others = collect(navigator, real, np.arange(4), everyone < 1)
+    assert not torch.equal(others.predictions.log_prob, lived.predictions.log_prob)
 
 
 @pytest.mark.parametrize("number", [-2, 1.5, True, "one", 2**31])

@@ -5,10 +5,11 @@ from dataclasses import replace
 
 import pytest
 import torch
+from learners import episodes, small_config
 from safetensors.torch import save_file
 from torch import nn
 
-from agents.config import LossConfig, PhaseConfig, TrainConfig, check_config, from_json
+from agents.config import LossConfig, TrainConfig, check_config, from_json
 from agents.presets import PRESETS
 from agents.training.checkpoint import (
     FORMAT,
@@ -201,11 +202,16 @@ def test_presets_are_sound_and_come_back_from_json(preset):
 
 
 def test_an_unknown_or_missing_field_is_named_by_its_path():
-    values = as_json(TrainConfig())
-    values["imitation"]["loss"]["speed"] = 1
-    with pytest.raises(
-        InputError, match=r"c: configuration field 'imitation\.loss\.speed' is unknown; use the version"
-    ):
+    values = as_json(small_config())
+    values["phases"]["imitation"]["loss"]["speed"] = 1
+    problem = r"c: configuration field 'phases\.imitation\.loss\.speed' is unknown; use the version"
+    with pytest.raises(InputError, match=problem):
+        from_json(TrainConfig, values, "c")
+    values["phases"]["imitation"] = {"iterations": 3}
+    with pytest.raises(InputError, match=r"configuration field 'phases\.imitation\.learner' is missing"):
+        from_json(TrainConfig, values, "c")
+    values["phases"]["imitation"] = {"learner": "dager"}
+    with pytest.raises(InputError, match=r"learner: 'dager' is not known.*did you mean 'dagger'"):
         from_json(TrainConfig, values, "c")
     values = as_json(TrainConfig())
     del values["language"]["cell"]
@@ -223,14 +229,18 @@ def test_an_unknown_or_missing_field_is_named_by_its_path():
         ({"seed": -1}, "--seed: -1 is out of range; give a whole number of at least 0"),
         ({"average": 1.5}, "--average: 1.5 is out of range; give a share from 0 to 1"),
         ({"gradient_clip": float("nan")}, "--gradient-clip: nan is out of range; give a finite number of at least 0"),
-        ({"imitation": PhaseConfig(5, -1.0, 0.5)}, "--imitation.learning-rate: -1.0 is out of range; .* at least 0"),
+        ({"imitation": episodes(5, -1.0, 0.5)}, "--imitation.learning-rate: -1.0 is out of range; .* at least 0"),
         (
-            {"imitation": PhaseConfig(5, 1.0, 2.0)},
-            "--imitation.teacher-share: 2.0 is out of range; .* share from 0 to 1",
+            {"imitation": episodes(5, 1.0, 2.0)},
+            "--imitation.expert-fraction: 2.0 is out of range; .* share from 0 to 1",
         ),
         (
-            {"imitation": PhaseConfig(5, 1.0, 0.5, LossConfig(value=float("inf")))},
+            {"imitation": episodes(5, 1.0, 0.5, LossConfig(value=float("inf")))},
             "--imitation.loss.value: inf is out of range; give a finite number of at least 0",
+        ),
+        (
+            {"imitation": episodes(5, 1.0, 0.5, LossConfig(auxiliary={"progress": -1.0}))},
+            "--imitation.loss.auxiliary.progress: -1.0 is out of range",
         ),
         (
             {"navigator": replace(TrainConfig().navigator, dropout=1.0)},
@@ -244,16 +254,19 @@ def test_an_unknown_or_missing_field_is_named_by_its_path():
 )
 def test_a_number_out_of_range_is_named_by_its_flag(changed, message):
     with pytest.raises(InputError, match=message):
-        check_config(replace(TrainConfig(), **changed))
+        check_config(small_config(**changed))
 
 
 def test_files_older_than_a_field_have_its_default():
-    values = as_json(TrainConfig())
-    del values["dagger"], values["ppo"], values["imitation"]["method"], values["reinforcement"]["loss"]["inflection"]
-    assert from_json(TrainConfig, values, "c") == TrainConfig()
-    values = as_json(TrainConfig())
-    del values["ppo"]["frozen_eyes"]
-    assert from_json(TrainConfig, values, "c") == TrainConfig()
+    values = as_json(small_config())
+    del values["world"], values["navigator"]["camera"]["precision"]
+    assert from_json(TrainConfig, values, "c") == small_config()
+
+
+def test_a_checkpoint_of_an_older_format_says_what_reads_it(tmp_path):
+    save_file({"model.a": torch.zeros(1)}, tmp_path / "old.safetensors", {"format": "vln-checkpoint-1", "state": "{}"})
+    with pytest.raises(InputError, match=r"old.safetensors: is of the older format 'vln-checkpoint-1'; .*7960839"):
+        load_checkpoint(tmp_path / "old.safetensors")
 
 
 def test_a_run_without_a_best_checkpoint_has_its_latest(tmp_path):

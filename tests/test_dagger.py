@@ -8,10 +8,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from learners import SMALL_NAVIGATOR, small_config, small_world
+from learners import SMALL_NAVIGATOR, dagger, small_config, small_world
 from trainers import before_update, fresh, press_ctrl_c, same_weights
 
-from agents.config import DaggerConfig, LossConfig, PhaseConfig
+from agents.config import LossConfig
 from agents.learners.dagger import Aggregate, Shard, round_starts
 from agents.training import log
 from agents.training.checkpoint import load_checkpoint
@@ -24,8 +24,7 @@ CONFIG = small_config(
     actions="low-level",
     max_steps=20,
     navigator=replace(SMALL_NAVIGATOR, dropout=0.3, feature_dropout=0.3),
-    imitation=PhaseConfig(6, 1e-2, 1.0, LossConfig(student=1.0, inflection=3.2), method="dagger", truncate=7),
-    dagger=DaggerConfig(rounds=3, episodes=16, expert_decay=0.5),
+    imitation=dagger(6, 1e-2, LossConfig(inflection=3.2), truncate=7, rounds=3, episodes=16, expert_decay=0.5),
     evaluate_every=4,
 )
 
@@ -123,8 +122,8 @@ def test_rounds_start_in_order_and_within_the_phase(iterations, rounds):
 def gathered(trainer: Trainer, updates: int = 0) -> Trainer:
     """After some updates, and what has to be gathered for the next one."""
     for _ in range(updates + 1):
-        while trainer.batches_to_gather():
-            trainer.gather()
+        while trainer.learner.missing():
+            trainer.collect()
         if trainer.iteration < updates:
             trainer.update()
     return trainer
@@ -132,18 +131,18 @@ def gathered(trainer: Trainer, updates: int = 0) -> Trainer:
 
 def test_the_experts_share_falls_from_round_to_round(world, tmp_path):
     trainer = gathered(fresh(world, tmp_path), 3)
-    by_expert = [np.mean(each.actions == each.expert) for each in trainer.dagger.data.shards]
+    by_expert = [np.mean(each.actions == each.expert) for each in trainer.learner.data.shards]
     assert len(by_expert) == 6
     assert by_expert[:2] == [1.0, 1.0]
     assert 1 > np.mean(by_expert[2:4]) > np.mean(by_expert[4:])
-    whom = np.concatenate([each.episodes for each in trainer.dagger.data.shards])
+    whom = np.concatenate([each.episodes for each in trainer.learner.data.shards])
     assert len(set(whom.tolist())) > 40
 
 
 def test_what_is_recalled_is_what_was_lived(world, tmp_path):
     trainer = gathered(fresh(world, tmp_path), 3)
-    data = trainer.dagger.data
-    found = trainer.dagger.recall(3)
+    data = trainer.learner.data
+    found = trainer.learner.replay()
     lengths = found.mask.sum(0).long()
     known = {
         (int(episode), *actions.tolist()): expert.tolist()
@@ -163,7 +162,7 @@ def test_what_is_recalled_is_what_was_lived(world, tmp_path):
 
 def test_a_world_that_has_changed_is_an_error(world, tmp_path):
     trainer = gathered(fresh(world, tmp_path))
-    trainer.env.max_steps = 2
+    trainer.learner.env.max_steps = 2
     with pytest.raises(InputError, match="dagger: its episodes do not end as they did when they were added; start the"):
         trainer.update()
 
@@ -172,8 +171,7 @@ def test_imitation_learns_from_the_data_set(small_data, tmp_path):
     config = replace(
         CONFIG,
         navigator=replace(SMALL_NAVIGATOR, hidden=32, view=16),
-        imitation=PhaseConfig(60, 1e-2, 1.0, LossConfig(student=1.0), method="dagger"),
-        dagger=DaggerConfig(rounds=2, episodes=8),
+        phases={"imitation": dagger(60, 1e-2, rounds=2, episodes=8)},
     )
     whole = small_world(small_data, config, ("train",))
     few = replace(whole, splits={"train": whole.splits["train"][: 6 * 8 : 6]})
@@ -201,14 +199,14 @@ def uninterrupted(world, tmp_path_factory) -> Path:
 
 def before_gathering(trainer: Trainer, number: int, act) -> None:
     """Do something at the start of the gathering of a batch, counted from 1."""
-    gather = trainer.gather
+    gather = trainer.collect
 
     def interrupted() -> None:
-        if len(trainer.dagger.data.shards) == number - 1:
+        if len(trainer.learner.data.shards) == number - 1:
             act()
         gather()
 
-    trainer.gather = interrupted
+    trainer.collect = interrupted
 
 
 def same_data(one: Path, other: Path) -> None:
@@ -249,5 +247,5 @@ def test_a_killed_run_has_what_was_gathered_before_its_last_evaluation(world, tm
         trainer.train()
     checkpoint = load_checkpoint(tmp_path / LATEST)
     assert checkpoint.state["iteration"] == 2
-    assert checkpoint.state["gathered"] == 4
+    assert int(checkpoint.part("learner")["added"]) == 4
     assert len(list((tmp_path / "dagger").iterdir())) == 5

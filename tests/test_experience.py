@@ -11,9 +11,11 @@ from torch import Tensor
 from agents.config import LossConfig
 from agents.learners import recording as module
 from agents.learners.experience import Experience, collect
+from agents.learners.losses import progress_target
 from agents.learners.objective import objective
 from agents.learners.recording import Predictions, Steps
 from agents.policies.navigator import Navigator
+from agents.policies.state import with_privileged
 from scripts.world import World
 
 ACTIONS = ("panoramic", "low-level")
@@ -21,6 +23,7 @@ BATCH, MAX_STEPS = 8, 24
 EPISODES = np.array([3, 17, 40, 41, 66, 80, 101, 118])
 EVERYONE, NOBODY = torch.ones(BATCH, dtype=torch.bool), torch.zeros(BATCH, dtype=torch.bool)
 HALF = torch.arange(BATCH) % 2 == 0
+NOTHING = {"progress": 0.0, "labels": 0.0}
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +57,7 @@ def test_the_teacher_walks_the_shortest_path_and_stops_at_the_goal(worlds, actio
     assert not found.distance[last, torch.arange(BATCH)].any()
     starts = found.distance[0]
     torch.testing.assert_close(found.reward.sum(0), starts + worlds[actions].config.reward.success)
-    assert torch.equal(found.log_prob, found.expert_log_prob)
+    assert torch.equal(found.predictions.log_prob, found.predictions.expert_log_prob)
     shortest = []
     for episode in (worlds[actions].splits["train"][index] for index in EPISODES):
         graph = worlds[actions].graphs[episode.scan]
@@ -78,7 +81,7 @@ def test_teacher_and_student_live_side_by_side(worlds):
     for name in ("mask", "reward", "distance"):
         torch.testing.assert_close(getattr(mixed, name)[:steps, ~HALF], getattr(taught, name)[:, ~HALF])
     assert mixed.success[~HALF].all()
-    acted = (mixed.log_prob != mixed.expert_log_prob) & (mixed.mask > 0)
+    acted = (mixed.predictions.log_prob != mixed.predictions.expert_log_prob) & (mixed.mask > 0)
     assert acted[:, HALF].any()
     assert not acted[:, ~HALF].any()
 
@@ -93,23 +96,25 @@ def test_what_is_noted_equals_living_it_again(worlds, actions):
     found, taken = live(world, HALF, navigator)
     env = world.environment("train", BATCH)
     observation, infos = env.reset(options={"episode_index": EPISODES})
-    instruction, state = navigator.begin(observation["instruction"])
-    alive = torch.ones(BATCH, dtype=torch.bool)
+    state = navigator.initial_state(observation)
+    alive, start = torch.ones(BATCH, dtype=torch.bool), infos["distance"]
     for step, chosen in enumerate(taken):
-        output = navigator(instruction, observation, state)
+        progress = progress_target(start, infos["distance"])
+        output = navigator.step(with_privileged(observation, progress=progress), state)
         policy = torch.distributions.Categorical(logits=output.logits)
         again = {
             "log_prob": policy.log_prob(chosen),
             "expert_log_prob": policy.log_prob(infos["expert"]),
             "entropy": torch.stack([torch.special.entr(row).sum() for row in policy.probs]),
             "value": output.value,
-            "progress": output.progress,
-            "distance": infos["distance"],
         }
         assert torch.equal(found.mask[step] > 0, alive)
         for name, value in again.items():
-            torch.testing.assert_close(getattr(found, name)[step][alive], value[alive])
-        state = navigator.chose(output, chosen)
+            torch.testing.assert_close(getattr(found.predictions, name)[step][alive], value[alive])
+        here, there = found.predictions.auxiliary["progress"][step], output.auxiliary["progress"]
+        torch.testing.assert_close(here[alive], there[alive])
+        torch.testing.assert_close(found.distance[step][alive], infos["distance"][alive])
+        state = navigator.after(output.state, chosen)
         observation, reward, terminated, truncated, infos = env.step(chosen)
         torch.testing.assert_close(found.reward[step], reward)
         alive = alive & ~(terminated | truncated)
@@ -122,12 +127,12 @@ def test_the_student_samples_from_its_policy(worlds):
     env = replace(world, config=replace(world.config, max_steps=1)).environment("train", count)
     navigator, episodes = fresh_navigator(world).eval(), np.full(count, EPISODES[0])
     observation, _ = env.reset(options={"episode_index": episodes})
-    instruction, state = navigator.begin(observation["instruction"])
-    policy = navigator(instruction, observation, state).logits[0].softmax(-1)
+    state = navigator.initial_state(observation)
+    policy = navigator.step(observation, state).logits[0].softmax(-1)
     torch.manual_seed(0)
     found = collect(navigator, env, episodes, torch.ones(count, dtype=torch.bool))
     for probability in policy[policy > 0]:
-        share = (found.log_prob[0].exp() - probability).abs().lt(1e-6).float().mean()
+        share = (found.predictions.log_prob[0].exp() - probability).abs().lt(1e-6).float().mean()
         assert abs(share - probability) < 4 * (0.25 / count) ** 0.5  # four standard errors
 
 
@@ -165,8 +170,10 @@ def test_leaving_out_ended_episodes_changes_neither_experience_nor_gradient(worl
         loss.backward()
         found[share] = experience, loss, [parameter.grad for parameter in navigator.parameters()]
     (one, loss, gradients), (all_, whole_loss, whole_gradients) = found[shrink], found[-1.0]
-    for field in (*fields(Steps), *fields(Predictions)):
-        here, there = getattr(one, field.name), getattr(all_, field.name)
+    pairs = [(getattr(one, field.name), getattr(all_, field.name)) for field in fields(Steps)]
+    pairs += zip(one.predictions[:-1], all_.predictions[:-1], strict=True)
+    pairs.append((one.predictions.auxiliary["progress"], all_.predictions.auxiliary["progress"]))
+    for here, there in pairs:
         alive = all_.mask if here.dim() == 2 else 1
         torch.testing.assert_close(here * alive, there * alive)
     torch.testing.assert_close(loss, whole_loss)
@@ -175,13 +182,13 @@ def test_leaving_out_ended_episodes_changes_neither_experience_nor_gradient(worl
 
 def test_ended_episodes_are_left_out(worlds, monkeypatch):
     sizes = []
-    forward = Navigator.forward
+    step = Navigator.step
 
-    def spy(self, instruction, observation, state):
-        sizes.append(len(instruction.mask))
-        return forward(self, instruction, observation, state)
+    def spy(self, observation, state):
+        sizes.append(len(observation["instruction"]))
+        return step(self, observation, state)
 
-    monkeypatch.setattr(Navigator, "forward", spy)
+    monkeypatch.setattr(Navigator, "step", spy)
     found, _ = live(worlds["panoramic"], NOBODY)
     alive = found.mask.sum(1).long().tolist()
     assert len(set(alive)) > 2
@@ -195,12 +202,16 @@ def test_ended_episodes_are_left_out(worlds, monkeypatch):
 # Two episodes of two steps; the agent acted in the first, the expert in the second, which ended after one step.
 MADE = Experience(
     frames=[],
-    expert_log_prob=torch.tensor([[-1.0, -2.0], [-3.0, 9.0]]),
-    log_prob=torch.tensor([[-0.5, -2.0], [-0.25, 9.0]]),
-    entropy=torch.tensor([[0.5, 0.25], [0.125, 9.0]]),
-    value=torch.tensor([[1.0, 7.0], [2.0, 9.0]]),
-    progress=torch.tensor([[0.5, 0.0], [0.0, 9.0]]),
-    semantic=torch.tensor([[1.0, 2.0], [3.0, 9.0]]),
+    predictions=Predictions(
+        expert_log_prob=torch.tensor([[-1.0, -2.0], [-3.0, 9.0]]),
+        log_prob=torch.tensor([[-0.5, -2.0], [-0.25, 9.0]]),
+        entropy=torch.tensor([[0.5, 0.25], [0.125, 9.0]]),
+        value=torch.tensor([[1.0, 7.0], [2.0, 9.0]]),
+        auxiliary={
+            "progress": torch.tensor([[0.25, 0.0], [0.25, 9.0]]),
+            "labels": torch.tensor([[1.0, 2.0], [3.0, 9.0]]),
+        },
+    ),
     actions=torch.tensor([[1, 2], [0, 9]]),
     expert=torch.tensor([[1, 2], [1, 9]]),
     reward=torch.tensor([[1.0, 5.0], [4.0, 0.0]]),
@@ -216,8 +227,8 @@ TERMS = {
     "policy": (0.5 * (RETURNS[0] - 1) + 0.25 * (RETURNS[1] - 2)) / 2,
     "value": 0.5 * ((RETURNS[0] - 1) ** 2 + (RETURNS[1] - 2) ** 2) / 2,
     "entropy": (0.5 + 0.125) / 2,
-    "progress": (0.5**2 + 0 + 0.5**2) / 3,
-    "semantic": (1 + 2 + 3) / 3,
+    "progress": (0.25 + 0 + 0.25) / 3,
+    "labels": (1 + 2 + 3) / 3,
 }
 
 
@@ -230,15 +241,16 @@ def test_the_terms_of_the_loss_by_hand():
     assert numbers["steps"] == 1.5
 
 
-@pytest.mark.parametrize("term", ["teacher", "student", "policy", "value", "progress", "semantic"])
+@pytest.mark.parametrize("term", ["teacher", "student", "policy", "value", "progress", "labels"])
 def test_each_weight_scales_its_term(term):
-    nothing = {"teacher": 0.0, "student": 0.0, "policy": 0.0, "value": 0.0, "entropy": 0.0, "progress": 0.0}
-    loss, _ = objective(MADE, LossConfig(**{**nothing, term: 3.0}, discount=0.5))
+    weights = {"teacher": 0.0, "student": 0.0, "policy": 0.0, "value": 0.0, "entropy": 0.0, "auxiliary": dict(NOTHING)}
+    (weights["auxiliary"] if term in NOTHING else weights)[term] = 3.0
+    loss, _ = objective(MADE, LossConfig(**weights, discount=0.5))
     assert float(loss) == pytest.approx(3 * TERMS[term])
 
 
 def test_entropy_is_rewarded_with_the_policy_gradient():
-    weights = {"teacher": 0.0, "student": 0.0, "value": 0.0, "progress": 0.0, "discount": 0.5}
+    weights = {"teacher": 0.0, "student": 0.0, "value": 0.0, "auxiliary": NOTHING, "discount": 0.5}
     loss, _ = objective(MADE, LossConfig(policy=2.0, entropy=0.25, **weights))
     assert float(loss) == pytest.approx(2 * (TERMS["policy"] - 0.25 * TERMS["entropy"]))
 
@@ -253,7 +265,7 @@ def test_numbers_to_log_carry_no_gradient(worlds):
 def test_imitation_alone_leaves_the_students_actions_out_of_it(worlds):
     """The student walks where it likes; it learns what the expert would have done there."""
     experience, _ = live(worlds["panoramic"], EVERYONE)
-    loss, numbers = objective(experience, LossConfig(value=0.0, progress=0.0))
+    loss, numbers = objective(experience, LossConfig(value=0.0, auxiliary=NOTHING))
     torch.testing.assert_close(loss, numbers["student"])
     assert numbers["teacher"] == 0
 
@@ -262,6 +274,6 @@ def test_hidden_features_differ_between_batches_of_a_training_agent(worlds):
     config = replace(worlds["panoramic"].config, navigator=replace(SMALL_NAVIGATOR, feature_dropout=0.5))
     navigator = fresh_navigator(replace(worlds["panoramic"], config=config)).train()
     first, second = (live(worlds["panoramic"], NOBODY, navigator, seed=seed)[0] for seed in (0, 1))
-    assert not torch.allclose(first.log_prob, second.log_prob)
+    assert not torch.allclose(first.predictions.log_prob, second.predictions.log_prob)
     again, _ = live(worlds["panoramic"], NOBODY, navigator, seed=0)
-    assert torch.equal(first.log_prob, again.log_prob)
+    assert torch.equal(first.predictions.log_prob, again.predictions.log_prob)

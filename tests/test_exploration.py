@@ -11,26 +11,33 @@ import torch
 from command_line import SMALL, run_script
 from hypothesis import given
 from hypothesis import strategies as st
-from learners import SMALL_NAVIGATOR, small_caption_config, small_config, small_speaker_world, small_world
+from learners import (
+    SMALL_NAVIGATOR,
+    episodes,
+    exploring,
+    small_caption_config,
+    small_config,
+    small_speaker_world,
+    small_world,
+)
 from trainers import before_update, press_ctrl_c, rows
 
-from agents.config import ExplorationConfig, LossConfig, PhaseConfig, check_config
+from agents.config import LossConfig, check_config
 from agents.learners import dagger
 from agents.learners.dagger import Aggregate, Shard
 from agents.learners.episode_learning import intrinsic_reward
 from agents.learners.experience import collect
 from agents.learners.objective import targets_of
 from agents.learners.recording import Follower, Mixture, Recording, record
-from agents.learners.self_imitation import choose, log_probs, taken
-from agents.presets import houses_demo, r2r_navigator
+from agents.learners.self_imitation import choose, log_probs, rehearses, taken
 from agents.speaking.critic import MatchingCritic
 from agents.speaking.speaker import Speaker
 from agents.speaking.speaker_inputs import recorded_routes
 from agents.training import log
 from agents.training.checkpoint import load_checkpoint
-from agents.training.trainer import LATEST, Trainer, rehearsal, rehearses
+from agents.training.trainer import LATEST, Trainer
 from scripts.matching import check_unheard, open_critic
-from scripts.train import build_trainer
+from scripts.train import trainer_of
 from scripts.world import World
 from vln.episodes import Episode
 from vln.errors import InputError, WriteError
@@ -39,9 +46,19 @@ SPLIT = "val_unseen"
 # Two rounds of two batches of two instructions, four trajectories each; one round is remembered.
 CONFIG = small_config(
     navigator=replace(SMALL_NAVIGATOR, dropout=0.3, feature_dropout=0.3),
-    imitation=PhaseConfig(2, 1e-2, 0.5),
-    exploration=PhaseConfig(6, 1e-2, 0.0, LossConfig(teacher=0.0), method="sil"),
-    sil=ExplorationConfig(SPLIT, rounds=2, episodes=4, samples=4, keep=1, rehearsal=0.34),
+    imitation=episodes(2, 1e-2, 0.5),
+    self_imitation=exploring(
+        6,
+        1e-2,
+        loss=LossConfig(teacher=0.0),
+        split=SPLIT,
+        rounds=2,
+        episodes=4,
+        samples=4,
+        keep=1,
+        rehearsal_fraction=0.34,
+    ),
+    select="latest",
     evaluate_every=4,
 )
 
@@ -59,7 +76,7 @@ def speaker(small_data) -> Speaker:
 
 def fresh(world: World, folder: Path, speaker: Speaker) -> Trainer:
     torch.manual_seed(world.config.seed)
-    return build_trainer(world, folder, "cpu", ("val_unseen",), speaker)
+    return trainer_of(world, folder, "cpu", ("val_unseen",), speaker)
 
 
 @torch.no_grad()
@@ -135,14 +152,14 @@ def test_own_log_probabilities_are_those_of_the_actions(world):
         env = world.environment("train", 4)
         follower = Follower(recording.actions)
         observation, infos = env.reset(options={"episode_index": np.arange(4)})
-        instruction, state = navigator.begin(observation["instruction"])
+        state = navigator.initial_state(observation)
         expected = torch.zeros(4)
         for step in range(len(recording.actions)):
-            output = navigator(instruction, observation, state)
+            output = navigator.step(observation, state)
             actions = follower(observation, infos, recording.mask[step] > 0)
             said = output.logits.log_softmax(1).gather(1, actions[:, None])[:, 0]
             expected += torch.where(recording.mask[step] > 0, said, 0.0)
-            state = navigator.chose(output, actions)
+            state = navigator.after(output.state, actions)
             observation, _, _, _, infos = env.step(actions)
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
 
@@ -163,12 +180,13 @@ class Shortest:
 
 def test_what_the_critic_likes_best_is_kept_and_imitated(world, speaker, tmp_path):
     trainer = fresh(world, tmp_path, speaker)
-    exploration = trainer.exploration
+    trainer.iteration = 2  # the first update of the phase
+    exploration = trainer.learner
     exploration._critic = Shortest()
     lives = []
     score = exploration._critic.score
     exploration._critic.score = lambda recording: lives.append(recording) or score(recording)
-    steps = exploration.gather()
+    steps = exploration.collect()
     (recording,) = lives
     assert steps == int(recording.mask.sum())
     (kept,) = exploration.data.shards
@@ -179,9 +197,9 @@ def test_what_the_critic_likes_best_is_kept_and_imitated(world, speaker, tmp_pat
     assert np.array_equal(kept.actions, kept.expert)
     episodes = kept.episodes.astype(np.int64)
     greedy = record(
-        trainer.exploration._env,
+        exploration.env,
         np.repeat(episodes, 4),
-        Mixture(trainer.navigator, torch.zeros(8), greedy=torch.ones(8, dtype=torch.bool)),
+        Mixture(trainer.policy, torch.zeros(8), greedy=torch.ones(8, dtype=torch.bool)),
         torch.ones(8),
     )
     for first in (0, 4):  # the first try of each instruction takes the likeliest actions
@@ -189,8 +207,8 @@ def test_what_the_critic_likes_best_is_kept_and_imitated(world, speaker, tmp_pat
         length = int(greedy.mask[:, first].sum())
         assert int(recording.mask[:, first].sum()) == length
         assert torch.equal(recording.actions[:length, first], greedy.actions[:length, first])
-    exploration.gather()
-    recalled = exploration.recall(0)
+    exploration.collect()
+    recalled = exploration.replay()
     assert torch.equal(recalled.actions[recalled.mask > 0], recalled.expert[recalled.mask > 0])
 
 
@@ -199,16 +217,6 @@ def test_rehearsals_are_evenly_spread():
     assert not any(rehearses(done, 0.0) for done in range(9))
     assert all(rehearses(done, 1.0) for done in range(9))
     assert sum(rehearses(done, 0.3) for done in range(100)) == 30
-
-
-@pytest.mark.parametrize("preset", [houses_demo, r2r_navigator])
-def test_rehearsals_imitate_the_expert_in_steps_that_count(preset):
-    """With the weights of DAgger nothing is learnt where the expert acts, and it acts in every episode there."""
-    imitation = preset().imitation
-    rehearsed = rehearsal(imitation)
-    shares = {"teacher": rehearsed.teacher_share, "student": 1 - rehearsed.teacher_share}
-    assert all(getattr(rehearsed.loss, who) > 0 for who, share in shares.items() if share)
-    assert rehearsed.loss == imitation.loss
 
 
 def test_exploring_never_sees_where_an_episode_leads(world, speaker, tmp_path):
@@ -294,7 +302,7 @@ def test_a_full_disk_is_told_and_nothing_is_lost(tmp_path, monkeypatch):
 
 
 def test_a_critic_must_be_wanted_and_there(world, tmp_path):
-    with pytest.raises(InputError, match=r"--exploration.iterations: a matching critic is needed; pass --critic"):
+    with pytest.raises(InputError, match=r"--self-imitation.iterations: a matching critic is needed; pass --critic"):
         open_critic(None, world, None, "cpu")
     idle = replace(world, config=small_config())
     assert open_critic(None, idle, None, "cpu") is None
@@ -312,10 +320,9 @@ def test_a_critic_that_has_heard_what_is_explored_is_refused(world, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "flag"),
     [
-        ({"exploration": CONFIG.exploration, "sil": ExplorationConfig(samples=9)}, "--sil.samples"),
-        ({"exploration": PhaseConfig(1, 1e-3, 0.0, method="ppo")}, "--exploration.method"),
-        ({"imitation": PhaseConfig(1, 1e-3, 0.0, method="sil")}, "--imitation.method"),
-        ({"sil": ExplorationConfig(rehearsal=1.5)}, "--sil.rehearsal"),
+        ({"self_imitation": exploring(1, 1e-3, samples=9), "select": "latest"}, "--self-imitation.samples"),
+        ({"self_imitation": exploring(1, 1e-3, split=SPLIT)}, "--select"),
+        ({"self_imitation": exploring(1, 1e-3, rehearsal_fraction=1.5)}, "--self-imitation.rehearsal-fraction"),
     ],
 )
 def test_bad_configurations_are_named(changes, flag):
@@ -340,12 +347,13 @@ def test_speaker_and_navigator_through_the_command_line(small_data, tmp_path):
     assert told.code == 0, told.errors
     command = [
         *("train.py", "r2r-navigator", "--out", tmp_path / "run", "--data", data, *SMALL),
-        *("--critic", tmp_path / "speaker", "--exploration.iterations", 2, "--sil.rounds", 1, "--sil.episodes", 4),
-        *("--sil.samples", 2, "--reinforcement.iterations", 1, "--reinforcement.loss.intrinsic", 1.0),
+        *("--critic", tmp_path / "speaker", "--phase", "exploring=self_imitation", "--select", "latest"),
+        *("--exploring.iterations", 2, "--exploring.rounds", 1, "--exploring.episodes", 4, "--exploring.samples", 2),
+        *("--reinforcement.iterations", 1, "--reinforcement.loss.intrinsic", 1.0),
     ]
     result = run_script(*command, cache=cache)
     assert result.code == 0, result.errors
     again = run_script(*command, "--resume", cache=cache)
     assert again.code == 0, again.errors
-    refused = run_script(*command[:3], tmp_path / "other", *command[4:], "--sil.split", "train", cache=cache)
+    refused = run_script(*command[:3], tmp_path / "other", *command[4:], "--exploring.split", "train", cache=cache)
     assert refused.code == 2

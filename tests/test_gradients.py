@@ -160,7 +160,7 @@ def test_what_the_core_reads_leads_it_to_the_states_it_had(agent):
 
 def test_gradients_that_are_cut_differ_from_the_whole_one(agent):
     world, navigator, recording = agent
-    phase = world.config.imitation
+    phase = world.config.phases["imitation"]
     whole = gradient_of(navigator, recording, phase)
     again = gradient_of(navigator, recording, phase)
     assert agreement(again, whole, "core") == pytest.approx((1, 1))
@@ -174,7 +174,7 @@ def test_gradients_that_are_cut_differ_from_the_whole_one(agent):
 
 def test_a_small_step_lowers_the_loss_by_the_square_of_the_gradient(agent):
     world, navigator, recording = agent
-    phase = world.config.imitation
+    phase = world.config.phases["imitation"]
     whole = gradient_of(navigator, recording, phase)
     before = loss_after(navigator, recording, phase, whole, 0.0)
     fall = before - loss_after(navigator, recording, phase, whole, 1e-4)
@@ -187,7 +187,7 @@ def test_a_small_step_lowers_the_loss_by_the_square_of_the_gradient(agent):
 def test_a_step_into_nowhere_has_an_infinite_loss(agent):
     world, navigator, recording = agent
     nowhere = {"stop.weight": torch.full_like(navigator.stop.weight, torch.inf)}
-    assert loss_after(navigator, recording, world.config.imitation, nowhere, 1.0) == math.inf
+    assert loss_after(navigator, recording, world.config.phases["imitation"], nowhere, 1.0) == math.inf
 
 
 def test_agreement_is_cosine_and_ratio_of_lengths():

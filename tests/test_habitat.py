@@ -116,8 +116,8 @@ def test_labels_and_the_way(folder, workers):
     for here, there in zip(*seen, strict=True):
         for name in labels:
             assert (here[name] == there[name]).float().mean() > 0.999, name
-    assert any(each["way"].any() for each in seen[1])
-    assert any(each["target"].any() for each in seen[1])
+    assert any(each["privileged"]["way"].any() for each in seen[1])
+    assert any(each["privileged"]["target"].any() for each in seen[1])
 
 
 def test_a_blind_body_opens_no_scene(folder, workers):

@@ -17,6 +17,7 @@ from envs.environment import NavigationVectorEnv
 from envs.houses.categories import CATEGORIES
 from vln.errors import InputError
 from vln.language import Vocabulary
+from vln.observation import PRIVILEGED
 
 STOP, FORWARD, LEFT, RIGHT = range(4)
 EPISODES = small_episodes("one", 8) + small_episodes("two", 8)
@@ -26,6 +27,14 @@ SENSORS = Sensors(width=24, height=16, semantic=True, category=True)
 @pytest.fixture(scope="module")
 def scenes() -> SceneCache:
     return SceneCache(small_house)
+
+
+def flat(observation):
+    """An observation with its privileged part among the others."""
+    return {
+        **observation.get(PRIVILEGED, {}),
+        **{name: observation[name] for name in observation if name != PRIVILEGED},
+    }
 
 
 def placed(scenes: SceneCache, count: int = len(EPISODES), **options) -> HousesSimulator:
@@ -112,7 +121,7 @@ def test_nobody_leaves_the_house(scenes):
         assert (x > 0).all() and (x < WIDTH).all()  # noqa: PT018 - both ends of one range
         assert (z > 0).all() and (z < DEPTH).all()  # noqa: PT018
         np.testing.assert_allclose(y, 0, atol=0.06)
-        for values in (*simulator.observe().values(), simulator.distance()):
+        for values in (*flat(simulator.observe()).values(), simulator.distance()):
             assert not values.isnan().any()
 
 
@@ -128,7 +137,7 @@ def test_what_a_camera_sees(scenes):
     assert seen["depth"].max() < math.hypot(WIDTH, DEPTH)
     sofa = seen["semantic"] == 1
     assert sofa.any()
-    assert ((seen["category"] == CATEGORIES.index("sofa")) == sofa).all()
+    assert ((seen["privileged"]["category"] == CATEGORIES.index("sofa")) == sofa).all()
     red = seen["rgb"][sofa].float().mean(0)
     assert red[0] > 2 * red[1]
 
@@ -142,8 +151,8 @@ def test_images_are_of_where_one_is_now(scenes):
         moving = torch.from_numpy(random.random(len(EPISODES)) < 0.7)
         for each in (simulator, fresh):
             each.act(actions, moving)
-        seen = simulator.observe()
-    for name, image in fresh.observe().items():
+        seen = flat(simulator.observe())
+    for name, image in flat(fresh.observe()).items():
         assert torch.equal(image, seen[name]), name
 
 
@@ -176,7 +185,7 @@ def test_threads_do_not_matter(scenes):
         simulator = placed(scenes)
         for action in (FORWARD, LEFT, FORWARD):
             everyone(simulator, action)
-        seen.append({**simulator.observe(), "expert": simulator.expert(), "distance": simulator.distance()})
+        seen.append({**flat(simulator.observe()), "expert": simulator.expert(), "distance": simulator.distance()})
     numba.set_num_threads(several)
     assert all(torch.equal(seen[0][name], seen[1][name]) for name in seen[0])
 

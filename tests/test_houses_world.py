@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from command_line import run_script
 from habitat_worlds import broken_python
-from learners import SMALL_HOUSES
+from learners import SMALL_HOUSES, episodes
 
 from agents.agent import SamplingAgent, ShortestPathAgent
-from agents.config import HousesConfig
+from agents.config import HousesConfig, LossConfig
 from agents.evaluation import rollout
 from envs.continuous import ACTIONS
 from envs.continuous.registry import TIME_LIMITS
@@ -24,6 +24,7 @@ from scripts.houses_world import HousesWorld
 from scripts.worlds import open_world
 from vln.errors import InputError
 from vln.metrics import METRICS
+from vln.observation import PRIVILEGED
 from vln.trajectory import read_trajectories, write_trajectories
 
 FLAGS = (
@@ -118,10 +119,11 @@ def test_what_environments_of_a_world_sense(houses):
     }
     blind = replace(houses, config=replace(SMALL_HOUSES, ablate="vision"))
     assert "rgb" not in set(blind.environment("train", 2).single_observation_space)
-    named = replace(SMALL_HOUSES.imitation, loss=replace(SMALL_HOUSES.imitation.loss, semantic=0.5))
-    naming = replace(houses, config=replace(SMALL_HOUSES, imitation=named))
-    assert "category" in set(naming.environment("train", 2).single_observation_space)
-    assert "category" not in set(naming.environment("train", 2, record=True).single_observation_space)
+    loss = LossConfig(auxiliary={"labels": 0.5})
+    learning = replace(houses, config=replace(SMALL_HOUSES, phases={"imitation": episodes(1, 1e-3, 0.5, loss)}))
+    labels = learning.environment("train", 2).single_observation_space[PRIVILEGED]
+    assert set(labels) == {"category", "colour", "room", "target", "way"}
+    assert PRIVILEGED not in set(learning.environment("train", 2, record=True).single_observation_space)
     deaf = houses.environment("train", 2, silent=True)
     assert deaf.reset(seed=0)[1]["instruction"].tolist() == ["", ""]
 

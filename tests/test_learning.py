@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from agents.presets import r2r_demo
-from scripts.train import build_trainer
+from scripts.train import trainer_of
 from scripts.worlds import open_world
 
 RANDOM_SUCCESS = 0.16  # of the random agent of Anderson et al. 2018 in new buildings
@@ -17,11 +17,10 @@ UPDATES = 250
 def success_after_imitation(data: Path, folder: Path, **changes: str) -> float:
     """Success rate on val_unseen after a minute of imitation with the settings of the demo."""
     preset = r2r_demo()
-    imitation = replace(preset.imitation, iterations=UPDATES)
-    config = replace(preset, imitation=imitation, evaluate_every=UPDATES, **changes)
+    config = replace(preset.with_phase("imitation", iterations=UPDATES), evaluate_every=UPDATES, **changes)
     torch.manual_seed(config.seed)
     world = open_world(config, data, ("train", "val_unseen"))
-    trainer = build_trainer(world, folder, "cpu", ("val_unseen",))
+    trainer = trainer_of(world, folder, "cpu", ("val_unseen",))
     trainer.log.rewind(0)
     for _ in range(UPDATES):
         trainer.update()

@@ -9,17 +9,17 @@ from learners import SMALL_LANGUAGE, SMALL_NAVIGATOR, fresh_navigator, small_con
 
 from agents.config import TrainConfig
 from agents.evaluation import rollout
-from agents.policies.acting import NavigatorAgent
+from agents.policies.acting import PolicyAgent
 from agents.policies.navigator import (
     DIRECTION,
     GEOMETRY,
     Navigator,
-    Observation,
-    Output,
     directions,
     facing,
     view_centres,
 )
+from agents.policies.policy import PolicyOutput
+from agents.policies.state import Observation, rows, with_privileged
 from agents.policies.views import BlindViews
 from scripts.worlds import World
 from vln.graph import VIEW_STEP, VIEWS
@@ -52,18 +52,26 @@ def walk(world: World, episodes: list[int], steps: int = STEPS) -> list[Observat
     return seen
 
 
-def decide(navigator: Navigator, seen: list[Observation], actions: int = 0) -> list[Output]:
+def decide(navigator: Navigator, seen: list[Observation], actions: int = 0) -> list[PolicyOutput]:
     """Decisions of a navigator that is led along; it remembers the action `actions` each time."""
-    instruction, state = navigator.begin(seen[0]["instruction"])
+    state = navigator.initial_state(seen[0])
     outputs = []
     for observation in seen:
-        outputs.append(navigator(instruction, observation, state))
-        state = navigator.chose(outputs[-1], torch.full((len(observation["viewpoint"]),), actions))
+        nothing_done = torch.zeros(len(observation["viewpoint"]))
+        outputs.append(navigator.step(with_privileged(observation, progress=nothing_done), state))
+        state = navigator.after(outputs[-1].state, torch.full((len(observation["viewpoint"]),), actions))
     return outputs
 
 
-def rows(observation: Observation, keep: list[int]) -> Observation:
-    return {name: value[keep] for name, value in observation.items()}
+def progress(output: PolicyOutput) -> torch.Tensor:
+    """The estimated progress, from its squared error where nothing is done."""
+    return output.auxiliary["progress"].sqrt()
+
+
+def parts(output: PolicyOutput) -> dict[str, torch.Tensor]:
+    """Everything that is decided and remembered."""
+    tensors = {"logits": output.logits, "value": output.value, "candidates": output.state.candidates}
+    return {**tensors, **output.auxiliary, **output.attention}
 
 
 # --- every combination ---
@@ -87,8 +95,8 @@ def test_every_combination_runs_and_learns_with_every_part(worlds, cell, layers,
     switched = dict(zip(SWITCHES, switches, strict=True))
     navigator = variant(worlds[actions], cell=cell, layers=layers, **switched)
     outputs = decide(navigator, walk(worlds[actions], EPISODES), actions=1)
-    parts = ((output.logits[output.logits.isfinite()], output.value, output.progress) for output in outputs)
-    loss = sum(part.square().mean() for output in parts for part in output)
+    decided = ((output.logits[output.logits.isfinite()], output.value, progress(output)) for output in outputs)
+    loss = sum(part.square().mean() for output in decided for part in output)
     loss.backward()
     for name, parameter in navigator.named_parameters():
         used = parameter.grad is not None and bool(parameter.grad.any())
@@ -102,13 +110,14 @@ def test_outputs_have_their_shapes_and_ranges(worlds, actions):
         assert output.logits.shape == observation["candidate_mask"].shape
         assert torch.equal(output.logits.isneginf(), observation["candidate_mask"] == 0)
         assert output.logits[observation["candidate_mask"] > 0].isfinite().all()
-        assert ((output.progress >= 0) & (output.progress <= 1)).all()
+        assert ((progress(output) >= 0) & (progress(output) <= 1)).all()
         width = output.logits.shape[1] if actions == "low-level" else GEOMETRY
-        assert output.action_features.shape == (*output.logits.shape, width)
-        for attention in (output.word_attention, output.view_attention):
+        assert output.state.candidates.shape == (*output.logits.shape, width)
+        words, views = output.attention["words"], output.attention["views"]
+        for attention in (words, views):
             torch.testing.assert_close(attention.sum(1), torch.ones(len(EPISODES)))
-        assert output.view_attention.shape == (len(EPISODES), VIEWS)
-        assert not output.word_attention[observation["instruction"][:, : output.word_attention.shape[1]] == 0].any()
+        assert views.shape == (len(EPISODES), VIEWS)
+        assert not words[observation["instruction"][:, : words.shape[1]] == 0].any()
 
 
 # --- rows do not see each other ---
@@ -120,11 +129,12 @@ def test_a_batch_equals_its_episodes_alone(worlds, cell, actions):
     navigator, seen = variant(worlds[actions], cell=cell, layers=2), walk(worlds[actions], EPISODES)
     together = decide(navigator, seen)
     for row in range(len(EPISODES)):
-        for one, all_ in zip(decide(navigator, [rows(each, [row]) for each in seen]), together, strict=True):
-            for name in ("logits", "value", "progress", "view_attention"):
-                torch.testing.assert_close(getattr(one, name)[0], getattr(all_, name)[row])
-            words = one.word_attention.shape[1]
-            torch.testing.assert_close(one.word_attention[0], all_.word_attention[row, :words])
+        for one, all_ in zip(
+            decide(navigator, [rows(each, torch.tensor([row])) for each in seen]), together, strict=True
+        ):
+            for name, value in parts(one).items():
+                there = parts(all_)[name][row]
+                torch.testing.assert_close(value[0], there[: value.shape[1]] if name == "words" else there)
 
 
 @pytest.mark.parametrize("actions", ACTIONS)
@@ -132,16 +142,16 @@ def test_a_batch_equals_its_episodes_alone(worlds, cell, actions):
 def test_leaving_out_rows_changes_nothing_for_the_others(worlds, cell, actions):
     navigator = variant(worlds[actions], cell=cell, layers=2, feature_dropout=0.5)
     navigator.views.train()  # the hidden features of an episode must stay its own
-    seen, keep = walk(worlds[actions], EPISODES), [4, 1, 2]
-    instruction, state = navigator.begin(seen[0]["instruction"])
-    state = navigator.chose(navigator(instruction, seen[0], state), torch.ones(len(EPISODES), dtype=torch.int64))
-    fewer, less = instruction.rows(torch.tensor(keep)), state.rows(torch.tensor(keep))
+    seen, keep = walk(worlds[actions], EPISODES), torch.tensor([4, 1, 2])
+    seen = [with_privileged(each, progress=torch.zeros(len(EPISODES))) for each in seen]
+    forward = torch.ones(len(EPISODES), dtype=torch.int64)
+    state = navigator.after(navigator.step(seen[0], navigator.initial_state(seen[0])).state, forward)
+    fewer = rows(state, keep)
     for observation in seen[1:]:
-        whole, part = navigator(instruction, observation, state), navigator(fewer, rows(observation, keep), less)
-        for name in ("logits", "value", "progress", "view_attention", "word_attention", "action_features"):
-            torch.testing.assert_close(getattr(whole, name)[keep], getattr(part, name))
-        state = navigator.chose(whole, torch.ones(len(EPISODES), dtype=torch.int64))
-        less = navigator.chose(part, torch.ones(len(keep), dtype=torch.int64))
+        whole, part = navigator.step(observation, state), navigator.step(rows(observation, keep), fewer)
+        for name, value in parts(whole).items():
+            torch.testing.assert_close(value[keep], parts(part)[name])
+        state, fewer = navigator.after(whole.state, forward), navigator.after(part.state, forward[keep])
 
 
 # --- candidates ---
@@ -149,7 +159,7 @@ def test_leaving_out_rows_changes_nothing_for_the_others(worlds, cell, actions):
 
 def test_a_candidate_is_known_by_direction_distance_and_kind(worlds):
     seen = walk(worlds["panoramic"], EPISODES, steps=1)
-    geometry = decide(variant(worlds["panoramic"]), seen)[0].action_features
+    geometry = decide(variant(worlds["panoramic"]), seen)[0].state.candidates
     towards = directions(seen[0]["candidate_heading"], seen[0]["candidate_elevation"])
     assert torch.equal(geometry[..., :DIRECTION], towards)
     assert torch.equal(geometry[..., DIRECTION], seen[0]["candidate_distance"] / 5)
@@ -190,7 +200,7 @@ def test_visited_viewpoints_are_known_if_asked_for(worlds):
     seen = walk(worlds["panoramic"], EPISODES)
     for visited in (True, False):
         outputs = decide(variant(worlds["panoramic"], visited=visited), seen)
-        known = outputs[-1].action_features[..., -1]
+        known = outputs[-1].state.candidates[..., -1]
         before = torch.stack([each["viewpoint"] for each in seen], 1)
         expected = (seen[-1]["candidate_viewpoint"][:, :, None] == before[:, None]).any(-1)
         assert expected[:, 1:].any()
@@ -229,7 +239,7 @@ def test_the_deaf_agent_does_not_depend_on_the_words(small_data, worlds, how):
     world = small_world(small_data, config)
     episodes = world.splits["val_unseen"]
     told = [replace(each, instruction=other.instruction) for each, other in zip(episodes, episodes[::-1], strict=True)]
-    agent = NavigatorAgent(fresh_navigator(world), world.vocabulary)
+    agent = PolicyAgent(fresh_navigator(world), world.vocabulary)
     lives = []
     for split in (episodes, told):
         world.splits["val_unseen"] = split

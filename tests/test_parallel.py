@@ -17,7 +17,11 @@ import torch
 from command_line import ROOT, SMALL, run_script
 from learners import (
     SMALL_NAVIGATOR,
+    dagger,
+    episodes,
+    exploring,
     fresh_navigator,
+    ppo,
     small_caption_config,
     small_config,
     small_speaker_world,
@@ -25,34 +29,35 @@ from learners import (
 )
 from teamwork import bad_input, bug, fail, killed
 from torch import Tensor, nn
-from trainers import before_update, press_ctrl_c, same_weights, stream_of
+from trainers import before_update, collector_of, press_ctrl_c, same_weights, setup_of
 
-from agents.config import DaggerConfig, ExplorationConfig, LossConfig, PhaseConfig, PpoConfig, TrainConfig
+from agents.config import LossConfig, TrainConfig, check_config
 from agents.learners.dagger import Shard, joined
-from agents.learners.label_pretraining import STEPS, Naming
-from agents.learners.ppo import Chunk, Ppo, ppo_targets
+from agents.learners.label_pretraining import STEPS, LabelPretraining
+from agents.learners.ppo import Rollout, minibatch_loss, ppo_targets
 from agents.learners.sampler import EpisodeSampler
+from agents.policies.state import rows
 from agents.training.checkpoint import load_checkpoint
 from agents.training.devices import use_threads
 from agents.training.distributed import SINGLE, WorkerLost, Workers, check_workers, launch, workers_wanted
 from agents.training.optimization import OptimizerStep
 from agents.training.trainer import LATEST, Trainer
 from envs.environment import AutoresetMode, NavigationVectorEnv
-from scripts.train import build_trainer
+from scripts.train import trainer_of
 from vln.errors import InputError
 from vln.files import read_json_lines
 
 WORKERS = 2
 CHANCE = replace(SMALL_NAVIGATOR, dropout=0.3, feature_dropout=0.3)
-PPO = PhaseConfig(5, 3e-3, 0.0, LossConfig(teacher=0.0, student=0.5, policy=1.0, value=0.5), method="ppo")
-DAGGER = PhaseConfig(4, 1e-2, 1.0, LossConfig(student=1.0, inflection=0.0), method="dagger", truncate=7)
+PPO = ppo(5, 3e-3, LossConfig(teacher=0.0, student=0.5, policy=1.0, value=0.5), steps=3)
+DAGGER = dagger(4, 1e-2, LossConfig(inflection=0.0), truncate=7, rounds=2, episodes=16, expert_decay=0.5)
 # Runs, and the updates before which they are interrupted.
 RUNS: dict[str, tuple[TrainConfig, tuple[int, ...]]] = {
     "episodes": (
         small_config(
             navigator=CHANCE,
-            imitation=PhaseConfig(3, 1e-2, 0.5),
-            reinforcement=PhaseConfig(2, 3e-3, 0.25, LossConfig(student=0.0, policy=1.0)),
+            imitation=episodes(3, 1e-2, 0.5),
+            reinforcement=episodes(2, 3e-3, 0.25, LossConfig(student=0.0, policy=1.0)),
         ),
         (2, 4),
     ),
@@ -62,9 +67,7 @@ RUNS: dict[str, tuple[TrainConfig, tuple[int, ...]]] = {
             actions="low-level",
             max_steps=12,
             imitation=DAGGER,
-            dagger=DaggerConfig(rounds=2, episodes=16, expert_decay=0.5),
             reinforcement=PPO,
-            ppo=PpoConfig(steps=3),
             optimizer="muon",
         ),
         (2, 7),
@@ -72,22 +75,32 @@ RUNS: dict[str, tuple[TrainConfig, tuple[int, ...]]] = {
     "exploration": (
         small_config(
             navigator=CHANCE,
-            imitation=PhaseConfig(1, 1e-2, 0.5),
-            exploration=PhaseConfig(4, 1e-2, 0.0, LossConfig(teacher=0.0), method="sil"),
-            sil=ExplorationConfig("val_unseen", rounds=2, episodes=4, samples=4, keep=1, rehearsal=0.34),
+            imitation=episodes(1, 1e-2, 0.5),
+            self_imitation=exploring(
+                4,
+                1e-2,
+                loss=LossConfig(teacher=0.0),
+                split="val_unseen",
+                rounds=2,
+                episodes=4,
+                samples=4,
+                keep=1,
+                rehearsal_fraction=0.34,
+            ),
+            select="latest",
         ),
         (3,),
     ),
 }
 
 
-def trainer_of(data: Path, config: TrainConfig, folder: Path, workers: Workers = SINGLE) -> Trainer:
+def trainer_in(data: Path, config: TrainConfig, folder: Path, workers: Workers = SINGLE) -> Trainer:
     """A worker's trainer; a critic without experience helps whoever explores."""
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(config.seed)
-    speaker = small_speaker_world(data, small_caption_config()).speaker() if config.exploration.iterations else None
+    speaker = small_speaker_world(data, small_caption_config()).speaker() if config.explored_splits else None
     torch.manual_seed(config.seed)
-    return build_trainer(small_world(data, config), folder, "cpu", ("val_unseen",), speaker, workers)
+    return trainer_of(small_world(data, config), folder, "cpu", ("val_unseen",), speaker, workers)
 
 
 def everywhere_equal(tensors: dict[str, Tensor], workers: Workers) -> bool:
@@ -101,7 +114,7 @@ def everywhere_equal(tensors: dict[str, Tensor], workers: Workers) -> bool:
 def gradient(trainer: Trainer) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """A worker's own gradient in the next update, and the one that the step would be taken along."""
     optimizer, own = trainer.optimizer, {}
-    weights = dict(trainer.navigator.named_parameters())
+    weights = dict(trainer.policy.named_parameters())
 
     def step() -> Tensor:
         own.update({name: each.grad.clone() for name, each in weights.items() if each.grad is not None})
@@ -109,8 +122,8 @@ def gradient(trainer: Trainer) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         return torch.ones(())
 
     optimizer.step = step  # type: ignore[method-assign]
-    while trainer.batches_to_gather():
-        trainer.gather()
+    while trainer.learner.missing():
+        trainer.collect()
     trainer.update()
     return own, {name: each.grad for name, each in weights.items() if each.grad is not None}
 
@@ -125,11 +138,11 @@ def same_gradient(part: dict[str, Tensor], whole: dict[str, Tensor]) -> None:
 def compare_gradients(data: Path, folder: Path, workers: Workers) -> None:
     """As nothing is left to chance, each kind of learning has the gradient of one worker with the whole batch."""
     torch.set_num_threads(1)
-    demonstrated = small_config(imitation=PhaseConfig(6, 1e-2, 1.0))
+    demonstrated = small_config(imitation=episodes(6, 1e-2, 1.0))
     gathered = replace(RUNS["dagger and ppo"][0], navigator=SMALL_NAVIGATOR)
     for number, config in enumerate((demonstrated, gathered)):
-        _, whole = gradient(trainer_of(data, config, folder / f"{number}alone{workers.rank}"))
-        own, found = gradient(trainer_of(data, config, folder / f"{number}", workers))
+        _, whole = gradient(trainer_in(data, config, folder / f"{number}alone{workers.rank}"))
+        own, found = gradient(trainer_in(data, config, folder / f"{number}", workers))
         same_gradient(found, whole)
         with pytest.raises(AssertionError):
             same_gradient(own, whole)
@@ -140,15 +153,14 @@ def compare_ppo(data: Path, workers: Workers) -> None:
     """The same for the bodies of a chunk that workers divide among them."""
     world = small_world(data, small_config(max_steps=10))
     navigator = fresh_navigator(world)
-    stream = stream_of(world, navigator)
-    stream.chunk(5)
-    chunk, gradients = stream.chunk(7), []
+    collector = collector_of(world, navigator)
+    collector.rollout(5)
+    rollout, gradients = collector.rollout(7), []
     for members in (SINGLE, workers):
         optimizer = OptimizerStep(navigator, 0.0, 1.0, workers=members)
-        ppo = Ppo(PpoConfig(), navigator, stream, optimizer)
-        share = of_bodies(chunk, members.rows)
-        targets = ppo_targets(share, PPO.loss, ppo.config, members)
-        loss, _ = ppo._loss(share, targets, torch.arange(share.actions.shape[1]), PPO.loss)
+        share = of_environments(rollout, members.rows)
+        targets = ppo_targets(share, PPO, members)
+        loss, _ = minibatch_loss(navigator, share, targets, torch.arange(share.actions.shape[1]), PPO)
         optimizer.backward(loss)
         members.average_gradients(navigator.parameters())
         gradients.append(gradients_of(navigator))
@@ -160,12 +172,13 @@ def gradients_of(navigator: nn.Module) -> dict[str, Tensor]:
     return {name: each.grad.clone() for name, each in navigator.named_parameters() if each.grad is not None}
 
 
-def of_bodies(chunk: Chunk, rows: slice) -> Chunk:
-    """A chunk of some of its bodies."""
-    parts: dict[str, Any] = {each.name: getattr(chunk, each.name) for each in fields(Chunk)}
-    tensors = {name: value[..., rows] for name, value in parts.items() if isinstance(value, Tensor)}
-    frames = [{name: value[rows] for name, value in frame.items()} for frame in chunk.frames]
-    return Chunk(**{**parts, **tensors, "frames": frames, "state": chunk.state.rows(torch.arange(8)[rows])})
+def of_environments(rollout: Rollout, chosen: slice) -> Rollout:
+    """A rollout of some of its environments."""
+    parts: dict[str, Any] = {each.name: getattr(rollout, each.name) for each in fields(Rollout)}
+    tensors = {name: value[..., chosen] for name, value in parts.items() if isinstance(value, Tensor)}
+    index = torch.arange(8)[chosen]
+    frames = [rows(frame, index) for frame in rollout.frames]
+    return Rollout(**{**parts, **tensors, "frames": frames, "state": rows(rollout.state, index)})
 
 
 def name_together(workers: Workers) -> None:
@@ -188,10 +201,10 @@ def name_together(workers: Workers) -> None:
         tensors=True,
     )
     sampler = EpisodeSampler(np.ones(size), size, 0, workers.rows)
-    naming = Naming(labels.CONFIG, learner, env, sampler, workers)
     optimizer = OptimizerStep(learner, 1e-2, 5.0, workers=workers)
-    for done in range(2):
-        numbers = naming.update(done, labels.PHASE, optimizer)
+    naming = LabelPretraining(labels.PHASE, setup_of(learner, env, sampler, optimizer, size, workers))
+    for naming.updates in range(2):
+        numbers = naming.update()
     assert int(workers.sum(numbers["frames"])) == STEPS * size
     assert len(naming._seen["rgb"]) == 32 * int(numbers["frames"])
     assert everywhere_equal(dict(learner.named_parameters()), workers)
@@ -217,16 +230,16 @@ def train_and_resume(data: Path, folder: Path, workers: Workers, only: tuple[str
     torch.set_num_threads(1)
     for name in only:
         config, stops = RUNS[name]
-        trainer = trainer_of(data, config, folder / name / "whole", workers)
-        start = {key: value.clone() for key, value in trainer.navigator.state_dict().items()}
+        trainer = trainer_in(data, config, folder / name / "whole", workers)
+        start = {key: value.clone() for key, value in trainer.policy.state_dict().items()}
         trainer.train()
-        end = trainer.navigator.state_dict()
+        end = trainer.policy.state_dict()
         assert everywhere_equal(dict(end), workers)
         assert everywhere_equal(trainer.average, workers)
         assert not all(torch.equal(value, start[key]) for key, value in end.items())
         assert not everywhere_equal({"random": torch.get_rng_state()}, workers)
         for number, stop in enumerate([*stops, None]):
-            trainer = trainer_of(data, config, folder / name / "parts", workers)
+            trainer = trainer_in(data, config, folder / name / "parts", workers)
             if number:
                 trainer.resume(load_checkpoint(folder / name / "parts" / LATEST))
             if stop and workers.rank == stop % WORKERS:  # one worker hears it
@@ -251,17 +264,16 @@ def trained(small_data, tmp_path_factory) -> Path:
 def test_an_interrupted_run_ends_bit_for_bit_like_the_uninterrupted_one(trained, name):
     same_weights(trained / name / "parts", trained / name / "whole")
     state = load_checkpoint(trained / name / "whole" / LATEST).state
-    assert (state["workers"], state["iteration"]) == (WORKERS, sum(phase_lengths(RUNS[name][0])))
-
-
-def phase_lengths(config: TrainConfig) -> list[int]:
-    return [getattr(config, name).iterations for name in ("imitation", "reinforcement", "exploration")]
+    assert (state["workers"], state["iteration"]) == (
+        WORKERS,
+        sum(phase.iterations for phase in RUNS[name][0].phases.values()),
+    )
 
 
 def test_what_was_gathered_is_of_the_whole_batch(trained, small_data, tmp_path):
     """The expert alone acts in the first round, so that it is the same with one worker."""
-    alone = trainer_of(small_data, RUNS["dagger and ppo"][0], tmp_path)
-    alone.gather()
+    alone = trainer_in(small_data, RUNS["dagger and ppo"][0], tmp_path)
+    alone.collect()
     name = "000000.safetensors"
     assert (tmp_path / "dagger" / name).read_bytes() == (trained / "dagger and ppo/whole/dagger" / name).read_bytes()
     assert len(list((trained / "dagger and ppo/whole/dagger").iterdir())) == 4
@@ -274,7 +286,7 @@ def test_what_was_gathered_is_of_the_whole_batch(trained, small_data, tmp_path):
 def test_a_checkpoint_of_other_numbers_of_workers_is_refused(trained, small_data, tmp_path):
     checkpoint = load_checkpoint(trained / "episodes" / "whole" / LATEST)
     for workers in (1, 4):
-        trainer = trainer_of(small_data, RUNS["episodes"][0], tmp_path, Workers(0, workers))
+        trainer = trainer_in(small_data, RUNS["episodes"][0], tmp_path, Workers(0, workers))
         with pytest.raises(InputError, match=rf"the run has 2 workers, not {workers}; resume with --workers 2"):
             trainer.resume(checkpoint)
 
@@ -319,17 +331,22 @@ def test_the_end_of_one_is_the_end_of_all(rank, act, expected, words):
     [
         ({}, 0, "--workers: 0 is out of range; give a whole number of at least 1."),
         ({}, 3, "--batch-size: a batch of 8 cannot be divided equally among 3 workers; give a multiple of 3, or other"),
-        ({"reinforcement": PPO}, 8, "--ppo.minibatches: each of 8 workers has only 1 environments; give fewer, or"),
         (
-            {"exploration": RUNS["exploration"][0].exploration, "sil": ExplorationConfig(samples=4)},
+            {"reinforcement": PPO},
+            8,
+            "--reinforcement.minibatches: each of 8 workers has only 1 environments; give",
+        ),
+        (
+            {"self_imitation": exploring(1, 1e-3, samples=4), "select": "latest"},
             4,
-            "--sil.samples: 2 instructions at once cannot be divided equally among 4 workers",
+            "--self-imitation.samples: 2 instructions at once cannot be divided among 4 workers",
         ),
     ],
 )
 def test_numbers_of_workers_that_cannot_be(changes, workers, problem):
     with pytest.raises(InputError, match=problem):
         check_workers(small_config(**changes), workers)
+        check_config(small_config(**changes), workers)
 
 
 def test_a_refusal_is_one_sentence_and_starts_nothing(small_data, tmp_path):

@@ -6,27 +6,42 @@ from pathlib import Path
 
 import pytest
 import torch
-from learners import SMALL_NAVIGATOR, small_caption_config, small_config, small_speaker_world, small_world
+from learners import (
+    SMALL_NAVIGATOR,
+    dagger,
+    episodes,
+    exploring,
+    ppo,
+    small_caption_config,
+    small_config,
+    small_speaker_world,
+    small_world,
+)
 from torch import Tensor
 
-from agents.config import DaggerConfig, ExplorationConfig, LossConfig, PhaseConfig, PpoConfig, TrainConfig
-from agents.learners import experience, ppo, recording
+from agents.config import LossConfig, PhaseConfig, TrainConfig
+from agents.learners import experience, recording
+from agents.learners import ppo as ppo_module
+from agents.policies.policy import PolicyOutput
 from agents.training.trainer import Trainer
-from scripts.train import build_trainer
+from scripts.train import trainer_of
 
 IMITATION, POLICY = LossConfig(), LossConfig(teacher=0.0, student=0.5, policy=1.0)
-NONE = PhaseConfig(0, 1e-3, 0.5)
 LEARNERS: dict[str, dict[str, PhaseConfig]] = {
-    "student forcing": {"imitation": PhaseConfig(4, 1e-3, 0.25, IMITATION)},
-    "student forcing, truncated": {"imitation": PhaseConfig(4, 1e-3, 0.25, IMITATION, truncate=3)},
-    "A2C": {"reinforcement": PhaseConfig(4, 1e-3, 0.25, POLICY)},
-    "A2C, truncated": {"reinforcement": PhaseConfig(4, 1e-3, 0.25, POLICY, truncate=3)},
-    "PPO": {"reinforcement": PhaseConfig(4, 1e-3, 0.0, POLICY, method="ppo")},
+    "student forcing": {"imitation": episodes(4, 1e-3, 0.25, IMITATION)},
+    "student forcing, truncated": {"imitation": episodes(4, 1e-3, 0.25, IMITATION, truncate=3)},
+    "A2C": {"reinforcement": episodes(4, 1e-3, 0.25, POLICY)},
+    "A2C, truncated": {"reinforcement": episodes(4, 1e-3, 0.25, POLICY, truncate=3)},
+    "PPO": {"reinforcement": ppo(4, 1e-3, POLICY, steps=7, epochs=1, minibatches=2)},
 }
 """Those that learn from what they do, while they do it."""
 COLLECTORS = {
-    "DAgger": {"imitation": PhaseConfig(4, 1e-3, 0.0, IMITATION, method="dagger", truncate=3)},
-    "self-imitation": {"exploration": PhaseConfig(4, 1e-3, 0.0, POLICY, method="sil", truncate=3)},
+    "DAgger": {"imitation": dagger(4, 1e-3, IMITATION, truncate=3, rounds=2, episodes=8, expert_decay=0.0)},
+    "self-imitation": {
+        "self_imitation": exploring(
+            4, 1e-3, loss=POLICY, truncate=3, rounds=1, episodes=2, samples=4, rehearsal_fraction=0.0
+        )
+    },
 }
 """Those that learn from a data set: they live it as they are evaluated, without dropout."""
 
@@ -46,39 +61,36 @@ class Policies:
 
 @pytest.fixture
 def policies(monkeypatch) -> Iterator[Policies]:
-    found, sample, judged = Policies(), recording.sample, recording.judged
+    found, sample, judged = Policies(), recording.sample, recording.judge
 
     def noted(logits: Tensor, random: torch.Generator | None = None) -> Tensor:
         found.acted.append(logits.detach().softmax(1))
         return sample(logits, random)
 
-    def noted_too(logits: Tensor, *rest: Tensor) -> object:
-        if logits.requires_grad:
-            found.learnt.append(logits.detach().softmax(1))
-        return judged(logits, *rest)
+    def noted_too(output: PolicyOutput, *rest: Tensor) -> object:
+        if output.logits.requires_grad:
+            found.learnt.append(output.logits.detach().softmax(1))
+        return judged(output, *rest)
 
-    for module in (experience, ppo, recording):
+    for module in (experience, ppo_module, recording):
         monkeypatch.setattr(module, "sample", noted)
-    monkeypatch.setattr(recording, "judged", noted_too)
+        monkeypatch.setattr(module, "judge", noted_too)
     return found
 
 
 def trainer(small_data: Path, folder: Path, phases: dict[str, PhaseConfig], dropout: float) -> Trainer:
     """A trainer whose weights stay as they are."""
-    nothing: dict[str, object] = {"imitation": NONE, "reinforcement": NONE}
     config: TrainConfig = small_config(
-        actions="panoramic" if "exploration" in phases else "low-level",  # as the speaker wants it
+        actions="panoramic" if "self_imitation" in phases else "low-level",  # as the speaker wants it
         max_steps=12,
         navigator=replace(SMALL_NAVIGATOR, dropout=dropout, feature_dropout=dropout),
-        dagger=DaggerConfig(rounds=2, episodes=8, expert_decay=0.0),
-        ppo=PpoConfig(steps=7, epochs=1, minibatches=2),
-        sil=ExplorationConfig("val_unseen", rounds=1, episodes=2, samples=4, rehearsal=0.0),
-        **nothing | phases,
+        phases=phases,
     )
     torch.manual_seed(1)
-    speaker = small_speaker_world(small_data, small_caption_config()).speaker() if "exploration" in phases else None
+    explores = "self_imitation" in phases
+    speaker = small_speaker_world(small_data, small_caption_config()).speaker() if explores else None
     torch.manual_seed(0)
-    made = build_trainer(small_world(small_data, config), folder, "cpu", (), speaker)
+    made = trainer_of(small_world(small_data, config), folder, "cpu", (), speaker)
     for optimizer in made.optimizer.optimizers.values():
         optimizer.step = lambda: None
     return made
@@ -92,7 +104,7 @@ def test_an_agent_learns_from_the_policy_it_acted_by(policies, small_data, tmp_p
         assert policies.difference() < 1e-6
         policies.acted.clear()
         policies.learnt.clear()
-    assert made.navigator.training == (name != "PPO")
+    assert made.policy.training == (name != "PPO")
 
 
 @pytest.mark.parametrize("name", COLLECTORS)
@@ -100,18 +112,19 @@ def test_an_agent_learns_from_the_policy_it_acted_by(policies, small_data, tmp_p
 def test_a_data_set_is_lived_without_dropout_and_learnt_from_with_it(policies, small_data, tmp_path, name, dropout):
     made = trainer(small_data, tmp_path, COLLECTORS[name], dropout)
     made.iteration = 3  # of DAgger's rounds the last, in which the agent acts alone
-    while made.batches_to_gather():
-        made.gather()
+    while made.learner.missing():
+        made.collect()
     acted = list(policies.acted)
-    del made.dagger.data.shards[:-1]  # the first round is the expert's
+    if name == "DAgger":
+        del made.learner.data.shards[:-1]  # the first round is the expert's
     made.update()
     assert (policies.difference() < 1e-6) == (dropout == 0)
     (tmp_path / "again").mkdir()
     again = trainer(small_data, tmp_path / "again", COLLECTORS[name], dropout=0.0)
-    again.navigator.load_state_dict(made.navigator.state_dict())
+    again.policy.load_state_dict(made.policy.state_dict())
     again.iteration, policies.acted[:] = 3, []
-    while again.batches_to_gather():
-        again.gather()
+    while again.learner.missing():
+        again.collect()
     assert len(acted) == len(policies.acted) > 0
     assert all(torch.equal(one, other) for one, other in zip(acted, policies.acted, strict=True))
 
@@ -121,7 +134,7 @@ def test_truncation_changes_gradients_alone(small_data, tmp_path, phase, weights
     """Episodes are lived and judged alike, by the same dropout; the loss is the same number, its gradient is not."""
     numbers, states = {}, {}
     for truncate in (0, 3, 100):
-        made = trainer(small_data, tmp_path, {phase: PhaseConfig(4, 1e-3, 0.25, weights, truncate=truncate)}, 0.4)
+        made = trainer(small_data, tmp_path, {phase: episodes(4, 1e-3, 0.25, weights, truncate=truncate)}, 0.4)
         numbers[truncate] = made.update()
         states[truncate] = torch.get_rng_state()
     for truncate in (3, 100):
@@ -134,17 +147,17 @@ def test_truncation_changes_gradients_alone(small_data, tmp_path, phase, weights
 def test_what_is_hidden_for_an_episode_stays_hidden_over_cuts(small_data, tmp_path):
     """Data sets are gone through in pieces: instructions are read, and features hidden, as in the first."""
     made = trainer(small_data, tmp_path, COLLECTORS["DAgger"], dropout=0.4)
-    made.gather()
-    lived = made.dagger.recall(0)
-    begin, glances = made.navigator.begin_episodes, []
+    made.collect()
+    recorded = made.learner.replay()
+    begin, seen = made.policy.initial_state, []
 
     def noted(observation: dict[str, Tensor]):
-        instruction, state = begin(observation)
-        glances.append((instruction.context, state.glance.scales))
-        return instruction, state
+        state = begin(observation)
+        seen.append((state.instruction.context, state.cache.scales))
+        return state
 
-    made.navigator.begin_episodes = noted
-    made.navigator.train()
-    parts = list(recording.chunks(made.navigator, lived, 3))
-    assert len(parts) == len(glances) > 1
-    assert all(torch.equal(one, two) for each in glances[1:] for one, two in zip(glances[0], each, strict=True))
+    made.policy.initial_state = noted
+    made.policy.train()
+    parts = list(recording.chunks(made.policy, recorded, torch.zeros_like(recorded.reward), 3))
+    assert len(parts) == len(seen) > 1
+    assert all(torch.equal(one, two) for each in seen[1:] for one, two in zip(seen[0], each, strict=True))

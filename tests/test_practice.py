@@ -4,11 +4,10 @@ from dataclasses import replace
 
 import pytest
 import torch
-from learners import fresh_navigator, small_config, small_world
+from learners import episodes, fresh_navigator, small_config, small_world
 
-from agents.config import PhaseConfig
 from agents.learners.sampler import EpisodeSampler
-from agents.probing.finetune_probe import demonstrations, practise, transplant
+from agents.probing.finetune_probe import copy_matching_weights, demonstrations, finetune
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +26,7 @@ def test_what_fits_is_taken_over_and_the_rest_stays(world):
     before = {name: value.clone() for name, value in own.state_dict().items()}
     other["value.0.bias"] = torch.zeros(99)
     other["unknown"] = torch.zeros(1)
-    kept = transplant(own, other, ["core."])
+    kept = copy_matching_weights(own, other, ["core."])
     after = own.state_dict()
     assert "value.0.bias" in kept
     assert {name for name in after if name.startswith("core.")} < set(kept)
@@ -38,14 +37,14 @@ def test_what_fits_is_taken_over_and_the_rest_stays(world):
 def test_other_cells_fit_into_an_agent(world):
     config = replace(world.config, navigator=replace(world.config.navigator, cell="rnn", layers=2))
     own = fresh_navigator(replace(world, config=config))
-    kept = transplant(own, fresh_navigator(world, 2).state_dict(), [])
+    kept = copy_matching_weights(own, fresh_navigator(world, 2).state_dict(), [])
     assert set(kept) == {name for name in own.state_dict() if name.startswith("core.")}
 
 
 def test_practice_lowers_the_loss_and_tells_how_far_weights_move(world, lessons):
     navigator = fresh_navigator(world)
-    config = small_config(imitation=PhaseConfig(6, 1e-2, 0.5, final_share=1.0))
-    updates = list(practise(navigator, lessons * 5, config, ("core",)))
+    config = small_config(imitation=episodes(6, 1e-2, 0.5, final_fraction=1.0))
+    updates = list(finetune(navigator, lessons * 5, config, ("core",)))
     assert len(updates) == 5 * len(lessons)
     first, last = ([row["loss"] for row in part] for part in (updates[:6], updates[-6:]))
     assert sum(last) < 0.8 * sum(first)
@@ -57,6 +56,6 @@ def test_a_tiny_norm_to_clip_at_leaves_adam_as_it_is_but_the_norm_is_told_before
     runs = []
     for clip in (1e-3, 1e9):
         config = small_config(gradient_clip=clip)
-        runs.append(list(practise(fresh_navigator(world), lessons[:1], config, ("core",))))
+        runs.append(list(finetune(fresh_navigator(world), lessons[:1], config, ("core",))))
     assert runs[0][0]["gradient_norm"] == pytest.approx(runs[1][0]["gradient_norm"])
     assert runs[0][0]["gradient_norm"] > 1e-3

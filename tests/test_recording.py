@@ -5,9 +5,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from learners import fresh_navigator, small_config, small_world
+from learners import episodes, fresh_navigator, small_config, small_world
 
-from agents.config import LossConfig, PhaseConfig
+from agents.config import LossConfig
 from agents.learners.episode_learning import learn_recording
 from agents.learners.experience import collect
 from agents.learners.objective import objective
@@ -128,7 +128,7 @@ def test_going_through_it_again_equals_living_with_gradients(worlds, actions, mo
     weights = LossConfig(policy=1.0, inflection=3.0)
     found, navigator = recorded(worlds[actions])
     optimizer = Idle(navigator, 0.0, 1.0)
-    again = learn_recording(navigator, found, PhaseConfig(1, 1e-3, 0.5, weights), optimizer)
+    again = learn_recording(navigator, found, episodes(1, 1e-3, 0.5, weights), optimizer)
     gradients = optimizer.gradients
     optimizer.network.zero_grad()
     experience = collect(navigator, worlds[actions].environment("train", BATCH), EPISODES, STUDENT)
@@ -144,10 +144,10 @@ def test_going_through_it_again_equals_living_with_gradients(worlds, actions, mo
 def test_truncation_cuts_gradients_and_changes_nothing_else(worlds, actions, truncate):
     found, navigator = recorded(worlds[actions])
     optimizer, weights = Idle(navigator, 0.0, 1.0), LossConfig(policy=1.0)
-    whole_numbers = learn_recording(navigator, found, PhaseConfig(1, 1e-3, 0.5, weights), optimizer)
+    whole_numbers = learn_recording(navigator, found, episodes(1, 1e-3, 0.5, weights), optimizer)
     uncut = optimizer.gradients
     optimizer.network.zero_grad()
-    numbers = learn_recording(navigator, found, PhaseConfig(1, 1e-3, 0.5, weights, truncate=truncate), optimizer)
+    numbers = learn_recording(navigator, found, episodes(1, 1e-3, 0.5, weights, truncate=truncate), optimizer)
     torch.testing.assert_close(numbers, whole_numbers, equal_nan=True)
     same = [
         torch.allclose(one, other, atol=1e-5, rtol=1e-3) for one, other in zip(uncut, optimizer.gradients, strict=True)

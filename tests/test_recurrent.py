@@ -9,6 +9,7 @@ from torch import nn
 from agents.config import LanguageConfig
 from agents.policies.language import Instruction, InstructionEncoder
 from agents.policies.recurrent import RECURRENT, RecurrentCore, reversal
+from agents.policies.state import rows
 
 CELLS, LAYERS = ("rnn", "lstm", "gru"), (1, 2, 3)
 BATCH, WIDTH, HIDDEN, STEPS = 3, 5, 4, 6
@@ -37,7 +38,7 @@ def test_the_core_stepped_by_hand_equals_the_network_over_the_sequence(cell, lay
     start = first.expand(layers, BATCH, HIDDEN).contiguous()
     outputs, end = network(inputs, (start, torch.zeros_like(start)) if cell == "lstm" else start)
     torch.testing.assert_close(torch.stack(tops), outputs)
-    torch.testing.assert_close(state, torch.stack(end, 1) if cell == "lstm" else end[:, None])
+    torch.testing.assert_close(state, torch.stack(end if cell == "lstm" else (end,), 2).transpose(0, 1))
 
 
 def test_a_step_of_the_lstm_follows_the_equations():
@@ -47,10 +48,10 @@ def test_a_step_of_the_lstm_follows_the_equations():
     gates = x @ weights.weight_ih.T + weights.bias_ih + hidden @ weights.weight_hh.T + weights.bias_hh
     let_in, forget, new, let_out = gates.chunk(4, 1)
     after = forget.sigmoid() * memory + let_in.sigmoid() * new.tanh()
-    top, state = core(x, torch.stack([hidden, memory])[None])
-    torch.testing.assert_close(state[0, 1], after)
+    top, state = core(x, torch.stack([hidden, memory], 1)[:, None])
+    torch.testing.assert_close(state[:, 0, 1], after)
     torch.testing.assert_close(top, let_out.sigmoid() * after.tanh())
-    assert torch.equal(state[0, 0], top)
+    assert torch.equal(state[:, 0, 0], top)
 
 
 def test_two_steps_of_an_lstm_of_one_number_by_hand():
@@ -83,7 +84,7 @@ def test_a_step_of_the_vanilla_network_follows_the_equation():
     core = RecurrentCore("rnn", WIDTH, HIDDEN, 1, dropout=0.0)
     x, hidden, weights = seeded(BATCH, WIDTH), seeded(BATCH, HIDDEN), core.cells[0]
     expected = x @ weights.weight_ih.T + weights.bias_ih + hidden @ weights.weight_hh.T + weights.bias_hh
-    torch.testing.assert_close(core(x, hidden[None, None])[0], expected.tanh())
+    torch.testing.assert_close(core(x, hidden[:, None, None])[0], expected.tanh())
 
 
 def test_a_step_of_the_gru_follows_the_equations():
@@ -93,16 +94,16 @@ def test_a_step_of_the_gru_follows_the_equations():
     of_hidden = (hidden @ weights.weight_hh.T + weights.bias_hh).chunk(3, 1)
     reset, keep = ((one + other).sigmoid() for one, other in list(zip(of_x, of_hidden, strict=True))[:2])
     new = (of_x[2] + reset * of_hidden[2]).tanh()
-    torch.testing.assert_close(core(x, hidden[None, None])[0], (1 - keep) * new + keep * hidden)
+    torch.testing.assert_close(core(x, hidden[:, None, None])[0], (1 - keep) * new + keep * hidden)
 
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_the_state_starts_every_layer_alike_and_the_memory_at_zero(cell):
     first = seeded(BATCH, HIDDEN)
     state = RecurrentCore(cell, WIDTH, HIDDEN, 2, dropout=0.0).initial(first)
-    assert state.shape == (2, 2 if cell == "lstm" else 1, BATCH, HIDDEN)
-    assert all(torch.equal(layer[0], first) for layer in state)
-    assert not state[:, 1:].any()
+    assert state.shape == (BATCH, 2, 2 if cell == "lstm" else 1, HIDDEN)
+    assert all(torch.equal(state[:, layer, 0], first) for layer in range(2))
+    assert not state[:, :, 1:].any()
 
 
 def test_dropout_sits_between_layers_alone():
@@ -188,7 +189,7 @@ def test_dropout_takes_the_same_dimensions_of_every_word():
 
 def test_rows_keeps_what_belongs_to_them():
     found = encoder()(TOKENS)
-    kept = found.rows(torch.tensor([2, 0]))
+    kept = rows(found, torch.tensor([2, 0]))
     assert isinstance(kept, Instruction)
     for name in ("context", "words", "mask", "summary"):
         assert torch.equal(getattr(kept, name), getattr(found, name)[[2, 0]])

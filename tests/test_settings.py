@@ -52,6 +52,7 @@ def test_the_record_is_the_configuration_and_what_else_was_said(begun):
         "threads": 1,
         "workers": 2,
         "preset": "r2r-sil",
+        "imports": [],
     }
     assert values == as_json(begun.config)
 
@@ -74,7 +75,7 @@ def test_the_usual_folder_is_resumed_where_none_is_given(begun, command, monkeyp
     ("flags", "told"),
     [
         (("--batch-size", 13), "--batch-size: the run has 12, not 13; leave it out, or start another run."),
-        (("--imitation.loss.teacher", 0.5), "--imitation.loss.teacher: the run has 1.0, not 0.5; leave it out, or"),
+        (("--self-imitation.loss.student", 0.5), "--self-imitation.loss.student: the run has 1.0, not 0.5; leave it"),
         (("--workers", 3), "--workers: the run has 2, not 3; leave it out, or start another run."),
         (("--no-skip-bad",), "--skip-bad: the run has True, not False; leave it out"),
         (("--critic", "other"), "--critic: the run has '{folder}/critic', not '{here}/other'; leave it out"),

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from learners import SMALL_NAVIGATOR, small_config, small_world
+from learners import SMALL_NAVIGATOR, episodes, small_config, small_world
 from trainers import before_update, few, fresh, mean, press_ctrl_c, rows
 
-from agents.config import LossConfig, PhaseConfig
+from agents.config import LossConfig
 from agents.training import log
 from agents.training.average import move_average
 from agents.training.checkpoint import load_checkpoint
@@ -21,7 +21,7 @@ from vln.language import Vocabulary
 # Dropout, so that chance matters; 6 updates of imitation, 5 of reinforcement.
 CONFIG = small_config(
     navigator=replace(SMALL_NAVIGATOR, dropout=0.3, feature_dropout=0.3),
-    reinforcement=PhaseConfig(5, 3e-3, 0.25, LossConfig(student=0.0, policy=1.0)),
+    reinforcement=episodes(5, 3e-3, 0.25, LossConfig(student=0.0, policy=1.0)),
     evaluate_every=4,
 )
 FAST = replace(SMALL_NAVIGATOR, hidden=32, view=16)
@@ -161,8 +161,8 @@ def test_a_finished_run_resumes_to_nothing(optimised, whole, tmp_path):
 
 
 def test_another_configuration_is_named(optimised, whole, tmp_path):
-    other = replace(optimised, config=replace(CONFIG, imitation=PhaseConfig(6, 5e-3, 0.5)))
-    problem = "configuration field 'imitation.learning_rate' is 0.01, not 0.005; resume with the flags the run started"
+    other = replace(optimised, config=optimised.config.with_phase("imitation", learning_rate=5e-3))
+    problem = "field 'phases.imitation.learning_rate' is 0.01, not 0.005; resume with the flags the run started"
     with pytest.raises(InputError, match=problem):
         fresh(other, tmp_path).resume(load_checkpoint(whole / LATEST))
 
@@ -180,17 +180,17 @@ def test_other_data_are_named(optimised, whole, tmp_path, field):
 def test_weights_of_another_architecture_are_named_and_change_nothing(optimised, whole, tmp_path):
     wide = replace(optimised, config=replace(CONFIG, navigator=replace(CONFIG.navigator, hidden=20)))
     trainer = fresh(wide, tmp_path)
-    before = {name: value.clone() for name, value in trainer.navigator.state_dict().items()}
+    before = {name: value.clone() for name, value in trainer.policy.state_dict().items()}
     with pytest.raises(InputError, match=r"tensor 'choose_content.weight' has shape \(12, 52\), but .*: another"):
         trainer.start_from(load_checkpoint(whole / BEST))
-    assert all(torch.equal(value, before[name]) for name, value in trainer.navigator.state_dict().items())
+    assert all(torch.equal(value, before[name]) for name, value in trainer.policy.state_dict().items())
 
 
 def test_another_run_starts_from_the_averaged_weights(optimised, whole, tmp_path):
     trainer, checkpoint = fresh(optimised, tmp_path), load_checkpoint(whole / BEST)
     trainer.start_from(checkpoint)
     average = checkpoint.part("average")
-    assert all(torch.equal(value, average[name]) for name, value in trainer.navigator.state_dict().items())
+    assert all(torch.equal(value, average[name]) for name, value in trainer.policy.state_dict().items())
     assert all(torch.equal(value, average[name]) for name, value in trainer.average.items())
     assert trainer.iteration == 0
 
@@ -220,23 +220,23 @@ def test_what_is_evaluated_and_kept_are_the_averaged_weights(world, tmp_path):
     with torch.no_grad():
         for value in trainer.average.values():
             value.fill_(0.25)
-    own = {name: value.clone() for name, value in trainer.navigator.state_dict().items()}
+    own = {name: value.clone() for name, value in trainer.policy.state_dict().items()}
     with trainer.averaged():
-        assert all((value == 0.25).all() for value in trainer.navigator.state_dict().values())
+        assert all((value == 0.25).all() for value in trainer.policy.state_dict().values())
     with pytest.raises(RuntimeError), trainer.averaged():
         raise RuntimeError
-    assert all(torch.equal(value, own[name]) for name, value in trainer.navigator.state_dict().items())
+    assert all(torch.equal(value, own[name]) for name, value in trainer.policy.state_dict().items())
 
 
 def test_the_average_is_a_mean_at_first_and_then_decays(world, tmp_path):
     trainer = fresh(world, tmp_path)
-    weights = trainer.navigator.start.bias
+    weights = trainer.policy.start.bias
     expected = weights.detach().clone()
     for iteration in range(120):
         trainer.iteration = iteration
         with torch.no_grad():
             weights.fill_(float(iteration))
-        move_average(trainer.average, trainer.navigator, trainer.config.average, iteration)
+        move_average(trainer.average, trainer.policy, trainer.config.average, iteration)
         decay = min(0.9, iteration / (iteration + 10))
         expected = decay * expected + (1 - decay) * iteration
         torch.testing.assert_close(trainer.average["start.bias"], expected)
@@ -255,15 +255,15 @@ def test_the_step_size_falls_linearly_in_each_phase(world, tmp_path):
 
 
 def spoil_value(trainer: Trainer) -> None:
-    trainer.navigator.value[2].bias[0] = torch.nan
+    trainer.policy.value[2].bias[0] = torch.nan
 
 
 def spoil_policy(trainer: Trainer) -> None:
-    trainer.navigator.core.cells[0].weight_hh[0, 0] = torch.inf
+    trainer.policy.core.cells[0].weight_hh[0, 0] = torch.inf
 
 
 def spoil_gradient(trainer: Trainer) -> None:
-    trainer.navigator.start.bias.register_hook(lambda gradient: gradient * torch.nan)
+    trainer.policy.start.bias.register_hook(lambda gradient: gradient * torch.nan)
 
 
 @pytest.mark.parametrize(
@@ -292,7 +292,7 @@ def test_numbers_that_are_none_end_the_run_and_overwrite_nothing(world, tmp_path
 
 def test_numbers_that_are_none_stay_out_of_the_log(world, tmp_path):
     """Without an acting student there is no variance to explain, and JSON has no word for it."""
-    config = replace(CONFIG, imitation=PhaseConfig(2, 1e-3, 1.0), reinforcement=PhaseConfig(0, 1e-3, 0.0))
+    config = replace(CONFIG, phases={"imitation": episodes(2, 1e-3, 1.0)})
     fresh(replace(world, config=config), tmp_path).train()
     lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
     row = json.loads(lines[0], parse_constant=pytest.fail)
@@ -304,7 +304,7 @@ def test_numbers_that_are_none_stay_out_of_the_log(world, tmp_path):
 
 
 def test_imitation_learns_ten_episodes_by_heart(small_data, tmp_path):
-    config = small_config(navigator=FAST, batch_size=10, imitation=PhaseConfig(200, 1e-2, 0.5))
+    config = small_config(navigator=FAST, batch_size=10, imitation=episodes(200, 1e-2, 0.5))
     trainer = fresh(few(small_data, config), tmp_path, ())
     history = [trainer.update() for _ in range(30)]
     assert history[0]["success"] < 0.5
@@ -317,7 +317,7 @@ def test_imitation_learns_ten_episodes_by_heart(small_data, tmp_path):
 def test_the_sequence_to_sequence_agent_learns_low_level_actions(small_data, tmp_path):
     plain = replace(FAST, panorama=False, cross_modal=False, alignment=False, visited=False)
     config = small_config(
-        actions="low-level", navigator=plain, max_steps=24, imitation=PhaseConfig(200, 1e-2, 0.5), batch_size=8
+        actions="low-level", navigator=plain, max_steps=24, imitation=episodes(200, 1e-2, 0.5), batch_size=8
     )
     trainer = fresh(few(small_data, config, 2), tmp_path, ())
     history = [trainer.update() for _ in range(40)]
@@ -327,12 +327,13 @@ def test_the_sequence_to_sequence_agent_learns_low_level_actions(small_data, tmp
 
 
 def test_reinforcement_raises_the_return_from_a_random_start(small_data, tmp_path):
-    weights = LossConfig(teacher=0.0, student=0.0, policy=1.0, entropy=0.1, progress=0.0, discount=0.95)
+    nothing = {"progress": 0.0, "labels": 0.0}
+    weights = LossConfig(teacher=0.0, student=0.0, policy=1.0, entropy=0.1, discount=0.95, auxiliary=nothing)
     config = small_config(
         navigator=FAST,
         batch_size=32,
-        imitation=PhaseConfig(0, 1e-3, 0.0),
-        reinforcement=PhaseConfig(200, 3e-3, 0.0, weights),
+        imitation=episodes(0, 1e-3, 0.0),
+        reinforcement=episodes(200, 3e-3, 0.0, weights),
     )
     trainer = fresh(few(small_data, config), tmp_path, ())
     history = [trainer.update() for _ in range(30)]

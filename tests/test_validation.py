@@ -9,7 +9,6 @@ import pytest
 from command_line import SMALL, run_script
 from learners import small_config, small_world
 
-from agents.config import PhaseConfig
 from scripts.train import augmented, check_splits
 from vln.errors import InputError
 
@@ -31,8 +30,7 @@ def test_there_are_goals_to_learn_from_and_to_select_by(world):
     unseen = hidden(world, "val_unseen")
     with pytest.raises(InputError, match="--select: the goals of split 'val_unseen' are withheld"):
         check_splits(unseen)
-    exploring = small_config(exploration=PhaseConfig(2, 1e-3, 0.0, method="sil"))
-    check_splits(replace(unseen, config=exploring))  # where the latest is the best
+    check_splits(replace(unseen, config=small_config(select="latest")))
 
 
 def test_instructions_of_unknown_words_are_told_of(world, capsys):

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from agents.config import NavigatorConfig
+from agents.policies.state import rows
 from agents.policies.views import BlindViews, DenseViews, WordViews, altered, build_views, word_weights
 from vln.features.table import ViewTable, blind_table
 from vln.graph import VIEWS, NavigationGraph
@@ -52,9 +53,9 @@ KINDS = {"words": (word_views, embedded_words, VOCABULARY), "dense": (dense_view
 def test_matching_and_pooling_equal_embedding_every_view(kind, share, random):
     make, embed, features = KINDS[kind]
     views = make(random, share)
-    glance = views.begin(BATCH)
-    panorama = views.around(HERE, glance)
-    embedded = embed(views, torch.ones(BATCH, features) if glance.scales is None else glance.scales)
+    cache = views.make_cache(BATCH)
+    panorama = views.around(HERE, cache)
+    embedded = embed(views, torch.ones(BATCH, features) if cache.scales is None else cache.scales)
     query, weights = torch.randn(BATCH, WIDTH, generator=random), torch.rand(BATCH, VIEWS, generator=random)
     torch.testing.assert_close(panorama.match(query), (embedded * query[:, None]).sum(-1))
     torch.testing.assert_close(panorama.pool(weights), (embedded * weights[..., None]).sum(1))
@@ -64,7 +65,7 @@ def test_matching_and_pooling_equal_embedding_every_view(kind, share, random):
 def test_what_is_learnt_gets_its_gradient_through_either(kind, random):
     views = KINDS[kind][0](random)
     for look in ("match", "pool"):
-        panorama = views.around(HERE, views.begin(BATCH))
+        panorama = views.around(HERE, views.make_cache(BATCH))
         asked = torch.ones(BATCH, WIDTH) if look == "match" else torch.ones(BATCH, VIEWS)
         views.zero_grad()
         (getattr(panorama, look)(asked) ** 2).sum().backward()
@@ -75,18 +76,18 @@ def test_what_is_learnt_gets_its_gradient_through_either(kind, random):
 def test_hidden_features_are_drawn_once_an_episode(kind, random):
     make, _, features = KINDS[kind]
     views = make(random, share=0.5)
-    scales = views.begin(200).scales
+    scales = views.make_cache(200).scales
     assert scales.shape == (200, features)
     assert set(scales.unique().tolist()) == {0.0, 2.0}  # what is left is scaled up
     assert scales.mean() == pytest.approx(1.0, abs=0.1)
     assert len(scales.unique(dim=0)) > 40  # each episode its own
-    assert not torch.equal(scales, views.begin(200).scales)
+    assert not torch.equal(scales, views.make_cache(200).scales)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_nothing_is_hidden_without_dropout_or_in_evaluation(kind, random):
-    assert KINDS[kind][0](random).begin(BATCH).scales is None
-    assert KINDS[kind][0](random, share=0.5).eval().begin(BATCH).scales is None
+    assert KINDS[kind][0](random).make_cache(BATCH).scales is None
+    assert KINDS[kind][0](random, share=0.5).eval().make_cache(BATCH).scales is None
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -94,13 +95,13 @@ def test_altered_environments_hide_the_same_from_everyone(kind, random):
     make, _, features = KINDS[kind]
     views, others = make(random, share=0.5), make(random, share=0.25)
     numbers = torch.tensor([7, -1, 8, 7])
-    scales = views.begin(BATCH, numbers).scales
+    scales = views.make_cache(BATCH, numbers).scales
     assert torch.equal(scales[0], scales[3])
-    assert torch.equal(scales[[0, 2]], views.eval().begin(BATCH, numbers).scales[[0, 2]])  # not only when learning
-    assert torch.equal(views.begin(BATCH, numbers).scales[1], torch.ones(features))  # the real one, in evaluation
-    less = others.eval().begin(BATCH, numbers).scales
-    assert not ((less[0] == 0) & (scales[0] != 0)).any()  # who hides less hides some of the same
-    assert make(random, share=0.0).begin(BATCH, numbers).scales is None
+    assert torch.equal(scales[[0, 2]], views.eval().make_cache(BATCH, numbers).scales[[0, 2]])  # not only when learning
+    assert torch.equal(views.make_cache(BATCH, numbers).scales[1], torch.ones(features))  # the real one, in evaluation
+    less = others.eval().make_cache(BATCH, numbers).scales
+    assert not ((less[0] == 0) & (scales[0] != 0)).any()  # a smaller share hides a subset
+    assert make(random, share=0.0).make_cache(BATCH, numbers).scales is None
 
 
 def test_as_much_is_hidden_as_was_asked_for_and_no_two_environments_are_alike():
@@ -111,16 +112,16 @@ def test_as_much_is_hidden_as_was_asked_for_and_no_two_environments_are_alike():
     assert len(scales.unique(dim=0)) == 300
 
 
-def test_the_rows_of_a_glance_hide_what_they_hid(random):
-    glance = word_views(random, share=0.5).begin(BATCH)
+def test_the_rows_of_a_cache_hide_what_they_hid(random):
+    cache = word_views(random, share=0.5).make_cache(BATCH)
     keep = torch.tensor([3, 1])
-    assert torch.equal(glance.rows(keep).scales, glance.scales[keep])
-    assert glance.rows(keep).vocabulary is glance.vocabulary
+    assert torch.equal(rows(cache, keep).scales, cache.scales[keep])
+    assert rows(cache, keep).vocabulary is cache.vocabulary
 
 
 def test_blind_views_say_nothing():
     views = BlindViews(WIDTH)
-    panorama = views.around(HERE, views.begin(BATCH).rows(torch.arange(BATCH)))
+    panorama = views.around(HERE, rows(views.make_cache(BATCH), torch.arange(BATCH)))
     assert torch.equal(panorama.match(torch.ones(BATCH, WIDTH)), torch.zeros(BATCH, VIEWS))
     assert torch.equal(panorama.pool(torch.ones(BATCH, VIEWS)), torch.zeros(BATCH, WIDTH))
     assert not list(views.parameters())

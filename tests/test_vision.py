@@ -12,8 +12,10 @@ from torch.nn import functional as F
 
 from agents.config import CameraConfig
 from agents.policies.geometry import DIRECTION, cell_directions, directions
-from agents.policies.navigator import Navigator, Observation, Output
-from agents.policies.recognition import cells_shown, label_weights, labels_shown, naming_loss, pointing_loss
+from agents.policies.navigator import Navigator
+from agents.policies.policy import PolicyOutput
+from agents.policies.recognition import cells_shown, label_loss, label_weights, labels_shown, pointing_loss
+from agents.policies.state import Observation, concatenate, privileged, rows, with_privileged, without_privileged
 from agents.policies.vision import BlindImages, ImageViews, nearness
 from vln.errors import InputError
 from vln.language import EOS
@@ -21,15 +23,17 @@ from vln.language import EOS
 SIDE, CELLS = CAMERA.cells, CAMERA.cells**2
 BATCH, STEPS = 6, 3
 SWITCHES = ("panorama", "cross_modal", "alignment")
+LOSSES = ("progress", "labels")
 
 
-def decide(navigator: Navigator, seen: list[Observation], actions: int = 1) -> list[Output]:
+def decide(navigator: Navigator, seen: list[Observation], actions: int = 1) -> list[PolicyOutput]:
     """Decisions of a navigator that takes `actions` each time."""
-    instruction, state = navigator.begin(seen[0]["instruction"])
+    state = navigator.initial_state(seen[0])
     outputs = []
     for observation in seen:
-        outputs.append(navigator(instruction, observation, state))
-        state = navigator.chose(outputs[-1], torch.full((len(observation["instruction"]),), actions))
+        nothing_done = torch.zeros(len(observation["instruction"]))
+        outputs.append(navigator.step(with_privileged(observation, progress=nothing_done), state))
+        state = navigator.after(outputs[-1].state, torch.full((len(observation["instruction"]),), actions))
     return outputs
 
 
@@ -45,9 +49,9 @@ def walk(count: int = BATCH) -> list[Observation]:
 def test_every_combination_runs_and_learns_with_every_part(switches):
     navigator = camera_navigator(**dict(zip(SWITCHES, switches, strict=True)))
     outputs = decide(navigator, walk())
-    assert all((output.auxiliary is not None) == navigator.config.alignment for output in outputs)
-    loss = sum((output.logits.square() + output.value[:, None] + output.progress[:, None]).sum() for output in outputs)
-    (loss + sum(output.auxiliary.sum() for output in outputs if output.auxiliary is not None)).backward()
+    assert all(("labels" in output.auxiliary) == navigator.config.alignment for output in outputs)
+    loss = sum((output.logits.square() + output.value[:, None]).sum() for output in outputs)
+    (loss + sum(each.sum() for output in outputs for each in output.auxiliary.values())).backward()
     unused = set() if navigator.config.panorama else {"look_content", "look_direction"}
     for name, parameter in navigator.named_parameters():
         if name == "goal.bias":  # shifts all scores of an attention alike: what gradient it has is rounding
@@ -60,15 +64,16 @@ def test_every_combination_runs_and_learns_with_every_part(switches):
 def test_outputs_have_their_shapes():
     for output in decide(camera_navigator(), walk()):
         assert output.logits.shape == (BATCH, 4)
-        assert output.view_attention.shape == (BATCH, CELLS)
-        assert output.auxiliary.shape == output.value.shape == output.progress.shape == (BATCH,)
-        torch.testing.assert_close(output.view_attention.sum(1), torch.ones(BATCH))
-        assert torch.equal(output.action_features[0], torch.eye(4))
+        assert output.attention["views"].shape == (BATCH, CELLS)
+        assert output.value.shape == (BATCH,)
+        assert {name: loss.shape for name, loss in output.auxiliary.items()} == dict.fromkeys(LOSSES, (BATCH,))
+        torch.testing.assert_close(output.attention["views"].sum(1), torch.ones(BATCH))
+        assert torch.equal(output.state.candidates[0], torch.eye(4))
 
 
 def test_without_labels_nothing_is_named():
-    seen = [{name: value for name, value in each.items() if name not in ("category", "target")} for each in walk()]
-    assert all(output.auxiliary is None for output in decide(camera_navigator(), seen))
+    seen = [without_privileged(each) for each in walk()]
+    assert all(set(output.auxiliary) == {"progress"} for output in decide(camera_navigator(), seen))
 
 
 def test_parameters_keep_their_names():
@@ -88,29 +93,30 @@ def test_a_batch_equals_its_episodes_alone():
     navigator, seen = camera_navigator().eval(), walk()
     together = decide(navigator, seen)
     for row in range(BATCH):
-        alone = decide(navigator, [{name: value[[row]] for name, value in each.items()} for each in seen])
+        alone = decide(navigator, [rows(each, torch.tensor([row])) for each in seen])
         for one, all_ in zip(alone, together, strict=True):
-            for name in ("logits", "value", "progress", "view_attention"):
-                torch.testing.assert_close(getattr(one, name)[0], getattr(all_, name)[row])
+            torch.testing.assert_close(one.logits[0], all_.logits[row])
+            torch.testing.assert_close(one.value[0], all_.value[row])
+            torch.testing.assert_close(one.auxiliary["progress"][0], all_.auxiliary["progress"][row])
+            torch.testing.assert_close(one.attention["views"][0], all_.attention["views"][row])
 
 
 def test_leaving_out_rows_changes_nothing_for_the_others():
     navigator, seen, keep = camera_navigator(feature_dropout=0.5), walk(), torch.tensor([4, 1, 2])
     navigator.eval().views.train()  # the hidden features of an episode must stay its own
-    instruction, state = navigator.begin(seen[0]["instruction"])
-    state = navigator.chose(navigator(instruction, seen[0], state), torch.ones(BATCH, dtype=torch.int64))
-    whole = navigator(instruction, seen[1], state)
-    part = navigator(instruction.rows(keep), {name: value[keep] for name, value in seen[1].items()}, state.rows(keep))
+    step = navigator.step(seen[0], navigator.initial_state(seen[0]))
+    state = navigator.after(step.state, torch.ones(BATCH, dtype=torch.int64))
+    whole, part = navigator.step(seen[1], state), navigator.step(rows(seen[1], keep), rows(state, keep))
     torch.testing.assert_close(whole.logits[keep], part.logits)
-    torch.testing.assert_close(whole.view_attention[keep], part.view_attention)
+    torch.testing.assert_close(whole.attention["views"][keep], part.attention["views"])
 
 
 def test_seeing_all_steps_at_once_equals_seeing_them_one_by_one():
     navigator, seen = camera_navigator().eval(), walk()
-    together = navigator.see({name: torch.cat([each[name] for each in seen]) for name in seen[0]})
+    together = navigator.encode(concatenate(seen))
     assert "rgb" not in together
-    assert navigator.see(together) is together
-    steps = [{name: value[step * BATCH :][:BATCH] for name, value in together.items()} for step in range(STEPS)]
+    assert navigator.encode(together) is together
+    steps = [rows(together, torch.arange(step * BATCH, (step + 1) * BATCH)) for step in range(STEPS)]
     for one, other in zip(decide(navigator, steps), decide(navigator, seen), strict=True):
         torch.testing.assert_close(one.logits, other.logits)
 
@@ -120,9 +126,8 @@ def test_the_action_taken_and_the_words_read_are_remembered():
     one, other = decide(navigator, seen, actions=1), decide(navigator, seen, actions=2)
     torch.testing.assert_close(one[0].logits, other[0].logits)
     assert not torch.allclose(one[1].logits, other[1].logits)
-    instruction, _ = navigator.begin(seen[0]["instruction"])
-    unread = replace(one[0].state, read=torch.zeros_like(one[0].state.read))
-    told, untold = (navigator(instruction, seen[1], state) for state in (one[0].state, unread))
+    unread = one[0].state._replace(read=torch.zeros_like(one[0].state.read))
+    told, untold = (navigator.step(seen[1], state) for state in (one[0].state, unread))
     assert not torch.allclose(told.logits, untold.logits)
 
 
@@ -157,11 +162,11 @@ def test_directions_of_cells_are_those_of_a_right_angle_of_view():
 def test_a_pixel_changes_its_cell_and_the_ones_around_it():
     views = ImageViews(CAMERA, 8, 0.0)
     observation = glances(1, 0)[0]
-    before = views.see(observation)
+    before = views.encode(observation)
     rgb, depth = observation["rgb"].clone(), observation["depth"].clone()
     rgb[0, 9, 30] = 255 - rgb[0, 9, 30]  # in the cell of row 1, column 3
     depth[0, 9, 30] = 0.1
-    after = views.see({"rgb": rgb, "depth": depth})
+    after = views.encode({"rgb": rgb, "depth": depth})
     changed = (before["cells"] != after["cells"]).any(-1).view(SIDE, SIDE)
     expected = torch.zeros(SIDE, SIDE, dtype=torch.bool)
     expected[:3, 2:] = True
@@ -187,7 +192,7 @@ def test_eyes_that_compute_with_bfloat16_see_much_the_same_and_learn_in_float32(
     fine, coarse = (ImageViews(replace(CAMERA, precision=name), 8, 0.0) for name in ("float32", "bfloat16"))
     coarse.load_state_dict(fine.state_dict())
     observation = glances(BATCH, 0)[0]
-    expected, found = (views.see(observation) for views in (fine, coarse))
+    expected, found = (views.encode(observation) for views in (fine, coarse))
     assert found["cells"].dtype == torch.float32
     assert torch.equal(found["cells"], expected["cells"]) != has
     torch.testing.assert_close(found["cells"], expected["cells"], rtol=0.0, atol=0.02 if has else 0.0)
@@ -225,13 +230,11 @@ def test_a_cell_shows_what_its_pixels_show(size, step):
     assert torch.equal(labels_shown(image, len(CATEGORIES), SIDE, some), expected[:, some])
 
 
-def test_the_naming_loss_is_a_mean_of_cells_and_a_weighted_sum_of_labels():
+def test_the_label_loss_is_a_mean_of_cells_and_a_weighted_sum_of_labels():
     logits, shown = torch.zeros(2, 5, 3), torch.ones(2, 5, 3)
     weights = label_weights({"colour": 2, "room": 1})
     assert 0 < weights[2] < weights[0] == weights[1] == 1
-    torch.testing.assert_close(
-        naming_loss(logits, shown, weights), torch.full((2,), float(weights.sum()) * math.log(2))
-    )
+    torch.testing.assert_close(label_loss(logits, shown, weights), torch.full((2,), float(weights.sum()) * math.log(2)))
 
 
 # --- pointing ---
@@ -246,9 +249,9 @@ def test_what_is_read_is_pointed_at():
         sought = navigator.seek(context)[0]
         labels[0, SIDE + 2] = 20 * sought / sought.square().sum()  # row 1, column 2
         near[0, SIDE + 2] = 0.5
-        seen = navigator.aim(torch.randn_like(context), {"evidence": labels, "near": near})
+        seen = navigator.locate_goal(torch.randn_like(context), {"evidence": labels, "near": near})
         ahead, pointed = navigator._point(context, seen)
-        torch.testing.assert_close(navigator.aim(context, {"evidence": labels, "near": near})["ahead"], pointed)
+        torch.testing.assert_close(navigator.locate_goal(context, {"evidence": labels, "near": near})["ahead"], pointed)
         nowhere = navigator.likely.sigmoid()
     assert not torch.equal(ahead, pointed)
     columns, nearer, rows = pointed[0].view(3, SIDE)
@@ -276,7 +279,7 @@ def test_the_end_of_a_sentence_is_not_attended_to():
     (output,) = decide(navigator, [glances(BATCH, 0)[0]])
     ends = tokens == EOS
     assert ends.any(1).all()
-    assert not output.word_attention[ends[:, : output.word_attention.shape[1]]].any()
+    assert not output.attention["words"][ends[:, : output.attention["words"].shape[1]]].any()
 
 
 # --- learning ---
@@ -287,42 +290,42 @@ def test_where_the_way_goes_on_is_learnt_from_what_is_read():
 
     def seen(count: int, seed: int) -> Observation:
         observation, _ = glances(count, seed)
-        other = (observation["category"] > 0) & (observation["target"] == 0)
-        kept = {name: observation[name] for name in ("rgb", "depth", "instruction")}
-        return {**kept, "way": other.to(torch.uint8)}
+        labels = privileged(observation)
+        other = (labels["category"] > 0) & (labels["target"] == 0)
+        return with_privileged(without_privileged(observation), way=other.to(torch.uint8))
 
     navigator = camera_navigator()
     optimizer = torch.optim.Adam(navigator.parameters(), 3e-3)
     losses = []
     for update in range(80):
-        losses.append(decide(navigator, [seen(64, update)])[0].auxiliary.mean())
+        losses.append(decide(navigator, [seen(64, update)])[0].auxiliary["labels"].mean())
         optimizer.zero_grad()
         losses[-1].backward()
         optimizer.step()
     assert torch.stack(losses[-10:]).mean() < 0.6 * torch.stack(losses[5:15]).mean()
-    without = {name: value for name, value in seen(8, 0).items() if name != "way"}
+    without = without_privileged(seen(8, 0))
     torch.testing.assert_close(decide(navigator.eval(), [without])[0].logits, decide(navigator, [seen(8, 0)])[0].logits)
 
 
-def accuracy_after(updates: int, *, deaf: bool = False, naming: float = 0.3, blind: bool = False) -> float:
+def accuracy_after(updates: int, *, deaf: bool = False, label_weight: float = 0.3, blind: bool = False) -> float:
     """Share of unseen glances that a navigator decides as the expert does, after learning from others."""
     navigator = camera_navigator(blind=blind)
     optimizer = torch.optim.Adam(navigator.parameters(), 3e-3)
     for update in range(updates):
         observation, expert = glances(64, update, deaf)
         output = decide(navigator, [observation])[0]
-        loss = F.cross_entropy(output.logits, expert) + naming * output.auxiliary.mean()
+        loss = F.cross_entropy(output.logits, expert) + label_weight * output.auxiliary["labels"].mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
     observation, expert = glances(512, updates, deaf)
-    del observation["category"], observation["target"]
+    observation = without_privileged(observation)
     return float((decide(navigator.eval(), [observation])[0].logits.argmax(1) == expert).float().mean())
 
 
-def test_eyes_and_ears_learn_together_and_naming_helps():
+def test_encoders_of_images_and_words_learn_together_and_labels_help():
     full = accuracy_after(100)
     assert full > 0.9
-    assert accuracy_after(100, naming=0.0) < full - 0.1
+    assert accuracy_after(100, label_weight=0.0) < full - 0.1
     assert accuracy_after(100, deaf=True) < full - 0.1
     assert accuracy_after(20, blind=True) < 0.6

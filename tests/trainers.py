@@ -10,11 +10,13 @@ import torch
 from learners import fresh_navigator, small_world
 
 from agents.config import TrainConfig
-from agents.learners.ppo import Stream
+from agents.learners.learner import Setup
+from agents.learners.ppo import Ppo, PpoConfig, RolloutCollector
 from agents.learners.sampler import EpisodeSampler
 from agents.training.checkpoint import load_checkpoint
+from agents.training.distributed import SINGLE
 from agents.training.trainer import LATEST, Trainer
-from scripts.train import build_trainer
+from scripts.train import trainer_of
 from scripts.world import World
 from vln.files import read_json_lines
 
@@ -30,7 +32,7 @@ def few(small_data: Path, config: TrainConfig, count: int = 10) -> World:
 def fresh(world: World, folder: Path, evaluated: tuple[str, ...] = ("val_unseen",)) -> Trainer:
     """A trainer as the script makes it."""
     torch.manual_seed(world.config.seed)
-    return build_trainer(world, folder, "cpu", evaluated)
+    return trainer_of(world, folder, "cpu", evaluated)
 
 
 def before_update(trainer: Trainer, number: int, act: Callable[[], Any]) -> None:
@@ -70,9 +72,21 @@ def same_weights(one: Path, other: Path) -> None:
     assert rows(one) == rows(other)
 
 
-def stream_of(world: World, navigator=None, frozen_eyes: bool = False) -> Stream:
-    """A stream of training episodes, and chance as at its start."""
+def collector_of(world: World, navigator=None, freeze_encoder: bool = False) -> RolloutCollector:
+    """A collector of training episodes, and random numbers as at its start."""
     navigator = navigator or fresh_navigator(world)
     torch.manual_seed(1)
     sampler = EpisodeSampler(world.lengths("train"), STREAMS, 0)
-    return Stream(navigator, world.environment("train", STREAMS), sampler, frozen_eyes)
+    return RolloutCollector(navigator, world.environment("train", STREAMS), sampler, freeze_encoder)
+
+
+def setup_of(policy, env, sampler, optimizer=None, batch_size: int = 8, workers=SINGLE) -> Setup:
+    """What a learner works with."""
+    return Setup(policy, env, sampler, optimizer, batch_size, 0, Path(), workers=workers)
+
+
+def ppo_of(config: PpoConfig, collector: RolloutCollector, optimizer=None) -> Ppo:
+    """PPO with a collector."""
+    learner = Ppo(config, setup_of(collector._policy, collector._env, collector._sampler, optimizer))
+    learner.collector = collector
+    return learner

@@ -4,24 +4,25 @@ On disk an episode is its number, the actions taken and the expert's: two bytes 
 by taking the same actions again, since simulators are deterministic.
 """
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import torch
 from gymnasium.vector import VectorEnv
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
+from torch import Tensor
 
-from agents.config import TrainConfig
+from agents.learners.episode_learning import SequenceConfig, learn_recording
+from agents.learners.learner import Learner, Metrics, Setup
 from agents.learners.recording import Follower, Mixture, Recording, Steps, record
 from agents.learners.sampler import EpisodeSampler
-from agents.policies.navigator import Navigator
 from agents.training.checkpoint import refusals_of_safetensors
-from agents.training.distributed import SINGLE, Workers
 from vln.errors import InputError
 from vln.files import replacing, writing
 
@@ -46,14 +47,14 @@ class Shard:
 
 
 def shard_of(episodes: np.ndarray, steps: Steps) -> Shard:
-    """What is kept of a batch of episodes."""
+    """Make the shard of a batch of episodes."""
     alive = steps.mask.T.numpy(force=True) > 0
     taken = (each.T.numpy(force=True)[alive].astype(np.uint8) for each in (steps.actions, steps.expert))
     return Shard(episodes.astype(np.int32), alive.sum(1).astype(np.int32), *taken)
 
 
 def joined(parts: Sequence[Shard]) -> Shard:
-    """The shard of a batch whose rows workers have lived in turns, from those of the workers."""
+    """Join the shards of workers, who have the rows of a batch in turns."""
     actions, expert = (
         [np.split(getattr(part, name), np.cumsum(part.lengths)[:-1]) for part in parts]
         for name in ("actions", "expert")
@@ -159,23 +160,48 @@ def round_starts(iterations: int, rounds: int) -> list[int]:
     return [iterations * number * (number + 1) // 2 // parts for number in range(rounds)]
 
 
-class Rounds(ABC):
-    """Rounds of adding to a data set and of learning from it."""
+@dataclass(frozen=True)
+class RoundsConfig(SequenceConfig):
+    """Rounds of adding episodes to a data set and of learning from it."""
 
-    def __init__(
-        self, config: TrainConfig, navigator: Navigator, env: VectorEnv, data: Aggregate, workers: Workers
-    ) -> None:
+    rounds: int = 10
+    """Times that episodes are added."""
+    episodes: int = 5000
+    """Episodes added in a round, rounded up to whole batches."""
+
+
+@dataclass(frozen=True)
+class DaggerConfig(RoundsConfig):
+    """DAgger (Ross et al. 2011), in the form of VLN-CE (Krantz et al. 2020).
+
+    In round n = 0, 1, ... episodes are added to the data set in which the expert takes each action with probability
+    `expert_decay` ** n and the agent, without dropout, the others; the expert's actions everywhere are learnt, with
+    dropout. The phase's updates are spread over the rounds so that each goes through the data set so far the same
+    number of times. The loss weight `student` is that of imitation.
+    """
+
+    learner: str = "dagger"
+    expert_decay: float = 0.75
+    """Factor on the expert's share of the actions after each round; in the first the expert acts alone."""
+
+
+class RoundsLearner(Learner):
+    """Adds episodes to a data set, round by round, and learns from the data set so far."""
+
+    config_type: ClassVar[type[RoundsConfig]] = RoundsConfig
+    config: RoundsConfig
+
+    def __init__(self, config: RoundsConfig, setup: Setup, data: Aggregate, env: VectorEnv) -> None:
         """Rounds that have not started.
 
         Args:
-            config: The run's.
-            navigator: The agent.
-            env: The episodes, autoreset DISABLED, as many at a time as a worker has rows of a batch.
+            config: The phase's.
+            setup: What there is to work with.
             data: The data set, the same for all workers.
-            workers: Whose workers divide the episodes among them.
+            env: The episodes of the data set, autoreset DISABLED.
         """
-        self.config, self.data, self._workers = config, data, workers
-        self._navigator, self._env = navigator, env
+        super().__init__(config, setup)
+        self.data, self.env = data, env
         self._sampler: EpisodeSampler | None = None
         self._sampled = 0
 
@@ -189,81 +215,89 @@ class Rounds(ABC):
     def per_round(self) -> int:
         """Batches that a round adds."""
 
-    @abstractmethod
-    def gather(self) -> int:
-        """Add a batch of episodes, whose chance depends on its number alone; returns the steps that were taken.
+    @property
+    def round(self) -> int:
+        """The round of the next update."""
+        return bisect_right(self.starts, self.updates) - 1
 
-        Raises:
-            FloatingPointError: If the policy is not a number.
-        """
+    def missing(self) -> int:
+        """Batches to collect before the next update."""
+        return (self.round + 1) * self.per_round - self.data.added
 
-    def round(self, done: int) -> int:
-        """The round of the update after `done` updates of the phase."""
-        return bisect_right(self.starts, done) - 1
+    def update(self) -> Metrics:
+        """Replay a batch of the data set and imitate its labels."""
+        return learn_recording(self.setup.policy, self.replay(), self.config, self.setup.optimizer)
 
-    def lacks(self, done: int) -> int:
-        """Batches to gather before that update."""
-        return (self.round(done) + 1) * self.per_round - self.data.added
-
-    def recall(self, done: int) -> Recording:
-        """Live through episodes of the data set again, those of the update after `done` updates of the phase.
+    def replay(self) -> Recording:
+        """Step through episodes of the data set again, those of the next update.
 
         Raises:
             InputError: If they do not end as they did.
         """
-        size = self.config.batch_size
+        setup = self.setup
         if self._sampled != self.data.added:
-            self._sampler = EpisodeSampler(self.data.lengths, size, self.config.seed, self._workers.rows)
+            self._sampler = EpisodeSampler(self.data.lengths, setup.batch_size, setup.seed, setup.workers.rows)
             self._sampled = self.data.added
         assert self._sampler is not None
-        numbers = self._sampler.batch(done - self.starts[self.round(done)])
+        numbers = self._sampler.batch(self.updates - self.starts[self.round])
         episodes, lengths, actions, expert = self.data.recall(numbers)
-        device = next(self._navigator.parameters()).device
-        follow = Follower(torch.from_numpy(actions).to(device))
-        found = record(self._env, episodes, follow, torch.ones(len(episodes), device=device))
+        follow = Follower(torch.from_numpy(actions).to(setup.device))
+        found = record(self.env, episodes, follow, torch.ones(len(episodes), device=setup.device))
         if not np.array_equal(found.mask.sum(0).numpy(force=True), lengths):
             raise InputError(self.data.folder, "its episodes do not end as they did when they were added", AGAIN)
-        return replace(found, expert=torch.from_numpy(expert).to(device))
+        return replace(found, expert=torch.from_numpy(expert).to(setup.device))
+
+    def generator(self) -> torch.Generator:
+        """Random numbers for the next batch, which depend on its number alone."""
+        seed = self.setup.workers.seed((self.setup.seed << 24) + self.data.added)
+        return torch.Generator(self.setup.device).manual_seed(seed)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """How many batches were added; their files hold the rest."""
+        return {"added": torch.tensor(self.data.added)}
+
+    def load_state_dict(self, tensors: Mapping[str, Tensor]) -> None:
+        """Read the data set back.
+
+        Raises:
+            InputError: If a file of it is missing or broken.
+        """
+        self.data.restore(int(tensors["added"]))
 
 
-class Dagger(Rounds):
-    """Episodes lived by expert and agent in turns, labelled by the expert."""
+class Dagger(RoundsLearner):
+    """Episodes in which expert and agent act in turns, labelled by the expert."""
 
-    def __init__(
-        self,
-        config: TrainConfig,
-        navigator: Navigator,
-        env: VectorEnv,
-        sampler: EpisodeSampler,
-        folder: Path,
-        workers: Workers = SINGLE,
-    ) -> None:
-        """Rounds of the phase of imitation that have not started; `sampler` says which episodes are lived."""
-        super().__init__(config, navigator, env, Aggregate(folder, written=workers.is_main), workers)
-        self._episodes = sampler
+    config_type = DaggerConfig
+    config: DaggerConfig
+
+    def __init__(self, config: DaggerConfig, setup: Setup) -> None:
+        """An empty data set in the run's folder."""
+        data = Aggregate(setup.folder / "dagger", written=setup.workers.is_main)
+        super().__init__(config, setup, data, setup.env)
 
     @property
     def starts(self) -> list[int]:
         """As many epochs for each round."""
-        return round_starts(self.config.imitation.iterations, self.config.dagger.rounds)
+        return round_starts(self.config.iterations, self.config.rounds)
 
     @property
     def per_round(self) -> int:
         """Batches that a round adds."""
-        return -(-self.config.dagger.episodes // self.config.batch_size)
+        return -(-self.config.episodes // self.setup.batch_size)
 
-    def gather(self) -> int:
-        """Add a batch of episodes, whose chance depends on its number alone; returns the steps that were taken.
+    def collect(self) -> int:
+        """Add a batch of episodes, which depends on its number alone; return the steps that were taken.
 
         Raises:
             FloatingPointError: If the policy is not a number.
         """
-        number, device = self.data.added, next(self._navigator.parameters()).device
-        share = self.config.dagger.expert_decay ** (number // self.per_round)
-        random = torch.Generator(device).manual_seed(self._workers.seed((self.config.seed << 24) + number))
-        episodes = self._episodes.batch(number)
-        act = Mixture(self._navigator, torch.full((len(episodes),), share, device=device), random)
-        steps = record(self._env, episodes, act, torch.ones(len(episodes), device=device), keep_frames=False)
-        shard = joined(self._workers.gather(shard_of(episodes, steps)))
+        setup, number = self.setup, self.data.added
+        fraction = self.config.expert_decay ** (number // self.per_round)
+        episodes = setup.sampler.batch(number)
+        share = torch.full((len(episodes),), fraction, device=setup.device)
+        act = Mixture(setup.policy, share, self.generator())
+        steps = record(self.env, episodes, act, torch.ones_like(share), keep_frames=False)
+        shard = joined(setup.workers.gather(shard_of(episodes, steps)))
         self.data.add(shard)
         return int(shard.lengths.sum())

@@ -38,27 +38,27 @@ def discounted_returns(rewards: Tensor, mask: Tensor, discount: float) -> Tensor
 
 
 def advantages(
-    rewards: Tensor, values: Tensor, ends: Tensor, following: Tensor, discount: float, trace: float
+    rewards: Tensor, values: Tensor, dones: Tensor, next_value: Tensor, discount: float, gae_lambda: float
 ) -> Tensor:
-    """Generalised advantage estimates (Schulman et al. 2016, equation 16) of a chunk: (T, B).
+    """Generalised advantage estimates (Schulman et al. 2016, equation 16) of a rollout: (T, B).
 
-    A_t = delta_t + discount * trace * A_{t+1} with delta_t = r_t + discount * V_{t+1} - V_t, both cut at ends.
+    A_t = delta_t + discount * lambda * A_{t+1} with delta_t = r_t + discount * V_{t+1} - V_t, both cut at ends.
 
     Args:
         rewards: (T, B).
         values: (T, B), estimated returns before each step.
-        ends: (T, B), 1.0 where the step was the last of its episode.
-        following: (B,), estimated returns after the last step of the chunk.
+        dones: (T, B), 1.0 where the step was the last of its episode.
+        next_value: (B,), estimated returns after the last step of the rollout.
         discount: Of the rewards.
-        trace: Lambda; 0 trusts the values after one step, 1 not at all.
+        gae_lambda: Lambda; 0 trusts the values after one step, 1 not at all.
     """
     found = torch.zeros_like(rewards)
-    ahead, next_value = torch.zeros_like(following), following
+    advantage, value_after = torch.zeros_like(next_value), next_value
     for step in range(len(rewards) - 1, -1, -1):
-        goes_on = 1 - ends[step]
-        surprise = rewards[step] + discount * next_value * goes_on - values[step]
-        found[step] = ahead = surprise + discount * trace * ahead * goes_on
-        next_value = values[step]
+        goes_on = 1 - dones[step]
+        delta = rewards[step] + discount * value_after * goes_on - values[step]
+        found[step] = advantage = delta + discount * gae_lambda * advantage * goes_on
+        value_after = values[step]
     return found
 
 
@@ -68,15 +68,15 @@ def standardised(values: Tensor, among: Tensor | None = None) -> Tensor:
     return (values - among.mean()) / (among.std(correction=0) + 1e-8)
 
 
-def ppo_loss(ratios: Tensor, gains: Tensor, clip: float) -> Tensor:
+def ppo_loss(ratios: Tensor, advantages: Tensor, clip: float) -> Tensor:
     """The clipped objective of PPO (Schulman et al. 2017, equation 7), negated: mean over steps.
 
     Args:
         ratios: New probability of the action over the old one, with gradient.
-        gains: Advantages.
+        advantages: Of the actions.
         clip: How far ratios may leave 1.
     """
-    return -torch.minimum(ratios * gains, ratios.clamp(1 - clip, 1 + clip) * gains).mean()
+    return -torch.minimum(ratios * advantages, ratios.clamp(1 - clip, 1 + clip) * advantages).mean()
 
 
 def clipped_value_loss(values: Tensor, old: Tensor, returns: Tensor, clip: float) -> Tensor:

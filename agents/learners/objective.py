@@ -1,4 +1,4 @@
-"""The loss of whole episodes: imitation, policy gradient, critic, progress monitor, in the proportions of a phase."""
+"""The loss of whole episodes: imitation, policy gradient, value and auxiliary losses, weighed as a phase wants."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -8,19 +8,17 @@ from torch import Tensor
 from agents.config import LossConfig
 from agents.learners import losses
 from agents.learners.experience import Experience
+from agents.learners.learner import Metrics
 from agents.learners.recording import Predictions, Steps, whole
 from agents.training.distributed import SINGLE, Workers
-
-Numbers = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
 class Targets:
-    """What predictions are measured with; no gradients, and of one shape unless said otherwise.
+    """What the loss of predictions needs besides; no gradients, and of one shape unless said otherwise.
 
     Attributes:
         returns: Discounted sum of the rewards to come.
-        progress: What the progress monitor is to say.
         weight: How much the step counts in imitation.
         mask: 1.0 where the episode was alive.
         student: 1.0 where the agent acted, and the episode was alive.
@@ -29,7 +27,6 @@ class Targets:
     """
 
     returns: Tensor
-    progress: Tensor
     weight: Tensor
     mask: Tensor
     student: Tensor
@@ -38,7 +35,7 @@ class Targets:
 
     def at(self, where: Tensor) -> "Targets":
         """The targets at flattened positions (n,)."""
-        names = ("returns", "progress", "weight", "mask", "student")
+        names = ("returns", "weight", "mask", "student")
         parts: dict[str, Any] = {name: getattr(self, name).flatten()[where] for name in names}
         return replace(self, **parts)
 
@@ -51,7 +48,6 @@ def targets_of(steps: Steps, weights: LossConfig, bonus: Tensor | None = None, w
     returns = losses.discounted_returns(steps.reward, steps.mask, weights.discount)
     return Targets(
         returns if bonus is None else returns + bonus * steps.mask,
-        losses.progress_target(steps.distance[0], steps.distance),
         losses.inflection_weights(steps.expert, whole(steps.mask), steps.mask, weights.inflection, workers.sum),
         steps.mask,
         steps.mask * steps.student,
@@ -62,41 +58,39 @@ def targets_of(steps: Steps, weights: LossConfig, bonus: Tensor | None = None, w
 
 def objective(
     experience: Experience, weights: LossConfig, bonus: Tensor | None = None, workers: Workers = SINGLE
-) -> tuple[Tensor, Numbers]:
+) -> tuple[Tensor, Metrics]:
     """The loss of a batch of episodes, and its terms and other numbers to log; see `targets_of` for the bonus."""
     targets = targets_of(experience, weights, bonus, workers)
-    loss, terms = weigh(experience, targets, weights)
-    return loss, {**terms, **summary(experience, experience.value, targets)}
+    loss, terms = weigh(experience.predictions, targets, weights)
+    return loss, {**terms, **summary(experience, experience.predictions.value, targets)}
 
 
-def weigh(predictions: Predictions, targets: Targets, weights: LossConfig) -> tuple[Tensor, Numbers]:
+def weigh(predictions: Predictions, targets: Targets, weights: LossConfig) -> tuple[Tensor, Metrics]:
     """The loss of steps and its terms. Both are sums: those of the parts of a batch add up to those of the whole."""
     teacher, batch = targets.mask - targets.student, targets.batch
     imitation = -predictions.expert_log_prob * targets.weight
-    gain = targets.returns - predictions.value
-    off_course = (predictions.progress - targets.progress).square()
+    advantages = targets.returns - predictions.value
     terms = {
         "teacher": losses.per_episode(imitation, teacher, batch),
         "student": losses.per_episode(imitation, targets.student, batch),
-        "policy": losses.policy_loss(predictions.log_prob, gain, targets.student, batch),
+        "policy": losses.policy_loss(predictions.log_prob, advantages, targets.student, batch),
         "value": losses.value_loss(predictions.value, targets.returns, targets.student, batch),
         "entropy": losses.per_episode(predictions.entropy, targets.student, batch),
-        "progress": (off_course * targets.mask).sum() / targets.steps,
-        "semantic": (predictions.semantic * targets.mask).sum() / targets.steps,
     }
+    auxiliary = {name: (value * targets.mask).sum() / targets.steps for name, value in predictions.auxiliary.items()}
     loss = (
         weights.teacher * terms["teacher"]
         + weights.student * terms["student"]
         + weights.policy * (terms["policy"] - weights.entropy * terms["entropy"])
         + weights.value * terms["value"]
-        + weights.progress * terms["progress"]
-        + weights.semantic * terms["semantic"]
     )
-    return loss, {name: value.detach() for name, value in terms.items()}
+    for name, value in auxiliary.items():
+        loss = loss + weights.of(name) * value
+    return loss, {name: value.detach() for name, value in {**terms, **auxiliary}.items()}
 
 
-def summary(steps: Steps, values: Tensor, targets: Targets) -> Numbers:
-    """Numbers to log of whole episodes with estimated returns `values` (T, B)."""
+def summary(steps: Steps, values: Tensor, targets: Targets) -> Metrics:
+    """Metrics to log of whole episodes with estimated returns `values` (T, B)."""
     return {
         "success": losses.masked_mean(steps.success, steps.student),
         "return": losses.masked_mean(steps.reward.sum(0), steps.student),

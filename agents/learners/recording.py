@@ -1,22 +1,30 @@
-"""Living through episodes without gradients, and going through them again with gradients.
+"""Recording episodes without gradients, and replaying the recordings through a policy with gradients.
 
-Acting without gradients needs no memory for them, the whole way is known before anything is learnt from it, and what
-looks at single frames can look at all of them at once. What happened is packed as in torch's `PackedSequence`: pieces
-of episodes with the longest first, all their first steps, then all their second ones, and so on, so that no work is
-done for episodes that have ended.
+Acting without gradients needs little memory, whole episodes are known before anything is learnt from them, and encoders
+of images run once for all steps. Replayed steps are packed as in torch's `PackedSequence`: pieces of episodes, the
+longest first, all their first steps, then all their second ones, and so on, so that ended episodes cost nothing.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from gymnasium.vector import VectorEnv
-from torch import Tensor, nn
+from torch import Tensor
 
-from agents.policies.language import Instruction
-from agents.policies.navigator import Navigator, Observation, Output, State, as_tensors, total
+from agents.policies.policy import Policy, PolicyOutput, without_dropout
+from agents.policies.state import (
+    Observation,
+    State,
+    as_tensors,
+    check_state,
+    concatenate,
+    rows,
+    with_privileged,
+    without_privileged,
+)
 from agents.training.checkpoint import drawn_again, random_states
 
 SHRINK = 0.8  # leave ended episodes out of the network once no more than this share is alive
@@ -46,61 +54,42 @@ class Steps:
     success: Tensor
 
 
-@dataclass(frozen=True)
-class Predictions:
-    """What the agent makes of steps, all with gradients and of one shape.
+class Predictions(NamedTuple):
+    """A policy's judgement of steps, all with gradients and of one shape.
 
     Attributes:
         expert_log_prob: log-probability of the expert's action.
         log_prob: log-probability of the action taken.
         entropy: Entropy of the policy in nats.
         value: Estimated return.
-        progress: Estimated progress.
-        semantic: Auxiliary loss of the view encoder; zeros without one.
+        auxiliary: Losses of auxiliary tasks by name.
     """
 
     expert_log_prob: Tensor
     log_prob: Tensor
     entropy: Tensor
     value: Tensor
-    progress: Tensor
-    semantic: Tensor
+    auxiliary: dict[str, Tensor]
 
 
-def judge(output: Output, actions: Tensor, expert: Tensor) -> Predictions:
-    """What an output says of the actions taken (n,) and of the expert's (n,).
+def judge(output: PolicyOutput, actions: Tensor, expert: Tensor) -> Predictions:
+    """Judge the actions taken (n,) and the expert's (n,) by decisions.
 
     Raises:
         FloatingPointError: If the policy is not a number.
     """
-    return judged(output.logits, output.value, output.progress, output.auxiliary, actions, expert)
-
-
-def judged(
-    logits: Tensor, value: Tensor, progress: Tensor, auxiliary: Tensor | None, actions: Tensor, expert: Tensor
-) -> Predictions:
-    """The same of the parts of an output, see there."""
-    log_probs = logits.log_softmax(-1)
+    log_probs = output.logits.log_softmax(-1)
     if bool(log_probs.isnan().any()):
         raise FloatingPointError("a probability of the policy is nan")
     entropy = -(log_probs.exp() * log_probs.masked_fill(log_probs == -torch.inf, 0.0)).sum(-1)
     right, chosen = (log_probs.gather(1, each[:, None])[:, 0] for each in (expert, actions))
-    semantic = torch.zeros_like(value) if auxiliary is None else auxiliary
-    return Predictions(right, chosen, entropy, value, progress, semantic)
+    return Predictions(right, chosen, entropy, output.value, dict(output.auxiliary))
 
 
-def unlabelled(navigator: Navigator, observation: Observation) -> Observation:
-    """An observation without the labels of its images, from which to act costs less."""
-    labels = (*navigator.labels, "target", "way", "astray")
-    return {name: value for name, value in observation.items() if name not in labels}
-
-
-def shrink(rows: Tensor, alive: Tensor, instruction: Instruction, state: State) -> tuple[Tensor, Instruction, State]:
-    """Leave out episodes that have ended, once enough have."""
-    keep = alive[rows].nonzero()[:, 0]
-    if len(keep) > SHRINK * len(rows):
-        return rows, instruction, state
-    return rows[keep], instruction.rows(keep), state.rows(keep)
+def shrink(alive: Tensor, index: Tensor, state: State) -> tuple[Tensor, State]:
+    """Leave out episodes that have ended, once enough have; `index` (n,) are the episodes of the state."""
+    keep = alive[index].nonzero()[:, 0]
+    return (index, state) if len(keep) > SHRINK * len(index) else (index[keep], rows(state, keep))
 
 
 def actions_for(env: VectorEnv, actions: Tensor) -> Any:
@@ -108,15 +97,7 @@ def actions_for(env: VectorEnv, actions: Tensor) -> Any:
     return actions if getattr(env, "gives_tensors", False) else actions.numpy(force=True)
 
 
-def without_dropout(navigator: Navigator) -> None:
-    """Put a navigator into a mode without chance in which it can act and learn."""
-    navigator.eval()
-    for module in navigator.modules():
-        if isinstance(module, nn.RNNBase):  # has no dropout of its own, and no gradients on GPUs in evaluation mode
-            module.train()
-
-
-# --- living ---
+# --- recording ---
 
 
 @dataclass(frozen=True)
@@ -140,7 +121,7 @@ def record(
     keep_frames: bool = True,
     steps: int | None = None,
 ) -> Recording:
-    """Live through `episodes` (B,) and write down everything.
+    """Step through `episodes` (B,) and write down everything.
 
     Args:
         env: The environment; its autoreset mode is DISABLED.
@@ -159,7 +140,7 @@ def record(
     while bool(alive.any()) and len(lived) != steps:
         actions = act(observation, infos, alive)
         if keep_frames:
-            frames.append(observation if everyone else {name: value[alive] for name, value in observation.items()})
+            frames.append(observation if everyone else rows(observation, alive))
         expert, distance = (torch.as_tensor(infos[name], device=device) for name in ("expert", "distance"))
         before = alive
         observation, reward, terminated, truncated, infos = env.step(actions_for(env, actions))
@@ -186,7 +167,7 @@ class Follower:
 
 
 class Expert:
-    """Does what the expert does."""
+    """Takes the expert's actions."""
 
     def __call__(self, observation: Observation, infos: dict[str, Any], alive: Tensor) -> Tensor:
         """The expert's actions."""
@@ -194,43 +175,46 @@ class Expert:
 
 
 class Mixture:
-    """Takes an action of the expert or of the navigator, who samples without dropout; the navigator sees them all."""
+    """Takes an action of the expert or of the policy, which samples without dropout.
+
+    The policy's state follows the actions that are taken, whoever chose them.
+    """
 
     def __init__(
         self,
-        navigator: Navigator,
-        expert_share: Tensor,
+        policy: Policy,
+        expert_fraction: Tensor,
         random: torch.Generator | None = None,
         greedy: Tensor | None = None,
     ) -> None:
-        """A mixture in which each of B bodies does as the expert does with probability `expert_share` (B,).
+        """A mixture in which each of B episodes takes the expert's action with probability `expert_fraction` (B,).
 
-        Where `greedy` (B,) is true the navigator does not sample, but takes its likeliest action.
+        Where `greedy` (B,) is true the policy does not sample, but takes its most probable action.
         """
-        self._navigator, self._share, self._random = navigator, expert_share, random
-        self._greedy = torch.zeros_like(expert_share, dtype=torch.bool) if greedy is None else greedy
-        self._memory: tuple[Tensor, Instruction, State] | None = None
+        self._policy, self._fraction, self._random = policy, expert_fraction, random
+        self._greedy = torch.zeros_like(expert_fraction, dtype=torch.bool) if greedy is None else greedy
+        self._memory: tuple[Tensor, State] | None = None
 
     def __call__(self, observation: Observation, infos: dict[str, Any], alive: Tensor) -> Tensor:
-        """Actions (B,) of the live bodies.
+        """Actions (B,) of the live episodes.
 
         Raises:
             FloatingPointError: If the policy is not a number.
         """
         expert = torch.as_tensor(infos["expert"], device=alive.device)
-        if bool((self._share == 1).all()):
+        if bool((self._fraction == 1).all()):
             return expert
-        without_dropout(self._navigator)
+        without_dropout(self._policy)
+        seen = without_privileged(observation)
         if self._memory is None:
-            rows = torch.arange(len(alive), device=alive.device)
-            self._memory = rows, *self._navigator.begin_episodes(observation)
-        rows, instruction, state = shrink(self._memory[0], alive, *self._memory[1:])
-        seen = unlabelled(self._navigator, observation)
-        output = self._navigator(instruction, {name: value[rows] for name, value in seen.items()}, state)
-        teaching = torch.rand(len(alive), device=alive.device, generator=self._random) < self._share
-        own = torch.where(self._greedy[rows], output.logits.argmax(1), sample(output.logits, self._random))
-        actions = torch.where(teaching, expert, expert.index_copy(0, rows, own))
-        self._memory = rows, instruction, self._navigator.chose(output, actions[rows])
+            self._memory = torch.arange(len(alive), device=alive.device), self._policy.initial_state(seen)
+            check_state(self._memory[1], len(alive), self._policy)
+        index, state = shrink(alive, *self._memory)
+        output = self._policy.step(rows(seen, index), state)
+        teaching = torch.rand(len(alive), device=alive.device, generator=self._random) < self._fraction
+        own = torch.where(self._greedy[index], output.logits.argmax(1), sample(output.logits, self._random))
+        actions = torch.where(teaching, expert, expert.index_copy(0, index, own))
+        self._memory = index, self._policy.after(output.state, actions[index])
         return actions
 
 
@@ -293,67 +277,22 @@ def frames_at(frames: list[Observation], mask: Tensor, where: Tensor) -> Observa
     batch = mask.shape[1]
     first, last = (int(each) // batch for each in where.aminmax())
     place = mask[first : last + 1].flatten().cumsum(0).long() - 1
-    rows = place[where - first * batch]
-    near = frames[first : last + 1]
-    return {name: torch.cat([frame[name] for frame in near])[rows] for name in near[0]}
+    found: Observation = rows(concatenate(frames[first : last + 1]), place[where - first * batch])
+    return found
 
 
-def unroll(
-    navigator: Navigator,
-    frames: Observation,
-    steps: tuple[Tensor, Tensor],
-    sizes: list[int],
-    memory: tuple[Instruction, State],
-) -> tuple[Predictions, State]:
-    """Go through packed steps.
-
-    Args:
-        navigator: The agent.
-        frames: Observations (N, ...).
-        steps: Actions taken and the expert's, (N,) each.
-        sizes: Pieces alive at each step.
-        memory: Instructions and states of sizes[0] pieces.
-
-    Returns:
-        Predictions (N,), and the state of the sizes[-1] pieces that are left.
-    """
-    instruction, state = memory
-    goals = None if instruction.goal is None else torch.cat([instruction.goal[:size] for size in sizes])
-    frames = navigator.aim(goals, navigator.see(frames))
-    recognised, frames = navigator.recognised(frames), unlabelled(navigator, frames)
-    # Cut in one go: the gradient of a slice is as large as what it was cut from.
-    cut = {name: torch.split(value, sizes) for name, value in frames.items()}
-    thoughts = []
-    rows = torch.arange(sizes[0], device=steps[0].device)
-    for step, actions in enumerate(torch.split(steps[0], sizes)):
-        if len(actions) < len(rows):
-            rows = rows[: len(actions)]
-            instruction, state = instruction.rows(rows), state.rows(rows)
-        thoughts.append(navigator.think(instruction, {name: pieces[step] for name, pieces in cut.items()}, state))
-        state = navigator.chose(thoughts[-1], actions)
-    # What no later step waits for is worked out at once.
-    features = torch.cat([each.features for each in thoughts])
-    logits, astray = _joined([each.logits for each in thoughts]), _joined([each.auxiliary for each in thoughts])
-    predictions = judged(*navigator.heads(features, logits, frames), total(astray, recognised), *steps)
-    return predictions, state
-
-
-def _joined(parts: list[Tensor | None]) -> Tensor | None:
-    """Parts one after the other, if there are any."""
-    found = [part for part in parts if part is not None]
-    return torch.cat(found) if found else None
-
-
-def carried(begun: State, before: State) -> State:
-    """The state `before` without its gradients, for a piece that goes on; what steps share is that of `begun`."""
-    tensors = {name: value.detach() for name, value in vars(before).items() if isinstance(value, Tensor)}
-    return replace(begun, **tensors)  # type: ignore[arg-type]
-
-
-def chunks(navigator: Navigator, recording: Recording, truncate: int) -> Iterator[tuple[Predictions, Tensor]]:
+def chunks(
+    policy: Policy, recording: Recording, progress: Tensor, truncate: int
+) -> Iterator[tuple[Predictions, Tensor]]:
     """Go through whole episodes, `truncate` steps at a time (0: all at once), with gradients cut in between.
 
-    What dropout hides for a whole episode stays hidden over the cuts.
+    Features that dropout hides for a whole episode stay hidden over the cuts.
+
+    Args:
+        policy: The policy.
+        recording: The episodes.
+        progress: (T, B), what an auxiliary loss of progress compares with.
+        truncate: Steps whose gradients need memory at a time.
 
     Yields:
         Predictions (n,) and their positions (n,) among the flattened (T, B).
@@ -362,18 +301,20 @@ def chunks(navigator: Navigator, recording: Recording, truncate: int) -> Iterato
     ends = np.cumsum([0, *packing.sizes]).tolist()
     device = recording.mask.device
     first_frames = frames_at(recording.frames, recording.mask, packing.where[: packing.sizes[0]])
-    chance, before = random_states(device), None
+    draws, before = random_states(device), None
     for first in range(0, len(packing.sizes), truncate or len(packing.sizes)):
         sizes = packing.sizes[first : first + truncate] if truncate else packing.sizes
         where = packing.where[ends[first] : ends[first + len(sizes)]]
         frames = frames_at(recording.frames, recording.mask, where)
         if before is None:
-            instruction, state = navigator.begin_episodes(first_frames)
+            state = policy.initial_state(first_frames)
+            check_state(state, sizes[0], policy)
         else:
-            rows = torch.arange(sizes[0], device=device)
-            with drawn_again(chance, device):
-                begun = navigator.begin_episodes(first_frames)
-            instruction, state = begun[0].rows(rows), carried(begun[1].rows(rows), before.rows(rows))
-        steps = recording.actions.flatten()[where], recording.expert.flatten()[where]
-        predictions, before = unroll(navigator, frames, steps, sizes, (instruction, state))
-        yield predictions, where
+            index = torch.arange(sizes[0], device=device)
+            with drawn_again(draws, device):
+                initial = policy.initial_state(first_frames)
+            state = policy.carry(rows(initial, index), rows(before, index))
+        actions, expert = recording.actions.flatten()[where], recording.expert.flatten()[where]
+        frames = with_privileged(frames, progress=progress.flatten()[where])
+        output, before = policy.unroll(frames, actions, sizes, state)
+        yield judge(output, actions, expert), where

@@ -1,99 +1,160 @@
 """Self-supervised imitation (Wang et al. 2019, section 4): where no goal is known, a critic chooses whom to imitate."""
 
-from dataclasses import fields, replace
-from pathlib import Path
-from typing import Any, cast
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Literal, cast
 
 import torch
-from gymnasium.vector import VectorEnv
 from torch import Tensor
 
-from agents.config import TrainConfig
-from agents.learners.dagger import Aggregate, Rounds, joined, shard_of
-from agents.learners.recording import Mixture, Recording, Steps, chunks, record, without_dropout
-from agents.learners.sampler import EpisodeSampler
-from agents.policies.navigator import Navigator
-from agents.speaking.critic import MatchingCritic
-from agents.training.distributed import SINGLE, Workers
+from agents.config import LossConfig
+from agents.learners.dagger import Aggregate, RoundsConfig, RoundsLearner, joined, shard_of
+from agents.learners.episode_learning import EpisodeConfig, learn_episodes
+from agents.learners.learner import Metrics, Setup
+from agents.learners.losses import progress_target
+from agents.learners.recording import Mixture, Recording, Steps, chunks, record
+from agents.policies.policy import Policy, without_dropout
+from vln.errors import InputError
 
 NEVER_STOPPED = 1e3  # nats, more than any trajectories differ by
 
 
-class Exploration(Rounds):
-    """The best of several trajectories of the agent's own for each instruction."""
+@dataclass(frozen=True)
+class SelfImitationConfig(RoundsConfig):
+    """Self-supervised imitation (Wang et al. 2019, section 4): exploring instructions whose goals are not known.
 
-    def __init__(
-        self,
-        config: TrainConfig,
-        navigator: Navigator,
-        env: VectorEnv,
-        sampler: EpisodeSampler,
-        critic: MatchingCritic,
-        folder: Path,
-        workers: Workers = SINGLE,
-    ) -> None:
-        """Rounds of the phase of exploration that have not started.
+    In each round the agent tries some trajectories for each instruction, the matching critic keeps the one that fits
+    it best, and those kept are imitated. The phase's updates are spread evenly over the rounds. The loss weight
+    `student` is that of imitation.
+    """
 
-        Args:
-            config: The run's.
-            navigator: The agent.
-            env: Episodes whose goals are withheld, autoreset DISABLED, as many as a worker has rows of a batch.
-            sampler: Says which episodes are explored, `instructions(config)` at a time in all.
-            critic: Chooses.
-            folder: Where the data set goes.
-            workers: Whose workers divide the instructions among them.
+    learner: str = "self_imitation"
+    loss: LossConfig = field(
+        default_factory=lambda: LossConfig(teacher=0.0, value=0.0, auxiliary={"progress": 0.0, "labels": 0.0})
+    )
+    rounds: int = 4
+    episodes: int = 2400
+    split: Literal["val_seen", "val_unseen", "test"] = "val_unseen"
+    """Whose instructions are explored; only the instructions and the starts of its episodes are used."""
+    samples: int = 8
+    """Trajectories tried for each: the most probable one, and sampled ones."""
+    keep: int = 2
+    """Rounds whose trajectories are remembered; older ones are forgotten, which bounds memory and disk."""
+    rehearsal_fraction: float = 0.5
+    """Share of the updates that imitate the expert in training episodes."""
+    rehearsal_loss: LossConfig = field(default_factory=LossConfig)
+    """Weights of the terms of the loss of those updates."""
+    expert_fraction: float = 0.5
+    """Share of the episodes of those updates in which the expert acts."""
+    confidence: float = 0.01
+    """Weight of the agent's own log-probability of a trajectory beside the critic's of a word (pragmatic inference,
+    Fried et al. 2018, section 3.2)."""
+
+
+class SelfImitation(RoundsLearner):
+    """Imitates the best of several trajectories of the agent's own for each instruction."""
+
+    config_type = SelfImitationConfig
+    needs_critic = True
+    config: SelfImitationConfig
+
+    def __init__(self, config: SelfImitationConfig, setup: Setup) -> None:
+        """Rounds that have not started.
+
+        Raises:
+            InputError: If there is no critic.
         """
-        self._instructions = instructions(config)
-        keep = config.sil.keep * -(-config.sil.episodes // self._instructions)
-        super().__init__(config, navigator, env, Aggregate(folder, keep, written=workers.is_main), workers)
-        self._episodes, self._critic = sampler, critic
+        if setup.critic is None or setup.make_episodes is None:
+            raise InputError(
+                "self_imitation", "nothing says which trajectory is best", "pass --critic RUN of a speaker"
+            )
+        self._instructions = instructions_at_once(config, setup.batch_size)
+        env, self._episodes = setup.make_episodes(config.split, withheld=True, batch_size=self._instructions)
+        keep = config.keep * -(-config.episodes // self._instructions)
+        data = Aggregate(setup.folder / "explored", keep, written=setup.workers.is_main)
+        super().__init__(config, setup, data, env)
+        self._critic = setup.critic
 
     @property
     def starts(self) -> list[int]:
         """As many updates for each round."""
-        rounds = self.config.sil.rounds
-        return [self.config.exploration.iterations * number // rounds for number in range(rounds)]
+        return [self.config.iterations * number // self.config.rounds for number in range(self.config.rounds)]
 
     @property
     def per_round(self) -> int:
         """Batches that a round adds."""
-        return -(-self.config.sil.episodes // self._instructions)
+        return -(-self.config.episodes // self._instructions)
 
-    def gather(self) -> int:
-        """Add the chosen trajectories of some instructions; returns the steps that were taken.
+    def update(self) -> Metrics:
+        """Imitate trajectories that were kept, or the expert in training episodes."""
+        if not rehearses(self.updates, self.config.rehearsal_fraction):
+            return super().update()
+        setup = self.setup
+        episodes = setup.sampler.batch(setup.first_iteration + self.updates)
+        config = EpisodeConfig(
+            loss=self.config.rehearsal_loss, truncate=self.config.truncate, expert_fraction=self.config.expert_fraction
+        )
+        return learn_episodes(setup.policy, setup.env, episodes, config, setup.optimizer, setup.critic)
+
+    def collect(self) -> int:
+        """Add the chosen trajectories of some instructions; return the steps that were taken.
 
         Raises:
             FloatingPointError: If the policy is not a number.
         """
-        number, samples = self.data.added, self.config.sil.samples
-        device = next(self._navigator.parameters()).device
-        random = torch.Generator(device).manual_seed(self._workers.seed((self.config.seed << 24) + number))
-        episodes = self._episodes.batch(number).repeat(samples)
-        spare = self._env.num_envs - len(episodes)
+        workers, samples, device = self.setup.workers, self.config.samples, self.setup.device
+        episodes = self._episodes.batch(self.data.added).repeat(samples)
+        spare = self.env.num_envs - len(episodes)
         filled = torch.from_numpy(episodes[[*range(len(episodes)), *[0] * spare]])
-        nobody = torch.zeros(len(filled), device=device)
-        first = torch.arange(len(filled), device=device) % samples == 0  # of each group, which is not left to chance
-        act = Mixture(self._navigator, nobody, random, greedy=first)
-        recording = record(self._env, filled.numpy(), act, 1 - nobody)
+        no_expert = torch.zeros(len(filled), device=device)
+        greedy = torch.arange(len(filled), device=device) % samples == 0
+        act = Mixture(self.setup.policy, no_expert, self.generator(), greedy)
+        recording = record(self.env, filled.numpy(), act, 1 - no_expert)
         best = choose(self._fit(recording)[: len(episodes)].view(-1, samples))
         chosen = taken(recording, best)
         own = shard_of(filled[best.cpu()].numpy(), replace(chosen, expert=chosen.actions))
-        self.data.add(joined(self._workers.gather(own)))
-        return int(self._workers.sum(recording.mask.sum()))
+        self.data.add(joined(workers.gather(own)))
+        return int(workers.sum(recording.mask.sum()))
+
+    def saved(self) -> None:
+        """Delete the files of forgotten rounds."""
+        self.data.forget()
 
     def _fit(self, recording: Recording) -> Tensor:
         """(B,) how well trajectories fit; those that never stopped fit worst."""
         fit = self._critic.score(recording)
-        if self.config.sil.confidence:
-            fit = fit + self.config.sil.confidence * log_probs(self._navigator, recording)
+        if self.config.confidence:
+            fit = fit + self.config.confidence * log_probs(self.setup.policy, recording)
         last = recording.mask.sum(0).long() - 1
-        stopped = recording.actions.gather(0, last[None])[0] == cast(Any, self._env).simulator.stop
+        stopped = recording.actions.gather(0, last[None])[0] == cast(Any, self.env).simulator.stop
         return torch.where(stopped, fit, fit - NEVER_STOPPED)
 
+    @classmethod
+    def explored_splits(cls, config: SelfImitationConfig) -> tuple[str, ...]:
+        """Return the split that is explored."""
+        return (config.split,)
 
-def instructions(config: TrainConfig) -> int:
+    @classmethod
+    def check(cls, config: SelfImitationConfig, batch_size: int, workers: int) -> None:
+        """Check that each worker has whole groups of samples.
+
+        Raises:
+            InputError: If it has not.
+        """
+        if config.samples > batch_size:
+            raise InputError("samples", f"there are only {batch_size} environments", "give fewer")
+        if instructions_at_once(config, batch_size) % workers:
+            problem = f"{batch_size // config.samples} instructions at once cannot be divided among {workers} workers"
+            raise InputError("samples", problem, "--batch-size over it must be a multiple of the workers")
+
+
+def instructions_at_once(config: SelfImitationConfig, batch_size: int) -> int:
     """How many instructions are explored at once."""
-    return config.batch_size // config.sil.samples
+    return batch_size // config.samples
+
+
+def rehearses(done: int, fraction: float) -> bool:
+    """Whether the update after `done` others is one of the `fraction` that rehearse, evenly spread."""
+    return int((done + 1) * fraction) > int(done * fraction)
 
 
 def choose(fit: Tensor) -> Tensor:
@@ -108,10 +169,11 @@ def taken(steps: Steps, rows: Tensor) -> Steps:
 
 
 @torch.no_grad()
-def log_probs(navigator: Navigator, recording: Recording) -> Tensor:
-    """(B,) log-probability that the agent, without dropout, gives to all the actions of recorded episodes."""
-    without_dropout(navigator)
+def log_probs(policy: Policy, recording: Recording) -> Tensor:
+    """(B,) log-probability that the policy, without dropout, gives to all the actions of recorded episodes."""
+    without_dropout(policy)
     found = torch.zeros_like(recording.mask).flatten()
-    for predictions, where in chunks(navigator, recording, 0):
+    progress = progress_target(recording.distance[0], recording.distance)
+    for predictions, where in chunks(policy, recording, progress, 0):
         found[where] = predictions.log_prob
     return found.view_as(recording.mask).sum(0)

@@ -1,4 +1,4 @@
-"""The navigator as an agent."""
+"""A policy as an agent."""
 
 from typing import Any, Literal
 
@@ -7,51 +7,47 @@ import torch
 from torch import Tensor
 
 from agents.agent import Decision
-from agents.policies.navigator import Navigator, as_tensors
+from agents.policies.policy import Policy
+from agents.policies.state import as_tensors, without_privileged
 from vln.language import Vocabulary
 
 
-class NavigatorAgent:
-    """Acts with a navigator, greedily or by sampling."""
+class PolicyAgent:
+    """Acts with a policy, greedily or by sampling."""
 
     def __init__(
         self,
-        navigator: Navigator,
+        policy: Policy,
         vocabulary: Vocabulary,
         name: str = "navigator",
         decoding: Literal["greedy", "sample"] = "greedy",
     ) -> None:
-        """An agent around a navigator, which is put into evaluation mode for every batch."""
-        self.name, self.vocabulary = name, vocabulary
-        self._navigator, self._decoding = navigator, decoding
+        """An agent around a policy, which is put into evaluation mode for every batch."""
+        self.name, self.vocabulary, self.policy = name, vocabulary, policy
+        self._decoding = decoding
 
-    @property
-    def navigator(self) -> Navigator:
-        """The navigator itself."""
-        return self._navigator
-
-    def sampling(self) -> "NavigatorAgent":
-        """The same navigator, acting by chance."""
-        return NavigatorAgent(self._navigator, self.vocabulary, self.name, "sample")
+    def sampling(self) -> "PolicyAgent":
+        """Return an agent that samples the actions of the same policy."""
+        return PolicyAgent(self.policy, self.vocabulary, self.name, "sample")
 
     @torch.no_grad()
     def begin(self, observation: dict[str, Any], seed: int) -> None:
         """Read the instructions."""
-        self._navigator.eval()
-        self._device = next(self._navigator.parameters()).device
+        self.policy.eval()
+        self._device = next(self.policy.parameters()).device
         self._random = torch.Generator(self._device).manual_seed(seed)
-        tokens = torch.as_tensor(observation["instruction"], device=self._device)
-        self._instruction, self._state = self._navigator.begin(tokens)
+        self._state = self.policy.initial_state(as_tensors(without_privileged(observation), self._device))
 
     @torch.no_grad()
     def act(self, observation: dict[str, Any], infos: dict[str, Any]) -> Decision:
-        """One step of the policy."""
-        output = self._navigator(self._instruction, as_tensors(observation, self._device), self._state)
+        """Take one step of the policy."""
+        output = self.policy.step(as_tensors(without_privileged(observation), self._device), self._state)
         probabilities = output.logits.softmax(-1)
         actions = self._choose(probabilities, infos)
-        self._state = self._navigator.chose(output, actions)
-        arrays = (actions, probabilities, output.word_attention, output.view_attention)
-        return Decision(*(np.asarray(array.cpu()) for array in arrays))
+        self._state = self.policy.after(output.state, actions)
+        attention = (output.attention.get(name) for name in ("words", "views"))
+        arrays = (None if array is None else np.asarray(array.cpu()) for array in attention)
+        return Decision(np.asarray(actions.cpu()), np.asarray(probabilities.cpu()), *arrays)
 
     def _choose(self, probabilities: Tensor, infos: dict[str, Any]) -> Tensor:
         """Actions (B,) of distributions (B, A)."""

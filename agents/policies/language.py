@@ -1,6 +1,6 @@
 """The instruction encoder: embedding, then a recurrent network, one context vector per word, or per character."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -11,8 +11,7 @@ from agents.policies.recurrent import RECURRENT, reorder, reversal
 PAD = 0
 
 
-@dataclass(frozen=True)
-class Instruction:
+class Instruction(NamedTuple):
     """What the encoder made of a batch of instructions.
 
     Attributes:
@@ -28,11 +27,6 @@ class Instruction:
     mask: Tensor
     summary: Tensor
     goal: Tensor | None = None
-
-    def rows(self, keep: Tensor) -> "Instruction":
-        """The instructions of the batch rows `keep` (n,)."""
-        goal = None if self.goal is None else self.goal[keep]
-        return Instruction(self.context[keep], self.words[keep], self.mask[keep], self.summary[keep], goal)
 
 
 class InstructionEncoder(nn.Module):

@@ -5,9 +5,9 @@ the sequence-to-sequence agent of Anderson et al. 2018. The views are those of a
 """
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any, cast
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -16,9 +16,11 @@ from agents.config import LanguageConfig, NavigatorConfig
 from agents.policies.attention import attend, compare, masked_softmax
 from agents.policies.geometry import DIRECTION, cell_directions, directions, directions_around, facing, view_centres
 from agents.policies.language import Instruction, InstructionEncoder
-from agents.policies.recognition import cells_shown, label_weights, labels_shown, naming_loss, pointing_loss
+from agents.policies.policy import Policy, PolicyOutput, first_rows, split
+from agents.policies.recognition import cells_shown, label_loss, label_weights, labels_shown, pointing_loss
 from agents.policies.recurrent import RecurrentCore
-from agents.policies.views import Glance, Panorama, ViewContent, directions_of, weigh
+from agents.policies.state import Observation, detach, privileged, with_privileged
+from agents.policies.views import Panorama, ViewCache, ViewContent, directions_of, weigh
 from agents.policies.vision import BlindImages, ImageContent, ImageViews
 from vln.graph import VIEWS
 from vln.language import EOS
@@ -29,90 +31,53 @@ REFLEX = 128  # width of the layer before low-level actions
 POINTED = 3  # numbers per row or column of cells that tell where something is seen, see `Navigator._where`
 ASKED = 4  # one in so many cells is asked what it shows
 UNLIKELY = -3.0  # logit of a cell showing what a word is for, before anything is learnt
-Observation = dict[str, Tensor]
 
 
-@dataclass(frozen=True)
-class State:
-    """What the agent carries from step to step, for B episodes.
+class NavigatorState(NamedTuple):
+    """What the navigator remembers of B episodes.
 
     Attributes:
-        core: (layers, parts, B, hidden), the recurrent state.
+        instruction: The encoded instructions.
+        cache: What of the views is computed once for an episode.
+        core: (B, layers, parts, hidden), the recurrent state.
         hidden: (B, hidden), its top layer after dropout.
         last_action: (B, GEOMETRY or actions), features of the action taken last, zeros at the start.
-        visited: (B, T) int64, viewpoint rows visited, -1 where there is none.
+        visited: (B, T) int64, viewpoint rows visited plus 1, and 0 where there is none.
         read: (B, C), context read last, zeros at the start; for agents with a camera, else (B, 0).
-        glance: What the views share between steps.
+        candidates: (B, A, GEOMETRY or actions), features of the actions offered at the step just made; None after the
+            action is known.
     """
 
+    instruction: Instruction
+    cache: ViewCache
     core: Tensor
     hidden: Tensor
     last_action: Tensor
     visited: Tensor
     read: Tensor
-    glance: Glance
-
-    def rows(self, keep: Tensor) -> "State":
-        """The state of the batch rows `keep` (n,)."""
-        return State(
-            self.core[:, :, keep],
-            self.hidden[keep],
-            self.last_action[keep],
-            self.visited[keep],
-            self.read[keep],
-            self.glance.rows(keep),
-        )
+    candidates: Tensor | None = None
 
 
 @dataclass(frozen=True)
-class Thought:
-    """What B episodes have looked at, remembered and read at a step, and what there is to say of it.
+class StepFeatures:
+    """What B episodes have seen, remembered and read at a step, from which all heads decide.
 
     Attributes:
-        features: (B, F), what decisions are made from.
+        features: (B, F).
         logits: (B, A), -inf where an action is not offered; None if `Navigator.heads` has yet to score the actions.
-        action_features: (B, A, GEOMETRY or actions), what `Navigator.chose` remembers of the action taken.
-        word_attention: (B, L).
-        view_attention: (B, 36 or cells), what the history looked at.
         state: The state after this step, but for the action.
-        auxiliary: (B,), loss of pointing at where the way goes on; None unless that was observed.
+        attention: Attention over `words` (B, L) and over `views` (B, 36 or cells).
+        direction_loss: (B,), loss of pointing at where the way goes on; None unless that was observed.
     """
 
     features: Tensor
     logits: Tensor | None
-    action_features: Tensor
-    word_attention: Tensor
-    view_attention: Tensor
-    state: State
-    auxiliary: Tensor | None
+    state: NavigatorState
+    attention: dict[str, Tensor]
+    direction_loss: Tensor | None
 
 
-@dataclass(frozen=True)
-class Output:
-    """One decision of B episodes.
-
-    Attributes:
-        logits: (B, A), -inf where an action is not offered.
-        value: (B,), expected return.
-        progress: (B,), estimated share of the way that is done.
-        action_features: (B, A, GEOMETRY or actions), what `Navigator.chose` remembers of the action taken.
-        word_attention: (B, L).
-        view_attention: (B, 36 or cells), what the history looked at.
-        state: The state after this step, but for the action.
-        auxiliary: (B,), loss of naming what the cells of images show; None unless labels were observed.
-    """
-
-    logits: Tensor
-    value: Tensor
-    progress: Tensor
-    action_features: Tensor
-    word_attention: Tensor
-    view_attention: Tensor
-    state: State
-    auxiliary: Tensor | None = None
-
-
-class Navigator(nn.Module):
+class Navigator(Policy):
     """An LSTM (or RNN, or GRU) policy over panoramas of navigation graphs, or over images of a camera."""
 
     views: ViewContent | ImageContent
@@ -159,7 +124,7 @@ class Navigator(nn.Module):
             self.align = nn.Linear(self.encoder.word_width, config.view, bias=False)
         if isinstance(views, (ImageViews, BlindImages)):
             pointed, labelled = 0, sum(self.labels.values())
-            self._side = views.side
+            self.label_grid = views.side
             if labelled:
                 self.recognise = nn.Linear(config.view, labelled)
                 nn.init.constant_(self.recognise.bias, UNLIKELY)
@@ -186,88 +151,127 @@ class Navigator(nn.Module):
         centres = cell_directions(views.side) if isinstance(views, (ImageViews, BlindImages)) else view_centres()
         self.register_buffer("view_centres", centres, persistent=False)
 
-    def begin(self, tokens: Tensor, environment: Tensor | None = None) -> tuple[Instruction, State]:
-        """Read the instructions (B, L) and start, in altered environments if there are numbers of such (B,)."""
+    def initial_state(self, observation: Observation) -> NavigatorState:
+        """Read the instructions of B episodes, in altered environments if `environment` (B,) numbers such."""
+        tokens = observation["instruction"]
         instruction = self.encoder(tokens)
         if self.labels:
-            instruction = self._seek(instruction, tokens)
+            instruction = self._find_goal_words(instruction, tokens)
         hidden = torch.tanh(self.start(instruction.summary))
         last_action = hidden.new_zeros(len(tokens), self.last_action.in_features)
-        nowhere = torch.full((len(tokens), 0), -1, dtype=torch.int64, device=tokens.device)
-        read = instruction.context.shape[2] if self.camera else 0
-        unread = hidden.new_zeros(len(tokens), read)
-        glance = self.views.begin(len(tokens), environment)
-        return instruction, State(self.core.initial(hidden), hidden, last_action, nowhere, unread, glance)
+        nowhere = torch.zeros((len(tokens), 0), dtype=torch.int64, device=tokens.device)
+        read = hidden.new_zeros(len(tokens), instruction.context.shape[2] if self.camera else 0)
+        cache = self.views.make_cache(len(tokens), observation.get("environment"))
+        return NavigatorState(instruction, cache, self.core.initial(hidden), hidden, last_action, nowhere, read)
 
-    def begin_episodes(self, observation: Observation) -> tuple[Instruction, State]:
-        """Read the instructions of an observation of B episodes and start, in their environments."""
-        return self.begin(observation["instruction"], observation.get("environment"))
+    def carry(self, initial: NavigatorState, previous: NavigatorState) -> NavigatorState:
+        """What was remembered, without gradients; instructions and views are those of `initial`."""
+        kept = detach(previous)
+        # Leading columns in which all of the batch have started a new episode are not needed any more.
+        unused = int((kept.visited > 0).any(0).long().cumsum(0).eq(0).sum())
+        return kept._replace(instruction=initial.instruction, cache=initial.cache, visited=kept.visited[:, unused:])
 
-    def _seek(self, instruction: Instruction, tokens: Tensor) -> Instruction:
-        """Find the words that name the goal; the end of a sentence, which knows all of it, would shine too bright."""
+    def _find_goal_words(self, instruction: Instruction, tokens: Tensor) -> Instruction:
+        """Attend to the words that name the goal, never to the end of the sentence, which sums up all of it."""
         mask = instruction.mask & (tokens[:, : instruction.mask.shape[1]] != EOS)
         mask[:, 0] = True
         goal = attend(masked_softmax(self.goal(instruction.context)[:, :, 0], mask), instruction.context)
-        return replace(instruction, mask=mask, goal=goal)
+        return instruction._replace(mask=mask, goal=goal)
 
-    def see(self, observation: Observation) -> Observation:
-        """What is seen in images, of any number of bodies and steps; `forward` takes it in place of the images.
+    def encode(self, observation: Observation) -> Observation:
+        """Encode images as cells, for any number of episodes and steps.
 
-        An observation of a graph, or one that has been seen, is returned as it is.
+        An observation of a graph, or one that is encoded, is returned as it is.
         """
         if not self.camera or "cells" in observation:
             return observation
         views = cast(ImageContent, self.views)
         kept = {name: value for name, value in observation.items() if name not in ("rgb", "depth")}
-        seen = views.see(observation)
+        seen = views.encode(observation)
         if self.labels:
-            with torch.no_grad():  # it is naming that teaches what things look like
+            with torch.no_grad():  # the loss of labels alone teaches what things look like
                 seen["evidence"] = self.recognise(seen["cells"])
                 seen["shown"] = seen["evidence"].amax(1).sigmoid()
         return {**kept, **seen}
 
-    def aim(self, goal: Tensor | None, observation: Observation) -> Observation:
-        """Where the goal is seen in what has been seen, for any number of bodies and steps with goals (N, C).
+    def locate_goal(self, goal: Tensor | None, observation: Observation) -> Observation:
+        """Find where the goal is seen in encoded images, for any number of episodes and steps with goals (N, C).
 
-        Adds `ahead` (N, POINTED * side), and what there is to learn from: `astray` (N,), a loss, where there is a
-        `target`, and `led` (N, cells), the cells that show where the way goes on, where there is a `way`.
+        Adds `ahead` (N, POINTED * side). To the privileged part it adds `goal_loss` (N,) where there is a `target`, and
+        `next_room_cells` (N, cells), the cells that show where the way goes on, where there is a `way`.
         """
         if goal is None or "ahead" in observation:
             return observation
+        labels, learnt = privileged(observation), {}
         likely = self._likely(goal, observation)
-        found = {"ahead": self._where(likely, observation)}
-        if "target" in observation:
-            found["astray"] = pointing_loss(likely, cells_shown(observation["target"], self._side))
-        if "way" in observation:
-            found["led"] = cells_shown(observation["way"], self._side)
-        return {**observation, **found}
+        found = {**observation, "ahead": self._where(likely, observation)}
+        if "target" in labels:
+            learnt["goal_loss"] = pointing_loss(likely, cells_shown(labels["target"], self.label_grid))
+        if "way" in labels:
+            learnt["next_room_cells"] = cells_shown(labels["way"], self.label_grid)
+        return with_privileged(found, **learnt) if learnt else found
 
-    def forward(self, instruction: Instruction, observation: Observation, state: State) -> Output:
+    def step(self, observation: Observation, state: NavigatorState) -> PolicyOutput:
         """Look, remember, read, ground, and score the actions."""
-        observation = self.aim(instruction.goal, self.see(observation))
-        thought = self.think(instruction, observation, state)
-        return Output(
-            *self.heads(thought.features, thought.logits, observation),
-            thought.action_features,
-            thought.word_attention,
-            thought.view_attention,
-            thought.state,
-            total(thought.auxiliary, self.recognised(observation)),
+        observation = self.locate_goal(state.instruction.goal, self.encode(observation))
+        step = self.step_features(observation, state)
+        losses = step.direction_loss, self.label_loss(observation)
+        return self._output(step.features, step.logits, observation, losses, step.state, step.attention)
+
+    def unroll(
+        self, observations: Observation, actions: Tensor, sizes: Sequence[int], state: NavigatorState
+    ) -> tuple[PolicyOutput, NavigatorState]:
+        """Go through packed sequences; what no later step waits for is computed for all steps at once."""
+        goal = state.instruction.goal
+        goals = None if goal is None else torch.cat([goal[:size] for size in sizes])
+        observations = self.locate_goal(goals, self.encode(observations))
+        labels = self.label_loss(observations)
+        steps: list[StepFeatures] = []
+        taken = torch.split(actions, list(sizes))
+        for before, here, action in zip([sizes[0], *sizes], split(observations, sizes), taken, strict=False):
+            steps.append(self.step_features(here, first_rows(state, len(action), before)))
+            state = self.after(steps[-1].state, action)
+        features = torch.cat([each.features for each in steps])
+        logits, lost = (
+            torch.cat(cast(list[Tensor], parts)) if parts[0] is not None else None
+            for parts in ([each.logits for each in steps], [each.direction_loss for each in steps])
         )
+        return self._output(features, logits, observations, (lost, labels), steps[-1].state, {}), state
+
+    def _output(
+        self,
+        features: Tensor,
+        logits: Tensor | None,
+        observation: Observation,
+        losses: tuple[Tensor | None, Tensor | None],
+        state: NavigatorState,
+        attention: Mapping[str, Tensor],
+    ) -> PolicyOutput:
+        """Decide from features (N, F) of any number of episodes and steps; `losses` are of direction and labels."""
+        logits, value, progress = self.heads(features, logits, observation)
+        known, auxiliary = privileged(observation), {}
+        if "progress" in known:
+            auxiliary["progress"] = (progress - known["progress"]).square()
+        direction, label = losses
+        learnt = total(direction, total(label, known.get("goal_loss")))
+        if learnt is not None:
+            auxiliary["labels"] = learnt
+        return PolicyOutput(logits, value, state, auxiliary, attention)
 
     def heads(self, features: Tensor, logits: Tensor | None, observation: Observation) -> tuple[Tensor, Tensor, Tensor]:
-        """Logits (N, A), expected returns (N,) and shares of the way (N,), of any number of bodies and steps."""
+        """Logits (N, A), expected returns (N,) and progress (N,), of any number of episodes and steps."""
         if logits is None:
             logits = self.act(features)
             if "candidate_mask" in observation:
                 logits = logits.masked_fill(observation["candidate_mask"] <= 0, -torch.inf)
-        # The critic watches the policy, it does not shape it.
+        # The value head reads the policy's features without training them.
         return logits, self.value(features.detach())[:, 0], self.progress(features)[:, 0]
 
-    def think(self, instruction: Instruction, observation: Observation, state: State) -> Thought:
-        """All of a step that the next one needs, from what has been seen and aimed at."""
+    def step_features(self, observation: Observation, state: NavigatorState) -> StepFeatures:
+        """Compute all of a step that the next one needs, from encoded observations."""
+        instruction = state.instruction
         here = observation["cells" if self.camera else "viewpoint"]
-        panorama, around = self.views.around(here, state.glance), self._around(observation)
+        panorama, around = self.views.around(here, state.cache), self._around(observation)
         looked, seen = self._look(state.hidden, observation, panorama, around)
         noticed = self._notice(state.read, observation)
         top, core = self.core(torch.cat([seen, self.last_action(state.last_action), *noticed], 1), state.core)
@@ -279,15 +283,16 @@ class Navigator(nn.Module):
         if self.labels:
             onward = self._onward(hidden, context, observation)
             features = torch.cat([features, observation["ahead"], self._where(onward, observation)], 1)
-            lost = pointing_loss(onward, observation["led"]) if "led" in observation else None
+            cells = privileged(observation).get("next_room_cells")
+            lost = None if cells is None else pointing_loss(onward, cells)
         visited, read = state.visited, state.read
         if self.camera:
             read = context
         else:
-            visited = torch.cat([visited, here[:, None]], 1)
-        logits, action_features = self._score(features, instruction, reading, observation, visited, panorama)
-        after = State(core, hidden, state.last_action, visited, read, state.glance)
-        return Thought(features, logits, action_features, reading, looked, after, lost)
+            visited = torch.cat([visited, here[:, None] + 1], 1)
+        logits, candidates = self._score(features, instruction, reading, observation, visited, panorama)
+        after = NavigatorState(instruction, state.cache, core, hidden, state.last_action, visited, read, candidates)
+        return StepFeatures(features, logits, after, {"words": reading, "views": looked}, lost)
 
     def _around(self, observation: Observation) -> Tensor:
         """Features of directions from the body: of its views (B, 36, DIRECTION), or of cells (N, DIRECTION)."""
@@ -327,19 +332,18 @@ class Navigator(nn.Module):
         grid, near = logits.sigmoid().view(-1, side, side), observation["near"].view(-1, side, side)
         return torch.cat([grid.amax(1), (grid * near).amax(1), grid.amax(2)], 1)
 
-    def recognised(self, observation: Observation) -> Tensor | None:
-        """(B,) losses of naming what is seen and of pointing at the goal, if there are labels to learn them from."""
-        return total(self.naming(observation), observation.get("astray"))
-
-    def naming(self, observation: Observation) -> Tensor | None:
+    def label_loss(self, observation: Observation) -> Tensor | None:
         """(B,) loss of naming what some of the cells show, if there are labels to learn it from."""
-        if not self.labels or not all(kind in observation for kind in self.labels):
+        known = privileged(observation)
+        if not self.labels or not all(kind in known for kind in self.labels):
             return None
         cells = observation["cells"]
+        if torch.is_grad_enabled() and not cells.requires_grad:
+            return None  # of a frozen encoder
         side = math.isqrt(cells.shape[1])
         asked = torch.randperm(cells.shape[1], device=cells.device)[: max(1, cells.shape[1] // ASKED)]
-        shown = [labels_shown(observation[kind], count, side, asked) for kind, count in self.labels.items()]
-        return naming_loss(self.recognise(cells[:, asked]), torch.cat(shown, 2), self.label_weights)
+        shown = [labels_shown(known[kind], count, side, asked) for kind, count in self.labels.items()]
+        return label_loss(self.recognise(cells[:, asked]), torch.cat(shown, 2), self.label_weights)
 
     def _look(
         self, hidden: Tensor, observation: Observation, panorama: Panorama, around: Tensor
@@ -404,22 +408,18 @@ class Navigator(nn.Module):
         stop[:, 0] = 1.0
         known = torch.zeros_like(stop)
         if self.config.visited:
-            known = (observation["candidate_viewpoint"][:, :, None] == visited[:, None]).any(-1).float()
+            known = (observation["candidate_viewpoint"][:, :, None] + 1 == visited[:, None]).any(-1).float()
         rest = torch.stack([observation["candidate_distance"] / 5, stop, known], -1)
         return torch.cat([towards, rest], -1)
 
-    def chose(self, output: Output | Thought, actions: Tensor) -> State:
+    def after(self, state: NavigatorState, actions: Tensor) -> NavigatorState:
         """The state after taking `actions` (B,)."""
-        rows = torch.arange(len(actions), device=actions.device)
-        return replace(output.state, last_action=output.action_features[rows, actions])
+        assert state.candidates is not None, "the state of a step"
+        taken = state.candidates[torch.arange(len(actions), device=actions.device), actions]
+        return state._replace(last_action=taken, candidates=None)
 
 
 def total(*losses: Tensor | None) -> Tensor | None:
     """The sum of those losses that there are."""
     found = [loss for loss in losses if loss is not None]
     return torch.stack(found).sum(0) if found else None
-
-
-def as_tensors(observation: dict[str, Any], device: torch.device) -> Observation:
-    """An environment's observation, on the agent's device."""
-    return {name: torch.as_tensor(value, device=device) for name, value in observation.items()}

@@ -1,6 +1,6 @@
-"""Learning to see by naming: labels of the pixels, never seen when acting, say what the cells of an image show.
+"""Label losses: labels of pixels, which are privileged, teach an encoder what the cells of an image show.
 
-What is learnt here is what the words of an instruction are looked for by.
+The navigator then looks for the words of an instruction among the labels that it recognises.
 """
 
 import math
@@ -45,7 +45,7 @@ def label_weights(labels: Mapping[str, int]) -> Tensor:
     return torch.cat([torch.full((count,), WEIGHTS.get(kind, 1.0)) for kind, count in labels.items()])
 
 
-def naming_loss(logits: Tensor, shown: Tensor, weights: Tensor) -> Tensor:
+def label_loss(logits: Tensor, shown: Tensor, weights: Tensor) -> Tensor:
     """(B,) cross-entropy of whether cells show labels, (B, N, M) each: mean of cells, weighted (M,) sum of labels."""
     return F.binary_cross_entropy_with_logits(logits, shown, reduction="none").mean(1) @ weights
 

@@ -44,7 +44,7 @@ def reorder(x: Tensor, positions: Tensor) -> Tensor:
 class RecurrentCore(nn.Module):
     """Layers of recurrent cells: h_t = cell(x_t, h_{t-1}), each layer fed by the one below.
 
-    The state is one tensor (layers, parts, B, hidden); an LSTM has two parts, hidden and cell, the others one.
+    The state is one tensor (B, layers, parts, hidden); an LSTM has two parts, hidden and cell, the others one.
     """
 
     def __init__(self, cell: Cell, width: int, hidden: int, layers: int, dropout: float) -> None:
@@ -59,14 +59,14 @@ class RecurrentCore(nn.Module):
     def initial(self, first: Tensor) -> Tensor:
         """The state that starts every layer's hidden part at `first` (B, hidden) and the cell part at zero."""
         parts = [first] + [torch.zeros_like(first)] * (self.parts - 1)
-        return torch.stack(parts)[None].expand(len(self.cells), -1, -1, -1)
+        return torch.stack(parts, 1)[:, None].expand(-1, len(self.cells), -1, -1)
 
     def forward(self, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """One step: x (B, width) and the state to the top layer's hidden (B, hidden) and the new state."""
-        after = []
+        after: list[Tensor] = []
         for layer, cell in enumerate(self.cells):
-            before = state[layer]
-            new = cell(self.dropout(x) if layer else x, (before[0], before[1]) if self.parts == 2 else before[0])
-            after.append(torch.stack(new) if self.parts == 2 else new[None])
-            x = after[-1][0]
-        return x, torch.stack(after)
+            before = state[:, layer].unbind(1)
+            new = cell(self.dropout(x) if layer else x, before if self.parts == 2 else before[0])
+            after += new if self.parts == 2 else (new,)
+            x = after[-self.parts]
+        return x, torch.stack(after, 1).view(len(x), len(self.cells), self.parts, -1)

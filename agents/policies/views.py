@@ -7,7 +7,7 @@ attention sums features before they are embedded. For bags of words that replace
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from agents.config import NavigatorConfig
 from agents.policies.attention import attend, compare
+from agents.policies.state import Shared
 from vln.episodes import REAL
 from vln.features.table import ViewTable
 from vln.graph import VIEWS, NavigationGraph
@@ -34,29 +35,18 @@ class Panorama(Protocol):
         """How much of each word (B, V) there is in the views by weights (B, 36); V is 0 where views are no words."""
 
 
-@dataclass(frozen=True)
-class Glance:
-    """What the steps of a batch of episodes share.
+class ViewCache(NamedTuple):
+    """What of the views is computed once for all steps of a batch of episodes.
 
     Attributes:
         scales: (B, F), 0 for features hidden from an episode; None when nothing is hidden.
-        vocabulary: (V, d), embeddings of words; None in other than bags of words.
+        vocabulary: (V, d), projected embeddings of words, for the whole batch; None in other than bags of words.
     """
 
     scales: Tensor | None = None
-    vocabulary: Tensor | None = None
+    vocabulary: Shared | None = None
 
-    def rows(self, keep: Tensor) -> "Glance":
-        """The same for the batch rows `keep` (n,)."""
-        return Glance(None if self.scales is None else self.scales[keep], self.vocabulary)
-
-    def replaced(self, new: "Glance", rows: Tensor) -> "Glance":
-        """The same with the batch rows `rows` (n,) replaced by `new`, of n episodes."""
-        if self.scales is None or new.scales is None:
-            return self
-        return Glance(self.scales.index_copy(0, rows, new.scales), self.vocabulary)
-
-    def dim(self, features: Tensor) -> Tensor:
+    def hide(self, features: Tensor) -> Tensor:
         """Features (B, F) without the hidden ones."""
         return features if self.scales is None else features * self.scales
 
@@ -64,10 +54,10 @@ class Glance:
 class ViewContent(Protocol):
     """The views of all panoramas of a world."""
 
-    def begin(self, batch: int, environment: Tensor | None = None) -> Glance:
-        """What the steps of a batch of episodes share; `environment` (B,) as in `FeatureDropout`."""
+    def make_cache(self, batch: int, environment: Tensor | None = None) -> ViewCache:
+        """Compute the cache of a batch of episodes; `environment` (B,) as in `FeatureDropout`."""
 
-    def around(self, panorama: Tensor, glance: Glance) -> Panorama:
+    def around(self, panorama: Tensor, cache: ViewCache) -> Panorama:
         """The views of the panoramas with rows (B,)."""
 
 
@@ -75,7 +65,8 @@ class FeatureDropout(nn.Module):
     """Dropout whose mask lasts an episode (environment dropout, Tan et al. 2019, section 3.4).
 
     Some episodes may be in altered environments, which have numbers: there the same features are hidden for everyone,
-    in training or not, so that a speaker and a navigator can share them. Whoever hides less hides some of them.
+    in training or not, so that a speaker and a navigator can share them. A smaller share hides a subset of the features
+    that a larger one hides.
     """
 
     _where: Tensor
@@ -85,9 +76,9 @@ class FeatureDropout(nn.Module):
         self.features, self.share = features, share
         self.register_buffer("_where", torch.empty(0), persistent=False)
 
-    def begin(self, batch: int, environment: Tensor | None = None) -> Glance:
-        """What is hidden from each episode; `environment` (B,) are numbers of environments, -1 for the real one."""
-        return Glance(self._scales(batch, environment))
+    def make_cache(self, batch: int, environment: Tensor | None = None) -> ViewCache:
+        """Draw the hidden features of each episode; `environment` (B,) numbers altered ones, -1 is the real one."""
+        return ViewCache(self._scales(batch, environment))
 
     def _scales(self, batch: int, environment: Tensor | None) -> Tensor | None:
         """Scales (B, F): 0 for hidden features, 1 / (1 - share) for the others; None where nothing is hidden."""
@@ -134,11 +125,11 @@ class BlindViews(nn.Module):
         super().__init__()
         self.register_buffer("zero", torch.zeros(width), persistent=False)
 
-    def begin(self, batch: int, environment: Tensor | None = None) -> Glance:
-        """Nothing to share."""
-        return Glance()
+    def make_cache(self, batch: int, environment: Tensor | None = None) -> ViewCache:
+        """Return an empty cache."""
+        return ViewCache()
 
-    def around(self, panorama: Tensor, glance: Glance) -> Panorama:
+    def around(self, panorama: Tensor, cache: ViewCache) -> Panorama:
         """Nothing to see."""
         return _Nothing(len(panorama), self.zero)
 
@@ -149,14 +140,14 @@ class _Numbers:
 
     features: Tensor
     embedding: Tensor
-    glance: Glance
+    cache: ViewCache
 
     def match(self, query: Tensor) -> Tensor:
-        carried = self.glance.dim(query @ self.embedding)
+        carried = self.cache.hide(query @ self.embedding)
         return compare(carried, self.features)
 
     def pool(self, weights: Tensor) -> Tensor:
-        return self.glance.dim(torch.bmm(weights[:, None], self.features)[:, 0]) @ self.embedding.T
+        return self.cache.hide(torch.bmm(weights[:, None], self.features)[:, 0]) @ self.embedding.T
 
     def words_in(self, weights: Tensor) -> Tensor:
         return weights.new_zeros(len(weights), 0)
@@ -173,9 +164,9 @@ class DenseViews(FeatureDropout):
         self.register_buffer("table", features, persistent=False)
         self.embed = nn.Linear(features.shape[-1], width, bias=False)
 
-    def around(self, panorama: Tensor, glance: Glance) -> Panorama:
+    def around(self, panorama: Tensor, cache: ViewCache) -> Panorama:
         """The features of panoramas (B,)."""
-        return _Numbers(self.table[panorama].to(self.embed.weight.dtype), self.embed.weight, glance)
+        return _Numbers(self.table[panorama].to(self.embed.weight.dtype), self.embed.weight, cache)
 
 
 @dataclass(frozen=True)
@@ -184,25 +175,25 @@ class _Words:
 
     words: Tensor
     weights: Tensor
-    glance: Glance
+    cache: ViewCache
 
     def match(self, query: Tensor) -> Tensor:
         """One score a word of the vocabulary, summed over each view's words."""
-        assert self.glance.vocabulary is not None
-        scores = self.glance.dim(query @ self.glance.vocabulary.T)
+        assert self.cache.vocabulary is not None
+        scores = self.cache.hide(query @ self.cache.vocabulary.tensor.T)
         return (scores.gather(1, self.words) * self.weights).view(len(query), VIEWS, -1).sum(-1)
 
     def pool(self, weights: Tensor) -> Tensor:
         """The weight of each word of the vocabulary first, then its embedding."""
-        assert self.glance.vocabulary is not None
-        return self.words_in(weights) @ self.glance.vocabulary
+        assert self.cache.vocabulary is not None
+        return self.words_in(weights) @ self.cache.vocabulary.tensor
 
     def words_in(self, weights: Tensor) -> Tensor:
         """Each word weighs as much as the views that it is in."""
-        assert self.glance.vocabulary is not None
+        assert self.cache.vocabulary is not None
         of_words = (weights[:, :, None] * self.weights.view(len(weights), VIEWS, -1)).flatten(1)
-        bag = weights.new_zeros(len(weights), len(self.glance.vocabulary)).scatter_add(1, self.words, of_words)
-        return self.glance.dim(bag)
+        bag = weights.new_zeros(len(weights), len(self.cache.vocabulary.tensor)).scatter_add(1, self.words, of_words)
+        return self.cache.hide(bag)
 
 
 class WordViews(FeatureDropout):
@@ -227,13 +218,13 @@ class WordViews(FeatureDropout):
         self.embedding = nn.Parameter(embedding.clone())
         self.project = nn.Linear(embedding.shape[1], width, bias=False)
 
-    def begin(self, batch: int, environment: Tensor | None = None) -> Glance:
-        """What is hidden, and the vocabulary, projected once for all steps."""
-        return Glance(self._scales(batch, environment), self.project(self.embedding))
+    def make_cache(self, batch: int, environment: Tensor | None = None) -> ViewCache:
+        """Draw what is hidden, and project the vocabulary once for all steps."""
+        return ViewCache(self._scales(batch, environment), Shared(self.project(self.embedding)))
 
-    def around(self, panorama: Tensor, glance: Glance) -> Panorama:
+    def around(self, panorama: Tensor, cache: ViewCache) -> Panorama:
         """The words of panoramas (B,)."""
-        return _Words(self.words[panorama].long(), self.weights[panorama], glance)
+        return _Words(self.words[panorama].long(), self.weights[panorama], cache)
 
 
 def weigh(panorama: Panorama, around: Tensor, content: Tensor, direction: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from agents.config import CameraConfig
 from agents.policies.attention import attend, compare
-from agents.policies.views import FeatureDropout, Glance, Panorama
+from agents.policies.views import FeatureDropout, Panorama, ViewCache
 from vln.errors import InputError
 
 PIXEL = 4  # red, green, blue, nearness
@@ -26,13 +26,13 @@ class ImageContent(Protocol):
 
     side: int
 
-    def begin(self, batch: int, environment: Tensor | None = None) -> Glance:
-        """What the steps of a batch of episodes share; `environment` (B,) as in `FeatureDropout`."""
+    def make_cache(self, batch: int, environment: Tensor | None = None) -> ViewCache:
+        """Compute the cache of a batch of episodes; `environment` (B,) as in `FeatureDropout`."""
 
-    def see(self, images: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def encode(self, images: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """What cells show, `cells` (B, N, d), and how near it is, `near` (B, N), 1 here and 0 far away."""
 
-    def around(self, here: Tensor, glance: Glance) -> Panorama:
+    def around(self, here: Tensor, cache: ViewCache) -> Panorama:
         """Cells (B, N, d) to match and to pool."""
 
 
@@ -41,13 +41,13 @@ class _Cells:
     """Cells (B, N, d)."""
 
     features: Tensor
-    glance: Glance
+    cache: ViewCache
 
     def match(self, query: Tensor) -> Tensor:
-        return compare(self.glance.dim(query), self.features)
+        return compare(self.cache.hide(query), self.features)
 
     def pool(self, weights: Tensor) -> Tensor:
-        return self.glance.dim(attend(weights, self.features))
+        return self.cache.hide(attend(weights, self.features))
 
     def words_in(self, weights: Tensor) -> Tensor:
         return weights.new_zeros(len(weights), 0)
@@ -76,7 +76,7 @@ class ImageViews(FeatureDropout):
     """Colour and depth images to cells of `width` numbers."""
 
     def __init__(self, config: CameraConfig, width: int, share: float) -> None:
-        """Fresh eyes.
+        """An encoder with fresh weights.
 
         Args:
             config: Their size.
@@ -98,7 +98,7 @@ class ImageViews(FeatureDropout):
         self.embed = nn.Linear(channels, width)
         self._coarse = config.precision == "bfloat16"
 
-    def see(self, images: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def encode(self, images: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Cells of `rgb` (B, H, W, 3) uint8 and `depth` (B, H, W, 1) metres along the view axis, 0 = nothing there.
 
         There is nothing above and below images that are wider than high.
@@ -138,13 +138,13 @@ class ImageViews(FeatureDropout):
         cut = image.view(len(image), *rows, self.side, PARTS, self.patch * image.shape[3])
         return cut.permute(0, 1, 4, 2, 5, 3, 6)
 
-    def around(self, here: Tensor, glance: Glance) -> Panorama:
+    def around(self, here: Tensor, cache: ViewCache) -> Panorama:
         """The cells `here`."""
-        return _Cells(here, glance)
+        return _Cells(here, cache)
 
 
 class BlindImages(nn.Module):
-    """Eyes that are shut: cells without content, whatever there is to see."""
+    """An encoder of images that gives cells without content."""
 
     zero: Tensor
 
@@ -154,18 +154,18 @@ class BlindImages(nn.Module):
         self.side = config.cells
         self.register_buffer("zero", torch.zeros(config.cells**2, width), persistent=False)
 
-    def begin(self, batch: int, environment: Tensor | None = None) -> Glance:
-        """Nothing to share."""
-        return Glance()
+    def make_cache(self, batch: int, environment: Tensor | None = None) -> ViewCache:
+        """Return an empty cache."""
+        return ViewCache()
 
-    def see(self, images: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def encode(self, images: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Nothing."""
         batch = len(next(iter(images.values())))
         return {"cells": self.zero.expand(batch, -1, -1), "near": self.zero[:, 0].expand(batch, -1)}
 
-    def around(self, here: Tensor, glance: Glance) -> Panorama:
+    def around(self, here: Tensor, cache: ViewCache) -> Panorama:
         """The cells `here`."""
-        return _Cells(here, glance)
+        return _Cells(here, cache)
 
 
 def square(images: Tensor) -> Tensor:

@@ -16,23 +16,29 @@ import torch
 from torch import Tensor, nn
 
 from agents.agent import Decision
-from agents.policies.acting import NavigatorAgent
+from agents.policies.acting import PolicyAgent
 from agents.policies.navigator import Navigator
+from agents.policies.policy import Policy
 from agents.policies.recurrent import reorder, reversal
 from agents.speaking.speaker import Memory, Speaker
 from vln.errors import InputError
 from vln.language import PAD, Vocabulary
 
 Notice = Callable[[Mapping[str, Any]], dict[str, np.ndarray]]
-LABELS = ("semantic", "category", "colour", "room", "target", "way")  # of images, which no agent sees
 Cell = tuple[str, int]  # layer and number
 _CELL = re.compile(r"(.+):(\d+)")
 
 
-def layers_of(network: Navigator | Speaker) -> dict[str, nn.Module]:
-    """The recurrent layers whose cells can be looked at, by name: of a navigator or of a speaker."""
+def layers_of(network: nn.Module) -> dict[str, nn.Module]:
+    """The recurrent layers of a navigator or of a speaker by name.
+
+    Raises:
+        InputError: If the network is another one.
+    """
     if isinstance(network, Speaker):
         return {"decoder.1": network.decoder}
+    if not isinstance(network, Navigator):
+        raise InputError(type(network).__name__, "its recurrent layers are not known", "probe a navigator or a speaker")
     encoder = network.encoder
     named = [
         ("encoder.forward", encoder.forwards),
@@ -128,19 +134,19 @@ class _Batch:
     episodes: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
 
 
-class ListeningAgent(NavigatorAgent):
+class ListeningAgent(PolicyAgent):
     """Acts like a navigator, and keeps what its cells say."""
 
-    def __init__(self, navigator: Navigator, vocabulary: Vocabulary, notice: Notice | None = None) -> None:
-        """An agent around a navigator.
+    def __init__(self, policy: Policy, vocabulary: Vocabulary, notice: Notice | None = None) -> None:
+        """An agent around a policy.
 
         Args:
-            navigator: Acts; labels of images are kept from it.
+            policy: Acts.
             vocabulary: What its tokens mean.
             notice: Makes numbers (B,) of an observation with its labels, which are kept beside the cells.
         """
-        super().__init__(navigator, vocabulary)
-        layers = layers_of(navigator)
+        super().__init__(policy, vocabulary)
+        layers = layers_of(policy)
         self._readers = {name: layer for name, layer in layers.items() if name.startswith("encoder")}
         self._movers = {name: layer for name, layer in layers.items() if name not in self._readers}
         self._notice, self._batches = notice, list[_Batch]()
@@ -155,9 +161,8 @@ class ListeningAgent(NavigatorAgent):
 
     def act(self, observation: dict[str, Any], infos: dict[str, Any]) -> Decision:
         """One step of the policy."""
-        seen = {name: value for name, value in observation.items() if name not in LABELS}
         with heard(self._movers) as kept:
-            decision = super().act(seen, infos)
+            decision = super().act(observation, infos)
         batch = self._batches[-1]
         noticed = self._notice(observation) if self._notice else {}
         batch.steps.append({name: outputs[0].cpu().numpy() for name, outputs in kept.items()} | noticed)
@@ -189,12 +194,12 @@ class ListeningAgent(NavigatorAgent):
         return [found[episode] for episode in sorted(found)]
 
 
-class RetracingAgent(NavigatorAgent):
+class RetracingAgent(PolicyAgent):
     """Goes again where it went before, whatever it would rather do now: what it prefers is told in the same states."""
 
-    def __init__(self, navigator: Navigator, vocabulary: Vocabulary, actions: Sequence[Sequence[int]]) -> None:
-        """An agent around a navigator; `actions` are those of each episode of the environment."""
-        super().__init__(navigator, vocabulary)
+    def __init__(self, policy: Policy, vocabulary: Vocabulary, actions: Sequence[Sequence[int]]) -> None:
+        """An agent around a policy; `actions` are those of each episode of the environment."""
+        super().__init__(policy, vocabulary)
         self._actions = np.zeros((len(actions), max(map(len, actions))), np.int64)
         for row, taken in zip(self._actions, actions, strict=True):
             row[: len(taken)] = taken

@@ -8,14 +8,15 @@ from gymnasium.vector import VectorEnv
 from torch import Tensor, nn
 
 from agents.config import TrainConfig
-from agents.learners.episode_learning import learn_recording
-from agents.learners.recording import Expert, Recording, record, without_dropout
+from agents.learners.episode_learning import SequenceConfig, learn_recording
+from agents.learners.recording import Expert, Recording, record
 from agents.learners.sampler import EpisodeSampler
 from agents.policies.navigator import Navigator
+from agents.policies.policy import without_dropout
 from agents.training.optimization import OptimizerStep
 
 
-def transplant(network: nn.Module, weights: Mapping[str, Tensor], fresh: Sequence[str]) -> list[str]:
+def copy_matching_weights(network: nn.Module, weights: Mapping[str, Tensor], fresh: Sequence[str]) -> list[str]:
     """Take over the weights of another network that fit, by name and shape.
 
     Args:
@@ -47,11 +48,11 @@ def demonstrations(navigator: Navigator, env: VectorEnv, sampler: EpisodeSampler
     for number in range(batches):
         episodes = sampler.batch(number)
         lived = record(env, episodes, Expert(), torch.ones(len(episodes)))
-        found.append(replace(lived, frames=[navigator.see(frame) for frame in lived.frames]))
+        found.append(replace(lived, frames=[navigator.encode(frame) for frame in lived.frames]))
     return found
 
 
-def practise(
+def finetune(
     navigator: Navigator, recordings: Sequence[Recording], config: TrainConfig, parts: tuple[str, ...]
 ) -> Iterator[dict[str, float]]:
     """Imitate recorded episodes, an update a batch, as a configuration's phase of imitation does.
@@ -66,11 +67,12 @@ def practise(
         The loss, the norm of the gradient before it is clipped, and the length of the step in those weights, as a
         share of their own, after each update.
     """
-    phase = config.imitation
+    phase = config.phases["imitation"]
+    assert isinstance(phase, SequenceConfig), "imitation learns from episodes"
     optimizer = OptimizerStep(navigator, phase.learning_rate, config.gradient_clip, config.optimizer == "muon")
     weights = [weight for name, weight in navigator.named_parameters() if name.startswith(parts)]
     for done, recording in enumerate(recordings):
-        optimizer.set_learning_rate(phase.learning_rate * (1 - (1 - phase.final_share) * done / len(recordings)))
+        optimizer.set_learning_rate(phase.learning_rate * (1 - (1 - phase.final_fraction) * done / len(recordings)))
         before = [weight.detach().clone() for weight in weights]
         numbers = learn_recording(navigator, recording, phase, optimizer)
         with torch.no_grad():

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from agents.config import PhaseConfig
-from agents.learners.episode_learning import add_gradients
-from agents.learners.recording import Recording, chunks, without_dropout
+from agents.learners.episode_learning import SequenceConfig, add_gradients
+from agents.learners.recording import Recording, chunks
 from agents.policies.language import InstructionEncoder
 from agents.policies.navigator import Navigator
+from agents.policies.policy import without_dropout
 from agents.policies.recurrent import RecurrentCore, reorder, reversal
 
 PROBES = 4  # random directions from which the norm of a Jacobian is estimated
@@ -31,7 +31,7 @@ class CoreInputs:
     Attributes:
         inputs: (T, B, width), zeros after the end of an episode.
         lengths: (B,) int64, steps of each.
-        state: (layers, parts, B, hidden), before the first step.
+        state: (B, layers, parts, hidden), before the first step.
     """
 
     inputs: Tensor
@@ -46,7 +46,7 @@ def core_inputs(navigator: Navigator, recording: Recording) -> CoreInputs:
     without_dropout(navigator)
     hook = navigator.core.register_forward_pre_hook(lambda _, given: read.append(given))
     try:
-        for _ in chunks(navigator, recording, 0):
+        for _ in chunks(navigator, recording, torch.zeros_like(recording.reward), 0):
             pass
     finally:
         hook.remove()
@@ -151,15 +151,15 @@ def decay(norms: Tensor) -> Tensor:
     return torch.where(number > 1, slopes.exp(), torch.nan)
 
 
-def gradient_of(navigator: Navigator, recording: Recording, phase: PhaseConfig) -> dict[str, Tensor]:
-    """The gradient of the loss of recorded episodes by the weights, without dropout; see `PhaseConfig.truncate`.
+def gradient_of(navigator: Navigator, recording: Recording, config: SequenceConfig) -> dict[str, Tensor]:
+    """The gradient of the loss of recorded episodes by the weights, without dropout; see `SequenceConfig.truncate`.
 
     Returns:
         By the name of the weight; those without influence are left out.
     """
     without_dropout(navigator)
     navigator.zero_grad()
-    add_gradients(navigator, recording, phase, lambda loss: loss.backward())  # type: ignore[no-untyped-call]
+    add_gradients(navigator, recording, config, lambda loss: loss.backward())  # type: ignore[no-untyped-call]
     found = {name: weight.grad for name, weight in navigator.named_parameters() if weight.grad is not None}
     navigator.zero_grad()
     return found
@@ -168,17 +168,17 @@ def gradient_of(navigator: Navigator, recording: Recording, phase: PhaseConfig) 
 def loss_after(
     navigator: Navigator,
     recording: Recording,
-    phase: PhaseConfig,
+    config: SequenceConfig,
     gradient: dict[str, Tensor],
     rate: float,
     clip: float = math.inf,
 ) -> float:
-    """The loss of recorded episodes after a step of plain gradient optimizer.
+    """The loss of recorded episodes after a step of plain gradient descent.
 
     Args:
         navigator: Where the step starts; its weights are left alone.
         recording: The episodes.
-        phase: Says what is minimised.
+        config: Says what is minimised.
         gradient: By the name of the weight.
         rate: What the gradient is multiplied with.
         clip: The norm that it is shortened to before, if it is longer (Pascanu et al. 2013, section 3.2).
@@ -194,7 +194,7 @@ def loss_after(
             if name in gradient:
                 weight.sub_(rate * share * gradient[name])
         try:
-            loss = add_gradients(moved, recording, phase, lambda _: None)["loss"]
+            loss = add_gradients(moved, recording, config, lambda _: None)["loss"]
         except FloatingPointError:
             return math.inf
     return float(loss) if bool(loss.isfinite()) else math.inf

@@ -18,9 +18,9 @@ from agents.config import SpeakerConfig
 from agents.policies.attention import masked_softmax
 from agents.policies.geometry import DIRECTION, cell_directions, directions_around, view_centres
 from agents.policies.language import PAD
-from agents.policies.navigator import Observation
 from agents.policies.recurrent import BothWays
-from agents.policies.views import Glance, Panorama, ViewContent, directions_of, weigh
+from agents.policies.state import Observation, rows
+from agents.policies.views import Panorama, ViewCache, ViewContent, directions_of, weigh
 from agents.policies.vision import BlindImages, ImageContent, ImageViews
 from agents.speaking.decoder import Decoder, State, never_padding
 from agents.speaking.speaker_inputs import Routes
@@ -95,6 +95,11 @@ class Speaker(Decoder):
         centres = cell_directions(views.side) if isinstance(views, (ImageViews, BlindImages)) else view_centres()
         self.register_buffer("view_centres", centres, persistent=False)
 
+    @property
+    def low_level_actions(self) -> int:
+        """Number of low-level actions; 0 where actions are panoramic moves."""
+        return self.actions if self.camera else 0
+
     def log_prob(self, routes: Routes, tokens: Tensor) -> Tensor:
         """The matching critic: mean log-probability per token (B,) of sentences given routes.
 
@@ -166,8 +171,8 @@ class Speaker(Decoder):
         mask, lengths = routes.mask, routes.mask.sum(1)
         # All steps at once: a step of a route is a row, whose views hide what they hide from all of the route.
         frames = {name: value[mask] for name, value in routes.frames.items()}
-        glance = self.views.begin(len(mask), routes.environment).rows(mask.nonzero()[:, 0])
-        panorama, around = self._panorama(frames, glance), self._around(frames)
+        cache = rows(self.views.make_cache(len(mask), routes.environment), mask.nonzero()[:, 0])
+        panorama, around = self._panorama(frames, cache), self._around(frames)
         ahead = self._ahead(routes.view[mask], around)
         moves = torch.cat([self.dropout(panorama.pool(ahead)), routes.action[mask]], 1)
         went = self.dropout(self.went(_spread(moves, mask), lengths))[mask]
@@ -187,10 +192,10 @@ class Speaker(Decoder):
             fix = f"give routes of the speaker's own world, with {self.actions} numbers and '{wanted}'"
             raise InputError("routes", problem, fix)
 
-    def _panorama(self, frames: Observation, glance: Glance) -> Panorama:
+    def _panorama(self, frames: Observation, cache: ViewCache) -> Panorama:
         if not isinstance(self.views, (ImageViews, BlindImages)):
-            return self.views.around(frames["viewpoint"], glance)
-        return self.views.around(frames["cells"] if "cells" in frames else self.views.see(frames)["cells"], glance)
+            return self.views.around(frames["viewpoint"], cache)
+        return self.views.around(frames["cells"] if "cells" in frames else self.views.encode(frames)["cells"], cache)
 
     def _around(self, frames: Observation) -> Tensor:
         """Features of the directions of views (N, 36, DIRECTION), or of cells (cells, DIRECTION)."""

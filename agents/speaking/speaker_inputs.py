@@ -12,7 +12,7 @@ from torch.nn.functional import one_hot
 
 from agents.learners.recording import Recording, frames_at
 from agents.policies.geometry import DIRECTION, directions, facing
-from agents.policies.navigator import Observation
+from agents.policies.state import Observation
 from vln.errors import InputError
 from vln.graph import NavigationGraph
 
@@ -63,6 +63,9 @@ def recorded_routes(recording: Recording, low_level_actions: int = 0) -> Routes:
     Args:
         recording: Of B episodes, on graphs with panoramic actions or in a world with a camera.
         low_level_actions: Number of low-level actions; 0 for panoramic ones.
+
+    Raises:
+        InputError: If panoramic moves are wanted and the recording has none.
     """
     alive = recording.mask.T > 0  # (B, T)
     bodies, steps = alive.nonzero().unbind(1)
@@ -70,6 +73,9 @@ def recorded_routes(recording: Recording, low_level_actions: int = 0) -> Routes:
     actions = recording.actions.T[alive]
     if low_level_actions:
         action, view = one_hot(actions, low_level_actions).float(), torch.full_like(actions, -1)
+    elif "candidate_heading" not in seen:
+        fix = "give a critic of the same world, or train with panoramic actions"
+        raise InputError("critic", "the speaker knows panoramic moves, and the agent's actions are others", fix)
     else:
         chosen = {
             name: seen[f"candidate_{name}"].gather(1, actions[:, None])[:, 0]

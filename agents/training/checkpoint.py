@@ -25,7 +25,8 @@ from vln.errors import InputError
 from vln.files import reading, replacing
 from vln.schema import Count, convert_value
 
-FORMAT = "vln-checkpoint-1"
+FORMAT = "vln-checkpoint-2"
+OLDER_FORMATS = {"vln-checkpoint-1": "commit 7960839 or before"}
 SAVE_EVERY = 600.0  # seconds after which a run writes a checkpoint, whether or not it is time to evaluate
 
 
@@ -99,6 +100,9 @@ def load_checkpoint(path: Path) -> Checkpoint:
     fix = "use another checkpoint of the run"
     with reading(path, Exception, fix=fix), safe_open(str(path), framework="pt") as file:
         header = file.metadata() or {}
+        if header.get("format") in OLDER_FORMATS:
+            fix = f"read it with the version of vln that wrote it, {OLDER_FORMATS[header['format']]}"
+            raise InputError(path, f"is of the older format '{header['format']}'", fix)
         if header.get("format") != FORMAT:
             raise InputError(path, f"field 'format' is not '{FORMAT}'", "use a checkpoint written by scripts/train.py")
         state = json.loads(header["state"])  # of ours, in which a loss may be NaN
@@ -115,8 +119,6 @@ class _State(Struct):
     config: dict[str, Any]
     fingerprint: dict[str, str]
     steps: Count = 0
-    gathered: Count = 0
-    explored: Count = 0
     in_vain: Count = 0
     workers: Annotated[int, Meta(ge=1, le=1 << 16)] = 1
     best: float | None = None

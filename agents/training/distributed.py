@@ -191,14 +191,6 @@ def check_workers(config: TrainConfig, count: int) -> None:
     if config.batch_size % count:
         problem = f"a batch of {config.batch_size} cannot be divided equally among {count} workers"
         raise InputError("--batch-size", problem, f"give a multiple of {count}, or other --workers")
-    share = config.batch_size // count
-    if config.reinforcement.method == "ppo" and config.reinforcement.iterations and config.ppo.minibatches > share:
-        problem = f"each of {count} workers has only {share} environments"
-        raise InputError("--ppo.minibatches", problem, "give fewer, or fewer --workers")
-    instructions = config.batch_size // config.sil.samples
-    if config.exploration.iterations and instructions % count:
-        problem = f"{instructions} instructions at once cannot be divided equally among {count} workers"
-        raise InputError("--sil.samples", problem, f"--batch-size over it must be a multiple of {count}")
 
 
 def workers_wanted(asked: int) -> int:

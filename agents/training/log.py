@@ -126,11 +126,11 @@ class Log:
         finally:
             self._bar.remove_task(task)
 
-    def gathered(self, trainer: Run, left: int) -> None:
+    def collected(self, trainer: Run, left: int) -> None:
         """Show that experience was added to a data set, with so many batches left before the next update."""
         if self._bar is not None:
             rate = f"{trainer.steps / trainer.seconds:.0f} steps/s, {left} batches left"
-            self._bar.update(self._task, description="gathering", rate=rate, left=self._clock.time_left(trainer))
+            self._bar.update(self._task, description="collecting", rate=rate, left=self._clock.time_left(trainer))
 
     def update(self, trainer: Run, numbers: dict[str, float]) -> None:
         """Note the numbers of an update."""

@@ -5,7 +5,7 @@
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, get_type_hints
 
@@ -13,11 +13,13 @@ import msgspec
 import tyro
 
 from agents.config import from_json
+from agents.registry import LEARNERS
 from agents.training.checkpoint import as_json
 from agents.training.runs import check_folder
 from vln.cli import check_subcommand
 from vln.errors import InputError
 from vln.files import read_json, write_json
+from vln.registry import import_module
 
 RECORD, ARGUMENTS = "config.json", "arguments"
 CHANGEABLE = ("out", "resume", "data", "device", "threads", "habitat_python", "json")  # place and speed of a run
@@ -49,6 +51,10 @@ def read_settings(kind: type[Kind], presets: Mapping[str, Callable[[], Any]]) ->
     Raises:
         InputError: If the preset is unknown or missing, or a flag contradicts the settings of the run to resume.
     """
+    imports, sys.argv[1:] = taken("--import", sys.argv[1:])
+    phases, sys.argv[1:] = taken("--phase", sys.argv[1:])
+    for module in imports:
+        import_module(module, "--import")
     check_subcommand(presets)
     given = sys.argv[1:]
     named = given[:1] if given and given[0] in presets else []
@@ -62,8 +68,39 @@ def read_settings(kind: type[Kind], presets: Mapping[str, Callable[[], Any]]) ->
     if not named and not {"-h", "--help"} & set(given) and not any(flag.startswith("--tyro") for flag in given):
         fix = f"begin with one of {', '.join(presets)}, or pass --resume with the run's --out"
         raise InputError(Path(sys.argv[0]).name, "no preset is given", fix)
-    choices = {name: (preset.__doc__ or "", kind(preset(), preset=name)) for name, preset in presets.items()}  # type: ignore[call-arg]
-    return tyro.extras.overridable_config_cli(choices)
+    choices = {name: (preset.__doc__ or "", kind(with_phases(preset(), phases))) for name, preset in presets.items()}  # type: ignore[call-arg]
+    found = tyro.extras.overridable_config_cli(choices)
+    known = {each.name for each in fields(kind)}  # type: ignore[arg-type]
+    told = {"preset": named[0] if named else None, "imports": imports}
+    return replace(found, **{name: value for name, value in told.items() if name in known})  # type: ignore[type-var]
+
+
+def taken(flag: str, arguments: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
+    """Take a repeatable flag with a value out of arguments; return its values and the other arguments."""
+    values, rest, left = [], [], iter(arguments)
+    for each in left:
+        if each == flag:
+            values.append(next(left, ""))
+        elif each.startswith(f"{flag}="):
+            values.append(each.split("=", 1)[1])
+        else:
+            rest.append(each)
+    return tuple(values), rest
+
+
+def with_phases(config: Any, wanted: Sequence[str]) -> Any:
+    """Return a configuration with phases added or replaced, each told as `name=learner`.
+
+    Raises:
+        InputError: If one is told otherwise, or its learner is unknown.
+    """
+    for each in wanted:
+        name, _, learner = each.partition("=")
+        if not name.isidentifier() or not learner or not hasattr(config, "phases"):
+            raise InputError("--phase", f"'{each}' adds no phase", "give a name and a learner, such as tuning=ppo")
+        phase = replace(LEARNERS.find(learner).config_type(), learner=learner)
+        config = replace(config, phases={**config.phases, name: phase})
+    return config
 
 
 def resumed_settings(kind: type[Kind], flags: Sequence[str]) -> Kind | None:
@@ -105,6 +142,8 @@ def load_settings(kind: type[Kind], folder: Path) -> Kind:
     source = folder / RECORD
     values = read_json(source)
     arguments = values.pop(ARGUMENTS, {}) if isinstance(values, dict) else {}
+    for module in arguments.get("imports", ()) if isinstance(arguments, dict) else ():
+        import_module(str(module), source)
     types = get_type_hints(kind)
     try:
         found = {
@@ -174,7 +213,8 @@ def _check_equal(difference: tuple[str, Any, Any] | None) -> None:
     if difference:
         name, before, now = difference
         problem = f"the run has {_plain(before)!r}, not {_plain(now)!r}"
-        raise InputError(f"--{name.replace('_', '-')}", problem, FIX)
+        flag = name.removeprefix("phases.").replace("_", "-")  # of a phase by its own name
+        raise InputError(f"--{flag}", problem, FIX)
 
 
 def _same(before: Any, now: Any) -> bool:

@@ -110,7 +110,7 @@ class SupervisedTrainer(Resumable):
     def update(self) -> dict[str, float]:
         """One update; returns numbers to log."""
         started = time.monotonic()
-        share = 1 - (1 - self.learning.final_share) * self.iteration / self.iterations
+        share = 1 - (1 - self.learning.final_fraction) * self.iteration / self.iterations
         self.optimizer.set_learning_rate(self.learning.learning_rate * share)
         with finite(self.folder, self.iteration, "start another run with a smaller --learning-rate"):
             numbers = self.learn()

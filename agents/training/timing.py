@@ -19,14 +19,14 @@ WARM_UP = 5  # updates
 
 
 def time_updates(trainer: Trainer, updates: int) -> dict[str, Any]:
-    """Gather the trainer's data set, warm up, and time updates.
+    """Collect the trainer's data set, warm up, and time updates.
 
     Returns:
         `seconds`, the medians of an update and of its parts, and the rates `episodes_per_second` and
         `steps_per_second`.
     """
-    while trainer.batches_to_gather():
-        trainer.gather()
+    while trainer.learner.missing():
+        trainer.collect()
     for _ in range(WARM_UP):
         trainer.update()
     before, console = trainer.steps, Console(stderr=True, quiet=not trainer.workers.is_main)
@@ -40,15 +40,16 @@ def time_updates(trainer: Trainer, updates: int) -> dict[str, Any]:
 
 
 def time_update(trainer: Trainer) -> dict[str, float]:
-    """Return the seconds of one update and of its parts; the rest of `update` is sampling, gathering and waiting."""
+    """Return the seconds of one update and of its parts; the rest of `update` is sampling, collecting and waiting."""
     seconds: dict[str, float] = defaultdict(float)
+    policy, env = trainer.policy, trainer.learner.setup.env
     parts = (
-        (trainer.navigator, "begin", "read instructions"),
-        (trainer.navigator, "see", "see images at once"),
-        (trainer.navigator, "think", "remember"),
-        (trainer.navigator, "heads", "decide"),
-        (trainer.env, "reset", "environment"),
-        (trainer.env, "step", "environment"),
+        (policy, "initial_state", "read instructions"),
+        (policy, "encode", "encode images"),
+        # A policy that computes several steps at once has parts of its own.
+        *((policy, name, name) for name in ("step_features", "heads") if hasattr(policy, name)),
+        (env, "reset", "environment"),
+        (env, "step", "environment"),
         (torch.Tensor, "backward", "backward"),
         *((optimizer, "step", "optimiser") for optimizer in trainer.optimizer.optimizers.values()),
         *([(Workers, "average_gradients", "average and wait")] if trainer.workers.count > 1 else ()),

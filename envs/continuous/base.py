@@ -2,8 +2,8 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from envs.houses.categories import CATEGORIES
 from envs.navigation import NUDGE
 from vln.episodes import Episode
 from vln.errors import InputError
+from vln.observation import PRIVILEGED
 from vln.replay.plan import FloorPlan, on_map, pose_on_map
 from vln.trajectory import Pose
 
@@ -29,6 +30,7 @@ SNAP_LIMIT = 0.5  # metres, greatest distance of a start or a goal from the walk
 NO_ACTION = len(ACTIONS)  # `previous_action` before the first action
 STOP_RADIUS = 0.25  # metres to the goal at which the expert stops
 IMAGES = ("rgb", "depth", "semantic", "category", "colour", "room", "target", "way")
+PRIVILEGED_LABELS = ("category", "colour", "room", "target", "way")  # images that policies may not act on
 LABELS = ("colour", "room", "target", "way")  # images made from object ids by a lookup table
 FIX = "correct the episode, use the scene it was made for, or leave it out with --skip-bad"
 
@@ -141,7 +143,7 @@ class ContinuousSimulator(ABC):
             "target": spaces.Box(0, 1, size, np.uint8),
             "way": spaces.Box(0, 1, size, np.uint8),
         }
-        images = {name: space for name, space in sensed.items() if getattr(self.sensors, name)}
+        images = grouped({name: space for name, space in sensed.items() if getattr(self.sensors, name)}, spaces.Dict)
         return spaces.Dict({**images, "previous_action": spaces.Discrete(NO_ACTION + 1)})
 
     def load(self, episodes: Sequence[Episode]) -> None:
@@ -247,13 +249,13 @@ class ContinuousSimulator(ABC):
         self._positions[rows[moved]] = after[moved]
         return rows[moved], collided
 
-    def observe(self) -> dict[str, Tensor]:
+    def observe(self) -> dict[str, Any]:
         """Return the images, and the previous actions, 4 before the first."""
         observation = self._draw() if self.sensors.draws and len(self._positions) else {}
         observation["previous_action"] = torch.from_numpy(self._previous.copy())
         return observation
 
-    def _draw(self) -> dict[str, Tensor]:
+    def _draw(self) -> dict[str, Any]:
         """Render the bodies that have changed, and return copies of the images of all."""
         rows = np.flatnonzero(~self._image_valid)
         if len(rows):
@@ -266,7 +268,7 @@ class ContinuousSimulator(ABC):
             self._image_valid[rows] = True
         drawn = {**self._drawn, **self._labelled}
         images = {name: drawn[name] for name in IMAGES if getattr(self.sensors, name)}
-        return {name: torch.from_numpy(image.copy()) for name, image in images.items()}
+        return grouped({name: torch.from_numpy(image.copy()) for name, image in images.items()})
 
     def _update_next_rooms(self, rows: np.ndarray) -> None:
         """Update the next room of bodies (n,), and with it their tables for `way`."""
@@ -361,3 +363,10 @@ def bad_episodes(simulator: ContinuousSimulator, episodes: Sequence[Episode]) ->
             simulator.place(torch.tensor([0]), torch.tensor([number]))
         except BadEpisodeError as error:
             yield number, error
+
+
+def grouped(images: dict[str, Any], group: Callable[[dict[str, Any]], Any] = dict) -> dict[str, Any]:
+    """Images or their spaces by name, with labels of pixels, if any, in a privileged group of their own."""
+    labels = {name: value for name, value in images.items() if name in PRIVILEGED_LABELS}
+    others = {name: value for name, value in images.items() if name not in labels}
+    return {**others, PRIVILEGED: group(labels)} if labels else others

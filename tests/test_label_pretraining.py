@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 from gymnasium.vector import AutoresetMode
-from labels import CONFIG, EPISODES, PHASE, VOCABULARY, labelled_navigator
+from labels import EPISODES, PHASE, VOCABULARY, labelled_navigator
 from small_house import small_house
+from trainers import setup_of
 
-from agents.learners.label_pretraining import STEPS, STOP, WALKS, Naming, Wanderer
+from agents.learners.label_pretraining import STEPS, STOP, WALKS, LabelPretraining, RandomWalk
 from agents.learners.sampler import EpisodeSampler
 from agents.policies.navigator import Navigator
 from agents.training.optimization import OptimizerStep
@@ -26,15 +27,21 @@ def environment(episodes=EPISODES, **labels: bool) -> NavigationVectorEnv:
     return NavigationVectorEnv(simulator, episodes, VOCABULARY, len(EPISODES), autoreset_mode=mode, tensors=True)
 
 
-def naming(learner: Navigator, env: NavigationVectorEnv) -> Naming:
-    return Naming(CONFIG, learner, env, EpisodeSampler(np.ones(len(EPISODES)), len(EPISODES), 0))
+def pretraining(policy: Navigator, env: NavigationVectorEnv, learning_rate: float = 1e-2) -> LabelPretraining:
+    sampler = EpisodeSampler(np.ones(len(EPISODES)), len(EPISODES), 0)
+    return LabelPretraining(PHASE, setup_of(policy, env, sampler, OptimizerStep(policy, learning_rate, 5.0)))
+
+
+def update(learner: LabelPretraining, done: int = 0) -> dict[str, torch.Tensor]:
+    """The update after `done` others."""
+    learner.updates = done
+    return learner.update()
 
 
 def test_names_of_categories_and_colours_are_learnt():
     learner, env = labelled_navigator(), environment(category=True, colour=True)
-    optimizer = OptimizerStep(learner, PHASE.learning_rate, 5.0)
-    walks = naming(learner, env)
-    losses = [float(walks.update(done, PHASE, optimizer)["semantic"]) for done in range(60)]
+    walks = pretraining(learner, env, PHASE.learning_rate)
+    losses = [float(update(walks, done)["labels"]) for done in range(60)]
     assert np.mean(losses[-10:]) < 0.5 * np.mean(losses[:5])
 
 
@@ -42,7 +49,7 @@ def test_acting_is_not_touched_by_it():
     learner = labelled_navigator()
     before = {name: value.clone() for name, value in learner.state_dict().items()}
     env = environment(category=True, colour=True)
-    numbers = naming(learner, env).update(0, PHASE, OptimizerStep(learner, 1e-2, 5.0))
+    numbers = update(pretraining(learner, env))
     changed = {name.split(".")[0] for name, value in learner.state_dict().items() if not value.equal(before[name])}
     assert "views" in changed
     assert changed.isdisjoint({"core", "act", "value", "progress", "read"})
@@ -51,20 +58,20 @@ def test_acting_is_not_touched_by_it():
 
 def test_a_world_without_labels_is_named():
     learner = labelled_navigator()
-    with pytest.raises(InputError, match="perception.iterations: there are no labelled images"):
-        naming(learner, environment()).update(0, PHASE, OptimizerStep(learner, 1e-2, 5.0))
+    with pytest.raises(InputError, match="learner 'label_pretraining': there are no labelled images"):
+        pretraining(learner, environment())
 
 
 def test_whoever_comes_later_has_seen_the_same():
     """A resumed run walks the walks again that it has not kept."""
     learner, env = labelled_navigator(), environment(category=True, colour=True)
-    whole, resumed = naming(learner, env), naming(learner, env)
+    whole, resumed = (pretraining(learner, env, 0.0) for _ in range(2))
     last = WALKS + 3
     for done in range(last + 1):
         torch.manual_seed(done)
-        one = whole.update(done, PHASE, OptimizerStep(learner, 0.0, 5.0))
+        one = update(whole, done)
     torch.manual_seed(last)
-    other = resumed.update(last, PHASE, OptimizerStep(learner, 0.0, 5.0))
+    other = update(resumed, last)
     assert {name: float(value) for name, value in one.items()} == {name: float(value) for name, value in other.items()}
 
 
@@ -72,10 +79,18 @@ def test_whoever_comes_later_has_seen_the_same():
 def test_a_wanderer_never_stops(share):
     torch.manual_seed(0)
     expert = torch.tensor([STOP, 1, 2, 3] * 50)
-    actions = Wanderer(len(ACTIONS), share)({}, {"expert": expert}, torch.ones(200, dtype=torch.bool))
+    actions = RandomWalk(len(ACTIONS), share)({}, {"expert": expert}, torch.ones(200, dtype=torch.bool))
     assert STOP not in actions
     agree = (actions == expert)[expert != STOP].float().mean()
     assert agree == pytest.approx(share + (1 - share) / 3, abs=0.12)
+
+
+def together(observations, label: str) -> tuple[torch.Tensor, torch.Tensor]:
+    """A label and the numbers of objects, of the pixels of several observations."""
+    return (
+        torch.cat([each["privileged"][label] for each in observations]),
+        torch.cat([each["semantic"] for each in observations]),
+    )
 
 
 def test_colours_are_those_of_furniture():
@@ -83,7 +98,7 @@ def test_colours_are_those_of_furniture():
     env.reset(options={"episode_index": np.arange(len(EPISODES))})
     left = torch.full((len(EPISODES),), ACTIONS.index("left"))
     turning = [env.step(left)[0] for _ in range(24)]
-    colour, semantic = (torch.cat([each[name] for each in turning]) for name in ("colour", "semantic"))
+    colour, semantic = together(turning, "colour")
     assert (semantic == 1).any()
     assert set(colour[semantic == 1].tolist()) == {COLOUR_NAMES.index("red")}
     assert set(colour[semantic != 1].tolist()) == {0}
@@ -95,7 +110,7 @@ def test_the_target_is_what_is_called_so():
     env.reset(options={"episode_index": np.arange(len(EPISODES))})
     left = torch.full((len(EPISODES),), ACTIONS.index("left"))
     turning = [env.step(left)[0] for _ in range(24)]
-    target, semantic = (torch.cat([each[name] for each in turning]) for name in ("target", "semantic"))
+    target, semantic = together(turning, "target")
     assert (target == 1).any()
     assert torch.equal(target == 1, semantic == 1)
 
@@ -112,13 +127,6 @@ def test_rooms_are_those_that_things_are_in_and_may_be_the_target():
     env = environment(room=True, semantic=True)
     observation, _ = env.reset(options={"episode_index": np.arange(len(EPISODES))})
     nowhere = SceneCache(small_house).get("one").rooms
-    assert torch.equal(observation["room"].long(), torch.from_numpy(nowhere)[observation["semantic"].long()].long())
-
-
-def test_what_was_seen_can_be_forgotten():
-    learner, env = labelled_navigator(), environment(category=True, colour=True)
-    walks = naming(learner, env)
-    walks.update(0, PHASE, OptimizerStep(learner, 1e-2, 5.0))
-    assert walks._seen
-    walks.forget()
-    assert not walks._seen
+    assert torch.equal(
+        observation["privileged"]["room"].long(), torch.from_numpy(nowhere)[observation["semantic"].long()].long()
+    )

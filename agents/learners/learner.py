@@ -1,0 +1,143 @@
+"""What a learner is: an algorithm that improves a policy, update by update, in one phase of a run."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+import torch
+from gymnasium.vector import VectorEnv
+from torch import Tensor
+
+from agents.config import PhaseConfig
+from agents.learners.sampler import EpisodeSampler
+from agents.policies.policy import Policy
+from agents.registry import LEARNERS
+from agents.speaking.critic import MatchingCritic
+from agents.training.distributed import SINGLE, Workers
+from agents.training.optimization import OptimizerStep
+from vln.errors import InputError
+
+Metrics = dict[str, Tensor]
+
+
+class MakeEpisodes(Protocol):
+    """Makes environments for learners that need another one than that of the training split."""
+
+    def __call__(self, split: str, *, withheld: bool, batch_size: int) -> tuple[VectorEnv, EpisodeSampler]:
+        """Make an environment and a sampler of its episodes.
+
+        Args:
+            split: The split.
+            withheld: Show nothing of the episodes but the instructions and where they start.
+            batch_size: Episodes that are sampled at a time, by all workers together.
+        """
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a learner is given to work with.
+
+    Attributes:
+        policy: The policy, on the device to learn on.
+        env: Training episodes, autoreset DISABLED, as many at a time as this worker has rows of a batch.
+        sampler: Says which episodes each update learns from.
+        optimizer: Takes steps along gradients of the policy.
+        batch_size: Episodes of an update, of all workers together.
+        seed: Seed of everything random.
+        folder: Folder of the run, in which a learner may keep a folder of its own.
+        first_iteration: Updates of the phases before this one.
+        critic: The matching critic, for intrinsic rewards and self-imitation.
+        make_episodes: Makes other environments than `env`.
+        workers: The processes that learn together.
+    """
+
+    policy: Policy
+    env: VectorEnv
+    sampler: EpisodeSampler
+    optimizer: OptimizerStep
+    batch_size: int
+    seed: int
+    folder: Path
+    first_iteration: int = 0
+    critic: MatchingCritic | None = None
+    make_episodes: MakeEpisodes | None = None
+    workers: Workers = field(default=SINGLE)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the policy is."""
+        return next(self.policy.parameters()).device
+
+
+class Learner:
+    """A learning algorithm. A run makes one for each of its phases.
+
+    Subclasses set `config_type` and implement `update`. Those whose experience outlives an update also implement
+    `state_dict` and `load_state_dict`, from which a killed run goes on.
+    """
+
+    config_type: ClassVar[type[PhaseConfig]] = PhaseConfig
+    needs_critic: ClassVar[bool] = False
+    needs_labels: ClassVar[bool] = False  # of pixels, which environments show only where they are learnt from
+
+    def __init__(self, config: Any, setup: Setup) -> None:
+        """A learner that has made no update; `config` is of its `config_type`."""
+        self.config, self.setup = config, setup
+        self.updates = 0
+
+    def update(self) -> Metrics:
+        """Take one or more steps of the optimiser; return numbers to log.
+
+        They include `loss`, `gradient_norm` and `frames`, the steps of episodes that were learnt from. `updates` counts
+        the calls that have returned; the trainer keeps it.
+
+        Raises:
+            FloatingPointError: If a loss, gradient or policy is not finite; it has not reached the weights.
+        """
+        raise NotImplementedError
+
+    def missing(self) -> int:
+        """Return how many times `collect` is to be called before the next update."""
+        return 0
+
+    def collect(self) -> int:
+        """Collect experience; return the steps that were taken."""
+        raise NotImplementedError
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return the tensors from which `load_state_dict` goes on, those of this worker."""
+        return {}
+
+    def load_state_dict(self, tensors: Mapping[str, Tensor]) -> None:
+        """Go on from what `state_dict` returned, after `updates` was restored."""
+
+    def saved(self) -> None:
+        """Free what only checkpoints before the one just written needed."""
+
+    @classmethod
+    def explored_splits(cls, config: Any) -> tuple[str, ...]:
+        """Return the splits besides training whose episodes are learnt from, without their goals."""
+        del config
+        return ()
+
+    @classmethod
+    def check(cls, config: Any, batch_size: int, workers: int) -> None:
+        """Check a configuration before anything is loaded.
+
+        Raises:
+            InputError: If it cannot learn with so many episodes a batch and so many workers.
+        """
+
+
+def make_learner(name: str, config: PhaseConfig, setup: Setup) -> Learner:
+    """Make the learner of a phase with a name.
+
+    Raises:
+        InputError: If its learner is not registered, or its configuration is of another learner.
+    """
+    kind = LEARNERS.find(config.learner)
+    if not isinstance(config, kind.config_type):
+        problem = f"is for '{config.learner}', but its configuration is a {type(config).__name__}"
+        raise InputError(f"phase '{name}'", problem, f"give it a {kind.config_type.__name__}")
+    return kind(config, setup)
