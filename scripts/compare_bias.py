@@ -21,7 +21,7 @@ from agents.training.devices import use_threads
 from scripts.evaluate import Trained, check_runs, load_agent, open_run
 from scripts.studies import config_of, slug
 from scripts.worlds import EVALUATION_BATCH
-from vln.audit import Ablation, points, shuffled, subset, verdict, without_words
+from vln.audit import Ablation, describe_ablations, format_points, mask_word_class, shuffle_instructions, subset
 from vln.cli import show
 from vln.console import Console
 from vln.episodes import Episode
@@ -65,7 +65,7 @@ class Condition:
 def conditions(vocabulary: Vocabulary, seed: int) -> list[Condition]:
     """All of them, the one that takes nothing away first."""
     masks = [
-        Condition(f"no {what}", what, rewrite=partial(without_words, kind=kind, vocabulary=vocabulary))
+        Condition(f"no {what}", what, rewrite=partial(mask_word_class, kind=kind, vocabulary=vocabulary))
         for kind, what in MASKS.items()
     ]
     return [
@@ -73,7 +73,7 @@ def conditions(vocabulary: Vocabulary, seed: int) -> list[Condition]:
         Condition("no vision", "what it sees", blind=True),
         Condition("no language", "what it reads", silent=True),
         Condition("neither", blind=True, silent=True),
-        Condition("shuffled instructions", rewrite=partial(shuffled, seed=seed)),
+        Condition("shuffled instructions", rewrite=partial(shuffle_instructions, seed=seed)),
         *masks,
     ]
 
@@ -271,12 +271,12 @@ def says(rows: Mapping[str, Mapping[str, Any]]) -> str:
     losses = {name: Ablation(row["what"], Interval(*row["change"])) for name, row in rows.items() if row["what"]}
     senses = [losses.pop(name) for name in ("no vision", "no language")]
     words = [loss for name, loss in losses.items() if rows[name]["touched"]]
-    wrong = points(Interval(*rows["shuffled instructions"]["change"]))
+    wrong = format_points(Interval(*rows["shuffled instructions"]["change"]))
     left = ", ".join(f"{name} in {100 * row['SR']:.1f} %" for name, row in rows.items() if name.startswith("trained"))
     sentences = (
-        verdict(senses),
+        describe_ablations(senses),
         f"An instruction of another path instead of its own changes its success by {wrong}.",
-        verdict(words, "Of the words it"),
+        describe_ablations(words, "Of the words it"),
         f"With neither sight nor words it arrives in {100 * rows['neither']['SR']:.1f} %{left and f', {left}'}.",
     )
     return " ".join(filter(None, sentences))

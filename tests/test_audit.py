@@ -5,7 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_world import episode
 
-from vln.audit import Ablation, blank_of, points, shuffled, subset, verdict, without_words
+from vln.audit import (
+    Ablation,
+    describe_ablations,
+    format_points,
+    mask_word_class,
+    shuffle_instructions,
+    subset,
+    unknown_word_maker,
+)
 from vln.errors import InputError
 from vln.language import UNK, Vocabulary
 from vln.statistics import Interval
@@ -27,7 +35,7 @@ def told(counts: list[int]):
 def test_shuffling_gives_everybody_an_instruction_of_one_other_way(counts, seed):
     episodes = told(counts)
     taken = {}
-    for before, after in zip(episodes, shuffled(episodes, seed), strict=True):
+    for before, after in zip(episodes, shuffle_instructions(episodes, seed), strict=True):
         assert (after.episode_id, after.path) == (before.episode_id, before.path)
         source = after.instruction.split()[1]
         assert source != before.instruction.split()[1]
@@ -38,15 +46,15 @@ def test_shuffling_gives_everybody_an_instruction_of_one_other_way(counts, seed)
 
 def test_nothing_to_shuffle_is_named():
     with pytest.raises(InputError, match="all are of one path"):
-        shuffled(told([3]))
+        shuffle_instructions(told([3]))
 
 
 def test_masked_words_are_unknown_and_all_else_is_read_as_before():
     vocabulary = Vocabulary.build(["turn left at the red sofa . _"] * 5)
-    (one,) = without_words([episode("abc")], "turn", vocabulary)
+    (one,) = mask_word_class([episode("abc")], "turn", vocabulary)
     assert one.instruction == "Go."
     sentence = type(one)("1_0", "corridor", "made", "Turn left at the red sofa.", one.path, 0.0)
-    (hidden,) = without_words([sentence], "landmark", vocabulary)
+    (hidden,) = mask_word_class([sentence], "landmark", vocabulary)
     assert hidden.instruction == "Turn left at the red ~."  # the vocabulary has a use for _
     before, after = (vocabulary.encode(each.instruction, 20).tolist() for each in (sentence, hidden))
     changed = [place for place, pair in enumerate(zip(before, after, strict=True)) if pair[0] != pair[1]]
@@ -55,7 +63,7 @@ def test_masked_words_are_unknown_and_all_else_is_read_as_before():
 
 def test_characters_are_masked_one_by_one():
     vocabulary = Vocabulary.build(["turn left at the red sofa."] * 5, unit="character")
-    assert blank_of(vocabulary)("sofa") == "____"
+    assert unknown_word_maker(vocabulary)("sofa") == "____"
 
 
 @given(st.lists(st.integers(1, 4), min_size=1, max_size=4), st.integers(0, 20), st.integers(0, 5))
@@ -78,17 +86,17 @@ def test_the_verdict_claims_what_the_intervals_show_and_nothing_more():
         Ablation("numbers", Interval(-0.01, -0.03, 0.01)),
         Ablation("colours", Interval(0.05, 0.01, 0.09)),
     )
-    assert verdict([reading, seeing]) == (
+    assert describe_ablations([reading, seeing]) == (
         "It uses what it sees (-50.0 points, -60.0 to -40.0) and what it reads (-30.0 points, -35.0 to -20.0)."
     )
-    assert verdict([numbers, reading, colours], "Of the words it") == (
+    assert describe_ablations([numbers, reading, colours], "Of the words it") == (
         "Of the words it uses what it reads (-30.0 points, -35.0 to -20.0). "
         "Nothing shows that it uses numbers (-1.0 points, -3.0 to +1.0). "
         "It does better without colours (+5.0 points, +1.0 to +9.0)."
     )
-    assert verdict([numbers]) == "Nothing shows that it uses numbers (-1.0 points, -3.0 to +1.0)."
-    assert verdict([]) == ""
+    assert describe_ablations([numbers]) == "Nothing shows that it uses numbers (-1.0 points, -3.0 to +1.0)."
+    assert describe_ablations([]) == ""
 
 
 def test_points_of_an_interval():
-    assert points(Interval(0.125, -0.5, 1.0)) == "+12.5 points, -50.0 to +100.0"
+    assert format_points(Interval(0.125, -0.5, 1.0)) == "+12.5 points, -50.0 to +100.0"

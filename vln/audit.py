@@ -19,7 +19,7 @@ from vln.word_classes import masked
 BLANKS = "_~^¤"  # at least one of them is in no vocabulary
 
 
-def shuffled(episodes: Sequence[Episode], seed: int = 0) -> list[Episode]:
+def shuffle_instructions(episodes: Sequence[Episode], seed: int = 0) -> list[Episode]:
     """Give each episode an instruction of another path.
 
     The paths are put in random order, and each takes the instructions of the next.
@@ -45,13 +45,13 @@ def shuffled(episodes: Sequence[Episode], seed: int = 0) -> list[Episode]:
     return found
 
 
-def without_words(episodes: Sequence[Episode], kind: str, vocabulary: Vocabulary) -> list[Episode]:
+def mask_word_class(episodes: Sequence[Episode], kind: str, vocabulary: Vocabulary) -> list[Episode]:
     """Replace the words of a class (see `vln.word_classes`) by words that the agent does not know."""
-    blank = blank_of(vocabulary)
+    blank = unknown_word_maker(vocabulary)
     return [replace(episode, instruction=masked(episode.instruction, kind, blank)) for episode in episodes]
 
 
-def blank_of(vocabulary: Vocabulary) -> Callable[[str], str]:
+def unknown_word_maker(vocabulary: Vocabulary) -> Callable[[str], str]:
     """Return a function that maps a word to an unknown one of the same length, or of one mark if units are words."""
     mark = next(mark for mark in BLANKS if mark not in vocabulary.lookup)
     return (lambda word: mark * len(word)) if vocabulary.unit == "character" else (lambda _: mark)
@@ -88,15 +88,15 @@ class Ablation:
 
     def __str__(self) -> str:
         """Return the input and the change in points with its 95 % interval."""
-        return f"{self.what} ({points(self.change)})"
+        return f"{self.what} ({format_points(self.change)})"
 
 
-def points(change: Interval) -> str:
+def format_points(change: Interval) -> str:
     """Format a change of a fraction in points, with its interval."""
     return f"{100 * change.mean:+.1f} points, {100 * change.low:+.1f} to {100 * change.high:+.1f}"
 
 
-def verdict(ablations: Sequence[Ablation], who: str = "It") -> str:
+def describe_ablations(ablations: Sequence[Ablation], who: str = "It") -> str:
     """Describe which inputs an agent uses: those without which it fails significantly more often (95 %).
 
     Args:

@@ -39,7 +39,7 @@ def split_words(text: str) -> list[str]:
     vowel signs belong to their word, however they are encoded.
     """
     words: list[str] = []
-    for piece in (piece.strip() for piece in word_pattern(text, "({word})").split(composed(text.lower()))):
+    for piece in (piece.strip() for piece in word_pattern(text, "({word})").split(compose_accents(text.lower()))):
         marks_only = all(mark in string.punctuation for mark in piece)
         if marks_only and piece.strip("."):
             words.extend(piece)
@@ -49,8 +49,8 @@ def split_words(text: str) -> list[str]:
 
 
 def split_characters(text: str) -> list[str]:
-    """Split a text into lower-case characters; accents are composed with their letters, white space becomes blanks."""
-    return list(" ".join(composed(text.lower()).split()))
+    """Split a text into lower-case characters; accents are compose_accents with their letters, white space becomes blanks."""
+    return list(" ".join(compose_accents(text.lower()).split()))
 
 
 def split_raw_words(text: str) -> list[str]:
@@ -61,7 +61,7 @@ def split_raw_words(text: str) -> list[str]:
     return word_pattern(text, _RAW_WORD).findall(text)
 
 
-def composed(text: str) -> str:
+def compose_accents(text: str) -> str:
     """Return the text in Unicode's normal form C, which joins a letter and its accent into one character if it can."""
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
@@ -271,7 +271,7 @@ def load_word_vectors(folder: Path, words: Sequence[str]) -> tuple[np.ndarray, n
     known = read_text(Path(folder) / VECTOR_WORDS).split("\n")
     source = Path(folder) / VECTORS
     table = _read_vectors(source, len(known) - (known[-1] == ""))
-    place = {composed(word.lower()): row for row, word in enumerate(known[: len(table)])}
+    place = {compose_accents(word.lower()): row for row, word in enumerate(known[: len(table)])}
     rows = np.array([place.get(word, -1) for word in words], dtype=np.int64)
     found = rows >= 0
     return np.where(found[:, None], table[rows], np.float32(0)), found
