@@ -49,7 +49,7 @@ def split_words(text: str) -> list[str]:
 
 
 def split_characters(text: str) -> list[str]:
-    """Split a text into lower-case characters; accents are compose_accents with their letters, white space becomes blanks."""
+    """Split a text into lower-case characters; accents are composed with their letters, white space becomes blanks."""
     return list(" ".join(compose_accents(text.lower()).split()))
 
 
