@@ -12,6 +12,8 @@ DEMO := runs/demo
 ONE := OMP_NUM_THREADS=1,NUMBA_NUM_THREADS=1
 MATRIX := ATEN_CPU_CAPABILITY=default,$(ONE) ATEN_CPU_CAPABILITY=avx2,OMP_NUM_THREADS=2 \
 	ATEN_CPU_CAPABILITY=avx2,NUMBA_CPU_NAME=x86-64-v3,$(ONE) ATEN_CPU_CAPABILITY=default,NUMBA_CPU_NAME=generic,OMP_NUM_THREADS=2
+# A process a core; the tests of a file stay together, since they share what is slow to make.
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadfile
 DATA_FLAG := $(if $(DATA),--data "$(DATA)")
 
 # A run that goes on where an interrupted one stopped: $(call train,PRESET,FOLDER,FLAGS)
@@ -36,14 +38,14 @@ demo-r2r: install ## train a small agent on Room-to-Room, evaluate it, draw what
 	$(BIN)/python scripts/replay.py $(DEMO)/r2r/eval/val_unseen.jsonl --random 4 --out $(DEMO)/replay-r2r --format png gif $(DATA_FLAG)
 
 test: install-dev ## run the tests (slow ones: ARGS="-m slow")
-	$(if $(DATA),VLN_DATA="$(DATA)") $(BIN)/python -m pytest $(ARGS)
+	$(if $(DATA),VLN_DATA="$(DATA)") $(PYTEST) $(ARGS)
 
 test-matrix: install-dev ## run the tests as other processors and thread counts would round; all settings, then the verdict
 	@failed=; \
 	for settings in $(MATRIX); do \
 		settings=$$(echo $$settings | tr , ' '); \
 		echo "== $$settings"; \
-		env $$settings $(BIN)/python -m pytest -q $(ARGS) || failed="$$failed\n  $$settings"; \
+		env $$settings $(PYTEST) -q $(ARGS) || failed="$$failed\n  $$settings"; \
 	done; \
 	if [ -n "$$failed" ]; then printf "red with:$$failed\n"; exit 1; fi; \
 	echo "green with every setting"

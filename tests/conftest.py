@@ -1,7 +1,13 @@
 """Fixtures over the real data, which lives outside the repository, and over small made data."""
 
+import os
 import signal
 from pathlib import Path
+
+if workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0")):
+    # Processes of a parallel run divide the cores; libraries read these variables when they are first imported.
+    for variable in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS"):
+        os.environ.setdefault(variable, str(max(1, (os.cpu_count() or 1) // workers)))
 
 import llvmlite.binding
 import numba
