@@ -33,7 +33,7 @@ from vln.signals import Stopped
 PRESET, FEW_HOUSES = "houses-demo", 4
 QUICK = (
     *("--world.houses", str(FEW_HOUSES), "--label-pretraining.iterations", "2", "--imitation.iterations", "4"),
-    *("--dagger.rounds", "1", "--dagger.episodes", "64", "--reinforcement.iterations", "1"),
+    *("--imitation.rounds", "1", "--imitation.episodes", "64", "--reinforcement.iterations", "1"),
 )
 DEAF = ("--reinforcement.iterations", "0", "--ablate", "language")
 BLIND = ("--reinforcement.iterations", "0", "--ablate", "vision", "--label-pretraining.iterations", "0")
