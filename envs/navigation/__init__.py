@@ -1,10 +1,10 @@
-"""Where a body can be in a scene, how it moves there, and how it gets to a goal."""
+"""Navigation: the walkable area of a scene, motion with collisions, geodesic distances and the expert."""
 
 from pathlib import Path
 
 from envs.compiled import forget_stale
 
-forget_stale(Path(__file__).parent)  # before anything compiled is loaded
+forget_stale(Path(__file__).parent)  # before compiled code is loaded
 
 # ruff: noqa: E402
 from envs.navigation.body import Body

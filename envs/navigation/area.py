@@ -1,6 +1,6 @@
-"""The cells that the simplified walkable area covers, and the height of the floor in each.
+"""Rasterising the simplified walkable area: the cells that it covers, and the height of the floor in each.
 
-Simplified walls run up to 1.3 cells away from the cells they were traced along, so cells near walls are judged again.
+Simplified walls deviate by up to 1.3 cells from the traced cells, so cells near walls are tested again.
 """
 
 import numba
@@ -10,12 +10,12 @@ from envs.navigation.floors import Floors
 from envs.navigation.view import View
 from envs.navigation.walls import is_in_front, nearest_on, place_at, wall_level
 
-_NEAR = 2  # cells from a wall within which the traced cells are not trusted
+_NEAR = 2  # cells from a wall within which the traced cells are tested again
 
 
 @numba.njit(cache=True)
 def near_walls(slot: np.ndarray, width: int, depth: int) -> np.ndarray:
-    """(columns,) int32, 1 within two cells of a wall."""
+    """Return 1 for columns within two cells of a wall, (columns,) int32."""
     result = np.zeros(len(slot), np.int32)
     for c in range(len(slot)):
         if slot[c]:
@@ -28,7 +28,7 @@ def near_walls(slot: np.ndarray, width: int, depth: int) -> np.ndarray:
 
 @numba.njit(cache=True)
 def island_near(ground: View, column: int, y: float) -> int:
-    """The island of the nearest traced place on a floor, -1 if none is near."""
+    """Return the island of the nearest traced place on a floor, -1 if none is near."""
     x, z = column % ground.size[0], column // ground.size[0]
     nearest, result = 1 << 20, -1
     for oz in range(max(z - _NEAR, 0), min(z + _NEAR, ground.size[1] - 1) + 1):
@@ -42,7 +42,7 @@ def island_near(ground: View, column: int, y: float) -> int:
 
 @numba.njit(cache=True)
 def _floor_heights(ground: View, floors: Floors, column: int, heights: np.ndarray) -> int:
-    """Heights at which a column near a wall may be covered; returns their number."""
+    """Collect the heights at which a column near a wall may be covered; returns their number."""
     count = 0
     for i in range(floors.start[column], floors.start[column + 1]):
         heights[count] = floors.height[i]
@@ -65,7 +65,7 @@ def _floor_heights(ground: View, floors: Floors, column: int, heights: np.ndarra
 
 @numba.njit(cache=True)
 def _covers(ground: View, column: int, y: float) -> bool:
-    """Whether the walkable area at height `y` touches a column near walls."""
+    """Return whether the walkable area at height `y` touches a column near walls."""
     x, z = column % ground.size[0] + 0.5, column // ground.size[0] + 0.5
     best, result = float(_NEAR * _NEAR), place_at(ground, column, y) >= 0
     for oz in range(max(int(z) - _NEAR, 0), min(int(z) + _NEAR, ground.size[1] - 1) + 1):
@@ -89,11 +89,11 @@ def _covers(ground: View, column: int, y: float) -> bool:
 
 @numba.njit(cache=True)
 def cover(ground: View, floors: Floors) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The places that a walkable area touches: `start`, `height` and `island` of the final `View`.
+    """Compute the places that a walkable area touches: `start`, `height` and `island` of the final `View`.
 
     Args:
         ground: The traced places and the simplified walls.
-        floors: Places to stand, with those that erosion took.
+        floors: The places to stand, including those removed by erosion.
     """
     columns = len(ground.slot)
     unsettled = near_walls(ground.slot, ground.size[0], ground.size[1])

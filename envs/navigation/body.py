@@ -1,4 +1,4 @@
-"""The body that walks: what decides where it fits."""
+"""The size of the moving body."""
 
 from dataclasses import dataclass
 
@@ -7,13 +7,13 @@ from vln.errors import InputError
 
 @dataclass(frozen=True)
 class Body:
-    """An upright cylinder, and how finely space is measured for it. Metres.
+    """An upright cylinder, and the resolution of the grid that is used for it. Metres.
 
     Attributes:
-        radius: Its radius: how far its axis stays away from walls.
-        height: Head room it needs.
-        climb: The highest step it takes.
-        cell: Side of a cell of the grid in which a scene is measured, also vertically.
+        radius: Radius of the cylinder, the clearance of its axis from walls.
+        height: Required head room.
+        climb: Highest step that it can climb.
+        cell: Side of a voxel of the grid, also vertically.
     """
 
     radius: float = 0.1

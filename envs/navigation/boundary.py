@@ -1,4 +1,4 @@
-"""Outlines of the walkable area: traced along cells, then simplified to few straight walls, as Recast does."""
+"""Contours of the walkable area: traced along cells, then simplified to few straight walls, as Recast does."""
 
 from typing import NamedTuple
 
@@ -7,19 +7,19 @@ import numpy as np
 
 from envs.navigation.floors import Floors
 
-_ERROR = 1.3  # the furthest an outline may be from the cells it simplifies, in cells; Recast's usual value
-_RISE = 0.2  # the furthest its height may be from the floor's, metres
+_ERROR = 1.3  # greatest deviation of a simplified outline from the traced cells, in cells; Recast's default
+_RISE = 0.2  # greatest deviation of its height from the floor, metres
 _END_CORNERS = np.array([[0, 1], [1, 1], [1, 0], [0, 0]])  # the corner of a cell where each of its sides ends
 
 
 class Outlines(NamedTuple):
-    """Closed outlines of straight walls, the walkable area on the left of each, seen from above with z down.
+    """Closed outlines of straight walls. The walkable area is on the left of each, seen from above with z down.
 
     Attributes:
-        corners: (S, 2) int32 x, z in cells, where each wall starts.
-        heights: (S,) float32 height of the floor there, metres above the scene's lowest point.
-        after: (S,) int32 the next wall of the same outline, which starts where this one ends.
-        before: (S,) int32 the one that ends where this one starts.
+        corners: (S, 2) int32, start of each wall, x and z in cells.
+        heights: (S,) float32, height of the floor at the start, metres above the scene's lowest point.
+        after: (S,) int32, index of the next wall of the same outline.
+        before: (S,) int32, index of the previous wall of the same outline.
     """
 
     corners: np.ndarray
@@ -32,7 +32,7 @@ class Outlines(NamedTuple):
 def _trace(
     floors: Floors, regions: np.ndarray, width: int, place: int, side: int, seen: np.ndarray, points: np.ndarray
 ) -> int:
-    """Follow an outline from one side of a place; returns the number of points.
+    """Trace an outline from one side of a place; returns the number of points.
 
     Each point is the end of one side of a cell: x, z, place, and whether the region changes there.
     """
@@ -61,7 +61,7 @@ def _trace(
 
 @numba.njit(cache=True)
 def _distance_squared(x: float, z: float, ax: float, az: float, bx: float, bz: float) -> float:
-    """From a point to a segment, squared."""
+    """Return the squared distance from a point to a segment."""
     dx, dz = bx - ax, bz - az
     length = dx * dx + dz * dz
     share = 0.0
@@ -72,10 +72,10 @@ def _distance_squared(x: float, z: float, ax: float, az: float, bx: float, bz: f
 
 @numba.njit(cache=True)
 def _furthest(points: np.ndarray, a: int, b: int) -> int:
-    """The point between `a` and `b` that is furthest from the line between them, -1 if all are within the error."""
+    """Return the point between `a` and `b` furthest from the line between them, -1 if all are within the error."""
     count = len(points)
     increment = 1
-    # Both directions must agree on ties, so the walk always starts at the smaller end.
+    # Both directions must agree on ties, so the search always starts at the smaller end.
     if not (points[b, 0] > points[a, 0] or (points[b, 0] == points[a, 0] and points[b, 1] > points[a, 1])):
         a, b, increment = b, a, count - 1
     most, result = _ERROR * _ERROR, -1
@@ -90,7 +90,7 @@ def _furthest(points: np.ndarray, a: int, b: int) -> int:
 
 @numba.njit(cache=True)
 def _first_corners(points: np.ndarray, keep: np.ndarray) -> None:
-    """Mark the points that stay in any case: where regions meet, else the two extreme corners."""
+    """Mark the points that are always kept: where regions meet, else the two extreme corners."""
     keep[:] = points[:, 3] > 0
     if keep.sum() >= 2:
         return
@@ -106,7 +106,7 @@ def _first_corners(points: np.ndarray, keep: np.ndarray) -> None:
 
 @numba.njit(cache=True)
 def _next_kept(keep: np.ndarray, i: int) -> int:
-    """The next marked point after `i`, around the end."""
+    """Return the next marked point after `i`, cyclically."""
     i = (i + 1) % len(keep)
     while not keep[i]:
         i = (i + 1) % len(keep)
@@ -131,7 +131,7 @@ def _refine(points: np.ndarray, keep: np.ndarray) -> None:
 
 @numba.njit(cache=True)
 def _follow_rises(points: np.ndarray, heights: np.ndarray, keep: np.ndarray) -> None:
-    """Mark points where a straight wall runs along stairs, so that heights along it are the floor's."""
+    """Mark points where a straight wall runs along stairs, so that heights along it match the floor."""
     count = len(points)
     first = int(np.argmax(keep))
     a = first
@@ -155,11 +155,11 @@ def _follow_rises(points: np.ndarray, heights: np.ndarray, keep: np.ndarray) -> 
 
 @numba.njit(cache=True)
 def trace_outlines(floors: Floors, regions: np.ndarray, width: int) -> Outlines:
-    """Simplified outlines of the walkable area.
+    """Trace and simplify the outlines of the walkable area.
 
     Args:
         floors: Places to stand, eroded.
-        regions: (N,) int32 region of each place; corners stay where the regions along an outline change.
+        regions: (N,) int32, region of each place; corners are kept where the region along an outline changes.
         width: Columns along x.
     """
     total = 0

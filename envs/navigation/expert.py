@@ -1,8 +1,8 @@
-"""Which action brings a body closest to its goal: the expert that agents learn from.
+"""The expert: the action towards the goal from any pose, for imitation learning.
 
-It is greedy: it takes the direction in which the next move comes nearest to the goal. Every such move comes nearer, so
-that it arrives; only where none does, or where a body that does not slide would touch a wall, it looks ahead. If
-greedy steps do not arrive from there, it follows a plan.
+It is greedy: it chooses the heading from which the next forward step makes the most progress to the goal. As long as
+every step makes progress, it arrives. Where none does, or where a body without sliding would touch a wall, it simulates
+the greedy steps ahead. If they do not arrive, it follows a plan found by search.
 """
 
 from collections.abc import Sequence
@@ -10,32 +10,34 @@ from collections.abc import Sequence
 import numba
 import numpy as np
 
-from envs.navigation.fields import GOAL, UNREACHABLE, Field, Ways, look_up, passes_gates, ways_view
+from envs.navigation.fields import GOAL, UNREACHABLE, Field, ShortestPathTree, look_up, passes_gates, ways_view
 from envs.navigation.moving import advance, is_stuck, walk
 from envs.navigation.plan import FORWARD, LEFT, RIGHT, STOP, find_plan
 from envs.navigation.queries import locate
-from envs.navigation.roads import Roads, roads_view
+from envs.navigation.roads import VisibilityGraph, roads_view
 from envs.navigation.slopes import climbed_length
 from envs.navigation.view import Addressed, View, view
 from envs.navigation.walls import sees
 
-_GOOD = 0.9  # progress per step, as a share of its length, that needs no better
-_TURN_COST = 0.03  # the same for each turn away from the straight line to the next corner
-_LITTLE = -0.1  # progress below which a step is as bad as one that touches a wall
-_LAST_RESORT = 2.0  # what such steps cost: they are only compared with one another
-_PATIENCE = 0.85  # share of a turn by which a heading may be off: turning later often saves turning back
-_ADVANCES = 0.05  # progress per step, as a share of its length, with which greedy steps surely arrive
-_AHEAD = 1000  # greedy steps looked ahead
-NUDGE = 1e-3  # metres; less is no move
-_SAME = 1e-9  # metres and radians within which poses are the same
-_EXACT = 1e-3  # metres and radians within which a pose is one of a plan
+_GOOD_PROGRESS = 0.9  # progress of a step, as a fraction of its length, at which the search for a better heading ends
+_TURN_COST = 0.03  # cost, in the same unit, of each turn away from the straight line to the next corner
+_MIN_PROGRESS = -0.1  # progress below which a step is as bad as a collision
+_BAD_STEP_COST = 2.0  # cost of such steps: they rank below all others
+_TURN_TOLERANCE = 0.85  # fraction of a turn by which the heading may be off; a later turn often saves a turn back
+_CERTAIN_PROGRESS = (
+    0.05  # least progress of a step, as a fraction of its length, with which greedy steps certainly arrive
+)
+_MAX_STEPS_AHEAD = 1000  # greedy steps simulated ahead
+NUDGE = 1e-3  # metres; a shorter displacement counts as no move
+_SAME = 1e-9  # metres and radians, tolerance for equal poses in a simulation
+_EXACT = 1e-3  # metres and radians, tolerance for a pose of a plan
 
 
 @numba.njit(cache=True)
 def _progress(
     ground: View,
-    roads: Roads,
-    ways: Ways,
+    roads: VisibilityGraph,
+    ways: ShortestPathTree,
     x: float,
     z: float,
     y: float,
@@ -45,9 +47,9 @@ def _progress(
     corner: int,
     sliding: bool,
 ) -> tuple[float, bool, bool]:
-    """How much nearer a step comes to the goal, as a share of its length.
+    """Return the progress of a step to the goal, as a fraction of its length, and whether it collides.
 
-    Then whether it collides, and whether it surely is a true one: a body that does not slide ends at what it touches.
+    The third value is False if the step may not happen as computed: a body without sliding stays stuck at a wall.
     """
     dx, dz = -np.sin(heading) * forward / ground.scale[3], -np.cos(heading) * forward / ground.scale[3]
     nx, nz, ny, collided = advance(ground, x, z, y, dx, dz, False)
@@ -65,8 +67,8 @@ def _progress(
 @numba.njit(cache=True)
 def _choose(
     ground: View,
-    roads: Roads,
-    ways: Ways,
+    roads: VisibilityGraph,
+    ways: ShortestPathTree,
     x: float,
     z: float,
     y: float,
@@ -76,15 +78,15 @@ def _choose(
     stop: float,
     sliding: bool,
 ) -> tuple[int, bool]:
-    """The greedy action of one body, and whether it is in doubt that such actions arrive."""
+    """Return the greedy action of one body, and whether greedy actions may fail to arrive."""
     far, corner = look_up(ground, roads, ways, x, z, y)
     if corner == UNREACHABLE or far < stop:
         return STOP, False
     at = ways.goal if corner == GOAL else roads.at[corner]
     wanted = np.arctan2(-(at[0] - x), -(at[1] - z))
     error = (wanted - heading + np.pi) % (2 * np.pi) - np.pi
-    # Headings are compared with one that is the same before and after a turn towards it: no turning back and forth.
-    straight = int(np.sign(error) * np.floor(abs(error) / turn + 1 - _PATIENCE))
+    # The reference heading is the same before and after a turn towards it, so the body does not oscillate.
+    straight = int(np.sign(error) * np.floor(abs(error) / turn + 1 - _TURN_TOLERANCE))
     best, turns, doubtful = -np.inf, straight, True
     stuck = not sliding and is_stuck(ground, x, z, y)
     for n in range(int(np.pi / turn) + 1):
@@ -93,12 +95,12 @@ def _choose(
             progress, collided, sure = _progress(
                 ground, roads, ways, x, z, y, heading + k * turn, forward, far, corner, sliding
             )
-            score = (progress - _LAST_RESORT if collided or progress < _LITTLE else progress) - n * _TURN_COST
+            score = (progress - _BAD_STEP_COST if collided or progress < _MIN_PROGRESS else progress) - n * _TURN_COST
             if score > best + 1e-9:
-                best, turns, doubtful = score, k, stuck or progress < _ADVANCES or not sure
+                best, turns, doubtful = score, k, stuck or progress < _CERTAIN_PROGRESS or not sure
             if n == 0:
                 break
-        if best >= _GOOD - n * _TURN_COST:
+        if best >= _GOOD_PROGRESS - n * _TURN_COST:
             break
     if turns == 0:
         return FORWARD, doubtful
@@ -108,8 +110,8 @@ def _choose(
 @numba.njit(cache=True)
 def _arrives(
     ground: View,
-    roads: Roads,
-    ways: Ways,
+    roads: VisibilityGraph,
+    ways: ShortestPathTree,
     position: np.ndarray,
     heading: float,
     forward: float,
@@ -117,9 +119,9 @@ def _arrives(
     stop: float,
     sliding: bool,
 ) -> bool:
-    """Whether greedy actions lead from a pose to the goal: not if they lead to a pose again (Brent 1980)."""
+    """Return whether greedy actions arrive; they do not if a pose repeats (cycle detection, Brent 1980)."""
     before, headed, due = position, heading, 1
-    for taken in range(1, _AHEAD):
+    for taken in range(1, _MAX_STEPS_AHEAD):
         x, z, y = locate(ground, position)
         action, _ = _choose(ground, roads, ways, x, z, y, heading, forward, turn, stop, sliding)
         if action == STOP:
@@ -151,7 +153,7 @@ def _choose_each(
     stop: float,
     sliding: bool,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The greedy action of each body, and whether it is in doubt."""
+    """Return the greedy action of each body, and whether it may fail to arrive."""
     result, doubtful = np.empty(len(positions), np.int64), np.empty(len(positions), np.bool_)
     for i in range(len(positions)):
         ground = view(ground_rows[i])
@@ -172,7 +174,7 @@ def look_ahead(
     stop: float,
     sliding: bool,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A plan from a pose, as of `find_plan`; nothing where greedy steps arrive."""
+    """Return a plan from a pose, see `find_plan`; empty if greedy steps arrive."""
     ground, roads, ways = view(ground_row), roads_view(row), ways_view(row)
     if _arrives(ground, roads, ways, position, heading, forward, turn, stop, sliding):
         return np.empty((0, 4)), np.empty(0, np.int64)
@@ -183,7 +185,7 @@ Motion = tuple[float, float, float, bool]
 
 
 def _keys(position: np.ndarray, heading: float) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Two names of a pose; poses that differ by rounding share one at least."""
+    """Return two keys of a pose; poses that differ by rounding share at least one."""
     numbers = np.array([*position, np.sin(heading), np.cos(heading)]) / _EXACT
     return tuple(np.floor(numbers).tolist()), tuple(np.floor(numbers + 0.5).tolist())
 
@@ -191,7 +193,7 @@ def _keys(position: np.ndarray, heading: float) -> tuple[tuple[int, ...], tuple[
 def _planned(
     ground: Addressed, field: Field, position: np.ndarray, heading: float, motion: Motion, greedy: int, doubtful: bool
 ) -> int:
-    """What to do at a pose where greedy actions may not arrive: what a plan says, which is made where there is none."""
+    """Return the action at a pose where greedy actions may not arrive, from a plan, made if necessary."""
     plans = field.plans.setdefault(motion, {})
     keys = _keys(position, heading)
     for key in keys:
@@ -218,23 +220,23 @@ def expert(
     stop_radius: float,
     sliding: bool = True,
 ) -> np.ndarray:
-    """What to do to reach each body's goal with few actions, from any pose.
+    """Compute actions that reach each body's goal in few steps, from any pose.
 
-    A body that does as it is told stops within the radius, or, where no actions lead there, at the nearest pose that
-    they lead to. Plans are kept with the fields.
+    A body that follows them stops within the radius or, if no actions lead there, at the nearest reachable pose. Plans
+    are cached in the fields.
 
     Args:
         grounds: B grounds.
         fields: B distance fields, one per body.
         positions: (B, 3) metres.
         headings: (B,) radians.
-        forward: Metres of a forward step.
-        turn: Radians of a turn.
-        stop_radius: Metres to the goal within which to stop.
+        forward: Length of a forward step, metres.
+        turn: Angle of a turn, radians.
+        stop_radius: Distance to the goal at which to stop, metres.
         sliding: Whether bodies slide along walls.
 
     Returns:
-        (B,) int64: 0 stop (also where there is no path), 1 forward, 2 turn left, 3 turn right.
+        (B,) int64: 0 stop (also if there is no path), 1 forward, 2 turn left, 3 turn right.
     """
     positions, headings = np.asarray(positions, np.float64), np.asarray(headings, np.float64)
     ground_rows, rows = np.stack([ground.row for ground in grounds]), np.stack([field.row for field in fields])

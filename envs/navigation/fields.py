@@ -1,4 +1,4 @@
-"""Distances to one goal from anywhere, along shortest walkable paths, and those paths."""
+"""Geodesic distance fields: distances to one goal from anywhere along shortest walkable paths, and those paths."""
 
 import heapq
 from collections.abc import Sequence
@@ -9,23 +9,25 @@ import numba
 import numpy as np
 
 from envs.navigation.queries import locate, to_metres
-from envs.navigation.roads import SLACK, RoadMap, Roads, bend, roads_view
+from envs.navigation.roads import SLACK, RoadMap, VisibilityGraph, bend, roads_view
 from envs.navigation.slopes import climbed_length, climbs, length
 from envs.navigation.view import Addressed, View, array_at, float32_at, float64_at, int32_at, view
 from envs.navigation.walls import column_of, place_at, sees
 
 GOAL, UNREACHABLE = -1, -2
-_CLIMB = 1.001  # how much longer than seen from above a straight way must be for one around its heights to be sought
+_DETOUR_RATIO = (
+    1.001  # ratio of 3D to horizontal length above which a detour around the heights of a straight line is sought
+)
 
 
-class Ways(NamedTuple):
-    """How to get to a goal from each corner.
+class ShortestPathTree(NamedTuple):
+    """The tree of shortest paths from each corner of the visibility graph to a goal.
 
     Attributes:
-        goal: (3,) float64 x, z in cells and height in metres.
-        far: (n,) float64 metres from each corner to the goal; infinite where there is no way.
-        onward: (n,) int32 the next corner; GOAL or UNREACHABLE.
-        gates: (9, n) float32: what directions shortest paths come from to each corner; see `_add_gates`.
+        goal: (3,) float64, x, z in cells and height in metres.
+        far: (n,) float64, metres from each corner to the goal; infinite if there is no path.
+        onward: (n,) int32, the next corner; GOAL or UNREACHABLE.
+        gates: (9, n) float32, half-planes of directions from which shortest paths reach each corner; see `_add_gates`.
     """
 
     goal: np.ndarray
@@ -35,9 +37,9 @@ class Ways(NamedTuple):
 
 
 @numba.njit(cache=True)
-def ways_view(row: np.ndarray) -> Ways:
-    """The arrays behind the second part of a field's row."""
-    return Ways(
+def ways_view(row: np.ndarray) -> ShortestPathTree:
+    """Return the arrays addressed by the second part of a field's row."""
+    return ShortestPathTree(
         array_at(float64_at(row[10]), row[11]),
         array_at(float64_at(row[12]), row[13]),
         array_at(int32_at(row[14]), row[15]),
@@ -46,8 +48,8 @@ def ways_view(row: np.ndarray) -> Ways:
 
 
 @numba.njit(cache=True)
-def _find_ways(ground: View, roads: Roads, goal: np.ndarray) -> Ways:
-    """Shortest ways from every corner to a goal (x, z in cells, height in metres): Dijkstra's algorithm."""
+def _find_ways(ground: View, roads: VisibilityGraph, goal: np.ndarray) -> ShortestPathTree:
+    """Find shortest paths from every corner to a goal (x, z in cells, height in metres) by Dijkstra's algorithm."""
     n = len(roads.at)
     far, onward, gates = np.full(n, np.inf), np.full(n, UNREACHABLE, np.int32), np.zeros((9, n), np.float32)
     queue: list[tuple[float, int]] = [(0.0, 0)][:0]
@@ -72,15 +74,16 @@ def _find_ways(ground: View, roads: Roads, goal: np.ndarray) -> Ways:
     for i in range(n):
         if onward[i] != UNREACHABLE:
             _add_gates(roads, i, goal if onward[i] == GOAL else roads.at[onward[i]], gates)
-    return Ways(goal, far, onward, gates)
+    return ShortestPathTree(goal, far, onward, gates)
 
 
 @numba.njit(cache=True)
-def _add_gates(roads: Roads, i: int, to: np.ndarray, gates: np.ndarray) -> None:
-    """Three lines through a corner that shortest paths come from in front of: along both walls, and straight on.
+def _add_gates(roads: VisibilityGraph, i: int, to: np.ndarray, gates: np.ndarray) -> None:
+    """Store the three half-planes that directions of shortest paths to a corner lie in.
 
-    For each, a vector (x, z) and the inverse of how far it holds. A path that comes along (dx, dz) is in front if the
-    scalar product is not negative. No vector is in front of everything.
+    Their borders run along both walls of the corner and along the continued path. Each has a normal vector (x, z) and
+    the inverse of the length over which it holds. A path with direction (dx, dz) is inside if the scalar product is not
+    negative. A zero vector contains every direction.
     """
     dx, dz = to[0] - roads.at[i, 0], to[1] - roads.at[i, 1]
     flat = max(np.sqrt(dx * dx + dz * dz), 1e-9)
@@ -97,7 +100,7 @@ def _add_gates(roads: Roads, i: int, to: np.ndarray, gates: np.ndarray) -> None:
 
 @numba.njit(cache=True)
 def passes_gates(gates: np.ndarray, i: int, dx: float, dz: float, slack: float) -> bool:
-    """Whether a shortest path may come to corner `i` along (dx, dz), in cells, and bend there."""
+    """Return whether a shortest path may reach corner `i` along (dx, dz), in cells, and bend there."""
     size = abs(dx) + abs(dz)
     fits = dx * gates[0, i] + dz * gates[1, i] >= -slack * max(size * gates[2, i], 1.0)
     fits &= dx * gates[3, i] + dz * gates[4, i] >= -slack * max(size * gates[5, i], 1.0)
@@ -106,10 +109,12 @@ def passes_gates(gates: np.ndarray, i: int, dx: float, dz: float, slack: float) 
 
 
 @numba.njit(cache=True)
-def _promises(ground: View, roads: Roads, ways: Ways, x: float, z: float, strict: bool) -> np.ndarray:
-    """(n,) metres to the goal by way of each corner if it were in sight and on the level, so that it is no nearer.
+def _promises(
+    ground: View, roads: VisibilityGraph, ways: ShortestPathTree, x: float, z: float, strict: bool
+) -> np.ndarray:
+    """Return lower bounds of the distance to the goal via each corner, (n,) metres: as if it were visible and level.
 
-    Infinite if no shortest path bends there. Written without branches, so that it is compiled to few instructions per
+    Infinite if no shortest path bends there. There are no branches, so that the loop compiles to few instructions per
     corner.
     """
     result = np.empty(len(roads.at))
@@ -124,9 +129,16 @@ def _promises(ground: View, roads: Roads, ways: Ways, x: float, z: float, strict
 
 @numba.njit(cache=True)
 def _best_corner(
-    ground: View, roads: Roads, ways: Ways, x: float, z: float, y: float, strict: bool, most: float
+    ground: View,
+    roads: VisibilityGraph,
+    ways: ShortestPathTree,
+    x: float,
+    z: float,
+    y: float,
+    strict: bool,
+    most: float,
 ) -> tuple[float, int]:
-    """Metres to the goal by the best corner in sight, and which it is; `most` and UNREACHABLE if none is less."""
+    """Return metres to the goal via the best visible corner, and the corner; `most`, UNREACHABLE if none is better."""
     promises = _promises(ground, roads, ways, x, z, strict)
     far, corner = most, UNREACHABLE
     while len(promises) > 0:
@@ -143,12 +155,14 @@ def _best_corner(
 
 
 @numba.njit(cache=True)
-def look_up(ground: View, roads: Roads, ways: Ways, x: float, z: float, y: float) -> tuple[float, int]:
-    """Metres to the goal from a walkable position, and the corner (or GOAL) that the path leads to first."""
+def look_up(
+    ground: View, roads: VisibilityGraph, ways: ShortestPathTree, x: float, z: float, y: float
+) -> tuple[float, int]:
+    """Return metres to the goal from a walkable position, and the first corner (or GOAL) of the path."""
     goal = ways.goal
     if sees(ground, x, z, y, goal[0], goal[1], goal[2]):
         straight = climbed_length(ground, x, z, y, goal[0], goal[1], goal[2])
-        if straight <= _CLIMB * length(ground, x, z, goal[0], goal[1]):
+        if straight <= _DETOUR_RATIO * length(ground, x, z, goal[0], goal[1]):
             return straight, GOAL
         far, corner = _best_corner(ground, roads, ways, x, z, y, True, straight)
         return far, GOAL if corner == UNREACHABLE else corner
@@ -162,16 +176,18 @@ def look_up(ground: View, roads: Roads, ways: Ways, x: float, z: float, y: float
 
 @numba.njit(cache=True)
 def _island(ground: View, x: float, z: float, y: float) -> int:
-    """The island of a walkable position."""
+    """Return the island of a walkable position."""
     place = place_at(ground, column_of(ground, x, z), y)
     return int(ground.island[place]) if place >= 0 else -1
 
 
 @numba.njit(cache=True)
-def _nearest_corner(ground: View, roads: Roads, ways: Ways, x: float, z: float, y: float) -> tuple[float, int]:
-    """Metres to the goal by the nearest corner that leads there, in sight or not, and which it is.
+def _nearest_corner(
+    ground: View, roads: VisibilityGraph, ways: ShortestPathTree, x: float, z: float, y: float
+) -> tuple[float, int]:
+    """Return metres to the goal via the nearest connected corner, visible or not, and the corner.
 
-    For pockets behind a gap that is as narrow as the skin of walls: a body may slip in where no corner looks in.
+    It is for pockets behind a gap as narrow as the skin of walls, which a body may enter but no corner sees into.
     """
     best, corner = np.inf, UNREACHABLE
     for i in range(len(roads.at)):
@@ -186,7 +202,7 @@ def _nearest_corner(ground: View, roads: Roads, ways: Ways, x: float, z: float, 
 
 @numba.njit(cache=True)
 def _lead(ground_row: np.ndarray, row: np.ndarray, point: np.ndarray) -> np.ndarray:
-    """(k, 3) points of the shortest path from a point: corners, and where its slope changes between them."""
+    """Return points of the shortest path from a point, (k, 3): corners, and changes of slope between them."""
     ground, roads, ways = view(ground_row), roads_view(row), ways_view(row)
     x, z, y = locate(ground, point)
     _, corner = look_up(ground, roads, ways, x, z, y)
@@ -206,8 +222,8 @@ def _lead(ground_row: np.ndarray, row: np.ndarray, point: np.ndarray) -> np.ndar
 
 
 @numba.njit(cache=True)
-def _prepare(ground_row: np.ndarray, roads_row: np.ndarray, goal: np.ndarray) -> Ways:
-    """Ways to a goal in metres."""
+def _prepare(ground_row: np.ndarray, roads_row: np.ndarray, goal: np.ndarray) -> ShortestPathTree:
+    """Find the shortest paths to a goal given in metres."""
     ground = view(ground_row)
     x, z, y = locate(ground, goal)
     return _find_ways(ground, roads_view(roads_row), np.array([x, z, y]))
@@ -215,7 +231,7 @@ def _prepare(ground_row: np.ndarray, roads_row: np.ndarray, goal: np.ndarray) ->
 
 @numba.njit(cache=True)
 def _measure_each(ground_rows: np.ndarray, rows: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """(B,) float64 metres from (B, 3) points, each with a goal of its own."""
+    """Return metres from points (B, 3) to their own goals, (B,) float64."""
     result = np.empty(len(points))
     for i in range(len(points)):
         ground = view(ground_rows[i])
@@ -226,32 +242,32 @@ def _measure_each(ground_rows: np.ndarray, rows: np.ndarray, points: np.ndarray)
 
 @dataclass(frozen=True, eq=False)
 class Field(Addressed):
-    """Distances to a goal.
+    """The geodesic distance field of a goal.
 
     Attributes:
         goal: (3,) float64 metres, on the floor.
-        ground: The ground, by what compiled code needs of it.
-        roads: The ground's corners.
-        ways: How to get to the goal from each.
-        plans: What the expert has found out about poses from which greedy steps do not arrive; see `expert`.
+        ground: The ground.
+        roads: Visibility graph of the ground.
+        ways: Shortest paths from its corners to the goal.
+        plans: The expert's cache of actions at poses from which greedy steps do not arrive; see `expert`.
     """
 
     goal: np.ndarray
     ground: Addressed
-    roads: Roads
-    ways: Ways
+    roads: VisibilityGraph
+    ways: ShortestPathTree
     plans: dict[Any, dict[Any, int]] = field(default_factory=dict, repr=False)
 
     @property
     def addressed(self) -> tuple[np.ndarray, ...]:
-        """The arrays of `Roads`, then those of `Ways`."""
+        """The arrays of `VisibilityGraph`, then those of `ShortestPathTree`."""
         return (*self.roads, *self.ways)
 
     def distance(self, points: Any) -> np.ndarray:
-        """Metres to the goal along the shortest walkable path.
+        """Return the length of the shortest walkable path to the goal in metres.
 
         Args:
-            points: (n, 3) or (3,) metres; the nearest walkable places are meant.
+            points: (n, 3) or (3,) metres, snapped to the walkable area.
 
         Returns:
             (n,) or () float64, infinite where there is no path.
@@ -262,17 +278,17 @@ class Field(Addressed):
         return _measure_each(grounds, fields, flat).reshape(points.shape[:-1])
 
     def path(self, start: Any) -> np.ndarray:
-        """(k, 3) float64 points of the shortest path from a point to the goal, metres; (0, 3) where there is none."""
+        """Return points of the shortest path from a point to the goal, (k, 3) float64 metres; (0, 3) if none."""
         return _lead(self.ground.row, self.row, np.asarray(start, np.float64))
 
 
 def build_field(ground: Addressed, road_map: RoadMap, goal: np.ndarray) -> Field:
-    """Distances to a goal in metres."""
+    """Compute the distance field of a goal given in metres."""
     return Field(goal, ground, road_map.roads, _prepare(ground.row, road_map.row, goal))
 
 
 def distances(fields: Sequence[Field], positions: np.ndarray) -> np.ndarray:
-    """Metres to each body's goal.
+    """Compute the geodesic distance of each body to its goal in metres.
 
     Args:
         fields: B fields.

@@ -1,4 +1,4 @@
-"""Columns of solid spans to floors: where the body can stand, and from where it can step to where."""
+"""Finding floors in columns of solid spans: the places where the body can stand, and the steps between them."""
 
 from typing import NamedTuple
 
@@ -8,19 +8,19 @@ import numpy as np
 from envs.navigation.voxels import Columns
 
 STEPS = np.array([[-1, 0], [0, 1], [1, 0], [0, -1]])  # x, z of the four neighbours, a quarter turn apart
-_SKY = 1 << 20  # the ceiling, in cells, where there is none
+_NO_CEILING = 1 << 20  # height of the ceiling, in cells, where there is none
 
 
 class Floors(NamedTuple):
-    """Places to stand, column by column, upwards within a column.
+    """Places to stand, sorted by column and upwards within a column; an open heightfield.
 
     Attributes:
         start: (width * depth + 1,) int32, first place of each column.
-        column: (N,) int32, the column of each.
-        level: (N,) int32 height in cells.
-        height: (N,) float32 height in metres above the scene's lowest point.
-        covered: (N,) bool, whether anything is above it.
-        links: (N, 4) int32, the places that can be stepped to, in the order of `STEPS`; -1 = none.
+        column: (N,) int32, column of each place.
+        level: (N,) int32, height in cells.
+        height: (N,) float32, height in metres above the scene's lowest point.
+        covered: (N,) bool, whether there is a ceiling above.
+        links: (N, 4) int32, neighbours that can be stepped to, in the order of `STEPS`; -1 for none.
         walkable: (N,) bool, whether the body's axis may be there.
     """
 
@@ -35,7 +35,7 @@ class Floors(NamedTuple):
 
 @numba.njit(cache=True)
 def _bridge_low_obstacles(columns: Columns, climb: int) -> None:
-    """A steep span close above a flat one can be stepped on: kerbs, edges of steps."""
+    """Mark steep spans close above flat ones as flat, since they can be stepped on: kerbs, edges of steps."""
     for column in range(len(columns.start) - 1):
         below = False
         for i in range(columns.start[column], columns.start[column + 1]):
@@ -47,23 +47,23 @@ def _bridge_low_obstacles(columns: Columns, climb: int) -> None:
 
 @numba.njit(cache=True)
 def _ceiling(columns: Columns, i: int, column: int) -> int:
-    """Where the free space above span `i` of a column ends."""
-    return columns.low[i + 1] if i + 1 < columns.start[column + 1] else _SKY
+    """Return the upper end of the free space above span `i` of a column."""
+    return columns.low[i + 1] if i + 1 < columns.start[column + 1] else _NO_CEILING
 
 
 @numba.njit(cache=True)
 def _is_ledge(columns: Columns, i: int, column: int, size: tuple[int, int], tall: int, climb: int) -> bool:
-    """Whether a span drops further than a step to a neighbour, or lies on a slope that is too steep."""
+    """Return whether a span drops by more than a step to a neighbour, or lies on too steep a slope."""
     width, depth = size
     floor, ceiling = columns.high[i], _ceiling(columns, i, column)
-    drop, lowest, highest = _SKY, floor, floor
+    drop, lowest, highest = _NO_CEILING, floor, floor
     for d in range(4):
         x, z = column % width + STEPS[d, 0], column // width + STEPS[d, 1]
         if not (0 <= x < width and 0 <= z < depth):
             return True
         other = z * width + x
         first, last = columns.start[other], columns.start[other + 1]
-        open_above = columns.low[first] if first < last else _SKY
+        open_above = columns.low[first] if first < last else _NO_CEILING
         if min(ceiling, open_above) - max(floor, -climb) > tall:
             drop = min(drop, -climb - floor)
         for k in range(first, last):
@@ -77,7 +77,7 @@ def _is_ledge(columns: Columns, i: int, column: int, size: tuple[int, int], tall
 
 @numba.njit(cache=True)
 def _standing_places(columns: Columns, size: tuple[int, int], tall: int, climb: int) -> np.ndarray:
-    """(N,) bool, the spans whose upper side can be stood on."""
+    """Return the spans on which the body can stand, (N,) bool."""
     result = columns.flat.copy()
     for column in range(len(columns.start) - 1):
         for i in range(columns.start[column], columns.start[column + 1]):
@@ -92,7 +92,7 @@ def _standing_places(columns: Columns, size: tuple[int, int], tall: int, climb: 
 
 @numba.njit(cache=True)
 def _link(floors: Floors, ceilings: np.ndarray, size: tuple[int, int], tall: int, climb: int) -> None:
-    """Find which places can be stepped to from each."""
+    """Fill `links`: the neighbours that can be stepped to."""
     width, depth = size
     for i in range(len(floors.level)):
         for d in range(4):
@@ -108,13 +108,13 @@ def _link(floors: Floors, ceilings: np.ndarray, size: tuple[int, int], tall: int
 
 @numba.njit(cache=True)
 def find_floors(columns: Columns, size: tuple[int, int], tall: int, climb: int) -> Floors:
-    """Places to stand in columns of solid spans, before erosion.
+    """Find the places to stand in columns of solid spans, before erosion.
 
     Args:
-        columns: Solid spans; low obstacles in them are made flat in place.
+        columns: Solid spans; low obstacles are marked as flat in place.
         size: Cells along x and along z.
-        tall: Head room in cells.
-        climb: The highest step in cells.
+        tall: Required head room in cells.
+        climb: Highest step in cells.
     """
     _bridge_low_obstacles(columns, climb)
     standing = _standing_places(columns, size, tall, climb)
@@ -130,14 +130,14 @@ def find_floors(columns: Columns, size: tuple[int, int], tall: int, climb: int) 
                 k += 1
         start[c + 1] = k
     links = np.full((count, 4), -1, np.int32)
-    floors = Floors(start, column, level, height, ceilings < _SKY, links, np.ones(count, np.bool_))
+    floors = Floors(start, column, level, height, ceilings < _NO_CEILING, links, np.ones(count, np.bool_))
     _link(floors, ceilings, size, tall, climb)
     return floors
 
 
 @numba.njit(cache=True)
 def chamfer(links: np.ndarray, walkable: np.ndarray) -> np.ndarray:
-    """(N,) int32 distance to the edge of the walkable area: 2 a straight cell, 3 a diagonal one, 0 on the edge."""
+    """Return chamfer distances to the edge of the walkable area, (N,) int32: 2 a straight cell, 3 a diagonal one."""
     far = np.full(len(links), 1 << 20, np.int32)
     for i in range(len(links)):
         inner = walkable[i]
@@ -162,7 +162,7 @@ def chamfer(links: np.ndarray, walkable: np.ndarray) -> np.ndarray:
 
 @numba.njit(cache=True)
 def erode(floors: Floors, radius: int) -> None:
-    """Keep the body's axis `radius` cells away from edges; forgets links to where it may not be."""
+    """Erode the walkable area by `radius` cells, and remove links to places that are no longer walkable."""
     far = chamfer(floors.links, floors.walkable)
     for i in range(len(far)):
         if far[i] < 2 * radius:
@@ -177,7 +177,7 @@ def erode(floors: Floors, radius: int) -> None:
 
 @numba.njit(cache=True)
 def find_islands(floors: Floors, smallest: int) -> np.ndarray:
-    """(N,) int32 number of each place's connected area, -1 where not walkable; drops areas below `smallest` cells."""
+    """Number connected areas, (N,) int32, -1 where not walkable; areas below `smallest` cells are removed."""
     island = np.full(len(floors.level), -1, np.int32)
     queue = np.empty(len(island), np.int32)
     count = 0

@@ -1,4 +1,4 @@
-"""The walkable area of a scene: where a body can be, how it moves there, how far apart places are."""
+"""The walkable area of a scene, and queries on it: snapping, sampling, distance fields and shortest paths."""
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
@@ -21,20 +21,20 @@ from envs.navigation.walls import index_walls
 from envs.scene import Scene
 from vln.errors import InputError
 
-_SMALLEST_ISLAND = 1.0  # square metres; smaller islands are tops of furniture and the like
+_SMALLEST_ISLAND = 1.0  # square metres; smaller islands are mostly tops of furniture
 _MOST_COLUMNS = 40_000_000  # a square of 316 m at 0.05 m
 _GOALS_KEPT = 32
 
 
 @dataclass(eq=False)
 class Ground(Addressed):
-    """The walkable area of a scene for one body. Positions are of the feet: x, y, z in metres.
+    """The walkable area of a scene for one body. Positions are x, y, z of the feet in metres.
 
     Attributes:
-        name: The scene's name.
-        body: Whose walkable area it is.
-        arrays: What compiled code works on.
-        main_island: The island that indoor floors are on: the largest with a ceiling above, else the largest.
+        name: Name of the scene.
+        body: Size of the body.
+        arrays: Arrays for compiled code.
+        main_island: Number of the island of indoor floors: the largest with a ceiling, else the largest.
     """
 
     name: str
@@ -45,64 +45,64 @@ class Ground(Addressed):
 
     @property
     def addressed(self) -> tuple[np.ndarray, ...]:
-        """What `view` reads."""
+        """The arrays that `view` reads."""
         return self.arrays
 
     @cached_property
     def road_map(self) -> RoadMap:
-        """The corners of the walkable area and which of them see one another."""
+        """The visibility graph of the corners of the walkable area."""
         return RoadMap(self.row)
 
     @property
     def nbytes(self) -> int:
-        """Bytes of memory, without cached distance fields."""
+        """Memory in bytes, without cached distance fields."""
         return sum(array.nbytes for array in (*self.arrays, *self.road_map.roads))
 
     @property
     def is_navigable(self) -> bool:
-        """Whether there is any walkable floor: true of every ground that was built."""
+        """Whether there is any walkable floor; always true after `build_ground`."""
         return len(self.arrays.height) > 0
 
     @property
     def area(self) -> float:
-        """Walkable square metres on the main island."""
+        """Walkable area of the main island in square metres."""
         return float((self.arrays.island == self.main_island).sum() * self.body.cell**2)
 
     def snap(self, points: Any) -> tuple[np.ndarray, np.ndarray]:
-        """The walkable places nearest to points.
+        """Snap points to the walkable area.
 
         Args:
             points: (n, 3) or (3,) metres.
 
         Returns:
-            Points on the floor, same shape, float64, and (n,) or () distances moved in metres.
+            Nearest points on the floor, same shape, float64, and the distances moved, (n,) or () metres.
         """
         points = np.asarray(points, np.float64)
         snapped, moved = queries.snap_points(self.row, np.atleast_2d(points))
         return snapped.reshape(points.shape), moved.reshape(points.shape[:-1])
 
     def contains(self, points: Any) -> np.ndarray:
-        """(n,) or () bool: whether points are on walkable floor, up to about two steps above or below it."""
+        """Return whether points are on walkable floor, up to about two steps above or below it, (n,) or () bool."""
         points = np.asarray(points, np.float64)
         return queries.contain_points(self.row, np.atleast_2d(points)).reshape(points.shape[:-1])
 
     def island(self, points: Any) -> np.ndarray:
-        """(n,) or () int32: number of the connected area under points, -1 outside."""
+        """Return the number of the connected area under points, (n,) or () int32; -1 outside."""
         points = np.asarray(points, np.float64)
         return queries.island_of_points(self.row, np.atleast_2d(points)).reshape(points.shape[:-1])
 
     def require(self, point: Any, what: str) -> np.ndarray:
-        """A point that must be walkable, put on the floor.
+        """Check that a point is walkable and snap it to the floor.
 
         Args:
             point: (3,) metres.
-            what: What it is, for the message ("start").
+            what: Name of the point in the error message ("start").
 
         Returns:
             (3,) float64.
 
         Raises:
-            InputError: It is outside the walkable area; names the nearest walkable place.
+            InputError: If it is outside the walkable area; the error names the nearest walkable place.
         """
         point = np.asarray(point, np.float64)
         place = f"({', '.join(f'{value:.2f}' for value in point)})"
@@ -117,12 +117,12 @@ class Ground(Addressed):
         return nearest
 
     def sample(self, rng: np.random.Generator, n: int, island: int | None = None) -> np.ndarray:
-        """Random walkable places, uniform over the area of an island.
+        """Sample random walkable positions, uniform over the area of an island.
 
         Args:
-            rng: Source of randomness.
-            n: How many.
-            island: Which; the main island unless given.
+            rng: Random generator.
+            n: Number of positions.
+            island: Number of the island; None for the main island.
 
         Returns:
             (n, 3) float64 metres.
@@ -136,18 +136,18 @@ class Ground(Addressed):
         return result[:n]
 
     def topdown(self, height: float | None = None) -> np.ndarray:
-        """(depth, width) bool: which cells' centres are walkable, rows along z, columns along x from the lowest corner.
+        """Return a map of walkable cell centres, (depth, width) bool, from the lowest corner, rows along z.
 
         Args:
-            height: Of the floor, metres; the main island, all floors, unless given.
+            height: Height of the floor, metres; None for all floors of the main island.
         """
         return queries.top_view(self.row, self.main_island, np.nan if height is None else height)
 
     def field(self, goal: Any) -> Field:
-        """Distances to a goal along the shortest walkable paths; the last 32 goals are kept.
+        """Return the geodesic distance field of a goal; the fields of the last 32 goals are cached.
 
         Args:
-            goal: (3,) metres; the nearest walkable place is meant.
+            goal: (3,) metres, snapped to the walkable area.
         """
         goal, _ = self.snap(goal)
         key = tuple(goal.tolist())
@@ -160,23 +160,23 @@ class Ground(Addressed):
         return result
 
     def shortest_path(self, start: Any, goal: Any) -> np.ndarray:
-        """The shortest walkable path: its corners, and where its slope changes between them.
+        """Return the shortest walkable path: its corners, and changes of slope between them.
 
         Args:
             start: (3,) metres.
             goal: (3,) metres.
 
         Returns:
-            (k, 3) float64 from start to goal, both put on the floor; (0, 3) where there is no path.
+            (k, 3) float64 from start to goal, both snapped to the floor; (0, 3) if there is no path.
         """
         return self.field(goal).path(start)
 
 
 def build_ground(scene: Scene, body: Body) -> Ground:
-    """The walkable area of a scene, measured as Recast does: flat places with head room, linked by steps, eroded.
+    """Compute the walkable area of a scene as Recast does: flat places with head room, linked by steps, eroded.
 
     Raises:
-        InputError: The scene has no walkable floor, or is too large to measure.
+        InputError: If the scene has no walkable floor or is too large.
     """
     low, high = scene.bounds.astype(np.float32)
     width, depth = (max(1, int((high[k] - low[k]) / np.float32(body.cell) + np.float32(0.5))) for k in (0, 2))
@@ -198,7 +198,7 @@ def build_ground(scene: Scene, body: Body) -> Ground:
 
 
 def _find_floors(scene: Scene, body: Body, low: np.ndarray, high: np.ndarray, size: tuple[int, int]) -> Floors:
-    """Places to stand, eroded by the body's radius."""
+    """Find the places to stand, eroded by the body's radius."""
     cell = np.float32(body.cell)
     tall = int(np.ceil(np.float32(body.height) / cell))
     climb = int(np.floor(np.float32(body.climb) / cell))
@@ -211,7 +211,7 @@ def _find_floors(scene: Scene, body: Body, low: np.ndarray, high: np.ndarray, si
 
 
 def _main_island(floors: Floors, islands: np.ndarray) -> int:
-    """The largest island under a ceiling unless it is small beside the largest of all: a floor, no roof or table."""
+    """Return the largest island under a ceiling unless it is much smaller than the largest: a floor, not a roof."""
     walkable = islands >= 0
     sizes = np.bincount(islands[walkable])
     covered = np.bincount(islands[walkable], floors.covered[walkable])
@@ -220,7 +220,7 @@ def _main_island(floors: Floors, islands: np.ndarray) -> int:
 
 
 def _arrange(floors: Floors, islands: np.ndarray, body: Body, low: np.ndarray, size: tuple[int, int]) -> View:
-    """Outlines, walls by cell, and the cells they enclose."""
+    """Compute the outlines, the index of walls by cell, and the cells inside the outlines."""
     width, depth = size
     outlines = trace_outlines(floors, find_regions(floors), width)
     corners = outlines.corners.astype(np.float64)

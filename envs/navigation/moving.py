@@ -1,4 +1,4 @@
-"""How bodies move: forward steps that slide along walls or stop at them."""
+"""Motion of bodies: forward steps that slide along walls or stop at them."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ import numpy as np
 from envs.navigation.queries import SKIN, floor_height, locate, step_inside, to_metres, touched_wall
 from envs.navigation.view import Addressed, View, view
 from envs.navigation.walls import (
-    NOWHERE,
+    NO_CROSSING,
     column_of,
     crossing,
     first_crossing,
@@ -18,14 +18,14 @@ from envs.navigation.walls import (
     wall_level,
 )
 
-_SHORTFALL = 1e-5  # square metres by which a step must fall short to count as a collision; habitat-sim's value
-_REACH = 0.02  # cells added to the circle in which a body slides
-_MOST = 64  # walls looked at in one step
+_SHORTFALL = 1e-5  # square metres by which a step must be shortened to count as a collision; habitat-sim's value
+_REACH = 0.02  # cells added to the radius of the circle in which a body slides
+_MOST = 64  # largest number of walls visited in one step
 
 
 @numba.njit(cache=True)
 def _all_crossings(ground: View, x0: float, z0: float, y: float, x1: float, z1: float, walls: np.ndarray) -> int:
-    """Numbers of the walls that a short line crosses, in order; returns how many."""
+    """Fill `walls` with the walls that a short line crosses, in order; returns their number."""
     shares = np.empty(len(walls))
     count = 0
     low_x, high_x = int(np.floor(min(x0, x1))), int(np.floor(max(x0, x1)))
@@ -36,7 +36,7 @@ def _all_crossings(ground: View, x0: float, z0: float, y: float, x1: float, z1: 
             for k in range(ground.wall_start[slot], ground.wall_start[slot + 1]):
                 wall = ground.walls[k]
                 share = crossing(ground, wall, x0, z0, x1, z1)
-                if share == NOWHERE or count == len(walls) or (walls[:count] == wall).any():
+                if share == NO_CROSSING or count == len(walls) or (walls[:count] == wall).any():
                     continue
                 if abs(wall_level(ground, wall, x0 + share * (x1 - x0), z0 + share * (z1 - z0)) - y) > ground.scale[4]:
                     continue
@@ -51,13 +51,13 @@ def _all_crossings(ground: View, x0: float, z0: float, y: float, x1: float, z1: 
 
 @numba.njit(cache=True)
 def _slide(ground: View, x0: float, z0: float, y: float, x1: float, z1: float) -> tuple[int, float, float]:
-    """Where a body that wants to go past a wall ends up: the reachable point nearest to where it wants to go.
+    """Slide along walls: find the reachable point nearest to the end of a blocked line.
 
-    Reachable is what hangs together within the circle over the line from start to end. Its edge is found by walking
-    along walls, from the one that is hit: a wall that crosses the line again opens what is behind it.
+    Reachable is the connected area within the circle whose diameter is the line. Its border is found by following walls
+    from the first one hit; if such a wall crosses the line again, the area behind it becomes reachable too.
 
     Returns:
-        The wall it ends at and the point on it; -1 and the end where that can be reached.
+        The wall at which the body ends and the point on it; -1 and the end of the line if that is reachable.
     """
     crossed = np.empty(16, np.int32)
     count = _all_crossings(ground, x0, z0, y, x1, z1, crossed)
@@ -96,7 +96,7 @@ def _slide(ground: View, x0: float, z0: float, y: float, x1: float, z1: float) -
 
 @numba.njit(cache=True)
 def _island(ground: View, x: float, z: float, y: float) -> int:
-    """The island of a walkable position."""
+    """Return the island of a walkable position."""
     column = column_of(ground, x, z)
     place = place_at(ground, column, y) if column >= 0 else -1
     return ground.island[place] if place >= 0 else -1
@@ -104,15 +104,15 @@ def _island(ground: View, x: float, z: float, y: float) -> int:
 
 @numba.njit(cache=True)
 def _aims_elsewhere(ground: View, x: float, z: float, y: float, island: int, reach: float) -> bool:
-    """Whether the walkable place nearest to where a body wants to go is on another island.
+    """Return whether the walkable place nearest to the end of a move is on another island.
 
     Args:
-        ground: Where.
-        x: Where it wants to go, in cells.
-        z: The same.
-        y: Height of its feet, metres.
-        island: The body's island.
-        reach: How far places are looked at, in cells.
+        ground: The ground.
+        x: End of the move, in cells.
+        z: End of the move, in cells.
+        y: Height of the feet, metres.
+        island: Island of the body.
+        reach: Search radius, in cells.
     """
     cell, best, nearest = ground.scale[3], (reach * ground.scale[3]) ** 2, island
     column = column_of(ground, x, z)
@@ -137,9 +137,9 @@ def _aims_elsewhere(ground: View, x: float, z: float, y: float, island: int, rea
 def advance(
     ground: View, x: float, z: float, y: float, dx: float, dz: float, sliding: bool
 ) -> tuple[float, float, float, bool]:
-    """Move from a walkable position by (dx, dz), in cells; returns x, z, height and whether it fell short.
+    """Move from a walkable position by (dx, dz), in cells; returns x, z, height and whether the move was shortened.
 
-    As in habitat-sim, a body that would go to another island does not move at all.
+    As in habitat-sim, a body whose move would end on another island does not move at all.
     """
     share, wall, level = first_crossing(ground, x, z, y, x + dx, z + dz, True)
     if share > 1:
@@ -165,7 +165,7 @@ def advance(
 
 @numba.njit(cache=True)
 def walk(ground: View, position: np.ndarray, heading: float, distance: float, sliding: bool) -> tuple[np.ndarray, bool]:
-    """A step of a body: where it is after it, (3,) metres, and whether it fell short."""
+    """Move a body one step; returns its position, (3,) metres, and whether the step was shortened."""
     x, z, y = locate(ground, position)
     if not sliding and is_stuck(ground, x, z, y):
         return position, True
@@ -178,7 +178,7 @@ def walk(ground: View, position: np.ndarray, heading: float, distance: float, sl
 
 @numba.njit(cache=True)
 def is_stuck(ground: View, x: float, z: float, y: float) -> bool:
-    """Whether a body that does not slide has touched a wall, which it never leaves, as recorded from habitat-sim."""
+    """Return whether a body touches a wall; without sliding it never leaves it, as recorded from habitat-sim."""
     return touched_wall(ground, x, z, y, 2.5 * SKIN) >= 0
 
 
@@ -186,7 +186,7 @@ def is_stuck(ground: View, x: float, z: float, y: float) -> bool:
 def _advance_each(
     rows: np.ndarray, positions: np.ndarray, headings: np.ndarray, lengths: np.ndarray, sliding: bool
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A step of each body."""
+    """Move each body one step."""
     result, collided = positions.copy(), np.zeros(len(positions), np.bool_)
     for i in range(len(positions)):
         if lengths[i] != 0:
@@ -207,11 +207,11 @@ def step(
         grounds: B grounds.
         positions: (B, 3) metres.
         headings: (B,) radians about +y, 0 looks along -z.
-        distance: Metres to move, one number or (B,); bodies that move 0 stay where they are.
-        sliding: Slide along walls; otherwise stop where the straight line meets the first.
+        distance: Metres to move, one number or (B,); bodies that move 0 keep their position.
+        sliding: Slide along walls; otherwise stop at the first wall on the straight line.
 
     Returns:
-        (B, 3) float64 positions on the floor, and (B,) bool, whether the body moved less far than asked.
+        (B, 3) float64 positions on the floor, and (B,) bool, whether the step was shortened.
     """
     positions = np.asarray(positions, np.float64)
     headings = np.asarray(headings, np.float64)

@@ -1,7 +1,7 @@
-"""A way for a body that a greedy expert does not bring to its goal: a search over the poses that its actions lead to.
+"""Planning where the greedy expert does not arrive: a search over the poses that the actions lead to.
 
-A* (Hart, Nilsson, Raphael 1968) over true moves, collisions and sliding included. Poses that fall into one cell of a
-fine grid count as one, as in hybrid A* (Dolgov et al. 2010), so that the search ends.
+A* (Hart, Nilsson, Raphael 1968) over simulated moves, with collisions and sliding. Poses in the same cell of a fine
+grid are merged, as in hybrid A* (Dolgov et al. 2010), so that the search ends.
 """
 
 import heapq
@@ -9,23 +9,23 @@ import heapq
 import numba
 import numpy as np
 
-from envs.navigation.fields import Ways, look_up
+from envs.navigation.fields import ShortestPathTree, look_up
 from envs.navigation.moving import walk
 from envs.navigation.queries import locate
-from envs.navigation.roads import Roads
+from envs.navigation.roads import VisibilityGraph
 from envs.navigation.view import View
 
 STOP, FORWARD, LEFT, RIGHT = 0, 1, 2, 3
-_GRID = 0.04  # metres within which places count as one, at most
-_SHARE = 0.2  # the same as a share of a move
-_STOREY = 0.5  # metres of height that tell places above one another apart
-_MOST = 60_000  # poses looked at
-_HASTE = 1.5  # how much more a metre that is left weighs than one that is behind: fewer poses, few more actions
+_GRID = 0.04  # metres, largest cell of the grid
+_SHARE = 0.2  # cell as a fraction of the length of a move
+_STOREY = 0.5  # metres, vertical cell, which separates storeys
+_MOST = 60_000  # largest number of poses
+_HEURISTIC_WEIGHT = 1.5  # weight of the heuristic (weighted A*): fewer poses, slightly more actions
 
 
 @numba.njit(cache=True)
 def _cell_of(position: np.ndarray, heading: float, grid: float, turn: float) -> tuple[int, int, int, int]:
-    """What poses that count as one have in common."""
+    """Return the grid cell of a pose."""
     return (
         int(np.floor(position[0] / grid)),
         int(np.floor(position[2] / grid)),
@@ -35,8 +35,8 @@ def _cell_of(position: np.ndarray, heading: float, grid: float, turn: float) -> 
 
 
 @numba.njit(cache=True)
-def _left_from(ground: View, roads: Roads, ways: Ways, position: np.ndarray) -> float:
-    """Metres to the goal."""
+def _left_from(ground: View, roads: VisibilityGraph, ways: ShortestPathTree, position: np.ndarray) -> float:
+    """Return the geodesic distance to the goal in metres."""
     x, z, y = locate(ground, position)
     return look_up(ground, roads, ways, x, z, y)[0]
 
@@ -44,8 +44,8 @@ def _left_from(ground: View, roads: Roads, ways: Ways, position: np.ndarray) -> 
 @numba.njit(cache=True)
 def find_plan(
     ground: View,
-    roads: Roads,
-    ways: Ways,
+    roads: VisibilityGraph,
+    ways: ShortestPathTree,
     position: np.ndarray,
     heading: float,
     forward: float,
@@ -53,22 +53,21 @@ def find_plan(
     stop: float,
     sliding: bool,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The actions that lead to within `stop` metres of the goal, else to the nearest pose that can be reached.
+    """Find actions that lead to within `stop` metres of the goal, else to the nearest reachable pose.
 
     Args:
-        ground: Where.
-        roads: Its corners.
-        ways: To the goal.
+        ground: The ground.
+        roads: Its visibility graph.
+        ways: Shortest paths to the goal.
         position: (3,) metres.
         heading: Radians.
-        forward: Metres of a move.
-        turn: Radians of a turn.
-        stop: Metres to the goal within which to stop.
+        forward: Length of a move, metres.
+        turn: Angle of a turn, radians.
+        stop: Distance to the goal at which to stop, metres.
         sliding: Whether the body slides along walls.
 
     Returns:
-        (n, 4) float64 poses: x, y, z and heading, from the one given to the last, and (n,) int64, what to do at each;
-        the last stops.
+        (n, 4) float64 poses from the given one on: x, y, z, heading; and (n,) int64 actions, the last of which is stop.
     """
     grid = min(_GRID, _SHARE * forward)
     poses, far = np.empty((_MOST, 4)), np.empty(_MOST)
@@ -76,7 +75,7 @@ def find_plan(
     poses[0, :3], poses[0, 3] = position, heading
     far[0], parent[0], action[0], spent[0] = _left_from(ground, roads, ways, position), -1, STOP, 0
     seen = {_cell_of(position, heading, grid, turn)}
-    queue = [(_HASTE * far[0] / forward, 0)]
+    queue = [(_HEURISTIC_WEIGHT * far[0] / forward, 0)]
     best, count = 0, 1
     while len(queue) and far[best] >= stop and count < _MOST - 3:
         _, i = heapq.heappop(queue)
@@ -95,7 +94,7 @@ def find_plan(
             far[count] = _left_from(ground, roads, ways, here) if taken == FORWARD else far[i]
             if far[count] < far[best]:
                 best = count
-            heapq.heappush(queue, (spent[count] + _HASTE * far[count] / forward, count))
+            heapq.heappush(queue, (spent[count] + _HEURISTIC_WEIGHT * far[count] / forward, count))
             count += 1
     steps = spent[best] + 1
     way, actions = np.empty((steps, 4)), np.empty(steps, np.int64)

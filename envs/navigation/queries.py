@@ -1,4 +1,4 @@
-"""Compiled questions about many points of one ground, in metres."""
+"""Compiled queries on points of a ground: conversion, snapping, containment."""
 
 import numba
 import numpy as np
@@ -6,28 +6,26 @@ import numpy as np
 from envs.navigation.view import View, view
 from envs.navigation.walls import column_of, inward, is_inside, nearest_on, place_at, wall_level
 
-SKIN = (
-    2e-3  # cells: how far inside a wall a body that touches it is kept (0.1 mm), so that rounding cannot put it outside
-)
+SKIN = 2e-3  # cells: distance kept from a touched wall (0.1 mm), so that rounding cannot put a body outside
 
 
 @numba.njit(cache=True)
 def to_cells(ground: View, point: np.ndarray) -> tuple[float, float, float]:
-    """x, y, z in metres to x, z in cells and y in metres above the lowest point."""
+    """Convert x, y, z in metres to x, z in cells and y in metres above the lowest point."""
     scale = ground.scale
     return (point[0] - scale[0]) / scale[3], (point[2] - scale[2]) / scale[3], point[1] - scale[1]
 
 
 @numba.njit(cache=True)
 def to_metres(ground: View, x: float, z: float, y: float) -> tuple[float, float, float]:
-    """The inverse of `to_cells`, as x, y, z."""
+    """Convert back to x, y, z in metres; the inverse of `to_cells`."""
     scale = ground.scale
     return x * scale[3] + scale[0], y + scale[1], z * scale[3] + scale[2]
 
 
 @numba.njit(cache=True)
 def floor_height(ground: View, x: float, z: float, y: float) -> float:
-    """Height of the floor under a position of the walkable area, `y` itself where it is unknown."""
+    """Return the height of the floor under a position of the walkable area; `y` itself if it is unknown."""
     column = column_of(ground, x, z)
     place = place_at(ground, column, y) if column >= 0 else -1
     return float(ground.height[place]) if place >= 0 else y
@@ -35,7 +33,7 @@ def floor_height(ground: View, x: float, z: float, y: float) -> float:
 
 @numba.njit(cache=True)
 def touched_wall(ground: View, x: float, z: float, y: float, within: float) -> int:
-    """The nearest wall of the same floor within some cells (less than one) of a position, -1 if there is none."""
+    """Return the nearest wall of the same floor within some cells (less than one) of a position, -1 if none."""
     best, result = within * within, -1
     for cz in range(max(int(np.floor(z - within)), 0), min(int(np.floor(z + within)), ground.size[1] - 1) + 1):
         for cx in range(max(int(np.floor(x - within)), 0), min(int(np.floor(x + within)), ground.size[0] - 1) + 1):
@@ -50,7 +48,7 @@ def touched_wall(ground: View, x: float, z: float, y: float, within: float) -> i
 
 @numba.njit(cache=True)
 def step_inside(ground: View, wall: int, x: float, z: float, y: float) -> tuple[bool, float, float]:
-    """A point on a wall, moved into the walkable area by a skin; False if there is no room for it."""
+    """Move a point on a wall into the walkable area by the skin; the first value is False if there is no space."""
     nx, nz = inward(ground, wall)
     straight_x, straight_z = x + nx * SKIN, z + nz * SKIN
     fits = is_inside(ground, straight_x, straight_z, y)
@@ -72,7 +70,7 @@ def step_inside(ground: View, wall: int, x: float, z: float, y: float) -> tuple[
 
 @numba.njit(cache=True)
 def snap_one(ground: View, x: float, z: float, y: float) -> tuple[float, float, float]:
-    """The walkable place nearest to a position, in cells and metres of height."""
+    """Return the walkable position nearest to a position, in cells and metres of height."""
     cell = ground.scale[3]
     best, bx, bz, by = np.inf, x, z, y
     column = column_of(ground, x, z)
@@ -96,7 +94,7 @@ def snap_one(ground: View, x: float, z: float, y: float) -> tuple[float, float, 
 
 @numba.njit(cache=True)
 def locate(ground: View, point: np.ndarray) -> tuple[float, float, float]:
-    """A point in metres as a walkable position in cells, on the floor, not on a wall."""
+    """Convert a point in metres to a walkable position in cells, on the floor and not on a wall."""
     x, z, y = to_cells(ground, point)
     if not is_inside(ground, x, z, y):
         return snap_one(ground, x, z, y)
@@ -111,7 +109,7 @@ def locate(ground: View, point: np.ndarray) -> tuple[float, float, float]:
 
 @numba.njit(cache=True)
 def snap_points(row: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(n, 3) nearest walkable places to (n, 3) points, and (n,) metres moved."""
+    """Snap points (n, 3) to the walkable area; returns (n, 3) positions and (n,) metres moved."""
     ground = view(row)
     result, moved = np.empty_like(points), np.empty(len(points))
     for i in range(len(points)):
@@ -127,7 +125,7 @@ def snap_points(row: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.nda
 
 @numba.njit(cache=True)
 def contain_points(row: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """(n,) bool for (n, 3) points."""
+    """Return whether points (n, 3) are in the walkable area, (n,) bool."""
     ground = view(row)
     result = np.empty(len(points), np.bool_)
     for i in range(len(points)):
@@ -138,7 +136,7 @@ def contain_points(row: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 @numba.njit(cache=True)
 def island_of_points(row: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """(n,) int32 for (n, 3) points, -1 outside."""
+    """Return the islands of points (n, 3), (n,) int32, -1 outside."""
     ground = view(row)
     result = np.full(len(points), -1, np.int32)
     for i in range(len(points)):
@@ -151,7 +149,7 @@ def island_of_points(row: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 @numba.njit(cache=True)
 def place_points(row: np.ndarray, places: np.ndarray, within: np.ndarray) -> np.ndarray:
-    """(n, 3) points in the cells of `places`, at shares `within` (n, 2) of their sides."""
+    """Return points (n, 3) in the cells of `places`, at fractions `within` (n, 2) of their sides."""
     ground = view(row)
     result = np.empty((len(places), 3))
     for i in range(len(places)):
@@ -163,7 +161,7 @@ def place_points(row: np.ndarray, places: np.ndarray, within: np.ndarray) -> np.
 
 @numba.njit(cache=True)
 def top_view(row: np.ndarray, island: int, height: float) -> np.ndarray:
-    """(depth, width) bool, cells whose centre is walkable at a height, or on an island where that is NaN."""
+    """Return the cells whose centre is walkable at a height, or on an island if that is NaN, (depth, width) bool."""
     ground = view(row)
     width, depth = ground.size[0], ground.size[1]
     result = np.zeros((depth, width), np.bool_)

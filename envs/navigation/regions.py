@@ -1,6 +1,6 @@
-"""Regions of the walkable area, by watershed: outlines keep their corners where regions meet, as Recast's do.
+"""Watershed partitioning of the walkable area, as in Recast: outlines keep their corners where regions meet.
 
-Regions grow from the places furthest from walls outwards. Small ones join a neighbour.
+Regions grow from the places furthest from walls. Small ones are merged with a neighbour.
 """
 
 import numba
@@ -8,14 +8,14 @@ import numpy as np
 
 from envs.navigation.floors import Floors, chamfer
 
-_SMALL = 400  # cells; regions up to this size join a neighbour
+_SMALL = 400  # cells; regions up to this size are merged with a neighbour
 _BATCH = 8  # levels sorted at a time
-_EXPANSIONS = 8  # cells by which regions grow before new ones are founded at a level
+_EXPANSIONS = 8  # cells by which regions grow before new ones are created at a level
 
 
 @numba.njit(cache=True)
 def _blur(links: np.ndarray, far: np.ndarray) -> np.ndarray:
-    """Distances averaged over the cells around, except next to edges."""
+    """Average distances over the neighbouring cells, except next to edges."""
     result = far.copy()
     for i in range(len(far)):
         if far[i] <= 2:
@@ -36,9 +36,9 @@ def _blur(links: np.ndarray, far: np.ndarray) -> np.ndarray:
 def _expand(  # noqa: C901 - rings of a flood
     links: np.ndarray, regions: np.ndarray, away: np.ndarray, stack: list[int], most: int
 ) -> None:
-    """Grow regions into the places of a stack, ring by ring; `most` rings, 0 for as many as it takes.
+    """Grow regions into the places of a stack, ring by ring; at most `most` rings, 0 for no limit.
 
-    Places that were given a region become -1 in the stack.
+    Places that get a region become -1 in the stack.
     """
     for n in range(len(stack)):
         if stack[n] >= 0 and regions[stack[n]] != 0:
@@ -68,7 +68,7 @@ def _expand(  # noqa: C901 - rings of a flood
 
 @numba.njit(cache=True)
 def _other_region_near(links: np.ndarray, regions: np.ndarray, i: int, region: int) -> bool:
-    """Whether another region is among the eight places around."""
+    """Return whether one of the eight neighbouring places has another region."""
     for d in range(4):
         k = links[i, d]
         if k < 0:
@@ -85,7 +85,7 @@ def _other_region_near(links: np.ndarray, regions: np.ndarray, i: int, region: i
 def _flood(
     links: np.ndarray, far: np.ndarray, regions: np.ndarray, away: np.ndarray, seed: int, level: int, region: int
 ) -> bool:
-    """Found a region at a place: all around that is as far from edges. False where another region is too near."""
+    """Create a region from a place and its surroundings at this level; returns False if another region is adjacent."""
     stack = [seed]
     regions[seed], away[seed] = region, 0
     least = max(level - 2, 0)
@@ -108,7 +108,7 @@ def _flood(
 def _watershed(  # noqa: C901 - levels in batches
     links: np.ndarray, walkable: np.ndarray
 ) -> np.ndarray:
-    """(N,) int32 region of each place from 1 on, 0 where not walkable."""
+    """Return the region of each place, (N,) int32 from 1; 0 where not walkable."""
     far = chamfer(links, walkable)
     level = 0
     for i in range(len(far)):
@@ -147,13 +147,13 @@ def _watershed(  # noqa: C901 - levels in batches
 
 @numba.njit(cache=True)
 def _beyond(links: np.ndarray, regions: np.ndarray, i: int, d: int) -> int:
-    """The region across a side of a place, 0 for a wall."""
+    """Return the region across a side of a place, 0 for a wall."""
     return regions[links[i, d]] if links[i, d] >= 0 else 0
 
 
 @numba.njit(cache=True)
 def _neighbours(links: np.ndarray, regions: np.ndarray, place: int, side: int) -> list[int]:
-    """The regions around a region in order, 0 for walls, following its outline from one side of one of its places."""
+    """Return the regions along the outline of a region in order, 0 for walls, from one side of one of its places."""
     current = _beyond(links, regions, place, side)
     result = [current]
     i, d = place, side
@@ -173,7 +173,7 @@ def _neighbours(links: np.ndarray, regions: np.ndarray, place: int, side: int) -
 
 @numba.njit(cache=True)
 def _survey(floors: Floors, regions: np.ndarray) -> tuple[np.ndarray, list[tuple[int, int]], list[tuple[int, int]]]:
-    """Sizes of regions; pairs (region, neighbour) in the order of each outline; pairs of regions above one another."""
+    """Return sizes of regions, pairs (region, neighbour) in outline order, and pairs of regions above one another."""
     links = floors.links
     count = regions.max() + 1
     sizes, seen = np.zeros(count, np.int64), np.zeros(count, np.bool_)
@@ -199,7 +199,7 @@ def _survey(floors: Floors, regions: np.ndarray) -> tuple[np.ndarray, list[tuple
 
 
 class _Merger:
-    """Joins small regions to neighbours; regions keep their neighbours in the order of their outline."""
+    """Merges small regions with neighbours; the neighbours of a region are stored in the order of its outline."""
 
     def __init__(self, sizes: np.ndarray, around: list[tuple[int, int]], stacked: list[tuple[int, int]]) -> None:
         self.sizes = sizes.tolist()
@@ -214,7 +214,7 @@ class _Merger:
             _drop_repeats(ring)
 
     def run(self) -> np.ndarray:
-        """Merge until nothing changes; (count,) int32 final region of each."""
+        """Merge until nothing changes; returns the final region of each region, (count,) int32."""
         merged = True
         while merged:
             merged = False
@@ -229,7 +229,7 @@ class _Merger:
         return region
 
     def _merge_small(self, region: int) -> bool:
-        """Join a region to its smallest neighbour if it is small or touches no wall; False if it stays."""
+        """Merge a region with its smallest neighbour if it is small or touches no wall; returns whether it did."""
         if region in self.stacked[region] or (self.sizes[region] > _SMALL and 0 in self.around[region]):
             return False
         smallest, choice = 1 << 30, region
@@ -244,7 +244,7 @@ class _Merger:
         return self.around[one].count(other) <= 1 and other not in self.stacked[one]
 
     def _join(self, target: int, region: int) -> bool:
-        """Make `region` part of `target`: their rings of neighbours are joined where they touch."""
+        """Merge `region` into `target`, and their neighbour lists where they touch."""
         ours, theirs = self.around[target], self.around[region]
         if region not in ours or target not in theirs:
             return False
@@ -267,7 +267,7 @@ class _Merger:
 
 
 def _drop_repeats(ring: list[int]) -> None:
-    """Remove entries equal to the one after them, around the end, in place."""
+    """Remove consecutive duplicates from a cyclic list in place."""
     i = 0
     while i < len(ring) and len(ring) > 1:
         if ring[i] == ring[(i + 1) % len(ring)]:
@@ -277,7 +277,7 @@ def _drop_repeats(ring: list[int]) -> None:
 
 
 def find_regions(floors: Floors) -> np.ndarray:
-    """(N,) int32 region of each place, 0 where not walkable."""
+    """Return the region of each place, (N,) int32; 0 where not walkable."""
     regions = _watershed(floors.links, floors.walkable)
     sizes, around, stacked = _survey(floors, regions)
     return _Merger(sizes, around, stacked).run()[regions]

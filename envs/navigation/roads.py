@@ -1,4 +1,7 @@
-"""Shortest paths bend only at corners: which corners of a walkable area see one another, and how far apart they are."""
+"""The visibility graph: which corners of a walkable area see one another, and their distances.
+
+Shortest paths bend only at corners.
+"""
 
 from typing import NamedTuple
 
@@ -10,19 +13,19 @@ from envs.navigation.slopes import climbed_length
 from envs.navigation.view import Addressed, View, array_at, float32_at, float64_at, int32_at, view
 from envs.navigation.walls import inward, is_inside, sees
 
-_MARGIN = 0.02  # cells between a corner and where paths pass it (1 mm at 0.05 m), so that lines along walls stay clear
-SLACK = 0.06  # cells by which a path may seem to bend the wrong way: thrice the margin
+_MARGIN = 0.02  # cells between a corner and paths around it (1 mm at 0.05 m), so that lines along walls are free
+SLACK = 0.06  # cells, tolerance for a path that seems to bend the wrong way: three times the margin
 
 
-class Roads(NamedTuple):
-    """Corners around which shortest paths bend, and the straight lines between them.
+class VisibilityGraph(NamedTuple):
+    """The visibility graph: corners around which shortest paths bend, and the straight edges between them.
 
     Attributes:
-        at: (n, 3) float64 x, z in cells and height in metres.
-        sides: (n, 6) float64, for both walls of a corner: unit vector along it (x, z) and its length in cells.
-        start: (n + 1,) int32, where each corner's lines start in `ends`.
-        ends: (M,) int32, the corners at their other ends.
-        lengths: (M,) float32 metres over the floor, in three dimensions.
+        at: (n, 3) float64, x, z in cells and height in metres of each corner.
+        sides: (n, 6) float64, for both walls of a corner: unit vector along the wall (x, z) and its length in cells.
+        start: (n + 1,) int32, index of each corner's first edge in `ends`.
+        ends: (M,) int32, corners at the other ends of the edges.
+        lengths: (M,) float32, lengths of the edges over the floor in three dimensions, metres.
     """
 
     at: np.ndarray
@@ -33,9 +36,9 @@ class Roads(NamedTuple):
 
 
 @numba.njit(cache=True)
-def roads_view(row: np.ndarray) -> Roads:
-    """The arrays behind a row that starts with those of `Roads`."""
-    return Roads(
+def roads_view(row: np.ndarray) -> VisibilityGraph:
+    """Return the arrays of the visibility graph addressed by the start of a row."""
+    return VisibilityGraph(
         array_at(float64_at(row[0]), (row[1], 3)),
         array_at(float64_at(row[2]), (row[3], 6)),
         array_at(int32_at(row[4]), row[5]),
@@ -46,16 +49,16 @@ def roads_view(row: np.ndarray) -> Roads:
 
 @numba.njit(cache=True)
 def bend(sides: np.ndarray, dx: float, dz: float, reach: float) -> int:
-    """To which side a line that passes a corner may bend around it.
+    """Return the side to which a line may bend around a corner.
 
     Args:
-        sides: (6,) row of `Roads.sides`.
+        sides: (6,) row of `VisibilityGraph.sides`.
         dx: Unit vector of the line, x.
         dz: Unit vector of the line, z.
-        reach: Length of the line in cells: how far along the walls to look.
+        reach: Length of the line in cells, which limits the considered length of the walls.
 
     Returns:
-        1 or -1, the sign of the cross product with the line after the bend; 2 for either; 0 where a wall is in the way.
+        1 or -1, the sign of the cross product with the line after the bend; 2 for either; 0 if a wall is in the way.
     """
     one = (dx * sides[1] - dz * sides[0]) * min(sides[2], reach)
     two = (dx * sides[4] - dz * sides[3]) * min(sides[5], reach)
@@ -67,7 +70,7 @@ def bend(sides: np.ndarray, dx: float, dz: float, reach: float) -> int:
 
 @numba.njit(cache=True)
 def _corner(ground: View, wall: int, at: np.ndarray, sides: np.ndarray) -> bool:
-    """Fill one row of `Roads` for the corner where a wall starts; False if paths do not bend there."""
+    """Fill one row of `VisibilityGraph` for the corner where a wall starts; False if paths do not bend there."""
     before, after = ground.before[wall], ground.after[wall]
     here, back, ahead = ground.corners[wall], ground.corners[before], ground.corners[after]
     nx, nz = inward(ground, before)
@@ -76,7 +79,7 @@ def _corner(ground: View, wall: int, at: np.ndarray, sides: np.ndarray) -> bool:
         return False
     size = np.sqrt((nx + mx) ** 2 + (nz + mz) ** 2)
     if size < 1e-6:
-        # A thin wall's end: straight on along the wall.
+        # The end of a thin wall: the corner is offset along the wall.
         nx, nz, mx, mz = here[0] - ahead[0], here[1] - ahead[1], 0.0, 0.0
         size = np.sqrt(nx * nx + nz * nz)
     at[0], at[1] = here[0] + (nx + mx) / size * _MARGIN, here[1] + (nz + mz) / size * _MARGIN
@@ -90,20 +93,20 @@ def _corner(ground: View, wall: int, at: np.ndarray, sides: np.ndarray) -> bool:
 
 
 class RoadMap(Addressed):
-    """The corners and lines of a ground."""
+    """The visibility graph of a ground with its addresses."""
 
     def __init__(self, ground_row: np.ndarray) -> None:
         self.roads = build_roads(ground_row)
 
     @property
     def addressed(self) -> tuple[np.ndarray, ...]:
-        """The arrays of `Roads`."""
+        """The arrays of `VisibilityGraph`."""
         return self.roads
 
 
 @numba.njit(cache=True)
-def build_roads(row: np.ndarray) -> Roads:
-    """Corners and lines of the ground behind a row."""
+def build_roads(row: np.ndarray) -> VisibilityGraph:
+    """Build the visibility graph of the ground addressed by a row."""
     ground = view(row)
     at, sides = np.empty((len(ground.after), 3)), np.empty((len(ground.after), 6))
     n = 0
@@ -136,4 +139,4 @@ def build_roads(row: np.ndarray) -> Roads:
         ends[filled[j]], lengths[filled[j]] = i, far
         filled[i] += 1
         filled[j] += 1
-    return Roads(at, sides, start, ends, lengths)
+    return VisibilityGraph(at, sides, start, ends, lengths)

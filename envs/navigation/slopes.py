@@ -1,7 +1,7 @@
-"""Straight ways over heights: what they pass, and how long they are in three dimensions.
+"""Height profiles of straight lines over the floor, and their lengths in three dimensions.
 
-A floor is measured in cells, so that a ramp is fine stairs and stairs are coarse ones. A way climbs both as a body
-does, along the line through the middles of their treads (the pitch line, for stairs).
+The floor is stored in cells, so a ramp is a staircase with small steps. The profile of both is the line through the
+middles of the treads (the pitch line of stairs).
 """
 
 import numba
@@ -10,22 +10,22 @@ import numpy as np
 from envs.navigation.view import View
 from envs.navigation.walls import place_at
 
-LEVEL = 0.03  # metres by which heights may be off the straight line between two points of a way: rugs and thresholds
-_SPREAD = 0.25  # metres before and behind a step, at most, over which a way climbs it
-_SPIKE = 2.0  # cells below which a rise or a dip is an edge that was cut by the grid
-_GRAZED = 0.3  # cells below which a line only cuts a corner
-_SAME = 1e-4  # metres below which heights differ by rounding
+LEVEL = 0.03  # metres, tolerance of heights along a straight piece of a profile: rugs and thresholds
+_SPREAD = 0.25  # metres, largest distance before and after a step over which it is climbed
+_SPIKE = 2.0  # cells; a shorter rise or dip is an artefact of an edge in the grid
+_GRAZED = 0.3  # cells; a shorter tread is a cell whose corner is cut
+_SAME = 1e-4  # metres, tolerance for equal heights
 
 
 @numba.njit(cache=True)
 def length(ground: View, x0: float, z0: float, x1: float, z1: float) -> float:
-    """Metres between positions in cells, seen from above."""
+    """Return the horizontal distance in metres between positions in cells."""
     return np.sqrt((x1 - x0) ** 2 + (z1 - z0) ** 2) * ground.scale[3]
 
 
 @numba.njit(cache=True)
 def _straight(flat: float, rise: float) -> float:
-    """Length of a slope; `flat` itself, to the last digit, where nothing rises."""
+    """Return the length of a slope; exactly `flat` if the rise is zero."""
     return flat if rise == 0 else np.sqrt(flat * flat + rise * rise)
 
 
@@ -33,20 +33,20 @@ def _straight(flat: float, rise: float) -> float:
 def _treads(
     ground: View, x0: float, z0: float, y: float, x1: float, z1: float, begins: np.ndarray, heights: np.ndarray
 ) -> int:
-    """Stretches of one height along a line: where each begins, as a share of the line, and its height.
+    """Split a line into treads, intervals of constant height.
 
     Args:
-        ground: Where.
+        ground: The ground.
         x0: Start, in cells.
         z0: Start, in cells.
         y: Height of the start, metres; the line follows the floor.
         x1: End, in cells.
         z1: End, in cells.
-        begins: Filled; as long as there are cells on the line, and more.
-        heights: Filled.
+        begins: Filled with the start of each tread as a fraction of the line; longer than the number of cells on it.
+        heights: Filled with the height of each tread.
 
     Returns:
-        How many there are.
+        Number of treads.
     """
     dx, dz = x1 - x0, z1 - z0
     x, z = int(np.floor(x0)), int(np.floor(z0))
@@ -76,9 +76,9 @@ def _treads(
 
 @numba.njit(cache=True)
 def _without_cuts(begins: np.ndarray, heights: np.ndarray, count: int, cell: float) -> int:
-    """Drop what is only there because the grid cuts edges, and join what then is of one height; returns the count.
+    """Remove treads that are artefacts of the grid, and merge treads of equal height; returns the number of treads.
 
-    `cell` is the side of a cell as a share of the line.
+    `cell` is the side of a cell as a fraction of the line.
     """
     kept = 1
     for k in range(1, count):
@@ -94,19 +94,19 @@ def _without_cuts(begins: np.ndarray, heights: np.ndarray, count: int, cell: flo
 
 @numba.njit(cache=True)
 def _pitch_line(begins: np.ndarray, heights: np.ndarray, count: int, spread: float) -> np.ndarray:
-    """(n, 2) shares of a line and heights between which a way climbs evenly: steps spread over half of their treads.
+    """Return the pitch line, (n, 2) fractions of the line and heights: each step is spread over half of its treads.
 
     Args:
-        begins: Where the treads begin, as shares of the line.
-        heights: Theirs.
-        count: How many there are.
-        spread: The share of the line that a step is spread over at most, on either side.
+        begins: Starts of the treads as fractions of the line.
+        heights: Heights of the treads.
+        count: Number of treads.
+        spread: Largest fraction of the line over which a step is spread, on either side.
     """
     points = np.empty((2 * count, 2))
     points[0, 0], points[0, 1], n = 0.0, heights[0], 1
     for k in range(1, count):
         before, after = begins[k] - begins[k - 1], (begins[k + 1] if k + 1 < count else 1.0) - begins[k]
-        # A way that starts or ends on a tread has all of it to climb; it does not tell how deep the tread is.
+        # The first and the last tread are used in full, because the line does not contain their whole depth.
         room_before, most_after = (before, spread) if k == 1 else (before / 2, before / 2)
         room_after, most_before = (after, spread) if k + 1 == count else (after / 2, after / 2)
         low, high = begins[k] - min(room_before, spread, most_before), begins[k] + min(room_after, spread, most_after)
@@ -122,7 +122,7 @@ def _pitch_line(begins: np.ndarray, heights: np.ndarray, count: int, spread: flo
 
 @numba.njit(cache=True)
 def _bends(points: np.ndarray) -> np.ndarray:
-    """(n,) bool, the points (share, height) needed for all to be within `LEVEL` of the line (Douglas, Peucker 1973)."""
+    """Return the points (fraction, height) that approximate all within `LEVEL`, (n,) bool (Douglas, Peucker 1973)."""
     keep = np.zeros(len(points), np.bool_)
     keep[0] = keep[-1] = True
     open_pairs = [(0, len(points) - 1)]
@@ -143,12 +143,12 @@ def _bends(points: np.ndarray) -> np.ndarray:
 
 @numba.njit(cache=True)
 def climbs(ground: View, x0: float, z0: float, y0: float, x1: float, z1: float, y1: float) -> np.ndarray:
-    """(n, 2) shares of a straight line and heights in metres where its slope changes, both ends included.
+    """Return the height profile of a straight line: (n, 2) fractions of the line and heights in metres, with both ends.
 
-    Positions are in cells, heights in metres; the line is the same in both directions.
+    Positions are in cells, heights in metres. The profile is the same in both directions.
     """
     ends = np.array([[0.0, y0], [1.0, y1]])
-    # From one end always, so that a way is as long as the way back.
+    # The direction is normalised, so that the length is the same both ways.
     turned = x1 < x0 or (x1 == x0 and z1 < z0)
     if turned:
         x0, z0, y0, x1, z1, y1 = x1, z1, y1, x0, z0, y0
@@ -177,7 +177,7 @@ def climbs(ground: View, x0: float, z0: float, y0: float, x1: float, z1: float, 
 
 @numba.njit(cache=True)
 def climbed_length(ground: View, x0: float, z0: float, y0: float, x1: float, z1: float, y1: float) -> float:
-    """Metres of a straight way over the floor, in three dimensions."""
+    """Return the length of a straight line over the floor in three dimensions, metres."""
     flat = length(ground, x0, z0, x1, z1)
     points = climbs(ground, x0, z0, y0, x1, z1, y1)
     if len(points) == 2:

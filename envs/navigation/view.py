@@ -1,8 +1,8 @@
-"""What compiled code sees of a ground: one row of numbers from which all its arrays can be reached.
+"""Passing the arrays of a ground to compiled code as one row of addresses and lengths.
 
-Bodies of one batch stand in different grounds. Handing a dozen arrays per body to compiled code costs more than the
-work itself, so a ground's addresses travel as one row, and the arrays are made from them inside. Whoever passes rows
-keeps the grounds alive meanwhile.
+The bodies of a batch have different grounds. Passing a dozen arrays per body to compiled code costs more than the work
+itself, so a ground is passed as one row of addresses, from which compiled code makes the arrays. The caller must keep
+the grounds alive during the call.
 """
 
 from functools import cached_property
@@ -15,21 +15,21 @@ from numba.extending import intrinsic
 
 
 class View(NamedTuple):
-    """A ground's arrays. Positions along x and z are in cells from its lowest corner, heights in metres from there.
+    """The arrays of a ground. x and z are in cells from its lowest corner, heights in metres from there.
 
     Attributes:
-        scale: (6,) float64 metres: lowest x, y, z, side of a cell, how much a floor's heights may differ, highest step.
-        size: (2,) int64: columns along x, along z.
+        scale: (6,) float64 metres: lowest x, y, z; side of a cell; height tolerance within one floor; highest step.
+        size: (2,) int64, columns along x and along z.
         start: (columns + 1,) int32, first place of each column.
-        height: (N,) float32 of each place that the walkable area touches.
-        island: (N,) int32 number of its connected area.
-        corners: (S, 2) float64, where each wall starts; the walkable area is on its left, seen from above with z down.
-        wall_height: (S,) float32 of the floor there.
-        after: (S,) int32, the wall that starts where each ends.
-        before: (S,) int32, the wall that ends where each starts.
+        height: (N,) float32, height of each place that the walkable area touches.
+        island: (N,) int32, number of its connected area.
+        corners: (S, 2) float64, start of each wall; the walkable area is on its left, seen from above with z down.
+        wall_height: (S,) float32, height of the floor there.
+        after: (S,) int32, the wall that starts at the end of each wall.
+        before: (S,) int32, the wall that ends at the start of each wall.
         slot: (columns,) int32, row of `wall_start` for columns touched by walls, 0 elsewhere.
-        wall_start: (K + 2,) int32, where each row's walls start in `walls`; row 0 is empty.
-        walls: (M,) int32 numbers of walls.
+        wall_start: (K + 2,) int32, first index of each row in `walls`; row 0 is empty.
+        walls: (M,) int32, indices of walls.
     """
 
     scale: np.ndarray
@@ -47,22 +47,22 @@ class View(NamedTuple):
 
 
 class Addressed:
-    """Something whose arrays compiled code reaches through a row of addresses."""
+    """An object whose arrays are passed to compiled code as a row of addresses."""
 
     @property
     def addressed(self) -> tuple[np.ndarray, ...]:
-        """The arrays, in the order in which compiled code reads them."""
+        """The arrays in the order of the row."""
         raise NotImplementedError
 
     @cached_property
     def row(self) -> np.ndarray:
-        """(2K,) int64: address and length of each array. Valid while this object lives."""
+        """Address and length of each array, (2K,) int64; valid while this object lives."""
         if not all(array.flags.c_contiguous for array in self.addressed):
             raise ValueError("compiled code reads contiguous arrays")
         return np.array([number for array in self.addressed for number in (array.ctypes.data, len(array))], np.int64)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without the row: copies have addresses of their own."""
+        """Return the state without the row, since copies have other addresses."""
         return {name: value for name, value in self.__dict__.items() if name != "row"}
 
 
@@ -70,7 +70,7 @@ array_at = numba.carray  # type: ignore[attr-defined]
 
 
 def _pointer_maker(kind: types.Type) -> Any:
-    """A function for compiled code: address to pointer."""
+    """Make a function for compiled code that converts an address to a pointer."""
 
     @intrinsic
     def pointer(_context: Any, address: Any) -> Any:
@@ -90,7 +90,7 @@ int32_at = _pointer_maker(types.int32)
 
 @numba.njit(cache=True)
 def view(row: np.ndarray) -> View:
-    """The arrays behind a ground's row."""
+    """Return the arrays addressed by a ground's row."""
     return View(
         array_at(float64_at(row[0]), row[1]),
         array_at(int64_at(row[2]), row[3]),

@@ -1,7 +1,7 @@
-"""Triangles to columns of solid spans: what is filled above each cell of the ground.
+"""Voxelising triangles to a solid heightfield: columns of solid spans.
 
-The arithmetic is of 32 bits and clips row by row, then cell by cell, so that a face on the border of a cell
-falls on the same side as in Recast, whose walkable areas ours are compared with.
+The arithmetic has 32 bits and clips row by row, then cell by cell, so that a face on the border of a cell falls on the
+same side as in Recast, with whose walkable areas the results are compared.
 """
 
 from typing import NamedTuple
@@ -13,14 +13,14 @@ _FIRST_CAPACITY = 1 << 16
 
 
 class Columns(NamedTuple):
-    """Solid spans, column by column (z major), upwards within a column.
+    """Solid spans, sorted by column (z major) and upwards within a column.
 
     Attributes:
         start: (width * depth + 1,) int32, first span of each column.
-        low: (N,) int32 lower end, in cells above the scene's lowest point.
-        high: (N,) int32 upper end, in cells.
-        flat: (N,) bool, whether its upper side is flat enough to stand on.
-        top: (N,) float32 its true upper end, metres above the scene's lowest point.
+        low: (N,) int32, lower end, in cells above the scene's lowest point.
+        high: (N,) int32, upper end, in cells.
+        flat: (N,) bool, whether the upper side is flat enough to stand on.
+        top: (N,) float32, exact upper end, metres above the scene's lowest point.
     """
 
     start: np.ndarray
@@ -34,7 +34,7 @@ class Columns(NamedTuple):
 def _split(
     polygon: np.ndarray, count: int, axis: int, at: np.float32, below: np.ndarray, above: np.ndarray
 ) -> tuple[int, int]:
-    """Cut a convex polygon by the plane `axis = at`; returns the numbers of corners of both parts."""
+    """Split a convex polygon at the plane `axis = at`; returns the numbers of corners of both parts."""
     n_below, n_above = 0, 0
     j = count - 1
     for i in range(count):
@@ -62,7 +62,7 @@ def _split(
 
 @numba.njit(cache=True)
 def _extent(polygon: np.ndarray, count: int, axis: int) -> tuple[np.float32, np.float32]:
-    """The lowest and the highest coordinate of a polygon's corners along an axis."""
+    """Return the lowest and the highest coordinate of a polygon's corners along an axis."""
     low, high = polygon[0, axis], polygon[0, axis]
     for i in range(1, count):
         low, high = min(low, polygon[i, axis]), max(high, polygon[i, axis])
@@ -71,15 +71,15 @@ def _extent(polygon: np.ndarray, count: int, axis: int) -> tuple[np.float32, np.
 
 @numba.njit(cache=True)
 def _insert(spans: np.ndarray, tops: np.ndarray, first: np.ndarray, column: int, new: int, climb: int) -> None:
-    """Put span `new` into its column's list, merged with those that it touches.
+    """Insert span `new` into the linked list of its column, merged with the spans that it touches.
 
     Args:
-        spans: (C, 4) int32 rows of low, high, flat, next (-1 = none).
-        tops: (C,) float32.
-        first: (columns,) int32 heads of the lists, -1 = empty.
-        column: Which list.
+        spans: (C, 4) int32 rows of low, high, flat, next (-1 for none).
+        tops: (C,) float32, exact upper ends.
+        first: (columns,) int32 heads of the lists, -1 for empty.
+        column: Column of the list.
         new: Row of the new span.
-        climb: In cells: where tops differ by no more, the merged span is flat if either is.
+        climb: Cells; if the tops differ by at most this, the merged span is flat if either is.
     """
     before, here = -1, first[column]
     while here >= 0:
@@ -108,7 +108,7 @@ def _insert(spans: np.ndarray, tops: np.ndarray, first: np.ndarray, column: int,
 
 @numba.njit(cache=True)
 def _gather(first: np.ndarray, spans: np.ndarray, tops: np.ndarray) -> Columns:
-    """Lists to arrays."""
+    """Convert linked lists to arrays."""
     start = np.zeros(len(first) + 1, np.int32)
     total = 0
     for column in range(len(first)):
@@ -131,7 +131,7 @@ def _gather(first: np.ndarray, spans: np.ndarray, tops: np.ndarray) -> Columns:
 
 
 def is_flat(corners: np.ndarray) -> np.ndarray:
-    """(T,) bool, which triangles (T, 3, 3), counter-clockwise seen from outside, face up within 45 degrees."""
+    """Return which triangles (T, 3, 3), counter-clockwise from outside, face up within 45 degrees, (T,) bool."""
     normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     return normals[:, 1] > np.sqrt((normals * normals).sum(1) * np.float32(0.5))
 
@@ -146,16 +146,16 @@ def voxelise(
     cell: float,
     climb: int,
 ) -> Columns:
-    """Columns of solid spans of a mesh.
+    """Voxelise a mesh to columns of solid spans.
 
     Args:
-        corners: (T, 3, 3) float32 corners of its triangles.
-        flat: (T,) bool, which can be stood on; see `is_flat`.
-        low: (3,) float32, the mesh's lowest coordinates, the grid's origin.
-        high: (3,) float32, the highest.
+        corners: (T, 3, 3) float32, corners of the triangles.
+        flat: (T,) bool, triangles that can be stood on; see `is_flat`.
+        low: (3,) float32, lowest coordinates of the mesh, the origin of the grid.
+        high: (3,) float32, highest coordinates.
         size: Cells along x and along z.
         cell: Side of a cell, metres.
-        climb: The highest step, in cells.
+        climb: Highest step, in cells.
     """
     width, depth = size
     side = np.float32(cell)

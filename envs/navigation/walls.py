@@ -1,17 +1,17 @@
-"""Which walls touch which cells, and exact questions about them: is a point inside, what does a line cross."""
+"""The index of walls by cell, and exact tests with it: is a point inside, which walls does a line cross."""
 
 import numba
 import numpy as np
 
 from envs.navigation.view import View
 
-NOWHERE = 2.0  # a share of a line that is beyond its end
-_TOUCH = 1e-6  # cells: how near a wall must come to a cell to touch it
+NO_CROSSING = 2.0  # a fraction of a line beyond its end: no crossing
+_TOUCH = 1e-6  # cells, tolerance for a wall that touches a cell
 
 
 @numba.njit(cache=True)
 def _cells_of(ax: float, az: float, bx: float, bz: float, width: int, depth: int, cells: np.ndarray) -> int:
-    """Columns that a wall touches, borders included; returns their number (with `cells` empty, only counts)."""
+    """Fill `cells` with the columns that a wall touches, with borders; returns their number (`cells` may be empty)."""
     count, margin = 0, _TOUCH
     z_first, z_last = int(np.floor(min(az, bz) - margin)), int(np.floor(max(az, bz) + margin))
     for z in range(max(z_first, 0), min(z_last, depth - 1) + 1):
@@ -32,7 +32,7 @@ def _cells_of(ax: float, az: float, bx: float, bz: float, width: int, depth: int
 def index_walls(
     corners: np.ndarray, after: np.ndarray, width: int, depth: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Table from columns to the walls that touch them: `slot`, `wall_start`, `walls` of `View`."""
+    """Build the table from columns to the walls that touch them: `slot`, `wall_start`, `walls` of `View`."""
     most, none = 0, np.empty(0, np.int32)
     for s in range(len(corners)):
         a, b = corners[s], corners[after[s]]
@@ -65,7 +65,7 @@ def index_walls(
 
 @numba.njit(cache=True)
 def place_at(ground: View, column: int, y: float) -> int:
-    """The place of a column on the same floor as height `y`, -1 if there is none."""
+    """Return the place of a column on the same floor as height `y`, -1 if there is none."""
     nearest, result = ground.scale[4], -1
     for i in range(ground.start[column], ground.start[column + 1]):
         off = abs(ground.height[i] - y)
@@ -76,7 +76,7 @@ def place_at(ground: View, column: int, y: float) -> int:
 
 @numba.njit(cache=True)
 def column_of(ground: View, x: float, z: float) -> int:
-    """The column under a position in cells, -1 outside the grid."""
+    """Return the column under a position in cells, -1 outside the grid."""
     if not (0 <= x < ground.size[0] and 0 <= z < ground.size[1]):
         return -1
     return int(z) * ground.size[0] + int(x)
@@ -84,7 +84,7 @@ def column_of(ground: View, x: float, z: float) -> int:
 
 @numba.njit(cache=True)
 def wall_level(ground: View, wall: int, x: float, z: float) -> float:
-    """Height of a wall's foot at its point nearest to (x, z)."""
+    """Return the height of a wall's base at its point nearest to (x, z)."""
     a, b = ground.corners[wall], ground.corners[ground.after[wall]]
     dx, dz = b[0] - a[0], b[1] - a[1]
     share = ((x - a[0]) * dx + (z - a[1]) * dz) / (dx * dx + dz * dz)
@@ -94,7 +94,7 @@ def wall_level(ground: View, wall: int, x: float, z: float) -> float:
 
 @numba.njit(cache=True)
 def crossing(ground: View, wall: int, x0: float, z0: float, x1: float, z1: float) -> float:
-    """Where a line crosses a wall, as a share of the line; NOWHERE if it does not.
+    """Return the crossing of a line with a wall as a fraction of the line; NO_CROSSING if there is none.
 
     Every point is on one side or the other, so a line through a corner crosses one of its two walls, or both, or none.
     """
@@ -103,15 +103,15 @@ def crossing(ground: View, wall: int, x0: float, z0: float, x1: float, z1: float
     start = wx * (z0 - a[1]) - wz * (x0 - a[0])
     end = wx * (z1 - a[1]) - wz * (x1 - a[0])
     if (start >= 0) == (end >= 0):
-        return NOWHERE
+        return NO_CROSSING
     if (dx * (a[1] - z0) - dz * (a[0] - x0) >= 0) == (dx * (b[1] - z0) - dz * (b[0] - x0) >= 0):
-        return NOWHERE
+        return NO_CROSSING
     return start / (start - end)
 
 
 @numba.njit(cache=True)
 def inward(ground: View, wall: int) -> tuple[float, float]:
-    """Unit vector from a wall into the walkable area."""
+    """Return the unit normal of a wall into the walkable area."""
     a, b = ground.corners[wall], ground.corners[ground.after[wall]]
     dx, dz = b[0] - a[0], b[1] - a[1]
     length = np.sqrt(dx * dx + dz * dz)
@@ -120,7 +120,7 @@ def inward(ground: View, wall: int) -> tuple[float, float]:
 
 @numba.njit(cache=True)
 def nearest_on(ground: View, wall: int, x: float, z: float) -> tuple[float, float, float]:
-    """The point of a wall nearest to a position, and its distance squared, in cells."""
+    """Return the point of a wall nearest to a position, and its squared distance, in cells."""
     a, b = ground.corners[wall], ground.corners[ground.after[wall]]
     dx, dz = b[0] - a[0], b[1] - a[1]
     share = min(max(((x - a[0]) * dx + (z - a[1]) * dz) / (dx * dx + dz * dz), 0.0), 1.0)
@@ -130,9 +130,9 @@ def nearest_on(ground: View, wall: int, x: float, z: float) -> tuple[float, floa
 
 @numba.njit(cache=True)
 def is_in_front(ground: View, wall: int, share: float, x: float, z: float) -> bool:
-    """Whether a position is on the walkable side of a wall, given the wall's point nearest to it as a share.
+    """Return whether a position is on the walkable side of a wall; `share` is the nearest point as a fraction of it.
 
-    At a corner both walls count, so that the answer holds all around it.
+    At a corner both walls are considered, so that the answer is correct all around it.
     """
     a, b = ground.corners[wall], ground.corners[ground.after[wall]]
     nx, nz = inward(ground, wall)
@@ -144,7 +144,7 @@ def is_in_front(ground: View, wall: int, share: float, x: float, z: float) -> bo
 
 @numba.njit(cache=True)
 def _within_cell(start: float, change: float, cell: int) -> tuple[float, float]:
-    """The shares of a wall, along one axis, that are in a cell."""
+    """Return the interval of a wall, as fractions, that is in a cell along one axis."""
     if change == 0:
         return (0.0, 1.0) if cell - _TOUCH <= start <= cell + 1 + _TOUCH else (1.0, 0.0)
     one, two = (cell - _TOUCH - start) / change, (cell + 1 + _TOUCH - start) / change
@@ -153,9 +153,9 @@ def _within_cell(start: float, change: float, cell: int) -> tuple[float, float]:
 
 @numba.njit(cache=True)
 def is_inside(ground: View, x: float, z: float, y: float) -> bool:
-    """Whether a position (in cells, height in metres) is in the walkable area.
+    """Return whether a position (in cells, height in metres) is in the walkable area.
 
-    A cell that no wall touches is inside or outside as a whole. Else the nearest point of a wall within the cell tells.
+    A cell without walls is inside or outside as a whole. Otherwise the nearest wall point within the cell decides.
     """
     column = column_of(ground, x, z)
     if column < 0:
@@ -186,19 +186,19 @@ def is_inside(ground: View, x: float, z: float, y: float) -> bool:
 def first_crossing(
     ground: View, x0: float, z0: float, y: float, x1: float, z1: float, nearest: bool
 ) -> tuple[float, int, float]:
-    """The first wall on a line through the walkable area.
+    """Find the first wall on a line through the walkable area.
 
     Args:
-        ground: Where.
+        ground: The ground.
         x0: Start, in cells.
         z0: Start, in cells.
-        y: Height at the start, metres; the walk follows the floor.
+        y: Height at the start, metres; the line follows the floor.
         x1: End, in cells.
         z1: End, in cells.
-        nearest: False where any crossing will do.
+        nearest: False to return any crossing instead of the first.
 
     Returns:
-        Share of the line (NOWHERE if nothing is in the way), number of the wall, height at the last cell looked at.
+        Fraction of the line (NO_CROSSING if it is free), index of the wall, height at the last visited cell.
     """
     dx, dz = x1 - x0, z1 - z0
     x, z = int(np.floor(x0)), int(np.floor(z0))
@@ -207,7 +207,7 @@ def first_crossing(
     next_z = ((z + (dz > 0)) - z0) / dz if dz != 0 else np.inf
     each_x = abs(1 / dx) if dx != 0 else np.inf
     each_z = abs(1 / dz) if dz != 0 else np.inf
-    best, wall = NOWHERE, -1
+    best, wall = NO_CROSSING, -1
     while True:
         leaves = min(next_x, next_z)
         if not (0 <= x < ground.size[0] and 0 <= z < ground.size[1]):
@@ -237,6 +237,6 @@ def first_crossing(
 
 @numba.njit(cache=True)
 def sees(ground: View, x0: float, z0: float, y0: float, x1: float, z1: float, y1: float) -> bool:
-    """Whether the straight line between two positions stays in the walkable area."""
+    """Return whether the straight line between two positions stays in the walkable area."""
     share, _, y = first_crossing(ground, x0, z0, y0, x1, z1, False)
     return share > 1 and abs(y - y1) <= ground.scale[4]

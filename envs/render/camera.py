@@ -1,4 +1,4 @@
-"""What a view is taken with, and where its axes point."""
+"""The camera model and the axes of a view."""
 
 from dataclasses import dataclass
 from math import radians, tan
@@ -7,7 +7,7 @@ import numpy as np
 
 from vln.errors import InputError
 
-LARGEST = 4096  # pixels a side; more is a slip of the keyboard
+LARGEST = 4096  # pixels per side; a larger value is probably a typing error
 
 
 @dataclass(frozen=True)
@@ -18,10 +18,10 @@ class Camera:
         width: Pixels.
         height: Pixels.
         hfov: Horizontal field of view, degrees.
-        pitch: Degrees above the horizon, below it where negative.
+        pitch: Degrees above the horizon, negative below.
 
     Raises:
-        InputError: A size, the field of view or the pitch is out of range.
+        InputError: If a size, the field of view or the pitch is out of range.
     """
 
     width: int = 64
@@ -48,14 +48,14 @@ class Camera:
 
 
 def axes(headings: np.ndarray, pitch: np.ndarray | float) -> np.ndarray:
-    """Directions of cameras in the world.
+    """Return the axes of cameras in world coordinates.
 
     Args:
-        headings: (B,) radians, 0 along -z, growing to the left.
-        pitch: Radians above the horizon, one or (B,).
+        headings: (B,) radians, 0 along -z, positive to the left.
+        pitch: Radians above the horizon, one number or (B,).
 
     Returns:
-        (B, 3, 3) float64: rows right, up, forward of each.
+        (B, 3, 3) float64, rows right, up, forward.
     """
     headings = np.asarray(headings, np.float64)
     sin, cos = np.sin(headings), np.cos(headings)

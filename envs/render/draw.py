@@ -1,4 +1,4 @@
-"""The compiled entry of the renderer: all views of a batch, shared out between the cores."""
+"""The compiled entry point of the renderer: draws the views of a batch in parallel."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,13 +10,13 @@ from numba.np.numpy_support import carray
 
 from envs.render import packed as layout
 from envs.render.memory import FAST, borrowed, pointer
-from envs.render.raster import Lens, Scratch, Shape
-from envs.render.shade import Looks, Wanted, label, shade
+from envs.render.raster import Geometry, Projection, Scratch
+from envs.render.shade import Appearance, LabelChannels, label, shade
 from envs.render.visibility import find_visible
 
 
 class Images(NamedTuple):
-    """What is drawn.
+    """The output images.
 
     Attributes:
         rgb: (B, H, W, 3) uint8.
@@ -32,10 +32,10 @@ class Images(NamedTuple):
 
 
 @njit(forceinline=True)
-def _scene(address: np.ndarray) -> tuple[Shape, Looks]:
-    """The arrays of a scene from `PackedScene.address`."""
+def _scene(address: np.ndarray) -> tuple[Geometry, Appearance]:
+    """Return the arrays of a scene from `PackedScene.address`."""
     triangles, clusters = address[layout.TRIANGLES], address[layout.CLUSTERS]
-    shape = Shape(
+    shape = Geometry(
         triangles,
         carray(pointer(address[layout.CORNERS]), (9 * triangles,), np.float32),
         carray(pointer(address[layout.BOXES]), (clusters, 6), np.float32),
@@ -44,7 +44,7 @@ def _scene(address: np.ndarray) -> tuple[Shape, Looks]:
         clusters - address[layout.CUT_CLUSTERS],
         address[layout.CULL] != 0,
     )
-    looks = Looks(
+    looks = Appearance(
         carray(pointer(address[layout.SURFACES]), (triangles, 4), np.int32),
         carray(pointer(address[layout.MAPPINGS]), (address[layout.MAPPED], 16), np.float32),
         carray(pointer(address[layout.GRADIENTS]), (address[layout.GRADED], 12), np.float32),
@@ -55,10 +55,10 @@ def _scene(address: np.ndarray) -> tuple[Shape, Looks]:
 
 
 def _compiled(version: int) -> Any:
-    """The kernel, compiled at its first call and cached on disk.
+    """Return the kernel, which is compiled at its first call and cached on disk.
 
-    Numba notices changes of this file only; the version, a variable of the closure, is part of the cache's key, so that
-    changes of the files it calls are noticed too.
+    Numba notices changes of this file only. The version, a variable of the closure, is part of the cache key, so that
+    changes of the other files are noticed too.
     """
 
     @njit(parallel=True, fastmath=FAST, nogil=True, cache=True)
@@ -67,25 +67,25 @@ def _compiled(version: int) -> Any:
         workers: int,
         scenes: np.ndarray,
         views: np.ndarray,
-        lens: Lens,
+        lens: Projection,
         scratch: Scratch,
         images: Images,
-        wanted: Wanted,
+        wanted: LabelChannels,
     ) -> int:
-        """Draw rows of a batch. Every worker has scratch of its own; which worker draws a row does not show.
+        """Draw rows of a batch. Every worker has its own scratch memory; the result does not depend on the worker.
 
         Args:
             rows: (R,) int64, rows to draw.
-            workers: How many share them.
+            workers: Number of parallel workers.
             scenes: (B, 17) int64, `PackedScene.address` of each row.
             views: (B, 12) float32, position, right, up, forward of each row.
-            lens: Of all rows.
-            scratch: Arrays with a first axis of workers.
-            images: To draw into.
+            lens: Projection of all rows.
+            scratch: Arrays whose first axis is the worker.
+            images: Output.
             wanted: Images to draw besides colours and depth.
 
         Returns:
-            The version it was compiled from.
+            The version that was compiled.
         """
         for worker in prange(workers):
             mine = Scratch(
@@ -112,7 +112,7 @@ def _compiled(version: int) -> Any:
 
 
 def _version() -> int:
-    """A number that changes with the sources of the renderer."""
+    """Return a checksum of the sources of the renderer."""
     return crc32(b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py"))))
 
 

@@ -1,7 +1,7 @@
-"""Memory inside compiled code: arrays of scenes by address, and reads and writes that the compiler may vectorise.
+"""Memory access in compiled code: arrays of scenes by address, and loads and stores that LLVM can vectorise.
 
-Rows of a batch may be of any scenes, so kernels get addresses. LLVM makes vectors of a loop only when sure that what it
-writes is not what it reads: scenes never change, which `constant`, `read` and `write` say by scoped alias metadata.
+Rows of a batch may have any scenes, so kernels get addresses. LLVM vectorises a loop only if it can prove that loads
+and stores do not alias. Scenes never change, which `constant`, `read` and `write` declare by scoped alias metadata.
 """
 
 from typing import Any
@@ -10,32 +10,32 @@ from llvmlite import ir  # type: ignore[import-untyped]
 from numba import extending, njit, types
 from numba.core.compiler import Compiler
 
-intrinsic: Any = extending.intrinsic  # its hints are of the typing function, not of what it makes
-jit: Any = njit  # its hints leave `_nrt` out
+intrinsic: Any = extending.intrinsic  # its type hints describe the typing function, not the result
+jit: Any = njit  # its type hints lack `_nrt`
 
-# All of LLVM's fast arithmetic but changes of order: these depend on names, so on the folder that this is installed in.
+# All of LLVM's fast-math flags except reassociation, which depends on symbol names and so on the installation folder.
 FAST = {"nnan", "ninf", "nsz", "arcp", "contract", "afn"}
-# Without counts of references: to count those of a dozen arrays takes longer than a loop over a few pixels. Such
-# functions can neither make arrays nor return any.
+# Without reference counting: for a dozen arrays it takes longer than a loop over a few pixels. Such functions can
+# neither allocate nor return arrays.
 compiled: Any = jit(fastmath=FAST, nogil=True, _nrt=False)
-# An array is seven arguments or more, so calls with arrays cost more than what small functions do.
+# An array is passed as seven arguments or more, so calls of small functions with arrays cost more than their work.
 inlined: Any = jit(fastmath=FAST, nogil=True, forceinline=True, _nrt=False)
 
 
-class _Apart(Compiler):
-    """Tells LLVM that the arrays of a function do not overlap: else each loop starts by comparing where they are."""
+class _NoAlias(Compiler):
+    """Declares that the arrays of a function do not alias; otherwise each loop starts with an overlap check."""
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)  # type: ignore[no-untyped-call]
         self.state.flags.noalias = True
 
 
-apart: Any = jit(fastmath=FAST, nogil=True, forceinline=True, _nrt=False, pipeline_class=_Apart)
+noalias: Any = jit(fastmath=FAST, nogil=True, forceinline=True, _nrt=False, pipeline_class=_NoAlias)
 
 
 @intrinsic
 def pointer(_context: Any, address: Any) -> tuple[Any, Any]:
-    """An address (int64) as a pointer, for `numba.carray`."""
+    """Convert an address (int64) to a pointer, for `numba.carray`."""
 
     def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         return builder.inttoptr(arguments[0], ir.IntType(8).as_pointer())
@@ -45,7 +45,7 @@ def pointer(_context: Any, address: Any) -> tuple[Any, Any]:
 
 @intrinsic
 def borrowed(_context: Any, array: Any) -> tuple[Any, Any]:
-    """The same array uncounted, as functions without counts want theirs. The caller keeps it alive."""
+    """Return the array without reference counting, for functions without it. The caller must keep it alive."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         result = context.make_array(signature.args[0])(context, builder, value=arguments[0])
@@ -57,7 +57,7 @@ def borrowed(_context: Any, array: Any) -> tuple[Any, Any]:
 
 @intrinsic
 def constant(_context: Any, array: Any, index: Any) -> tuple[Any, Any]:
-    """The element of a contiguous array (n,) at an index of at least 0; the array is of a scene."""
+    """Load the element of a scene's contiguous array (n,) at an index of at least 0."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return _of_scene(builder, _place(context, builder, signature, arguments))
@@ -67,7 +67,7 @@ def constant(_context: Any, array: Any, index: Any) -> tuple[Any, Any]:
 
 @intrinsic
 def texel(_context: Any, address: Any, index: Any) -> tuple[Any, Any]:
-    """The word (uint32) so many (int32) after the one at an address (int64), of a scene."""
+    """Load a word (uint32) of a scene at an address (int64) plus an index (int32) of words."""
 
     def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         start = builder.inttoptr(arguments[0], ir.IntType(32).as_pointer())
@@ -78,7 +78,7 @@ def texel(_context: Any, address: Any, index: Any) -> tuple[Any, Any]:
 
 @intrinsic
 def prefetch(_context: Any, array: Any, index: Any) -> tuple[Any, Any]:
-    """Have the row of a contiguous array (n, ...) at an index of at least 0 brought near, without waiting for it."""
+    """Prefetch the row of a contiguous array (n, ...) at an index of at least 0 into the cache."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         made = context.make_array(signature.args[0])(context, builder, value=arguments[0])
@@ -88,7 +88,7 @@ def prefetch(_context: Any, array: Any, index: Any) -> tuple[Any, Any]:
         place = builder.gep(builder.bitcast(made.data, byte), [builder.mul(index, step)])
         kind = ir.FunctionType(ir.VoidType(), [byte, word, word, word])
         function = builder.module.declare_intrinsic("llvm.prefetch", (byte,), kind)
-        builder.call(function, [place, word(0), word(3), word(1)])  # to read, to keep near, data
+        builder.call(function, [place, word(0), word(3), word(1)])  # read, high locality, data cache
         return context.get_dummy_value()
 
     return types.void(array, index), generate
@@ -96,7 +96,7 @@ def prefetch(_context: Any, array: Any, index: Any) -> tuple[Any, Any]:
 
 @intrinsic
 def read(_context: Any, array: Any, index: Any) -> tuple[Any, Any]:
-    """The element of a contiguous array (n,) at an index of at least 0; the array is not of a scene."""
+    """Load the element of a contiguous array (n,), not of a scene, at an index of at least 0."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         value = builder.load(_place(context, builder, signature, arguments))
@@ -108,7 +108,7 @@ def read(_context: Any, array: Any, index: Any) -> tuple[Any, Any]:
 
 @intrinsic
 def write(_context: Any, array: Any, index: Any, _value: Any) -> tuple[Any, Any]:
-    """Set the element of a contiguous array (n,) at an index of at least 0; the array is not of a scene."""
+    """Store into a contiguous array (n,), not of a scene, at an index of at least 0."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         stored = builder.store(arguments[2], _place(context, builder, signature, arguments))
@@ -119,20 +119,20 @@ def write(_context: Any, array: Any, index: Any, _value: Any) -> tuple[Any, Any]
 
 
 def _place(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-    """Pointer to the element that (array, index, ...) name; negative indices do not count from the end."""
+    """Return the pointer to the element of (array, index, ...); negative indices do not count from the end."""
     data = context.make_array(signature.args[0])(context, builder, value=arguments[0]).data
     return builder.gep(data, [arguments[1]])
 
 
 def _of_scene(builder: Any, place: Any) -> Any:
-    """What is at a pointer into a scene."""
+    """Load the value at a pointer into a scene."""
     value = builder.load(place)
     value.set_metadata("alias.scope", _scope(builder.module))
     return value
 
 
 def _scope(module: Any) -> Any:
-    """The scope of scenes' memory: a list of one scope, in a domain of its own."""
+    """Return the alias scope of the memory of scenes: a list of one scope in its own domain."""
     domain = module.add_metadata(["vln scenes domain"])
     scope = module.add_metadata(["vln scenes", domain])
     return module.add_metadata([scope])

@@ -1,9 +1,9 @@
-"""Scenes as the renderer reads them: triangles in clusters that lie close together, in compact arrays.
+"""Packing scenes for the renderer: triangles in spatial clusters, in compact arrays.
 
-Triangles are sorted along a Morton curve and cut into clusters, each with its box. Large triangles (walls, floors,
-ceilings) come first, in small clusters of their own: they hide the rest. Texture coordinates and colours are affine
-functions of the position within a triangle, so a triangle stores their gradients in the world and a pixel needs
-nothing but its position.
+Triangles are sorted along a Morton curve and split into clusters with bounding boxes. Large triangles (walls, floors,
+ceilings) come first in separate small clusters, since they occlude the rest. Texture coordinates and colours are affine
+functions of the position within a triangle, so a triangle stores their gradients in world space, and a pixel needs only
+its position.
 """
 
 from dataclasses import astuple, dataclass
@@ -19,38 +19,38 @@ CLUSTER = 64  # triangles that are culled together
 LARGE_CLUSTER = 8
 LARGE = 1.5  # metres: a triangle of this extent is large
 MORTON_BITS = 10
-UNIFORM = 2  # of 255: corners whose colours differ by less are drawn in their mean
+UNIFORM = 2  # of 255; a triangle whose corner colours differ by at most this has one colour, their mean
 
 # Columns of `PackedScene.surfaces`.
 TEXTURE, COLOUR, GRADIENT, OBJECT = range(4)
 # Columns of `PackedScene.mappings`.
 U, V, TEXELS, PLANE, IMAGE = 0, 4, 8, 9, 13
-# Elements of `PackedScene.address`: where arrays are, then their sizes.
+# Elements of `PackedScene.address`: addresses of arrays, then sizes.
 CORNERS, BOXES, SPANS, SURFACES, MAPPINGS, GRADIENTS, TEXTURES, CATEGORIES = range(8)
 TRIANGLES, CLUSTERS, MAPPED, GRADED, IMAGES, OBJECTS, LARGE_CLUSTERS, CUT_CLUSTERS, CULL = range(8, 17)
 
 
 @dataclass(frozen=True, eq=False)
 class PackedScene:
-    """A scene ready to draw; T triangles, C clusters.
+    """A scene packed for the renderer; T triangles, C clusters.
 
     Attributes:
-        name: Of the scene.
-        corners: (9, T) float32: x, y, z of the first corner, of the second, of the third.
-        boxes: (C, 6) float32: smallest x, y, z and largest x, y, z of each cluster.
-        spans: (C, 2) int32: first triangle of each cluster and the first after it; clusters of large triangles first,
-            of triangles that alpha cuts last.
-        large: How many clusters are of large triangles.
-        cut: How many clusters are of triangles that alpha cuts.
-        surfaces: (T, 4) int32: row of `mappings` or -1, colour (red + green << 8 + blue << 16) where it is the same all
-            over, row of `gradients` where it is not or -1, object id.
-        mappings: (M, 16) float32, of each textured triangle: gradient of u and its value at the origin, of v likewise,
-            texels per square metre, normal of its plane and the plane's distance from the origin, index of its texture.
-        gradients: (G, 12) float32: gradient of red and its value at the origin, of green and blue likewise, 0 to 255.
-        textures: Shared with other scenes.
-        samplers: How each of them is read.
-        categories: (objects + 1,) uint8: what to draw in a category image for each object id.
-        cull: Leave out triangles seen from behind.
+        name: Name of the scene.
+        corners: (9, T) float32, x, y, z of the first, the second and the third corner.
+        boxes: (C, 6) float32, bounding box of each cluster: smallest x, y, z, largest x, y, z.
+        spans: (C, 2) int32, first triangle of each cluster and the first after it; clusters of large triangles come
+            first, alpha-tested ones last.
+        large: Number of clusters of large triangles.
+        cut: Number of clusters of alpha-tested triangles.
+        surfaces: (T, 4) int32, row of `mappings` or -1, colour (red + green << 8 + blue << 16) if it is uniform, row of
+            `gradients` or -1 if it is uniform, object id.
+        mappings: (M, 16) float32, of each textured triangle: gradient of u and its value at the origin, the same of v,
+            texels per square metre, normal of its plane, distance of the plane from the origin, index of its texture.
+        gradients: (G, 12) float32, gradient of red and its value at the origin, the same of green and blue, 0 to 255.
+        textures: Textures, shared with other scenes.
+        samplers: Sampler of each texture.
+        categories: (objects + 1,) uint8, value of each object id in category images.
+        cull: Whether back faces are culled.
     """
 
     name: str
@@ -69,13 +69,13 @@ class PackedScene:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of memory, without textures."""
+        """Memory in bytes, without textures."""
         arrays = (self.corners, self.boxes, self.spans, self.surfaces, self.mappings, self.gradients, self.categories)
         return sum(array.nbytes for array in arrays)
 
     @cached_property
     def texture_table(self) -> np.ndarray:
-        """(textures, 6) int64: address of the words, bits of width and height, wrap across and down, cutoff."""
+        """Address of the words, bits of width and height, wrap across and down, cutoff; (textures, 6) int64."""
         rows = [
             (texture.words.ctypes.data, texture.width_bits, texture.height_bits, *astuple(sampler))
             for texture, sampler in zip(self.textures, self.samplers, strict=True)
@@ -84,7 +84,7 @@ class PackedScene:
 
     @cached_property
     def address(self) -> np.ndarray:
-        """(17,) int64: where its arrays are, and their sizes; valid while the scene is."""
+        """Addresses of the arrays and their sizes, (17,) int64; valid while the scene lives."""
         arrays = (self.corners, self.boxes, self.spans, self.surfaces, self.mappings, self.gradients)
         counted = (self.surfaces, self.spans, self.mappings, self.gradients, self.texture_table, self.categories)
         places = [array.ctypes.data for array in (*arrays, self.texture_table, self.categories)]
@@ -92,19 +92,19 @@ class PackedScene:
 
 
 def pack(scene: Scene, categories: np.ndarray | None = None) -> PackedScene:
-    """Make a scene ready to draw.
+    """Pack a scene for the renderer.
 
     Args:
         scene: The scene.
-        categories: (objects + 1,) uint8, an index for each object id, for category images; zeros if absent.
+        categories: (objects + 1,) uint8, value of each object id in category images; zeros if absent.
 
     Raises:
-        InputError: A side of a texture is no power of two, or categories are missing.
+        InputError: If a side of a texture is not a power of two, or categories are missing.
     """
     textures = tuple(shared_texture(image, scene.name) for image in scene.textures)
     corners = scene.vertices[scene.triangles].astype(np.float64)
     normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    solid = np.flatnonzero((normals**2).sum(1) > 0)  # the others cannot be seen
+    solid = np.flatnonzero((normals**2).sum(1) > 0)  # degenerate triangles are invisible
     samplers = scene.samplers or (Sampler(),) * len(textures)
     is_cut = np.array([*(sampler.cutoff > 0 for sampler in samplers), False])[scene.texture]
     order, starts, large, cut = _clusters(corners[solid], is_cut[solid])
@@ -143,7 +143,7 @@ def pack(scene: Scene, categories: np.ndarray | None = None) -> PackedScene:
 
 
 def _clusters(corners: np.ndarray, cut: np.ndarray) -> tuple[np.ndarray, np.ndarray, int, int]:
-    """Order of triangles (T, 3, 3), where clusters start in it, how many are of large triangles, and of cut ones."""
+    """Return the order of triangles (T, 3, 3), the starts of clusters, and the numbers of large and of cut clusters."""
     centres = corners.mean(1)
     large = (np.ptp(corners, axis=1).max(1, initial=0.0) > LARGE) & ~cut
     order = np.lexsort((_morton(centres), ~large, cut))
@@ -154,7 +154,7 @@ def _clusters(corners: np.ndarray, cut: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 
 def _morton(points: np.ndarray) -> np.ndarray:
-    """Places (n,) of points (n, 3) along a curve that keeps neighbours together."""
+    """Return the Morton codes (n,) of points (n, 3)."""
     low = points.min(0, initial=np.inf)
     extent = np.ptp(points, axis=0).max() if len(points) else 1.0
     cells = ((points - low) / (extent + 1e-9) * ((1 << MORTON_BITS) - 1)).astype(np.int64)
@@ -174,14 +174,14 @@ def _boxes(corners: np.ndarray, starts: np.ndarray) -> np.ndarray:
 
 
 def _dual_basis(corners: np.ndarray, normals: np.ndarray) -> np.ndarray:
-    """(T, 2, 3): gradients, in each triangle's plane, of functions that are 1 at its second and third corner alone."""
+    """Return gradients of the barycentric coordinates of each triangle's second and third corner, (T, 2, 3)."""
     squares = (normals**2).sum(1, keepdims=True)
     first, second = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
     return np.stack([np.cross(second, normals) / squares, np.cross(normals, first) / squares], 1)
 
 
 def _affine(basis: np.ndarray, corners: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """(T, K, 4): gradients and values at the origin of functions with values (T, 3, K) at the corners."""
+    """Return gradients and values at the origin, (T, K, 4), of affine functions with corner values (T, 3, K)."""
     rises = values[:, 1:] - values[:, :1]
     gradients = np.einsum("tik,tia->tka", rises, basis)
     origins = values[:, 0] - np.einsum("tka,ta->tk", gradients, corners[:, 0])
@@ -192,7 +192,7 @@ def _mappings(
     scene: Scene, textures: tuple[Texture, ...], samplers: tuple[Sampler, ...],
     triangles: np.ndarray, basis: np.ndarray, corners: np.ndarray,
 ) -> np.ndarray:  # fmt: skip
-    """(M, 16) float32, see PackedScene; of the scene's triangles (M,) with their basis and corners (M, 3, 3)."""
+    """Return `PackedScene.mappings`, (M, 16) float32, of triangles (M,) with their basis and corners (M, 3, 3)."""
     mappings = np.zeros((len(triangles), 16), np.float32)
     if not len(triangles):
         return mappings
@@ -212,9 +212,9 @@ def _mappings(
 
 
 def _whole_repetitions(uv: np.ndarray, wraps: np.ndarray) -> np.ndarray:
-    """(M, 1, 2) what can be added to texture coordinates (M, 3, 2) without a change, by how they wrap (M, 2).
+    """Return whole periods (M, 1, 2) to add to texture coordinates (M, 3, 2), from their wrap modes (M, 2).
 
-    Numbers become small, and those that repeat at least 1, so that rounding towards 0 is rounding down.
+    Coordinates become small, and repeating ones at least 1, so that rounding towards 0 is rounding down.
     """
     low = uv.min(1, keepdims=True)
     repeated, mirrored = 1 - np.floor(low), -2 * np.floor(low / 2)

@@ -1,29 +1,29 @@
-"""Triangles into a visibility buffer: for every pixel the inverse depth and the number of the nearest triangle.
+"""Rasterising triangles into a visibility buffer: inverse depth and index of the nearest triangle of every pixel.
 
-Screen coordinates are in pixels, x to the right and y down; a pixel is covered where its centre is. Inverse depth is
-linear on the screen, 0 where nothing is seen. Triangles that share an edge compute it alike: no gap opens between them.
+Screen coordinates are in pixels, x to the right and y down. A pixel is covered if its centre is. Inverse depth is
+linear on the screen, 0 where there is no surface. Triangles compute a shared edge identically, so there are no gaps.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 
-from envs.render.memory import apart, compiled, constant, inlined, read, write
+from envs.render.memory import compiled, constant, inlined, noalias, read, write
 from envs.render.packed import CLUSTER
-from envs.render.sampling import Cut, Number, f32, i32, is_drawn
+from envs.render.sampling import AlphaTest, Number, f32, i32, is_drawn
 
 HALF, ONE, ZERO = f32(0.5), f32(1.0), f32(0.0)
-SLIVER = f32(1e-3)  # square pixels: below, depth is taken from a corner rather than from slopes of rounding errors
-NEAR = f32(0.02)  # metres: nothing nearer is drawn
-VECTOR = 8  # pixels
-HIDDEN, WHOLE, CROSSING = 0, 1, 2  # what `project` says of a triangle
+SLIVER = f32(1e-3)  # square pixels; smaller triangles take depth from a corner, since slopes would be rounding errors
+NEAR = f32(0.02)  # metres, near plane
+VECTOR = 8  # pixels processed at a time
+HIDDEN, WHOLE, CROSSING = 0, 1, 2  # states of projected triangles; a crossing one intersects the near plane
 
 
-class Lens(NamedTuple):
-    """What a view is projected by.
+class Projection(NamedTuple):
+    """The projection of a view.
 
     Attributes:
-        focal: Pixels, float32.
+        focal: Focal length in pixels, float32.
         width: Pixels.
         height: Pixels.
     """
@@ -33,17 +33,17 @@ class Lens(NamedTuple):
     height: int
 
 
-class Shape(NamedTuple):
-    """Where the triangles of a scene are: arrays of `PackedScene`.
+class Geometry(NamedTuple):
+    """The geometry of a scene: arrays of `PackedScene`.
 
     Attributes:
         triangles: T.
         corners: (9 T,) float32.
         boxes: (C, 6) float32.
         spans: (C, 2) int32.
-        large: How many clusters are of large triangles.
-        whole: How many clusters are of triangles that alpha does not cut; the others come last.
-        cull: Whether triangles seen from behind are hidden.
+        large: Number of clusters of large triangles.
+        whole: Number of clusters without alpha test; the others come last.
+        cull: Whether back faces are culled.
     """
 
     triangles: int
@@ -56,30 +56,30 @@ class Shape(NamedTuple):
 
 
 class Scratch(NamedTuple):
-    """What a view needs to be drawn, made once for each worker.
+    """Working memory of a worker for one view, allocated once.
 
     Attributes:
-        depths: (H * W + VECTOR,) float32, inverse depths, 0 where nothing is.
-        numbers: (H * W + VECTOR,) int32, triangles, -1 where nothing is.
-        tiles: (tiles,) float32, smallest inverse depths.
-        order: (3, clusters) int32.
-        counts: (BUCKETS + 1,) int32, clusters by distance.
+        depths: (H * W + VECTOR,) float32, inverse depths, 0 for no surface.
+        numbers: (H * W + VECTOR,) int32, indices of triangles, -1 for no surface.
+        tiles: (tiles,) float32, smallest inverse depth of each tile.
+        order: (3, clusters) int32, arrays for sorting clusters; the sorted ones are in row 1.
+        counts: (BUCKETS + 1,) int32, number of clusters by distance.
         screen: (9 CLUSTER,) float32, x, y, inverse depth of the three corners of a cluster's triangles.
-        states: (CLUSTER,) int32, HIDDEN, WHOLE or CROSSING the near plane.
-        least: (W + VECTOR,) float32, smallest inverse depths of columns.
-        runs: (BAND W + 1,) int32, first pixels of runs of one triangle, of a band of lines.
-        colours: (BAND W + VECTOR,) uint32, packed, of a band of lines.
-        metres: (BAND W + VECTOR,) float32, depths of a band of lines.
-        red: (BAND W + VECTOR,) float32, what texels of pixels of a band of lines are multiplied by.
-        green: Likewise.
-        blue: Likewise.
-        u: (BAND W + VECTOR,) int32, where pixels are on their textures, in parts of a texel of the level they take.
-        v: Likewise.
-        masks: (BAND W + VECTOR,) int32, width and height, less 1, of these levels.
-        texels: (BAND W + VECTOR,) int64, addresses of these levels.
+        states: (CLUSTER,) int32, HIDDEN, WHOLE or CROSSING.
+        least: (W + VECTOR,) float32, smallest inverse depth of each column.
+        runs: (BAND W + 1,) int32, first pixels of the runs of one triangle in a band of lines.
+        colours: (BAND W + VECTOR,) uint32, packed colours of a band.
+        metres: (BAND W + VECTOR,) float32, depths of a band.
+        red: (BAND W + VECTOR,) float32, factor of the texels of a band.
+        green: The same for green.
+        blue: The same for blue.
+        u: (BAND W + VECTOR,) int32, texture coordinates of a band in fixed-point texels of the mipmap level.
+        v: The same for v.
+        masks: (BAND W + VECTOR,) int32, width - 1 and height - 1 of the mipmap levels.
+        texels: (BAND W + VECTOR,) int64, addresses of the mipmap levels.
         one: Address of the texel (1, 1, 1), for pixels without a texture.
-        setups: (SETUPS, 24) float32, of triangles, as `shade` computes them.
-        owners: (SETUPS, 4) int32, which triangle each is of, and how it is coloured.
+        setups: (SETUPS, 24) float32, cache of triangle setups, see `shade`.
+        owners: (SETUPS, 4) int32, triangle of each setup, its colour and its texture.
     """
 
     depths: np.ndarray
@@ -106,7 +106,7 @@ class Scratch(NamedTuple):
 
 
 class Buffer(NamedTuple):
-    """The two arrays of `Scratch` that triangles are filled into."""
+    """The visibility buffer: two arrays of `Scratch`."""
 
     depths: np.ndarray
     numbers: np.ndarray
@@ -127,8 +127,8 @@ class Corner(NamedTuple):
 
 
 @compiled
-def fill(a: Corner, b: Corner, c: Corner, number: int, lens: Lens, buffer: Buffer, cut: Cut | None) -> None:
-    """Fill one triangle line by line, where it is nearer than what is there and alpha does not cut it."""
+def fill(a: Corner, b: Corner, c: Corner, number: int, lens: Projection, buffer: Buffer, cut: AlphaTest | None) -> None:
+    """Rasterise one triangle line by line, with depth test and optional alpha test."""
     left = max(0, int(np.ceil(max(min(a.x, b.x, c.x), -ONE) - HALF)))
     right = min(lens.width - 1, int(np.floor(min(max(a.x, b.x, c.x), f32(lens.width + 1)) - HALF)))
     top = max(0, int(np.ceil(max(min(a.y, b.y, c.y), -ONE) - HALF)))
@@ -162,7 +162,7 @@ def fill(a: Corner, b: Corner, c: Corner, number: int, lens: Lens, buffer: Buffe
 
 @inlined
 def _slopes(a: Corner, b: Corner, c: Corner) -> tuple[Number, Number, Number]:
-    """Inverse depth of a triangle: its change to the right and downwards, its value at the first pixel's left top."""
+    """Return the slopes of a triangle's inverse depth to the right and downwards, and its value at pixel (0, 0)."""
     area = (b.x - a.x) * (c.y - a.y) - (c.x - a.x) * (b.y - a.y)
     if abs(area) < SLIVER:
         return ZERO, ZERO, min(a.z, b.z, c.z)
@@ -177,13 +177,14 @@ def _slope(upper: Corner, lower: Corner) -> Number:
     return (lower.x - upper.x) / (lower.y - upper.y) if lower.y > upper.y else ZERO
 
 
-@apart
+@noalias
 def _fill_line(
     base: int, start: int, stop: int, z: Number, across: Number, number: int, depths: np.ndarray, numbers: np.ndarray
 ) -> None:
     """Fill pixels start to stop of the line that starts at `base`.
 
-    What is not nearer is written again as it was, in whole vectors, so that the loop has no branches and no remainder.
+    Pixels that fail the depth test are rewritten unchanged, in whole vectors, so that the loop has no branches and no
+    remainder.
     """
     for x in range(start, start + ((stop - start + VECTOR - 1) & -VECTOR)):
         inverse, there = z + across * f32(i32(x)), read(depths, base + x)
@@ -194,9 +195,9 @@ def _fill_line(
 
 @inlined
 def _fill_cut_line(
-    y: int, base: int, start: int, stop: int, z: Number, across: Number, number: int, buffer: Buffer, cut: Cut
+    y: int, base: int, start: int, stop: int, z: Number, across: Number, number: int, buffer: Buffer, cut: AlphaTest
 ) -> None:
-    """Fill pixels start to stop of line y, which starts at `base`, where alpha does not cut them."""
+    """Fill pixels start to stop of line y, which starts at `base`, with alpha test."""
     for x in range(start, stop):
         inverse = z + across * f32(i32(x))
         if inverse > buffer.depths[base + x] and is_drawn(cut, f32(i32(x)), f32(i32(y)), ONE / inverse):
@@ -205,15 +206,15 @@ def _fill_cut_line(
 
 
 @inlined
-def project(shape: Shape, start: int, stop: int, view: np.ndarray, lens: Lens, scratch: Scratch) -> None:
-    """Project the triangles of a cluster, start to stop, into `screen` and tell in `states` which may cover a pixel.
+def project(shape: Geometry, start: int, stop: int, view: np.ndarray, lens: Projection, scratch: Scratch) -> None:
+    """Project the triangles of a cluster, start to stop, into `screen`, and classify them in `states`.
 
     Args:
-        shape: The scene.
+        shape: Geometry of the scene.
         start: First triangle of the cluster.
-        stop: The first after it.
+        stop: First triangle after the cluster.
         view: (12,) position, right, up, forward of the camera.
-        lens: Of the camera.
+        lens: Projection of the camera.
         scratch: Its `screen` and `states` are filled.
     """
     count, triangles, screen = stop - start, shape.triangles, scratch.screen
@@ -247,25 +248,32 @@ def _at(screen: np.ndarray, row: int, i: int) -> Number:
 
 @inlined
 def corner_of(screen: np.ndarray, corner: int, i: int) -> Corner:
-    """A corner, 0 to 2, of a triangle of a cluster, as `project` left it."""
+    """Return a corner, 0 to 2, of a projected triangle of a cluster."""
     return Corner(_at(screen, 3 * corner, i), _at(screen, 3 * corner + 1, i), _at(screen, 3 * corner + 2, i))
 
 
 @inlined
 def _project_corners(
-    corners: np.ndarray, base: int, step: int, count: int, view: np.ndarray, lens: Lens, screen: np.ndarray, row: int
+    corners: np.ndarray,
+    base: int,
+    step: int,
+    count: int,
+    view: np.ndarray,
+    lens: Projection,
+    screen: np.ndarray,
+    row: int,
 ) -> None:
-    """Points to x, y and inverse depth, 0 where they are not beyond the near plane, in rows of `screen` from `row` on.
+    """Project points to x, y and inverse depth, which is 0 for points not beyond the near plane.
 
     Args:
-        corners: (9 T,) of a scene.
-        base: Where the first x is in it.
-        step: From x to y, from y to z.
-        count: How many points.
+        corners: (9 T,) corners of a scene.
+        base: Index of the first x in it.
+        step: Offset from x to y and from y to z.
+        count: Number of points.
         view: (12,) position, right, up, forward of the camera.
-        lens: Of the camera.
-        screen: (9 CLUSTER,).
-        row: The x go there, y and z to the next ones.
+        lens: Projection of the camera.
+        screen: (9 CLUSTER,) output.
+        row: Row of `screen` for x; y and inverse depth go to the next two.
     """
     px, py, pz = view[0], view[1], view[2]
     rx, ry, rz, ux, uy, uz = view[3], view[4], view[5], view[6], view[7], view[8]
@@ -283,8 +291,10 @@ def _project_corners(
 
 
 @compiled
-def clip(shape: Shape, triangle: int, view: np.ndarray, lens: Lens, buffer: Buffer, cut: Cut | None) -> None:
-    """Fill what lies beyond the near plane of a triangle that crosses it: a fan of one or two triangles."""
+def clip(
+    shape: Geometry, triangle: int, view: np.ndarray, lens: Projection, buffer: Buffer, cut: AlphaTest | None
+) -> None:
+    """Clip a triangle at the near plane and rasterise the rest: a fan of one or two triangles."""
     first = last = Corner(ZERO, ZERO, ZERO)
     found = 0
     for corner in range(3):
@@ -305,17 +315,17 @@ def clip(shape: Shape, triangle: int, view: np.ndarray, lens: Lens, buffer: Buff
 
 @compiled
 def _fan(
-    found: int, first: Corner, last: Corner, point: Corner, cull: bool, triangle: int, lens: Lens, buffer: Buffer,
-    cut: Cut | None,
+    found: int, first: Corner, last: Corner, point: Corner, cull: bool, triangle: int, lens: Projection, buffer: Buffer,
+    cut: AlphaTest | None,
 ) -> None:  # fmt: skip
-    """Fill the triangle of the first, the last and a new point, where there are these three."""
+    """Rasterise the triangle of the first, the last and a new point, if there are three."""
     area = (last.x - first.x) * (point.y - first.y) - (point.x - first.x) * (last.y - first.y)
     if found >= 2 and (not cull or area < ZERO):
         fill(first, last, point, triangle, lens, buffer, cut)
 
 
 @inlined
-def _on_screen(x: Number, y: Number, z: Number, lens: Lens) -> Corner:
+def _on_screen(x: Number, y: Number, z: Number, lens: Projection) -> Corner:
     inverse = ONE / z
     return Corner(
         f32(lens.width) * HALF + lens.focal * x * inverse, f32(lens.height) * HALF - lens.focal * y * inverse, inverse
@@ -323,8 +333,8 @@ def _on_screen(x: Number, y: Number, z: Number, lens: Lens) -> Corner:
 
 
 @inlined
-def _seen(shape: Shape, triangle: int, corner: int, view: np.ndarray) -> tuple[Number, Number, Number]:
-    """A corner in the camera's frame: right, up, forward."""
+def _seen(shape: Geometry, triangle: int, corner: int, view: np.ndarray) -> tuple[Number, Number, Number]:
+    """Return a corner in camera coordinates: right, up, forward."""
     place, step = 3 * corner * shape.triangles + triangle, shape.triangles
     x = shape.corners[place] - view[0]
     y = shape.corners[place + step] - view[1]

@@ -1,4 +1,4 @@
-"""Views of many scenes at once, on all cores."""
+"""The renderer: views of many scenes at once, on all cores."""
 
 from collections.abc import Sequence
 from math import radians
@@ -10,8 +10,8 @@ from envs.render import packed as layout
 from envs.render.camera import Camera, axes
 from envs.render.draw import Images, draw
 from envs.render.packed import CLUSTER, PackedScene
-from envs.render.raster import VECTOR, Lens, Scratch
-from envs.render.shade import BAND, SETUPS, Wanted
+from envs.render.raster import VECTOR, Projection, Scratch
+from envs.render.shade import BAND, SETUPS, LabelChannels
 from envs.render.visibility import BUCKETS, TILE
 from vln.errors import InputError
 
@@ -19,20 +19,20 @@ ONE_TEXEL = np.array([0x010101], np.uint32)
 
 
 class Renderer:
-    """Draws a batch of views, each in a scene of its own, into arrays that are made once.
+    """Draws a batch of views, each of its own scene, into arrays that are allocated once.
 
     Attributes:
         rgb: (B, H, W, 3) uint8.
-        depth: (B, H, W, 1) float32, metres along the view axis, 0 where nothing is.
-        semantic: (B, H, W) int32, object ids, 0 where nothing is; filled when asked for.
-        category: (B, H, W) uint8, by the scenes' `categories`; filled when asked for.
+        depth: (B, H, W, 1) float32, metres along the view axis, 0 where there is no surface.
+        semantic: (B, H, W) int32, object ids, 0 where there is none; drawn on request.
+        category: (B, H, W) uint8, values of the scenes' `categories`; drawn on request.
 
     Args:
-        camera: Of all rows.
+        camera: Camera of all rows.
         batch: Number of rows, B.
 
     Raises:
-        InputError: The batch is empty.
+        InputError: If the batch is empty.
     """
 
     def __init__(self, camera: Camera, batch: int) -> None:
@@ -59,16 +59,16 @@ class Renderer:
         category: bool = False,
         pitches: np.ndarray | None = None,
     ) -> None:
-        """Draw all rows, or some of them; the others stay as they were.
+        """Draw all rows, or some of them; the other rows are unchanged.
 
         Args:
-            scenes: One a row, B.
-            positions: (B, 3) of the eyes, metres.
+            scenes: B scenes, one per row.
+            positions: (B, 3) positions of the cameras, metres.
             headings: (B,) radians.
             rows: Rows to draw, each once; all if absent.
-            semantic: Also object ids.
-            category: Also categories.
-            pitches: (B,) radians above the horizon; the camera's if absent.
+            semantic: Also draw object ids.
+            category: Also draw categories.
+            pitches: (B,) radians above the horizon; the camera's pitch if absent.
         """
         rows = self._rows if rows is None else np.asarray(rows, np.int64)
         for row in rows.tolist():
@@ -78,13 +78,13 @@ class Renderer:
         self._views[rows, 3:] = axes(headings[rows], pitch).reshape(-1, 9)
         workers = max(1, min(numba.get_num_threads(), len(rows)))
         clusters = int(self._addresses[rows, layout.CLUSTERS].max(initial=1))
-        lens = Lens(np.float32(self.camera.focal), self.camera.width, self.camera.height)
+        lens = Projection(np.float32(self.camera.focal), self.camera.width, self.camera.height)
         images = Images(self.rgb, self.depth, self.semantic, self.category)
         scratch = self._space(workers, clusters)
-        draw(rows, workers, self._addresses, self._views, lens, scratch, images, Wanted(semantic, category))
+        draw(rows, workers, self._addresses, self._views, lens, scratch, images, LabelChannels(semantic, category))
 
     def _space(self, workers: int, clusters: int) -> Scratch:
-        """Scratch for so many workers and clusters: grows, never shrinks."""
+        """Return scratch memory for a number of workers and clusters; it grows and never shrinks."""
         if self._scratch is None or workers > len(self._scratch.order) or clusters > self._scratch.order.shape[2]:
             height, width = self.camera.height, self.camera.width
             tiles = -(-height // TILE) * -(-width // TILE)
@@ -119,20 +119,21 @@ class Renderer:
         return self._scratch
 
 
-HEADINGS = 12  # of a panorama, 30 degrees apart
+HEADINGS = 12  # headings of a panorama, 30 degrees noalias
 ELEVATIONS = (-30.0, 0.0, 30.0)  # degrees
 
 
 def panorama(
     scene: PackedScene, position: np.ndarray, camera: Camera | None = None, heading: float = 0.0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The 36 views of Room-to-Room around a place, in its order: headings to the right within elevations from below.
+    """Render the 36 views of a Room-to-Room panorama in its order: elevations upwards, headings clockwise.
 
     Args:
-        scene: Where.
-        position: (3,) of the eye, metres.
-        camera: Of each view; R2R's 640 x 480 with 60 degrees upright if absent. Its pitch is added to the elevations.
-        heading: Radians, of the first view of each elevation.
+        scene: The scene.
+        position: (3,) position of the camera, metres.
+        camera: Camera of each view; R2R's 640 x 480 with a vertical field of view of 60 degrees if absent. Its pitch is
+            added to the elevations.
+        heading: Heading of the first view of each elevation, radians.
 
     Returns:
         (36, H, W, 3) uint8 colours and (36, H, W, 1) float32 depth.

@@ -1,4 +1,4 @@
-"""How textures go on beyond their edges, and where alpha cuts what is drawn."""
+"""Texture wrapping and the alpha test."""
 
 from typing import Any, NamedTuple
 
@@ -9,20 +9,20 @@ from envs.render.textures import HEADER
 from envs.scene import Wrap
 
 f32, i32 = np.float32, np.int32
-Number = Any  # in compiled code, of the types above; Python's hints would ask for conversions
+Number = Any  # a number of one of the types above in compiled code; exact type hints would require conversions
 # Columns of `PackedScene.texture_table`.
 WORDS, WIDTH_BITS, HEIGHT_BITS, ACROSS, DOWN, CUTOFF = range(6)
 REPEAT, MIRROR = int(Wrap.REPEAT), int(Wrap.MIRROR)
-FIXED = 8  # bits after the point in texture coordinates
+FIXED = 8  # fractional bits of texture coordinates
 HALF_TEXEL = f32(1 << (FIXED - 1))
 
 
-class Cut(NamedTuple):
-    """What tells where a triangle is cut.
+class AlphaTest(NamedTuple):
+    """The inputs of the alpha test of a triangle.
 
     Attributes:
-        setup: (24,) float32, see `shade`: u and v of a view's pixels.
-        texture: (6,) int64, a row of the texture table.
+        setup: (24,) float32, see `shade`; gives u and v of a view's pixels.
+        texture: (6,) int64, row of the texture table.
     """
 
     setup: np.ndarray
@@ -31,7 +31,7 @@ class Cut(NamedTuple):
 
 @inlined
 def place(repetitions: Number, bits: Number, wrap: Number) -> Number:
-    """Where the texel to the left of a coordinate is, in parts of a texel, on a side of so many bits."""
+    """Convert a texture coordinate to fixed-point texels, half a texel to the left, on a side of 2^bits texels."""
     side = f32(i32(1 << (bits + FIXED)))
     if wrap == REPEAT:
         return i32(repetitions * side - HALF_TEXEL)
@@ -42,10 +42,10 @@ def place(repetitions: Number, bits: Number, wrap: Number) -> Number:
 
 
 @inlined
-def is_drawn(cut: Cut, x: Number, y: Number, z: Number) -> bool:
-    """Whether the bilinear mean of four texels' alpha reaches the cutoff, at pixel (x, y) and depth z.
+def is_drawn(cut: AlphaTest, x: Number, y: Number, z: Number) -> bool:
+    """Return whether the bilinearly filtered alpha reaches the cutoff at pixel (x, y) and depth z.
 
-    Of the largest level of the mipmap: in smaller ones alpha is a mean, so that what is fine and far away would vanish.
+    It uses mipmap level 0: in smaller levels alpha is averaged, so that fine structures would vanish at a distance.
     """
     setup, texture = cut.setup, cut.texture
     wide, high = i32(texture[WIDTH_BITS]), i32(texture[HEIGHT_BITS])

@@ -1,38 +1,38 @@
-"""The visibility buffer into images: depth, colours, object ids, categories.
+"""Shading: from the visibility buffer to depth, colours, object ids and categories.
 
-Bands of lines are shaded in two steps. The first goes by runs of pixels of one triangle, along which texture
-coordinates and colours are linear in x, times the depth: it tells which texels a pixel needs and what they are
-multiplied by. Runs are rounded up to whole vectors: what is too much is overwritten by the next run, or is beyond the
-band. The second step fetches the texels of whole bands, as most runs are shorter than a vector.
+Bands of lines are shaded in two passes. The first pass iterates over runs of pixels of one triangle, along which
+texture coordinates and colours are linear in x, times the depth. It computes the texels of each pixel and their
+factors. Runs are rounded up to whole vectors; the surplus is overwritten by the next run or lies beyond the band. The
+second pass fetches the texels of whole bands, since most runs are shorter than a vector.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 
-from envs.render.memory import apart, compiled, inlined, prefetch, read, texel, write
+from envs.render.memory import compiled, inlined, noalias, prefetch, read, texel, write
 from envs.render.packed import COLOUR, GRADIENT, IMAGE, OBJECT, PLANE, TEXELS, TEXTURE, U, V
-from envs.render.raster import HALF, ONE, VECTOR, ZERO, Lens, Scratch
+from envs.render.raster import HALF, ONE, VECTOR, ZERO, Projection, Scratch
 from envs.render.sampling import ACROSS, DOWN, FIXED, REPEAT, Number, f32, i32, place
 from envs.render.textures import HEADER
 
-SETUPS = 256  # triangles whose setups are remembered
+SETUPS = 256  # size of the cache of triangle setups
 RED, GREEN, BLUE, AREA = 8, 12, 16, 20  # columns of a setup, after U and V
-OWNER, PLAIN, PICTURE = 0, 1, 2  # columns of an owner: triangle, its colour or -1, its texture or -1
-PART = 16  # pixels that share a level of the mipmap
+OWNER, PLAIN, PICTURE = 0, 1, 2  # columns of an owner: triangle, uniform colour or -1, texture or -1
+MIP_SPAN = 16  # pixels with a common mipmap level
 BYTE = np.uint32(0xFF)
 RED_AND_BLUE, GREEN_ALONE = np.uint32(0xFF00FF), np.uint32(0x00FF00)
 WHITE = f32(255)
 OF_WHITE = f32(1 / 255)
-BAND = 16  # lines that are shaded together: few enough to stay in the cache
-AHEAD = 12  # runs by which what a run needs is sent for early
+BAND = 16  # lines shaded together, few enough for the cache
+AHEAD = 12  # prefetch distance in runs
 u32 = np.uint32
 
 Along = tuple[Number, Number, Number]  # a, b, c of (a + b x) z + c at pixel x and depth z
 Colours = tuple[Along, Along, Along]
 
 
-class Wanted(NamedTuple):
+class LabelChannels(NamedTuple):
     """Images to draw besides colours and depth.
 
     Attributes:
@@ -44,8 +44,8 @@ class Wanted(NamedTuple):
     category: bool
 
 
-class Looks(NamedTuple):
-    """What the triangles of a scene look like: arrays of `PackedScene`.
+class Appearance(NamedTuple):
+    """Colours, textures and labels of the triangles of a scene: arrays of `PackedScene`.
 
     Attributes:
         surfaces: (T, 4) int32.
@@ -63,16 +63,18 @@ class Looks(NamedTuple):
 
 
 @compiled
-def shade(looks: Looks, view: np.ndarray, lens: Lens, scratch: Scratch, rgb: np.ndarray, depth: np.ndarray) -> None:
-    """Colours and depth of one view from its visibility buffer.
+def shade(
+    looks: Appearance, view: np.ndarray, lens: Projection, scratch: Scratch, rgb: np.ndarray, depth: np.ndarray
+) -> None:
+    """Compute colours and depth of one view from its visibility buffer.
 
     Args:
-        looks: Of the scene.
+        looks: Appearance of the scene.
         view: (12,) position, right, up, forward of the camera.
-        lens: Of the camera.
-        scratch: With `depths` and `numbers` of the view.
-        rgb: (H, W, 3) uint8 is filled.
-        depth: (H, W, 1) float32 is filled, metres.
+        lens: Projection of the camera.
+        scratch: Contains `depths` and `numbers` of the view.
+        rgb: (H, W, 3) uint8, output.
+        depth: (H, W, 1) float32, output, metres.
     """
     width, runs = lens.width, scratch.runs
     scratch.owners[:, OWNER] = -1
@@ -90,8 +92,8 @@ def shade(looks: Looks, view: np.ndarray, lens: Lens, scratch: Scratch, rgb: np.
 
 
 @inlined
-def _send_for(looks: Looks, soon: Number, later: Number) -> None:
-    """Have what the setups of two triangles need brought into the cache: to wait for it takes as long as the rest."""
+def _send_for(looks: Appearance, soon: Number, later: Number) -> None:
+    """Prefetch the inputs of the setups of two triangles; waiting for them would double the time."""
     prefetch(looks.surfaces, max(later, i32(0)))
     surface = looks.surfaces[max(soon, i32(0))]
     prefetch(looks.gradients, max(surface[GRADIENT], i32(0)))
@@ -100,9 +102,9 @@ def _send_for(looks: Looks, soon: Number, later: Number) -> None:
 
 @inlined
 def _find_runs(numbers: np.ndarray, runs: np.ndarray, width: int) -> int:
-    """Number of runs; `runs` is filled with the first pixel of each and the first after the last.
+    """Fill `runs` with the first pixel of each run and the first pixel after the last; returns the number of runs.
 
-    Without branches, which could not be foreseen.
+    There are no branches, because they would be unpredictable.
     """
     count = 0
     for first in range(0, len(numbers), width):
@@ -115,7 +117,7 @@ def _find_runs(numbers: np.ndarray, runs: np.ndarray, width: int) -> int:
     return count
 
 
-@apart
+@noalias
 def _depths(inverse: np.ndarray, metres: np.ndarray, depth: np.ndarray) -> None:
     flat = depth.reshape(-1)
     for i in range(len(flat)):
@@ -125,7 +127,7 @@ def _depths(inverse: np.ndarray, metres: np.ndarray, depth: np.ndarray) -> None:
         flat[i] = far
 
 
-@apart
+@noalias
 def _unpack(colours: np.ndarray, rgb: np.ndarray) -> None:
     flat = rgb.reshape(-1, 3)
     for i in range(len(flat)):
@@ -137,9 +139,16 @@ def _unpack(colours: np.ndarray, rgb: np.ndarray) -> None:
 
 @inlined
 def _run(
-    triangle: int, looks: Looks, view: np.ndarray, lens: Lens, scratch: Scratch, top: int, start: int, stop: int
+    triangle: int,
+    looks: Appearance,
+    view: np.ndarray,
+    lens: Projection,
+    scratch: Scratch,
+    top: int,
+    start: int,
+    stop: int,
 ) -> None:
-    """Where the texels of a run of pixels of one triangle are, of a band of lines from `top` on, and their shade."""
+    """Compute texel addresses and factors of a run of pixels of one triangle, in the band of lines from `top` on."""
     end = start + ((stop - start + VECTOR - 1) & -VECTOR)
     if triangle < 0:
         _plain(scratch, start, end, u32(0))
@@ -162,7 +171,7 @@ def _run(
     texture, along_u, along_v = looks.textures[owner[PICTURE]], _along(setup, U, down), _along(setup, V, down)
     repeats = texture[ACROSS] == REPEAT and texture[DOWN] == REPEAT
     while start < stop:
-        part = min(start + PART, end)
+        part = min(start + MIP_SPAN, end)
         middle = scratch.metres[min((start + part) // 2, stop - 1)]
         texels = setup[AREA] * middle * middle * middle
         if repeats:
@@ -173,11 +182,13 @@ def _run(
 
 
 @inlined
-def _set_up(triangle: int, looks: Looks, view: np.ndarray, lens: Lens, setup: np.ndarray, owner: np.ndarray) -> None:
-    """Fill the setup (24,) of a triangle of a view, and its owner (4,): what is the same for all of its runs.
+def _set_up(
+    triangle: int, looks: Appearance, view: np.ndarray, lens: Projection, setup: np.ndarray, owner: np.ndarray
+) -> None:
+    """Fill the setup (24,) of a triangle of a view, which all its runs share, and its owner (4,).
 
     Texture coordinates and colours are (a + b x + c y) z + d at pixel (x, y) and depth z, four numbers from a column.
-    Colours go to 255, or to 1 where they are to be multiplied by texels.
+    Colours are 0 to 255, or 0 to 1 if they are multiplied by texels.
     """
     surface = looks.surfaces[triangle]
     packed, gradient, mapping = u32(surface[COLOUR]), surface[GRADIENT], surface[TEXTURE]
@@ -199,14 +210,14 @@ def _set_up(triangle: int, looks: Looks, view: np.ndarray, lens: Lens, setup: np
         on_pixels(row, U, view, lens, setup, U)
         on_pixels(row, V, view, lens, setup, V)
         plane = row[PLANE] * view[0] + row[PLANE + 1] * view[1] + row[PLANE + 2] * view[2] - row[PLANE + 3]
-        # A pixel at depth z covers z^3 / (focal^2 distance of the plane) square metres.
+        # A pixel at depth z covers z^3 / (focal^2 * distance of the plane) square metres.
         setup[AREA] = row[TEXELS] / (lens.focal * lens.focal * max(abs(plane), f32(1e-6)))
         owner[PICTURE] = int(row[IMAGE])
 
 
 @inlined
-def on_pixels(row: np.ndarray, source: int, view: np.ndarray, lens: Lens, setup: np.ndarray, target: int) -> None:
-    """A function that is affine in the world, on the pixels of a view."""
+def on_pixels(row: np.ndarray, source: int, view: np.ndarray, lens: Projection, setup: np.ndarray, target: int) -> None:
+    """Transform an affine function of world coordinates to pixels of a view; four numbers from column `target`."""
     x, y, z, pixel = row[source], row[source + 1], row[source + 2], ONE / lens.focal
     right = (x * view[3] + y * view[4] + z * view[5]) * pixel
     up = (x * view[6] + y * view[7] + z * view[8]) * pixel
@@ -219,11 +230,11 @@ def on_pixels(row: np.ndarray, source: int, view: np.ndarray, lens: Lens, setup:
 
 @inlined
 def _along(setup: np.ndarray, column: int, y: Number) -> Along:
-    """One of the functions on a line of pixels."""
+    """Restrict one of the functions of a setup to a line of pixels."""
     return setup[column] + setup[column + 2] * y, setup[column + 1], setup[column + 3]
 
 
-@apart
+@noalias
 def _plain(scratch: Scratch, start: int, stop: int, colour: Number) -> None:
     red, green, blue = i32(colour & BYTE), i32((colour >> u32(8)) & BYTE), i32((colour >> u32(16)) & BYTE)
     for i in range(start, stop):
@@ -233,7 +244,7 @@ def _plain(scratch: Scratch, start: int, stop: int, colour: Number) -> None:
     _untextured(scratch, start, stop)
 
 
-@apart
+@noalias
 def _untextured(scratch: Scratch, start: int, stop: int) -> None:
     for i in range(start, stop):
         write(scratch.u, i, i32(0))
@@ -252,7 +263,7 @@ def _packed(red: Number, green: Number, blue: Number) -> Number:
     return u32(i32(red + HALF)) | u32(u32(i32(green + HALF)) << u32(8)) | u32(u32(i32(blue + HALF)) << u32(16))
 
 
-@apart
+@noalias
 def _tint(scratch: Scratch, base: int, start: int, stop: int, colours: Colours, most: Number) -> None:
     for i in range(start, stop):
         x, z = f32(i32(i - base)), read(scratch.metres, i)
@@ -261,12 +272,12 @@ def _tint(scratch: Scratch, base: int, start: int, stop: int, colours: Colours, 
         write(scratch.blue, i, _shade_of(colours[2], x, z, most))
 
 
-@apart
+@noalias
 def _map(
     scratch: Scratch, base: int, start: int, stop: int,
     texture: np.ndarray, texels: Number, along_u: Along, along_v: Along,
 ) -> None:  # fmt: skip
-    """Places in the mipmap whose texels are as large as the pixels."""
+    """Compute texture coordinates in the mipmap level whose texels have the size of the pixels."""
     level = _level(texels)
     wide, high = i32(max(texture[1] - level, 0)), i32(max(texture[2] - level, 0))
     address = texture[0] + 4 * np.int64(texel(texture[0], i32(level)))
@@ -282,12 +293,12 @@ def _map(
         write(scratch.texels, i, address)
 
 
-@apart
+@noalias
 def _map_wrapped(
     scratch: Scratch, base: int, start: int, stop: int,
     texture: np.ndarray, texels: Number, along_u: Along, along_v: Along,
 ) -> None:  # fmt: skip
-    """As `_map`, for textures that do not repeat in both directions."""
+    """Do the same as `_map` for textures that do not repeat in both directions."""
     level = _level(texels)
     wide, high = i32(max(texture[1] - level, 0)), i32(max(texture[2] - level, 0))
     address = texture[0] + 4 * np.int64(texel(texture[0], i32(level)))
@@ -302,14 +313,14 @@ def _map_wrapped(
 
 @inlined
 def _level(texels: Number) -> int:
-    """Of the mipmap for pixels of so many texels: half the logarithm, rounded, from the exponent of the number."""
+    """Return the mipmap level for pixels of a number of texels: half its logarithm, rounded, from its exponent."""
     doubled = int(f32(texels).view(np.int32) >> 23) - 126
     return min(max(doubled, 0) >> 1, HEADER - 1)
 
 
-@apart
+@noalias
 def _colour(scratch: Scratch, count: int) -> None:
-    """Shades times the bilinear mean of four texels."""
+    """Multiply the factors by the bilinear mean of four texels."""
     for i in range(count):
         u, v, masks = read(scratch.u, i), read(scratch.v, i), u32(read(scratch.masks, i))
         address = read(scratch.texels, i)
@@ -330,7 +341,7 @@ def _colour(scratch: Scratch, count: int) -> None:
 
 @inlined
 def _between(first: Number, second: Number, share: Number) -> Number:
-    """Mean of two packed colours, share / 256 of the second; red and blue are computed as one number."""
+    """Interpolate two packed colours, with weight share / 256 of the second; red and blue share one number."""
     rest = u32(u32(256) - share)
     odd = u32(u32(u32(first & RED_AND_BLUE) * rest) + u32(u32(second & RED_AND_BLUE) * share))
     even = u32(u32(u32(u32(first >> u32(8)) & BYTE) * rest) + u32(u32(u32(second >> u32(8)) & BYTE) * share))
@@ -338,8 +349,10 @@ def _between(first: Number, second: Number, share: Number) -> Number:
 
 
 @inlined
-def label(looks: Looks, numbers: np.ndarray, semantic: np.ndarray, category: np.ndarray, wanted: Wanted) -> None:
-    """Object ids (H, W) and categories (H, W) of one view, as wanted; pixels without a surface are 0."""
+def label(
+    looks: Appearance, numbers: np.ndarray, semantic: np.ndarray, category: np.ndarray, wanted: LabelChannels
+) -> None:
+    """Draw object ids (H, W) and categories (H, W) of one view, as wanted; pixels without a surface are 0."""
     height, width = semantic.shape
     for y in range(height):
         for x in range(width):

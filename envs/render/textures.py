@@ -1,4 +1,4 @@
-"""Textures as the renderer reads them: one array of packed texels with all mipmaps, shared by the scenes with it."""
+"""Textures for the renderer: one array of packed texels with all mipmap levels, shared between scenes."""
 
 import hashlib
 from dataclasses import dataclass
@@ -8,20 +8,20 @@ import numpy as np
 
 from vln.errors import InputError
 
-HEADER = 16  # words in front of the texels: where each level starts
-SHIFTS = np.array([0, 8, 16, 24], np.uint32)  # of red, green, blue and alpha in a texel
-LARGEST = 1 << (HEADER - 2)  # texels a side
+HEADER = 16  # words before the texels: start of each level
+SHIFTS = np.array([0, 8, 16, 24], np.uint32)  # bit positions of red, green, blue and alpha in a texel
+LARGEST = 1 << (HEADER - 2)  # texels per side
 
 
 @dataclass(frozen=True, eq=False)
 class Texture:
-    """A texture and its mipmaps, levels halved until they are one texel.
+    """A texture with mipmap levels down to one texel.
 
     Attributes:
-        words: (HEADER + texels of all levels,) uint32; the header tells where each level starts, a texel is
+        words: (HEADER + texels of all levels,) uint32; the header has the start of each level, a texel is
             red + green << 8 + blue << 16 + alpha << 24.
-        width_bits: Logarithm of the width in texels, base 2.
-        height_bits: Likewise of the height.
+        width_bits: Binary logarithm of the width in texels.
+        height_bits: Binary logarithm of the height.
     """
 
     words: np.ndarray
@@ -33,14 +33,14 @@ _bank: WeakValueDictionary[bytes, Texture] = WeakValueDictionary()
 
 
 def shared_texture(image: np.ndarray, source: str) -> Texture:
-    """The texture of an image, made once in this process while any scene holds it.
+    """Return the texture of an image, shared within the process as long as any scene holds it.
 
     Args:
         image: (h, w, 3) or, with alpha, (h, w, 4) uint8.
-        source: What to blame.
+        source: Name of the scene in error messages.
 
     Raises:
-        InputError: A side is no power of two, or too large.
+        InputError: If a side is not a power of two, or too large.
     """
     height, width = image.shape[:2]
     if any(side < 1 or side & (side - 1) or side > LARGEST for side in (width, height)):
@@ -69,7 +69,7 @@ def _words(image: np.ndarray) -> np.ndarray:
 
 
 def _halved(level: np.ndarray) -> np.ndarray:
-    """Means of 2 x 2 texels, of 2 where only one side is left to halve."""
+    """Average blocks of 2 x 2 texels, or of 2 if one side is a single texel."""
     height, width = level.shape[:2]
     rows, columns = min(height, 2), min(width, 2)
     return level.reshape(height // rows, rows, width // columns, columns, level.shape[2]).mean((1, 3))

@@ -1,4 +1,4 @@
-"""Which clusters of a scene a view needs, in which order: in the frustum, not hidden, near ones first."""
+"""Visibility: frustum and occlusion culling of clusters, drawn from near to far."""
 
 import numpy as np
 
@@ -12,34 +12,34 @@ from envs.render.raster import (
     WHOLE,
     ZERO,
     Buffer,
-    Lens,
+    Geometry,
+    Projection,
     Scratch,
-    Shape,
     clip,
     corner_of,
     fill,
     project,
 )
-from envs.render.sampling import Cut, Number, f32
-from envs.render.shade import Looks, on_pixels
+from envs.render.sampling import AlphaTest, Number, f32
+from envs.render.shade import Appearance, on_pixels
 
-TILE = 8  # pixels a side: what hides is asked of tiles
-BUCKETS = 64  # of distance, for sorting
-PER_METRE = f32(4.0)  # buckets
-REFRESH = 32  # triangles filled before the first look at the tiles; each next time as many, and a share more
+TILE = 8  # pixels, side of a tile of the depth buffer for occlusion culling
+BUCKETS = 64  # buckets of distance, for sorting
+PER_METRE = f32(4.0)  # buckets per metre
+REFRESH = 32  # triangles drawn before the first update of the tiles; the interval then grows by 1 / SHARE each time
 SHARE = 4
 FAR = f32(1e9)
 
 
 @compiled
-def find_visible(shape: Shape, looks: Looks, view: np.ndarray, lens: Lens, scratch: Scratch) -> None:
-    """Fill the visibility buffer of one view: the large triangles first, then what they do not hide, then what is cut.
+def find_visible(shape: Geometry, looks: Appearance, view: np.ndarray, lens: Projection, scratch: Scratch) -> None:
+    """Fill the visibility buffer of one view: large triangles, then the rest, then alpha-tested triangles.
 
     Args:
-        shape: The scene.
-        looks: Likewise; alpha of its textures cuts.
+        shape: Geometry of the scene.
+        looks: Appearance of the scene, for the alpha test.
         view: (12,) position, right, up, forward of the camera.
-        lens: Of the camera.
+        lens: Projection of the camera.
         scratch: Its `depths` and `numbers` are filled.
     """
     scratch.depths[:] = ZERO
@@ -54,9 +54,15 @@ def find_visible(shape: Shape, looks: Looks, view: np.ndarray, lens: Lens, scrat
 
 @inlined
 def _draw_clusters(
-    start: int, stop: int, shape: Shape, looks: Looks | None, view: np.ndarray, lens: Lens, scratch: Scratch
+    start: int,
+    stop: int,
+    shape: Geometry,
+    looks: Appearance | None,
+    view: np.ndarray,
+    lens: Projection,
+    scratch: Scratch,
 ) -> None:
-    """Draw clusters of a range, near ones first, as far as they are not behind what is there; with `looks`, cut."""
+    """Draw the clusters of a range that are not occluded, near ones first; with `looks`, use the alpha test."""
     filled, patience = 0, REFRESH
     for i in range(_in_frustum(shape.boxes, start, stop, view, lens, scratch)):
         cluster = scratch.order[1, i]
@@ -68,8 +74,10 @@ def _draw_clusters(
 
 
 @inlined
-def _draw(cluster: int, shape: Shape, looks: Looks | None, view: np.ndarray, lens: Lens, scratch: Scratch) -> int:
-    """Draw the triangles of a cluster that are not behind what is there; returns their number."""
+def _draw(
+    cluster: int, shape: Geometry, looks: Appearance | None, view: np.ndarray, lens: Projection, scratch: Scratch
+) -> int:
+    """Draw the triangles of a cluster that are not occluded; returns their number."""
     start, stop = shape.spans[cluster, 0], shape.spans[cluster, 1]
     project(shape, start, stop, view, lens, scratch)
     screen, filled = scratch.screen, 0
@@ -89,19 +97,21 @@ def _draw(cluster: int, shape: Shape, looks: Looks | None, view: np.ndarray, len
 
 
 @inlined
-def _cut(triangle: int, looks: Looks | None, view: np.ndarray, lens: Lens, scratch: Scratch) -> Cut | None:
-    """What cuts a triangle; the first of the setups, which shading fills anew, holds it."""
+def _cut(
+    triangle: int, looks: Appearance | None, view: np.ndarray, lens: Projection, scratch: Scratch
+) -> AlphaTest | None:
+    """Return the inputs of a triangle's alpha test; they use the first setup, which shading overwrites later."""
     if looks is None:
         return None
     row, setup = looks.mappings[looks.surfaces[triangle, TEXTURE]], scratch.setups[0]
     on_pixels(row, U, view, lens, setup, U)
     on_pixels(row, V, view, lens, setup, V)
-    return Cut(setup, looks.textures[int(row[IMAGE])])
+    return AlphaTest(setup, looks.textures[int(row[IMAGE])])
 
 
 @inlined
-def _in_frustum(boxes: np.ndarray, start: int, stop: int, view: np.ndarray, lens: Lens, scratch: Scratch) -> int:
-    """Number of clusters, of start to stop, whose box meets the view's pyramid; put in order[1], near ones first."""
+def _in_frustum(boxes: np.ndarray, start: int, stop: int, view: np.ndarray, lens: Projection, scratch: Scratch) -> int:
+    """Put the clusters of a range that intersect the frustum into order[1], near ones first; returns their number."""
     sides = _sides(view, lens)
     counts, order = scratch.counts, scratch.order
     buckets, found = order[0], order[2]
@@ -135,8 +145,8 @@ def _in_frustum(boxes: np.ndarray, start: int, stop: int, view: np.ndarray, lens
 
 
 @inlined
-def _sides(view: np.ndarray, lens: Lens) -> tuple[tuple[Number, Number, Number], ...]:
-    """Normals, outwards, of the right, left, upper and lower side of the view's pyramid."""
+def _sides(view: np.ndarray, lens: Projection) -> tuple[tuple[Number, Number, Number], ...]:
+    """Return the outward normals of the right, left, upper and lower side of the frustum."""
     wide, high = f32(lens.width) * HALF / lens.focal, f32(lens.height) * HALF / lens.focal
     right, up = (view[3], view[4], view[5]), (view[6], view[7], view[8])
     ahead_wide = (view[9] * wide, view[10] * wide, view[11] * wide)
@@ -150,8 +160,8 @@ def _sides(view: np.ndarray, lens: Lens) -> tuple[tuple[Number, Number, Number],
 
 
 @compiled
-def _farthest(lens: Lens, scratch: Scratch) -> None:
-    """Fill `tiles` with the smallest inverse depth in each; `least` holds those of a tile's columns in between."""
+def _farthest(lens: Projection, scratch: Scratch) -> None:
+    """Fill `tiles` with the smallest inverse depth of each; `least` holds intermediate results of columns."""
     width, least = lens.width, scratch.least
     columns = (width + TILE - 1) // TILE
     for top in range(0, lens.height, TILE):
@@ -169,8 +179,8 @@ def _farthest(lens: Lens, scratch: Scratch) -> None:
 
 
 @inlined
-def _behind(box: np.ndarray, view: np.ndarray, lens: Lens, tiles: np.ndarray) -> bool:
-    """Whether all tiles that a box touches are nearer than it."""
+def _behind(box: np.ndarray, view: np.ndarray, lens: Projection, tiles: np.ndarray) -> bool:
+    """Return whether a box is occluded: all tiles that it touches are nearer."""
     middle_x, middle_y = f32(lens.width) * HALF, f32(lens.height) * HALF
     left = top = nearest = FAR
     right = bottom = -FAR
@@ -191,9 +201,9 @@ def _behind(box: np.ndarray, view: np.ndarray, lens: Lens, tiles: np.ndarray) ->
 
 @inlined
 def _covered(
-    left: Number, right: Number, top: Number, bottom: Number, inverse: Number, lens: Lens, tiles: np.ndarray
+    left: Number, right: Number, top: Number, bottom: Number, inverse: Number, lens: Projection, tiles: np.ndarray
 ) -> bool:
-    """Whether all tiles that a rectangle of the screen touches are nearer than an inverse depth."""
+    """Return whether all tiles that a rectangle of the screen touches are nearer than an inverse depth."""
     columns = (lens.width + TILE - 1) // TILE
     for row in range(_tile(top, lens.height), _tile(bottom, lens.height) + 1):
         for column in range(_tile(left, lens.width), _tile(right, lens.width) + 1):
