@@ -8,7 +8,6 @@ from functools import cached_property
 import numpy as np
 
 MESH = ("vertices", "triangles", "colours", "uv", "texture", "object_ids")  # names of the arrays of a scene
-UNLABELLED = 0  # object id of triangles that belong to no object: walls, floors, ceilings, all of a mesh without labels
 
 
 @dataclass(frozen=True)

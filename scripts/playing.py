@@ -117,7 +117,7 @@ class Screen:
 
     def _view(self, pose: Pose) -> np.ndarray:
         eye = np.array([pose.position]) + np.array([0, Sensors().eye, 0])
-        self._renderer.render([self.scene.picture], eye, np.array([pose.heading]))
+        self._renderer.render([self.scene.mesh], eye, np.array([pose.heading]))
         return self._renderer.rgb[0]
 
     def _map(self, pose: Pose) -> np.ndarray:

@@ -159,8 +159,8 @@ def memory(houses: int) -> dict[str, float]:
     """Return the mean megabytes of houses, to render and with navigation, and those of the textures that they share."""
     cache = SceneCache()
     loaded = [cache.get(f"house-{seed:06}") for seed in range(houses)]
-    textures = {id(texture): texture.words.nbytes for scene in loaded for texture in scene.picture.textures}
-    drawn = float(np.mean([scene.picture.nbytes for scene in loaded])) / 2**20
+    textures = {id(texture): texture.words.nbytes for scene in loaded for texture in scene.mesh.textures}
+    drawn = float(np.mean([scene.mesh.nbytes for scene in loaded])) / 2**20
     whole = float(np.mean([scene.nbytes for scene in loaded])) / 2**20
     shared = sum(textures.values()) / 2**20
     return {

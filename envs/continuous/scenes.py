@@ -73,7 +73,7 @@ class LoadedScene(SceneLabels):
         return self.ground.nbytes + (self.packed.nbytes if self.packed else 0)
 
     @property
-    def picture(self) -> PackedScene:
+    def mesh(self) -> PackedScene:
         """The mesh for the renderer; the scene must have been loaded for rendering."""
         assert self.packed is not None
         return self.packed

@@ -104,9 +104,9 @@ class HousesSimulator(ContinuousSimulator):
         renderer, sensors = self._renderer, self.sensors
         assert renderer is not None
         eyes = self._positions + np.array([0, sensors.eye, 0])
-        pictures = [self._scenes[row].picture for row in range(len(eyes))]
+        meshes = [self._scenes[row].mesh for row in range(len(eyes))]
         numbered = sensors.semantic or bool(self._labelled)
-        renderer.render(pictures, eyes, self.headings, rows, semantic=numbered, category=sensors.category)
+        renderer.render(meshes, eyes, self.headings, rows, semantic=numbered, category=sensors.category)
         return {name: getattr(renderer, name) for name in DRAWN}
 
 
