@@ -207,7 +207,7 @@ def test_every_instruction_has_one_goal(level):
                     assert Thing(thing.category, thing.colour) == Thing(
                         stop.thing.category, stop.thing.colour or thing.colour
                     )
-                    assert tasks.box_distance(thing, task.positions[-1:, [0, 2]])[0] < tasks.REACH
+                    assert tasks.box_distance(thing, task.positions[-1:, [0, 2]])[0] < tasks.STOP_DISTANCE
 
 
 @pytest.mark.parametrize("level", LEVELS)

@@ -85,7 +85,7 @@ def test_a_way_on_the_slant_has_no_sides():
 def test_a_door_that_may_be_counted_or_not_is_not_counted(monkeypatch):
     corners, stop = [(2, -2), (2, 0.8), (9, 1.2), (9, 3)], Stop("middle", room="kitchen")
     assert Enter("kitchen", "right", 2) in told(corners, SOUTH, stop=stop)
-    monkeypatch.setattr("envs.houses.route.UNCLEAR", 1.5)  # the first door is a metre from where one comes in
+    monkeypatch.setattr("envs.houses.route.AMBIGUOUS", 1.5)  # the first door is a metre from where one comes in
     assert Enter("kitchen", "right", 0) in told(corners, SOUTH, stop=stop)
 
 

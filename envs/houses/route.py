@@ -26,12 +26,12 @@ from vln.instructions.clauses import (
 )
 
 STEP = 0.1  # metres between the sampled points of a path
-GRAZE = 0.4  # metres; a shorter part of a path inside a room is ignored
-LEG = 1.0  # metres; a straight piece at least this long is a leg, a direction of walking
-SKEW = np.cos(np.radians(30))  # at a larger angle to the walls a leg gives no reference for "left" and "right"
-NARROW = 2.4  # metres, greatest width of a corridor with only one direction of walking
-REACH = 1.6  # metres, greatest distance of a passed landmark from the path
-UNCLEAR = 0.7  # metres from a doorway within which it is ambiguous whether another door is counted
+MIN_VISIT = 0.4  # metres; a shorter part of a path inside a room is ignored
+MIN_LEG = 1.0  # metres; a straight piece at least this long is a leg, a direction of walking
+MIN_ALIGNMENT = np.cos(np.radians(30))  # at a larger angle to the walls a leg gives no reference for "left" and "right"
+CORRIDOR_WIDTH = 2.4  # metres, greatest width of a corridor with only one direction of walking
+LANDMARK_DISTANCE = 1.6  # metres, greatest distance of a passed landmark from the path
+AMBIGUOUS = 0.7  # metres from a doorway within which it is ambiguous whether another door is counted
 DOORSTEP = 1.4  # metres from the middle of a doorway that count as "just inside"
 CORRIDORS = ("hallway", "entryway", "landing")
 FLAT = ("rug",)  # categories that a path crosses instead of passing
@@ -129,7 +129,7 @@ def split_by_room(layout: Layout, points: np.ndarray) -> list[RoomVisit] | None:
 
 
 def _runs(rooms: np.ndarray) -> list[tuple[int, int, int]]:
-    """Return (room, first, end) of the parts of a path in rooms, ignoring parts of at most `GRAZE` metres."""
+    """Return (room, first, end) of the parts of a path in rooms, ignoring parts of at most `MIN_VISIT` metres."""
     known = [(int(room), place) for place, room in enumerate(rooms) if room >= 0]
     runs: list[list[int]] = []
     for room, place in known:
@@ -138,7 +138,7 @@ def _runs(rooms: np.ndarray) -> list[tuple[int, int, int]]:
         else:
             runs.append([room, place, place + 1])
     longest = len(runs) - 1
-    kept = [run for number, run in enumerate(runs) if number in (0, longest) or (run[2] - run[1]) * STEP > GRAZE]
+    kept = [run for number, run in enumerate(runs) if number in (0, longest) or (run[2] - run[1]) * STEP > MIN_VISIT]
     merged: list[list[int]] = []
     for run in kept:
         if merged and merged[-1][0] == run[0]:
@@ -212,7 +212,7 @@ def _ordinal(layout: Layout, visit: RoomVisit, left_by: Exit, side: str, travel:
         return 0
     start = visit.entered_by.centre
     same = [exit_ for exit_ in layout.exits[visit.room] if layout.side(exit_, travel) == side]
-    if any(abs((exit_.centre - start) @ travel) < UNCLEAR and exit_.door != visit.entered_by.door for exit_ in same):
+    if any(abs((exit_.centre - start) @ travel) < AMBIGUOUS and exit_.door != visit.entered_by.door for exit_ in same):
         return 0
     doors = layout.doors_on(visit.room, side, travel, start)
     place = next((place for place, exit_ in enumerate(doors, start=1) if exit_.door == left_by.door), 0)
@@ -222,11 +222,11 @@ def _ordinal(layout: Layout, visit: RoomVisit, left_by: Exit, side: str, travel:
 def _along(layout: Layout, visit: RoomVisit) -> list[np.ndarray] | None:
     """Return the single direction of walking in a corridor, even if the path cuts corners; None elsewhere."""
     size = layout.size(visit.room)
-    if not layout.rectangular(visit.room) or size.min() > NARROW or size.max() < 1.5 * size.min():
+    if not layout.rectangular(visit.room) or size.min() > CORRIDOR_WIDTH or size.max() < 1.5 * size.min():
         return None
     axis = int(size.argmax())
     moved = float(visit.points[-1, 2 * axis] - visit.points[0, 2 * axis])
-    if abs(moved) < LEG:
+    if abs(moved) < MIN_LEG:
         return None
     leg = np.zeros(2)
     leg[axis] = np.sign(moved)
@@ -239,11 +239,11 @@ def _legs(points: np.ndarray) -> list[np.ndarray] | None:
     legs: list[np.ndarray] = []
     for begin, end in itertools.pairwise(corners):
         length = float(np.linalg.norm(end - begin))
-        if length < LEG:
+        if length < MIN_LEG:
             continue
         direction = (end - begin) / length
         axis = int(np.abs(direction).argmax())
-        if abs(direction[axis]) < SKEW:
+        if abs(direction[axis]) < MIN_ALIGNMENT:
             return None
         leg = np.zeros(2)
         leg[axis] = np.sign(direction[axis])
@@ -309,7 +309,7 @@ def _passed(
     away = box_distance(thing, points)
     near = int(away.argmin())
     margin = round((0.8 if first else 0.4) / STEP)
-    if away[near] > REACH or near < margin or near > len(points) - 1 - round(0.4 / STEP):
+    if away[near] > LANDMARK_DISTANCE or near < margin or near > len(points) - 1 - round(0.4 / STEP):
         return None
     ahead = points[min(near + 3, len(points) - 1)] - points[max(near - 3, 0)]
     aside = np.array([thing.centre[0], thing.centre[2]]) - points[near]

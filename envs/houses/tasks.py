@@ -22,18 +22,18 @@ from vln.language import split_words
 
 _HOUSES = CONTINUOUS_DATASETS["houses"]
 BODY = Body(_HOUSES.radius, _HOUSES.height)
-WORDS = (6, 40)  # least and largest number of tokens of an instruction, with punctuation
-APART = 3.0  # metres, least distance of a distractor from the goal
-APART_IN_ROOM = 2.5  # the same for tasks in one room
+LENGTHS = (6, 40)  # least and largest number of tokens of an instruction, with punctuation
+DISTRACTOR_DISTANCE = 3.0  # metres, least distance of a distractor from the goal
+DISTRACTOR_DISTANCE_ROOM = 2.5  # the same for tasks in one room
 DISTRACTORS = 3  # least number of distractors: other possible goals where stopping fails
 ROOM_GOALS = 0.15  # fraction of tasks whose goal is a room
 HELD_OUT_SHARE = 0.25  # fraction of instructions in unseen houses in the held-out style
 STARTS = 400  # points of a house that starts are drawn from
-LOOKED_AT = 80  # starts considered for each goal
-SIMILAR = 5  # starts of about the same distance to choose from
+STARTS_PER_GOAL = 80  # starts considered for each goal
+CANDIDATE_STARTS = 5  # starts of about the same distance to choose from
 TRIES = 12  # goals tried per task
-REACH = 0.9  # metres, greatest distance of the stop from the goal object
-NOT_GOALS = (*FLAT, "painting", "clock", "mirror")  # objects on the floor, or on walls where a body may not fit below
+STOP_DISTANCE = 0.9  # metres, greatest distance of the stop from the goal object
+NO_GOALS = (*FLAT, "painting", "clock", "mirror")  # objects on the floor, or on walls where a body may not fit below
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Level:
     shortest: float
     longest: float
     goal_only: float
-    words: int = WORDS[1]
+    words: int = LENGTHS[1]
     one_room: bool = False
 
 
@@ -152,7 +152,7 @@ class TaskMaker:
         """Return the objects that may be goals, by category."""
         found: dict[str, list[int]] = {}
         for number, thing in enumerate(self.layout.scene.objects):
-            if thing.category not in LANDMARKS or thing.category in NOT_GOALS or thing.room < 0 or not thing.colour:
+            if thing.category not in LANDMARKS or thing.category in NO_GOALS or thing.room < 0 or not thing.colour:
                 continue
             if self.unseen or not held_out(thing.category, thing.colour):
                 found.setdefault(thing.category, []).append(number)
@@ -202,7 +202,7 @@ class TaskMaker:
         points = np.insert(centre + away, 1, floor, axis=1)
         found, moved = self.ground.snap(points)
         found = np.asarray(found, dtype=np.float64).round(3)
-        close = box_distance(thing, found[:, [0, 2]]) < REACH
+        close = box_distance(thing, found[:, [0, 2]]) < STOP_DISTANCE
         right = close & (self.layout.rooms_at(found) == thing.room) & (np.asarray(moved) < 0.4)
         if not right.any():
             return None
@@ -253,17 +253,17 @@ class TaskMaker:
     def _start(self, goal: Goal) -> np.ndarray | None:
         """Draw a start, (3,), with distances of the level as uniform as the house allows; None if there is none."""
         straight = np.linalg.norm(self._starts - goal.position, axis=1)
-        near = self._starts[(straight < self.level.longest) & self._beginnings(goal)]
-        near = np.roll(near, self._draw(len(near)), axis=0)[:LOOKED_AT]
+        near = self._starts[(straight < self.level.longest) & self._allowed_starts(goal)]
+        near = np.roll(near, self._draw(len(near)), axis=0)[:STARTS_PER_GOAL]
         away = np.asarray(self.ground.field(goal.position).distance(near))
         fit = np.flatnonzero((away > self.level.shortest) & (away < self.level.longest))
         if not len(fit):
             return None
         wanted = away[fit].min() + self._numbers.random() * float(np.ptp(away[fit]))
-        nearest = fit[np.argsort(np.abs(away[fit] - wanted), kind="stable")[:SIMILAR]]
+        nearest = fit[np.argsort(np.abs(away[fit] - wanted), kind="stable")[:CANDIDATE_STARTS]]
         return near[nearest[self._draw(len(nearest))]]
 
-    def _beginnings(self, goal: Goal) -> np.ndarray:
+    def _allowed_starts(self, goal: Goal) -> np.ndarray:
         """Return which starts are in a room where a path to a goal may begin, (STARTS,) bool."""
         if not self.level.one_room:
             return np.ones(len(self._starts), bool)
@@ -277,7 +277,7 @@ class TaskMaker:
         others = [thing for thing in others if not one_room or thing.room == room]
         points = np.array([thing.centre for thing in others]).reshape(-1, 3)
         away = np.linalg.norm(points[:, [0, 2]] - goal.position[[0, 2]], axis=1)
-        near = (away > (APART_IN_ROOM if one_room else APART)) & (away < self.level.longest)
+        near = (away > (DISTRACTOR_DISTANCE_ROOM if one_room else DISTRACTOR_DISTANCE)) & (away < self.level.longest)
         return int(near.sum()) >= DISTRACTORS
 
     def _instructions(self, route: Route, goal: Goal, room: int) -> tuple[Instruction, ...]:
@@ -297,15 +297,15 @@ class TaskMaker:
     def _in_style(self, route: Route, style: Style, goal: Goal, room: int) -> Instruction | None:
         """Make an instruction in a style with the least detail that identifies the goal; None if it is too long."""
         for plan in plans(route, style, self._words, self.level.goal_only):
-            if (goal.stop.place == "inside" and not _comes_in(plan)) or not self._proven(plan, goal, room):
+            if (goal.stop.place == "inside" and not _passes_door(plan)) or not self._is_unique(plan, goal, room):
                 continue
             for shorter in (plan, plan, tuple(clause for clause in plan if not isinstance(clause, Pass))):
                 text = write_instruction(shorter, style, self._words)
-                if WORDS[0] <= len(split_words(text)) <= self.level.words:
+                if LENGTHS[0] <= len(split_words(text)) <= self.level.words:
                     return Instruction(text, style.name, shorter)
         return None
 
-    def _proven(self, plan: Route, goal: Goal, room: int) -> bool:
+    def _is_unique(self, plan: Route, goal: Goal, room: int) -> bool:
         """Return whether a plan leads to the goal and to nothing else."""
         meant = possible_goals(plan, self.layout, room)
         if goal.target >= 0:
@@ -319,6 +319,6 @@ class TaskMaker:
         return f"{goal.stop.thing.colour} {goal.stop.thing.category}".strip()
 
 
-def _comes_in(route: Sequence[Clause]) -> bool:
+def _passes_door(route: Sequence[Clause]) -> bool:
     """Return whether a route goes through a door, so that "inside" is unambiguous."""
     return any(isinstance(clause, Enter | Leave) for clause in route)
