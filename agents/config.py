@@ -355,8 +355,8 @@ def check_config(config: TrainConfig, workers: int = 1) -> None:
         InputError: If a number is out of its range, or a phase cannot learn in the way it is to, naming the flag.
     """
     check_numbers(config)
-    if not sum(phase.iterations for phase in config.phases.values()):
-        raise InputError("phases", "none has an update", "give --PHASE.iterations of one that is to learn")
+    if not config.phases:
+        raise InputError("phases", "there is none", "add one with --phase NAME=LEARNER")
     for flag, wanted in (("--role", config.role), ("--languages", config.languages)):
         if wanted and config.dataset not in VLNCE:
             raise InputError(flag, f"'{config.dataset}' has but one", "leave it out")

@@ -132,8 +132,8 @@ class Trainer(Resumable):
     @property
     def place(self) -> tuple[str, int]:
         """Name of the phase of the next update, and its updates so far; at the end, of the last phase that has any."""
-        phases = [(name, phase.iterations) for name, phase in self.config.phases.items() if phase.iterations]
-        left = self.iteration
+        every = [(name, phase.iterations) for name, phase in self.config.phases.items()]
+        phases, left = [each for each in every if each[1]] or every, self.iteration
         for name, iterations in phases[:-1]:
             if left < iterations:
                 return name, left
