@@ -12,7 +12,8 @@ import torch
 from gymnasium.vector import AutoresetMode
 
 from agents.config import CaptionConfig, from_json
-from agents.learners.recording import Act, Expert, Follower, record
+from agents.learners.dagger import Follower
+from agents.learners.recording import Act, Expert, record
 from agents.speaking.captioning import Demonstrations, Told
 from agents.speaking.decoding import Decoding, speak
 from agents.speaking.factory import build_camera_speaker, build_speaker

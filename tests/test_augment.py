@@ -9,8 +9,7 @@ import torch
 from command_line import SMALL, run_script
 from learners import SMALL_NAVIGATOR, fresh_navigator, small_config, small_world
 
-from agents.learners.experience import collect
-from agents.learners.recording import Expert, chunks, record
+from agents.learners.recording import Expert, chunks, collect, record
 from scripts.augment import FIRST, draw, draw_path
 from scripts.train import augmented
 from vln.episodes import REAL, check_episodes, load_episodes

@@ -10,10 +10,9 @@ from torch import Tensor
 
 from agents.config import LossConfig
 from agents.learners import recording as module
-from agents.learners.experience import Experience, collect
+from agents.learners.episode_learning import objective
 from agents.learners.losses import progress_target
-from agents.learners.objective import objective
-from agents.learners.recording import Predictions, Steps
+from agents.learners.recording import Experience, Predictions, Steps, collect
 from agents.policies.navigator import Navigator
 from agents.policies.state import with_privileged
 from scripts.world import World

@@ -24,11 +24,9 @@ from trainers import before_update, press_ctrl_c, rows
 
 from agents.config import LossConfig, check_config
 from agents.learners import dagger
-from agents.learners.dagger import Aggregate, Shard
-from agents.learners.episode_learning import intrinsic_reward
-from agents.learners.experience import collect
-from agents.learners.objective import targets_of
-from agents.learners.recording import Follower, Mixture, Recording, record
+from agents.learners.dagger import Aggregate, Follower, Mixture, Shard
+from agents.learners.episode_learning import intrinsic_reward, targets_of
+from agents.learners.recording import Recording, collect, record
 from agents.learners.self_imitation import choose, log_probs, rehearses, taken
 from agents.speaking.critic import MatchingCritic
 from agents.speaking.speaker import Speaker

@@ -20,8 +20,8 @@ from learners import (
 from torch import Tensor
 
 from agents.config import LossConfig, PhaseConfig, TrainConfig
-from agents.learners import experience, recording
 from agents.learners import ppo as ppo_module
+from agents.learners import recording
 from agents.policies.policy import PolicyOutput
 from agents.training.trainer import Trainer
 from scripts.train import trainer_of
@@ -72,7 +72,7 @@ def policies(monkeypatch) -> Iterator[Policies]:
             found.learnt.append(output.logits.detach().softmax(1))
         return judged(output, *rest)
 
-    for module in (experience, ppo_module, recording):
+    for module in (ppo_module, recording):
         monkeypatch.setattr(module, "sample", noted)
         monkeypatch.setattr(module, "judge", noted_too)
     return found

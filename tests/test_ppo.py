@@ -8,9 +8,10 @@ from learners import SMALL_HOUSES, SMALL_NAVIGATOR, episodes, fresh_navigator, p
 from trainers import before_update, collector_of, few, fresh, mean, ppo_of, press_ctrl_c, same_weights
 
 from agents.config import LossConfig, check_config
+from agents.learners.dagger import Follower
 from agents.learners.ppo import PpoConfig, Rollout, minibatch_loss, ppo_summary, ppo_targets
-from agents.learners.recording import Follower, record
 from agents.learners.recording import chunks as imitated
+from agents.learners.recording import record
 from agents.learners.sampler import EpisodeSampler
 from agents.training import log
 from agents.training.checkpoint import load_checkpoint

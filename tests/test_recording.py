@@ -8,10 +8,9 @@ from hypothesis import strategies as st
 from learners import episodes, fresh_navigator, small_config, small_world
 
 from agents.config import LossConfig
-from agents.learners.episode_learning import learn_recording
-from agents.learners.experience import collect
-from agents.learners.objective import objective
-from agents.learners.recording import Follower, Mixture, frames_at, pack, record, whole
+from agents.learners.dagger import Follower, Mixture
+from agents.learners.episode_learning import learn_recording, objective
+from agents.learners.recording import collect, frames_at, pack, record, whole
 from agents.training.optimization import OptimizerStep
 from scripts.world import World
 

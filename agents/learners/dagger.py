@@ -9,7 +9,7 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -20,8 +20,10 @@ from torch import Tensor
 
 from agents.learners.episode_learning import SequenceConfig, learn_recording
 from agents.learners.learner import Learner, Metrics, Setup
-from agents.learners.recording import Follower, Mixture, Recording, Steps, record
+from agents.learners.recording import Recording, Steps, record, sample, shrink
 from agents.learners.sampler import EpisodeSampler
+from agents.policies.policy import Policy, without_dropout
+from agents.policies.state import Observation, State, check_state, rows, without_privileged
 from agents.training.checkpoint import refusals_of_safetensors
 from vln.errors import InputError
 from vln.files import replacing, writing
@@ -301,3 +303,63 @@ class Dagger(RoundsLearner):
         shard = joined(setup.workers.gather(shard_of(episodes, steps)))
         self.data.add(shard)
         return int(shard.lengths.sum())
+
+
+# --- who acts ---
+
+
+class Follower:
+    """Takes actions that are known in advance."""
+
+    def __init__(self, actions: Tensor) -> None:
+        """Take `actions` (T, B) one after the other."""
+        self._left = iter(actions)
+
+    def __call__(self, observation: Observation, infos: dict[str, Any], alive: Tensor) -> Tensor:
+        """The next actions."""
+        return next(self._left)
+
+
+class Mixture:
+    """Takes an action of the expert or of the policy, which samples without dropout.
+
+    The policy's state follows the actions that are taken, whoever chose them.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        expert_fraction: Tensor,
+        random: torch.Generator | None = None,
+        greedy: Tensor | None = None,
+    ) -> None:
+        """A mixture in which each of B episodes takes the expert's action with probability `expert_fraction` (B,).
+
+        Where `greedy` (B,) is true the policy does not sample, but takes its most probable action.
+        """
+        self._policy, self._fraction, self._random = policy, expert_fraction, random
+        self._greedy = torch.zeros_like(expert_fraction, dtype=torch.bool) if greedy is None else greedy
+        self._memory: tuple[Tensor, State] | None = None
+
+    @torch.no_grad()
+    def __call__(self, observation: Observation, infos: dict[str, Any], alive: Tensor) -> Tensor:
+        """Actions (B,) of the live episodes.
+
+        Raises:
+            FloatingPointError: If the policy is not a number.
+        """
+        expert = torch.as_tensor(infos["expert"], device=alive.device)
+        if bool((self._fraction == 1).all()):
+            return expert
+        without_dropout(self._policy)
+        seen = without_privileged(observation)
+        if self._memory is None:
+            self._memory = torch.arange(len(alive), device=alive.device), self._policy.initial_state(seen)
+            check_state(self._memory[1], len(alive), self._policy)
+        index, state = shrink(alive, *self._memory)
+        output = self._policy.step(rows(seen, index), state)
+        teaching = torch.rand(len(alive), device=alive.device, generator=self._random) < self._fraction
+        own = torch.where(self._greedy[index], output.logits.argmax(1), sample(output.logits, self._random))
+        actions = torch.where(teaching, expert, expert.index_copy(0, index, own))
+        self._memory = index, self._policy.after(output.state, actions[index])
+        return actions

@@ -1,8 +1,8 @@
 """Learning from whole episodes: behaviour cloning, student forcing, A2C, and what DAgger and self-imitation replay."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from typing import ClassVar
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -10,11 +10,21 @@ from gymnasium.vector import VectorEnv
 from torch import Tensor
 
 from agents.config import LossConfig, PhaseConfig
-from agents.learners.experience import Moment, again, collect
+from agents.learners import losses
 from agents.learners.learner import Learner, Metrics
-from agents.learners.losses import masked_mean, progress_target
-from agents.learners.objective import objective, summary, targets_of, weigh
-from agents.learners.recording import Expert, Predictions, Recording, chunks, record
+from agents.learners.recording import (
+    Experience,
+    Expert,
+    Moment,
+    Predictions,
+    Recording,
+    Steps,
+    again,
+    chunks,
+    collect,
+    record,
+    whole,
+)
 from agents.policies.policy import Policy
 from agents.speaking.critic import MatchingCritic
 from agents.training.checkpoint import random_states
@@ -134,7 +144,7 @@ def intrinsic_reward(
     if not weight or critic is None:
         return None
     fit = critic.score(recording)
-    return weight * (fit - masked_mean(fit, recording.student, workers.sum))
+    return weight * (fit - losses.masked_mean(fit, recording.student, workers.sum))
 
 
 def learn_recording(
@@ -169,7 +179,7 @@ def add_gradients(
     values = torch.zeros_like(recording.reward)
     numbers: Metrics = {}
     if parts is None:
-        progress = progress_target(recording.distance[0], recording.distance)
+        progress = losses.progress_target(recording.distance[0], recording.distance)
         parts = chunks(policy, recording, progress, config.truncate)
     for predictions, where in parts:
         loss, terms = weigh(predictions, targets.at(where), config.loss)
@@ -181,3 +191,93 @@ def add_gradients(
 
 def _added(numbers: Metrics, more: Metrics) -> Metrics:
     return {name: value + numbers.get(name, 0.0) for name, value in more.items()}
+
+
+# --- the loss of whole episodes ---
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What the loss of predictions needs besides; no gradients, and of one shape unless said otherwise.
+
+    Attributes:
+        returns: Discounted sum of the rewards to come.
+        weight: How much the step counts in imitation.
+        mask: 1.0 where the episode was alive.
+        student: 1.0 where the agent acted, and the episode was alive.
+        batch: Episodes, in all.
+        steps: Live steps of all episodes, a number (); among several workers, their mean.
+    """
+
+    returns: Tensor
+    weight: Tensor
+    mask: Tensor
+    student: Tensor
+    batch: int
+    steps: Tensor
+
+    def at(self, where: Tensor) -> "Targets":
+        """The targets at flattened positions (n,)."""
+        names = ("returns", "weight", "mask", "student")
+        parts: dict[str, Any] = {name: getattr(self, name).flatten()[where] for name in names}
+        return replace(self, **parts)
+
+
+def targets_of(steps: Steps, weights: LossConfig, bonus: Tensor | None = None, workers: Workers = SINGLE) -> Targets:
+    """The targets (T, B) of whole episodes; `bonus` (B,) is added to the return of each of their steps.
+
+    They are such that the mean of the losses of all workers is the loss of its whole batch.
+    """
+    returns = losses.discounted_returns(steps.reward, steps.mask, weights.discount)
+    return Targets(
+        returns if bonus is None else returns + bonus * steps.mask,
+        losses.inflection_weights(steps.expert, whole(steps.mask), steps.mask, weights.inflection, workers.sum),
+        steps.mask,
+        steps.mask * steps.student,
+        len(steps.student),
+        workers.sum(steps.mask.sum()) / workers.count,
+    )
+
+
+def objective(
+    experience: Experience, weights: LossConfig, bonus: Tensor | None = None, workers: Workers = SINGLE
+) -> tuple[Tensor, Metrics]:
+    """The loss of a batch of episodes, and its terms and other numbers to log; see `targets_of` for the bonus."""
+    targets = targets_of(experience, weights, bonus, workers)
+    loss, terms = weigh(experience.predictions, targets, weights)
+    return loss, {**terms, **summary(experience, experience.predictions.value, targets)}
+
+
+def weigh(predictions: Predictions, targets: Targets, weights: LossConfig) -> tuple[Tensor, Metrics]:
+    """The loss of steps and its terms. Both are sums: those of the parts of a batch add up to those of the whole."""
+    teacher, batch = targets.mask - targets.student, targets.batch
+    imitation = -predictions.expert_log_prob * targets.weight
+    advantages = targets.returns - predictions.value
+    terms = {
+        "teacher": losses.per_episode(imitation, teacher, batch),
+        "student": losses.per_episode(imitation, targets.student, batch),
+        "policy": losses.policy_loss(predictions.log_prob, advantages, targets.student, batch),
+        "value": losses.value_loss(predictions.value, targets.returns, targets.student, batch),
+        "entropy": losses.per_episode(predictions.entropy, targets.student, batch),
+    }
+    auxiliary = {name: (value * targets.mask).sum() / targets.steps for name, value in predictions.auxiliary.items()}
+    loss = (
+        weights.teacher * terms["teacher"]
+        + weights.student * terms["student"]
+        + weights.policy * (terms["policy"] - weights.entropy * terms["entropy"])
+        + weights.value * terms["value"]
+    )
+    for name, value in auxiliary.items():
+        loss = loss + weights.of(name) * value
+    return loss, {name: value.detach() for name, value in {**terms, **auxiliary}.items()}
+
+
+def summary(steps: Steps, values: Tensor, targets: Targets) -> Metrics:
+    """Metrics to log of whole episodes with estimated returns `values` (T, B)."""
+    return {
+        "success": losses.masked_mean(steps.success, steps.student),
+        "return": losses.masked_mean(steps.reward.sum(0), steps.student),
+        "steps": targets.steps / targets.batch,
+        "frames": targets.steps,
+        "explained_variance": losses.explained_variance(values.detach(), targets.returns, targets.student),
+    }

@@ -1,11 +1,11 @@
-"""Recording episodes without gradients, and replaying the recordings through a policy with gradients.
+"""The loop that steps through episodes, and replays of what it recorded through a policy with gradients.
 
 Acting without gradients needs little memory, whole episodes are known before anything is learnt from them, and encoders
 of images run once for all steps. Replayed steps are packed as in torch's `PackedSequence`: pieces of episodes, the
 longest first, all their first steps, then all their second ones, and so on, so that ended episodes cost nothing.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -14,16 +14,17 @@ import torch
 from gymnasium.vector import VectorEnv
 from torch import Tensor
 
-from agents.policies.policy import Policy, PolicyOutput, without_dropout
+from agents.learners.losses import progress_target
+from agents.policies.policy import Policy, PolicyOutput
 from agents.policies.state import (
     Observation,
     State,
     as_tensors,
     check_state,
     concatenate,
+    map_tensors,
     rows,
     with_privileged,
-    without_privileged,
 )
 from agents.training.checkpoint import drawn_again, random_states
 
@@ -111,7 +112,6 @@ class Recording(Steps):
     frames: list[Observation]
 
 
-@torch.no_grad()
 def record(
     env: VectorEnv,
     episodes: np.ndarray,
@@ -154,18 +154,6 @@ def record(
     return Recording(**stacked, student=student.float(), success=success, frames=frames)
 
 
-class Follower:
-    """Takes actions that are known in advance."""
-
-    def __init__(self, actions: Tensor) -> None:
-        """Take `actions` (T, B) one after the other."""
-        self._left = iter(actions)
-
-    def __call__(self, observation: Observation, infos: dict[str, Any], alive: Tensor) -> Tensor:
-        """The next actions."""
-        return next(self._left)
-
-
 class Expert:
     """Takes the expert's actions."""
 
@@ -174,26 +162,52 @@ class Expert:
         return torch.as_tensor(infos["expert"], device=alive.device)
 
 
-class Mixture:
-    """Takes an action of the expert or of the policy, which samples without dropout.
+@dataclass(frozen=True)
+class Experience(Recording):
+    """Episodes of a batch, and the policy's judgement of their steps, with gradients, (T, B) each.
 
-    The policy's state follows the actions that are taken, whoever chose them.
+    Attributes:
+        predictions: The judgement.
     """
 
-    def __init__(
-        self,
-        policy: Policy,
-        expert_fraction: Tensor,
-        random: torch.Generator | None = None,
-        greedy: Tensor | None = None,
-    ) -> None:
-        """A mixture in which each of B episodes takes the expert's action with probability `expert_fraction` (B,).
+    predictions: Predictions
 
-        Where `greedy` (B,) is true the policy does not sample, but takes its most probable action.
-        """
-        self._policy, self._fraction, self._random = policy, expert_fraction, random
-        self._greedy = torch.zeros_like(expert_fraction, dtype=torch.bool) if greedy is None else greedy
+
+@dataclass(frozen=True)
+class Moment:
+    """A step of n of B episodes.
+
+    Attributes:
+        index: (n,) int64, which of them.
+        alive: (n,) bool, whose episodes had not ended.
+        seen: Observations (n, ...).
+        actions: (n,) int64.
+        expert: (n,) int64.
+        state: The policy's state before it.
+        draws: The random generators before it.
+    """
+
+    index: Tensor
+    alive: Tensor
+    seen: Observation
+    actions: Tensor
+    expert: Tensor
+    state: State
+    draws: Mapping[str, Tensor]
+
+
+class Sampling:
+    """Samples from the policy in some episodes, takes the expert's actions in the others, and judges both.
+
+    Attributes:
+        predictions: The judgement of each step, (B,) each, with gradients unless they are switched off.
+    """
+
+    def __init__(self, policy: Policy, student: Tensor, moments: list[Moment] | None = None) -> None:
+        """Sample where `student` (B,) is true; each step is added to the list `moments`, if there is one."""
+        self._policy, self._student, self._moments = policy, student, moments
         self._memory: tuple[Tensor, State] | None = None
+        self.predictions: list[Predictions] = []
 
     def __call__(self, observation: Observation, infos: dict[str, Any], alive: Tensor) -> Tensor:
         """Actions (B,) of the live episodes.
@@ -201,21 +215,48 @@ class Mixture:
         Raises:
             FloatingPointError: If the policy is not a number.
         """
-        expert = torch.as_tensor(infos["expert"], device=alive.device)
-        if bool((self._fraction == 1).all()):
-            return expert
-        without_dropout(self._policy)
-        seen = without_privileged(observation)
+        everyones, distance = (torch.as_tensor(infos[name], device=alive.device) for name in ("expert", "distance"))
         if self._memory is None:
-            self._memory = torch.arange(len(alive), device=alive.device), self._policy.initial_state(seen)
+            self._memory = torch.arange(len(alive), device=alive.device), self._policy.initial_state(observation)
             check_state(self._memory[1], len(alive), self._policy)
+            self._start = distance
         index, state = shrink(alive, *self._memory)
-        output = self._policy.step(rows(seen, index), state)
-        teaching = torch.rand(len(alive), device=alive.device, generator=self._random) < self._fraction
-        own = torch.where(self._greedy[index], output.logits.argmax(1), sample(output.logits, self._random))
-        actions = torch.where(teaching, expert, expert.index_copy(0, index, own))
-        self._memory = index, self._policy.after(output.state, actions[index])
-        return actions
+        progress, expert = progress_target(self._start, distance), everyones[index]
+        seen = with_privileged(rows(observation, index), progress=progress[index])
+        draws = random_states(alive.device) if self._moments is not None else {}
+        output = self._policy.step(seen, state)
+        actions = torch.where(self._student[index], sample(output.logits.detach()), expert)
+        if self._moments is not None:
+            self._moments.append(Moment(index, alive[index], seen, actions, expert, state, draws))
+        self.predictions.append(_spread(judge(output, actions, expert), index, len(alive)))
+        self._memory = index, self._policy.after(output.state, actions)
+        return torch.zeros_like(everyones).index_copy(0, index, actions)
+
+
+def collect(
+    policy: Policy,
+    env: VectorEnv,
+    episodes: np.ndarray,
+    student: Tensor,
+    *,
+    keep_frames: bool = False,
+    moments: list[Moment] | None = None,
+) -> Experience:
+    """Step through `episodes` (B,): the policy samples where `student` (B,) is true, the expert acts elsewhere.
+
+    Raises:
+        FloatingPointError: If the policy is not a number.
+    """
+    act = Sampling(policy, student, moments)
+    steps = record(env, episodes, act, student, keep_frames=keep_frames)
+    predictions = map_tensors(lambda *each: torch.stack(each), *act.predictions)
+    return Experience(**vars(steps), predictions=predictions)
+
+
+def _spread(predictions: Predictions, index: Tensor, batch: int) -> Predictions:
+    """Predictions of the episodes `index` (n,) as those of a batch, with zeros for the others."""
+    found: Predictions = map_tensors(lambda each: each.new_zeros(batch).index_copy(0, index, each), predictions)
+    return found
 
 
 def sample(logits: Tensor, random: torch.Generator | None = None) -> Tensor:
@@ -318,3 +359,41 @@ def chunks(
         frames = with_privileged(frames, progress=progress.flatten()[where])
         output, before = policy.unroll(frames, actions, sizes, state)
         yield judge(output, actions, expert), where
+
+
+def again(
+    policy: Policy, moments: list[Moment], reading: Mapping[str, Tensor], truncate: int
+) -> Iterator[tuple[Predictions, Tensor]]:
+    """Go through steps that were collected without gradients, with them, and cut them after every `truncate` steps.
+
+    Dropout hides the same features again, so that the policy that learns is the one that acted.
+
+    Args:
+        policy: The policy, as it was then.
+        moments: All steps.
+        reading: The random generators before the instructions were read.
+        truncate: Steps whose gradients need memory at a time.
+
+    Yields:
+        Predictions (n,) and their positions (n,) among the flattened (T, B).
+    """
+    batch, device = len(moments[0].index), moments[0].index.device
+    for first in range(0, len(moments), truncate):
+        part = moments[first : first + truncate]
+        with drawn_again(reading, device):
+            state = policy.initial_state(moments[0].seen)
+        index = part[0].index
+        state = rows(state, index)
+        state = policy.carry(state, part[0].state) if first else state
+        found = []
+        with drawn_again(part[0].draws, device):
+            for moment in part:
+                state = rows(state, torch.isin(index, moment.index).nonzero()[:, 0])
+                index = moment.index
+                output = policy.step(moment.seen, state)
+                sample(output.logits.detach())  # draws the same numbers as then
+                found.append(judge(output, moment.actions, moment.expert))
+                state = policy.after(output.state, moment.actions)
+        alive = torch.cat([moment.alive for moment in part])
+        where = torch.cat([(first + step) * batch + moment.index for step, moment in enumerate(part)])
+        yield rows(concatenate(found), alive), where[alive]

@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 
 from agents.config import LossConfig
-from agents.learners.dagger import Aggregate, RoundsConfig, RoundsLearner, joined, shard_of
+from agents.learners.dagger import Aggregate, Mixture, RoundsConfig, RoundsLearner, joined, shard_of
 from agents.learners.episode_learning import EpisodeConfig, learn_episodes
 from agents.learners.learner import Metrics, Setup
 from agents.learners.losses import progress_target
-from agents.learners.recording import Mixture, Recording, Steps, chunks, record
+from agents.learners.recording import Recording, Steps, chunks, record
 from agents.policies.policy import Policy, without_dropout
 from vln.errors import InputError
 
