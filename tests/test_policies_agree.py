@@ -20,6 +20,7 @@ from learners import (
 from torch import Tensor
 
 from agents.config import LossConfig, PhaseConfig, TrainConfig
+from agents.learners import dagger as dagger_module
 from agents.learners import ppo as ppo_module
 from agents.learners import recording
 from agents.policies.policy import PolicyOutput
@@ -72,8 +73,9 @@ def policies(monkeypatch) -> Iterator[Policies]:
             found.learnt.append(output.logits.detach().softmax(1))
         return judged(output, *rest)
 
-    for module in (ppo_module, recording):
+    for module in (ppo_module, recording, dagger_module):
         monkeypatch.setattr(module, "sample", noted)
+    for module in (ppo_module, recording):
         monkeypatch.setattr(module, "judge", noted_too)
     return found
 
