@@ -1,7 +1,8 @@
 """What an agent is, and those that need no learning."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 
@@ -89,6 +90,11 @@ class RandomAgent:
         """An agent for an environment with these three actions."""
         self._right, self._forward, self._stop = right, forward, stop
 
+    @classmethod
+    def of(cls, actions: Sequence[str]) -> Self:
+        """Make one for an environment whose actions have these names."""
+        return cls(*(actions.index(name) for name in ("right", "forward", "stop")))
+
     def begin(self, observation: dict[str, Any], seed: int) -> None:
         """Draw the turns to take first, 0 to 11."""
         count = len(observation["viewpoint"])
@@ -103,6 +109,9 @@ class RandomAgent:
         return Decision(actions.astype(np.int64))
 
 
+BASELINE_STEPS = 100  # actions of baselines on graphs, enough for any episode
+
+
 class SamplingAgent:
     """Draws every action with the same probabilities; with those of the expert its episodes are as long as its."""
 
@@ -112,6 +121,12 @@ class SamplingAgent:
     def __init__(self, probabilities: np.ndarray) -> None:
         """An agent that takes action a with probability `probabilities[a]`."""
         self._probabilities = probabilities
+
+    @classmethod
+    def like(cls, actions: Sequence[int], count: int) -> Self:
+        """Make one that takes each of `count` actions as often as it is among those given."""
+        counts = np.bincount(actions, minlength=count)
+        return cls(counts / counts.sum())
 
     def begin(self, observation: dict[str, Any], seed: int) -> None:
         """Seed the draws."""

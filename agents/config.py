@@ -3,21 +3,15 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
-from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal
 
 import tyro
 
 from agents.registry import LEARNERS
-from vln.continuous_datasets import CONTINUOUS_DATASETS, VLNCE
 from vln.errors import InputError
-from vln.rewards import RewardConfig
-from vln.schema import convert_value
+from vln.tasks import R2R, Task
 
 Cell = Literal["rnn", "lstm", "gru"]
-Dataset = Literal["r2r", "r4r", "fgr2r", "houses-short", "houses", "houses-long", "r2r-ce", "rxr-ce"]
-CONTINUOUS = tuple(CONTINUOUS_DATASETS)
-HOUSES = tuple(name for name in CONTINUOUS if name not in VLNCE)
-Config = TypeVar("Config")
 
 
 def later(default: Any) -> Any:
@@ -148,36 +142,30 @@ class PhaseConfig:
     """Share of the step size that is left at the end of the phase; it falls linearly."""
 
 
-@dataclass(frozen=True)
-class HousesConfig:
-    """The generated houses and the body in them; nothing of it matters on graphs."""
+def learner_config(values: Any, source: object, prefix: str) -> type[PhaseConfig]:
+    """The type of a phase's configuration, which is that of its learner; as it is in the file `source`.
 
-    houses: int = 300
-    """Houses of the training split that are used, from the first."""
-    forward: float | None = None
-    """Metres of a move forward; the data set's if not given."""
-    turn: float | None = None
-    """Degrees of a turn; the data set's if not given."""
-    sliding: bool | None = None
-    """Slide along what blocks a move, or stay where one is; as in the data set if not given."""
-    memory: float = 2.0
-    """Gigabytes of loaded houses to keep."""
-    simulator: Literal["embedded", "habitat"] = later("embedded")
-    """What simulates them: the compiled simulator in this process, or habitat-sim in processes of its own."""
+    Raises:
+        InputError: If it names no learner, or an unknown one.
+    """
+    learner = values.get("learner") if isinstance(values, Mapping) else None
+    if not isinstance(learner, str):
+        raise InputError(source, f"configuration field '{prefix}learner' is missing", "use the version that wrote it")
+    return LEARNERS.find(learner).config_type
 
 
 @dataclass(frozen=True)
 class DataConfig:
     """What there is to learn from."""
 
-    dataset: Dataset = "r2r"
-    """Data set: of navigation graphs, in R2R format, of generated houses, or of scans in continuous environments."""
-    role: Literal["guide", "follower"] | None = later(None)
-    """Whose paths of rxr-ce, both of which come with the same instructions; the guide's if not given."""
-    languages: tuple[Literal["en-US", "en-IN", "hi-IN", "te-IN"], ...] = later(())
-    """Languages of the instructions of rxr-ce; all if not given."""
+    task: Task = R2R
+    """The task; `--task NAME` takes another named one."""
+    scenes: int | None = None
+    """Scenes of training that are used, from the first; as many as the data set has if not given."""
+    memory: float = 2.0
+    """Gigabytes of loaded scenes of a continuous world to keep."""
     features: str = "captions"
-    """What views look like: captions, captions-short, none, or a feature file (.tsv, .hdf5)."""
+    """What views look like on graphs: captions, captions-short, none, or a feature file (.tsv, .hdf5)."""
     feature_size: int | None = None
     """Numbers a view of a feature file; 2,048 (.tsv) and 768 (.hdf5) if not given."""
 
@@ -186,25 +174,19 @@ class DataConfig:
 class TrainConfig(DataConfig):
     """Everything a training run depends on, together with the data."""
 
-    actions: Literal["panoramic", "low-level"] = "panoramic"
-    """Action space of the graph simulator."""
-    expert: Literal["goal", "reference"] = "goal"
-    """Whom imitation follows: the shortest path to the goal, or the reference path."""
     ablate: Literal["nothing", "vision", "language"] = "nothing"
     """Train the blind agent (views without content) or the deaf one (no instruction)."""
-    max_steps: int = 10
-    """Actions of an episode, the stop included; where the data set has a time limit, only of one in training."""
+    max_steps: int | None = None
+    """Actions of an episode of training, the stop included; those of the task if not given."""
     batch_size: int = 64
     """Episodes of an update."""
     language: LanguageConfig = field(default_factory=LanguageConfig)
     """The instruction encoder."""
     navigator: NavigatorConfig = field(default_factory=NavigatorConfig)
     """The policy."""
-    reward: RewardConfig = field(default_factory=RewardConfig)
-    """Reward of reinforcement."""
-    world: HousesConfig = field(default_factory=HousesConfig, metadata={"later": True})
-    """The houses."""
-    phases: Annotated[dict[str, PhaseConfig], tyro.conf.arg(name="")] = field(default_factory=dict)
+    phases: Annotated[dict[str, PhaseConfig], tyro.conf.arg(name="")] = field(
+        default_factory=dict, metadata={"type_of": learner_config}
+    )
     """What is learnt, phase by phase, by the names of the phases. On the command line the settings of a phase start
     with its name."""
     optimizer: Literal["adam", "muon"] = "adam"
@@ -294,30 +276,27 @@ class CaptionConfig(LearningConfig, DataConfig):
 
     ablate: Literal["nothing", "vision"] = "nothing"
     """Train the blind speaker, which knows the directions of the moves alone."""
-    max_steps: int = 10
-    """Actions of a demonstration in houses that are looked at; on graphs all of them are."""
+    max_steps: int | None = None
+    """Actions of a demonstration in a continuous world that are looked at; those of the task if not given."""
     batch_size: int = 64
     """Demonstrations of an update."""
     text: TextConfig = field(default_factory=TextConfig)
     """Sentences."""
     speaker: SpeakerConfig = field(default_factory=SpeakerConfig)
     """The network."""
-    world: HousesConfig = field(default_factory=HousesConfig)
-    """The houses."""
     select: Literal["val_unseen", "dev"] = "val_unseen"
     """Split that picks the best checkpoint and stops the run. `dev` holds buildings out of training for it."""
 
     @property
-    def task(self) -> TrainConfig:
-        """What a navigator's world needs to know, so that both learn in the same ones."""
+    def navigator(self) -> TrainConfig:
+        """The configuration of a navigator that meets the same data and has the same eyes."""
         speaker = self.speaker
         return TrainConfig(
-            dataset=self.dataset,
-            role=self.role,
-            languages=self.languages,
+            task=replace(self.task, expert="reference"),
+            scenes=self.scenes,
+            memory=self.memory,
             features=self.features,
             feature_size=self.feature_size,
-            expert="reference",
             ablate=self.ablate,
             max_steps=self.max_steps,
             batch_size=self.batch_size,
@@ -328,7 +307,6 @@ class CaptionConfig(LearningConfig, DataConfig):
                 feature_dropout=speaker.feature_dropout,
                 camera=speaker.camera,
             ),
-            world=self.world,
             select=self.select,
         )
 
@@ -357,9 +335,7 @@ def check_config(config: TrainConfig, workers: int = 1) -> None:
     check_numbers(config)
     if not config.phases:
         raise InputError("phases", "there is none", "add one with --phase NAME=LEARNER")
-    for flag, wanted in (("--role", config.role), ("--languages", config.languages)):
-        if wanted and config.dataset not in VLNCE:
-            raise InputError(flag, f"'{config.dataset}' has but one", "leave it out")
+    config.task.check()
     if config.select in config.explored_splits:
         problem = f"split '{config.select}' is explored, so its goals must not choose a checkpoint"
         raise InputError("--select", problem, "give latest, or dev")
@@ -370,8 +346,8 @@ def check_config(config: TrainConfig, workers: int = 1) -> None:
         except InputError as error:
             source, problem, fix = error.args
             raise InputError(f"{_flag(name)}.{_dashed(source)}", problem, fix) from None
-        if getattr(phase, "freeze_encoder", False) and config.dataset not in CONTINUOUS:
-            problem = f"agents in {config.dataset} have no camera"
+        if getattr(phase, "freeze_encoder", False) and not config.task.continuous:
+            problem = f"agents in {config.task.name} have no camera"
             raise InputError(f"{_flag(name)}.freeze-encoder", problem, "leave it out")
 
 
@@ -432,34 +408,19 @@ def _wanted(name: str, value: float) -> tuple[bool, str]:
     return 0 <= value < math.inf, "a finite number of at least 0"
 
 
-def from_json(kind: type[Config], values: Any, source: object, prefix: str = "") -> Config:
-    """A configuration read back from JSON; fields that came later than the file have their defaults.
-
-    Raises:
-        InputError: If a field is unknown or missing.
-    """
-    types = get_type_hints(kind)
-    names = {each.name for each in fields(kind)}  # type: ignore[arg-type]
-    came_later = {each.name for each in fields(kind) if each.metadata.get("later")}  # type: ignore[arg-type]
-    found = set(values) if isinstance(values, Mapping) else set()
-    for name in sorted((names - came_later - found) | (found - names)):
-        problem = f"configuration field '{prefix}{name}' is {'missing' if name in names else 'unknown'}"
-        raise InputError(source, problem, "use the version of vln that wrote it")
-    return kind(**{name: _setting(types[name], value, source, prefix + name) for name, value in values.items()})
-
-
-def _setting(kind: Any, value: Any, source: object, name: str) -> Any:
-    """The value of a field, which may be a configuration itself."""
-    if is_dataclass(kind):
-        return from_json(kind, value, source, f"{name}.")  # type: ignore[arg-type]
-    if get_origin(kind) is dict and get_args(kind)[1] is PhaseConfig:
-        return {phase: _phase(settings, source, f"{name}.{phase}.") for phase, settings in value.items()}
-    return convert_value(value, kind, source, "use the version of vln that wrote it", f"configuration field '{name}'")
-
-
-def _phase(values: Any, source: object, prefix: str) -> PhaseConfig:
-    """The configuration of a phase, which is of the type of its learner."""
-    learner = values.get("learner") if isinstance(values, Mapping) else None
-    if not isinstance(learner, str):
-        raise InputError(source, f"configuration field '{prefix}learner' is missing", "use the version that wrote it")
-    return from_json(LEARNERS.find(learner).config_type, values, source, prefix)
+def data_options(config: TrainConfig) -> dict[str, Any]:
+    """Return the options of `envs.make.open_task` with which data are shown as a configuration has them."""
+    return {
+        "scenes": config.scenes,
+        "memory": config.memory,
+        "features": config.features,
+        "feature_size": config.feature_size,
+        "views": False,  # a navigator has its own table
+        "dev": config.select == "dev",
+        "blind": config.ablate == "vision",
+        "silent": config.ablate == "language",
+        "unit": config.language.unit,
+        "min_count": config.language.min_count,
+        "max_length": config.language.max_length,
+        "image_size": config.navigator.camera.size,
+    }

@@ -1,7 +1,8 @@
 """Letting an agent live through episodes, and writing down what it did."""
 
 import platform
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,8 +14,16 @@ from gymnasium.vector import VectorEnv
 import vln
 from agents.agent import Agent, Decision
 from vln.episodes import Episode
+from vln.language import Vocabulary, is_readable
+from vln.metrics import mean_scores
+from vln.statistics import mean_interval
+from vln.tasks.scoring import score_task
+from vln.text import one_line
 from vln.trajectory import Pose, Step, Trajectory
 
+EVALUATION_BATCH = 256  # episodes at a time
+NAMED = 20  # episodes that a line names at most
+WITH_INTERVAL = ("SR", "SPL")
 DIGITS = 4  # of probabilities, attention and distances in trajectory files
 
 
@@ -29,11 +38,65 @@ def versions() -> dict[str, str]:
     }
 
 
+@dataclass(frozen=True)
+class Evaluation:
+    """What an agent did, and how well.
+
+    Attributes:
+        trajectories: Of all N episodes.
+        columns: (N,) values of each metric; none where goals are withheld.
+    """
+
+    trajectories: list[Trajectory]
+    columns: Mapping[str, np.ndarray]
+
+    @property
+    def scores(self) -> dict[str, Any]:
+        """The mean of each metric, `n`, and 95 % intervals "SR interval" and "SPL interval" that resample paths."""
+        if not self.columns:
+            return {}
+        paths = [each.episode.path_key for each in self.trajectories]
+        known = [name for name in WITH_INTERVAL if name in self.columns]
+        intervals = {name: mean_interval(self.columns[name], paths) for name in known}
+        ends = {f"{name} interval": [each.low, each.high] for name, each in intervals.items()}
+        return {**mean_scores(self.columns), "n": len(self.trajectories), **ends}
+
+
+def evaluate(agent: Agent, env: VectorEnv, *, seed: int = 0, **options: Any) -> Evaluation:
+    """Let an agent live through all episodes of an environment once, and score it by the environment's task.
+
+    Args:
+        agent: Acts.
+        env: An environment of `envs.make.make_env` with `record=True`.
+        seed: Seed of the agent.
+        **options: Of `rollout`.
+
+    Raises:
+        InputError: If a metric fails.
+    """
+    trajectories = rollout(agent, env, seed=seed, **options)
+    return Evaluation(trajectories, score(trajectories, env))
+
+
+def score(trajectories: Sequence[Trajectory], env: Any) -> dict[str, np.ndarray]:
+    """Score what was done in an environment, or in data that environments share; nothing where goals are withheld."""
+    known = trajectories and not any(each.withheld for each in trajectories)
+    return score_task(env.task, trajectories, env.source.scoring) if known else {}
+
+
+def tell_unreadable(episodes: Sequence[Episode], vocabulary: Vocabulary) -> None:
+    """Say on stderr of which episodes an agent with this vocabulary knows no word; it acts in them all the same."""
+    names = [each.episode_id for each in episodes if not is_readable(each.instruction, vocabulary)]
+    if names:
+        few = ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED:,} more" if len(names) > NAMED else "")
+        told = f"knows no word of {len(names):,} of {len(episodes):,} instructions"
+        print(one_line(f"the agent {told}, and acts all the same: episodes {few}"), file=sys.stderr)
+
+
 def rollout(
     agent: Agent,
     env: VectorEnv,
     *,
-    dataset: str = "r2r",
     seed: int = 0,
     attention: bool = False,
     advance: Callable[[int], object] | None = None,
@@ -43,7 +106,6 @@ def rollout(
     Args:
         agent: Acts.
         env: An `envs.environment.NavigationVectorEnv` with `record=True` and autoreset DISABLED.
-        dataset: Name of the data set, for the trajectories.
         seed: Seed of the agent; each batch adds its number.
         attention: Write down attention over words and views.
         advance: Called after each step with the number of episodes that it ended.
@@ -53,7 +115,7 @@ def rollout(
     """
     world: Any = env
     episodes: Sequence[Episode] = world.episodes
-    common = {"dataset": dataset, "agent": agent.name, "simulator": world.simulator.name, "versions": versions()}
+    common = {"task": world.task, "agent": agent.name, "simulator": world.simulator.name, "versions": versions()}
     # Instructions of one length share a batch, so that little of it is padding.
     order = sorted(range(len(episodes)), key=lambda number: len(episodes[number].instruction))
     found: dict[int, Trajectory] = {}

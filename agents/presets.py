@@ -5,7 +5,6 @@ from dataclasses import replace
 from agents.config import (
     CameraConfig,
     CaptionConfig,
-    HousesConfig,
     LanguageConfig,
     LossConfig,
     NavigatorConfig,
@@ -19,7 +18,7 @@ from agents.learners.episode_learning import A2CConfig, EpisodeConfig
 from agents.learners.label_pretraining import LabelPretrainingConfig
 from agents.learners.ppo import PpoConfig
 from agents.learners.self_imitation import SelfImitationConfig
-from vln.rewards import RewardConfig
+from vln.tasks import find_task
 
 
 def r2r_seq2seq() -> TrainConfig:
@@ -28,8 +27,7 @@ def r2r_seq2seq() -> TrainConfig:
     `python scripts/train.py r2r-seq2seq --out runs/seq2seq`; its full length has not been measured.
     """
     return TrainConfig(
-        actions="low-level",
-        max_steps=40,
+        task=find_task("r2r-low-level"),
         navigator=NavigatorConfig(panorama=False, cross_modal=False, alignment=False, visited=False),
         phases=_phases(_imitation(4000, expert_fraction=0.0, progress=0.0)),
     )
@@ -92,9 +90,9 @@ def houses_demo() -> TrainConfig:
     """
     return replace(
         _houses(),
-        dataset="houses-short",
+        task=find_task("houses-short"),
+        scenes=100,
         max_steps=32,
-        world=HousesConfig(houses=100, forward=0.5, turn=22.5),
         phases={
             "label_pretraining": LabelPretrainingConfig(iterations=60, learning_rate=2e-2),
             "imitation": _dagger(240, 1e-2, rounds=4, episodes=960),
@@ -112,7 +110,7 @@ def habitat_houses_demo() -> TrainConfig:
     on two CPU cores that other work shared, val_unseen SR 67.4 and SPL 63.6 (seed 0).
     """
     demo = houses_demo()
-    return replace(demo, world=replace(demo.world, simulator="habitat"))
+    return replace(demo, task=replace(demo.task, simulator="habitat"))
 
 
 def houses() -> TrainConfig:
@@ -124,10 +122,11 @@ def houses() -> TrainConfig:
     base = _houses()
     return replace(
         base,
-        dataset="houses",
+        task=find_task("houses"),
+        scenes=1000,
+        memory=2.5,
         max_steps=80,
         navigator=replace(base.navigator, view=128, camera=CameraConfig(channels=128, layers=4, precision="bfloat16")),
-        world=HousesConfig(houses=1000, forward=0.5, turn=22.5, memory=2.5),
         phases={
             "label_pretraining": LabelPretrainingConfig(iterations=500, learning_rate=1e-2),
             "imitation": replace(_dagger(2800, 1e-2, rounds=8, episodes=3840), final_fraction=0.05),
@@ -149,10 +148,8 @@ def r2r_ce() -> TrainConfig:
     loss = replace(imitation.loss, inflection=3.2, auxiliary={"progress": 0.5, "labels": 0.0})
     return replace(
         base,
-        dataset="r2r-ce",
+        task=find_task("r2r-ce"),
         max_steps=200,
-        reward=replace(base.reward, failure=0.0),
-        world=HousesConfig(simulator="habitat"),
         language=LanguageConfig(max_length=80),
         phases={"imitation": replace(imitation, loss=loss), "reinforcement": _ppo(0, 1e-3)},
         optimizer="adam",
@@ -163,11 +160,10 @@ def rxr_ce() -> TrainConfig:
     """The same in RxR in continuous environments: the guides' paths, in all four languages.
 
     `python scripts/train.py rxr-ce --habitat-python PATH --out runs/rxr-ce` needs the scans of Matterport3D, without
-    which it could not be measured. `--languages en-US en-IN` is English alone.
+    which it could not be measured. `--task.languages en-US en-IN` is English alone.
     """
-    return replace(
-        r2r_ce(), dataset="rxr-ce", max_steps=250, language=LanguageConfig(max_length=250, word_vectors=False)
-    )
+    language = LanguageConfig(max_length=250, word_vectors=False)
+    return replace(r2r_ce(), task=find_task("rxr-ce"), max_steps=250, language=language)
 
 
 def _houses() -> TrainConfig:
@@ -178,7 +174,6 @@ def _houses() -> TrainConfig:
         navigator=NavigatorConfig(
             view=64, dropout=0.1, feature_dropout=0.0, camera=CameraConfig(channels=64, layers=2)
         ),
-        reward=RewardConfig("metres", progress_weight=1.0, success=3.0, failure=-0.5),
         optimizer="muon",
     )
 
@@ -258,12 +253,11 @@ def houses_speaker() -> CaptionConfig:
     """
     houses = houses_demo()
     return CaptionConfig(
-        dataset=houses.dataset,
+        task=houses.task,
         max_steps=houses.max_steps,
         batch_size=houses.batch_size,
         text=TextConfig(min_count=2, max_length=60, word_vectors=False, embedding=128),
         speaker=SpeakerConfig(hidden=128, view=64, dropout=0.2, feature_dropout=0.0, camera=houses.navigator.camera),
-        world=replace(houses.world, houses=300),
         iterations=2000,
         evaluate_every=200,
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from copy import copy
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
 import gymnasium
 import numpy as np
@@ -20,9 +20,12 @@ from vln.episodes import REAL, Episode, check_instructions
 from vln.errors import InputError
 from vln.hashing import hash_integers
 from vln.language import Vocabulary
-from vln.metrics import THRESHOLD
-from vln.rewards import RewardConfig, final_reward, progress_reward
+from vln.rewards import final_reward, progress_reward
+from vln.tasks import CUSTOM, Task
 from vln.trajectory import Pose
+
+if TYPE_CHECKING:
+    from envs.source import Source
 
 INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
 RENDER_MODES = ("rgb_array",)
@@ -61,10 +64,10 @@ class NavigationVectorEnv(VectorEnv):
 
     ## Infos
     Arrays over the batch at every reset and step: `episode_index` (into `episodes`), `steps` (actions so far), `expert`
-    (action of the shortest-path expert), `distance` (metres to the goal, NaN where withheld,
-    infinite where no way leads there), `collided`, `success`
-    (stopped within the success distance), `instruction` (the sentence, an array of str). With `record=True` also lists:
-    `poses` and `choices`. `episode` is left to `gymnasium.wrappers.RecordEpisodeStatistics`.
+    (action of the shortest-path expert), `distance` (metres to the goal, NaN where withheld, infinite where no way
+    leads there), `collided`, `success` (stopped where the task's success rule says so), `instruction` (the sentence, an
+    array of str). With `record=True` also lists: `poses` and `choices`. `episode` is left to
+    `gymnasium.wrappers.RecordEpisodeStatistics`.
 
     ## Which episodes
     `reset(options={"episode_index": indices})` chooses them. Otherwise environment i draws them uniformly with the seed
@@ -85,10 +88,11 @@ class NavigationVectorEnv(VectorEnv):
         vocabulary: Vocabulary,
         num_envs: int = 1,
         *,
-        max_steps: int = 30,
+        task: Task = CUSTOM,
+        split: str = "",
+        source: "Source | None" = None,
+        max_steps: int | None = None,
         max_length: int = 80,
-        reward: RewardConfig | None = None,
-        success_distance: float = THRESHOLD,
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
         max_episode_steps: int | None = None,
         render_mode: str | None = None,
@@ -103,10 +107,11 @@ class NavigationVectorEnv(VectorEnv):
             episodes: What can be met.
             vocabulary: Turns instructions into tokens.
             num_envs: Episodes at a time (B).
-            max_steps: Actions before truncation, the stop included.
+            task: Gives the reward, the success rule and the step limit.
+            split: Name of the split that the episodes are of.
+            source: Where they come from: what policies are built by (graphs, features, labels).
+            max_steps: Actions before truncation, the stop included; those of the task if None.
             max_length: Tokens of an instruction that are kept.
-            reward: The reward; see `vln.rewards`.
-            success_distance: Metres; a stop nearer than this succeeds.
             autoreset_mode: What happens after an episode ended, see the class.
             max_episode_steps: Another limit on `max_steps`, by the name that `gymnasium.make_vec` has for it.
             render_mode: "rgb_array" for pictures; None for none.
@@ -125,8 +130,9 @@ class NavigationVectorEnv(VectorEnv):
         if not episodes:
             raise InputError("episodes", "there are none to meet", "choose a split that has some in these buildings")
         self.simulator, self.episodes, self.num_envs = simulator, tuple(episodes), num_envs
-        self.max_steps, self.max_length = _limit(max_steps, max_episode_steps), max_length
-        self.success_distance, self.reward = success_distance, reward or RewardConfig()
+        self.split, self.source, self.vocabulary = split, source, vocabulary
+        limit = task.max_steps if max_steps is None else max_steps
+        self.task, self.max_steps, self.max_length = task, _limit(limit, max_episode_steps), max_length
         self.metadata = {**METADATA, "autoreset_mode": mode}
         self._mode, self.render_mode = mode, render_mode
         self._trails: list[list[Pose]] = [[] for _ in range(num_envs)]
@@ -261,8 +267,10 @@ class NavigationVectorEnv(VectorEnv):
         self._terminated = self._terminated | (alive & (actions == self.simulator.stop))
         self._truncated = self._truncated | (~self._terminated & (self._steps >= self.max_steps))
         ending = (self._terminated | self._truncated) & alive
-        success = self._terminated & (after < self.success_distance)
-        reward = progress_reward(before, after, self.reward) + final_reward(ending, success, self.reward)
+        judged = self.task.success.judge(BodiesNow(self, actions))
+        success = self._terminated & torch.as_tensor(judged, device=self.simulator.device)
+        config = self.task.reward
+        reward = progress_reward(before, after, config) + final_reward(ending, success, config)
         # No goal, no reward; nor where it cannot be reached.
         reward = torch.where(ended | ~after.isfinite(), 0.0, reward)
         if self._mode is AutoresetMode.NEXT_STEP and bool(ended.any()):
@@ -371,6 +379,35 @@ class NavigationVectorEnv(VectorEnv):
         return value if self.gives_tensors else value.numpy(force=True)
 
 
+class BodiesNow:
+    """The bodies of an environment after an action: a `vln.tasks.success.Moment`."""
+
+    def __init__(self, env: NavigationVectorEnv, actions: Tensor) -> None:
+        """The bodies after they took `actions` (B,)."""
+        self._env, self._actions = env, actions
+
+    @property
+    def distance(self) -> Tensor:
+        """(B,) metres to the goal."""
+        return self._env._distance
+
+    @property
+    def episodes(self) -> list[Episode]:
+        """The B episodes."""
+        return [self._env.episodes[number] for number in self._env._episode.tolist()]
+
+    @property
+    def poses(self) -> list[Pose]:
+        """The B poses."""
+        return self._env.simulator.poses()
+
+    @property
+    def choices(self) -> list[str]:
+        """What the actions mean; it holds for bodies that stopped, which are where they were."""
+        offered = self._env.simulator.choices()
+        return [choices[action] for choices, action in zip(offered, self._actions.tolist(), strict=True)]
+
+
 class NavigationEnv(gymnasium.Env):
     """A single environment: `NavigationVectorEnv` with a batch of one, whose docstring says everything else.
 
@@ -382,7 +419,17 @@ class NavigationEnv(gymnasium.Env):
     ) -> None:
         """The arguments of `NavigationVectorEnv`, but for the batch size and the autoreset mode."""
         fixed = {"autoreset_mode": AutoresetMode.DISABLED, "tensors": False}
-        self._batch = NavigationVectorEnv(simulator, episodes, vocabulary, 1, **{**options, **fixed})
+        self._hold(NavigationVectorEnv(simulator, episodes, vocabulary, 1, **{**options, **fixed}))
+
+    @classmethod
+    def of(cls, batch: NavigationVectorEnv) -> Self:
+        """Make one of a batch of one, with autoreset DISABLED and numpy arrays."""
+        made = cls.__new__(cls)
+        made._hold(batch)
+        return made
+
+    def _hold(self, batch: NavigationVectorEnv) -> None:
+        self._batch, self.task = batch, batch.task
         self.action_space = self._batch.single_action_space
         self.observation_space = self._batch.single_observation_space
         self.metadata, self.render_mode = dict(METADATA), self._batch.render_mode

@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from agents.config import HOUSES, CaptionConfig, LossConfig, TrainConfig
+from agents.config import CaptionConfig, LossConfig, TrainConfig
 from agents.learners.episode_learning import A2CConfig
 from agents.learners.self_imitation import SelfImitationConfig
 from agents.presets import houses_demo, houses_speaker, r2r_navigator, r2r_speaker
@@ -115,17 +115,18 @@ def rcm_rows(dataset: str) -> dict[str, Row]:
     """The rows of the table, in an order in which each comes after the one it starts from."""
     graphs = dataset == "r2r"
     # The agent knows as many houses as its critic.
-    base = r2r_navigator() if graphs else replace(houses_demo(), world=houses_speaker().world)
+    base = r2r_navigator() if graphs else replace(houses_demo(), scenes=houses_speaker().scenes)
     truncate = 0 if graphs else base.phases["imitation"].truncate  # type: ignore[attr-defined]
     updates, rate = (2000, 3e-4) if graphs else (150, 1e-3)
     explorations, exploration_rate = (1200, 5e-4) if graphs else (240, 1e-3)
     rounds: dict[str, Any] = {} if graphs else {"rounds": 6, "episodes": 960}
     whole, start = base.without_learning("reinforcement"), base.without_learning()
 
-    def reinforced(intrinsic: float, reward: RewardConfig = base.reward) -> TrainConfig:
+    def reinforced(intrinsic: float, reward: RewardConfig = base.task.reward) -> TrainConfig:
         loss = LossConfig(teacher=1.0, student=0.0, policy=1.0, intrinsic=intrinsic)
         phase = A2CConfig(iterations=updates, learning_rate=rate, loss=loss, truncate=truncate)
-        return replace(start, phases={**start.phases, "reinforcement": phase}, reward=reward)
+        task = replace(base.task, reward=reward)
+        return replace(start, phases={**start.phases, "reinforcement": phase}, task=task)
 
     def exploring(split: Literal["val_seen", "val_unseen"]) -> TrainConfig:
         imitation: Any = base.phases["imitation"]
@@ -192,7 +193,7 @@ def learn_row(
     critic = None
     if row.critic:
         updates = {name: math.ceil(getattr(speaker, name) * scale) for name in ("iterations", "evaluate_every")}
-        eyes = folder / IMITATION / LATEST if speaker.dataset in HOUSES else None
+        eyes = folder / IMITATION / LATEST if speaker.task.continuous else None
         arguments = train_speaker.Arguments(
             replace(speaker, seed=seed, **updates), folder / SPEAKER, data, eyes_from=eyes, threads=threads
         )

@@ -23,7 +23,7 @@ from tyro.conf import Positional
 from agents.speaking.decoding import Decoding, check_decoding
 from agents.speaking.speaker_inputs import Routes
 from agents.training.devices import use_threads
-from scripts.graph_world import GraphWorld
+from envs.make import TaskData
 from scripts.speaker_world import BATCH, captions, open_speaker
 from vln.cli import command
 from vln.console import Console
@@ -73,15 +73,13 @@ def main(
     check_decoding(decoding)
     use_threads(threads)
     trained = open_speaker(run, ["train"], data, device=device)
-    world = trained.world.world
-    if not isinstance(world, GraphWorld):
-        raise InputError(
-            run, f"learnt on '{world.config.dataset}', which has no paths of viewpoints", "use one on graphs"
-        )
+    learnt = trained.world.data
+    if not learnt.source.graphs:
+        raise InputError(run, f"learnt '{learnt.task.name}', which has no paths of viewpoints", "use one on graphs")
     if altered and not trained.world.config.speaker.feature_dropout:
         problem = "the speaker was trained without feature dropout and hides nothing"
         raise InputError("--altered", problem, "train one with --speaker.feature-dropout, or leave it out")
-    drawn = list(draw(world, paths, viewpoints, metres, np.random.default_rng(seed)))
+    drawn = list(draw(learnt, paths, viewpoints, metres, np.random.default_rng(seed)))
     if altered:
         drawn = [{**each, "environment": number} for number, each in enumerate(drawn)]
     random = torch.Generator(device).manual_seed(seed)
@@ -96,26 +94,27 @@ def main(
                 else routes
             )
 
-    said = captions(trained.speaker, described_routes(), world, decoding, random)
+    said = captions(trained.speaker, described_routes(), learnt, decoding, random)
     described = [{**each, "instructions": [told.text]} for each, told in zip(drawn, said, strict=True) if told.text]
     write_json(out, described)
     Console(stderr=True).print(f"wrote {out}: {len(described)} paths", highlight=False, soft_wrap=True)
 
 
 def draw(
-    world: GraphWorld, count: int, viewpoints: tuple[int, int], metres: float, rng: np.random.Generator
+    data: TaskData, count: int, viewpoints: tuple[int, int], metres: float, rng: np.random.Generator
 ) -> Iterator[dict[str, Any]]:
     """Different paths in the buildings of training, none of them described; fewer where there are not so many."""
-    episodes = world.splits["train"]
+    graphs = {each.scan: each for each in data.source.graphs}
+    episodes = data.splits["train"]
     taken = {(each.scan, each.path) for each in episodes}
     scans = sorted({each.scan for each in episodes})
-    sizes = np.array([len(world.graphs[scan].viewpoints) for scan in scans], dtype=np.float64)
+    sizes = np.array([len(graphs[scan].viewpoints) for scan in scans], dtype=np.float64)
     found = 0
     for _ in range(count * TRIES):
         if found == count:
             return
         scan = scans[rng.choice(len(scans), p=sizes / sizes.sum())]
-        path = draw_path(world.graphs[scan], viewpoints, metres, rng)
+        path = draw_path(graphs[scan], viewpoints, metres, rng)
         if path and (scan, path) not in taken:
             taken.add((scan, path))
             heading = float(rng.uniform(0, 2 * np.pi))

@@ -27,7 +27,7 @@ import torch
 from rich.console import Group
 from rich.table import Table
 
-from agents.config import TrainConfig
+from agents.config import TrainConfig, data_options
 from agents.policies.views import word_weights
 from agents.presets import PRESETS
 from agents.training.devices import use_threads
@@ -37,9 +37,9 @@ from envs.benchmarks.graph import time_walks
 from envs.benchmarks.rendering import Kind, memory, open_views, time_views
 from envs.benchmarks.stepping import compare_with_habitat, open_courses, time_houses
 from envs.habitat.settings import habitat_interpreter, use_interpreter
-from scripts.score import load_task, read_walks
+from envs.make import open_task
+from scripts.score import load_graphs_of
 from scripts.train import trainer_of
-from scripts.worlds import open_world
 from vln.cli import commands, show
 from vln.data import find_data
 from vln.errors import unknown_name
@@ -47,7 +47,7 @@ from vln.features import load_captions
 from vln.graph import VIEWS, NavigationGraph
 from vln.metrics import padded_rows, score_paths, score_rows
 from vln.reference_metrics import distance_dictionaries, score_all
-from vln.submission import viewpoints
+from vln.submission import check_submission, read_submission, viewpoints
 from vln.timing import time_in_turns
 
 
@@ -71,9 +71,12 @@ def metrics(
         json: Print JSON instead of a table.
     """
     folder = find_data(data)
-    episodes, graphs = load_task(folder, "r2r", split)
+    episodes, sources = load_graphs_of(folder, "r2r", split)
+    graphs = sources.graphs({episode.scan for episode in episodes})
     source = predictions or folder / "predictions" / f"seq2seq_student_forcing_{split}.json"
-    walks = {walk.episode_id: walk for walk in read_walks(source, episodes, graphs)}
+    submission = read_submission(source)
+    check_submission(source, submission, episodes, graphs)
+    walks = {walk.episode_id: walk for walk in submission}
     paths = [viewpoints(walks[episode.episode_id]) for episode in episodes]
     distances = {scan: distance_dictionaries(graph) for scan, graph in graphs.items()}
     rows = _compare(
@@ -113,7 +116,8 @@ def graph(
     """
     use_threads(threads)
     folder = find_data(data)
-    episodes, graphs = load_task(folder, "r2r", "train")
+    episodes, sources = load_graphs_of(folder, "r2r", "train")
+    graphs = sources.graphs({episode.scan for episode in episodes})
     walks = time_walks(
         list(graphs.values()), episodes, _features(folder, list(graphs.values())), batches, steps, repeats
     )
@@ -190,7 +194,7 @@ def train(
     if phase not in config.phases:
         raise unknown_name("--phase", phase, config.phases)
     config = config.without_learning(*(name for name in config.phases if name != phase))
-    config = replace(config, world=replace(config.world, houses=HOUSES))
+    config = replace(config, scenes=HOUSES if config.task.continuous else None)
     if hasattr(config.phases[phase], "episodes"):
         config = config.with_phase(phase, episodes=config.batch_size)  # as many as it takes
     if precision:
@@ -207,9 +211,9 @@ def time_training(timing: Timing, workers: Workers) -> None:
     config = timing.config
     use_threads(timing.threads, workers.count)
     with workers.main_first():
-        world = open_world(config, timing.data, ("train",))
+        data = open_task(config.task, ("train",), data=timing.data, **data_options(config))
     with TemporaryDirectory() as folder:
-        trainer = trainer_of(world, Path(folder), workers.device(timing.device), (), workers=workers)
+        trainer = trainer_of(config, data, Path(folder), workers.device(timing.device), (), workers=workers)
         found = time_updates(trainer, timing.updates)
     rows = {
         "preset": timing.preset,

@@ -10,17 +10,18 @@ import torch
 from torch import Tensor
 
 from agents.config import Cell, TrainConfig
-from agents.evaluation import rollout
+from agents.evaluation import EVALUATION_BATCH, evaluate
 from agents.learners.episode_learning import SequenceConfig
 from agents.learners.recording import Expert, Recording, record
 from agents.learners.sampler import EpisodeSampler
 from agents.policies.acting import PolicyAgent
+from agents.policies.factory import navigator_for
 from agents.policies.navigator import Navigator
 from agents.probing.finetune_probe import demonstrations
 from agents.probing.gradients import agreement, core_inputs, core_reach, encoder_reach, gradient_of, loss_after, norm_of
 from agents.training.checkpoint import Checkpoint
-from scripts.world import World
-from scripts.worlds import EVALUATION_BATCH
+from envs.environment import NavigationVectorEnv
+from envs.make import TaskData, make_env
 
 Place = Literal["encoder", "core"]
 CELLS: tuple[tuple[Cell, int], ...] = (("rnn", 1), ("rnn", 2), ("gru", 1), ("lstm", 1), ("lstm", 2))
@@ -118,44 +119,54 @@ class Study:
     """What variants are tried on.
 
     Attributes:
-        world: Episodes of training and of the split.
+        config: The configuration of the run.
+        data: Episodes of training and of the split.
         split: Where success is measured.
         given: Checkpoint of the run, whose eyes all variants have.
     """
 
-    world: World
+    config: TrainConfig
+    data: TaskData
     split: str
     given: Checkpoint
 
     def navigator(self, config: TrainConfig) -> Navigator:
         """A fresh agent of a configuration."""
-        return replace(self.world, config=config).navigator()
+        return navigator_for(config, self.data)
+
+    @property
+    def steps(self) -> int:
+        """Actions of an episode of training."""
+        return self.config.max_steps or self.config.task.max_steps
+
+    def _environment(self, split: str, num_envs: int) -> NavigationVectorEnv:
+        return make_env(self.data, split, num_envs, tensors=True, max_steps=self.config.max_steps)
 
     @cached_property
     def own(self) -> Navigator:
         """The agent of the run, with its averaged weights."""
-        agent = self.navigator(self.world.config)
+        agent = self.navigator(self.config)
         agent.load_state_dict(self.given.part("average"))
         return agent
 
     def lessons(self, batches: int, seed: int) -> list[Recording]:
         """Demonstrations of training, as the agent of the run sees them."""
-        config = self.world.config
-        sampler = EpisodeSampler(self.world.lengths("train"), config.batch_size, seed)
-        return demonstrations(self.own, self.world.environment("train", config.batch_size), sampler, batches)
+        size = self.config.batch_size
+        sampler = EpisodeSampler(self.data.lengths("train"), size, seed)
+        return demonstrations(self.own, self._environment("train", size), sampler, batches)
 
     @cached_property
     def measured(self) -> Recording:
         """Demonstrations of the split, in which gradients are measured."""
-        episodes = np.arange(min(MEASURED, len(self.world.splits[self.split])))
-        return record(self.world.environment(self.split, len(episodes)), episodes, Expert(), torch.ones(len(episodes)))
+        episodes = np.arange(min(MEASURED, len(self.data.splits[self.split])))
+        return record(self._environment(self.split, len(episodes)), episodes, Expert(), torch.ones(len(episodes)))
 
     def finding(
         self, variant: Variant, navigator: Navigator, updates: Sequence[Mapping[str, float]], minutes: float
     ) -> Finding:
         """Measure a variant that has learnt."""
         found = Finding(
-            self.scores(PolicyAgent(navigator, self.world.vocabulary)),
+            self.scores(PolicyAgent(navigator, self.data.vocabulary)),
             self.reach(variant, navigator),
             updates,
             minutes,
@@ -164,7 +175,7 @@ class Study:
 
     def flow(self, navigator: Navigator) -> dict[str, Any]:
         """What is left of the gradient where it stops flowing back, and what a step along it does, see `Finding`."""
-        imitation = self.world.config.phases["imitation"]
+        imitation = self.config.phases["imitation"]
         assert isinstance(imitation, SequenceConfig), "imitation learns from episodes"
         phase = replace(imitation, truncate=0)
         whole = gradient_of(navigator, self.measured, phase)
@@ -174,7 +185,7 @@ class Study:
         step = {
             "norm": norm_of(whole),
             "before": after(rate=0.0),
-            "clipped": after(rate=PLAIN_RATE, clip=self.world.config.gradient_clip),
+            "clipped": after(rate=PLAIN_RATE, clip=self.config.gradient_clip),
             "not clipped": after(rate=PLAIN_RATE),
         }
         return {"truncated": {steps: agreement(part, whole, "core") for steps, part in parts.items()}, "step": step}
@@ -192,7 +203,7 @@ class Study:
 
     def scores(self, agent: PolicyAgent) -> dict[str, np.ndarray]:
         """Metrics (N,) of what an agent does in the split."""
-        episodes = self.world.splits[self.split]
-        env = self.world.environment(self.split, min(EVALUATION_BATCH, len(episodes)), record=True)
-        found = self.world.scores(self.split, rollout(agent, env))
+        episodes = self.data.splits[self.split]
+        env = make_env(self.data, self.split, min(EVALUATION_BATCH, len(episodes)), record=True)
+        found = evaluate(agent, env).columns
         return {name: found[name] for name in ("SR", "SPL")}

@@ -13,14 +13,13 @@ from matplotlib.figure import Figure
 from rich.progress import Progress
 from tyro.conf import Positional
 
-from agents.config import HOUSES
-from agents.evaluation import rollout
+from agents.evaluation import EVALUATION_BATCH, evaluate
 from agents.policies.acting import PolicyAgent
 from agents.training.checkpoint import load_checkpoint, run_checkpoint
 from agents.training.devices import use_threads
-from scripts.evaluate import Trained, check_runs, load_agent, open_run
+from envs.make import make_env
+from scripts.evaluate import Trained, check_runs, open_run
 from scripts.studies import config_of, slug
-from scripts.worlds import EVALUATION_BATCH
 from vln.audit import Ablation, describe_ablations, format_points, mask_word_class, shuffle_instructions, subset
 from vln.cli import show
 from vln.console import Console
@@ -83,7 +82,7 @@ class Subject:
     """An agent and the episodes it is looked at in.
 
     Attributes:
-        trained: The agent and its world.
+        trained: The agent and its data.
         checkpoint: Its file.
         split: Name of the split.
         episodes: The episodes.
@@ -103,7 +102,7 @@ class Subject:
     @cached_property
     def blind(self) -> PolicyAgent:
         """The same agent with its eyes shut."""
-        return load_agent(load_checkpoint(self.checkpoint), self.trained.world, True, "greedy", "cpu")
+        return self.trained.run.agent(self.trained.data, blind=True)
 
     def row(self, case: Condition, full: Columns | None = None) -> Columns:
         """Metrics (N,) of the episodes, and whether each was touched.
@@ -135,11 +134,10 @@ class Subject:
         return found
 
     def _live(self, case: Condition, episodes: list[Episode]) -> Columns:
-        world = replace(self.trained.world, splits={self.split: episodes})
-        batch = min(EVALUATION_BATCH, len(episodes))
-        env = world.environment(self.split, batch, record=True, silent=case.silent, blind=case.blind)
+        batch, data = min(EVALUATION_BATCH, len(episodes)), self.trained.data.only(self.split, episodes)
+        env = make_env(data, self.split, batch, record=True, silent=case.silent, blind=case.blind)
         agent = self.blind if case.blind else self.trained.agent
-        return world.scores(self.split, rollout(agent, env, seed=self.seed, advance=self.advance))
+        return dict(evaluate(agent, env, seed=self.seed, advance=self.advance).columns)
 
 
 def bias(
@@ -179,11 +177,11 @@ def bias(
         folder = out / run.resolve().name if out else run / "bias"
         for each in SPLITS if full else (split,):
             first, *rest = (open_run(one, each, data, checkpoint, False, "greedy", "cpu") for one in (run, *others))
-            opened = [first, *(replace(one, world=one.world.sharing(first.world)) for one in rest)]
-            dataset = first.world.config.dataset
-            usual = QUICK if dataset in HOUSES else 0
+            opened = [first, *(replace(one, data=one.data.sharing(first.data)) for one in rest)]
+            task = first.run.task
+            usual = QUICK if task.continuous else 0
             rows = audit(opened, checkpoint, each, 0 if full else usual if episodes is None else episodes, seed, folder)
-            title = f"{run.resolve().name}: {dataset} {each}"
+            title = f"{run.resolve().name}: {task.name} {each}"
             audits[title] = {"rows": rows, "says": says(rows)}
             report(title, audits[title], folder / each, json)
     if json:
@@ -199,9 +197,9 @@ def grouped(runs: Sequence[Path], checkpoint: str) -> dict[Path, list[Path]]:
     configs = {run: config_of(load_checkpoint(run_checkpoint(run, checkpoint))) for run in check_runs(runs)}
     found: dict[Path, list[Path]] = {run: [] for run, config in configs.items() if config.ablate == "nothing"}
     for run, config in configs.items():
-        partners = [full for full in found if configs[full].dataset == config.dataset]
+        partners = [full for full in found if configs[full].task.name == config.task.name]
         if not partners:
-            problem = f"was {TRAINED[config.ablate]}, and no other run of '{config.dataset}' is given"
+            problem = f"was {TRAINED[config.ablate]}, and no other run of '{config.task.name}' is given"
             raise InputError(run, problem, "give the run of the full agent too")
         if config.ablate != "nothing":
             for full in partners:
@@ -223,20 +221,22 @@ def audit(opened: Sequence[Trained], checkpoint: str, split: str, count: int, se
     Raises:
         InputError: If the goals are withheld, or another run met other episodes.
     """
-    every = opened[0].world.splits[split]
+    every = opened[0].data.splits[split]
     if every[0].withheld:
         raise InputError("--split", f"the goals of '{split}' are withheld", "use a validation split")
     for other in opened[1:]:
-        if list(other.world.splits[split]) != list(every):
-            raise InputError(other.run, f"its '{split}' has other episodes", "compare runs with the same settings")
+        if list(other.data.splits[split]) != list(every):
+            raise InputError(
+                other.run.folder, f"its '{split}' has other episodes", "compare runs with the same settings"
+            )
     writable_folder(folder)
     episodes = [every[number] for number in subset(every, count, seed)]
-    cases = conditions(opened[0].world.vocabulary, seed)
+    cases = conditions(opened[0].data.vocabulary, seed)
     with Progress(console=Console(stderr=True), transient=True) as progress:
         advance = partial(
             progress.advance, progress.add_task(split, total=len(episodes) * (len(cases) + len(opened) - 1))
         )
-        files = [run_checkpoint(each.run, checkpoint) for each in opened]
+        files = [run_checkpoint(each.run.folder, checkpoint) for each in opened]
         agent, *others = (
             Subject(each, file, split, episodes, folder, seed, advance)
             for each, file in zip(opened, files, strict=True)
@@ -244,7 +244,7 @@ def audit(opened: Sequence[Trained], checkpoint: str, split: str, count: int, se
         found = {FULL: agent.row(cases[0])}
         found |= {case.name: agent.row(case, found[FULL]) for case in cases[1:]}
         for each in others:
-            name = f"{TRAINED[each.trained.world.config.ablate]} ({each.trained.run.resolve().name})"
+            name = f"{TRAINED[each.trained.config.ablate]} ({each.trained.run.folder.resolve().name})"
             found[name] = each.row(Condition(name))
     whats = {case.name: case.what for case in cases}
     ways = [episode.path_key for episode in episodes]

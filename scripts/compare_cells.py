@@ -9,18 +9,19 @@ import torch
 from rich.progress import Progress
 from tyro.conf import Positional
 
-from agents.config import LossConfig, TrainConfig
+from agents.config import LossConfig, TrainConfig, data_options
 from agents.learners.recording import Recording
 from agents.probing.finetune_probe import copy_matching_weights, finetune
 from agents.registry import LEARNERS
+from agents.runs import fingerprint
 from agents.training.checkpoint import check_fingerprint, load_checkpoint, load_model
 from agents.training.devices import use_threads
 from agents.training.log import read_metrics
 from agents.training.trainer import LATEST
+from envs.make import open_task
 from scripts.cell_study import PARTS, Finding, Findings, Study, Variant, variants
 from scripts.compare_cells_report import report
 from scripts.studies import check_scale, config_of, learn, minutes, shorter
-from scripts.worlds import open_world
 from vln.audit import subset
 from vln.console import Console
 from vln.errors import InputError
@@ -87,19 +88,20 @@ def open_study(run: Path, split: str, episodes: int, data: Path | None, with_tra
         raise InputError(run, "was trained without language, so that it has nothing to encode", "give a run that reads")
     if "imitation" not in config.phases or not config.phases["imitation"].iterations:
         raise InputError(run, "has not imitated, which the variants are to do", "give the run that it started from")
-    if with_training:
-        config = replace(config, world=replace(config.world, houses=min(QUICK_HOUSES, config.world.houses)))
+    if with_training and config.task.continuous:
+        config = replace(config, scenes=min(QUICK_HOUSES, config.scenes or QUICK_HOUSES))
     vocabulary = Vocabulary.from_json(read_text(run / "vocabulary.json"), run / "vocabulary.json")
-    world = open_world(unlabelled(config), data, (["train"] if with_training else []) + [split], vocabulary)
-    check_fingerprint(given, world.fingerprint)
-    if world.splits[split][0].withheld:
+    options = {**data_options(config), "vocabulary": vocabulary}
+    opened = open_task(config.task, (["train"] if with_training else []) + [split], data=data, **options)
+    check_fingerprint(given, fingerprint(opened))
+    if opened.splits[split][0].withheld:
         raise InputError("--split", f"the goals of '{split}' are withheld", "use a validation split")
-    chosen = [world.splits[split][number] for number in subset(world.splits[split], episodes)]
-    return Study(replace(world, splits={**world.splits, split: chosen}), split, given)
+    chosen = [opened.splits[split][number] for number in subset(opened.splits[split], episodes)]
+    return Study(unlabelled(config), opened.only(split, chosen), split, given)
 
 
 def unlabelled(config: TrainConfig) -> TrainConfig:
-    """A configuration whose world shows no labels of images, which nobody here learns from."""
+    """A configuration that wants no labels of images, which nobody here learns from."""
     config = config.without_learning(*(name for name, each in config.phases.items() if not hasattr(each, "loss")))
     for name, phase in config.phases.items():
         if isinstance(loss := getattr(phase, "loss", None), LossConfig):
@@ -110,7 +112,7 @@ def unlabelled(config: TrainConfig) -> TrainConfig:
 def practised(study: Study, seeds: Sequence[int], updates: int) -> Findings:
     """What is found of all variants after a few updates from what the agent of the run has learnt."""
     found: dict[Variant, list[Finding]] = {}
-    chosen = variants(study.world.config.max_steps)
+    chosen = variants(study.steps)
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("learning", total=len(chosen) * len(seeds))
         for seed in seeds:
@@ -125,7 +127,7 @@ def practised(study: Study, seeds: Sequence[int], updates: int) -> Findings:
 def practise_variant(study: Study, variant: Variant, seed: int, lessons: Sequence[Recording]) -> Finding:
     """Let fresh cells learn within what the agent of the run has learnt."""
     torch.manual_seed(seed)
-    config = variant.config(study.world.config)
+    config = variant.config(study.config)
     navigator = study.navigator(config)
     copy_matching_weights(navigator, study.given.part("average"), PARTS[variant.place])
     started = time.monotonic()
@@ -142,7 +144,7 @@ def trained(
     base = base.without_learning(*explores) if explores else base
     found: dict[Variant, list[Finding]] = {}
     for seed in seeds:
-        for variant in variants(base.max_steps):
+        for variant in variants(study.steps):
             config = shorter(replace(variant.config(base), seed=seed), scale)
             run = folder / f"seed-{seed}" / run_name(config, variant)
             learn(run, f"{variant.name}, seed {seed}", config, data, threads)

@@ -45,7 +45,7 @@ def report(study: Study, found: Findings, folder: Path, as_json: bool) -> None:
         show("", told, True)
     else:
         seeds = len(next(iter(found.values())))
-        title = f"{study.world.config.dataset} {study.split}, {seeds} seed{'s' * (seeds > 1)}, means ± 95 %"
+        title = f"{study.config.task.name} {study.split}, {seeds} seed{'s' * (seeds > 1)}, means ± 95 %"
         for place, (heads, lines) in enumerate(tables):
             show(number_table(heads, lines, None if place else title), None, False)
         Console().print(told["says"], highlight=False)
@@ -58,7 +58,7 @@ def report(study: Study, found: Findings, folder: Path, as_json: bool) -> None:
 
 def summary(study: Study, findings: Sequence[Finding]) -> dict[str, Any]:
     """A row: intervals over seeds where there are several, else over paths or episodes."""
-    episodes = study.world.splits[study.split]
+    episodes = study.data.splits[study.split]
     ways = [episode.path_key for episode in episodes]
     success = [finding.scores["SR"] for finding in findings]
     norms = np.concatenate([[row["gradient_norm"] for row in finding.updates] for finding in findings])
@@ -71,8 +71,8 @@ def summary(study: Study, findings: Sequence[Finding]) -> dict[str, Any]:
         "minutes": float(np.mean([finding.minutes for finding in findings])),
         "SR": ends(over(success, ways)),
         "SPL": ends(over([finding.scores["SPL"] for finding in findings], ways)),
-        "by words": binned(study.world.lengths(study.split), success, ways, "{:.0f}"),
-        "by metres": binned(study.world.path_lengths(study.split), success, ways, "{:.1f}"),
+        "by words": binned(study.data.lengths(study.split), success, ways, "{:.0f}"),
+        "by metres": binned(study.data.path_lengths(study.split), success, ways, "{:.1f}"),
         "decay": ends(over([each[np.isfinite(each)] for each in decays])),
         "gradient norm": {"median": float(np.median(norms)), "largest": float(norms.max())},
         "moved": float(np.median(moved)) if moved else None,
@@ -201,9 +201,7 @@ def success(study: Study, rows: Mapping[str, Mapping[str, Any]]) -> Figure:
     """Success by length of instruction and of path, of the cells in both places."""
     figure = Figure(figsize=(11, 7.5), layout="constrained")
     for line, place in zip(figure.subplots(2, 2, sharey=True), ("encoder", "core"), strict=True):
-        shown = [
-            variant for variant in variants(study.world.config.max_steps) if variant.place == place and variant.plain
-        ]
+        shown = [variant for variant in variants(study.steps) if variant.place == place and variant.plain]
         for axes, (what, unit) in zip(line, (("by words", "words"), ("by metres", "metres of the path")), strict=True):
             points(axes, shown, [rows[variant.name][what] for variant in shown])
             axes.set(title=place, xlabel=unit, ylabel="SR, %")

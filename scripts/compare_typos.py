@@ -72,10 +72,10 @@ def typos(
     use_threads(threads)
     opened = [open_run(run, split, data, checkpoint, False, "greedy", "cpu") for run in check_runs(runs)]
     chosen = shared_episodes(opened, split, 0 if full else episodes, seed)
-    opened = [replace(each, world=each.world.sharing(opened[0].world)) for each in opened]
+    opened = [replace(each, data=each.data.sharing(opened[0].data)) for each in opened]
     folder = writable_folder(out or runs[0] / "typos")
     rows = curves(opened, checkpoint, split, chosen, noises, seed, folder)
-    report(f"typing mistakes: {opened[0].world.config.dataset} {split}", rows, folder / split, json)
+    report(f"typing mistakes: {opened[0].run.task.name} {split}", rows, folder / split, json)
 
 
 def shared_episodes(opened: Sequence[Trained], split: str, count: int, seed: int) -> list[Episode]:
@@ -84,12 +84,12 @@ def shared_episodes(opened: Sequence[Trained], split: str, count: int, seed: int
     Raises:
         InputError: If the goals are withheld, or the runs do not share the episodes.
     """
-    every = list(opened[0].world.splits[split])
+    every = list(opened[0].data.splits[split])
     if every[0].withheld:
         raise InputError("--split", f"the goals of '{split}' are withheld", "use a validation split")
     for other in opened[1:]:
-        if list(other.world.splits[split]) != every:
-            raise InputError(other.run, f"its '{split}' has other episodes", "compare runs on one data set")
+        if list(other.data.splits[split]) != every:
+            raise InputError(other.run.folder, f"its '{split}' has other episodes", "compare runs on one data set")
     return [every[number] for number in subset(every, count, seed)]
 
 
@@ -110,17 +110,17 @@ def curves(
         total = len(opened) * (1 + len(noises)) * len(episodes)
         advance = partial(progress.advance, progress.add_task(split, total=total))
         for each in opened:
-            file = run_checkpoint(each.run, checkpoint)
+            file = run_checkpoint(each.run.folder, checkpoint)
             subject = Subject(each, file, split, episodes, folder, seed, advance)
             found: dict[float, Columns] = {}
             for noise in (clean, *noises):
                 case = Condition(f"typos {noise.rate:g}", rewrite=partial(mistyped, noise=noise, seed=seed))
                 found[noise.rate] = subject.row(case, found.get(0.0))
                 read = case.rewrite(episodes)
-                unknown = unknown_share(read, each.world.vocabulary, each.world.config.language.max_length)
+                unknown = unknown_share(read, each.data.vocabulary, each.config.language.max_length)
                 first.setdefault(noise.rate, found[noise.rate])
                 rows.append(
-                    {"run": each.run.resolve().name, "rate": noise.rate, "per": noise.per, "unknown": unknown}
+                    {"run": each.run.folder.resolve().name, "rate": noise.rate, "per": noise.per, "unknown": unknown}
                     | summary(found[noise.rate], found[0.0], first[noise.rate], [one.path_key for one in episodes])
                 )
     return rows

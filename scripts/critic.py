@@ -33,7 +33,7 @@ def critic_accuracy(
         `critic chance`: of either.
     """
     speaker.eval()
-    choices, told = lineups(world.world.splits[split], distractors, seed), world.told(split)
+    choices, told = lineups(world.data.splits[split], distractors, seed), world.told(split)
     right = np.concatenate([_found(speaker, told, choices[at : at + BATCH]) for at in range(0, len(choices), BATCH)])
     sentences, ways = (100 * right.mean(0)).tolist()
     chance = 100 * float(np.mean([1 / len(line) for line in choices]))

@@ -32,7 +32,7 @@ from vln.signals import Stopped
 
 PRESET, FEW_HOUSES = "houses-demo", 4
 QUICK = (
-    *("--world.houses", str(FEW_HOUSES), "--label-pretraining.iterations", "2", "--imitation.iterations", "4"),
+    *("--scenes", str(FEW_HOUSES), "--label-pretraining.iterations", "2", "--imitation.iterations", "4"),
     *("--imitation.rounds", "1", "--imitation.episodes", "64", "--reinforcement.iterations", "1"),
 )
 DEAF = ("--reinforcement.iterations", "0", "--ablate", "language")
@@ -85,7 +85,7 @@ def plan(out: Path, quick: bool) -> list[Step]:
     """The steps of the demonstration, in order."""
     lived = str(out / "full" / "eval" / "val_unseen.jsonl")
     drawn = ("--out", str(out / "replay"), "--format", "png", "gif")
-    houses = FEW_HOUSES if quick else PRESETS[PRESET]().world.houses
+    houses = FEW_HOUSES if quick else PRESETS[PRESET]().scenes or 0
     agents = [str(out / name) for name in ("full", "blind", "deaf")]
     episodes = ("make_episodes.py", "--dataset", "houses-short", "--houses", str(houses), "--examples", "1")
     return [

@@ -26,15 +26,15 @@ from rich.table import Table
 from rich.text import Text
 from tyro.conf import Positional
 
-from agents.config import CONTINUOUS, HOUSES, CaptionConfig, TrainConfig
+from agents.config import CaptionConfig, TrainConfig
 from agents.presets import PRESETS, SPEAKERS
 from envs.habitat.scenes import MATTERPORT
 from envs.habitat.settings import habitat_interpreter
 from vln.cli import command, show
-from vln.continuous_datasets import VLNCE
 from vln.data import DATASETS, PUBLISHED
 from vln.errors import InputError, unknown_name
 from vln.vlnce import PUBLISHED as PUBLISHED_CE
+from vln.vlnce_datasets import VLNCE
 
 MISSING = 1  # exit code
 PATIENCE = 60  # seconds for another program to answer
@@ -120,16 +120,15 @@ def _needs(config: TrainConfig | CaptionConfig) -> Iterator[str]:
     yield "python"
     if text.word_vectors:
         yield "word vectors"
-    if config.dataset not in CONTINUOUS:
-        yield from ("navigation graphs", config.dataset)
-        yield from {"r2r"} - {config.dataset}  # whose training instructions make the vocabulary
+    if not config.task.continuous:
+        yield from ("navigation graphs", config.task.dataset)
         if config.features.startswith("captions"):
             yield "captions"
         return
     yield "embedded simulator"  # makes the houses and their episodes, whoever simulates them
-    if config.dataset not in HOUSES:
-        yield from (config.dataset, "Matterport3D scenes")
-    if config.world.simulator == "habitat":
+    if config.task.dataset in VLNCE:
+        yield from (config.task.dataset, "Matterport3D scenes")
+    if config.task.simulator == "habitat":
         yield from ("habitat-sim", "EGL")
 
 

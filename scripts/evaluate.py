@@ -26,31 +26,28 @@ from rich.progress import Progress
 from rich.table import Table
 from tyro.conf import Positional
 
-from agents.agent import Agent, ShortestPathAgent
-from agents.config import CONTINUOUS, HOUSES, TrainConfig, from_json
-from agents.evaluation import rollout
+from agents.agent import BASELINE_STEPS, Agent, RandomAgent, SamplingAgent, ShortestPathAgent
+from agents.config import TrainConfig
+from agents.evaluation import EVALUATION_BATCH, Evaluation, rollout, score, tell_unreadable
 from agents.policies.acting import PolicyAgent
-from agents.policies.views import BlindViews
-from agents.policies.vision import BlindImages
-from agents.training.checkpoint import Checkpoint, check_fingerprint, load_checkpoint, load_model, run_checkpoint
-from agents.training.devices import usable_device
+from agents.runs import Run, check_task, load_run
 from envs.environment import NavigationVectorEnv
+from envs.graph import LOW_LEVEL_ACTIONS
 from envs.habitat.settings import use_interpreter
+from envs.make import TaskData, make_env, open_task
 from scripts.search import best_of
 from scripts.speaker_world import TrainedSpeaker, check_vocabulary, open_speaker
-from scripts.world import World, tell_unreadable
-from scripts.worlds import EVALUATION_BATCH, open_world
 from vln.cli import command, for_json, show
 from vln.console import Console
-from vln.continuous_datasets import VLNCE
 from vln.errors import InputError
-from vln.files import read_text, writable_folder, write_json
+from vln.files import writable_folder, write_json
 from vln.language import Vocabulary
-from vln.metrics import METRICS, mean_scores
+from vln.metrics import METRICS
 from vln.published import R2R
-from vln.statistics import mean_interval
 from vln.submission import write_submission
+from vln.tasks import Task
 from vln.trajectory import Trajectory, write_trajectories
+from vln.vlnce_datasets import VLNCE
 from vln.vlnce_submission import predictions, write_continuous_submission
 
 SUFFIX = {"nothing": "", "vision": ".blind", "language": ".deaf"}
@@ -61,17 +58,26 @@ Rows = dict[str, dict[str, Any]]
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained agent and the world it learnt in.
+    """A trained agent and the data of its task.
 
     Attributes:
-        run: Folder of the run.
+        run: The run.
         agent: The agent.
-        world: Episodes and environments, as the run's configuration wants them.
+        data: Episodes and scenes, as the run's configuration wants them.
     """
 
-    run: Path
+    run: Run
     agent: PolicyAgent
-    world: World
+    data: TaskData
+
+    @property
+    def config(self) -> TrainConfig:
+        """The configuration of the run."""
+        return self.run.config
+
+    def environment(self, split: str, num_envs: int = EVALUATION_BATCH, **options: Any) -> NavigationVectorEnv:
+        """Make an environment for `agents.evaluation.rollout`; options as of `envs.make.make_env`."""
+        return make_env(self.data, split, num_envs, record=True, **options)
 
 
 def main(
@@ -115,19 +121,18 @@ def main(
     how = (split, data, checkpoint, ablate == "vision", decoding, device, simulator, skip_bad)
     trained = [open_run(run, *how) for run in check_runs(runs)]
     suffix = SUFFIX[ablate] + (".search" if search else "") + (f".{simulator}" if simulator else "")
-    first = trained[0].world
+    first = trained[0].data
     for each in trained[1:]:
-        if each.world.config.dataset != first.config.dataset:
-            problem = f"learnt on '{each.world.config.dataset}', the first run on '{first.config.dataset}'"
-            raise InputError(each.run, problem, "evaluate runs on one data set at a time")
-    judge = open_judge(critic, [each.world.vocabulary for each in trained], split, data, device)
+        check_task(each.run.folder, each.data.task, first.task)
+    judge = open_judge(critic, [each.data.vocabulary for each in trained], split, data, device)
     rows: Rows = {}
     for each in trained:
         tries = lives(each, split, ablate, seed, search)
         lived = best_of(tries, judge, confidence) if judge else tries[0]
-        write(writable_folder(each.run / "eval") / f"{split}{suffix}", lived, first.config.dataset)
-        if not first.splits[split][0].withheld:
-            rows[f"{each.run.name}{suffix}"] = scores(each.world, split, lived)
+        write(writable_folder(each.run.folder / "eval") / f"{split}{suffix}", lived, first.task)
+        found = Evaluation(lived, score(lived, each.data))
+        if found.scores:
+            rows[f"{each.run.folder.name}{suffix}"] = found.scores
     if not rows:
         Console(stderr=True).print(f"the goals of split '{split}' are withheld: no scores", highlight=False)
         if json:
@@ -135,8 +140,8 @@ def main(
         return
     rows |= simple_rows(first, split, seed)
     for each in trained:
-        write_json(each.run / "eval" / f"{split}{suffix}.scores.json", for_json(rows))
-    show(table(rows, first.config.dataset, split), rows, json)
+        write_json(each.run.folder / "eval" / f"{split}{suffix}.scores.json", for_json(rows))
+    show(table(rows, first.task.name, split), rows, json)
 
 
 def check_runs(runs: Sequence[Path]) -> Sequence[Path]:
@@ -176,7 +181,7 @@ def open_judge(
         return None
     found = open_speaker(critic, [split], data, device=device, vocabulary=vocabularies[0])
     for vocabulary in vocabularies[1:]:
-        check_vocabulary(critic / "vocabulary.json", found.world.world.vocabulary, vocabulary)
+        check_vocabulary(critic / "vocabulary.json", found.world.data.vocabulary, vocabulary)
     return found
 
 
@@ -196,63 +201,41 @@ def open_run(
     Raises:
         InputError: If the run or its data are missing or do not fit, or the world has but one simulator.
     """
-    found = load_checkpoint(run_checkpoint(run, checkpoint))
-    if found.source.stem != checkpoint:
-        note = f"{run}: there is no {checkpoint} checkpoint yet; its {found.source.stem} one is used"
+    found = load_run(run, checkpoint)
+    if found.checkpoint.source.stem != checkpoint:
+        note = f"{run}: there is no {checkpoint} checkpoint yet; its {found.checkpoint.source.stem} one is used"
         Console(stderr=True).print(note, highlight=False, soft_wrap=True)
-    config = from_json(TrainConfig, found.state["config"], found.source)
-    if simulator is not None:
-        if config.dataset not in CONTINUOUS:
-            raise InputError("--simulator", f"'{config.dataset}' is no data set of a continuous world", "leave it out")
-        config = replace(config, world=replace(config.world, simulator=simulator))
-    vocabulary = Vocabulary.from_json(read_text(run / "vocabulary.json"), run / "vocabulary.json")
-    world = open_world(config, data, [split], vocabulary)
-    world = world.without_bad_episodes() if skip_bad else world
-    tell_unreadable(world.splits[split], vocabulary)
-    return Trained(run, load_agent(found, world, blind, decoding, usable_device(device)), world)
+    if simulator is not None and not found.task.continuous:
+        raise InputError("--simulator", f"'{found.task.name}' is no task of a continuous world", "leave it out")
+    opened = open_task(found.task, [split], simulator, data=data, **found.options)
+    opened = opened.without_bad_episodes() if skip_bad else opened
+    tell_unreadable(opened.splits[split], found.vocabulary)
+    return Trained(found, found.agent(opened, decoding=decoding, blind=blind, device=device), opened)
 
 
 def lives(trained: Trained, split: str, ablate: str, seed: int, samples: int) -> list[list[Trajectory]]:
     """What an agent does in a split, and what it does by chance when it tries again so many times."""
-    world = trained.world
-    env = world.environment(split, EVALUATION_BATCH, record=True, silent=ablate == "language", blind=ablate == "vision")
+    env = trained.environment(split, silent=ablate == "language", blind=ablate == "vision")
     sampling = trained.agent.sampling()
-    again = (live(sampling, env, world, seed + TRIES * number) for number in range(1, samples + 1))
-    return [live(trained.agent, env, world, seed), *again]
+    again = (live(sampling, env, seed + TRIES * number) for number in range(1, samples + 1))
+    return [live(trained.agent, env, seed), *again]
 
 
-def write(name: Path, trajectories: Sequence[Trajectory], dataset: str) -> None:
+def write(name: Path, trajectories: Sequence[Trajectory], task: Task) -> None:
     """Write trajectories and, where there is a format for it, a submission beside them."""
     written = [f"{name}.jsonl"]
     write_trajectories(name.with_name(f"{name.name}.jsonl"), trajectories)
-    if dataset in VLNCE:
-        ending = ".submission.jsonl" if dataset == "rxr-ce" else ".json"
-        write_continuous_submission(name.with_name(f"{name.name}{ending}"), dataset, predictions(trajectories))
+    if task.dataset in VLNCE:
+        ending = ".submission.jsonl" if task.dataset == "rxr-ce" else ".json"
+        write_continuous_submission(name.with_name(f"{name.name}{ending}"), task.dataset, predictions(trajectories))
         written.append(f"{name}{ending}")
-    elif dataset not in HOUSES:
+    elif not task.continuous:
         write_submission(name.with_name(f"{name.name}.json"), trajectories)
         written.append(f"{name}.json")
     Console(stderr=True).print(f"wrote {' and '.join(written)}", highlight=False, soft_wrap=True)
 
 
-def load_agent(
-    checkpoint: Checkpoint, world: World, blind: bool, decoding: Literal["greedy", "sample"], device: str
-) -> PolicyAgent:
-    """The agent of a checkpoint, with its averaged weights; a blind one sees views without content.
-
-    Raises:
-        InputError: If it was trained on other data or is of another architecture.
-    """
-    check_fingerprint(checkpoint, world.fingerprint)
-    navigator = world.navigator()
-    load_model(navigator, checkpoint.part("average"), checkpoint.source)
-    if blind:
-        settings = world.config.navigator
-        navigator.views = BlindImages(settings.camera, settings.view) if navigator.camera else BlindViews(settings.view)
-    return PolicyAgent(navigator.to(device), world.vocabulary, decoding=decoding)
-
-
-def live(agent: Agent, env: NavigationVectorEnv, world: World, seed: int) -> list[Trajectory]:
+def live(agent: Agent, env: NavigationVectorEnv, seed: int) -> list[Trajectory]:
     """Trajectories of an agent on all episodes of an environment, with a progress bar."""
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
@@ -260,41 +243,48 @@ def live(agent: Agent, env: NavigationVectorEnv, world: World, seed: int) -> lis
         return rollout(
             agent,
             env,
-            dataset=world.config.dataset,
             seed=seed,
             attention=True,
             advance=lambda episodes: progress.advance(task, episodes),
         )
 
 
-def simple_rows(world: World, split: str, seed: int) -> Rows:
+def simple_rows(data: TaskData, split: str, seed: int) -> Rows:
     """Metrics of the agents that need no learning."""
-    env = world.environment(split, EVALUATION_BATCH, record=True, blind=True, max_steps=world.patience)
-    expert = live(ShortestPathAgent(), env, world, seed)
-    random = live(*world.random(split, EVALUATION_BATCH, expert), world, seed)
-    return {"shortest path": scores(world, split, expert), "random": scores(world, split, random)}
+    limit = None if data.task.continuous else BASELINE_STEPS
+    env = make_env(data, split, EVALUATION_BATCH, record=True, blind=True, max_steps=limit)
+    expert = live(ShortestPathAgent(), env, seed)
+    agent, env = random_baseline(data, split, EVALUATION_BATCH, expert)
+    lived = {"shortest path": expert, "random": live(agent, env, seed)}
+    return {name: Evaluation(each, score(each, data)).scores for name, each in lived.items()}
 
 
-def scores(world: World, split: str, trajectories: Sequence[Trajectory]) -> dict[str, Any]:
-    """Mean metrics of one agent, and intervals that resample paths."""
-    episodes = world.splits[split]
-    columns = world.scores(split, trajectories)
-    paths = [episode.path_key for episode in episodes]
-    intervals = {name: mean_interval(columns[name], paths) for name in ("SR", "SPL")}
-    ends = {f"{name} interval": [interval.low, interval.high] for name, interval in intervals.items()}
-    return {**mean_scores(columns), "n": len(episodes), **ends}
+def random_baseline(
+    data: TaskData, split: str, num_envs: int, expert: Sequence[Trajectory]
+) -> tuple[Agent, NavigationVectorEnv]:
+    """The random agent and its environment; `expert` is what the expert did on the split.
+
+    On graphs it is that of Anderson et al. 2018, on low-level actions; elsewhere it draws actions as often as the
+    expert takes them.
+    """
+    if data.task.continuous:
+        env = make_env(data, split, num_envs, record=True, blind=True)
+        return SamplingAgent.like([step.action for each in expert for step in each.steps], data.source.actions), env
+    low_level = data.of(replace(data.task, actions="low-level"))
+    env = make_env(low_level, split, num_envs, record=True, max_steps=BASELINE_STEPS)
+    return RandomAgent.of(LOW_LEVEL_ACTIONS), env
 
 
-def table(rows: Rows, dataset: str, split: str) -> Table:
+def table(rows: Rows, task: str, split: str) -> Table:
     """Measured rows first, with the half widths of 95 % intervals; published ones below."""
-    drawn = Table(title=f"{dataset} {split}", caption=_apart(rows), box=SIMPLE_HEAD, padding=0)
+    drawn = Table(title=f"{task} {split}", caption=_apart(rows), box=SIMPLE_HEAD, padding=0)
     drawn.add_column("agent", min_width=24)
     for name in METRICS:
         drawn.add_column(f"{name} %" if name in PERCENT else name, justify="right", no_wrap=True)
     for label, row in rows.items():
         drawn.add_row(label, *(_cell(row, name) if name in row else "" for name in METRICS))
     drawn.add_section()
-    for paper in R2R if dataset == "r2r" else ():
+    for paper in R2R if task == "r2r" else ():
         if split in paper.success:
             known = {"SR": paper.success[split], "SPL": paper.spl.get(split)}
             drawn.add_row(f"{paper.method} ({paper.source})", *(_percent(known.get(name)) for name in METRICS))

@@ -5,21 +5,20 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from envs.continuous.floorplan import floor_plan, render_views
-from envs.continuous.registry import SUCCESS_DISTANCE
-from envs.continuous.scenes import BODY
+from envs.continuous.scenes import BODY, body_of
 from envs.continuous.settings import Sensors
 from envs.navigation import Body, build_ground
 from envs.render import PackedScene, pack
 from envs.scene import Scene
 from envs.scenes import load_scene
-from vln.continuous_datasets import CONTINUOUS_DATASETS, VLNCE
 from vln.errors import InputError
 from vln.replay.episode import HouseReplay
 from vln.replay.plan import FloorPlan, Views
-from vln.replay.scores import Scores, score_of_split
 from vln.replay.select import Run, Selection, replay_houses
+from vln.tasks import Task
+from vln.tasks.scoring import Sources
 from vln.trajectory import Trajectory
-from vln.vlnce import ContinuousSplit, find_vlnce, load_continuous_split
+from vln.vlnce import find_vlnce
 from vln.vlnce_submission import check_continuous_submission, predictions
 
 
@@ -76,7 +75,7 @@ class Looks:
 
 
 def house_replays(
-    runs: Sequence[Run], selection: Selection, file: SceneFile, data: Path | None = None, role: str | None = None
+    runs: Sequence[Run], selection: Selection, file: SceneFile, data: Path | None = None
 ) -> list[HouseReplay]:
     """The selected episodes of runs in continuous worlds.
 
@@ -84,33 +83,34 @@ def house_replays(
         runs: One an agent.
         selection: Which episodes.
         file: Where the scene is, if it has moved.
-        data: The data folder, for those of VLN-CE.
-        role: Whose paths of RxR they are scored by; the guide's if absent.
+        data: The data folder, for scans and what trajectories in them are compared with.
 
     Raises:
-        InputError: As `replay_houses`, or if a scene or the episodes of VLN-CE cannot be loaded.
+        InputError: As `replay_houses`, or if a scene or what trajectories are compared with cannot be loaded.
     """
-    of = {each.dataset: each for run in runs for each in run.trajectories.values()}
-    if not of.keys() & VLNCE.keys():
-        known = [CONTINUOUS_DATASETS[name].success for name in of if name in CONTINUOUS_DATASETS]
-        return replay_houses(runs, selection, next(iter(known), SUCCESS_DISTANCE), Looks(file.load))
-    return scan_replays(runs, selection, file, find_vlnce(data), role)
+    tasks = dict.fromkeys(each.task for run in runs for each in run.trajectories.values())
+    if all(task.scenes != "scans" for task in tasks):
+        return replay_houses(runs, selection, Looks(file.load, body_of(next(iter(tasks)))))
+    return scan_replays(runs, selection, file, task_of(runs), find_vlnce(data))
 
 
 def scan_replays(
-    runs: Sequence[Run], selection: Selection, file: SceneFile, data: Path, role: str | None
+    runs: Sequence[Run], selection: Selection, file: SceneFile, task: Task, data: Path
 ) -> list[HouseReplay]:
     """The selected episodes of runs in VLN-CE; arguments and errors as in `house_replays`."""
     # Networks and habitat's workers take seconds to load, which houses do without.
-    from scripts.houses_world import camera_of
-    from scripts.vlnce_world import body_of, load_scan, scans
+    from envs.continuous.scans import load_scan, scans
+    from envs.continuous.source import sensors_of
 
-    task, files = split_of(runs, data, role), scans(data)
+    files, sources = scans(data), Sources(data)
+    for run in runs:
+        episodes = sources.split(task, next(iter(run.trajectories.values())).split).episodes
+        check_continuous_submission(run.source, predictions(run.trajectories.values()), episodes, allow_missing=True)
 
     def load(trajectory: Trajectory) -> Scene:
         return file.load(trajectory) if file.path else load_scan(files, trajectory.scan)
 
-    looks = Looks(load, body_of(task.dataset), camera_of(task.dataset, max(task.dataset.image)))
+    looks = Looks(load, body_of(task), sensors_of(task.camera, max(task.camera.shape)))
 
     def look(trajectory: Trajectory) -> tuple[FloorPlan, Views]:
         plan, views = looks(trajectory)
@@ -118,26 +118,19 @@ def scan_replays(
         hashed = files.content_hash(trajectory.scan) if trajectory.simulator == "habitat" else plan.content_hash
         return replace(plan, content_hash=hashed), views
 
-    def score(trajectories: Sequence[Trajectory]) -> list[Scores | None]:
-        return score_of_split(task, trajectories)
-
-    return replay_houses(runs, selection, task.dataset.success, look, score)
+    return replay_houses(runs, selection, look, sources)
 
 
-def split_of(runs: Sequence[Run], data: Path, role: str | None) -> ContinuousSplit:
-    """The split of VLN-CE that runs are of.
+def task_of(runs: Sequence[Run]) -> Task:
+    """The task that runs are of.
 
     Raises:
-        InputError: If they are of several, or an episode is not in it.
+        InputError: If they are of several tasks or splits.
     """
     first = next(iter(runs[0].trajectories.values()))
     for run in runs:
         for each in run.trajectories.values():
-            if (each.dataset, each.split) != (first.dataset, first.split):
+            if (each.task.dataset, each.split) != (first.task.dataset, first.split):
                 problem = f"'{each.split}' of '{each.dataset}' is in it, and '{first.split}' of '{first.dataset}'"
                 raise InputError(run.source, problem, "replay one split at a time")
-    task = load_continuous_split(data, first.dataset, first.split, role=role)
-    for run in runs:
-        entries = predictions(run.trajectories.values())
-        check_continuous_submission(run.source, entries, task.episodes, allow_missing=True)
-    return task
+    return first.task

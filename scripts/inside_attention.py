@@ -8,7 +8,7 @@ from typing import Any, Literal
 from rich.console import Group
 from tyro.conf import Positional
 
-from agents.config import TrainConfig, from_json
+from agents.config import TrainConfig
 from agents.training.checkpoint import load_checkpoint, run_checkpoint
 from agents.training.devices import use_threads
 from scripts.evaluate import live, open_run
@@ -16,6 +16,7 @@ from scripts.inside_listen import only
 from scripts.replay import replay_runs
 from scripts.speak import pick
 from vln.cli import say, show
+from vln.configuration import from_json
 from vln.console import Console
 from vln.errors import InputError
 from vln.files import read_text, writable_folder
@@ -111,10 +112,9 @@ def live_again(run: Path, split: str, episode: Sequence[str], data: Path | None,
         InputError: If the run or its data are missing or do not fit, or an episode is unknown.
     """
     trained = open_run(run, split, data, checkpoint, False, "greedy", "cpu")
-    every = {each.episode_id: each for each in trained.world.splits[split]}
+    every = {each.episode_id: each for each in trained.data.splits[split]}
     trained = only(trained, split, pick(f"split '{split}'", every, episode))
-    env = trained.world.environment(split, len(episode), record=True)
-    return live(trained.agent, env, trained.world, 0)
+    return live(trained.agent, trained.environment(split, len(episode)), 0)
 
 
 def check_read(source: Path, run: Path, config: TrainConfig, lived: Sequence[Trajectory]) -> None:

@@ -137,7 +137,7 @@ class Study:
     def _of_navigator(self, run: Path) -> tuple[Parts, Effects]:
         trained = open_run(run, self.split, self.data, self.checkpoint, False, "greedy", "cpu")
         asked = asked_for(trained.agent.policy, self.zero, self.clamp)
-        episodes = spread_over(trained.world.splits[self.split], self.episodes)
+        episodes = spread_over(trained.data.splits[self.split], self.episodes)
         if any(each.withheld for each in episodes):
             problem = "goals are withheld, so that success is unknown"
             raise InputError(f"split '{self.split}'", problem, "choose another split")
@@ -153,11 +153,11 @@ class Study:
     def _of_speaker(self, run: Path) -> tuple[Parts, Effects]:
         trained = open_speaker(run, [self.split], self.data, self.checkpoint)
         asked = asked_for(trained.speaker, self.zero, self.clamp)
-        world = trained.world.world
-        episodes = spread_over(world.splits[self.split], self.episodes)
+        data = trained.world.data
+        episodes = spread_over(data.splits[self.split], self.episodes)
         scored = ~halves([each.scan for each in episodes], self.seed)
-        there = replace(world, splits={self.split: episodes})
-        trained = replace(trained, world=replace(trained.world, world=there))
+        there = data.only(self.split, episodes)
+        trained = replace(trained, world=replace(trained.world, data=there))
         heard = hear_speaker(trained, self.split)
         parts = [(heard, self._explain(heard))]
         kept = [episodes[each] for each in np.flatnonzero(scored)]

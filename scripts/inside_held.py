@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from agents.evaluation import EVALUATION_BATCH, score
 from agents.policies.acting import PolicyAgent
 from agents.probing.activations import Cell, RetracingAgent, held, layers_of
 from scripts.evaluate import Trained, live
 from scripts.inside_listen import Surroundings
-from scripts.worlds import EVALUATION_BATCH
 from vln.probing.predicates import KINDS, action_probabilities
 from vln.statistics import Comparison, compare_paired
 from vln.trajectory import Trajectory
@@ -58,15 +58,15 @@ def effect(ground: Ground, hold: Hold) -> dict[str, Any]:
         is the likeliest; and by kind of action its mean probability before and after, where the predicate is above its
         mean, or everywhere if it is not of steps.
     """
-    trained, world = ground.trained, ground.trained.world
-    env = world.environment(ground.split, min(EVALUATION_BATCH, len(ground.lived)), record=True)
+    trained, data = ground.trained, ground.trained.data
+    env = trained.environment(ground.split, min(EVALUATION_BATCH, len(ground.lived)))
     navigator = trained.agent.policy
-    free = PolicyAgent(navigator, world.vocabulary)
-    again = RetracingAgent(navigator, world.vocabulary, [[step.action for step in each.steps] for each in ground.lived])
+    free = PolicyAgent(navigator, data.vocabulary)
+    again = RetracingAgent(navigator, data.vocabulary, [[step.action for step in each.steps] for each in ground.lived])
     with held(layers_of(navigator), hold.values):
-        gone, retraced = (live(agent, env, world, ground.seed) for agent in (free, again))
-    scores = [world.scores(ground.split, each) for each in (ground.lived, gone)]
-    paths = [(each.scan, each.path, each.positions) for each in world.splits[ground.split]]
+        gone, retraced = (live(agent, env, ground.seed) for agent in (free, again))
+    scores = [score(each, data) for each in (ground.lived, gone)]
+    paths = [(each.scan, each.path, each.positions) for each in data.splits[ground.split]]
     found: dict[str, Any] = {"held": hold.label, "predicate": hold.predicate}
     found |= {name: compared(scores[0][name], scores[1][name], paths) for name in ("SR", "SPL")}
     return found | _preferred(ground, retraced, hold.predicate)
@@ -74,7 +74,7 @@ def effect(ground: Ground, hold: Hold) -> dict[str, Any]:
 
 def _preferred(ground: Ground, retraced: Sequence[Trajectory], predicate: str) -> dict[str, Any]:
     """How what an agent prefers to do has changed, step by step."""
-    places = Surroundings(ground.trained.world).places
+    places = Surroundings(ground.trained.data).places
     before, after = (
         np.concatenate([action_probabilities(each, places(each)) for each in lived])
         for lived in (ground.lived, retraced)

@@ -8,14 +8,13 @@ import numpy as np
 import torch
 from torch import nn
 
+from agents.evaluation import EVALUATION_BATCH
 from agents.probing.activations import Cell, ListeningAgent, layers_of, said, width_of
+from envs.make import TaskData
 from scripts.evaluate import Trained, live
-from scripts.graph_world import GraphWorld
 from scripts.speaker_world import BATCH, TrainedSpeaker
-from scripts.world import World
-from scripts.worlds import EVALUATION_BATCH
+from vln.data import find_data
 from vln.episodes import Episode
-from vln.metrics import THRESHOLD
 from vln.observation import PRIVILEGED
 from vln.probing.predicates import (
     Predicates,
@@ -68,28 +67,27 @@ def spread_over(episodes: Sequence[Episode], count: int) -> list[Episode]:
 
 def hear_navigator(trained: Trained, split: str, seed: int) -> tuple[list[Heard], list[Trajectory]]:
     """What the instruction encoder and the core of a navigator say in a split, and what it does there."""
-    world, navigator = trained.world, trained.agent.policy
-    sees = notice if not isinstance(world, GraphWorld) and world.config.ablate != "vision" else None
-    agent = ListeningAgent(navigator, world.vocabulary, sees)
-    env = world.environment(
-        split, min(EVALUATION_BATCH, len(world.splits[split])), record=True, labelled=sees is not None
-    )
-    lived = live(agent, env, world, seed)
-    return [_over_words(agent, navigator, world, lived), _over_steps(agent, navigator, world, lived)], lived
+    data, navigator = trained.data, trained.agent.policy
+    sees = notice if data.task.continuous and not data.options.blind else None
+    agent = ListeningAgent(navigator, data.vocabulary, sees)
+    labelled = sees is not None and trained.config.learns_labels
+    env = trained.environment(split, min(EVALUATION_BATCH, len(data.splits[split])), labelled=labelled)
+    lived = live(agent, env, seed)
+    return [_over_words(agent, navigator, data, lived), _over_steps(agent, navigator, data, lived)], lived
 
 
-def _over_words(agent: ListeningAgent, navigator: nn.Module, world: World, lived: Sequence[Trajectory]) -> Heard:
-    spelled = world.vocabulary.unit == "character"
+def _over_words(agent: ListeningAgent, navigator: nn.Module, data: TaskData, lived: Sequence[Trajectory]) -> Heard:
+    spelled = data.vocabulary.unit == "character"
     single = () if spelled else frequent_words([each.words for each in lived], SINGLE)
     rows = [word_predicates(each.words, spelled, single) for each in lived]
     words = tuple(each.words for each in lived)
     return _heard("instruction encoder", navigator, agent.over_words(), rows, words, lived)
 
 
-def _over_steps(agent: ListeningAgent, navigator: nn.Module, world: World, lived: Sequence[Trajectory]) -> Heard:
+def _over_steps(agent: ListeningAgent, navigator: nn.Module, data: TaskData, lived: Sequence[Trajectory]) -> Heard:
     said_by = agent.over_steps([len(each.steps) for each in lived])
     noticed = {name: values for name, values in said_by.items() if name not in layers_of(navigator)}
-    places = Surroundings(world)
+    places = Surroundings(data)
     rows = [places.predicates(each) for each in lived]
     for number, row in enumerate(rows):
         row |= {name: values[number] for name, values in noticed.items()}
@@ -118,17 +116,17 @@ def _heard(
 
 def hear_speaker(trained: TrainedSpeaker, split: str) -> Heard:
     """What the decoder of a speaker says after each word of what people said of the demonstrations of a split."""
-    world, speaker = trained.world.world, trained.speaker
-    told, episodes = trained.world.told(split), world.splits[split]
+    data, speaker = trained.world.data, trained.speaker
+    told, episodes = trained.world.told(split), data.splits[split]
     device = next(speaker.parameters()).device
     found: list[np.ndarray] = []
     with torch.no_grad():
         for chosen in torch.split(torch.arange(len(episodes)), BATCH):
             memory = speaker.read(told.demonstrations.routes(chosen.numpy()).to(device))
             found += said(speaker, memory, told.tokens[chosen].to(device))
-    length = world.config.language.max_length
-    words = tuple(world.vocabulary.words(each.instruction, length)[:-1] for each in episodes)
-    spelled = world.vocabulary.unit == "character"
+    length = data.options.max_length
+    words = tuple(data.vocabulary.words(each.instruction, length)[:-1] for each in episodes)
+    spelled = data.vocabulary.unit == "character"
     single = () if spelled else frequent_words(words, SINGLE)
     rows = [next_word_predicates(each, spelled, single) for each in words]
     return _heard("speaker's decoder", speaker, {"decoder.1": found}, rows, words, episodes)
@@ -147,42 +145,43 @@ def on_map(lived: Trajectory) -> Trajectory:
 
 
 class Surroundings:
-    """What there is around agents in a world."""
+    """What there is around agents."""
 
-    def __init__(self, world: World) -> None:
-        """Of a world of graphs or of houses."""
-        self._world = world
-        self._rooms: dict[str, dict[str, Room]] = load_rooms(world.data) if isinstance(world, GraphWorld) else {}
+    def __init__(self, data: TaskData) -> None:
+        """On graphs or in a continuous world."""
+        self._source = data.source
+        self._graphs = {each.scan: each for each in data.source.graphs}
+        self._rooms: dict[str, dict[str, Room]] = load_rooms(find_data(data.options.data)) if self._graphs else {}
 
     def predicates(self, lived: Trajectory) -> Predicates:
         """Predicates of the steps of an episode."""
-        radius = THRESHOLD if isinstance(self._world, GraphWorld) else float(self._world.rules["success_distance"])
+        radius = self._source.task.success.metres
         return step_predicates(on_map(lived), self._metres(lived), radius, self._names(lived))
 
     def places(self, lived: Trajectory) -> dict[str, Pose]:
         """Poses of the viewpoints of a graph, in which only the position counts; empty elsewhere."""
-        if not isinstance(self._world, GraphWorld):
+        if not self._graphs:
             return {}
-        graph = self._world.graphs[lived.scan]
+        graph = self._graphs[lived.scan]
         pairs = zip(graph.viewpoints, graph.positions.tolist(), strict=True)
         return {viewpoint: Pose(viewpoint, tuple(place), 0.0, 0.0) for viewpoint, place in pairs}
 
     def _metres(self, lived: Trajectory) -> Sequence[float]:
         """T + 1 metres to the goal; empty where it is withheld."""
-        if not isinstance(self._world, GraphWorld):
+        if not self._graphs:
             return lived.distances
         if len(lived.reference) < 2:
             return ()
-        graph = self._world.graphs[lived.scan]
+        graph = self._graphs[lived.scan]
         here = [graph.index[pose.viewpoint] for pose in lived.poses]
         return graph.distances[here, graph.index[lived.reference[-1]]].tolist()
 
     def _names(self, lived: Trajectory) -> list[str]:
         """T + 1 names of rooms; empty in doorways and where rooms are unknown."""
-        if isinstance(self._world, GraphWorld):
+        if self._graphs:
             known = self._rooms.get(lived.scan, {})
             return [known[pose.viewpoint].name if pose.viewpoint in known else "" for pose in lived.poses]
-        layout = getattr(self._world, "scenes").get(lived.scan).layout  # noqa: B009 (of houses, whose compiled code graphs do without)
+        layout = getattr(self._source, "cache").get(lived.scan).layout  # noqa: B009 (of houses, whose compiled code graphs do without)
         if layout is None:
             return [""] * len(lived.poses)
         rooms = layout.rooms_at(np.array([pose.position for pose in lived.poses]))
@@ -207,7 +206,7 @@ def notice(observation: Mapping[str, Any]) -> dict[str, np.ndarray]:
 
 def only(trained: Trained, split: str, episodes: Sequence[Episode]) -> Trained:
     """The same agent in some of the episodes of a split."""
-    return replace(trained, world=replace(trained.world, splits={split: list(episodes)}))
+    return replace(trained, data=trained.data.only(split, episodes))
 
 
 def _goal_seen(goal: np.ndarray) -> dict[str, np.ndarray]:

@@ -65,7 +65,7 @@ def told_effect(told: Told, hold: Hold) -> dict[str, Any]:
 def _losses(told: Told, hold: Hold | None) -> np.ndarray:
     """(N,) nats of each word that follows another in what people said."""
     world, speaker = told.trained.world, told.trained.speaker
-    there = replace(world, world=replace(world.world, splits={told.split: list(told.episodes)}))
+    there = replace(world, data=world.data.only(told.split, told.episodes))
     asked = there.told(told.split)
     found = []
     with held(layers_of(speaker), hold.values if hold else {}):
@@ -84,5 +84,5 @@ def _bleu(told: Told, hold: Hold | None) -> float:
     ways = described(told.episodes)
     routes = in_batches(world.demonstrations(told.split, episodes=ways.episodes), len(ways.episodes))
     with held(layers_of(speaker), hold.values if hold else {}):
-        said = [each.text for each in captions(speaker, routes, world.world, Decoding())]
+        said = [each.text for each in captions(speaker, routes, world.data, Decoding())]
     return float(caption_scores(said, ways.references)["BLEU"])

@@ -25,7 +25,7 @@ from rich.table import Table
 from rich.text import Text
 from tyro.conf import Positional
 
-from agents.config import check_numbers, from_json
+from agents.config import check_numbers
 from agents.speaking.decoding import Decoding
 from agents.speaking.language_model import LanguageModel, LanguageModelConfig
 from agents.speaking.language_modelling import SAMPLE, LanguageTrainer
@@ -45,6 +45,7 @@ from agents.training.settings import resumed_settings, save_settings
 from agents.training.trainer import LATEST
 from scripts.texts import Corpus, has_ends, open_corpus
 from vln.cli import commands, show
+from vln.configuration import from_json
 from vln.errors import InputError
 from vln.files import read_text, write_text
 from vln.language import Vocabulary

@@ -20,7 +20,6 @@ from typing import Literal
 
 from rich.progress import track
 
-from envs.continuous.registry import SUCCESS_DISTANCE
 from envs.glb import is_saved, save_glb
 from envs.glb.stage import SUFFIX as STAGE
 from envs.habitat.check import check_habitat
@@ -34,6 +33,7 @@ from vln.console import Console
 from vln.episodes import Episode
 from vln.errors import InputError
 from vln.files import writable_folder, write_json
+from vln.tasks import find_task
 from vln.vlnce import write_continuous_split
 
 DATASET = "houses.scene_dataset_config.json"
@@ -98,7 +98,7 @@ def _write(seed: int, out: Path) -> bool:
 def _write_episodes(out: Path, dataset: str, split: str, episodes: list[Episode]) -> None:
     """Write the episodes, and habitat's list of the houses."""
     path = out / "vlnce" / f"R2R_VLNCE_v1-{dataset}" / split / f"{split}.json.gz"
-    write_continuous_split(path, episodes, lambda scan: f"{scan}{STAGE}", SUCCESS_DISTANCE)
+    write_continuous_split(path, episodes, lambda scan: f"{scan}{STAGE}", find_task(dataset).success.metres)
     write_json(out / DATASET, {"stages": {"paths": {".json": ["house-*" + STAGE]}}})
     say(f"{len(episodes)} episodes in {path}")
 

@@ -6,26 +6,29 @@ from pathlib import Path
 from agents.config import LossConfig, TrainConfig
 from agents.registry import LEARNERS
 from agents.speaking.speaker import Speaker
+from envs.make import TaskData
 from scripts.speaker_world import open_speaker
-from scripts.world import World
 from vln.episodes import Episode
 from vln.errors import InputError
 
 
-def open_critic(run: Path | None, world: World, data: Path | None, device: str) -> Speaker | None:
+def open_critic(
+    run: Path | None, config: TrainConfig, data: TaskData, folder: Path | None, device: str
+) -> Speaker | None:
     """The speaker that the phases of a configuration want as their critic, if they want one.
 
     Args:
         run: Folder of the speaker's run.
-        world: Of the navigator.
-        data: Data folder; the usual ones if absent.
+        config: The navigator's configuration.
+        data: What it learns from.
+        folder: Data folder; the usual ones if absent.
         device: Where the speaker is to be.
 
     Raises:
         InputError: If one is wanted and none is given, or the other way round, or the speaker is of another
             vocabulary, or has learnt from the very episodes that are to be explored.
     """
-    wants = wanted_by(world.config)
+    wants = wanted_by(config)
     if run is None and not wants:
         return None
     if run is None:
@@ -33,9 +36,9 @@ def open_critic(run: Path | None, world: World, data: Path | None, device: str) 
     if not wants:
         fix = "leave it out, or set --reinforcement.loss.intrinsic, or add a phase of self_imitation"
         raise InputError("--critic", "no phase asks anything of it", fix)
-    found = open_speaker(run, tuple(world.splits), data, device=device, vocabulary=world.vocabulary)
-    for split in world.config.explored_splits:
-        check_unheard(run, found.world.world.splits["train"], world.splits[split])
+    found = open_speaker(run, tuple(data.splits), folder, device=device, vocabulary=data.vocabulary)
+    for split in config.explored_splits:
+        check_unheard(run, found.world.data.splits["train"], data.splits[split])
     return found.speaker
 
 

@@ -22,42 +22,38 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
-from gymnasium.vector import AutoresetMode
 from rich.text import Text
 
 from agents.agent import Agent
-from agents.config import HOUSES, TrainConfig, from_json
 from agents.evaluation import rollout
-from agents.training.checkpoint import load_checkpoint, run_checkpoint
-from envs.continuous import HousesSimulator, Sensors
-from envs.continuous.registry import SUCCESS_DISTANCE
-from envs.environment import NavigationVectorEnv
+from agents.runs import load_run
+from envs.continuous import Sensors
+from envs.make import TaskData, make_env, open_task
 from scripts.challenges import ROAM, Places, Wish, challenges
-from scripts.evaluate import load_agent
-from scripts.houses_world import HousesWorld, open_houses_world
 from scripts.playing import Left, Player, Screen, Watched, ask, view_camera
 from vln.cli import command
 from vln.console import Console
 from vln.episodes import Episode
 from vln.errors import InputError
-from vln.files import read_text, writable_folder
+from vln.files import writable_folder
 from vln.keyboard import Keys, Script, keyboard
 from vln.language import Vocabulary, check_readable, unknown_words
 from vln.replay.outcome import COLOURS, SIGNS, WORDS
-from vln.replay.scores import score_houses
+from vln.replay.scores import episode_scores
 from vln.replay.style import distance_text
+from vln.tasks import find_task
 from vln.trajectory import Trajectory, read_trajectories, write_trajectories
 
-PATIENCE = 2000  # steps of a person
+PERSON = dataclasses.replace(find_task("houses-short-fine"), name="play", dataset="play", max_steps=2000)
 
 
 @dataclasses.dataclass(frozen=True)
 class Trained:
-    """A trained agent, its name and the world it learnt in."""
+    """A trained agent, its name and the data of its task."""
 
     name: str
     agent: Agent
-    world: HousesWorld
+    data: TaskData
 
 
 def main(
@@ -152,16 +148,14 @@ def open_agent(run: Path, places: Places) -> Trained:
     """The agent of a run, ready to see other places.
 
     Raises:
-        InputError: If there is no such run, or it learnt on navigation graphs.
+        InputError: If there is no such run, or it did not learn in houses.
     """
-    found = load_checkpoint(run_checkpoint(run))
-    config = from_json(TrainConfig, found.state["config"], found.source)
-    if config.dataset not in HOUSES:
-        problem = f"its agent learnt on the graphs of '{config.dataset}'"
-        raise InputError(run, problem, "give a run on houses; replay.py shows what agents did on graphs")
-    vocabulary = Vocabulary.from_json(read_text(run / "vocabulary.json"), run / "vocabulary.json")
-    world = dataclasses.replace(open_houses_world(config, None, [], vocabulary), scenes=places.cache)
-    return Trained(run.resolve().name, load_agent(found, world, False, "greedy", "cpu"), world)
+    found = load_run(run)
+    if found.task.scenes != "houses":
+        problem = f"its agent learnt '{found.task.name}', which is not in houses"
+        raise InputError(run, problem, "give a run on houses; replay.py shows what agents did elsewhere")
+    data = open_task(found.task, [], "embedded", scene_cache=places.cache, **found.options)
+    return Trained(run.resolve().name, found.agent(data), data)
 
 
 def watch(trained: Trained, episode: Episode, screen: Screen) -> tuple[str, Trajectory]:
@@ -172,43 +166,32 @@ def watch(trained: Trained, episode: Episode, screen: Screen) -> tuple[str, Traj
     """
     if episode.instruction == ROAM:
         raise InputError("--instruction", "the agent is told nothing", "give a sentence that it is to follow")
-    check_readable(episode.instruction, trained.world.vocabulary, "--instruction")
-    unknown = unknown_words(episode.instruction, trained.world.vocabulary)
+    check_readable(episode.instruction, trained.data.vocabulary, "--instruction")
+    unknown = unknown_words(episode.instruction, trained.data.vocabulary)
     if unknown:
         print(f"words that the agent does not know: {', '.join(unknown)}", file=sys.stderr)
-    world = dataclasses.replace(trained.world, splits={episode.split: [episode]})
     agent = Watched(trained.agent, trained.name, screen)
-    env = world.environment(episode.split, 1, record=True)
-    return "q", rollout(agent, env, dataset=world.config.dataset, attention=True)[0]
+    env = make_env(trained.data.only(episode.split, [episode]), episode.split, record=True)
+    return "q", rollout(agent, env, attention=True)[0]
 
 
 def walk(keys: Keys, episode: Episode, places: Places, screen: Screen) -> tuple[str, Trajectory | None]:
     """Let a person live an episode; tells the key with which it was left instead, if it was."""
+    vocabulary, length = Vocabulary.build([episode.instruction], 1), len(episode.instruction.split()) + 1
+    data = open_task(PERSON, [], vocabulary=vocabulary, max_length=length, scene_cache=places.cache)
     # What a person sees is drawn by the screen, so that it can be larger than what agents see.
-    simulator = HousesSimulator(Sensors(rgb=False, depth=False), scenes=places.cache)
-    env = NavigationVectorEnv(
-        simulator,
-        [episode],
-        Vocabulary.build([episode.instruction], 1),
-        1,
-        max_steps=PATIENCE,
-        max_length=len(episode.instruction.split()) + 1,
-        success_distance=SUCCESS_DISTANCE,
-        autoreset_mode=AutoresetMode.DISABLED,
-        record=True,
-    )
+    env = make_env(data.only("play", [episode]), "play", record=True, blind=True)
     try:
-        return "", rollout(Player(keys, screen), env, dataset="play")[0]
+        return "", rollout(Player(keys, screen), env)[0]
     except Left as left:
         return left.key, None
 
 
 def result(trajectory: Trajectory) -> Text:
     """How an episode went, in a sentence."""
-    scores = score_houses([trajectory], SUCCESS_DISTANCE)[0]
+    scores = episode_scores([trajectory])[0]
     steps = f"{len(trajectory.steps)} steps"
-    stopped = trajectory.steps[-1].choice == "stop"
-    end = "stopped" if stopped else "ran out of time"
+    end = "stopped" if trajectory.stopped else "ran out of time"
     if scores is None:
         return Text(f"{end} after {steps}; there is no goal to measure by")
     succeeded = bool(scores["SR"])

@@ -38,11 +38,13 @@ from vln.replay.figure import View, check_view, save_png
 from vln.replay.fonts import missing_font
 from vln.replay.moves import describe_step
 from vln.replay.page import save_html
-from vln.replay.select import Run, Selection, is_continuous, make_runs, replay_episodes
+from vln.replay.select import Run, Selection, make_runs, replay_episodes
 from vln.replay.submitted import to_trajectories
 from vln.replay.terminal import render_episode
 from vln.rooms import Room, load_rooms
 from vln.submission import check_submission, read_submission
+from vln.tasks import find_task
+from vln.tasks.scoring import Sources
 from vln.trajectory import Trajectory, read_trajectories
 
 Format = Literal["png", "gif", "mp4", "html"]
@@ -61,8 +63,7 @@ def main(
     out: Path | None = None,
     format: tuple[Format, ...] = (),
     split: str | None = None,
-    dataset: str = "r2r",
-    role: Literal["guide", "follower"] | None = None,
+    task: str = "r2r",
     scene: Path | None = None,
     up: str | None = None,
     scale: float | None = None,
@@ -82,8 +83,7 @@ def main(
         out: Folder for one figure an episode; without it nothing is written.
         format: Any of png, gif, mp4 and html, a page to step through; png if absent.
         split: Split of the submissions.
-        dataset: Data set of the submissions: r2r, r4r or fgr2r.
-        role: Whose paths trajectories of rxr-ce are scored by, the guide's if absent.
+        task: Task of the submissions; trajectories tell theirs.
         scene: File of the scene of trajectories in a mesh, if it has moved.
         up: Axis of that file that points up, as it was recorded.
         scale: Metres per unit of that file, as it was recorded.
@@ -92,8 +92,8 @@ def main(
     selection = choose(episode, worst, best, random, seed)
     if format and out is None:
         raise InputError("--format", "there is no folder to write to", "add --out FOLDER")
-    runs = make_runs([(file, load(file, data, split, dataset)) for file in files])
-    replays, rooms = replay_runs(runs, data, selection, scene, up, scale, role)
+    runs = make_runs([(file, load(file, data, split, task)) for file in files])
+    replays, rooms = replay_runs(runs, data, selection, scene, up, scale)
     view = View(rooms, floor)
     for replay in replays:
         check_view(replay, view)
@@ -133,23 +133,22 @@ def replay_runs(
     scene: Path | None,
     up: str | None,
     scale: float | None,
-    role: str | None = None,
 ) -> tuple[Sequence[Replay], dict[str, dict[str, Room]]]:
     """The selected episodes of runs on graphs or in continuous worlds, and the rooms of Matterport's buildings.
 
     Raises:
         InputError: As `replay_episodes` and `replay_houses`, or if data or a scene is missing.
     """
-    if any(is_continuous(trajectory) for run in runs for trajectory in run.trajectories.values()):
+    if any(trajectory.task.continuous for run in runs for trajectory in run.trajectories.values()):
         # Compiled code and torch take seconds to load, which graphs do without.
         from scripts.house_replay import SceneFile, house_replays
 
-        return house_replays(runs, selection, SceneFile(scene, up, scale), data, role), {}
+        return house_replays(runs, selection, SceneFile(scene, up, scale), data), {}
     folder = find_data(data)
-    return replay_episodes(runs, folder / "connectivity", selection), load_rooms(folder)
+    return replay_episodes(runs, selection, Sources(folder)), load_rooms(folder)
 
 
-def load(file: Path, folder: Path | None, split: str | None, dataset: str) -> list[Trajectory]:
+def load(file: Path, folder: Path | None, split: str | None, task: str) -> list[Trajectory]:
     """The trajectories of a file, or of a submission.
 
     Raises:
@@ -159,12 +158,12 @@ def load(file: Path, folder: Path | None, split: str | None, dataset: str) -> li
         return read_trajectories(file)
     if split is None:
         raise InputError(file, "a submission does not tell its split", "add --split, e.g. --split val_unseen")
-    data = find_data(folder)
-    episodes, predictions = load_split(data, split, dataset), read_submission(file)
+    data, of = find_data(folder), find_task(task)
+    episodes, predictions = load_split(data, split, of.dataset), read_submission(file)
     graphs = load_graphs(data / "connectivity", sorted({episode.scan for episode in episodes}))
     check_submission(file, predictions, episodes, graphs, allow_missing=True)
     agent = file.stem.replace(split, "").strip("_") or file.stem
-    return to_trajectories(predictions, episodes, graphs, agent, dataset)
+    return to_trajectories(predictions, episodes, graphs, agent, of)
 
 
 def write_figures(replays: Sequence[Replay], view: View, out: Path, formats: Sequence[Format]) -> list[list[Path]]:

@@ -3,13 +3,12 @@
     python scripts/score.py ../shared/data/predictions/seq2seq_student_forcing_val_unseen.json --split val_unseen
     python scripts/score.py predictions/*_val_seen.json --data ../shared/data --split val_seen --json
     python scripts/score.py runs/r2r/trajectories_val_seen.jsonl runs/r2r/submission_val_seen.json --split val_seen
-    python scripts/score.py runs/ce/eval/val_unseen.json --dataset r2r-ce --split val_unseen
-    python scripts/score.py loops.json --dataset r4r --split val_seen --spl official
-    python scripts/score.py runs/houses/eval/val_seen.jsonl --dataset houses --split val_seen
+    python scripts/score.py runs/ce/eval/val_unseen.json --task r2r-ce --split val_unseen
+    python scripts/score.py loops.json --task r4r --split val_seen --spl official
+    python scripts/score.py runs/houses/eval/val_seen.jsonl --split val_seen
 
-A prediction file is a submission of the R2R evaluator (.json) or trajectories (.jsonl); in continuous environments
-(`--dataset r2r-ce`, `rxr-ce`) a submission to the leaderboard of VLN-CE, or trajectories; in generated houses
-trajectories. TL and NE are in metres, the
+A prediction file holds trajectories (.jsonl), which tell their task, or is a submission: of the R2R evaluator (.json),
+or with `--task r2r-ce` or `rxr-ce` to the leaderboard of VLN-CE. TL and NE are in metres, the
 other metrics in [0, 1]. Intervals are 95 % bootstrap intervals over paths, since the instructions of a path share its
 start and goal; they and the comparisons are left out of the JSON.
 """
@@ -18,7 +17,7 @@ if __name__ == "__main__" and not __package__:  # run as a file
     import prelude  # noqa: F401 (before all other imports)
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,22 +27,28 @@ from rich.table import Table
 from tyro.conf import Positional
 
 from vln.cli import command, show
-from vln.continuous_datasets import CONTINUOUS_DATASETS, VLNCE
-from vln.data import DATASETS, find_data, split_file
+from vln.data import find_data, split_file
 from vln.episodes import Episode, check_episodes, load_split
-from vln.errors import InputError, unknown_name
-from vln.graph import NavigationGraph, load_graphs
-from vln.metrics import METRICS, OFFICIAL_FLOOR, finite_mean, mean_scores, score_paths, unreachable
+from vln.errors import InputError
+from vln.metrics import METRICS, finite_mean, mean_scores, unreachable
+from vln.replay.submitted import to_trajectories
 from vln.statistics import compare_paired, mean_interval
-from vln.submission import Walk, check_submission, read_submission, viewpoints
-from vln.trajectory import read_trajectories
-from vln.vlnce import ContinuousSplit, find_vlnce, load_continuous_split
-from vln.vlnce_scores import CONTINUOUS, score_file
+from vln.submission import Walk, check_submission, read_submission
+from vln.tasks import R2R, Task, find_task
+from vln.tasks.scoring import Sources, score_task
+from vln.trajectory import Trajectory, read_trajectories
+from vln.vlnce import ContinuousSplit
+from vln.vlnce_datasets import VLNCE
+from vln.vlnce_scores import CONTINUOUS, check_goals, is_trajectories, score_file
+from vln.vlnce_submission import check_continuous_submission
+from vln.vlnce_submission import predictions as predictions_of
 
 HEADS = {"TL": "TL m", "NE": "NE m", "collisions": "colli-\nsions"}
 DIGITS = {"TL": 2, "NE": 2, "steps": 1, "collisions": 1}
 WITH_INTERVAL = ("SR", "SPL")
 COMPARED = ("NE", "SR", "SPL", "nDTW")
+KNOWN = {*METRICS, *CONTINUOUS}
+Language = Literal["en-US", "en-IN", "hi-IN", "te-IN"]
 
 
 @dataclass(frozen=True)
@@ -65,10 +70,10 @@ def main(
     predictions: Positional[tuple[Path, ...]],
     split: str,
     data: Path | None = None,
-    dataset: str = "r2r",
+    task: str | None = None,
     role: Literal["guide", "follower"] | None = None,
-    languages: tuple[str, ...] = (),
-    houses: int | None = None,
+    languages: tuple[Language, ...] = (),
+    scenes: int | None = None,
     allow_missing: bool = False,
     spl: Literal["ours", "official"] = "ours",
     json: bool = False,
@@ -79,28 +84,36 @@ def main(
         predictions: Submission files (.json) or trajectories (.jsonl); each is compared with the first.
         split: Split the predictions are for, e.g. val_unseen.
         data: Data folder; $VLN_DATA or ../shared/data if absent.
-        dataset: r2r, r4r, fgr2r, r2r-ce, rxr-ce, houses-short, houses or houses-long.
-        role: Whose paths of rxr-ce, the guide's if absent.
-        languages: Languages of rxr-ce that the predictions are of, all if absent.
-        houses: Houses of training of the run, in the first 40 of which val_seen is.
+        task: Task of submissions; that of trajectories beside them, or r2r, if absent. Trajectories tell theirs.
+        role: Whose paths of rxr-ce submissions are of, the guide's if absent.
+        languages: Languages of rxr-ce that submissions are of, all if absent.
+        scenes: Houses of training of the run, in the first 40 of which val_seen is.
         allow_missing: Score the predictions that are there.
         spl: Whoever stays at a start that is the goal, as R4R has some, gets 1 (ours), or 0 as from R2R's evaluators.
         json: Print JSON instead of tables.
     """
     if not predictions:
         raise InputError("score.py", "no prediction file was given", "name one or more after the script")
-    if dataset not in (known := (*DATASETS, *CONTINUOUS_DATASETS)):
-        raise unknown_name("dataset", dataset, known)
-    if spl == "official" and dataset in CONTINUOUS_DATASETS:
-        raise InputError("--spl", f"official is of R2R's evaluators, which know no '{dataset}'", "leave it out")
-    if dataset in CONTINUOUS_DATASETS:
-        task = load_continuous(dataset, split, data, role, languages, houses)
-        scored = score_continuous(predictions, task, allow_missing)
+    asked = None if task is None else find_task(task)
+    recorded = {path: load_trajectories(path, asked) for path in predictions if is_trajectories(path)}
+    like = asked or next((each.task for each in recorded.values()), R2R)
+    like = replace(like, role=role or like.role, languages=languages or like.languages)
+    files = [recorded.get(path, File(path, like)) for path in predictions]
+    of = files[0].task
+    for file in files[1:]:
+        if file.task.dataset != of.dataset:
+            problem = f"is of '{file.task.dataset}', {files[0].path} of '{of.dataset}'"
+            raise InputError(file.path, problem, "score files of one data set")
+    if spl == "official":
+        if of.metrics != "graph":
+            raise InputError("--spl", f"official is of R2R's evaluators, which know no '{of.name}'", "leave it out")
+        files = [replace(file, task=replace(file.task, metrics="graph-official")) for file in files]
+    whole = load_continuous(of, split, data, scenes) if of.continuous else None
+    if whole is None:
+        episodes, sources = load_graphs_of(find_data(data), of.dataset, split)
+        scored = {str(file.path): score_on_graphs(file, episodes, sources, allow_missing) for file in files}
     else:
-        episodes, graphs = load_task(find_data(data), dataset, split)
-        files = {str(path): read_walks(path, episodes, graphs, allow_missing) for path in predictions}
-        floor = OFFICIAL_FLOOR if spl == "official" else 0.0
-        scored = {name: score_walks(walks, episodes, graphs, floor) for name, walks in files.items()}
+        scored = {str(file.path): score_walks(file, whole, Sources(data), allow_missing) for file in files}
     rows = {
         name: {**mean_scores(file.scores), "n": len(file.episodes), "missing": file.missing}
         for name, file in scored.items()
@@ -108,13 +121,47 @@ def main(
     if json:
         show(Table(), rows, as_json=True)
         return
-    names = CONTINUOUS if dataset in CONTINUOUS_DATASETS else METRICS
-    show(metrics_table(scored, f"{dataset} {split}", names), rows, as_json=False)
+    names = CONTINUOUS if of.continuous else METRICS
+    show(metrics_table(scored, f"{of.name} {split}", names), rows, as_json=False)
     if len(scored) > 1:
         show(comparison_table(scored), rows, as_json=False)
 
 
-def load_task(data: Path, dataset: str, split: str) -> tuple[list[Episode], dict[str, NavigationGraph]]:
+@dataclass(frozen=True)
+class File:
+    """A prediction file.
+
+    Attributes:
+        path: The file.
+        task: What it is of.
+        trajectories: What is in it; None for a submission.
+    """
+
+    path: Path
+    task: Task
+    trajectories: list[Trajectory] | None = None
+
+
+def load_trajectories(path: Path, asked: Task | None) -> File:
+    """Read a file of trajectories.
+
+    Raises:
+        InputError: If it is malformed or empty, or of another task than asked for.
+    """
+    trajectories = read_trajectories(path)
+    if not trajectories:
+        raise InputError(path, "holds no trajectory", "write the file again")
+    found = trajectories[0].task
+    for each in trajectories:
+        if each.task != found:
+            problem = f"is of task '{each.task.name}' in episode '{each.episode_id}', and of '{found.name}' before"
+            raise InputError(path, problem, "score one task at a time")
+    if asked is not None and asked.dataset != found.dataset:
+        raise InputError(path, f"is of task '{found.name}', not '{asked.name}'", "leave --task out")
+    return File(path, found, trajectories)
+
+
+def load_graphs_of(data: Path, dataset: str, split: str) -> tuple[list[Episode], Sources]:
     """The episodes of a split and the graphs of their buildings.
 
     Raises:
@@ -123,67 +170,72 @@ def load_task(data: Path, dataset: str, split: str) -> tuple[list[Episode], dict
     source, episodes = split_file(data, dataset, split), load_split(data, split, dataset)
     if any(episode.withheld for episode in episodes):
         raise InputError(source, f"the goals of split '{split}' are withheld", "score a validation split instead")
-    graphs = load_graphs(data / "connectivity", sorted({episode.scan for episode in episodes}))
-    check_episodes(source, episodes, graphs)
-    return episodes, graphs
+    sources = Sources(data)
+    check_episodes(source, episodes, sources.graphs({episode.scan for episode in episodes}))
+    return episodes, sources
 
 
-def read_walks(
-    path: Path, episodes: Sequence[Episode], graphs: Mapping[str, NavigationGraph], allow_missing: bool = False
-) -> Sequence[Walk]:
-    """The entries of a submission (.json) or trajectory (.jsonl) file, checked."""
-    walks: Sequence[Walk] = read_trajectories(path) if path.suffix == ".jsonl" else read_submission(path)
-    check_submission(path, walks, episodes, graphs, allow_missing=allow_missing)
-    return walks
-
-
-def score_walks(
-    walks: Sequence[Walk], episodes: Sequence[Episode], graphs: Mapping[str, NavigationGraph], spl_floor: float = 0.0
-) -> Scored:
+def score_on_graphs(file: File, episodes: Sequence[Episode], sources: Sources, allow_missing: bool) -> Scored:
     """The scores of the episodes that were walked."""
-    walked = {walk.episode_id: viewpoints(walk) for walk in walks}
-    predicted = [episode for episode in episodes if episode.episode_id in walked]
-    paths = [walked[episode.episode_id] for episode in predicted]
-    scores = score_paths(graphs, predicted, paths, spl_floor=spl_floor)
-    return Scored(predicted, scores, len(episodes) - len(predicted))
+    graphs = sources.graphs({episode.scan for episode in episodes})
+    walks: Sequence[Walk] = read_submission(file.path) if file.trajectories is None else file.trajectories
+    check_submission(file.path, walks, episodes, graphs, allow_missing=allow_missing)
+    if file.trajectories is None:
+        walked = to_trajectories(read_submission(file.path), episodes, graphs, "", file.task)
+    else:
+        walked = file.trajectories
+    predicted, ordered = in_order(episodes, walked)
+    return Scored(predicted, score_task(file.task, ordered, sources), len(episodes) - len(predicted))
 
 
-def load_continuous(
-    dataset: str,
-    split: str,
-    data: Path | None = None,
-    role: str | None = None,
-    languages: tuple[str, ...] = (),
-    houses: int | None = None,
-) -> ContinuousSplit:
-    """A split of a data set in a continuous world; arguments as in `main`.
+def in_order(episodes: Sequence[Episode], trajectories: Sequence[Trajectory]) -> tuple[list[Episode], list[Trajectory]]:
+    """The episodes that were walked, and what was done in each, with what the split tells of it."""
+    walked = {each.episode_id: each for each in trajectories}
+    predicted = [each for each in episodes if each.episode_id in walked]
+    return predicted, [
+        replace(walked[each.episode_id], reference=each.path, reference_positions=each.positions, known=each.known)
+        for each in predicted
+    ]
+
+
+def load_continuous(task: Task, split: str, data: Path | None, scenes: int | None) -> ContinuousSplit:
+    """A split of a task in a continuous world.
 
     Raises:
         InputError: If it is missing or malformed.
     """
-    if dataset in VLNCE:
-        return load_continuous_split(find_vlnce(data), dataset, split, role=role, languages=languages)
+    if task.dataset in VLNCE:
+        return Sources(data).split(task, split)
     # Compiled code takes seconds to load, which others do without.
     from envs.houses.dataset import file_name, houses_folder, houses_for, houses_split
 
     folder = houses_folder()
-    episodes = houses_split(split, dataset, folder, houses_for(split, houses))
-    return ContinuousSplit(folder / file_name(dataset, split), CONTINUOUS_DATASETS[dataset], episodes, {}, {})
+    episodes = houses_split(split, task.dataset, folder, houses_for(split, scenes))
+    return ContinuousSplit(folder / file_name(task.dataset, split), episodes, {}, {})
 
 
-def score_continuous(files: Sequence[Path], task: ContinuousSplit, allow_missing: bool) -> dict[str, Scored]:
-    """The scores of files of walks in continuous worlds, by their names."""
-    scored = {}
-    for path in files:
-        known, scores = score_file(task, path, allow_missing)
-        scored[str(path)] = Scored([task.episodes[row] for row in known], scores, len(task.episodes) - len(known))
-    return scored
+def score_walks(file: File, split: ContinuousSplit, sources: Sources, allow_missing: bool) -> Scored:
+    """The scores of walks in continuous worlds."""
+    if file.trajectories is None:
+        known, scores = score_file(split, file.path, file.task.success.metres, allow_missing)
+        return Scored([split.episodes[row] for row in known], scores, len(split.episodes) - len(known))
+    check_goals(split)
+    entries = predictions_of(file.trajectories)
+    check_continuous_submission(file.path, entries, split.episodes, allow_missing=allow_missing)
+    predicted, ordered = in_order(split.episodes, file.trajectories)
+    counted = {
+        "steps": np.array([len(each.steps) for each in ordered], float),
+        "collisions": np.array([sum(step.collided for step in each.steps) for each in ordered], float),
+    }
+    scores = score_task(file.task, ordered, sources) | counted
+    return Scored(predicted, scores, len(split.episodes) - len(predicted))
 
 
 def metrics_table(scored: Mapping[str, Scored], title: str, names: Sequence[str] = METRICS) -> Table:
     """A row a file; below SR and SPL their intervals."""
     table = _table(title)
-    names = [name for name in names if any(name in file.scores for file in scored.values())]
+    found = dict.fromkeys(name for file in scored.values() for name in file.scores)
+    names = [*(name for name in names if name in found), *(name for name in found if name not in KNOWN)]
     for name in ("n", *names):
         table.add_column(HEADS.get(name, name), justify="right", no_wrap=True)
     for label, file in zip(_labels(scored), scored.values(), strict=True):

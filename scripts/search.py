@@ -35,10 +35,10 @@ def best_of(
 @torch.no_grad()
 def fit(trajectories: Sequence[Trajectory], critic: TrainedSpeaker) -> np.ndarray:
     """(N,) mean log-probability that the critic gives to the words of the instructions."""
-    world = critic.world.world
+    data = critic.world.data
     device = next(critic.speaker.parameters()).device
     sentences = [each.instruction for each in trajectories]
-    tokens, _ = world.vocabulary.encode_batch(sentences, world.config.language.max_length)
+    tokens, _ = data.vocabulary.encode_batch(sentences, data.options.max_length)
     scores = []
     for number, batch in enumerate(critic.world.trajectory_routes("trajectories", trajectories)):
         told = torch.from_numpy(tokens[number * BATCH :][:BATCH]).to(device)

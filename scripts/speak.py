@@ -23,6 +23,7 @@ from rich.table import Table
 from rich.text import Text
 from tyro.conf import Positional
 
+from agents.evaluation import score, tell_unreadable
 from agents.speaking.decoding import Decoding, check_decoding
 from agents.speaking.speaker_inputs import Routes
 from agents.training.devices import use_threads
@@ -38,8 +39,6 @@ from scripts.speaker_world import (
     open_speaker,
     same_way,
 )
-from scripts.world import tell_unreadable
-from scripts.worlds import EVALUATION_BATCH
 from vln.captions import caption_scores
 from vln.cli import command, show
 from vln.episodes import Episode
@@ -119,7 +118,7 @@ def main(
     if evaluate:
         scores, spoken = evaluation(trained, split, decoding, distractors, seed)
         if follower:
-            episodes = described(trained.world.world.splits[split]).episodes
+            episodes = described(trained.world.data.splits[split]).episodes
             scores |= followed(follower, split, episodes, spoken, data, seed)
         write_json(writable_folder(run / "eval") / f"{split}.speaker.json", scores)
         show(score_table(f"{run.name} {split}", scores), scores, json)
@@ -154,7 +153,7 @@ def choose(
         chosen = pick(trajectories, {each.episode_id: each for each in every}, episode)
         routes_of = trained.world.trajectory_routes(trajectories, chosen)
         return Subject([each.episode_id for each in chosen], [[each.instruction] for each in chosen], routes_of)
-    episodes = trained.world.world.splits[split]
+    episodes = trained.world.data.splits[split]
     wanted = pick(f"split '{split}'", {each.episode_id: each for each in episodes}, episode)
     demonstrations = trained.world.demonstrations(split, episodes=wanted)
     people = [[each.instruction for each in episodes if same_way(each, asked)] for asked in wanted]
@@ -182,7 +181,7 @@ def pick(source: object, known: Mapping[str, Kind], wanted: Sequence[str]) -> li
 def said(trained: TrainedSpeaker, subject: Subject, decoding: Decoding, seed: int) -> list[dict[str, Any]]:
     """A row for each trajectory: what the speaker says and what people said."""
     random = torch.Generator(next(trained.speaker.parameters()).device).manual_seed(seed)
-    found = captions(trained.speaker, subject.routes, trained.world.world, decoding, random)
+    found = captions(trained.speaker, subject.routes, trained.world.data, decoding, random)
     return [
         {"episode": name, "caption": caption.text, "log_prob": round(caption.log_prob, DIGITS), "people": people}
         for name, caption, people in zip(subject.names, found, subject.people, strict=True)
@@ -196,7 +195,7 @@ def fits(trained: TrainedSpeaker, subject: Subject, instruction: str) -> list[di
     Raises:
         InputError: If it is empty, or none of its words is known.
     """
-    vocabulary, device = trained.world.world.vocabulary, next(trained.speaker.parameters()).device
+    vocabulary, device = trained.world.data.vocabulary, next(trained.speaker.parameters()).device
     check_readable(instruction, vocabulary, "--instruction")
     tokens = torch.from_numpy(vocabulary.encode(instruction, trained.world.config.text.max_length)).to(device)
     scores = [
@@ -215,10 +214,10 @@ def evaluation(
 ) -> tuple[dict[str, Any], list[Caption]]:
     """Scores of the speaker on the demonstrations of a split, and its captions of them."""
     world = trained.world
-    found = described(world.world.splits[split])
+    found = described(world.data.splits[split])
     routes = in_batches(world.demonstrations(split, episodes=found.episodes), len(found.episodes))
     random = torch.Generator(next(trained.speaker.parameters()).device).manual_seed(seed)
-    spoken = captions(trained.speaker, routes, world.world, decoding, random)
+    spoken = captions(trained.speaker, routes, world.data, decoding, random)
     scores = caption_scores([each.text for each in spoken], found.references)
     loss = mean_loss(trained.speaker, world.told(split))
     critic = critic_accuracy(trained.speaker, world, split, distractors, seed)
@@ -234,22 +233,22 @@ def followed(
         InputError: If it learnt on another data set, or a caption is empty.
     """
     follower = open_run(run, split, data, "best", False, "greedy", "cpu")
-    asked = {each.episode_id: each for each in follower.world.splits[split]}
+    asked = {each.episode_id: each for each in follower.data.splits[split]}
     told = []
     for each, caption in zip(episodes, spoken, strict=True):
         if each.episode_id not in asked:
-            problem = f"learnt on '{follower.world.config.dataset}', which has no episode '{each.episode_id}'"
+            problem = f"learnt on '{follower.run.task.name}', which has no episode '{each.episode_id}'"
             raise InputError(run, problem, "give a navigator of the speaker's data set")
         if not caption.text.strip():
             fix = "train the speaker longer, or choose words by another --method"
             raise InputError(f"caption of episode '{each.episode_id}'", "is empty, and nobody can follow it", fix)
         told.append(replace(asked[each.episode_id], instruction=caption.text))
-    tell_unreadable(told, follower.world.vocabulary)
+    tell_unreadable(told, follower.data.vocabulary)
     rates = {}
     for name, heard in (("SR of captions", told), ("SR of people", list(asked.values()))):
-        world = replace(follower.world, splits={split: heard})
-        lived = live(follower.agent, world.environment(split, EVALUATION_BATCH, record=True), world, seed)
-        rates[name] = 100 * mean_scores(world.scores(split, lived))["SR"]
+        there = replace(follower, data=follower.data.only(split, heard))
+        lived = live(follower.agent, there.environment(split), seed)
+        rates[name] = 100 * mean_scores(score(lived, there.data))["SR"]
     return rates
 
 

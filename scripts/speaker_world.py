@@ -9,23 +9,22 @@ from typing import Any
 
 import numpy as np
 import torch
-from gymnasium.vector import AutoresetMode
 
-from agents.config import CaptionConfig, from_json
+from agents.config import CaptionConfig, data_options
 from agents.learners.dagger import Follower
 from agents.learners.recording import Act, Expert, record
+from agents.runs import fingerprint
 from agents.speaking.captioning import Demonstrations, Told
 from agents.speaking.decoding import Decoding, speak
-from agents.speaking.factory import build_camera_speaker, build_speaker
+from agents.speaking.factory import speaker_for
 from agents.speaking.speaker import Speaker
 from agents.speaking.speaker_inputs import GraphRoutes, Routes, recorded_routes
 from agents.training.checkpoint import check_fingerprint, load_checkpoint, load_model, run_checkpoint
 from agents.training.devices import usable_device
 from envs.environment import NavigationVectorEnv
-from scripts.graph_world import GraphWorld
-from scripts.world import World
-from scripts.worlds import open_world
+from envs.make import TaskData, make_env, open_task
 from vln.captions import caption_scores, readable
+from vln.configuration import from_json
 from vln.episodes import Episode
 from vln.errors import InputError
 from vln.files import read_text
@@ -79,28 +78,22 @@ class SpeakerWorld:
 
     Attributes:
         config: The configuration.
-        world: Episodes, vocabulary and simulators, as navigators have them.
+        data: Episodes, vocabulary and scenes, as navigators have them.
     """
 
     config: CaptionConfig
-    world: World
+    data: TaskData
 
     def speaker(self) -> Speaker:
         """A speaker with fresh weights."""
-        world = self.world
-        if isinstance(world, GraphWorld):
-            graphs = list(world.graphs.values())
-            return build_speaker(self.config, world.vocabulary, world.table, graphs, world.data / "glove")
-        folder = getattr(world, "folder")  # noqa: B009 (of houses, whose compiled code graphs do without)
-        actions = int(world.simulator(blind=True).action_space.n)
-        return build_camera_speaker(self.config, world.vocabulary, folder / "glove", actions)
+        return speaker_for(self.config, self.data)
 
     @cached_property
     def graph_routes(self) -> GraphRoutes:
         """Makes routes of paths."""
-        if not isinstance(self.world, GraphWorld):
-            raise InputError("--path", f"data set '{self.config.dataset}' has no viewpoints", "use a run on graphs")
-        return GraphRoutes(list(self.world.graphs.values()))
+        if not self.data.source.graphs:
+            raise InputError("--path", f"task '{self.data.task.name}' has no viewpoints", "use a run on graphs")
+        return GraphRoutes(list(self.data.source.graphs))
 
     def demonstrations(
         self, split: str, batch: int = BATCH, episodes: Sequence[Episode] | None = None
@@ -110,31 +103,22 @@ class SpeakerWorld:
         Raises:
             InputError: If they are withheld.
         """
-        episodes = self.world.splits[split] if episodes is None else episodes
+        episodes = self.data.splits[split] if episodes is None else episodes
         for each in episodes:
             if each.withheld:
                 problem = f"the demonstration of episode '{each.episode_id}' is withheld"
                 raise InputError(f"split '{split}'", problem, "choose another split")
-        if isinstance(self.world, GraphWorld):
+        if self.data.source.graphs:
             return GraphDemonstrations(self.graph_routes, episodes)
         return LivedDemonstrations(self._environment(episodes, min(batch, len(episodes)), self.config.max_steps))
 
-    def _environment(self, episodes: Sequence[Episode], batch: int, max_steps: int) -> NavigationVectorEnv:
-        return NavigationVectorEnv(
-            self.world.simulator(),
-            episodes,
-            self.world.vocabulary,
-            batch,
-            max_steps=max_steps,
-            max_length=self.config.text.max_length,
-            autoreset_mode=AutoresetMode.DISABLED,
-            tensors=True,
-        )
+    def _environment(self, episodes: Sequence[Episode], batch: int, max_steps: int | None) -> NavigationVectorEnv:
+        return make_env(self.data.only("shown", episodes), "shown", batch, max_steps=max_steps, tensors=True)
 
     def told(self, split: str, batch: int = BATCH) -> Told:
         """Demonstrations of a split, up to `batch` at a time, and their sentences as tokens."""
-        sentences = [episode.instruction for episode in self.world.splits[split]]
-        tokens, _ = self.world.vocabulary.encode_batch(sentences, self.config.text.max_length)
+        sentences = [episode.instruction for episode in self.data.splits[split]]
+        tokens, _ = self.data.vocabulary.encode_batch(sentences, self.config.text.max_length)
         return Told(self.demonstrations(split, batch), torch.from_numpy(tokens))
 
     def trajectory_routes(self, source: object, trajectories: Sequence[Trajectory]) -> list[Routes]:
@@ -143,11 +127,11 @@ class SpeakerWorld:
         Raises:
             InputError: If a trajectory is of another simulator, naming it.
         """
-        graph = isinstance(self.world, GraphWorld)
+        graph = not self.data.task.continuous
         for each in trajectories:
             if each.simulator.startswith("graph") is not graph:
                 problem = f"field 'simulator' of episode '{each.episode_id}' is '{each.simulator}'"
-                fix = f"give trajectories of the speaker's own world, '{self.config.dataset}'"
+                fix = f"give trajectories of the speaker's own world, '{self.data.task.name}'"
                 raise InputError(source, problem, fix)
         batches = [trajectories[first : first + BATCH] for first in range(0, len(trajectories), BATCH)]
         return [self._walked(batch) if graph else self._replayed(batch) for batch in batches]
@@ -220,7 +204,7 @@ class Caption:
 def captions(
     speaker: Speaker,
     routes: Iterable[Routes],
-    world: World,
+    data: TaskData,
     decoding: Decoding,
     random: torch.Generator | None = None,
 ) -> list[Caption]:
@@ -230,8 +214,8 @@ def captions(
     said: list[Caption] = []
     for batch in routes:
         memory = speaker.read(batch.to(device))
-        found = speak(speaker, memory, decoding, world.config.language.max_length, random)
-        texts = [readable(world.vocabulary.decode(row)) for row in found.tokens.tolist()]
+        found = speak(speaker, memory, decoding, data.options.max_length, random)
+        texts = [readable(data.vocabulary.decode(row)) for row in found.tokens.tolist()]
         said += map(Caption, texts, found.log_prob.tolist())
     return said
 
@@ -255,13 +239,13 @@ class Exam:
     def __init__(self, world: SpeakerWorld, split: str) -> None:
         """An exam on a split."""
         self._world, self._told = world, world.told(split)
-        self._described = described(world.world.splits[split])
+        self._described = described(world.data.splits[split])
         self._demonstrations = world.demonstrations(split, BATCH, self._described.episodes)
 
     def __call__(self, speaker: Speaker) -> dict[str, float]:
         """Scores of greedy captions."""
         routes = in_batches(self._demonstrations, len(self._described.episodes))
-        said = [each.text for each in captions(speaker, routes, self._world.world, Decoding())]
+        said = [each.text for each in captions(speaker, routes, self._world.data, Decoding())]
         loss = mean_loss(speaker, self._told)
         return {"loss": loss, **caption_scores(said, self._described.references)}
 
@@ -285,6 +269,16 @@ class TrainedSpeaker:
     run: Path
     speaker: Speaker
     world: SpeakerWorld
+
+
+def open_speaker_world(config: CaptionConfig, splits: Sequence[str], **options: Any) -> SpeakerWorld:
+    """Open what a speaker's configuration needs; options as of `envs.make.open_task`.
+
+    Raises:
+        InputError: If data are missing or malformed.
+    """
+    like = config.navigator
+    return SpeakerWorld(config, open_task(like.task, splits, **data_options(like), **options))
 
 
 def open_speaker(
@@ -313,8 +307,8 @@ def open_speaker(
     own = Vocabulary.from_json(read_text(run / "vocabulary.json"), run / "vocabulary.json")
     if vocabulary is not None:
         check_vocabulary(run / "vocabulary.json", own, vocabulary)
-    world = SpeakerWorld(config, open_world(config.task, data, splits, own))
-    check_fingerprint(found, world.world.fingerprint)
+    world = open_speaker_world(config, splits, data=data, vocabulary=own)
+    check_fingerprint(found, fingerprint(world.data))
     speaker = world.speaker()
     load_model(speaker, found.part("average"), found.source)
     return TrainedSpeaker(run, speaker.to(usable_device(device)).eval(), world)

@@ -8,13 +8,15 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from agents.config import TrainConfig, from_json
+from agents.config import TrainConfig
+from agents.evaluation import score
 from agents.training.checkpoint import Checkpoint, load_checkpoint
 from agents.training.log import read_metrics
 from agents.training.runs import train_once
 from agents.training.trainer import LATEST
 from scripts import train
 from scripts.evaluate import lives, open_run
+from vln.configuration import from_json
 from vln.errors import InputError
 
 
@@ -90,8 +92,8 @@ def measured(run: Path, split: str, data: Path | None) -> dict[str, Any]:
         Metrics of the episodes, (N,) each, the `episodes` themselves, and the `minutes` that the run took.
     """
     trained = open_run(run, split, data, "latest", False, "greedy", "cpu")
-    columns = trained.world.scores(split, lives(trained, split, "nothing", 0, 0)[0])
-    return {**columns, "episodes": trained.world.splits[split], "minutes": minutes(run)}
+    columns = score(lives(trained, split, "nothing", 0, 0)[0], trained.data)
+    return {**columns, "episodes": trained.data.splits[split], "minutes": minutes(run)}
 
 
 def minutes(run: Path) -> float:

@@ -5,9 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import cast
 
-from agents.config import HOUSES, Dataset, HousesConfig, TrainConfig
 from agents.speaking.language_model import LanguageModelConfig
 from agents.speaking.windows import TextWindows
 from agents.training.checkpoint import Fingerprint
@@ -17,6 +15,7 @@ from vln.errors import InputError
 from vln.files import read_text
 from vln.language import EOS, Unit, Vocabulary
 from vln.spelling import Spelling, Text, encode_documents, encode_text
+from vln.tasks import HOUSE_DATASETS
 
 SPLITS = ("train", "val_seen", "val_unseen")
 LAST_TENTH = "last tenth"
@@ -81,13 +80,13 @@ def open_corpus(config: LanguageModelConfig, data: Path | None = None) -> Corpus
     Raises:
         InputError: If there is no such text, or it is malformed, not UTF-8 or empty.
     """
-    if config.text in HOUSES:
+    if config.text in HOUSE_DATASETS:
         # Compiled code takes seconds to load, which other texts do without.
-        from envs.houses.dataset import houses_folder
-        from scripts.houses_world import load_houses
+        from envs.houses.dataset import houses_for, houses_split
 
-        task = TrainConfig(dataset=cast(Dataset, config.text), world=HousesConfig(config.houses))
-        splits = {name: _sentences(load_houses(task, name, houses_folder())) for name in SPLITS}
+        splits = {
+            name: _sentences(houses_split(name, config.text, None, houses_for(name, config.houses))) for name in SPLITS
+        }
     elif config.text in DATASETS:
         folder = find_data(data)
         splits = {name: _sentences(load_split(folder, name, config.text)) for name in SPLITS}
@@ -98,7 +97,7 @@ def open_corpus(config: LanguageModelConfig, data: Path | None = None) -> Corpus
 
 def has_ends(config: LanguageModelConfig) -> bool:
     """Whether what is read are sentences, one after another, and no one long text."""
-    return config.text in (*HOUSES, *DATASETS)
+    return config.text in (*HOUSE_DATASETS, *DATASETS)
 
 
 def _sentences(episodes: Sequence[Episode]) -> list[str]:
@@ -108,7 +107,7 @@ def _sentences(episodes: Sequence[Episode]) -> list[str]:
 def _parts(file: Path) -> tuple[list[str], dict[str, list[str]]]:
     """The first nine tenths of a file to learn from, and the rest."""
     if not file.exists():
-        known = ", ".join((*DATASETS, *HOUSES))
+        known = ", ".join((*DATASETS, *HOUSE_DATASETS))
         raise InputError("--text", f"'{file}' is neither a file nor a data set", f"give a file, or one of {known}")
     text = read_text(file)
     cut = len(text) * 9 // 10

@@ -18,16 +18,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import torch
 import tyro
 
-from agents.config import CaptionConfig, TrainConfig, check_config
-from agents.evaluation import rollout
+from agents.config import CaptionConfig, TrainConfig, check_config, data_options
+from agents.evaluation import EVALUATION_BATCH, evaluate, tell_unreadable
 from agents.policies.acting import PolicyAgent
+from agents.policies.factory import navigator_for
 from agents.presets import PRESETS
+from agents.runs import fingerprint
 from agents.speaking.critic import MatchingCritic
 from agents.speaking.speaker import Speaker
 from agents.training.build import build_trainer
@@ -40,10 +42,8 @@ from agents.training.settings import read_settings, save_settings
 from agents.training.trainer import LATEST, Trainer
 from envs.environment import NavigationVectorEnv
 from envs.habitat.settings import use_interpreter
-from scripts.graph_world import GraphWorld
+from envs.make import TaskData, make_env, open_task
 from scripts.matching import open_critic
-from scripts.world import World, tell_unreadable
-from scripts.worlds import EVALUATION_BATCH, open_world
 from vln.cli import friendly_exit
 from vln.episodes import check_episodes, load_episodes
 from vln.errors import InputError
@@ -110,12 +110,13 @@ def train(arguments: Arguments, workers: Workers) -> None:
     use_interpreter(arguments.habitat_python)
     torch.manual_seed(arguments.config.seed)
     with workers.main_first():
-        world = open_world(arguments.config, arguments.data, splits(arguments.config))
-        world = world.without_bad_episodes() if arguments.skip_bad else world
-        world = augmented(world, arguments.augment)
-        check_splits(world, workers.is_main)
-        critic = open_critic(arguments.critic, world, arguments.data, device)
-    trainer = trainer_of(world, folder, device, splits(arguments.config)[1:], critic, workers)
+        config = arguments.config
+        data = open_task(config.task, splits(config), data=arguments.data, **data_options(config))
+        data = data.without_bad_episodes() if arguments.skip_bad else data
+        data = augmented(data, arguments.augment)
+        check_splits(config, data, workers.is_main)
+        critic = open_critic(arguments.critic, config, data, arguments.data, device)
+    trainer = trainer_of(config, data, folder, device, splits(config)[1:], critic, workers)
     if arguments.resume:
         trainer.resume(load_checkpoint(folder / LATEST))
     elif arguments.start_from:
@@ -125,7 +126,7 @@ def train(arguments: Arguments, workers: Workers) -> None:
     if workers.is_main:
         writable_folder(folder)
         save_settings(replace(arguments, workers=workers.count))
-        write_text(folder / "vocabulary.json", world.vocabulary.to_json())
+        write_text(folder / "vocabulary.json", data.vocabulary.to_json())
     trainer.train()
 
 
@@ -135,56 +136,56 @@ def splits(config: TrainConfig | CaptionConfig) -> tuple[str, ...]:
     return tuple(dict.fromkeys(["train", *SPLITS, *(["dev"] if config.select == "dev" else []), *explored]))
 
 
-def check_splits(world: World, is_main: bool = True) -> None:
+def check_splits(config: TrainConfig, data: TaskData, is_main: bool = True) -> None:
     """Check before anything is learnt what evaluation or the choice of the best would stumble over later.
 
     Args:
-        world: With the splits of a run, training first.
+        config: The configuration of the run.
+        data: With its splits, training first.
         is_main: Whether this worker checks the scenes, and says of which instructions no word is known.
 
     Raises:
         InputError: If there are no goals to learn from or to select by, or an episode does not fit its scene.
     """
-    config = world.config
     selecting = [] if config.select == "latest" else [("--select", str(config.select))]
     needed = [("'train'", "train"), *selecting]
     for source, split in needed:
-        if world.splits[split][0].withheld:
+        if data.splits[split][0].withheld:
             raise InputError(source, f"the goals of split '{split}' are withheld", "use a split whose goals are public")
     if is_main:
-        world.check()
-        for split, episodes in world.splits.items():
+        data.check()
+        for split, episodes in data.splits.items():
             if split != "train":
-                tell_unreadable(episodes, world.vocabulary)
+                tell_unreadable(episodes, data.vocabulary)
 
 
-def augmented(world: World, files: Sequence[Path]) -> World:
-    """The world with the episodes of some files added to those of training.
+def augmented(data: TaskData, files: Sequence[Path]) -> TaskData:
+    """The data with the episodes of some files added to those of training.
 
     Raises:
-        InputError: If the world has no navigation graphs, or an episode does not fit them or one that is there.
+        InputError: If there are no navigation graphs, or an episode does not fit them or one that is there.
     """
+    graphs = {each.scan: each for each in data.source.graphs}
     for file in files:
-        if not isinstance(world, GraphWorld):
-            raise InputError(
-                file, f"data set '{world.config.dataset}' has no paths of viewpoints", "leave --augment out"
-            )
+        if not graphs:
+            raise InputError(file, f"task '{data.task.name}' has no paths of viewpoints", "leave --augment out")
         episodes = load_episodes(file, "train")
-        check_episodes(file, episodes, world.graphs)
+        check_episodes(file, episodes, graphs)
         if any(each.withheld for each in episodes):
             raise InputError(file, "the goals of its episodes are withheld", "give whole paths to learn from")
-        known = {each.episode_id for each in world.splits["train"]}
+        known = {each.episode_id for each in data.splits["train"]}
         for each in episodes:
             if each.episode_id in known:
                 raise InputError(
                     file, f"instr_id '{each.episode_id}' is there already", "give every path its own path_id"
                 )
-        world = replace(world, splits={**world.splits, "train": [*world.splits["train"], *episodes]})
-    return world
+        data = data.only("train", [*data.splits["train"], *episodes])
+    return data
 
 
 def trainer_of(
-    world: World,
+    config: TrainConfig,
+    data: TaskData,
     folder: Path,
     device: str,
     evaluated: Sequence[str],
@@ -192,27 +193,29 @@ def trainer_of(
     workers: Workers = SINGLE,
 ) -> Trainer:
     """A trainer at iteration 0, which evaluates on those of the splits `evaluated` whose goals are known."""
-    config = world.config
-    evaluated = [split for split in evaluated if workers.is_main and not world.splits[split][0].withheld]
-    policy = world.navigator().to(device)
-    agent = PolicyAgent(policy, world.vocabulary)
-    environments = {split: world.environment(split, EVALUATION_BATCH, record=True) for split in evaluated}
+    evaluated = [split for split in evaluated if workers.is_main and not data.splits[split][0].withheld]
+    policy = navigator_for(config, data).to(device)
+    agent = PolicyAgent(policy, data.vocabulary)
+    environments = {split: make_env(data, split, EVALUATION_BATCH, record=True) for split in evaluated}
     log = Log(folder) if workers.is_main else Silence()
+    labelled = config.learns_labels
 
-    def evaluate() -> Scores:
-        return {split: score(world, split, agent, env, log) for split, env in environments.items()}
+    def evaluate_all() -> Scores:
+        return {split: score(split, agent, env, log) for split, env in environments.items()}
 
-    def make_env(split: str, num_envs: int, withheld: bool) -> tuple[NavigationVectorEnv, np.ndarray]:
-        return world.environment(split, num_envs, device=device, withheld=withheld), world.lengths(split)
+    def training_env(split: str, num_envs: int, withheld: bool) -> tuple[NavigationVectorEnv, np.ndarray]:
+        shown: dict[str, Any] = {"tensors": True, "labelled": labelled, "withheld": withheld, "device": device}
+        return make_env(data, split, num_envs, max_steps=config.max_steps, **shown), data.lengths(split)
 
     matching = MatchingCritic(critic) if critic else None
-    return build_trainer(config, policy, make_env, evaluate, log, folder, world.fingerprint, matching, workers)
+    mark = fingerprint(data)
+    return build_trainer(config, policy, training_env, evaluate_all, log, folder, mark, matching, workers)
 
 
-def score(world: World, split: str, agent: PolicyAgent, env: NavigationVectorEnv, log: Log) -> dict[str, float]:
+def score(split: str, agent: PolicyAgent, env: NavigationVectorEnv, log: Log) -> dict[str, float]:
     """Mean metrics of an agent on a split."""
     with log.evaluating(split, len(env.episodes)) as advance:
-        return mean_scores(world.scores(split, rollout(agent, env, advance=advance)))
+        return mean_scores(evaluate(agent, env, advance=advance).columns)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from torch import nn
 from agents.config import CaptionConfig, check_caption_config
 from agents.learners.sampler import EpisodeSampler
 from agents.presets import SPEAKERS
+from agents.runs import fingerprint
 from agents.speaking.captioning import CaptionTrainer
 from agents.speaking.speaker import Speaker
 from agents.training.checkpoint import load_checkpoint, load_model
@@ -29,9 +30,8 @@ from agents.training.log import Log, Scores
 from agents.training.runs import run_folder
 from agents.training.settings import read_settings, save_settings
 from agents.training.trainer import LATEST
-from scripts.speaker_world import Exam, SpeakerWorld
+from scripts.speaker_world import Exam, SpeakerWorld, open_speaker_world
 from scripts.train import check_splits, splits
-from scripts.worlds import open_world
 from vln.cli import friendly_exit
 from vln.errors import InputError
 from vln.files import write_text
@@ -70,13 +70,13 @@ def main(arguments: Arguments) -> None:
     use_threads(arguments.threads)
     torch.manual_seed(config.seed)
     with run_folder(arguments.out, arguments.resume) as folder:
-        world = SpeakerWorld(config, open_world(config.task, arguments.data, splits(config)))
-        check_splits(world.world)
+        world = open_speaker_world(config, splits(config), data=arguments.data)
+        check_splits(config.navigator, world.data)
         trainer = build_trainer(world, folder, device, arguments.eyes_from)
         if arguments.resume:
             trainer.resume(load_checkpoint(folder / LATEST))
         save_settings(arguments)
-        write_text(folder / "vocabulary.json", world.world.vocabulary.to_json())
+        write_text(folder / "vocabulary.json", world.data.vocabulary.to_json())
         trainer.train()
 
 
@@ -95,11 +95,11 @@ def build_trainer(world: SpeakerWorld, folder: Path, device: str, eyes_from: Pat
         config,
         speaker,
         world.told("train", config.batch_size),
-        EpisodeSampler(world.world.lengths("train"), config.batch_size, config.seed),
+        EpisodeSampler(world.data.lengths("train"), config.batch_size, config.seed),
         evaluate,
         Log(folder),
         folder,
-        world.world.fingerprint,
+        fingerprint(world.data),
     )
 
 

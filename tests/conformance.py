@@ -20,7 +20,7 @@ from gymnasium.vector import AutoresetMode
 from habitat_worlds import look_alike_workers, real_workers
 from small_house import places, small_episodes, small_house
 
-from envs.continuous import HousesSimulator, Motion, SceneCache, Sensors
+from envs.continuous import HousesSimulator, SceneCache, Sensors
 from envs.environment import NavigationEnv, NavigationVectorEnv
 from envs.graph import LowLevelGraph, PanoramicGraph
 from envs.habitat.scenes import SceneFolder
@@ -31,6 +31,7 @@ from vln.episodes import Episode, load_split
 from vln.features import ViewTable
 from vln.graph import VIEWS, load_graphs
 from vln.language import Vocabulary
+from vln.tasks import Motion
 from vln.trajectory import Pose
 
 HOUSES = ("one", "two", "three")

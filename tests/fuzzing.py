@@ -26,11 +26,10 @@ from small_house import small_house
 from small_vlnce import ENTRIES, write_rxr, write_vlnce
 from torch import nn
 
-from agents.config import TrainConfig, from_json
+from agents.config import TrainConfig
 from agents.learners.dagger import Aggregate, Shard
 from agents.training.checkpoint import (
     Fingerprint,
-    as_json,
     check_fingerprint,
     load_checkpoint,
     optimizer_tensors,
@@ -42,6 +41,7 @@ from agents.training.log import read_metrics
 from envs.glb import save_glb
 from envs.houses import dataset
 from envs.scenes import load_scene
+from vln.configuration import as_json, from_json
 from vln.episodes import load_episodes
 from vln.errors import InputError
 from vln.features.captions import load_captions
@@ -52,6 +52,7 @@ from vln.graph import load_graph
 from vln.language import Vocabulary, load_word_vectors
 from vln.rooms import load_rooms
 from vln.submission import read_submission
+from vln.tasks import R2R
 from vln.trajectory import Pose, Step, Trajectory, read_trajectories, write_trajectories
 from vln.vlnce import load_continuous_split
 from vln.vlnce_submission import ContinuousPrediction, read_continuous_submission, write_continuous_submission
@@ -83,7 +84,9 @@ def written(path: Path, content: Any) -> Path:
 def a_trajectory(folder: Path) -> Path:
     pose = Pose("a", (1.0, 2.0, 3.0), 0.5, 0.0)
     step = Step(1, "b", pose, False, ("stop", "b"), (0.25, 0.75), (0.5, 0.5), (1.0,))
-    one = Trajectory("1_0", "r2r", "made", "s", "0f", "Go.", ("go",), ("a", "b"), "x", "graph", 3, pose, (step, step))
+    one = Trajectory(
+        "1_0", "made", "s", "0f", "Go.", ("go",), ("a", "b"), "x", "graph", 3, pose, (step, step), task=R2R
+    )
     write_trajectories(folder / "t.jsonl", [one, one])
     return folder / "t.jsonl"
 

@@ -12,6 +12,7 @@ from envs.continuous.floorplan import floor_plan
 from vln.episodes import Episode
 from vln.replay.plan import Views
 from vln.replay.select import Selection, make_runs, replay_houses
+from vln.tasks import find_task
 from vln.trajectory import Pose, Step, Trajectory
 
 HOUSE = "a house"
@@ -39,7 +40,6 @@ def walk(episode: Episode, actions: str, agent: str = "walker") -> Trajectory:
     goal = episode.positions[-1]
     return Trajectory(
         episode.episode_id,
-        "houses",
         episode.split,
         episode.scan,
         small_house(episode.scan).content_hash,
@@ -54,6 +54,7 @@ def walk(episode: Episode, actions: str, agent: str = "walker") -> Trajectory:
         reference_positions=episode.positions,
         distances=() if episode.withheld else tuple(math.dist(pose.position, goal) for pose in poses),
         target="red sofa",
+        task=find_task("houses-fine"),
     )
 
 
@@ -78,7 +79,7 @@ def look(trajectory: Trajectory):
 
 def replays_of(*trajectories: list[Trajectory], **selection):
     runs = make_runs([(Path(f"{number}.jsonl"), each) for number, each in enumerate(trajectories)])
-    return replay_houses(runs, Selection(**(selection or {"random": 9})), RADIUS, look)
+    return replay_houses(runs, Selection(**(selection or {"random": 9})), look)
 
 
 def content(page: str) -> dict:

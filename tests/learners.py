@@ -1,14 +1,16 @@
 """Agents small enough to learn in seconds, in the made data folder."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from agents.config import (
     CameraConfig,
     CaptionConfig,
-    HousesConfig,
     LanguageConfig,
     LossConfig,
     NavigatorConfig,
@@ -16,25 +18,35 @@ from agents.config import (
     SpeakerConfig,
     TextConfig,
     TrainConfig,
+    data_options,
 )
+from agents.evaluation import score
 from agents.learners.dagger import DaggerConfig
 from agents.learners.episode_learning import A2CConfig, EpisodeConfig
 from agents.learners.ppo import PpoConfig
 from agents.learners.self_imitation import SelfImitationConfig
+from agents.policies.factory import navigator_for
 from agents.policies.navigator import Navigator
-from scripts.graph_world import GraphWorld
-from scripts.speaker_world import SpeakerWorld
-from scripts.worlds import open_world
+from agents.runs import fingerprint
+from agents.training.checkpoint import Fingerprint
+from envs.environment import NavigationVectorEnv
+from envs.make import TaskData, make_env, open_task
+from scripts.speaker_world import SpeakerWorld, open_speaker_world
+from vln.episodes import Episode
+from vln.features import ViewTable
+from vln.graph import NavigationGraph
+from vln.language import Vocabulary
 from vln.rewards import RewardConfig
+from vln.tasks import R2R, find_task
+from vln.trajectory import Trajectory
 
 SPLITS = ("train", "val_seen", "val_unseen")
 SMALL_LANGUAGE = LanguageConfig(min_count=1, hidden=8, max_length=40)
 SMALL_NAVIGATOR = NavigatorConfig(hidden=16, view=12, words=6, dropout=0.0, feature_dropout=0.0)
 
 SMALL_HOUSES = TrainConfig(
-    dataset="houses-short",
-    max_steps=60,
-    world=HousesConfig(houses=2),
+    task=find_task("houses-short-fine"),
+    scenes=2,
     language=LanguageConfig(min_count=1, word_vectors=False, embedding=16, hidden=8),
     navigator=NavigatorConfig(hidden=16, view=16, camera=CameraConfig(size=32, cells=4, channels=8)),
 )
@@ -66,26 +78,92 @@ PHASES: dict[str, PhaseConfig] = {"imitation": episodes(6, 1e-2, 0.5), "reinforc
 
 
 def small_config(**changes: Any) -> TrainConfig:
-    """A configuration of a small agent without dropout, with some of its fields or phases changed."""
+    """A configuration of a small agent without dropout, with some fields, phases or fields of its task changed."""
+    of_task = {name: changes.pop(name) for name in ("actions", "max_steps", "reward", "expert") if name in changes}
     changed = {name: changes.pop(name) for name in (*PHASES, "self_imitation") if name in changes}
     fields = {
         "phases": {**PHASES, **changed},
         "language": SMALL_LANGUAGE,
         "navigator": SMALL_NAVIGATOR,
-        "max_steps": 8,
+        "task": replace(R2R, **{"max_steps": 8, "reward": RewardConfig("metres"), **of_task}),
         "batch_size": 8,
         "average": 0.9,
-        "reward": RewardConfig("metres", progress_weight=1.0, success=2.0, failure=-2.0),
     }
     return TrainConfig(**{**fields, **changes})
 
 
-def small_world(data: Path, config: TrainConfig | None = None, splits: tuple[str, ...] = SPLITS) -> GraphWorld:
+@dataclass(frozen=True)
+class World:
+    """A configuration, and the data that it asks for."""
+
+    config: TrainConfig
+    data: TaskData
+
+    @property
+    def splits(self) -> Mapping[str, Sequence[Episode]]:
+        return self.data.splits
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        return self.data.vocabulary
+
+    @property
+    def graphs(self) -> dict[str, NavigationGraph]:
+        return {each.scan: each for each in self.data.source.graphs}
+
+    @property
+    def table(self) -> ViewTable:
+        return self.data.source.table
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        return fingerprint(self.data)
+
+    def only(self, split: str, episodes: Sequence[Episode]) -> "World":
+        return replace(self, data=self.data.only(split, episodes))
+
+    def navigator(self) -> Navigator:
+        return navigator_for(self.config, self.data)
+
+    def lengths(self, split: str) -> np.ndarray:
+        return self.data.lengths(split)
+
+    def scores(self, split: str, trajectories: Sequence[Trajectory]) -> dict[str, np.ndarray]:
+        return score(trajectories, self.data)
+
+    def environment(
+        self, split: str, num_envs: int, *, record: bool = False, max_steps: int | None = None, **options: Any
+    ) -> NavigationVectorEnv:
+        """An environment to learn in, or with `record` one to be evaluated in."""
+        config = self.config
+        learning = {} if record else {"tensors": True, "labelled": config.learns_labels}
+        limit = max_steps or (None if record else config.max_steps)
+        return make_env(self.data, split, num_envs, record=record, max_steps=limit, **{**learning, **options})
+
+
+def open_world(
+    config: TrainConfig,
+    data: Path | None,
+    splits: Sequence[str],
+    vocabulary: Vocabulary | None = None,
+    cache: Path | None = None,
+) -> World:
+    """What a configuration asks for."""
+    given = {"data": data, "cache": cache, "vocabulary": vocabulary}
+    return World(config, open_task(config.task, splits, **data_options(config), **given))
+
+
+def small_world(data: Path, config: TrainConfig | None = None, splits: tuple[str, ...] = SPLITS) -> World:
     """The made data folder as a configuration sees it; features are kept beside the data."""
     return open_world(config or small_config(), data, splits, cache=data / "cache")
 
 
-def fresh_navigator(world: GraphWorld, seed: int = 0) -> Navigator:
+def low_level(config: TrainConfig) -> TrainConfig:
+    """The same configuration on low-level actions."""
+    return replace(config, task=replace(config.task, actions="low-level"))
+
+
+def fresh_navigator(world: World, seed: int = 0) -> Navigator:
     """A navigator with the weights of a seed."""
     torch.manual_seed(seed)
     return world.navigator()
@@ -114,13 +192,13 @@ def small_houses_config(**changes: Any) -> CaptionConfig:
     """The same for houses."""
     camera = CameraConfig(size=16, cells=4, channels=8, layers=1)
     speaker = SpeakerConfig(hidden=32, view=12, dropout=0.0, feature_dropout=0.0, camera=camera)
-    fields = {"dataset": "houses-short", "text": wordless(), "speaker": speaker, "world": HousesConfig(houses=2)}
+    fields = {"task": SMALL_HOUSES.task, "max_steps": 10, "text": wordless(), "speaker": speaker, "scenes": 2}
     return small_caption_config(**{**fields, **changes})
 
 
 def small_speaker_world(data: Path, config: CaptionConfig | None = None, cache: Path | None = None) -> SpeakerWorld:
     """The made data folder, or houses in a cache, as a speaker's configuration sees them."""
     config = config or small_caption_config()
-    if config.dataset == "r2r":
-        return SpeakerWorld(config, open_world(config.task, data, SPLITS, cache=data / "cache"))
-    return SpeakerWorld(config, open_world(config.task, None, ("train",), cache=cache))
+    if not config.task.continuous:
+        return open_speaker_world(config, SPLITS, data=data, cache=data / "cache")
+    return open_speaker_world(config, ("train",), cache=cache)

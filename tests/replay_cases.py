@@ -12,8 +12,10 @@ from envs.houses import house_name, make_house
 from vln.graph import NavigationGraph
 from vln.replay.episode import GraphReplay, HouseReplay, Replay
 from vln.replay.plan import FloorPlan, Views
-from vln.replay.scores import score_houses, score_trajectories
+from vln.replay.scores import episode_scores
 from vln.rooms import Room
+from vln.tasks import R2R, find_task
+from vln.tasks.scoring import Sources
 from vln.trajectory import Pose, Step, Trajectory
 
 HOUSES = (3, 7, 11, 25, 40, 112, 800_001, 800_017)
@@ -45,7 +47,7 @@ def graph_replay(random: np.random.Generator) -> tuple[GraphReplay, dict[str, di
         )
         for name in _names(random)
     )
-    scores = tuple(score_trajectories(trajectories, {graph.scan: graph}))
+    scores = tuple(episode_scores(trajectories, Sources(graphs={graph.scan: graph})))
     replay = GraphReplay(tuple(each.agent for each in trajectories), trajectories, scores, graph)
     return replay, {graph.scan: _rooms(random, graph)} if random.random() < 0.8 else {}
 
@@ -118,7 +120,6 @@ def _on_graph(random, graph, path, way, heading, words, agent, attended) -> Traj
     episode = f"{random.integers(9999)}_{random.integers(3)}"
     return Trajectory(
         episode,
-        "r2r",
         "val_unseen",
         graph.scan,
         graph.content_hash,
@@ -130,6 +131,7 @@ def _on_graph(random, graph, path, way, heading, words, agent, attended) -> Traj
         0,
         poses[0],
         tuple(steps),
+        task=R2R,
     )
 
 
@@ -156,7 +158,7 @@ def house_replay(random: np.random.Generator) -> HouseReplay:
         _in_house(random, plan, reference, _bend(random, start, goal, plan.extent), words, name, attended, target.name)
         for name in _names(random)
     )
-    scores = tuple(score_houses(trajectories, RADIUS))
+    scores = tuple(episode_scores(trajectories))
     views = tuple(
         Views(
             np.full((len(each.poses), 8, 8, 3), 200, np.uint8),
@@ -164,7 +166,7 @@ def house_replay(random: np.random.Generator) -> HouseReplay:
         )
         for each in trajectories
     )
-    return HouseReplay(tuple(each.agent for each in trajectories), trajectories, scores, plan, views, RADIUS)
+    return HouseReplay(tuple(each.agent for each in trajectories), trajectories, scores, plan, views)
 
 
 def _bend(random: np.random.Generator, start: np.ndarray, goal: np.ndarray, extent: np.ndarray) -> np.ndarray:
@@ -194,7 +196,6 @@ def _in_house(random, plan, reference, places, words, agent, attended, target) -
     name = house_name(int(plan.name.rpartition("-")[2]))
     return Trajectory(
         f"{random.integers(9999)}-{random.integers(99)}_0",
-        "houses",
         "val_unseen",
         name,
         plan.content_hash,
@@ -209,6 +210,7 @@ def _in_house(random, plan, reference, places, words, agent, attended, target) -
         reference_positions=tuple(map(tuple, reference.tolist())),
         distances=tuple(distances) if len(reference) > 1 else (),
         target=target,
+        task=find_task("houses-fine"),
     )
 
 

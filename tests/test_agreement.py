@@ -10,20 +10,19 @@ from unittest.mock import patch
 
 import pytest
 from command_line import run_script
+from learners import World, open_world
 from small_house import small_episodes, small_house
 from small_vlnce import told, walked, write_rxr, write_vlnce
 from worlds import write_world
 
 from agents.agent import ShortestPathAgent
 from agents.config import CameraConfig, NavigatorConfig, TrainConfig
-from agents.evaluation import rollout
+from agents.evaluation import Evaluation, rollout
 from envs.glb import save_glb
 from envs.houses import dataset as houses_data
-from scripts import evaluate
-from scripts.world import World
-from scripts.worlds import open_world
 from vln.language import Vocabulary
 from vln.metrics import METRICS
+from vln.tasks import find_task
 from vln.trajectory import Trajectory, write_trajectories
 
 SPLIT = "val_unseen"
@@ -34,16 +33,13 @@ CLOSE = 1e-9
 
 @dataclass(frozen=True)
 class Case:
-    """A data set, and the flags of `score.py` and `replay.py` that belong to a choice in it."""
+    """A task, what is changed in it, and whether there is ground truth."""
 
-    dataset: str
-    score: tuple[str, ...] = ()
-    replay: tuple[str, ...] = ()
-    config: tuple[tuple[str, Any], ...] = ()
+    task: str
+    changes: tuple[tuple[str, Any], ...] = ()
     truth: bool = True
 
 
-FOLLOWER = ("--role", "follower")
 CASES = {
     "r2r": Case("r2r"),
     "r4r": Case("r4r"),
@@ -51,11 +47,12 @@ CASES = {
     "houses-short": Case("houses-short"),
     "houses": Case("houses"),
     "houses-long": Case("houses-long"),
+    "houses-short-fine": Case("houses-short-fine"),
     "r2r-ce": Case("r2r-ce"),
     "r2r-ce without ground truth": Case("r2r-ce", truth=False),
     "rxr-ce": Case("rxr-ce"),
-    "rxr-ce follower": Case("rxr-ce", FOLLOWER, FOLLOWER, (("role", "follower"),)),
-    "rxr-ce in English": Case("rxr-ce", ("--languages", "en-US"), (), (("languages", ("en-US",)),), truth=False),
+    "rxr-ce follower": Case("rxr-ce", (("role", "follower"),)),
+    "rxr-ce in English": Case("rxr-ce", (("languages", ("en-US",)),), truth=False),
 }
 
 
@@ -83,17 +80,19 @@ def scans(tmp_path) -> Path:
 def opened(case: Case, request, cache: Path) -> tuple[World, Path]:
     """The world of a data set, and the data folder."""
     camera = NavigatorConfig(camera=CameraConfig(size=16, cells=4, channels=8))
-    config = TrainConfig(dataset=case.dataset, ablate="vision", navigator=camera, **dict(case.config))
-    if case.dataset.startswith("houses"):
+    task = find_task(case.task)
+    task = replace(task, simulator="embedded" if task.continuous else "graph", **dict(case.changes))
+    config = TrainConfig(task=task, ablate="vision", navigator=camera)
+    if case.task.startswith("houses"):
         return open_world(config, None, (SPLIT,), VOCABULARY, cache), cache
-    if not case.dataset.endswith("-ce"):
+    if not case.task.endswith("-ce"):
         data = request.getfixturevalue("graphs")
         return open_world(config, data, (SPLIT,), VOCABULARY, cache), data
     data = request.getfixturevalue("scans")
     entries = [told(number, each) for number, each in enumerate(small_episodes("two", 6))]
     # Published distances were measured in habitat-sim, so they differ a little.
     entries = [each | {"info": {"geodesic_distance": 1.1 * each["info"]["geodesic_distance"]}} for each in entries]
-    if case.dataset == "rxr-ce":
+    if case.task == "rxr-ce":
         write_rxr(data, SPLIT, entries, case.truth)
     else:
         write_vlnce(
@@ -105,7 +104,7 @@ def opened(case: Case, request, cache: Path) -> tuple[World, Path]:
 def lived(world: World) -> list[Trajectory]:
     """Return the expert's trajectories; every other one is cut short, so that some succeed and others fail."""
     env = world.environment(SPLIT, 16, record=True, blind=True)
-    found = rollout(ShortestPathAgent(), env, dataset=world.config.dataset)
+    found = rollout(ShortestPathAgent(), env)
     return [cut(each) if number % 2 else each for number, each in enumerate(found)]
 
 
@@ -127,26 +126,26 @@ def test_all_three_agree(name, request, tmp_path):
         columns = world.scores(SPLIT, trajectories)
         assert 0 < columns["SR"].mean() < 1, "some succeed"
         assert 0 < columns["nDTW"].mean() < 1
-        evaluated = evaluate.scores(world, SPLIT, trajectories)
+        evaluated = Evaluation(trajectories, columns).scores
         assert {metric: evaluated[metric] for metric in METRICS} == {
             metric: pytest.approx(columns[metric].mean(), abs=CLOSE) for metric in METRICS
         }
-        where = ("--split", SPLIT, "--data", data, "--dataset", case.dataset, "--json")
-        scored = read(run_script("score.py", file, *where, *case.score, cache=tmp_path))[str(file)]
+        where = ("--split", SPLIT, "--data", data, "--json")
+        scored = read(run_script("score.py", file, *where, cache=tmp_path))[str(file)]
         assert scored["n"] == len(trajectories)
         assert {metric: scored[metric] for metric in METRICS} == {
             metric: pytest.approx(evaluated[metric], abs=CLOSE) for metric in METRICS
         }
-        for row in replayed(file, data, trajectories[:SHOWN], case.replay, tmp_path):
+        for row in replayed(file, data, trajectories[:SHOWN], tmp_path):
             number = next(n for n, each in enumerate(trajectories) if each.episode_id == row["episode"])
             for metric in METRICS:
                 assert row[metric] == pytest.approx(columns[metric][number], abs=CLOSE), metric
 
 
-def replayed(file: Path, data: Path, chosen: Sequence[Trajectory], flags: tuple[str, ...], cache: Path) -> list[Any]:
+def replayed(file: Path, data: Path, chosen: Sequence[Trajectory], cache: Path) -> list[Any]:
     """Rows of `replay.py`, one an episode."""
     episodes = ("--episode", *(each.episode_id for each in chosen))
-    rows = read(run_script("replay.py", file, *episodes, "--data", data, "--json", *flags, cache=cache))
+    rows = read(run_script("replay.py", file, *episodes, "--data", data, "--json", cache=cache))
     assert len(rows) == len(chosen)
     return rows
 
@@ -167,7 +166,7 @@ def test_ground_truth_decides_where_it_is_published(request, tmp_path):
         each["locations"] = [[x + 20, y, z] for x, y, z in each["locations"]]
     truth.write_bytes(gzip.compress(json.dumps(content).encode()))
     write_trajectories(tmp_path / "lived.jsonl", trajectories)
-    for row in replayed(tmp_path / "lived.jsonl", data, trajectories, (), tmp_path):
+    for row in replayed(tmp_path / "lived.jsonl", data, trajectories, tmp_path):
         number = int(row["episode"])
         assert row["nDTW"] < before["nDTW"][number]
         assert row["SPL"] == pytest.approx(before["SPL"][number], abs=CLOSE)
@@ -175,6 +174,7 @@ def test_ground_truth_decides_where_it_is_published(request, tmp_path):
 
 def test_walks_that_are_not_of_the_split_are_named(request, tmp_path):
     world, data = opened(CASES["rxr-ce"], request, tmp_path)
-    write_trajectories(tmp_path / "lived.jsonl", lived(world))
-    result = run_script("replay.py", tmp_path / "lived.jsonl", "--data", data, *FOLLOWER, cache=tmp_path)
+    other = replace(world.config.task, role="follower")
+    write_trajectories(tmp_path / "lived.jsonl", [replace(each, task=other) for each in lived(world)])
+    result = run_script("replay.py", tmp_path / "lived.jsonl", "--data", data, cache=tmp_path)
     assert (result.code, "episode '0_900' is not in the split" in result.errors) == (2, True), result.errors

@@ -29,7 +29,7 @@ def hiding_world(data):
 
 def test_paths_are_new_and_shortest_and_as_long_as_asked(small_data):
     world = small_world(small_data)
-    drawn = list(draw(world, 20, *SHORT, np.random.default_rng(0)))
+    drawn = list(draw(world.data, 20, *SHORT, np.random.default_rng(0)))
     known = {(each.scan, each.path) for each in world.splits["train"]}
     paths = [(each["scan"], tuple(each["path"])) for each in drawn]
     assert len(set(paths)) == len(drawn) > 5
@@ -39,7 +39,7 @@ def test_paths_are_new_and_shortest_and_as_long_as_asked(small_data):
         assert 2 <= len(path) <= 4
         assert world.graphs[scan].shortest_path(path[0], path[-1]) == list(path)
     assert [each["path_id"] for each in drawn] == [FIRST + number for number in range(len(drawn))]
-    assert drawn == list(draw(world, 20, *SHORT, np.random.default_rng(0)))
+    assert drawn == list(draw(world.data, 20, *SHORT, np.random.default_rng(0)))
 
 
 @pytest.mark.parametrize("bounds", [((2, 4), 1e6), ((50, 60), 1.0)])
@@ -61,9 +61,9 @@ def test_described_and_learnt_from_through_the_command_line(small_data, tmp_path
     episodes = load_episodes(file, "train")
     check_episodes(file, episodes, world.graphs)
     assert 0 < len(episodes) <= 6
-    assert len(augmented(world, [file]).splits["train"]) == len(world.splits["train"]) + len(episodes)
+    assert len(augmented(world.data, [file]).splits["train"]) == len(world.splits["train"]) + len(episodes)
     with pytest.raises(InputError, match="is there already; give every path its own path_id"):
-        augmented(world, [file, file])
+        augmented(world.data, [file, file])
     learnt = run_script(
         "train.py", "r2r-navigator", "--out", tmp_path / "run", *SMALL, "--augment", file, *data, cache=cache
     )
@@ -80,7 +80,8 @@ def test_altered_environments_reach_the_speaker_and_the_navigator(small_data, tm
     assert result.code == 0, result.errors
     episodes = load_episodes(file, "train")
     assert sorted({each.environment for each in episodes}) == list(range(len(episodes)))
-    world = augmented(hiding_world(small_data), [file])
+    world = hiding_world(small_data)
+    world = replace(world, data=augmented(world.data, [file]))
     env = world.environment("train", 4)
     last = len(world.splits["train"]) - 1
     observation, _ = env.reset(options={"episode_index": [0, last, 0, last]})
@@ -98,7 +99,7 @@ def test_learning_in_altered_environments_goes_through_all_that_learns(small_dat
     """Living it as one learns, and going through what was recorded, hide the same."""
     world = hiding_world(small_data)
     some = [replace(each, environment=number) for number, each in enumerate(world.splits["train"])]
-    world = replace(world, splits={**world.splits, "train": some})
+    world = world.only("train", some)
     env, navigator = world.environment("train", 4), fresh_navigator(world).eval()
     everyone = torch.ones(4)
     recording = record(env, np.arange(4), Expert(), everyone)
@@ -134,7 +135,7 @@ def test_an_augmentation_must_fit_the_graphs(small_data, tmp_path):
     entry = {"path_id": 1, "scan": "nowhere", "path": ["a", "b"], "heading": 0.0, "instructions": ["Go."]}
     file.write_text(json.dumps([entry]))
     with pytest.raises(InputError, match="the unknown scan 'nowhere'"):
-        augmented(world, [file])
+        augmented(world.data, [file])
 
 
 def test_bad_numbers_of_paths_are_named(tmp_path):

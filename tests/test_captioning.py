@@ -110,10 +110,10 @@ def test_a_run_that_gets_no_better_stops(world, tmp_path):
 
 def test_only_the_same_run_is_resumed(world, whole, tmp_path):
     for changed, told in ((replace(world.config, seed=1), "'seed' is 0, not 1"), (world.config, "vocabulary")):
-        vocabulary = replace(world.world.vocabulary, symbols=world.world.vocabulary.symbols[:-1])
+        vocabulary = replace(world.data.vocabulary, symbols=world.data.vocabulary.symbols[:-1])
         other = replace(world, config=changed)
         if changed is world.config:
-            other = replace(world, world=replace(world.world, vocabulary=vocabulary))
+            other = replace(world, data=replace(world.data, vocabulary=vocabulary))
         with pytest.raises(InputError, match=told):
             fresh(other, tmp_path).resume(load_checkpoint(whole / LATEST))
 
@@ -134,5 +134,5 @@ def test_the_loss_goes_down(world, tmp_path):
 
 def test_a_configuration_is_read_back(tmp_path):
     assert isinstance(CONFIG, CaptionConfig)
-    assert CONFIG.task.language.max_length == CONFIG.text.max_length
-    assert CONFIG.task.navigator.view == CONFIG.speaker.view
+    assert CONFIG.navigator.language.max_length == CONFIG.text.max_length
+    assert CONFIG.navigator.navigator.view == CONFIG.speaker.view

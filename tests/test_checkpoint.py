@@ -9,13 +9,12 @@ from learners import episodes, small_config
 from safetensors.torch import save_file
 from torch import nn
 
-from agents.config import LossConfig, TrainConfig, check_config, from_json
+from agents.config import LossConfig, TrainConfig, check_config
 from agents.presets import PRESETS
 from agents.training.checkpoint import (
     FORMAT,
     Checkpoint,
     Fingerprint,
-    as_json,
     check_fingerprint,
     first_difference,
     load_checkpoint,
@@ -25,7 +24,9 @@ from agents.training.checkpoint import (
     run_checkpoint,
     save_checkpoint,
 )
+from vln.configuration import as_json, from_json
 from vln.errors import InputError
+from vln.tasks import R2R
 
 STATE = {"iteration": 3, "seconds": 1.5, "best": 0.1 + 0.2, "config": {}, "fingerprint": {"features": "0f"}}
 
@@ -247,8 +248,8 @@ def test_an_unknown_or_missing_field_is_named_by_its_path():
             "--navigator.dropout: 1.0 is out of range; give a share from 0 to below 1",
         ),
         (
-            {"reward": replace(TrainConfig().reward, failure=-float("inf"))},
-            "--reward.failure: -inf is out of range; give a finite number",
+            {"task": replace(R2R, reward=replace(R2R.reward, failure=-float("inf")))},
+            "--task.reward.failure: -inf is out of range; give a finite number",
         ),
     ],
 )
@@ -259,7 +260,7 @@ def test_a_number_out_of_range_is_named_by_its_flag(changed, message):
 
 def test_files_older_than_a_field_have_its_default():
     values = as_json(small_config())
-    del values["world"], values["navigator"]["camera"]["precision"]
+    del values["navigator"]["camera"]["precision"]
     assert from_json(TrainConfig, values, "c") == small_config()
 
 

@@ -10,10 +10,11 @@ from command_line import SMALL, Result
 from learners import small_caption_config, small_world
 
 from agents.presets import houses_demo, r2r_navigator
-from agents.training.checkpoint import as_json, save_checkpoint
+from agents.training.checkpoint import save_checkpoint
 from scripts.cell_study import NO_CLIP, Variant, variants
 from scripts.compare_bias import FULL
 from scripts.compare_cells_report import binned, over, says
+from vln.configuration import as_json
 from vln.files import read_json
 from vln.statistics import mean_interval, seed_interval
 
@@ -41,7 +42,7 @@ def runs(run, tmp_path_factory) -> Path:
 
 def test_variants_differ_in_what_they_are_called_by():
     base = r2r_navigator()
-    found = variants(base.max_steps)
+    found = variants(base.task.max_steps)
     assert [variant.name for variant in found] == [
         *PLAIN,
         *(
@@ -134,7 +135,7 @@ def test_paths_on_graphs_are_as_long_as_their_edges(small_data):
     world = small_world(small_data, splits=("train",))
     told = {str(entry["path_id"]): entry["distance"] for entry in read_json(small_data / "r2r" / "R2R_train.json")}
     expected = [told[episode.episode_id.partition("_")[0]] for episode in world.splits["train"]]
-    np.testing.assert_allclose(world.path_lengths("train"), expected, atol=0.01)
+    np.testing.assert_allclose(world.data.path_lengths("train"), expected, atol=0.01)
 
 
 # --- bias ---
@@ -175,7 +176,7 @@ def test_the_audit_has_a_row_for_everything_taken_away(audited, runs, run):
 
 
 def test_what_has_been_measured_is_not_measured_again(audited, runs, run, monkeypatch):
-    monkeypatch.setattr("scripts.compare_bias.rollout", None)
+    monkeypatch.setattr("scripts.compare_bias.evaluate", None)
     flags = ("--checkpoint", "latest", "--episodes", 0, "--threads", 1, "--json")
     result = run("compare.py", "bias", *(runs / name for name in ("full", "blind", "deaf")), *flags)
     assert json.loads(result.output) == audited

@@ -199,7 +199,7 @@ def options_of(small_data, tmp_path_factory) -> Callable[[str], dict[str, Any]]:
     folder = tmp_path_factory.mktemp("houses")
 
     def options(name: str) -> dict[str, Any]:
-        houses = {"split": "train", "folder": folder, "houses": 2, "sensors": Sensors(12, 8)}
+        houses = {"split": "train", "cache": folder, "scenes": 2, "sensors": Sensors(12, 8)}
         if name in envs.HOUSES_IDS:
             return houses
         if name in envs.HABITAT_IDS:

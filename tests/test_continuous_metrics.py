@@ -13,6 +13,7 @@ from vln.continuous_metrics import path_length, resample, score_trajectories
 from vln.episodes import Episode
 from vln.errors import InputError
 from vln.metrics import METRICS, mean_scores
+from vln.tasks import find_task
 from vln.trajectory import Pose, Step, Trajectory
 
 THRESHOLD = 1.5
@@ -30,7 +31,7 @@ def lived(walk, reference, stops: bool = True) -> Trajectory:
     distances = [math.dist((pose.position[0], pose.position[2]), goal) for pose in poses]
     return Trajectory(
         episode_id="0_0",
-        dataset="houses",
+        task=find_task("houses"),
         split="made",
         scan="hall",
         scan_hash="",

@@ -8,7 +8,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from learners import SMALL_NAVIGATOR, dagger, small_config, small_world
+from learners import SMALL_NAVIGATOR, World, dagger, small_config, small_world
 from trainers import before_update, fresh, press_ctrl_c, same_weights
 
 from agents.config import LossConfig
@@ -16,7 +16,6 @@ from agents.learners.dagger import Aggregate, Shard, round_starts
 from agents.training import log
 from agents.training.checkpoint import load_checkpoint
 from agents.training.trainer import LATEST, Trainer
-from scripts.worlds import World
 from vln.errors import InputError
 
 # Dropout, so that chance matters; three rounds of two batches each, which start at updates 0, 1 and 3.
@@ -174,7 +173,7 @@ def test_imitation_learns_from_the_data_set(small_data, tmp_path):
         phases={"imitation": dagger(60, 1e-2, rounds=2, episodes=8)},
     )
     whole = small_world(small_data, config, ("train",))
-    few = replace(whole, splits={"train": whole.splits["train"][: 6 * 8 : 6]})
+    few = whole.only("train", whole.splits["train"][: 6 * 8 : 6])
     trainer = fresh(few, tmp_path, ())
     history = []
     while trainer.iteration < 40:

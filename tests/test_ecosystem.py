@@ -23,7 +23,7 @@ from envs.environment import NavigationVectorEnv
 from vln.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[1]
-GRAPH, HOUSES = "vln/GraphLowLevel-v1", "vln/HousesShort-v1"
+GRAPH, HOUSES = "vln/GraphLowLevel-v2", "vln/HousesShort-v2"
 NAMES = [GRAPH, HOUSES]
 STEPS = 6
 
@@ -34,7 +34,7 @@ def options(small_data, tmp_path_factory):
     folder = tmp_path_factory.mktemp("houses")
 
     def of(name: str, **more):
-        houses = {"split": "train", "folder": folder, "houses": 2}
+        houses = {"split": "train", "cache": folder, "scenes": 2}
         return {**(houses if name in envs.HOUSES_IDS else {"split": "val_seen", "data": small_data}), **more}
 
     return of
@@ -48,13 +48,13 @@ def test_the_ids_before_are_deprecated_by_gymnasium(name):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         with pytest.raises(DeprecatedEnv, match=f"Please use `{name}` instead"):
-            gymnasium.make(name.replace("-v1", "-v0"))
+            gymnasium.make(name.replace("-v2", "-v1"))
 
 
 def test_the_time_limit_is_told_and_is_the_only_one(options):
     for env, limit in (
         (gymnasium.make(HOUSES, **options(HOUSES)), 60),
-        (gymnasium.make(GRAPH, **options(GRAPH)), 30),
+        (gymnasium.make(GRAPH, **options(GRAPH)), 40),
         (gymnasium.make(GRAPH, **options(GRAPH), max_steps=7), 7),
         (gymnasium.make_vec(HOUSES, num_envs=2, **options(HOUSES)), 60),
         (gymnasium.make_vec(GRAPH, num_envs=2, max_episode_steps=5, **options(GRAPH)), 5),

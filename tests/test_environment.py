@@ -15,6 +15,7 @@ from envs.environment import NavigationVectorEnv
 from vln.errors import InputError
 from vln.language import EOS, PAD
 from vln.rewards import RewardConfig
+from vln.tasks import CUSTOM, WithinRadius
 
 GOAL_YELLOW = (0xF0, 0xE4, 0x42)
 
@@ -126,7 +127,7 @@ def test_with_same_step_autoreset_the_step_that_ends_an_episode_starts_the_next(
 @pytest.mark.parametrize("mode", [AutoresetMode.NEXT_STEP, AutoresetMode.DISABLED])
 def test_rewards_sum_to_the_distance_won_and_the_verdict(world, mode):
     reward = RewardConfig(progress="metres", success=5.0, failure=-3.0)
-    env = world.vector(8, max_steps=10, reward=reward, autoreset_mode=mode)
+    env = world.vector(8, max_steps=10, task=replace(CUSTOM, reward=reward), autoreset_mode=mode)
     _, infos = env.reset(seed=0)
     start, ended, total = infos["distance"], np.zeros(8, dtype=bool), np.zeros(8)
     checked = 0
@@ -148,10 +149,11 @@ def test_rewards_sum_to_the_distance_won_and_the_verdict(world, mode):
 @pytest.mark.parametrize("progress", ["metres", "sign"])
 def test_withheld_goals_give_no_distance_no_reward_and_no_hint(world, progress):
     reward = RewardConfig(progress=progress)
-    env = world.vector(len(world.withheld), world.withheld, max_steps=8, reward=reward, **DISABLED)
+    task = replace(CUSTOM, reward=reward)
+    env = world.vector(len(world.withheld), world.withheld, max_steps=8, task=task, **DISABLED)
     results = walk(env, steps=10)
     stripped = [replace(withhold(episode), split="made") for episode in world.episodes]
-    results += walk(world.vector(16, stripped, max_steps=8, reward=reward))
+    results += walk(world.vector(16, stripped, max_steps=8, task=replace(CUSTOM, reward=reward)))
     for *_, infos in results:
         assert np.isnan(infos["distance"]).all()
         assert not infos["success"].any()
@@ -167,12 +169,13 @@ def test_the_expert_stays_at_the_start_of_an_episode_whose_goal_is_withheld(worl
     assert (infos["expert"] == env.simulator.stop).all()
 
 
-def test_success_is_a_stop_nearer_than_the_success_distance(world):
-    env = world.vector(len(world.episodes), success_distance=1e9, **DISABLED)
+def test_success_is_a_stop_nearer_than_the_success_radius(world):
+    env = world.vector(len(world.episodes), task=replace(CUSTOM, success=WithinRadius(1e9)), **DISABLED)
     env.reset(options={"episode_index": np.arange(len(world.episodes))})
     *_, infos = env.step(np.full(env.num_envs, env.simulator.stop))
     assert infos["success"].all()
-    env = world.vector(len(world.episodes), success_distance=float(infos["distance"].min()), **DISABLED)
+    nearer = replace(CUSTOM, success=WithinRadius(float(infos["distance"].min())))
+    env = world.vector(len(world.episodes), task=nearer, **DISABLED)
     env.reset(options={"episode_index": np.arange(len(world.episodes))})
     *_, infos = env.step(np.full(env.num_envs, env.simulator.stop))
     assert not infos["success"].any()

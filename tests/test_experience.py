@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 import torch
-from learners import SMALL_NAVIGATOR, fresh_navigator, small_config, small_world
+from learners import SMALL_NAVIGATOR, World, fresh_navigator, small_config, small_world
 from torch import Tensor
 
 from agents.config import LossConfig
@@ -15,7 +15,6 @@ from agents.learners.losses import progress_target
 from agents.learners.recording import Experience, Predictions, Steps, collect
 from agents.policies.navigator import Navigator
 from agents.policies.state import with_privileged
-from scripts.world import World
 
 ACTIONS = ("panoramic", "low-level")
 BATCH, MAX_STEPS = 8, 24
@@ -55,7 +54,7 @@ def test_the_teacher_walks_the_shortest_path_and_stops_at_the_goal(worlds, actio
     last = found.mask.sum(0).long() - 1
     assert not found.distance[last, torch.arange(BATCH)].any()
     starts = found.distance[0]
-    torch.testing.assert_close(found.reward.sum(0), starts + worlds[actions].config.reward.success)
+    torch.testing.assert_close(found.reward.sum(0), starts + worlds[actions].config.task.reward.success)
     assert torch.equal(found.predictions.log_prob, found.predictions.expert_log_prob)
     shortest = []
     for episode in (worlds[actions].splits["train"][index] for index in EPISODES):

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from learners import (
     SMALL_NAVIGATOR,
+    World,
     episodes,
     exploring,
     small_caption_config,
@@ -36,7 +37,6 @@ from agents.training.checkpoint import load_checkpoint
 from agents.training.trainer import LATEST, Trainer
 from scripts.matching import check_unheard, open_critic
 from scripts.train import trainer_of
-from scripts.world import World
 from vln.episodes import Episode
 from vln.errors import InputError, WriteError
 
@@ -74,7 +74,7 @@ def speaker(small_data) -> Speaker:
 
 def fresh(world: World, folder: Path, speaker: Speaker) -> Trainer:
     torch.manual_seed(world.config.seed)
-    return trainer_of(world, folder, "cpu", ("val_unseen",), speaker)
+    return trainer_of(world.config, world.data, folder, "cpu", ("val_unseen",), speaker)
 
 
 @torch.no_grad()
@@ -190,7 +190,7 @@ def test_what_the_critic_likes_best_is_kept_and_imitated(world, speaker, tmp_pat
     (kept,) = exploration.data.shards
     stopped = recording.actions.gather(0, recording.mask.sum(0).long()[None] - 1)[0] == 0
     lengths = torch.where(stopped, recording.mask.sum(0), 100).view(2, 4)
-    expected = lengths.min(1).values.clamp(max=CONFIG.max_steps)
+    expected = lengths.min(1).values.clamp(max=CONFIG.task.max_steps)
     assert kept.lengths.tolist() == expected.long().tolist()
     assert np.array_equal(kept.actions, kept.expert)
     episodes = kept.episodes.astype(np.int64)
@@ -219,9 +219,9 @@ def test_rehearsals_are_evenly_spread():
 
 def test_exploring_never_sees_where_an_episode_leads(world, speaker, tmp_path):
     """What is learnt is the same where the data set does not tell goals and paths at all."""
-    hidden = {**world.splits, SPLIT: [each.without_goal() for each in world.splits[SPLIT]]}
+    hidden = [each.without_goal() for each in world.splits[SPLIT]]
     weights = []
-    for name, known in (("told", world), ("withheld", replace(world, splits=hidden))):
+    for name, known in (("told", world), ("withheld", world.only(SPLIT, hidden))):
         trainer = fresh(known, tmp_path / name, speaker)
         trainer.train()
         weights.append(load_checkpoint(tmp_path / name / LATEST).part("model"))
@@ -301,11 +301,11 @@ def test_a_full_disk_is_told_and_nothing_is_lost(tmp_path, monkeypatch):
 
 def test_a_critic_must_be_wanted_and_there(world, tmp_path):
     with pytest.raises(InputError, match=r"--self-imitation.iterations: a matching critic is needed; pass --critic"):
-        open_critic(None, world, None, "cpu")
+        open_critic(None, world.config, world.data, None, "cpu")
     idle = replace(world, config=small_config())
-    assert open_critic(None, idle, None, "cpu") is None
+    assert open_critic(None, idle.config, idle.data, None, "cpu") is None
     with pytest.raises(InputError, match="--critic: no phase asks anything of it"):
-        open_critic(tmp_path, idle, None, "cpu")
+        open_critic(tmp_path, idle.config, idle.data, None, "cpu")
 
 
 def test_a_critic_that_has_heard_what_is_explored_is_refused(world, tmp_path):

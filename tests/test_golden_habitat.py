@@ -11,12 +11,13 @@ import torch
 from habitat_worlds import quiet, real_python, real_workers
 from PIL import Image
 
-from envs.continuous import Motion, Sensors
+from envs.continuous import Sensors
 from envs.habitat.scenes import SceneFolder
 from envs.habitat.simulator import HabitatSimulator
 from envs.navigation import Body
 from tests.golden import golden
 from vln.episodes import Episode
+from vln.tasks import Motion
 
 MILLIMETRE = 1e-3
 ACTIONS = {"stop": 0, "move_forward": 1, "turn_left": 2, "turn_right": 3}

@@ -18,7 +18,7 @@ import torch
 from habitat_worlds import broken_python, look_alike_workers
 from small_house import small_episodes, small_house
 
-from envs.continuous import HousesSimulator, Motion, SceneCache, Sensors
+from envs.continuous import HousesSimulator, SceneCache, Sensors
 from envs.glb import save_glb
 from envs.habitat import worker
 from envs.habitat.check import check_habitat
@@ -28,6 +28,7 @@ from envs.habitat.settings import VARIABLE, Workers, habitat_interpreter
 from envs.habitat.simulator import HabitatSimulator
 from envs.navigation import Body
 from vln.errors import InputError
+from vln.tasks import Motion
 
 EPISODES = small_episodes("one", 4) + small_episodes("two", 4)
 SENSORS = Sensors(24, 16, semantic=True, category=True)

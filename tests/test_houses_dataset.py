@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from envs.continuous.registry import houses_ingredients
 from envs.houses import dataset, tasks
 from envs.houses.categories import CATEGORIES, COLOURS, LANDMARKS
 from envs.houses.dataset import SPLITS, VERSION, file_name, house_rows, houses_for, houses_split
 from envs.houses.house import make_house
 from envs.houses.tasks import LEVELS, TaskMaker, held_out
 from envs.houses.verify import possible_goals
+from envs.make import make_env
 from envs.navigation import build_ground
 from vln.errors import InputError
 from vln.instructions.clauses import Pass, Stop, Thing
@@ -126,11 +126,9 @@ def test_more_houses_of_training_change_no_other_split(tmp_path, monkeypatch, sp
 def test_a_registered_id_has_the_same_unseen_houses_whatever_it_trains_on(tmp_path, monkeypatch):
     for split in ("train", "val_unseen"):
         monkeypatch.setitem(SPLITS, split, replace(SPLITS[split], houses=2))
-        houses_split(split, "houses-short", tmp_path, 3, workers=1)
-    (_, episodes, _), _ = houses_ingredients(
-        "houses-short", lambda *_, **options: (None, options), "val_unseen", tmp_path, houses=1
-    )
-    assert episodes == houses_split("val_unseen", "houses-short", tmp_path)
+        houses_split(split, "houses-short", tmp_path / "houses", 3, workers=1)
+    env = make_env("houses-short", "val_unseen", cache=tmp_path, scenes=1, blind=True)
+    assert list(env.episodes) == houses_split("val_unseen", "houses-short", tmp_path / "houses")
 
 
 def test_other_processes_make_the_same_bytes(folder, tmp_path):

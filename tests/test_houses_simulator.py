@@ -12,12 +12,13 @@ import pytest
 import torch
 from small_house import DEPTH, WIDTH, small_episodes, small_house
 
-from envs.continuous import ACTIONS, HousesSimulator, Motion, SceneCache, Sensors
+from envs.continuous import ACTIONS, HousesSimulator, SceneCache, Sensors
 from envs.environment import NavigationVectorEnv
 from envs.houses.categories import CATEGORIES
 from vln.errors import InputError
 from vln.language import Vocabulary
 from vln.observation import PRIVILEGED
+from vln.tasks import Motion
 
 STOP, FORWARD, LEFT, RIGHT = range(4)
 EPISODES = small_episodes("one", 8) + small_episodes("two", 8)
@@ -280,9 +281,9 @@ def start(scenes: SceneCache, episode) -> None:
         (lambda: Sensors(hfov=180), "field of view of 180 degrees"),
         (lambda: Sensors(hfov=math.nan), "field of view of nan degrees"),
         (lambda: Sensors(eye=0), "a height of 0 m"),
-        (lambda: Motion(forward=0), "a move of 0 m"),
-        (lambda: Motion(forward=math.inf), "a move of inf m"),
-        (lambda: Motion(turn=-15), "a turn of -15 degrees"),
+        (lambda: Motion(forward=0).check(), "a move of 0 m"),
+        (lambda: Motion(forward=math.inf).check(), "a move of inf m"),
+        (lambda: Motion(turn=-15).check(), "a turn of -15 degrees"),
     ],
 )
 def test_settings_out_of_range_are_named(make, problem):

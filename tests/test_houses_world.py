@@ -10,25 +10,25 @@ import numpy as np
 import pytest
 from command_line import run_script
 from habitat_worlds import broken_python
-from learners import SMALL_HOUSES, episodes
+from learners import SMALL_HOUSES, World, episodes, open_world
 
 from agents.agent import SamplingAgent, ShortestPathAgent
-from agents.config import HousesConfig, LossConfig
+from agents.config import LossConfig
 from agents.evaluation import rollout
 from envs.continuous import ACTIONS
-from envs.continuous.registry import TIME_LIMITS
 from envs.continuous.scenes import BODY
+from envs.continuous.source import HouseSource
 from envs.houses import dataset, tasks
+from envs.make import make_env
 from envs.scenes import load_scene
-from scripts.houses_world import HousesWorld
-from scripts.worlds import open_world
+from scripts.evaluate import random_baseline
 from vln.errors import InputError
 from vln.metrics import METRICS
 from vln.observation import PRIVILEGED
 from vln.trajectory import read_trajectories, write_trajectories
 
 FLAGS = (
-    *("--world.houses", 2, "--max-steps", 12, "--batch-size", 4, "--imitation.iterations", 2, "--evaluate-every", 2),
+    *("--scenes", 2, "--max-steps", 12, "--batch-size", 4, "--imitation.iterations", 2, "--evaluate-every", 2),
     *("--language.min-count", 1, "--language.no-word-vectors", "--language.embedding", 16, "--language.hidden", 8),
     *("--navigator.hidden", 16, "--navigator.view", 16, "--navigator.camera.size", 16, "--navigator.camera.cells", 4),
 )
@@ -41,16 +41,14 @@ def cache(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def houses(cache) -> HousesWorld:
+def houses(cache) -> World:
     return open_world(SMALL_HOUSES, None, ("train", "val_seen", "test"), cache=cache)
 
 
 @pytest.fixture(scope="module")
 def expert(houses):
     """What the expert does on the training split."""
-    return rollout(
-        ShortestPathAgent(), houses.environment("train", 16, record=True, blind=True), dataset="houses-short"
-    )
+    return rollout(ShortestPathAgent(), houses.environment("train", 16, record=True, blind=True))
 
 
 def test_the_body_of_the_data_sets_is_the_simulators():
@@ -68,19 +66,21 @@ def test_the_expert_succeeds_everywhere(houses, expert):
 def test_worlds_share_the_houses_that_are_drawn(houses, cache):
     other = open_world(SMALL_HOUSES, None, ("val_seen",), houses.vocabulary, cache)
     blind = open_world(replace(SMALL_HOUSES, ablate="vision"), None, ("val_seen",), houses.vocabulary, cache)
-    assert other.scenes is not houses.scenes
-    assert other.sharing(houses).scenes is blind.sharing(houses).scenes is houses.scenes
-    assert houses.sharing(blind).scenes is houses.scenes
+    loaded = houses.data.source.cache
+    assert other.data.source.cache is not loaded
+    shared = [each.data.sharing(houses.data).source.cache for each in (other, blind)]
+    assert shared[0] is shared[1] is loaded
+    assert houses.data.sharing(blind.data).source.cache is loaded
 
 
 def test_paths_are_as_long_as_the_expert_finds_them(houses, expert):
-    lengths = houses.path_lengths("train")
+    lengths = houses.data.path_lengths("train")
     np.testing.assert_allclose(lengths, [each.distances[0] for each in expert], atol=0.5)
 
 
 def test_the_random_agent_takes_actions_as_often_as_the_expert(houses, expert):
-    agent, env = houses.random("train", 32, expert)
-    lived = rollout(agent, env, dataset="houses-short")
+    agent, env = random_baseline(houses.data, "train", 32, expert)
+    lived = rollout(agent, env)
     shares = [
         np.bincount([step.action for each in lives for step in each.steps], minlength=4) for lives in (expert, lived)
     ]
@@ -117,8 +117,9 @@ def test_what_environments_of_a_world_sense(houses):
         "previous_action",
         "instruction",
     }
-    blind = replace(houses, config=replace(SMALL_HOUSES, ablate="vision"))
-    assert "rgb" not in set(blind.environment("train", 2).single_observation_space)
+    options = replace(houses.data.options, blind=True)
+    blind = make_env(replace(houses.data, source=HouseSource(houses.data.task, options)), "train", 2)
+    assert "rgb" not in set(blind.single_observation_space)
     loss = LossConfig(auxiliary={"labels": 0.5})
     learning = replace(houses, config=replace(SMALL_HOUSES, phases={"imitation": episodes(1, 1e-3, 0.5, loss)}))
     labels = learning.environment("train", 2).single_observation_space[PRIVILEGED]
@@ -131,7 +132,7 @@ def test_what_environments_of_a_world_sense(houses):
 def test_the_time_limit_is_that_of_the_data_set_where_it_counts(houses):
     world = replace(houses, config=replace(SMALL_HOUSES, max_steps=7))
     assert world.environment("train", 2).max_steps == 7
-    assert world.environment("val_seen", 2, record=True).max_steps == TIME_LIMITS["houses-short"] == world.patience
+    assert world.environment("val_seen", 2, record=True).max_steps == SMALL_HOUSES.task.max_steps
 
 
 def test_dev_is_taken_out_of_training(cache, houses):
@@ -143,8 +144,8 @@ def test_dev_is_taken_out_of_training(cache, houses):
     # Seen houses are those that were trained in.
     seen = open_world(config, None, ("train", "val_seen"), vocabulary=houses.vocabulary, cache=cache)
     assert {episode.scan for episode in seen.splits["val_seen"]} == parts["train"]
-    with pytest.raises(InputError, match="'dev' takes the only house of training; give --world.houses 2 or more"):
-        open_world(replace(config, world=HousesConfig(houses=1)), None, ("dev",), houses.vocabulary, cache)
+    with pytest.raises(InputError, match="'dev' takes the only house of training; give --scenes 2 or more"):
+        open_world(replace(config, scenes=1), None, ("dev",), houses.vocabulary, cache)
 
 
 # --- the command line ---
@@ -166,7 +167,7 @@ def run(cache):
 def trained(run, tmp_path_factory) -> Path:
     """The folder of a small agent that has learnt for a moment."""
     folder = tmp_path_factory.mktemp("runs") / "small"
-    result = run("train.py", "r2r-demo", "--out", folder, "--dataset", "houses-short", *FLAGS)
+    result = run("train.py", "r2r-demo", "--out", folder, "--task", "houses-short-fine", *FLAGS)
     assert result.code == 0, result.errors
     return folder
 
@@ -194,10 +195,10 @@ def test_evaluation_of_withheld_goals_leaves_trajectories(run, trained):
 def test_what_cannot_be_is_told(run, trained, tmp_path):
     result = run("evaluate.py", trained, "--split", "nowhere")
     assert (result.code, "split: 'nowhere' of 'houses-short' is not known" in result.errors) == (2, True)
-    train = ("train.py", "r2r-demo", "--out", tmp_path / "run", "--dataset", "houses", *FLAGS)
+    train = ("train.py", "r2r-demo", "--out", tmp_path / "run", "--task", "houses", *FLAGS)
     for flags, problem in (
-        (("--world.turn", 0), "a turn of 0.0 degrees"),
-        (("--world.houses", 900_000), "houses: 900000 is out of range"),
+        (("--task.motion.turn", 0), "a turn of 0.0 degrees"),
+        (("--scenes", 900_000), "houses: 900000 is out of range"),
         (("--navigator.camera.size", 0), "--navigator.camera.size: 0 is out of range"),
     ):
         result = run(*train, *flags)

@@ -5,7 +5,7 @@ from itertools import product
 
 import pytest
 import torch
-from learners import SMALL_LANGUAGE, SMALL_NAVIGATOR, fresh_navigator, small_config, small_world
+from learners import SMALL_LANGUAGE, SMALL_NAVIGATOR, World, fresh_navigator, small_config, small_world
 
 from agents.config import TrainConfig
 from agents.evaluation import rollout
@@ -21,7 +21,6 @@ from agents.policies.navigator import (
 from agents.policies.policy import PolicyOutput
 from agents.policies.state import Observation, rows, with_privileged
 from agents.policies.views import BlindViews
-from scripts.worlds import World
 from vln.graph import VIEW_STEP, VIEWS
 
 CELLS, LAYERS, ACTIONS = ("rnn", "lstm", "gru"), (1, 2), ("panoramic", "low-level")

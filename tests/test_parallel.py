@@ -100,7 +100,7 @@ def trainer_in(data: Path, config: TrainConfig, folder: Path, workers: Workers =
     torch.manual_seed(config.seed)
     speaker = small_speaker_world(data, small_caption_config()).speaker() if config.explored_splits else None
     torch.manual_seed(config.seed)
-    return trainer_of(small_world(data, config), folder, "cpu", ("val_unseen",), speaker, workers)
+    return trainer_of(config, small_world(data, config).data, folder, "cpu", ("val_unseen",), speaker, workers)
 
 
 def everywhere_equal(tensors: dict[str, Tensor], workers: Workers) -> bool:

@@ -3,6 +3,7 @@
 import io
 import random
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,25 +13,27 @@ from glb_files import write_triangles
 from rich.console import Console
 from small_house import small_episodes, small_house
 
-from agents.config import CameraConfig, HousesConfig, LanguageConfig, NavigatorConfig, TrainConfig
-from agents.training.checkpoint import as_json, save_checkpoint
+from agents.config import CameraConfig, LanguageConfig, NavigatorConfig, TrainConfig, data_options
+from agents.policies.factory import navigator_for
+from agents.runs import fingerprint
+from agents.training.checkpoint import save_checkpoint
 from envs.continuous import SceneCache, Sensors
 from envs.continuous.floorplan import floor_plan
-from envs.continuous.registry import TIME_LIMITS
 from envs.glb import save_glb
+from envs.make import open_task
 from scripts.challenges import house_episodes
-from scripts.houses_world import HousesWorld
 from scripts.play import walk
 from scripts.playing import Screen, view_camera
+from vln.configuration import as_json
 from vln.errors import InputError
 from vln.keyboard import Script
 from vln.language import Vocabulary
+from vln.tasks import find_task
 from vln.trajectory import read_trajectories
 
 CONFIG = TrainConfig(
-    dataset="houses-short",
-    max_steps=6,
-    world=HousesConfig(houses=2),
+    task=replace(find_task("houses-short-fine"), max_steps=60),
+    scenes=2,
     language=LanguageConfig(min_count=1, word_vectors=False, embedding=16, hidden=8),
     navigator=NavigatorConfig(hidden=16, view=16, camera=CameraConfig(size=16, cells=4, channels=8)),
 )
@@ -61,9 +64,9 @@ def run(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "untrained"
     folder.mkdir()
     vocabulary = Vocabulary.build(["go to the red sofa and stop"], 1)
-    world = HousesWorld(CONFIG, {}, vocabulary, folder, SceneCache(small_house))
-    state = {"iteration": 0, "seconds": 0.0, "config": as_json(CONFIG), "fingerprint": as_json(world.fingerprint)}
-    save_checkpoint(folder / "best.safetensors", {"average": world.navigator().state_dict()}, state)
+    data = open_task(CONFIG.task, [], vocabulary=vocabulary, **data_options(CONFIG))
+    state = {"iteration": 0, "seconds": 0.0, "config": as_json(CONFIG), "fingerprint": as_json(fingerprint(data))}
+    save_checkpoint(folder / "best.safetensors", {"average": navigator_for(CONFIG, data).state_dict()}, state)
     (folder / "vocabulary.json").write_text(vocabulary.to_json())
     return folder
 
@@ -145,7 +148,7 @@ def test_an_agent_is_watched(play, mesh, run, tmp_path):
     assert result.code == 0, result.errors
     (trajectory,) = read_trajectories(out)
     assert (trajectory.agent, trajectory.instruction) == ("untrained", told)
-    assert 1 <= len(trajectory.steps) <= TIME_LIMITS["houses-short"]
+    assert 1 <= len(trajectory.steps) <= CONFIG.task.max_steps
     assert len(trajectory.steps[0].word_attention) == len(trajectory.words)
 
 

@@ -92,7 +92,7 @@ def trainer(small_data: Path, folder: Path, phases: dict[str, PhaseConfig], drop
     explores = "self_imitation" in phases
     speaker = small_speaker_world(small_data, small_caption_config()).speaker() if explores else None
     torch.manual_seed(0)
-    made = trainer_of(small_world(small_data, config), folder, "cpu", (), speaker)
+    made = trainer_of(config, small_world(small_data, config).data, folder, "cpu", (), speaker)
     for optimizer in made.optimizer.optimizers.values():
         optimizer.step = lambda: None
     return made

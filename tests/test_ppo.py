@@ -4,7 +4,17 @@ from dataclasses import replace
 
 import pytest
 import torch
-from learners import SMALL_HOUSES, SMALL_NAVIGATOR, episodes, fresh_navigator, ppo, small_config, small_world
+from learners import (
+    SMALL_HOUSES,
+    SMALL_NAVIGATOR,
+    World,
+    episodes,
+    fresh_navigator,
+    open_world,
+    ppo,
+    small_config,
+    small_world,
+)
 from trainers import before_update, collector_of, few, fresh, mean, ppo_of, press_ctrl_c, same_weights
 
 from agents.config import LossConfig, check_config
@@ -17,7 +27,6 @@ from agents.training import log
 from agents.training.checkpoint import load_checkpoint
 from agents.training.optimization import OptimizerStep
 from agents.training.trainer import LATEST
-from scripts.worlds import World, open_world
 from vln.errors import InputError
 
 ACTIONS = ("panoramic", "low-level")
@@ -222,7 +231,7 @@ CONFIG = small_config(
 @pytest.mark.parametrize("actions", ACTIONS)
 def test_an_interrupted_run_ends_bit_for_bit_like_the_uninterrupted_one(small_data, tmp_path, monkeypatch, actions):
     monkeypatch.setattr(log, "EVERY", 3)
-    world = small_world(small_data, replace(CONFIG, actions=actions))
+    world = small_world(small_data, replace(CONFIG, task=replace(CONFIG.task, actions=actions)))
     fresh(world, tmp_path / "whole").train()
     folder = tmp_path / "parts"
     for number, stop in enumerate([2, 4, 6, 9, None]):

@@ -17,6 +17,7 @@ from vln.probing.predicates import (
     step_predicates,
     word_predicates,
 )
+from vln.tasks import R2R
 from vln.trajectory import Pose, Step, Trajectory
 
 WORDS = ("turn", "left", "at", "the", "sofa", ".", "stop", "<eos>")
@@ -75,7 +76,7 @@ def lived(viewpoints: str, places: list[tuple[float, float, float]], choices: li
         Step(0, choice, pose, False, ("stop", choice), (0.25, 0.75))
         for choice, pose in zip(choices, poses[1:], strict=True)
     )
-    return Trajectory("1_0", "r2r", "made", "x", "", "Go.", ("go",), (), "walker", "graph", 0, poses[0], steps)
+    return Trajectory("1_0", "made", "x", "", "Go.", ("go",), (), "walker", "graph", 0, poses[0], steps, task=R2R)
 
 
 def test_steps_in_houses():

@@ -5,14 +5,13 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from learners import episodes, fresh_navigator, small_config, small_world
+from learners import World, episodes, fresh_navigator, small_config, small_world
 
 from agents.config import LossConfig
 from agents.learners.dagger import Follower, Mixture
 from agents.learners.episode_learning import learn_recording, objective
 from agents.learners.recording import collect, frames_at, pack, record, whole
 from agents.training.optimization import OptimizerStep
-from scripts.world import World
 
 BATCH, MAX_STEPS = 8, 24
 EPISODES = np.array([3, 17, 40, 41, 66, 80, 101, 118])

@@ -33,6 +33,13 @@ def test_register_decorates():
     assert one() == 1
 
 
+def test_what_is_found_tells_its_name():
+    makers = Registry("maker")
+    makers.register("int", int)
+    assert makers.name_of(int) == "int"
+    assert makers.find(makers.name_of(Registry)) is Registry
+
+
 @pytest.mark.parametrize("name", ["red", "late"])
 def test_a_name_is_registered_once(colours, name):
     with pytest.raises(InputError, match=f"colour '{name}': is registered already; choose another name"):

@@ -29,6 +29,8 @@ from vln.replay.terminal import render_episode
 from vln.replay.word_attention import shown_words, with_word_attention, word_weights
 from vln.rooms import Room, load_rooms
 from vln.submission import read_submission, write_submission
+from vln.tasks import R2R
+from vln.tasks.scoring import Sources
 from vln.trajectory import Pose, Step, Trajectory, read_trajectories, write_trajectories
 
 
@@ -46,7 +48,6 @@ def walk(episode: Episode, graph: NavigationGraph, moves: int, agent: str = "wal
         steps.append(Step(1, choice, pose, False, (other, choice, ""), (0.25, 0.75, 0.0), tuple(attention.tolist())))
     return Trajectory(
         episode.episode_id,
-        "r2r",
         episode.split,
         episode.scan,
         graph.content_hash,
@@ -58,6 +59,7 @@ def walk(episode: Episode, graph: NavigationGraph, moves: int, agent: str = "wal
         0,
         dataclasses.replace(start, heading=episode.heading),
         tuple(steps),
+        task=R2R,
     )
 
 
@@ -78,7 +80,7 @@ def walks(world) -> list[Trajectory]:
 
 def replays_of(small_data, *trajectories: list[Trajectory], **selection):
     runs = make_runs([(Path(f"{number}.jsonl"), each) for number, each in enumerate(trajectories)])
-    return replay_episodes(runs, small_data / "connectivity", Selection(**selection))
+    return replay_episodes(runs, Selection(**selection), Sources(small_data))
 
 
 def crossing(walks: list[Trajectory]) -> Trajectory:
@@ -162,7 +164,7 @@ def test_submissions_become_trajectories(world, walks, tmp_path):
         walks[0], steps=(Step(0, "left", dataclasses.replace(walks[0].start, heading=1.0)), *walks[0].steps)
     )
     write_submission(tmp_path / "made.json", [turned, walks[1]])
-    made = to_trajectories(read_submission(tmp_path / "made.json"), episodes, graphs, "made", "r2r")
+    made = to_trajectories(read_submission(tmp_path / "made.json"), episodes, graphs, "made", R2R)
     assert [[p.viewpoint for p in each.poses[:-1]] for each in made] == [
         [p.viewpoint for p in each.poses] for each in (turned, walks[1])
     ]
@@ -368,7 +370,7 @@ def test_script_refuses(run, arguments, message):
     [
         ("empty.jsonl", "", "holds no trajectory"),
         ("cut.jsonl", '{"episode_id": "1_0", "da', "line 1 is truncated"),
-        ("other.jsonl", '{"episode_id": "1_0"}', "line 1 lacks the field 'dataset'"),
+        ("other.jsonl", '{"episode_id": "1_0"}', "line 1 lacks the field 'split'"),
         ("sub.json", "[]", "a submission does not tell its split"),
         ("missing.jsonl", None, "does not exist"),
     ],
@@ -394,7 +396,7 @@ def test_recorded_agent_of_the_original_simulator(data, tmp_path):
         pytest.skip("needs the recorded predictions")
     trajectories = script.load(file, data, "val_unseen", "r2r")
     runs = make_runs([(file, trajectories)])
-    replay = replay_episodes(runs, data / "connectivity", Selection(worst=1))[0]
+    replay = replay_episodes(runs, Selection(worst=1), Sources(data))[0]
     assert replay.scores[0]["SPL"] == 0
     assert has_colour(png(replay, tmp_path / "figure.png", View(load_rooms(data))), AGENTS[0])
     write_trajectories(tmp_path / "copy.jsonl", trajectories[:3])

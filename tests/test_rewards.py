@@ -1,5 +1,7 @@
 """Rewards: cases by hand, and properties of every walk."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -11,8 +13,16 @@ from envs.environment import NavigationEnv, NavigationVectorEnv
 from envs.graph import LowLevelGraph, PanoramicGraph
 from vln.language import Vocabulary
 from vln.rewards import RewardConfig, final_reward, progress_reward
+from vln.tasks import CUSTOM, Task
 
 METRES = RewardConfig(progress="metres")
+
+
+def rewarded(reward: RewardConfig) -> Task:
+    """A task with a reward."""
+    return replace(CUSTOM, reward=reward)
+
+
 VOCABULARY = Vocabulary.build(["Go."], min_count=1)
 DISTANCES = st.lists(st.floats(0, 100, width=32), min_size=2, max_size=20)
 
@@ -63,25 +73,25 @@ def rewards_of(env, actions):
 
 
 def test_a_walk_to_the_neighbour_of_the_goal():
-    env = NavigationEnv(PanoramicGraph([CORRIDOR]), [episode("abcde")], VOCABULARY, reward=METRES)
+    env = NavigationEnv(PanoramicGraph([CORRIDOR]), [episode("abcde")], VOCABULARY, task=rewarded(METRES))
     # At a the only neighbour is b; elsewhere slot 1 leads back and slot 2 on. The stop at d is 2 m from the goal.
     assert rewards_of(env, [1, 1, 1, 2, 2, 0]) == [2, -2, 2, 2, 2, 2]
 
 
 def test_a_walk_that_stops_too_early_and_one_that_never_stops():
     reward = RewardConfig(progress="sign", success=5, failure=-3)
-    env = NavigationEnv(PanoramicGraph([CORRIDOR]), [episode("abcde")], VOCABULARY, max_steps=3, reward=reward)
+    env = NavigationEnv(PanoramicGraph([CORRIDOR]), [episode("abcde")], VOCABULARY, max_steps=3, task=rewarded(reward))
     assert rewards_of(env, [1, 2, 0]) == [1, 1, -3]
     assert rewards_of(env, [1, 2, 2, 2]) == [1, 1, 1 - 3, 0]
 
 
 def test_low_level_actions():
-    env = NavigationEnv(LowLevelGraph([CORRIDOR]), [episode("abcde")], VOCABULARY, reward=METRES)
+    env = NavigationEnv(LowLevelGraph([CORRIDOR]), [episode("abcde")], VOCABULARY, task=rewarded(METRES))
     assert rewards_of(env, [RIGHT, RIGHT, RIGHT, FORWARD, UP, FORWARD, LEFT, STOP]) == [0, 0, 0, 2, 0, 2, 0, -2]
 
 
 def test_arriving_counts_for_nothing_before_the_stop():
-    env = NavigationVectorEnv(PanoramicGraph([CORRIDOR]), [episode("ab")], VOCABULARY, 2, reward=METRES)
+    env = NavigationVectorEnv(PanoramicGraph([CORRIDOR]), [episode("ab")], VOCABULARY, 2, task=rewarded(METRES))
     env.reset(seed=0)
     _, reward, *_, infos = env.step([1, 0])
     assert reward.tolist() == [2, 2]
@@ -109,7 +119,7 @@ class Chasm(PanoramicGraph):
 def test_a_goal_that_is_cut_off_on_the_way(progress):
     """From a (8 m) to b, from where there is no way, on to c (4 m), and back to b, where it stops."""
     reward = RewardConfig(progress=progress)
-    env = NavigationEnv(Chasm([CORRIDOR]), [episode("abcde")], VOCABULARY, reward=reward)
+    env = NavigationEnv(Chasm([CORRIDOR]), [episode("abcde")], VOCABULARY, task=rewarded(reward))
     env.reset(seed=0)
     steps = [env.step(action) for action in (1, 2, 1, 0)]
     assert [step[1] for step in steps] == [0, 0, 0, 0]

@@ -11,6 +11,7 @@ from scripts import benchmark, score
 from vln.cli import command, commands
 from vln.metrics import METRICS
 from vln.submission import Prediction, Visit, write_submission
+from vln.tasks import R2R
 from vln.trajectory import Pose, Step, Trajectory, write_trajectories
 
 PATHS = {"1_0": "abcde", "1_1": "abc", "2_0": "adc"}
@@ -62,7 +63,7 @@ def test_json_has_every_metric_of_every_file(monkeypatch, capsys, folder):
 
 @pytest.mark.parametrize(("typed", "meant"), [("r2r_ce", "r2r-ce"), ("house-long", "houses-long"), ("r4", "r4r")])
 def test_a_typo_in_the_data_set_names_the_nearest_of_all(monkeypatch, capsys, folder, typed, meant):
-    told = failed(monkeypatch, capsys, folder, "walks.json", "--dataset", typed)
+    told = failed(monkeypatch, capsys, folder, "walks.json", "--task", typed)
     assert f"(did you mean '{meant}'?)" in told
 
 
@@ -72,7 +73,7 @@ def test_the_official_spl_of_loops(monkeypatch, capsys, folder):
     file = submit(folder / "stays.json", {"1_0": "a", "2_0": "abc"})
     assert scored(monkeypatch, capsys, folder, file)[file]["SPL"] == 1
     assert scored(monkeypatch, capsys, folder, file, "--spl", "official")[file]["SPL"] == 0.5
-    error = failed(monkeypatch, capsys, folder, file, "--spl", "official", "--dataset", "r2r-ce")
+    error = failed(monkeypatch, capsys, folder, file, "--spl", "official", "--task", "r2r-ce")
     assert "--spl: official is of R2R's evaluators" in error
 
 
@@ -89,7 +90,7 @@ def test_trajectories_score_like_their_submission(monkeypatch, capsys, folder):
         steps = (*(Step(1, pose.viewpoint, pose) for pose in poses), Step(0, "stop", poses[-1]))
         scan = "corridor" if name[0] == "1" else "block"
         trajectories.append(
-            Trajectory(name, "r2r", "made", scan, "", "Go.", (), tuple(path), "made", "graph", 0, start, steps)
+            Trajectory(name, "made", scan, "", "Go.", (), tuple(path), "made", "graph", 0, start, steps, task=R2R)
         )
     write_trajectories(folder / "run.jsonl", trajectories)
     submission = submit(folder / "run.json", PATHS)

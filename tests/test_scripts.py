@@ -19,7 +19,7 @@ from learners import small_config, small_world
 
 from agents.training.checkpoint import load_checkpoint
 from agents.training.trainer import BEST, LATEST, Trainer
-from scripts.graph_world import DEV_SCANS
+from envs.graph.source import DEV_SCANS
 from vln.episodes import load_split
 from vln.files import read_json_lines
 from vln.metrics import METRICS

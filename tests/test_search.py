@@ -11,11 +11,13 @@ from learners import small_caption_config, small_speaker_world
 
 from agents.agent import ShortestPathAgent
 from agents.evaluation import rollout
+from envs.make import make_env
 from scripts import search
 from scripts.evaluate import check_search
 from scripts.search import best_of, fit, own_log_prob
 from scripts.speaker_world import TrainedSpeaker
 from vln.errors import InputError
+from vln.tasks import R2R
 from vln.trajectory import Pose, Step, Trajectory, read_trajectories
 
 SPLIT = "val_unseen"
@@ -34,8 +36,8 @@ def trajectory(*probabilities: float, choice: str = "b") -> Trajectory:
     steps = tuple(
         Step(1, choice, HERE, choices=("stop", choice), probabilities=(1 - chance, chance)) for chance in probabilities
     )
-    names = ("1_0", "r2r", SPLIT, "house", "hash", "Go.")
-    return Trajectory(*names, (), ("a",), "agent", "graph", 0, HERE, steps)
+    names = ("1_0", SPLIT, "house", "hash", "Go.")
+    return Trajectory(*names, (), ("a",), "agent", "graph", 0, HERE, steps, task=R2R)
 
 
 def test_the_agents_own_probability_is_that_of_what_it_did():
@@ -45,15 +47,15 @@ def test_the_agents_own_probability_is_that_of_what_it_did():
 
 @torch.no_grad()
 def test_a_fit_is_the_speakers_log_probability_a_word(critic):
-    world = critic.world.world
-    env = world.environment(SPLIT, 16, record=True)
+    data = critic.world.data
+    env = make_env(data, SPLIT, 16, record=True)
     ended: list[int] = []
     walked = rollout(ShortestPathAgent(), env, advance=ended.append)
     assert sum(ended) == len(env.episodes)
     fits = fit(walked, critic)
     for number in (0, len(walked) - 1):
         routes = critic.world.trajectory_routes("here", [walked[number]])[0]
-        tokens = torch.from_numpy(world.vocabulary.encode_batch([walked[number].instruction], 40)[0])
+        tokens = torch.from_numpy(data.vocabulary.encode_batch([walked[number].instruction], 40)[0])
         assert fits[number] == pytest.approx(float(critic.speaker.log_prob(routes, tokens)), abs=1e-4)
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from agents.presets import PRESETS, SPEAKERS
-from agents.training.checkpoint import as_json
 from agents.training.settings import read_settings, resumed_settings, save_settings
 from agents.training.trainer import LATEST
 from scripts import language, train, train_speaker
+from vln.configuration import as_json
 from vln.errors import InputError
 
 

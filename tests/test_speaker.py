@@ -18,6 +18,7 @@ from agents.speaking.decoding import Decoding, speak
 from agents.speaking.speaker import Memory, Speaker
 from agents.speaking.speaker_inputs import MOVE, GraphRoutes, Routes, recorded_routes
 from agents.training.optimization import OptimizerStep
+from envs.make import make_env
 from scripts.speaker_world import SpeakerWorld
 from vln.errors import InputError
 from vln.language import EOS, PAD, UNK
@@ -96,8 +97,7 @@ def fresh(world: SpeakerWorld, seed: int = 0) -> Speaker:
 
 
 def test_routes_of_paths_are_those_of_an_expert_that_walks_them(worlds):
-    world = worlds["graph"].world
-    env = world.environment("train", len(EPISODES))
+    env = make_env(worlds["graph"].data, "train", len(EPISODES), tensors=True)
     recording = record(env, EPISODES, Expert(), torch.zeros(len(EPISODES), dtype=torch.bool))
     lived, looked_up = recorded_routes(recording), worlds["graph"].demonstrations("train").routes(EPISODES)
     assert torch.equal(lived.mask, looked_up.mask)
@@ -109,7 +109,7 @@ def test_routes_of_paths_are_those_of_an_expert_that_walks_them(worlds):
 
 
 def test_a_route_of_one_viewpoint_is_a_stop(worlds):
-    graph = next(iter(worlds["graph"].world.graphs.values()))
+    graph = worlds["graph"].data.source.graphs[0]
     route = GraphRoutes([graph]).of([(graph.scan, graph.viewpoints[:1] * 2, 1.0)])
     assert route.mask.tolist() == [[True]]
     assert route.view.tolist() == [[-1]]
@@ -121,7 +121,7 @@ def test_a_route_of_one_viewpoint_is_a_stop(worlds):
     [("nowhere", ["a"], "'nowhere' is not known"), (None, [], "is empty"), (None, ["a"], "breaks at step 0")],
 )
 def test_paths_that_cannot_be_walked_are_told_of(worlds, scan, path, told):
-    graph = next(iter(worlds["graph"].world.graphs.values()))
+    graph = worlds["graph"].data.source.graphs[0]
     with pytest.raises(InputError, match=told):
         GraphRoutes([graph]).of([(scan or graph.scan, path, 0.0)])
 

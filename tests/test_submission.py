@@ -13,6 +13,7 @@ from small_world import GRAPHS, episode
 from vln.episodes import load_split
 from vln.errors import InputError
 from vln.submission import Prediction, Visit, check_submission, read_submission, viewpoints, write_submission
+from vln.tasks import R2R
 from vln.trajectory import Pose, Step, Trajectory
 
 EPISODES = [episode("abcde", episode_id="1_0"), episode("abcde", episode_id="1_1"), episode("abcf", "block", "2_0")]
@@ -64,7 +65,7 @@ def test_a_trajectory_is_submitted_by_its_poses(tmp_path):
     start, end = Pose("a", (0, 0, 0), 1.5, 0.0), Pose("b", (2, 0, 0), 2.5, -0.5)
     trajectory = Trajectory(
         episode_id="1_0",
-        dataset="r2r",
+        task=R2R,
         split="made",
         scan="corridor",
         scan_hash="",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from learners import SMALL_NAVIGATOR, episodes, small_config, small_world
+from learners import SMALL_NAVIGATOR, World, episodes, small_config, small_world
 from trainers import before_update, few, fresh, mean, press_ctrl_c, rows
 
 from agents.config import LossConfig
@@ -14,7 +14,6 @@ from agents.training import log
 from agents.training.average import move_average
 from agents.training.checkpoint import load_checkpoint
 from agents.training.trainer import BEST, LATEST, Trainer
-from scripts.world import World
 from vln.errors import InputError
 from vln.language import Vocabulary
 

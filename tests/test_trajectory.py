@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vln.configuration import as_json
 from vln.errors import InputError
-from vln.trajectory import Pose, Step, Trajectory, read_trajectories, write_trajectories
+from vln.tasks import R2R, TASKS, find_task
+from vln.trajectory import FORMAT, Pose, Step, Trajectory, read_trajectories, write_trajectories
 
 POSE = Pose("a", (1.0, -2.5, 0.1), 0.3, -0.0)
 STEP = Step(
@@ -18,7 +20,7 @@ STEP = Step(
 )
 TRAJECTORY = Trajectory(
     episode_id="7_0",
-    dataset="r2r",
+    task=R2R,
     split="val_seen",
     scan="s",
     scan_hash="0f",
@@ -33,6 +35,7 @@ TRAJECTORY = Trajectory(
     versions={"vln": "0.1.0"},
 )
 
+ALL_TASKS = [find_task(name) for name in TASKS.names()]
 numbers = st.floats(-1e6, 1e6)
 shares = st.lists(st.floats(0, 1), max_size=3).map(tuple)
 texts = st.lists(st.text(), max_size=3).map(tuple)
@@ -41,8 +44,8 @@ none = st.just(())
 steps = st.builds(Step, st.integers(0, 99), st.text(), poses, st.booleans(), texts, none, shares, shares)
 text = st.text()
 trajectories = st.builds(
-    Trajectory, text, text, text, text, text, text, texts, texts, text, text, st.integers(0, 2**32), poses,
-    st.lists(steps, max_size=3).map(tuple), st.dictionaries(text, text, max_size=2),
+    Trajectory, text, text, text, text, text, texts, texts, text, text, st.integers(0, 2**32), poses,
+    st.lists(steps, max_size=3).map(tuple), st.dictionaries(text, text, max_size=2), task=st.sampled_from(ALL_TASKS),
 )  # fmt: skip
 
 
@@ -54,15 +57,16 @@ def folder(tmp_path_factory) -> Path:
 def row() -> dict:
     """The worked trajectory as its JSON object."""
     pose = {"viewpoint": "a", "position": [1, 2, 3], "heading": 0, "elevation": 0}
-    names = ("episode_id", "dataset", "split", "scan", "scan_hash", "instruction", "agent", "simulator")
+    names = ("episode_id", "split", "scan", "scan_hash", "instruction", "agent", "simulator")
     step = {"action": 0, "choice": "stop", "pose": pose}
     lists = {"words": [], "reference": ["a"], "steps": [step, dict(step)]}
     return dict.fromkeys(names, "x") | lists | {"seed": 0, "start": pose}
 
 
 def read(folder: Path, *rows: object) -> list[Trajectory]:
-    path = folder / "t.jsonl"
-    path.write_text("\n".join(json.dumps(content) for content in rows))
+    """Read rows behind the line of the task."""
+    path, head = folder / "t.jsonl", {"format": FORMAT, "task": as_json(R2R)}
+    path.write_text("\n".join(json.dumps(content) for content in (head, *rows)))
     return read_trajectories(path)
 
 
@@ -75,7 +79,7 @@ def test_the_poses_are_the_start_and_one_a_step():
 
 def test_a_trajectory_is_one_line_and_comes_back(tmp_path):
     write_trajectories(tmp_path / "t.jsonl", [TRAJECTORY, TRAJECTORY])
-    assert (tmp_path / "t.jsonl").read_text().count("\n") == 2
+    assert (tmp_path / "t.jsonl").read_text().count("\n") == 3, "the task, and a line each"
     assert read_trajectories(tmp_path / "t.jsonl") == [TRAJECTORY, TRAJECTORY]
 
 
@@ -149,7 +153,7 @@ def bad_step(change) -> dict:
 )
 def test_a_bad_line_is_named_with_its_field(tmp_path, content, problem):
     with pytest.raises(InputError) as caught:
-        read(tmp_path, row(), content)
+        read(tmp_path, content)
     message = str(caught.value)
     assert message.startswith(f"{tmp_path / 't.jsonl'}: {problem}")
     assert message.endswith("; write the file again with scripts/evaluate.py.")
@@ -158,15 +162,59 @@ def test_a_bad_line_is_named_with_its_field(tmp_path, content, problem):
 def test_where_there_is_no_way_the_distance_is_null_in_the_file(tmp_path):
     far = replace(TRAJECTORY, distances=(3.5, math.inf, math.inf))
     write_trajectories(tmp_path / "t.jsonl", [far])
-    assert json.loads((tmp_path / "t.jsonl").read_text())["distances"] == [3.5, None, None]
+    _, line = (tmp_path / "t.jsonl").read_text().splitlines()
+    assert json.loads(line)["distances"] == [3.5, None, None]
     assert read_trajectories(tmp_path / "t.jsonl") == [far]
+
+
+def test_a_task_is_written_once_for_the_trajectories_after_it(tmp_path):
+    path, other = tmp_path / "t.jsonl", replace(TRAJECTORY, task=find_task("rxr-ce"))
+    write_trajectories(path, [TRAJECTORY, TRAJECTORY, other, TRAJECTORY])
+    assert path.read_text().count(FORMAT) == 3
+    assert read_trajectories(path) == [TRAJECTORY, TRAJECTORY, other, TRAJECTORY]
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (lambda head: head | {"format": "vln-trajectories-9"}, "field 'format' is 'vln-trajectories-9', not"),
+        (lambda head: head | {"task": without("body", head["task"])}, "configuration field 'task.body' is missing"),
+        (
+            lambda head: head | {"task": head["task"] | {"success": {"kind": "within-radios", "metres": 3}}},
+            "success rule: 'within-radios' is not known; use one of within-radius, .*mean 'within-radius'",
+        ),
+        (
+            lambda head: head | {"task": head["task"] | {"max_steps": "ten"}},
+            "configuration field 'task.max_steps' is malformed",
+        ),
+        (lambda head: head | {"tusk": 1}, "line 1 has the unknown field 'tusk'"),
+    ],
+)
+def test_a_bad_task_is_named_with_its_field(tmp_path, change, problem):
+    path = tmp_path / "t.jsonl"
+    write_trajectories(path, [TRAJECTORY])
+    head, line = path.read_text().splitlines()
+    path.write_text(json.dumps(change(json.loads(head))) + "\n" + line)
+    with pytest.raises(InputError, match=problem):
+        read_trajectories(path)
+
+
+def test_files_of_the_version_before_have_the_task_of_their_data_set(tmp_path):
+    path = tmp_path / "t.jsonl"
+    write_trajectories(path, [TRAJECTORY])
+    old = json.loads(path.read_text().splitlines()[1]) | {"dataset": "r4r"}
+    path.write_text(json.dumps(old))
+    assert read_trajectories(path) == [replace(TRAJECTORY, task=find_task("r4r"))]
+    path.write_text(json.dumps(old | {"dataset": "play"}))
+    with pytest.raises(InputError, match="is of an older version, and data set 'play' has no task; write the file"):
+        read_trajectories(path)
 
 
 def test_a_truncated_file_is_an_error_that_names_the_line(tmp_path):
     path = tmp_path / "t.jsonl"
     write_trajectories(path, [TRAJECTORY] * 3)
     path.write_text(path.read_text()[:-20])
-    with pytest.raises(InputError, match=r"t\.jsonl: line 3 is truncated or not JSON"):
+    with pytest.raises(InputError, match=r"t\.jsonl: line 4 is truncated or not JSON"):
         read_trajectories(path)
 
 

@@ -19,24 +19,24 @@ def world(small_data):
 
 
 def hidden(world, split: str):
-    return replace(world, splits={**world.splits, split: [each.without_goal() for each in world.splits[split]]})
+    return world.only(split, [each.without_goal() for each in world.splits[split]])
 
 
 def test_there_are_goals_to_learn_from_and_to_select_by(world):
-    check_splits(world)
-    check_splits(hidden(world, "val_seen"))
+    check_splits(world.config, world.data)
+    check_splits(world.config, hidden(world, "val_seen").data)
     with pytest.raises(InputError, match="'train': the goals of split 'train' are withheld"):
-        check_splits(hidden(world, "train"))
+        check_splits(world.config, hidden(world, "train").data)
     unseen = hidden(world, "val_unseen")
     with pytest.raises(InputError, match="--select: the goals of split 'val_unseen' are withheld"):
-        check_splits(unseen)
-    check_splits(replace(unseen, config=small_config(select="latest")))
+        check_splits(unseen.config, unseen.data)
+    check_splits(small_config(select="latest"), unseen.data)
 
 
 def test_instructions_of_unknown_words_are_told_of(world, capsys):
     first, *rest = world.splits["val_seen"]
     strange = [replace(first, instruction="Onwards."), *rest]
-    check_splits(replace(world, splits={**world.splits, "val_seen": strange}))
+    check_splits(world.config, world.data.only("val_seen", strange))
     told = f"the agent knows no word of 1 of {len(strange)} instructions, and acts all the same: episodes "
     assert capsys.readouterr().err == f"{told}{first.episode_id}\n"
 
@@ -46,7 +46,7 @@ def test_episodes_to_learn_from_besides_have_goals(world, small_data, tmp_path):
     file = tmp_path / "more.json"
     file.write_text(json.dumps([entry | {"path": entry["path"][:1]}]))
     with pytest.raises(InputError, match="more.json: the goals of its episodes are withheld"):
-        augmented(world, [file])
+        augmented(world.data, [file])
 
 
 @pytest.mark.parametrize("split", ["train", "val_seen", "val_unseen"])

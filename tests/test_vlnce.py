@@ -13,10 +13,11 @@ from small_vlnce import ENTRIES, entry, pack, walked, write_rxr, write_vlnce
 
 from scripts import score
 from vln.cli import command
-from vln.continuous_datasets import VLNCE
 from vln.continuous_metrics import Walks, score_walks
 from vln.errors import InputError
+from vln.tasks import Body, Camera, Motion, WithinRadius, find_task
 from vln.vlnce import heading_of, load_continuous_split, rotation_of
+from vln.vlnce_datasets import VLNCE
 from vln.vlnce_scores import CONTINUOUS, score_file
 from vln.vlnce_submission import (
     ContinuousPrediction,
@@ -80,11 +81,12 @@ def test_the_published_ground_truth_is_a_success(published, tmp_path):
 
 def test_bodies_cameras_and_motions_are_those_of_the_benchmarks():
     """habitat_extensions/config/vlnce_task.yaml and rxr_vlnce_english_task.yaml of VLN-CE, and habitat's defaults."""
+    r2r, rxr = find_task("r2r-ce"), find_task("rxr-ce")
+    assert (r2r.motion, r2r.max_steps, r2r.success) == (Motion(0.25, 15, True), 500, WithinRadius(3))
+    assert (rxr.motion, rxr.max_steps, rxr.success) == (Motion(0.25, 30, False), 500, WithinRadius(3))
+    assert (r2r.body, r2r.camera) == (Body(0.1, 1.5), Camera(1.25, 90, 224, 224))
+    assert (rxr.body, rxr.camera) == (Body(0.18, 0.88), Camera(0.88, 79, 640, 480))
     r2r, rxr = VLNCE["r2r-ce"], VLNCE["rxr-ce"]
-    assert (r2r.forward, r2r.turn, r2r.sliding, r2r.time_limit, r2r.success) == (0.25, 15, True, 500, 3)
-    assert (rxr.forward, rxr.turn, rxr.sliding, rxr.time_limit, rxr.success) == (0.25, 30, False, 500, 3)
-    assert (r2r.radius, r2r.height, r2r.eye, r2r.hfov, r2r.image) == (0.1, 1.5, 1.25, 90, (224, 224))
-    assert (rxr.radius, rxr.height, rxr.eye, rxr.hfov, rxr.image) == (0.18, 0.88, 0.88, 79, (640, 480))
     assert (r2r.roles, r2r.languages) == ((), ())
     assert (rxr.role(), rxr.languages) == ("guide", ("en-US", "en-IN", "hi-IN", "te-IN"))
 
@@ -392,7 +394,7 @@ def test_files_that_are_missing_or_damaged(tmp_path):
 
 
 def run(monkeypatch, *arguments: object) -> None:
-    monkeypatch.setattr(sys, "argv", ["score.py", *map(str, arguments), "--dataset", "r2r-ce", "--split", "made"])
+    monkeypatch.setattr(sys, "argv", ["score.py", *map(str, arguments), "--task", "r2r-ce", "--split", "made"])
     command(score.main)
 
 

@@ -2,9 +2,7 @@
 
 import json
 import math
-from dataclasses import replace
 from pathlib import Path
-from unittest.mock import patch
 
 import pytest
 from command_line import SMALL, run_script
@@ -13,22 +11,15 @@ from small_house import small_episodes, small_house
 from small_vlnce import told, write_vlnce
 
 from envs.glb import save_glb
-from vln.continuous_datasets import CONTINUOUS_DATASETS
 
 SMALLER = (
     *SMALL,
-    *("--imitation.method", "episodes", "--reinforcement.method", "episodes", "--language.no-word-vectors"),
+    *("--phase", "imitation=student_forcing", "--phase", "reinforcement=a2c", "--language.no-word-vectors"),
     *("--language.embedding", "8", "--navigator.camera.size", "16", "--navigator.camera.cells", "4"),
-    *("--navigator.camera.channels", "8", "--navigator.camera.layers", "1", "--world.simulator", "embedded"),
-    *("--imitation.truncate", "0", "--reinforcement.loss.policy", "1"),
+    *("--navigator.camera.channels", "8", "--navigator.camera.layers", "1", "--task.simulator", "embedded"),
+    *("--task.max-steps", "60"),
+    *("--imitation.truncate", "0"),
 )
-
-
-@pytest.fixture(scope="module", autouse=True)
-def short():
-    """Episodes are scored after fewer actions, which are enough in a small house."""
-    with patch.dict(CONTINUOUS_DATASETS, {"r2r-ce": replace(CONTINUOUS_DATASETS["r2r-ce"], time_limit=60)}):
-        yield
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +56,7 @@ def test_what_was_trained_is_evaluated_in_both_simulators_and_scored(folder, run
     assert here["SR"] == there["SR"] == 1
     assert here["TL"] == pytest.approx(there["TL"], abs=0.2)
     files = (run / "eval" / "val_unseen.jsonl", run / "eval" / "val_unseen.json")
-    flags = ("--dataset", "r2r-ce", "--split", "val_unseen", "--data", folder, "--json")
+    flags = ("--split", "val_unseen", "--data", folder, "--json")
     scored = json.loads(run_script("score.py", *files, *flags, cache=folder).output)
     lived, submitted = (scored[str(file)] for file in files)
     assert lived["TL"] == pytest.approx(submitted["TL"])

@@ -2,12 +2,11 @@
 
 import signal
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from learners import fresh_navigator, small_world
+from learners import World, fresh_navigator, small_world
 
 from agents.config import TrainConfig
 from agents.learners.learner import Setup
@@ -17,7 +16,6 @@ from agents.training.checkpoint import load_checkpoint
 from agents.training.distributed import SINGLE
 from agents.training.trainer import LATEST, Trainer
 from scripts.train import trainer_of
-from scripts.world import World
 from vln.files import read_json_lines
 
 STREAMS = 8  # episodes at a time
@@ -26,13 +24,13 @@ STREAMS = 8  # episodes at a time
 def few(small_data: Path, config: TrainConfig, count: int = 10) -> World:
     """A world of a few training episodes in one building."""
     world = small_world(small_data, config, ("train",))
-    return replace(world, splits={"train": world.splits["train"][: 6 * count : 6]})
+    return world.only("train", world.splits["train"][: 6 * count : 6])
 
 
 def fresh(world: World, folder: Path, evaluated: tuple[str, ...] = ("val_unseen",)) -> Trainer:
     """A trainer as the script makes it."""
     torch.manual_seed(world.config.seed)
-    return trainer_of(world, folder, "cpu", evaluated)
+    return trainer_of(world.config, world.data, folder, "cpu", evaluated)
 
 
 def before_update(trainer: Trainer, number: int, act: Callable[[], Any]) -> None:

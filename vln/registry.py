@@ -62,6 +62,11 @@ class Registry(Generic[T]):
             return cast(T, imported(self.kind, name))
         raise unknown_name(self.kind, name, [*self.names(), "module:attribute"])
 
+    def name_of(self, value: T) -> str:
+        """Return a name that `find` takes for a value: the one it is registered under, or its `module:attribute`."""
+        found = [name for name, each in self._values.items() if each is value]
+        return found[0] if found else f"{getattr(value, '__module__', '')}:{getattr(value, '__qualname__', '')}"
+
     def names(self) -> tuple[str, ...]:
         """All registered names, the built-in ones first, in the order of their registration."""
         return tuple(dict.fromkeys([*self._lazy, *self._values]))

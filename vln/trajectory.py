@@ -1,17 +1,24 @@
-"""Trajectories: everything an agent did in one episode, self-contained, one JSON object a line."""
+"""Trajectories: what an agent did in one episode and by what task, self-contained, one JSON object a line."""
 
 import math
+import re
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from vln.episodes import KnownPart, goal_withheld
+from msgspec import Raw
+
+from vln.configuration import as_json, from_json
+from vln.episodes import Episode, KnownPart, goal_withheld
 from vln.errors import InputError
 from vln.files import read_json_lines, write_json_lines
-from vln.schema import OpenDistance, Place, Radians, Share, Whole
+from vln.schema import OpenDistance, Place, Radians, Share, Whole, parse
+from vln.tasks import TASKS, Task, find_task
 
 AGAIN = "write the file again with scripts/evaluate.py"
+FORMAT = "vln-trajectories-2"
+HEAD = re.compile(rb'\s*\{\s*"format"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,33 +64,10 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Trajectory:
-    """One episode as an agent lived it.
-
-    Attributes:
-        episode_id: Id of the episode (`instr_id` in R2R).
-        dataset: Name of the data set, e.g. "r2r".
-        split: Name of the split.
-        scan: Building or scene.
-        scan_hash: `NavigationGraph.content_hash` or the hash of the scene file.
-        instruction: The sentence, as written.
-        words: The instruction as the agent read it.
-        reference: Viewpoints of the demonstration, the start first; the start alone where the goal is withheld.
-        agent: Name of the agent ("navigator", "random", ...).
-        simulator: Name of the simulator ("graph", "graph-low-level", ...).
-        versions: Name to version of what produced the trajectory.
-        reference_positions: What `reference` is in a continuous world: places in metres, the start first.
-        distances: Geodesic metres to the goal at each of the T+1 poses, in a continuous world, infinite where there is
-            no way (null in files); empty where withheld.
-        target: What was to be reached, for people; empty where unknown.
-        known: What the data set tells of the way, as in `vln.episodes.Episode`.
-        seed: Seed of the rollout.
-        start: Pose before the first step.
-        steps: The steps, in order.
-    """
+class _Record:
+    """What a line of a file tells of an episode."""
 
     episode_id: str
-    dataset: str
     split: str
     scan: str
     scan_hash: str
@@ -101,6 +85,40 @@ class Trajectory:
     target: str = ""
     known: KnownPart | None = None
 
+
+@dataclass(frozen=True, slots=True)
+class Trajectory(_Record):
+    """One episode as an agent lived it.
+
+    Attributes:
+        task: The task, by which the episode is scored and drawn.
+        episode_id: Id of the episode (`instr_id` in R2R).
+        split: Name of the split.
+        scan: Building or scene.
+        scan_hash: `NavigationGraph.content_hash` or the hash of the scene file.
+        instruction: The sentence, as written.
+        words: The instruction as the agent read it.
+        reference: Viewpoints of the demonstration, the start first; the start alone where the goal is withheld.
+        agent: Name of the agent ("navigator", "random", ...).
+        simulator: Name of the simulator ("graph", "graph-low-level", ...).
+        seed: Seed of the rollout.
+        start: Pose before the first step.
+        steps: The steps, in order.
+        versions: Name to version of what produced the trajectory.
+        reference_positions: What `reference` is in a continuous world: places in metres, the start first.
+        distances: Geodesic metres to the goal at each of the T+1 poses, in a continuous world, infinite where there is
+            no way (null in files); empty where withheld.
+        target: What was to be reached, for people; empty where unknown.
+        known: What the data set tells of the way, as in `vln.episodes.Episode`.
+    """
+
+    task: Task = field(kw_only=True)
+
+    @property
+    def dataset(self) -> str:
+        """Name of the data set."""
+        return self.task.dataset
+
     @property
     def withheld(self) -> bool:
         """Whether the goal is not told."""
@@ -111,44 +129,113 @@ class Trajectory:
         """All T+1 poses, the start first."""
         return [self.start, *(step.pose for step in self.steps)]
 
+    @property
+    def stopped(self) -> bool:
+        """Whether the agent ended the episode: it chose "stop", or one of several ways to ("stop yes")."""
+        return bool(self.steps) and self.steps[-1].choice.partition(" ")[0] == "stop"
+
+    @property
+    def episode(self) -> Episode:
+        """The episode, without sub-instructions."""
+        return Episode(
+            self.episode_id,
+            self.scan,
+            self.split,
+            self.instruction,
+            self.reference,
+            self.start.heading,
+            positions=self.reference_positions,
+            target=self.target,
+            known=self.known,
+        )
+
 
 def write_trajectories(path: Path, trajectories: Iterable[Trajectory]) -> None:
-    """Write trajectories as JSON lines, whole or not at all."""
-    write_json_lines(path, map(_row, trajectories))
+    """Write trajectories as JSON lines, whole or not at all.
+
+    A line with the format and a task precedes the trajectories of that task, an object a line.
+    """
+    write_json_lines(path, _rows(trajectories))
 
 
-def _row(trajectory: Trajectory) -> dict[str, Any]:
-    """A trajectory as its JSON object."""
-    row = asdict(trajectory)
-    return row | {"distances": [each if math.isfinite(each) else None for each in trajectory.distances]}
+def _rows(trajectories: Iterable[Trajectory]) -> Iterator[dict[str, Any]]:
+    task = None
+    for each in trajectories:
+        if each.task != task:
+            task = each.task
+            yield {"format": FORMAT, "task": as_json(task)}
+        row = asdict(_record(each))
+        yield row | {"distances": [metres if math.isfinite(metres) else None for metres in each.distances]}
+
+
+def _record(trajectory: Trajectory) -> _Record:
+    return _Record(**{each.name: getattr(trajectory, each.name) for each in fields(_Record)})
 
 
 def read_trajectories(path: Path) -> list[Trajectory]:
-    """The trajectories of a JSON-lines file.
+    """Read the trajectories of a JSON-lines file.
 
     Raises:
-        InputError: If a line is not JSON, lacks a field, has an unknown one, or one of a wrong type, range or length.
+        InputError: If a line is not JSON, lacks a field, has an unknown one, or one of a wrong type, range or length,
+            or if the file is of an older version and of a data set that has no task.
     """
-    trajectories = []
-    for number, trajectory in read_json_lines(path, Trajectory, AGAIN):
-        for field_name, of, found, wanted in _lengths(trajectory):
-            if found not in (0, wanted):
-                problem = f"field '{field_name}' of line {number} has {found} numbers for {wanted} {of}"
-                raise InputError(path, problem, AGAIN)
-        trajectories.append(_open(trajectory))
+    task, trajectories = None, []
+    for number, line in read_json_lines(path, Raw, AGAIN):
+        place = f"line {number}"
+        if HEAD.match(bytes(line)):
+            task = _task(parse(line, _Head, path, AGAIN, place), path)
+            continue
+        record: _Record = parse(line, _Record if task else _OldRecord, path, AGAIN, place)
+        _check_lengths(record, path, place)
+        kept = {each.name: getattr(record, each.name) for each in fields(_Record)}
+        of = task or _task_of_dataset(record, path)
+        trajectories.append(Trajectory(**kept | {"distances": _open(record.distances)}, task=of))
     return trajectories
 
 
-def _lengths(trajectory: Trajectory) -> Iterator[tuple[str, str, int, int]]:
-    """Fields with a number for each of something, unless they are empty: how many there are, and should be."""
-    yield "distances", "poses", len(trajectory.distances), len(trajectory.steps) + 1
-    for place, step in enumerate(trajectory.steps):
-        yield f"steps[{place}].probabilities", "choices", len(step.probabilities), len(step.choices)
+@dataclass(frozen=True)
+class _Head:
+    """The line before trajectories of a task."""
+
+    format: str
+    task: dict[str, Any]
 
 
-def _open(trajectory: Trajectory) -> Trajectory:
-    """With the infinite distances that JSON has no number for."""
-    told: tuple[float | None, ...] = trajectory.distances
-    if None not in told:
-        return trajectory
-    return replace(trajectory, distances=tuple(math.inf if each is None else each for each in told))
+@dataclass(frozen=True, kw_only=True)
+class _OldRecord(_Record):
+    """A line of the version before, which names the data set and has no task."""
+
+    dataset: str
+
+
+def _task(head: _Head, path: Path) -> Task:
+    if head.format != FORMAT:
+        raise InputError(path, f"field 'format' is '{head.format}', not '{FORMAT}'", AGAIN)
+    return from_json(Task, head.task, path, "task.", AGAIN)
+
+
+def _task_of_dataset(record: _Record, path: Path) -> Task:
+    """The task of a line without one: that of its data set."""
+    dataset = getattr(record, "dataset", "")
+    if dataset not in TASKS.names():
+        raise InputError(path, f"is of an older version, and data set '{dataset}' has no task", AGAIN)
+    return find_task(dataset)
+
+
+def _check_lengths(record: _Record, path: Path, place: str) -> None:
+    """Check the fields with a number for each of something, unless they are empty.
+
+    Raises:
+        InputError: If there are more or fewer.
+    """
+    counted = [("distances", "poses", len(record.distances), len(record.steps) + 1)]
+    for number, step in enumerate(record.steps):
+        counted.append((f"steps[{number}].probabilities", "choices", len(step.probabilities), len(step.choices)))
+    for name, of, found, wanted in counted:
+        if found not in (0, wanted):
+            raise InputError(path, f"field '{name}' of {place} has {found} numbers for {wanted} {of}", AGAIN)
+
+
+def _open(distances: tuple[float | None, ...]) -> tuple[float, ...]:
+    """Distances with the infinite ones, for which JSON has no number."""
+    return tuple(math.inf if each is None else each for each in distances)

@@ -16,13 +16,13 @@ from typing import Annotated, Any
 import numpy as np
 from msgspec import Meta, Raw, Struct
 
-from vln.continuous_datasets import VLNCE, ContinuousDataset
 from vln.continuous_metrics import resample
 from vln.data import find_folder
 from vln.episodes import Episode
 from vln.errors import InputError, unknown_name
 from vln.files import read_json, replacing
 from vln.schema import Distance, NonBlank, Place, Radians, Whole, convert_value, parse
+from vln.vlnce_datasets import VLNCE, VlnceDataset
 
 REFETCH = "correct the entry or fetch the file again"
 PUBLISHED = (
@@ -52,14 +52,12 @@ class ContinuousSplit:
 
     Attributes:
         source: File of the split.
-        dataset: Description of the data set.
         episodes: Episodes in file order.
         shortest: Map from episode id to geodesic metres from start to goal; episodes without that field are left out.
         ground_truth: Map from episode id to ground truth; empty if there is no such file.
     """
 
     source: Path
-    dataset: ContinuousDataset
     episodes: Sequence[Episode]
     shortest: Mapping[str, float]
     ground_truth: Mapping[str, GroundTruth]
@@ -114,7 +112,7 @@ def split_files(data: Path, dataset: str, split: str, role: str | None = None) -
     return episodes, Path(f"{stem}_gt.json.gz")
 
 
-def _described(dataset: str) -> ContinuousDataset:
+def _described(dataset: str) -> VlnceDataset:
     if dataset not in VLNCE:
         raise unknown_name("dataset", dataset, VLNCE)
     return VLNCE[dataset]
@@ -155,7 +153,7 @@ def load_continuous_split(
         each.episode_id: float(info["geodesic_distance"]) for each, info in pairs if info and _has_distance(info)
     }
     truths = load_ground_truth(truth, episodes) if ground_truth and truth.is_file() else {}
-    return ContinuousSplit(source, described, episodes, shortest, truths)
+    return ContinuousSplit(source, episodes, shortest, truths)
 
 
 def _in_languages(source: Path, entries: list[dict[str, Any]], languages: tuple[str, ...]) -> list[dict[str, Any]]:

@@ -14,91 +14,88 @@ import numpy as np
 from vln.continuous_metrics import Walks, score_walks, walks_of
 from vln.errors import InputError
 from vln.files import read_json_lines
-from vln.trajectory import Trajectory, read_trajectories
+from vln.metrics import THRESHOLD
+from vln.trajectory import Trajectory
 from vln.vlnce import ContinuousSplit
-from vln.vlnce_submission import (
-    ContinuousPrediction,
-    check_continuous_submission,
-    predictions,
-    read_continuous_submission,
-)
+from vln.vlnce_submission import read_continuous_submission
 
-CONTINUOUS = ("TL", "NE", "OSR", "SR", "SPL", "nDTW", "sDTW", "steps", "collisions")  # the metrics of VLN-CE
+CONTINUOUS = ("TL", "NE", "OSR", "SR", "SPL", "nDTW", "sDTW", "steps", "collisions")  # what VLN-CE reports
 
 
 def score_file(
-    task: ContinuousSplit, path: Path, allow_missing: bool = False
+    split: ContinuousSplit, path: Path, metres: float = THRESHOLD, allow_missing: bool = False
 ) -> tuple[list[int], dict[str, np.ndarray]]:
-    """Score a file of walks.
+    """Score a submission.
 
     Args:
-        task: The split of the walks.
-        path: A submission or a file of trajectories.
-        allow_missing: Accept episodes without a walk.
+        split: The split that it is of.
+        path: The submission.
+        metres: Success radius, and what nDTW divides distances by.
+        allow_missing: Accept that episodes are not walked.
 
     Returns:
-        The indices of the n episodes that have a walk, and (n,) values of each metric.
+        The numbers of the episodes that are, and (n,) values of each metric.
 
     Raises:
         InputError: If the goals are withheld, or the file does not fit the split.
     """
-    if any(each.withheld for each in task.episodes):
-        raise InputError(task.source, "the goals of the split are withheld", "submit the file to the leaderboard")
-    if is_trajectories(path):
-        return _score_trajectory_file(task, read_trajectories(path), path, allow_missing)
-    entries = read_continuous_submission(path, task.episodes, allow_missing=allow_missing)
-    rows = _rows(task, entries)
-    ordered = sorted(zip(rows, entries, strict=True), key=lambda pair: pair[0])
+    check_goals(split)
+    entries = read_continuous_submission(path, split.episodes, allow_missing=allow_missing)
+    number = {each.episode_id: row for row, each in enumerate(split.episodes)}
+    ordered = sorted(((number[each.episode_id], each) for each in entries), key=lambda pair: pair[0])
     places = [np.array(entry.places) for _, entry in ordered]
-    goals = [np.array(task.episodes[row].positions[-1]) for row, _ in ordered]
+    goals = [np.array(split.episodes[row].positions[-1]) for row, _ in ordered]
     straight = [np.linalg.norm(walk - goal, axis=1) for walk, goal in zip(places, goals, strict=True)]
     stopped = np.array([entry.stopped for _, entry in ordered])
     taken = [len(entry.headings) - 1 if entry.headings else np.nan for _, entry in ordered]
-    walked = [row for row, _ in ordered]
-    return walked, _scores(task, walked, Walks(places, straight, (), stopped)) | {"steps": np.array(taken, float)}
+    known = [row for row, _ in ordered]
+    scores = _scores(
+        split, [split.episodes[row].episode_id for row in known], Walks(places, straight, (), stopped), metres
+    )
+    return known, scores | {"steps": np.array(taken, float)}
 
 
-def _score_trajectory_file(
-    task: ContinuousSplit, trajectories: Sequence[Trajectory], source: Path, allow_missing: bool = False
-) -> tuple[list[int], dict[str, np.ndarray]]:
-    """Check that trajectories fit a split and score them, with steps and collisions; see `score_file`."""
-    entries = predictions(trajectories)
-    check_continuous_submission(source, entries, task.episodes, allow_missing=allow_missing)
-    rows = _rows(task, entries)
-    order = np.argsort(rows)
-    ordered = [trajectories[place] for place in order]
-    counted = {
-        "steps": np.array([len(each.steps) for each in ordered], float),
-        "collisions": np.array([sum(step.collided for step in each.steps) for each in ordered], float),
-    }
-    return [rows[place] for place in order], score_vlnce_trajectories(task, ordered) | counted
+def check_goals(split: ContinuousSplit) -> None:
+    """Check that the goals of a split are told.
+
+    Raises:
+        InputError: If one is withheld.
+    """
+    if any(each.withheld for each in split.episodes):
+        raise InputError(split.source, "the goals of the split are withheld", "submit the file to the leaderboard")
 
 
-def score_vlnce_trajectories(task: ContinuousSplit, trajectories: Sequence[Trajectory]) -> dict[str, np.ndarray]:
+def score_vlnce_trajectories(
+    split: ContinuousSplit, trajectories: Sequence[Trajectory], metres: float = THRESHOLD
+) -> dict[str, np.ndarray]:
     """Compute the metrics of trajectories of a split, in their order.
 
     Raises:
-        InputError: If a goal is withheld.
+        InputError: If a goal is withheld, or an episode is not in the split.
     """
-    number = {each.episode_id: row for row, each in enumerate(task.episodes)}
-    return _scores(task, [number[each.episode_id] for each in trajectories], walks_of(trajectories))
+    known = {each.episode_id for each in split.episodes}
+    for each in trajectories:
+        if each.episode_id not in known:
+            problem = f"episode '{each.episode_id}' is not in the split"
+            raise InputError(split.source, problem, "give trajectories of this split")
+    return _scores(split, [each.episode_id for each in trajectories], walks_of(trajectories), metres)
 
 
-def _rows(task: ContinuousSplit, entries: Sequence[ContinuousPrediction]) -> list[int]:
-    number = {each.episode_id: row for row, each in enumerate(task.episodes)}
-    return [number[each.episode_id] for each in entries]
+def shortest_paths(split: ContinuousSplit, episodes: Sequence[str], starts: Sequence[float]) -> np.ndarray:
+    """Return the published metres from start to goal of episodes (ids), or those measured at their starts."""
+    return np.array([split.shortest.get(each, start) for each, start in zip(episodes, starts, strict=True)])
 
 
-def _scores(task: ContinuousSplit, rows: Sequence[int], walks: Walks) -> dict[str, np.ndarray]:
-    """Compute the metrics of walks against the ground truth; SPL uses the published shortest path."""
-    episodes = [task.episodes[row] for row in rows]
-    walks = Walks(walks.places, walks.to_goal, task.references(episodes), walks.stopped)
-    shortest = [task.shortest.get(each.episode_id, walk[0]) for each, walk in zip(episodes, walks.to_goal, strict=True)]
-    return score_walks(walks, task.dataset.success, np.array(shortest))
+def _scores(split: ContinuousSplit, episodes: Sequence[str], walks: Walks, metres: float) -> dict[str, np.ndarray]:
+    """The metrics of walks in episodes (ids), compared with the ground truth; SPL with the published shortest path."""
+    by_id = {each.episode_id: each for each in split.episodes}
+    references = split.references([by_id[each] for each in episodes])
+    shortest = shortest_paths(split, episodes, [walk[0] for walk in walks.to_goal])
+    return score_walks(Walks(walks.places, walks.to_goal, references, walks.stopped), metres, shortest)
 
 
 def is_trajectories(path: Path) -> bool:
-    """Whether a file holds trajectories rather than a submission; RxR's submissions end in .jsonl too."""
+    """Whether a file holds trajectories rather than a submission: RxR's ends in .jsonl too."""
     if path.suffix != ".jsonl":
         return False
     _, first = next(iter(read_json_lines(path)), (0, None))

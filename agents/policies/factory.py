@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,6 +17,24 @@ from vln.graph import NavigationGraph
 from vln.language import PAD, Unit, Vocabulary, load_word_vectors
 
 SCALE = 0.4  # standard deviation of embeddings that start at random, that of GloVe's numbers
+
+
+def navigator_for(config: TrainConfig, data: Any) -> Navigator:
+    """A navigator with fresh weights, which come from torch's global random generator.
+
+    Args:
+        config: What to build.
+        data: An environment of `envs.make.make_env`, or the data it shares with others: its `task`, `vocabulary` and
+            `source` tell what there is to see and to do.
+
+    Raises:
+        InputError: If word vectors are missing or malformed, or images cannot be cut into cells.
+    """
+    source, low_level = data.source, data.task.actions == "low-level"
+    if source.table is None:
+        return build_camera_navigator(config, data.vocabulary, source.labels, source.word_vectors, source.actions)
+    actions = source.actions if low_level else 0
+    return build_navigator(config, data.vocabulary, source.table, source.graphs, source.word_vectors, actions)
 
 
 def build_navigator(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,6 +15,14 @@ from agents.speaking.speaker_inputs import MOVE
 from vln.features.table import ViewTable
 from vln.graph import NavigationGraph
 from vln.language import SPECIALS, Vocabulary
+
+
+def speaker_for(config: CaptionConfig, data: Any) -> Speaker:
+    """A speaker with fresh weights, as `agents.policies.factory.navigator_for`."""
+    source = data.source
+    if source.table is None:
+        return build_camera_speaker(config, data.vocabulary, source.word_vectors, source.actions)
+    return build_speaker(config, data.vocabulary, source.table, source.graphs, source.word_vectors)
 
 
 def build_speaker(
@@ -36,7 +45,7 @@ def build_speaker(
         InputError: If word vectors or features are missing or malformed.
     """
     words = start_embeddings(table.vocabulary, config.text, word_vectors, "word") if table.vocabulary else None
-    views = build_views(table, graphs, config.task.navigator, words)
+    views = build_views(table, graphs, config.navigator.navigator, words)
     copies = config.speaker.copy and table.vocabulary and config.text.unit == "word"
     spelling = _spelling(vocabulary.symbols, table.vocabulary) if copies else None
     return Speaker(
@@ -61,7 +70,7 @@ def build_camera_speaker(config: CaptionConfig, vocabulary: Vocabulary, word_vec
         InputError: If word vectors are missing or malformed, or the camera's images cannot be cut into cells.
     """
     start = start_embeddings(vocabulary.symbols, config.text, word_vectors, vocabulary.unit)
-    return Speaker(config.speaker, start, build_image_encoder(config.task), actions)
+    return Speaker(config.speaker, start, build_image_encoder(config.navigator), actions)
 
 
 def _spelling(symbols: Sequence[str], seen: Sequence[str]) -> Tensor:

@@ -4,7 +4,6 @@ A file holds the model, its running average, the optimiser, the state of the ran
 configuration and versions: all that a run needs to go on as if it had never stopped. Nothing in it is executable.
 """
 
-import dataclasses
 import json
 import os
 import re
@@ -20,7 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from agents.config import from_json
+from vln.configuration import as_json, from_json
 from vln.errors import InputError
 from vln.files import reading, replacing
 from vln.schema import Count, convert_value
@@ -160,11 +159,6 @@ def first_difference(saved: Mapping[str, Any], wanted: Mapping[str, Any], prefix
         elif here != there:
             return f"field '{prefix}{name}' is {here!r}, not {there!r}"
     return None
-
-
-def as_json(config: Any) -> dict[str, Any]:
-    """A dataclass as what JSON makes of it."""
-    return json.loads(json.dumps(dataclasses.asdict(config)))
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

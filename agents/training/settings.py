@@ -12,14 +12,14 @@ from typing import Any, Protocol, TypeVar, get_type_hints
 import msgspec
 import tyro
 
-from agents.config import from_json
 from agents.registry import LEARNERS
-from agents.training.checkpoint import as_json
 from agents.training.runs import check_folder
 from vln.cli import check_subcommand
+from vln.configuration import as_json, from_json
 from vln.errors import InputError
 from vln.files import read_json, write_json
 from vln.registry import import_module
+from vln.tasks import find_task
 
 RECORD, ARGUMENTS = "config.json", "arguments"
 CHANGEABLE = ("out", "resume", "data", "device", "threads", "habitat_python", "json")  # place and speed of a run
@@ -53,6 +53,7 @@ def read_settings(kind: type[Kind], presets: Mapping[str, Callable[[], Any]]) ->
     """
     imports, sys.argv[1:] = taken("--import", sys.argv[1:])
     phases, sys.argv[1:] = taken("--phase", sys.argv[1:])
+    task, sys.argv[1:] = taken("--task", sys.argv[1:])
     for module in imports:
         import_module(module, "--import")
     check_subcommand(presets)
@@ -62,13 +63,18 @@ def read_settings(kind: type[Kind], presets: Mapping[str, Callable[[], Any]]) ->
     folder = folder_to_resume(kind, flags)
     if folder:
         recorded = load_settings(kind, folder)
+        if task and find_task(task[-1]).name != recorded.config.task.name:
+            raise InputError("--task", f"the run learns '{recorded.config.task.name}', not '{task[-1]}'", FIX)
         if recorded.preset or not named:
             check_same_preset(named, recorded.preset)
             return with_flags(recorded, flags)
     if not named and not {"-h", "--help"} & set(given) and not any(flag.startswith("--tyro") for flag in given):
         fix = f"begin with one of {', '.join(presets)}, or pass --resume with the run's --out"
         raise InputError(Path(sys.argv[0]).name, "no preset is given", fix)
-    choices = {name: (preset.__doc__ or "", kind(with_phases(preset(), phases))) for name, preset in presets.items()}  # type: ignore[call-arg]
+    choices = {}
+    for name, preset in presets.items():
+        config = with_task(with_phases(preset(), phases), task)
+        choices[name] = preset.__doc__ or "", kind(config)  # type: ignore[call-arg]
     found = tyro.extras.overridable_config_cli(choices)
     known = {each.name for each in fields(kind)}  # type: ignore[arg-type]
     told = {"preset": named[0] if named else None, "imports": imports}
@@ -86,6 +92,15 @@ def taken(flag: str, arguments: Sequence[str]) -> tuple[tuple[str, ...], list[st
         else:
             rest.append(each)
     return tuple(values), rest
+
+
+def with_task(config: Any, names: Sequence[str]) -> Any:
+    """Return a configuration of the task that was named last, or of its own if none was.
+
+    Raises:
+        InputError: If there is no such task.
+    """
+    return replace(config, task=find_task(names[-1])) if names else config
 
 
 def with_phases(config: Any, wanted: Sequence[str]) -> Any:

@@ -15,7 +15,6 @@ from agents.training.average import averaged, move_average, weights_of
 from agents.training.checkpoint import (
     Checkpoint,
     Fingerprint,
-    as_json,
     check_same_run,
     learner_parts,
     restore_learner,
@@ -25,6 +24,7 @@ from agents.training.checkpoint import (
 from agents.training.log import Log, Scores
 from agents.training.optimization import OptimizerStep
 from agents.training.trainer import BEST, LATEST, Resumable, finite
+from vln.configuration import as_json
 
 
 class SupervisedTrainer(Resumable):

@@ -15,7 +15,6 @@ from agents.training.checkpoint import (
     SAVE_EVERY,
     Checkpoint,
     Fingerprint,
-    as_json,
     check_same_run,
     learner_parts,
     load_model,
@@ -27,6 +26,7 @@ from agents.training.distributed import SINGLE, Workers
 from agents.training.log import Log, Run, Scores
 from agents.training.malloc_trim import malloc_trim
 from agents.training.optimization import OptimizerStep
+from vln.configuration import as_json
 from vln.errors import InputError, WriteError
 from vln.files import writable_folder
 from vln.signals import SIGNALS, Stopped, deferred_signals

@@ -12,11 +12,11 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 
 from envs.benchmarks.rendering import Kind, large_scene
 from envs.continuous import HousesSimulator, SceneCache, Sensors
-from envs.continuous.registry import make_houses_vector
 from envs.environment import NavigationVectorEnv
 from envs.habitat.scenes import SceneFolder
 from envs.habitat.simulator import HabitatSimulator
 from envs.houses import house_name, make_house
+from envs.make import make_env
 from envs.scene import Scene
 from vln.episodes import Episode
 from vln.language import Vocabulary
@@ -122,8 +122,17 @@ def time_houses(sizes: Sequence[int], batches: Sequence[int], houses: int, repea
             sensors = Sensors(width=size, height=size)
             runs: dict[int, Callable[[], None]] = {}
             for batch in batches:
-                options = {"folder": Path(folder), "houses": houses, "sensors": sensors, "scenes": scenes}
-                env = make_houses_vector("houses", batch, tensors=True, **options)
+                env = make_env(
+                    "houses-fine",
+                    "train",
+                    batch,
+                    autoreset_mode="NextStep",
+                    tensors=True,
+                    cache=Path(folder),
+                    scenes=houses,
+                    sensors=sensors,
+                    scene_cache=scenes,
+                )
                 env.reset(seed=0)
                 actions = np.random.default_rng(0).integers(1, 4, (STEPS, batch))
                 runs[batch] = partial(_walk, env, actions)

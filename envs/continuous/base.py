@@ -12,13 +12,14 @@ from torch import Tensor
 
 from envs.continuous.guide import GOAL_ROOM, NO_ROOM, Guide
 from envs.continuous.scenes import COLOUR_NAMES, ROOM_NAMES, SceneLabels
-from envs.continuous.settings import ACTIONS, FORWARD, LEFT, RIGHT, STOP, Motion, Sensors
+from envs.continuous.settings import ACTIONS, FORWARD, LEFT, RIGHT, STOP, Sensors
 from envs.houses.categories import CATEGORIES
 from envs.navigation import NUDGE
 from vln.episodes import Episode
 from vln.errors import InputError
 from vln.observation import PRIVILEGED
 from vln.replay.plan import FloorPlan, on_map, pose_on_map
+from vln.tasks import Motion
 from vln.trajectory import Pose
 
 if TYPE_CHECKING:
@@ -78,9 +79,13 @@ class ContinuousSimulator(ABC):
         Args:
             sensors: Camera and images of a body.
             motion: Lengths of moves and turns.
+
+        Raises:
+            InputError: If a move or a turn is out of range.
         """
         self.sensors, self.motion = sensors or Sensors(), motion or Motion()
         self.episodes: tuple[Episode, ...] = ()
+        self.motion.check()
         self._turn = math.radians(self.motion.turn)
 
     # --- to implement ---

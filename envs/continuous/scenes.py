@@ -13,9 +13,15 @@ from envs.navigation import Body, Ground, build_ground
 from envs.render import PackedScene, pack
 from envs.scene import Scene
 from envs.scenes import load_scene
-from vln.continuous_datasets import CONTINUOUS_DATASETS
+from vln.tasks import Task, find_task
 
-BODY = Body(CONTINUOUS_DATASETS["houses"].radius, CONTINUOUS_DATASETS["houses"].height)
+
+def body_of(task: Task) -> Body:
+    """Return the body that walks in a task."""
+    return Body(task.body.radius, task.body.height)
+
+
+BODY = body_of(find_task("houses"))
 MEMORY = 2 * 1024**3  # bytes
 INDICES = {category: index for index, category in enumerate(CATEGORIES)}
 COLOUR_NAMES = ("nothing", *COLOURS)  # names of the values of a colour image

@@ -1,15 +1,14 @@
-"""What a body in a continuous world senses and how it moves."""
+"""What a body in a continuous world senses."""
 
 import math
 from dataclasses import dataclass
 
 from envs.render import Camera
-from vln.continuous_datasets import CONTINUOUS_DATASETS
 from vln.errors import InputError
+from vln.tasks import Camera as TaskCamera
 
 ACTIONS = ("stop", "forward", "left", "right")
 STOP, FORWARD, LEFT, RIGHT = range(len(ACTIONS))
-USUAL = CONTINUOUS_DATASETS["houses"]
 
 
 @dataclass(frozen=True)
@@ -33,8 +32,8 @@ class Sensors:
 
     width: int = 64
     height: int = 64
-    hfov: float = USUAL.hfov
-    eye: float = USUAL.eye
+    hfov: float = TaskCamera.hfov
+    eye: float = TaskCamera.eye
     rgb: bool = True
     depth: bool = True
     semantic: bool = False
@@ -64,29 +63,3 @@ class Sensors:
         """Whether anything is to be drawn."""
         labelled = self.semantic or self.category or self.colour or self.room or self.target or self.way
         return self.rgb or self.depth or labelled
-
-
-@dataclass(frozen=True)
-class Motion:
-    """What the actions do.
-
-    Attributes:
-        forward: Metres of a move.
-        turn: Degrees of a turn.
-        sliding: Whether a body slides along what blocks it; otherwise it stays where it is.
-    """
-
-    forward: float = USUAL.forward
-    turn: float = USUAL.turn
-    sliding: bool = USUAL.sliding
-
-    def __post_init__(self) -> None:
-        """Check the numbers.
-
-        Raises:
-            InputError: If they are no move and no turn.
-        """
-        if not 0 < self.forward <= 10:
-            raise InputError("motion", f"a move of {self.forward} m", "give a length above 0 and up to 10 m")
-        if not 0 < self.turn <= 180:
-            raise InputError("motion", f"a turn of {self.turn} degrees", "give an angle above 0 and up to 180 degrees")

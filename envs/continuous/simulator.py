@@ -9,11 +9,12 @@ from envs.continuous.base import SNAP_LIMIT, STOP_RADIUS, ContinuousSimulator, o
 from envs.continuous.floorplan import floor_plan
 from envs.continuous.guide import Guide
 from envs.continuous.scenes import LoadedScene, SceneCache
-from envs.continuous.settings import Motion, Sensors
+from envs.continuous.settings import Sensors
 from envs.navigation import Field, Ground, distances, expert, step
 from envs.render import Camera, Renderer
 from vln.episodes import Episode
 from vln.replay.plan import FloorPlan
+from vln.tasks import Motion
 
 DRAWN = ("rgb", "depth", "semantic", "category")
 

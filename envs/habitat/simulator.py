@@ -11,13 +11,14 @@ from envs.continuous.base import SNAP_LIMIT, STOP_RADIUS, ContinuousSimulator, o
 from envs.continuous.floorplan import floor_plan
 from envs.continuous.guide import Guide
 from envs.continuous.scenes import BODY, SceneLabels
-from envs.continuous.settings import Motion, Sensors
+from envs.continuous.settings import Sensors
 from envs.habitat.pool import Request, WorkerPool, group_by_owner
 from envs.habitat.scenes import SceneFolder
 from envs.habitat.settings import Workers
 from envs.navigation import Body
 from vln.episodes import Episode
 from vln.replay.plan import FloorPlan
+from vln.tasks import Motion
 
 KINDS: dict[str, type[np.generic]] = {"rgb": np.uint8, "depth": np.float32, "semantic": np.int32}
 SHAPES = {"rgb": (3,), "depth": (1,), "semantic": ()}

@@ -14,14 +14,14 @@ from envs.houses.route import FLAT, describe_path
 from envs.houses.verify import BESIDE, possible_goals
 from envs.navigation import Body, Ground, build_ground
 from envs.scene import Scene, SceneObject
-from vln.continuous_datasets import CONTINUOUS_DATASETS
 from vln.instructions.clauses import Clause, Enter, Leave, Pass, Route, Stop, Thing
 from vln.instructions.plans import plans
 from vln.instructions.styles import HELD_OUT, STYLES, Style, write_instruction
 from vln.language import split_words
+from vln.tasks import find_task
 
-_HOUSES = CONTINUOUS_DATASETS["houses"]
-BODY = Body(_HOUSES.radius, _HOUSES.height)
+_BODY = find_task("houses").body
+BODY = Body(_BODY.radius, _BODY.height)
 LENGTHS = (6, 40)  # least and largest number of tokens of an instruction, with punctuation
 DISTRACTOR_DISTANCE = 3.0  # metres, least distance of a distractor from the goal
 DISTRACTOR_DISTANCE_ROOM = 2.5  # the same for tasks in one room

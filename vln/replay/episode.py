@@ -8,7 +8,6 @@ import numpy as np
 from vln.continuous_metrics import resample
 from vln.floors import Floors, find_floors
 from vln.graph import NavigationGraph
-from vln.metrics import THRESHOLD
 from vln.replay.plan import FloorPlan, PlanBox, Views
 from vln.replay.scores import Scores
 from vln.trajectory import Trajectory
@@ -39,9 +38,9 @@ class Replay(ABC):
         """Name of the place in figures."""
 
     @property
-    @abstractmethod
     def radius(self) -> float:
-        """Success radius in metres."""
+        """Metres from the goal that count as near: the success radius of rules of distance."""
+        return self.trajectories[0].task.success.metres
 
     @property
     @abstractmethod
@@ -84,11 +83,6 @@ class GraphReplay(Replay):
         return f"building {self.graph.scan}"
 
     @property
-    def radius(self) -> float:
-        """Success radius in metres."""
-        return THRESHOLD
-
-    @property
     def floors(self) -> Floors:
         """Storeys by the heights of the viewpoints."""
         return find_floors(self.graph.positions[:, 2])
@@ -118,22 +112,15 @@ class HouseReplay(Replay):
     Attributes:
         plan: Floor plan of the place.
         views: Views of each agent.
-        success: Success radius in metres.
     """
 
     plan: FloorPlan
     views: tuple[Views, ...]
-    success: float
 
     @property
     def building(self) -> str:
         """Name of the place in figures."""
         return self.plan.name
-
-    @property
-    def radius(self) -> float:
-        """Success radius in metres."""
-        return self.success
 
     @property
     def floors(self) -> Floors:

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vln.errors import InputError
-from vln.graph import NavigationGraph, load_graphs
+from vln.graph import NavigationGraph
 from vln.replay.episode import GraphReplay, HouseReplay
 from vln.replay.plan import FloorPlan, Views, trajectory_on_map
-from vln.replay.scores import Scores, score_houses, score_trajectories
+from vln.replay.scores import Scores, episode_scores
+from vln.tasks.scoring import Sources
 from vln.trajectory import Trajectory
 
 MAX_AGENTS = 6  # number of colours for agents
@@ -102,29 +103,24 @@ def _agent(path: Path, trajectories: Sequence[Trajectory]) -> str:
     return trajectories[0].agent
 
 
-def is_continuous(trajectory: Trajectory) -> bool:
-    """Whether a trajectory is of a continuous world rather than of a graph."""
-    return bool(trajectory.reference_positions)
-
-
-def replay_episodes(runs: Sequence[Run], connectivity: Path, selection: Selection) -> list[GraphReplay]:
+def replay_episodes(runs: Sequence[Run], selection: Selection, sources: Sources) -> list[GraphReplay]:
     """Return the selected episodes of the runs on navigation graphs, in the order to show.
 
     Args:
         runs: One run per agent; the first decides which episodes are worst and best.
-        connectivity: Folder of the navigation graphs.
         selection: Which episodes.
+        sources: Where navigation graphs are.
 
     Raises:
         InputError: If an episode is unknown, or a trajectory does not fit its building or the other agents' episode.
     """
     episodes = _candidates(runs, selection)
-    graphs = load_graphs(connectivity, list(dict.fromkeys(runs[0].trajectories[each].scan for each in episodes)))
+    graphs = sources.graphs({runs[0].trajectories[each].scan for each in episodes})
 
     def score(source: Path, trajectories: Sequence[Trajectory]) -> list[Scores | None]:
         for trajectory in trajectories:
             _check_fits(source, trajectory, graphs[trajectory.scan])
-        return score_trajectories(trajectories, graphs)
+        return episode_scores(trajectories, sources)
 
     return [
         GraphReplay(row.agents, row.trajectories, row.scores, graphs[row.trajectories[0].scan])
@@ -135,19 +131,17 @@ def replay_episodes(runs: Sequence[Run], connectivity: Path, selection: Selectio
 def replay_houses(
     runs: Sequence[Run],
     selection: Selection,
-    radius: float,
     look: Callable[[Trajectory], tuple[FloorPlan, Views]],
-    measure: Callable[[Sequence[Trajectory]], list[Scores | None]] | None = None,
+    sources: Sources | None = None,
 ) -> list[HouseReplay]:
     """Return the selected episodes of the runs in continuous worlds, in the order to show.
 
     Args:
         runs: One run per agent; the first decides which episodes are worst and best.
         selection: Which episodes.
-        radius: Success radius in metres.
         look: Returns the floor plan of a trajectory's scene and the agent's views at each pose; called for selected
             episodes only.
-        measure: Scores trajectories; needed if the trajectories lack part of the data that scoring needs.
+        sources: Data that trajectories are scored by besides themselves.
 
     Raises:
         InputError: If an episode is unknown, or a trajectory does not fit its scene or the other agents' episode.
@@ -156,7 +150,7 @@ def replay_houses(
     def score(source: Path, trajectories: Sequence[Trajectory]) -> list[Scores | None]:
         for trajectory in trajectories:
             _check_house(source, trajectory)
-        return measure(trajectories) if measure else score_houses(trajectories, radius)
+        return episode_scores(trajectories, sources)
 
     replays = []
     for row in _select(runs, selection, _pair(runs, _candidates(runs, selection), score)):
@@ -165,7 +159,7 @@ def replay_houses(
             _check_hash(run.source, trajectory, plan.content_hash, f"scene '{trajectory.scan}'")
         mapped = tuple(map(trajectory_on_map, row.trajectories))
         views = tuple(seen for _, seen in looked)
-        replays.append(HouseReplay(row.agents, mapped, row.scores, looked[0][0], views, radius))
+        replays.append(HouseReplay(row.agents, mapped, row.scores, looked[0][0], views))
     return replays
 
 
@@ -205,7 +199,8 @@ def _rank(run: Run, row: Row) -> tuple[float, float, float, str]:
     if scores is None:
         problem = f"episode '{episode_id}' has no goal to score by"
         raise InputError(run.source, problem, "choose episodes with --episode or --random")
-    return scores["SPL"], scores.get("nDTW", 0.0), -scores["NE"], episode_id
+    spl, similarity, error = (scores.get(name, 0.0) for name in ("SPL", "nDTW", "NE"))
+    return spl, similarity, -error, episode_id
 
 
 def _pair(
@@ -259,7 +254,7 @@ def _check_fits(source: Path, trajectory: Trajectory, graph: NavigationGraph) ->
 def _check_house(source: Path, trajectory: Trajectory) -> None:
     """Check that a trajectory is of a continuous world."""
     where = f"episode '{trajectory.episode_id}'"
-    if not is_continuous(trajectory):
+    if not trajectory.task.continuous:
         problem = f"{where} is on a navigation graph, others are in continuous worlds"
         raise InputError(source, problem, "replay them one after the other")
     if len(trajectory.distances) not in (0, len(trajectory.steps) + 1):

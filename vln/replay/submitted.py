@@ -7,6 +7,7 @@ from vln.episodes import Episode
 from vln.graph import NavigationGraph
 from vln.replay.moves import turn_between
 from vln.submission import Prediction, Visit
+from vln.tasks import Task
 from vln.trajectory import Pose, Step, Trajectory
 
 SIMULATOR = "submission"
@@ -18,7 +19,7 @@ def to_trajectories(
     episodes: Sequence[Episode],
     graphs: Mapping[str, NavigationGraph],
     agent: str,
-    dataset: str,
+    task: Task,
 ) -> list[Trajectory]:
     """Convert each prediction to a trajectory that ends with a stop, without probabilities and attention.
 
@@ -27,25 +28,22 @@ def to_trajectories(
         episodes: Episodes of the split.
         graphs: Graphs of the episodes' buildings.
         agent: Name of the agent.
-        dataset: Name of the data set.
+        task: What the split is of.
     """
     by_id = {episode.episode_id: episode for episode in episodes}
     return [
-        _trajectory(prediction, by_id[prediction.episode_id], graphs[by_id[prediction.episode_id].scan], agent, dataset)
+        _trajectory(prediction, by_id[prediction.episode_id], graphs[by_id[prediction.episode_id].scan], agent, task)
         for prediction in predictions
     ]
 
 
-def _trajectory(
-    prediction: Prediction, episode: Episode, graph: NavigationGraph, agent: str, dataset: str
-) -> Trajectory:
+def _trajectory(prediction: Prediction, episode: Episode, graph: NavigationGraph, agent: str, task: Task) -> Trajectory:
     visits = prediction.poses
     poses = [_pose(visit, graph) for visit in visits]
     choices = [_choice(before, after) for before, after in pairwise(visits)]
     steps = [Step(UNKNOWN_ACTION, choice, pose) for choice, pose in zip(choices, poses[1:], strict=True)]
     return Trajectory(
         episode_id=episode.episode_id,
-        dataset=dataset,
         split=episode.split,
         scan=episode.scan,
         scan_hash=graph.content_hash,
@@ -58,6 +56,7 @@ def _trajectory(
         start=poses[0],
         steps=(*steps, Step(UNKNOWN_ACTION, "stop", poses[-1])),
         known=episode.known,
+        task=task,
     )
 
 

@@ -1,0 +1,182 @@
+"""Environments of tasks: the one place that puts episodes, scenes, vocabulary and simulator together."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+from gymnasium.vector import AutoresetMode
+
+from envs.environment import NavigationEnv, NavigationVectorEnv
+from envs.processes import check_fork_safety
+from envs.source import SCENES, Options, Source
+from vln.episodes import Episode
+from vln.language import Vocabulary
+from vln.tasks import Task, find_task
+
+
+@dataclass(frozen=True)
+class TaskData:
+    """What environments of a task share.
+
+    Attributes:
+        source: Where episodes and scenes come from.
+        splits: Episodes by name of the split.
+        vocabulary: Of the instructions.
+    """
+
+    source: Source
+    splits: Mapping[str, Sequence[Episode]]
+    vocabulary: Vocabulary
+
+    @property
+    def task(self) -> Task:
+        """The task."""
+        return self.source.task
+
+    @property
+    def options(self) -> Options:
+        """How the data were opened."""
+        return self.source.options
+
+    def lengths(self, split: str) -> np.ndarray:
+        """Return the (N,) tokens of the instructions of a split."""
+        instructions = [each.instruction for each in self.splits[split]]
+        return self.vocabulary.encode_batch(instructions, self.options.max_length)[1]
+
+    def path_lengths(self, split: str) -> np.ndarray:
+        """Return the (N,) metres of the demonstrations of a split."""
+        return np.array([self.source.path_length(each) for each in self.splits[split]])
+
+    def only(self, split: str, episodes: Sequence[Episode]) -> Self:
+        """Return the same with other episodes in a split, and the other splits as they are."""
+        return replace(self, splits={**self.splits, split: list(episodes)})
+
+    def of(self, task: Task) -> Self:
+        """Return the same data for another task on them, such as one with other actions."""
+        source = copy(self.source)
+        source.task = task
+        return replace(self, source=source)
+
+    def sharing(self, other: "TaskData") -> Self:
+        """Return the same with the scenes that other data have loaded and can show."""
+        return replace(self, source=self.source.sharing(other.source))
+
+    def without_bad_episodes(self) -> Self:
+        """Return the same without episodes that do not fit their scenes, and say on stderr which those are."""
+        kept = {}
+        for split, episodes in self.splits.items():
+            bad = dict(self.source.bad_episodes(episodes))
+            for error in bad.values():
+                print(f"left out: {error}", file=sys.stderr)
+            kept[split] = [each for number, each in enumerate(episodes) if number not in bad]
+        return replace(self, splits=kept)
+
+    def check(self) -> None:
+        """Check what would show no sooner than an episode is begun.
+
+        Raises:
+            InputError: If an episode does not fit its scene.
+        """
+        self.source.check([each for episodes in self.splits.values() for each in episodes])
+
+
+def open_task(task: Task | str, splits: Sequence[str], simulator: str | None = None, **options: Any) -> TaskData:
+    """Open the data of a task, for several environments to share.
+
+    Args:
+        task: The task, or its name.
+        splits: Names of the splits.
+        simulator: Another simulator than the task's.
+        **options: Of `envs.source.Options`.
+
+    Raises:
+        InputError: If the task is unknown, or its data are missing or malformed.
+    """
+    check_fork_safety()
+    task = find_task(task) if isinstance(task, str) else task
+    task = task if simulator is None else replace(task, simulator=simulator)
+    task.check()
+    source = SCENES.find(task.scenes)(task, Options(**options))
+    episodes = {split: source.episodes(split) for split in splits}
+    vocabulary = source.options.vocabulary
+    if vocabulary is None:
+        training = episodes["train"] if "train" in episodes else source.episodes("train")
+        sentences = (each.instruction for each in training)
+        vocabulary = Vocabulary.build(sentences, source.options.min_count, source.options.unit)
+    source.open(episodes)
+    return TaskData(source, episodes, vocabulary)
+
+
+def make_single_env(task: Task | str | TaskData, split: str = "train", **options: Any) -> NavigationEnv:
+    """Make a single environment; options as of `make_env`. An ended episode stays where it is until `reset`."""
+    fixed = {"autoreset_mode": AutoresetMode.DISABLED, "tensors": False}
+    return NavigationEnv.of(make_env(task, split, 1, **{**options, **fixed}))
+
+
+def make_env(
+    task: Task | str | TaskData,
+    split: str = "train",
+    num_envs: int = 1,
+    *,
+    autoreset_mode: AutoresetMode | str | None = None,
+    record: bool = False,
+    tensors: bool = False,
+    blind: bool = False,
+    silent: bool = False,
+    labelled: bool = False,
+    withheld: bool = False,
+    max_steps: int | None = None,
+    max_episode_steps: int | None = None,
+    render_mode: str | None = None,
+    device: str = "cpu",
+    simulator: str | None = None,
+    **options: Any,
+) -> NavigationVectorEnv:
+    """Make a vector environment of a split of a task.
+
+    Args:
+        task: The task, its name, or data that are open already.
+        split: Name of the split.
+        num_envs: Episodes at a time.
+        autoreset_mode: What happens after an episode ended; see `NavigationVectorEnv`. NEXT_STEP if None, but DISABLED
+            where `record` or `tensors` is set, as `agents.evaluation.rollout` and learners want it.
+        record: Put poses and choices into the infos, as `agents.evaluation.rollout` wants them.
+        tensors: Give torch tensors on the simulator's device instead of numpy arrays.
+        blind: Show nothing.
+        silent: Hide the instructions.
+        labelled: Show the privileged labels of pixels, if the task has them.
+        withheld: Tell nothing of the episodes but the instructions and where they start.
+        max_steps: Actions of an episode; those of the task if None.
+        max_episode_steps: Another limit on `max_steps`, by the name that `gymnasium.make_vec` has for it.
+        render_mode: "rgb_array" for pictures; None for none.
+        device: Where the simulator lives, if it can live elsewhere than on the CPU.
+        simulator: Another simulator than the task's, for data that are not open yet.
+        **options: How data are opened that are not open yet (`envs.source.Options`).
+
+    Raises:
+        InputError: If the task is unknown, its data are missing or malformed, or an option is out of range.
+    """
+    opened = {"views": "features" in options, **options, "blind": blind, "silent": silent}
+    data = task if isinstance(task, TaskData) else open_task(task, [split], simulator, **opened)
+    episodes = data.splits[split]
+    unset = AutoresetMode.DISABLED if record or tensors else AutoresetMode.NEXT_STEP
+    return NavigationVectorEnv(
+        data.source.simulator(blind=blind, labelled=labelled, device=device),
+        [each.without_goal() for each in episodes] if withheld else episodes,
+        data.vocabulary,
+        num_envs,
+        task=data.task,
+        split=split,
+        source=data.source,
+        max_steps=max_steps,
+        max_length=data.options.max_length,
+        autoreset_mode=unset if autoreset_mode is None else autoreset_mode,
+        max_episode_steps=max_episode_steps,
+        render_mode=render_mode,
+        silent=silent or data.options.silent,
+        record=record,
+        tensors=tensors,
+    )

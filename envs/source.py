@@ -1,0 +1,171 @@
+"""Where the episodes and scenes of a task come from: what every source promises, and the registries by name."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from envs.simulator import Simulator
+from vln.continuous_metrics import path_length
+from vln.episodes import Episode
+from vln.errors import InputError
+from vln.features.table import ViewTable
+from vln.graph import NavigationGraph
+from vln.language import Unit, Vocabulary
+from vln.registry import Registry
+from vln.tasks import Task
+from vln.tasks.scoring import Sources
+
+
+@dataclass(frozen=True)
+class Options:
+    """How the data of a task are opened.
+
+    Attributes:
+        data: Data folder; the usual ones if None.
+        cache: Folder of what is made of the data; the usual one if None.
+        scenes: Scenes of training that are used, from the first; all of the data set's if None. `val_seen` is in those,
+            the other splits do not depend on it.
+        dev: Take the scenes of split "dev" out of "train".
+        vocabulary: Of the instructions; that of the training instructions if None.
+        unit: What a token of that is.
+        min_count: Tokens rarer than this are not in it.
+        max_length: Tokens of an instruction that are kept.
+        features: What views look like on graphs: captions, captions-short, none, or a feature file.
+        feature_size: Numbers a view of a feature file; the usual ones if None.
+        views: Show the features of views in the observation; agents may have their own table of them.
+        image_size: Pixels of the longer side of images in continuous worlds.
+        memory: Gigabytes of loaded scenes to keep.
+        blind: Show nothing.
+        silent: Hide the instructions.
+        scene_cache: Loaded scenes (`envs.continuous.SceneCache`) to share; one of its own if None.
+        sensors: What bodies in continuous worlds sense (`envs.continuous.Sensors`), instead of what the task says.
+        exported: Folder that houses for habitat-sim are written to; the usual one if None.
+        workers: The processes of habitat-sim (`envs.habitat.settings.Workers`); the usual ones if None.
+    """
+
+    data: Path | None = None
+    cache: Path | None = None
+    scenes: int | None = None
+    dev: bool = False
+    vocabulary: Vocabulary | None = None
+    unit: Unit = "word"
+    min_count: int = 5
+    max_length: int = 80
+    features: str = "none"
+    feature_size: int | None = None
+    views: bool = False
+    image_size: int = 64
+    memory: float = 2.0
+    blind: bool = False
+    silent: bool = False
+    scene_cache: Any = None
+    sensors: Any = None
+    exported: Path | None = None
+    workers: Any = None
+
+
+class Source(ABC):
+    """Episodes and scenes of a task; register subclasses with `SCENES.register`.
+
+    Attributes:
+        task: The task.
+        options: How the data are opened.
+        graphs: Navigation graphs that are loaded, in the order of the simulator; none in continuous worlds.
+        table: What views look like; None where bodies have cameras.
+        actions: How many low-level actions there are.
+        labels: How many labels pixels may have, by name of the privileged image.
+        word_vectors: Folder of word vectors.
+    """
+
+    graphs: tuple[NavigationGraph, ...] = ()
+    table: ViewTable | None = None
+    actions: int
+    labels: Mapping[str, int] = {}
+    word_vectors: Path
+
+    def __init__(self, task: Task, options: Options) -> None:
+        self.task, self.options = task, options
+
+    @abstractmethod
+    def episodes(self, split: str) -> list[Episode]:
+        """Load, or make, the episodes of a split.
+
+        Raises:
+            InputError: If it is not there, malformed, or empty.
+        """
+
+    @abstractmethod
+    def open(self, splits: Mapping[str, Sequence[Episode]]) -> None:
+        """Load what all environments of these episodes share.
+
+        Raises:
+            InputError: If a scene is missing or malformed, or an episode does not fit it.
+        """
+
+    @property
+    @abstractmethod
+    def content(self) -> str:
+        """What tells these data from other versions, e.g. a hash."""
+
+    @abstractmethod
+    def simulator(self, *, blind: bool = False, labelled: bool = False, device: str = "cpu") -> Simulator:
+        """Make a simulator.
+
+        Args:
+            blind: Show nothing.
+            labelled: Show the privileged labels of pixels as well.
+            device: Where it lives, if it can live elsewhere than on the CPU.
+        """
+
+    @property
+    def scoring(self) -> Sources:
+        """What metrics may look up."""
+        return Sources(self.options.data)
+
+    def bad_episodes(self, episodes: Sequence[Episode]) -> Iterator[tuple[int, InputError]]:
+        """Yield the numbers of episodes that do not fit their scenes, and what is wrong with each."""
+        yield from ()
+
+    def check(self, episodes: Sequence[Episode]) -> None:  # noqa: B027 - mostly, `open` has checked all
+        """Check what would show no sooner than an episode is begun, so that a run does not end by it in an hour.
+
+        Raises:
+            InputError: If an episode does not fit its scene.
+        """
+
+    def path_length(self, episode: Episode) -> float:
+        """Return the metres of a demonstration."""
+        return path_length(np.array(episode.positions))
+
+    def sharing(self, other: "Source") -> Self:
+        """Return the same source with what another one of its kind has loaded and can show it."""
+        return copy(self)
+
+
+SCENES: Registry[type[Source]] = Registry(
+    "scene source",
+    {
+        "graphs": "envs.graph.source:GraphSource",
+        "houses": "envs.continuous.source:HouseSource",
+        "scans": "envs.continuous.scans:ScanSource",
+    },
+)
+SIMULATORS: Registry[Any] = Registry(  # functions of a source and, on graphs, a device, elsewhere sensors
+    "simulator",
+    {
+        "graph": "envs.graph.source:graph_simulator",
+        "embedded": "envs.continuous.source:embedded_simulator",
+        "habitat": "envs.habitat.building:habitat_simulator",
+    },
+)
+
+
+def of_first_scenes(episodes: Sequence[Episode], training: Sequence[Episode], count: int | None) -> list[Episode]:
+    """Return the episodes in the first `count` scenes of training, by name; all if `count` is None."""
+    wanted = set(sorted({each.scan for each in training})[:count])
+    return [each for each in episodes if each.scan in wanted] if count is not None else list(episodes)

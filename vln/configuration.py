@@ -1,0 +1,78 @@
+"""Configurations as JSON: nested frozen dataclasses, written with all their fields and read back strictly."""
+
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any, TypeVar, get_args, get_type_hints
+
+from vln.errors import InputError
+from vln.schema import convert_value
+
+Config = TypeVar("Config")
+FIX = "use the version of vln that wrote it"
+KIND = "kind"  # of a field whose class is one of a registry (`metadata={"registry": ...}`): the name of the class there
+
+
+def as_json(config: Any) -> dict[str, Any]:
+    """Return a dataclass as JSON has it: objects, lists, and plain values."""
+    found = {}
+    for each in fields(config):
+        value, registry = getattr(config, each.name), each.metadata.get("registry")
+        kind = {KIND: registry.name_of(type(value))} if registry else {}
+        plain = _plain(value)
+        found[each.name] = {**kind, **plain} if kind else plain
+    return found
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value):
+        return as_json(value)
+    if isinstance(value, Mapping):
+        return {key: _plain(each) for key, each in value.items()}
+    return [_plain(each) for each in value] if isinstance(value, tuple | list) else value
+
+
+def from_json(kind: type[Config], values: Any, source: object, prefix: str = "", fix: str = FIX) -> Config:
+    """Read a configuration back; a field that came later than the file (`metadata={"later": True}`) has its default.
+
+    Args:
+        kind: The dataclass.
+        values: What JSON has for it.
+        source: The file, for errors.
+        prefix: What the names of fields begin with in errors.
+        fix: What to do about bad values, for errors.
+
+    Raises:
+        InputError: If a field is unknown or missing, or of a wrong type.
+    """
+    types, known = get_type_hints(kind), {each.name: each for each in fields(kind)}  # type: ignore[arg-type]
+    found = set(values) if isinstance(values, Mapping) else set()
+    came_later = {name for name, each in known.items() if each.metadata.get("later")}
+    for name in sorted((known.keys() - came_later - found) | (found - known.keys())):
+        problem = f"configuration field '{prefix}{name}' is {'missing' if name in known else 'unknown'}"
+        raise InputError(source, problem, fix)
+    read = {}
+    for name, value in values.items():
+        registry, wanted, given = known[name].metadata.get("registry"), types[name], value
+        type_of = known[name].metadata.get("type_of")
+        if type_of and isinstance(value, Mapping):
+            begins = {key: f"{prefix}{name}.{key}." for key in value}
+            read[name] = {
+                key: from_json(type_of(each, source, begins[key]), each, source, begins[key], fix)
+                for key, each in value.items()
+            }
+            continue
+        if registry and isinstance(value, Mapping):
+            wanted = registry.find(str(value.get(KIND)))
+            given = {key: each for key, each in value.items() if key != KIND}
+        read[name] = _setting(wanted, given, source, prefix + name, fix)
+    return kind(**read)
+
+
+def _setting(kind: Any, value: Any, source: object, name: str, fix: str) -> Any:
+    """Read the value of a field, which may be a configuration itself, or a list of them."""
+    if is_dataclass(kind):
+        return from_json(kind, value, source, f"{name}.", fix)  # type: ignore[arg-type]
+    inner = next(iter(get_args(kind)), None)
+    if is_dataclass(inner) and isinstance(value, list):
+        return tuple(_setting(inner, each, source, f"{name}[{place}]", fix) for place, each in enumerate(value))
+    return convert_value(value, kind, source, fix, f"configuration field '{name}'")

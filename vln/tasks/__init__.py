@@ -1,0 +1,21 @@
+"""Tasks: what is to be done, how it is judged, and the registry of named ones."""
+
+from vln.tasks.builtin import CUSTOM, HOUSE_DATASETS, R2R
+from vln.tasks.success import SUCCESS_RULES, SuccessRule, WithinRadius
+from vln.tasks.task import TASKS, Body, Camera, Motion, Task, find_task, register_task
+
+__all__ = [
+    "CUSTOM",
+    "HOUSE_DATASETS",
+    "R2R",
+    "SUCCESS_RULES",
+    "TASKS",
+    "Body",
+    "Camera",
+    "Motion",
+    "SuccessRule",
+    "Task",
+    "WithinRadius",
+    "find_task",
+    "register_task",
+]

@@ -1,0 +1,155 @@
+"""What is to be done: a frozen description of a task, and the registry of named ones."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from vln.errors import InputError
+from vln.registry import Registry
+from vln.rewards import RewardConfig
+from vln.tasks.success import SUCCESS_RULES, SuccessRule, WithinRadius
+from vln.vlnce_datasets import VLNCE
+
+GRAPH = "graph"  # the simulator of navigation graphs
+
+
+@dataclass(frozen=True)
+class Body:
+    """The cylinder that walks in a continuous world."""
+
+    radius: float = 0.1
+    """Metres."""
+    height: float = 1.5
+    """Metres."""
+
+
+@dataclass(frozen=True)
+class Motion:
+    """What the actions do in a continuous world."""
+
+    forward: float = 0.25
+    """Metres of a move."""
+    turn: float = 15.0
+    """Degrees of a turn."""
+    sliding: bool = True
+    """Slide along what blocks a move; otherwise stay where one is."""
+
+    def check(self) -> None:
+        """Check the numbers.
+
+        Raises:
+            InputError: If they are no move and no turn.
+        """
+        if not 0 < self.forward <= 10:
+            raise InputError("motion", f"a move of {self.forward} m", "give a length above 0 and up to 10 m")
+        if not 0 < self.turn <= 180:
+            raise InputError("motion", f"a turn of {self.turn} degrees", "give an angle above 0 and up to 180 degrees")
+
+
+@dataclass(frozen=True)
+class Camera:
+    """The camera of a body in a continuous world, level and looking ahead."""
+
+    eye: float = 1.25
+    """Metres above the feet."""
+    hfov: float = 90.0
+    """Horizontal field of view, degrees."""
+    width: int = 256
+    """Pixels of a row. An agent may take smaller images of the same shape."""
+    height: int = 256
+    """Pixels of a column."""
+
+    def size(self, longer: int) -> tuple[int, int]:
+        """Return width and height of an image of the same shape whose longer side has so many pixels."""
+        width, height = (max(1, round(longer * side / max(self.width, self.height))) for side in self.shape)
+        return width, height
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        return self.width, self.height
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be done, and how it is judged. Body, motion and camera do not matter on navigation graphs."""
+
+    name: str
+    """Name of the task."""
+    dataset: str
+    """Data set of the episodes."""
+    scenes: str = "graphs"
+    """Where episodes and scenes come from, a name that `envs.sources` knows: "graphs", "houses" or "scans"."""
+    simulator: str = GRAPH
+    """What moves the body: "graph"; in continuous worlds "embedded" (compiled, in this process) or "habitat"."""
+    role: Literal["guide", "follower"] | None = None
+    """Whose paths of rxr-ce, both of which come with the same instructions; the guide's if not given."""
+    languages: tuple[Literal["en-US", "en-IN", "hi-IN", "te-IN"], ...] = ()
+    """Languages of the instructions of rxr-ce; all if not given."""
+    actions: Literal["panoramic", "low-level"] = "panoramic"
+    """Action space: stop or move to a neighbouring viewpoint; or stop, turn and move ahead."""
+    expert: Literal["goal", "reference"] = "goal"
+    """Whom imitation follows on graphs: the shortest path to the goal, or the reference path."""
+    body: Body = field(default_factory=Body)
+    """Who walks."""
+    motion: Motion = field(default_factory=Motion)
+    """What actions do."""
+    camera: Camera = field(default_factory=Camera)
+    """What the body sees with."""
+    max_steps: int = 30
+    """Actions of an episode, the stop included, after which it is cut off and scored."""
+    reward: RewardConfig = field(default_factory=RewardConfig)
+    """Reward of a step."""
+    success: SuccessRule = field(default=WithinRadius(), metadata={"registry": SUCCESS_RULES})
+    """What decides whether an episode that ends has succeeded."""
+    metrics: str = "graph"
+    """How trajectories are scored: a metric set of `vln.tasks.scoring`."""
+    privileged: tuple[str, ...] = ()
+    """Labels of pixels that may be asked for in training and are hidden otherwise."""
+
+    @property
+    def continuous(self) -> bool:
+        """Whether bodies walk in a continuous world rather than on a navigation graph."""
+        return self.simulator != GRAPH
+
+    def check(self) -> None:
+        """Check what the task says.
+
+        Raises:
+            InputError: If a number is out of range, or the data set has no such role or language.
+        """
+        if self.max_steps < 1:
+            raise InputError("max_steps", f"is {self.max_steps}", "give 1 or more actions")
+        if self.continuous:
+            self.motion.check()
+        for flag, wanted in (("--task.role", self.role), ("--task.languages", self.languages)):
+            if wanted and self.dataset not in VLNCE:
+                raise InputError(flag, f"'{self.dataset}' has but one", "leave it out")
+        if not 0 < self.success.metres < math.inf:
+            raise InputError("success", f"a radius of {self.success.metres} m", "give metres above 0")
+
+
+TASKS: Registry[Task] = Registry("task")
+
+
+def register_task(task: Task) -> Task:
+    """Make a task known by its name.
+
+    Raises:
+        InputError: If another is registered under the name.
+    """
+    return TASKS.register(task.name, task)
+
+
+def find_task(name: str) -> Task:
+    """Return the task of a name, or of `module:attribute`: a task, or a function without arguments that returns one.
+
+    Raises:
+        InputError: If there is none, or what is there is no task.
+    """
+    found: Task | Callable[[], Task] = TASKS.find(name)
+    task = found if isinstance(found, Task) or not callable(found) else found()
+    if not isinstance(task, Task):
+        raise InputError(f"task '{name}'", f"is {type(task).__name__}, not a vln.tasks.Task", "name a task")
+    return task
