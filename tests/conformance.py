@@ -200,4 +200,5 @@ def walk(env, steps: int = 40, seed: int = 3) -> list[Any]:
 
 
 def row(results: dict[str, Any], index: int) -> dict[str, Any]:
-    return {name: value[index] for name, value in results.items()}
+    """What belongs to one environment of a batch, in groups as well."""
+    return {name: row(value, index) if isinstance(value, dict) else value[index] for name, value in results.items()}

@@ -244,21 +244,21 @@ def test_impossible_predictions(refused, own_run, small_data, change):
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        (lambda row: row["start"].update(heading=float("nan")), "field 'start.heading' of line 1 is malformed (nan is"),
+        (lambda row: row["start"].update(heading=float("nan")), "field 'start.heading' of line 2 is malformed (nan is"),
         (
             lambda row: row.update(instruction=5),
-            "field 'instruction' of line 1 is malformed (expected a string, got a w",
+            "field 'instruction' of line 2 is malformed (expected a string, got a w",
         ),
         (
             lambda row: row["steps"][0]["probabilities"].__setitem__(0, "a"),
-            "field 'steps[0].probabilities[0]' of line 1",
+            "field 'steps[0].probabilities[0]' of line 2",
         ),
     ],
 )
 def test_impossible_trajectories(refused, own_run, tmp_path, script, change, problem):
     path = own_run / "eval" / f"{SPLIT}.jsonl"
     rows = [json.loads(line) for line in path.read_text().splitlines()]
-    change(rows[0])
+    change(rows[1])  # the first is the task
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     call = ("--out", tmp_path / "figures") if script == "replay" else ("--split", SPLIT)
     mentions(refused(f"{script}.py", path, *call), path, problem)

@@ -161,10 +161,24 @@ def test_observations_are_inside_the_spaces(world):
     for observation, *_ in walk(env, steps=50):
         assert observation in env.observation_space
         for index in range(env.num_envs):
-            single = {name: np.asarray(value) for name, value in row(observation, index).items()}
-            assert single in env.single_observation_space
-        for name, space in env.observation_space.items():
-            assert observation[name].dtype == space.dtype, name
+            assert arrays(row(observation, index)) in env.single_observation_space
+        assert_types(observation, env.observation_space)
+
+
+def arrays(observation: dict[str, Any]) -> dict[str, Any]:
+    """An observation with arrays in place of numbers."""
+    return {
+        name: arrays(value) if isinstance(value, dict) else np.asarray(value) for name, value in observation.items()
+    }
+
+
+def assert_types(observation: dict[str, Any], space: gymnasium.spaces.Dict) -> None:
+    """Arrays have the types of their spaces, in groups as well."""
+    for name, part in space.items():
+        if isinstance(part, gymnasium.spaces.Dict):
+            assert_types(observation[name], part)
+        else:
+            assert observation[name].dtype == part.dtype, name
 
 
 def test_observations_of_a_single_environment_are_inside_its_space(world):
