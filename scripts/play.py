@@ -26,11 +26,12 @@ from rich.text import Text
 
 from agents.agent import Agent
 from agents.evaluation import rollout
+from agents.playing import Left, Player, Watched, ask
 from agents.runs import load_run
 from envs.continuous import Sensors
 from envs.make import TaskData, make_env, open_task
-from scripts.challenges import ROAM, Places, Wish, challenges
-from scripts.playing import Left, Player, Screen, Watched, ask, view_camera
+from envs.playing.challenges import ROAM, Places, Wish, challenges
+from envs.playing.screen import Screen, view_camera
 from vln.cli import command
 from vln.console import Console
 from vln.episodes import Episode

@@ -141,7 +141,7 @@ def replay_runs(
     """
     if any(trajectory.task.continuous for run in runs for trajectory in run.trajectories.values()):
         # Compiled code and torch take seconds to load, which graphs do without.
-        from scripts.house_replay import SceneFile, house_replays
+        from envs.replay import SceneFile, house_replays
 
         return house_replays(runs, selection, SceneFile(scene, up, scale), data), {}
     folder = find_data(data)

@@ -21,9 +21,9 @@ from envs.continuous import SceneCache, Sensors
 from envs.continuous.floorplan import floor_plan
 from envs.glb import save_glb
 from envs.make import open_task
-from scripts.challenges import house_episodes
+from envs.playing.challenges import house_episodes
+from envs.playing.screen import Screen, view_camera
 from scripts.play import walk
-from scripts.playing import Screen, view_camera
 from vln.configuration import as_json
 from vln.errors import InputError
 from vln.keyboard import Script

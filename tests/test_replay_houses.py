@@ -207,7 +207,7 @@ def replay_script(tmp_path):
     write_trajectories(tmp_path / "run.jsonl", [walk(episode_across(), ACROSS)])
 
     def call(*arguments: object) -> Result:
-        with patch("scripts.house_replay.load_scene", lambda name, *_: small_house(str(name))):
+        with patch("envs.replay.load_scene", lambda name, *_: small_house(str(name))):
             return run_script("replay.py", tmp_path / "run.jsonl", *arguments, cache=tmp_path)
 
     return call

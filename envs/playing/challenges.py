@@ -1,4 +1,4 @@
-"""What `play.py` lets people do: episodes of the data sets, of any house, or a walk in any scene."""
+"""What people can do in play: episodes of the data sets, of any house, or a walk in any scene."""
 
 import itertools
 import math
