@@ -3,13 +3,16 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
-from agents.registry import LEARNERS
+from agents.registry import LEARNERS, POLICIES
 from vln.errors import InputError
 from vln.tasks import R2R, Task
+
+if TYPE_CHECKING:
+    from agents.policies.policy import Policy
 
 Cell = Literal["rnn", "lstm", "gru"]
 
@@ -67,8 +70,24 @@ class CameraConfig:
 
 
 @dataclass(frozen=True)
-class NavigatorConfig:
-    """The recurrent policy."""
+class PolicyConfig:
+    """Settings of a policy, which build it; subclasses are frozen dataclasses, registered in `POLICIES`."""
+
+    def build(self, config: "TrainConfig", env: Any) -> "Policy":
+        """Build the policy with fresh weights, which come from torch's global random generator.
+
+        Args:
+            config: The configuration of the run; `config.policy` is this.
+            env: An environment of `envs.make.make_env`, or the data it shares with others: its `task`, `vocabulary` and
+                `source` tell what there is to see and to do.
+        """
+        raise NotImplementedError
+
+
+@POLICIES.register("navigator")
+@dataclass(frozen=True)
+class NavigatorConfig(PolicyConfig):
+    """The cross-modal navigator."""
 
     cell: Cell = "lstm"
     """Recurrent cell of the trajectory."""
@@ -93,7 +112,13 @@ class NavigatorConfig:
     feature_dropout: float = 0.4
     """Share of view features hidden for a whole episode (environment dropout, Tan et al. 2019)."""
     camera: CameraConfig = field(default_factory=CameraConfig, metadata={"later": True})
-    """The eyes in continuous worlds."""
+    """The image encoder in continuous worlds."""
+
+    def build(self, config: "TrainConfig", env: Any) -> "Policy":
+        """Build a navigator; see `agents.policies.factory.navigator_for`."""
+        from agents.policies.factory import navigator_for
+
+        return navigator_for(config, env)
 
 
 @dataclass(frozen=True)
@@ -182,7 +207,7 @@ class TrainConfig(DataConfig):
     """Episodes of an update."""
     language: LanguageConfig = field(default_factory=LanguageConfig)
     """The instruction encoder."""
-    navigator: NavigatorConfig = field(default_factory=NavigatorConfig)
+    policy: PolicyConfig = field(default_factory=NavigatorConfig, metadata={"registry": POLICIES})
     """The policy."""
     phases: Annotated[dict[str, PhaseConfig], tyro.conf.arg(name="")] = field(
         default_factory=dict, metadata={"type_of": learner_config}
@@ -203,6 +228,17 @@ class TrainConfig(DataConfig):
     """Updates between evaluations, each followed by a checkpoint."""
     seed: int = 0
     """Seed of everything random."""
+
+    @property
+    def navigator(self) -> NavigatorConfig:
+        """The settings of the policy, which is a navigator.
+
+        Raises:
+            InputError: If it is another one.
+        """
+        if not isinstance(self.policy, NavigatorConfig):
+            raise InputError("policy", f"is a {type(self.policy).__name__}", "use a run of a navigator")
+        return self.policy
 
     def with_phase(self, name: str, **settings: Any) -> "TrainConfig":
         """The same with other settings of a phase."""
@@ -301,7 +337,7 @@ class CaptionConfig(LearningConfig, DataConfig):
             max_steps=self.max_steps,
             batch_size=self.batch_size,
             language=LanguageConfig(**vars(self.text)),
-            navigator=NavigatorConfig(
+            policy=NavigatorConfig(
                 view=speaker.view,
                 words=speaker.words,
                 feature_dropout=speaker.feature_dropout,
@@ -422,5 +458,5 @@ def data_options(config: TrainConfig) -> dict[str, Any]:
         "unit": config.language.unit,
         "min_count": config.language.min_count,
         "max_length": config.language.max_length,
-        "image_size": config.navigator.camera.size,
+        "image_size": getattr(config.policy, "camera", CameraConfig()).size,
     }

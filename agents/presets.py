@@ -28,7 +28,7 @@ def r2r_seq2seq() -> TrainConfig:
     """
     return TrainConfig(
         task=find_task("r2r-low-level"),
-        navigator=NavigatorConfig(panorama=False, cross_modal=False, alignment=False, visited=False),
+        policy=NavigatorConfig(panorama=False, cross_modal=False, alignment=False, visited=False),
         phases=_phases(_imitation(4000, expert_fraction=0.0, progress=0.0)),
     )
 
@@ -126,7 +126,7 @@ def houses() -> TrainConfig:
         scenes=1000,
         memory=2.5,
         max_steps=80,
-        navigator=replace(base.navigator, view=128, camera=CameraConfig(channels=128, layers=4, precision="bfloat16")),
+        policy=replace(base.navigator, view=128, camera=CameraConfig(channels=128, layers=4, precision="bfloat16")),
         phases={
             "label_pretraining": LabelPretrainingConfig(iterations=500, learning_rate=1e-2),
             "imitation": replace(_dagger(2800, 1e-2, rounds=8, episodes=3840), final_fraction=0.05),
@@ -171,9 +171,7 @@ def _houses() -> TrainConfig:
     return TrainConfig(
         batch_size=32,
         language=LanguageConfig(min_count=2, max_length=60, word_vectors=False, embedding=128),
-        navigator=NavigatorConfig(
-            view=64, dropout=0.1, feature_dropout=0.0, camera=CameraConfig(channels=64, layers=2)
-        ),
+        policy=NavigatorConfig(view=64, dropout=0.1, feature_dropout=0.0, camera=CameraConfig(channels=64, layers=2)),
         optimizer="muon",
     )
 

@@ -1,11 +1,14 @@
-"""Registries of what runs are made of: learners. Built-in ones are imported when they are first looked up."""
+"""Registries of what runs are made of: policies, named by their configurations, and learners."""
 
 from typing import TYPE_CHECKING
 
 from vln.registry import Registry
 
 if TYPE_CHECKING:
+    from agents.config import PolicyConfig
     from agents.learners.learner import Learner
+
+POLICIES: Registry[type["PolicyConfig"]] = Registry("policy")
 
 LEARNERS: Registry[type["Learner"]] = Registry(
     "learner",

@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 from agents.config import TrainConfig, data_options
 from agents.policies.acting import PolicyAgent
-from agents.policies.factory import navigator_for
 from agents.policies.navigator import Navigator
+from agents.policies.policy import Policy
 from agents.policies.views import BlindViews
 from agents.policies.vision import BlindImages
 from agents.training.checkpoint import (
@@ -55,7 +55,7 @@ class Run:
         """Options of `envs.make.make_env` with which an environment shows what the agent saw when it learnt."""
         return {**data_options(self.config), "vocabulary": self.vocabulary}
 
-    def policy(self, env: Any) -> Navigator:
+    def policy(self, env: Any) -> Policy:
         """Build the policy with its averaged weights.
 
         Args:
@@ -66,7 +66,7 @@ class Run:
         """
         check_task(self.folder, self.task, env.task)
         check_fingerprint(self.checkpoint, fingerprint(env))
-        policy = navigator_for(self.config, env)
+        policy = self.config.policy.build(self.config, env)
         load_model(policy, self.checkpoint.part("average"), self.checkpoint.source)
         return policy
 
@@ -84,6 +84,7 @@ class Run:
         policy = self.policy(env)
         if blind:
             settings = self.config.navigator
+            assert isinstance(policy, Navigator), "of a navigator's settings"
             policy.views = BlindImages(settings.camera, settings.view) if policy.camera else BlindViews(settings.view)
         return PolicyAgent(policy.to(usable_device(device)), self.vocabulary, decoding=decoding)
 

@@ -142,7 +142,7 @@ def rcm_rows(dataset: str) -> dict[str, Row]:
         return replace(start, phases={**start.phases, "self_imitation": phase}, select="latest")
 
     def blunt(config: TrainConfig) -> TrainConfig:
-        return replace(config, navigator=replace(config.navigator, cross_modal=False))
+        return replace(config, policy=replace(config.navigator, cross_modal=False))
 
     longer = start.with_phase("imitation", iterations=updates, learning_rate=rate)
     return {

@@ -199,7 +199,7 @@ def train(
         config = config.with_phase(phase, episodes=config.batch_size)  # as many as it takes
     if precision:
         camera = replace(config.navigator.camera, precision=precision)
-        config = replace(config, navigator=replace(config.navigator, camera=camera))
+        config = replace(config, policy=replace(config.navigator, camera=camera))
     workers = workers_wanted(workers)
     check_workers(config, workers)
     timing = Timing(config, preset, phase, data, updates, threads, device, json)

@@ -70,7 +70,7 @@ class Variant:
         base = replace(base, gradient_clip=base.gradient_clip if self.clip else NO_CLIP)
         if self.place == "encoder":
             return replace(base, language=replace(base.language, cell=self.cell, layers=self.layers))
-        return replace(base, navigator=replace(base.navigator, cell=self.cell, layers=self.layers))
+        return replace(base, policy=replace(base.navigator, cell=self.cell, layers=self.layers))
 
 
 LOOKED_INTO = (Variant("core", "rnn"), Variant("core", "lstm"))

@@ -2,7 +2,7 @@
 
 python scripts/train.py r2r-navigator --out runs/navigator
 python scripts/train.py --out runs/navigator --resume                        # go on after an interruption
-python scripts/train.py r2r-navigator --out runs/gru --navigator.cell gru --navigator.layers 2
+python scripts/train.py r2r-navigator --out runs/gru --policy.cell gru --policy.layers 2
 python scripts/train.py r2r-navigator --out runs/deaf --ablate language
 python scripts/train.py r2r-navigator --out runs/a2c --start-from runs/base/best.safetensors --imitation.iterations 0
 python scripts/train.py r2r-navigator --phase tuning=ppo --tuning.iterations 500 --out runs/tuned
@@ -27,7 +27,6 @@ import tyro
 from agents.config import CaptionConfig, TrainConfig, check_config, data_options
 from agents.evaluation import EVALUATION_BATCH, evaluate, tell_unreadable
 from agents.policies.acting import PolicyAgent
-from agents.policies.factory import navigator_for
 from agents.presets import PRESETS
 from agents.runs import fingerprint
 from agents.speaking.critic import MatchingCritic
@@ -194,7 +193,7 @@ def trainer_of(
 ) -> Trainer:
     """A trainer at iteration 0, which evaluates on those of the splits `evaluated` whose goals are known."""
     evaluated = [split for split in evaluated if workers.is_main and not data.splits[split][0].withheld]
-    policy = navigator_for(config, data).to(device)
+    policy = config.policy.build(config, data).to(device)
     agent = PolicyAgent(policy, data.vocabulary)
     environments = {split: make_env(data, split, EVALUATION_BATCH, record=True) for split in evaluated}
     log = Log(folder) if workers.is_main else Silence()

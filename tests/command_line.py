@@ -24,8 +24,8 @@ _FLAGS = {
     "batch-size": 6,
     "max-steps": 5,
     "language.hidden": 8,
-    "navigator.hidden": 16,
-    "navigator.view": 12,
+    "policy.hidden": 16,
+    "policy.view": 12,
     "threads": 1,
 }
 _SPEAKER_FLAGS = {

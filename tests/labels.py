@@ -17,7 +17,7 @@ LABELS = {"category": len(CATEGORIES), "colour": len(COLOUR_NAMES)}
 PHASE = LabelPretrainingConfig(iterations=1, learning_rate=5e-3)
 CONFIG = TrainConfig(
     language=LanguageConfig(min_count=1, word_vectors=False, embedding=16, hidden=8),
-    navigator=NavigatorConfig(
+    policy=NavigatorConfig(
         hidden=16, view=16, dropout=0.0, feature_dropout=0.0, camera=CameraConfig(size=32, cells=4, channels=16)
     ),
 )

@@ -48,7 +48,7 @@ SMALL_HOUSES = TrainConfig(
     task=find_task("houses-short-fine"),
     scenes=2,
     language=LanguageConfig(min_count=1, word_vectors=False, embedding=16, hidden=8),
-    navigator=NavigatorConfig(hidden=16, view=16, camera=CameraConfig(size=32, cells=4, channels=8)),
+    policy=NavigatorConfig(hidden=16, view=16, camera=CameraConfig(size=32, cells=4, channels=8)),
 )
 
 
@@ -84,7 +84,7 @@ def small_config(**changes: Any) -> TrainConfig:
     fields = {
         "phases": {**PHASES, **changed},
         "language": SMALL_LANGUAGE,
-        "navigator": SMALL_NAVIGATOR,
+        "policy": SMALL_NAVIGATOR,
         "task": replace(R2R, **{"max_steps": 8, "reward": RewardConfig("metres"), **of_task}),
         "batch_size": 8,
         "average": 0.9,

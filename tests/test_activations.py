@@ -85,7 +85,7 @@ def test_an_error_leaves_no_cell_held(world):
 def test_layers_are_named_by_what_they_read(small_data):
     config = small_config(
         language=LanguageConfig(**{**vars(SMALL_LANGUAGE), "layers": 2, "bidirectional": False}),
-        navigator=NavigatorConfig(**{**vars(SMALL_NAVIGATOR), "layers": 2}),
+        policy=NavigatorConfig(**{**vars(SMALL_NAVIGATOR), "layers": 2}),
     )
     layers = layers_of(fresh_navigator(small_world(small_data, config)))
     assert list(layers) == ["encoder.forward.1", "encoder.forward.2", "core.1", "core.2"]

@@ -82,7 +82,7 @@ def opened(case: Case, request, cache: Path) -> tuple[World, Path]:
     camera = NavigatorConfig(camera=CameraConfig(size=16, cells=4, channels=8))
     task = find_task(case.task)
     task = replace(task, simulator="embedded" if task.continuous else "graph", **dict(case.changes))
-    config = TrainConfig(task=task, ablate="vision", navigator=camera)
+    config = TrainConfig(task=task, ablate="vision", policy=camera)
     if case.task.startswith("houses"):
         return open_world(config, None, (SPLIT,), VOCABULARY, cache), cache
     if not case.task.endswith("-ce"):

@@ -23,7 +23,7 @@ SHORT = (2, 4), 1.0
 
 def hiding_world(data):
     """The small world for a navigator from which features are hidden."""
-    config = small_config(navigator=replace(SMALL_NAVIGATOR, feature_dropout=0.5))
+    config = small_config(policy=replace(SMALL_NAVIGATOR, feature_dropout=0.5))
     return small_world(data, config)
 
 

@@ -366,9 +366,9 @@ def test_a_vocabulary_of_another_run(refused, own_run):
 
 
 def test_a_checkpoint_of_another_architecture(refused, own_run, tmp_path):
-    other = ("--navigator.hidden", 20)
+    other = ("--policy.hidden", 20)
     text = refused(*TRAIN, *other, "--out", own_run, "--resume")
-    mentions(text, "--navigator.hidden", "the run has 16, not 20; leave it out, or start another run")
+    mentions(text, "--policy.hidden", "the run has 16, not 20; leave it out, or start another run")
     text = refused(*TRAIN, *other, "--out", tmp_path / "new", "--start-from", own_run / BEST)
     mentions(text, own_run / BEST, "tensor 'choose_content.weight' has shape", "another architecture; use the config")
     text = refused("train.py", "r2r-seq2seq", *SMALL, "--out", tmp_path / "new", "--start-from", own_run / BEST)
@@ -427,7 +427,7 @@ def test_an_unknown_flag(run_folder, small_data, tmp_path, script):
     assert snapshot(tmp_path) == before
 
 
-@pytest.mark.parametrize("flags", [("--features",), ("--navigator.cell", "transformer"), ("--batch-size", "many")])
+@pytest.mark.parametrize("flags", [("--features",), ("--policy.cell", "transformer"), ("--batch-size", "many")])
 def test_a_flag_with_a_bad_value(small_data, tmp_path, flags):
     result = run_script(*TRAIN, "--out", tmp_path / "new", *flags, cache=small_data / "cache")
     assert result.code == 2
@@ -464,7 +464,7 @@ def test_a_typo_in_a_subcommand_names_the_nearest(small_data, script, typo, mean
 
 
 def test_numbers_out_of_range(refused, tmp_path):
-    for flag, value in (("--batch-size", 0), ("--imitation.learning-rate", -1.0), ("--navigator.dropout", 1.0)):
+    for flag, value in (("--batch-size", 0), ("--imitation.learning-rate", -1.0), ("--policy.dropout", 1.0)):
         mentions(refused(*TRAIN, "--out", tmp_path / "new", flag, value), flag, f"{value} is out of range; give a")
 
 

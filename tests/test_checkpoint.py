@@ -244,8 +244,8 @@ def test_an_unknown_or_missing_field_is_named_by_its_path():
             "--imitation.loss.auxiliary.progress: -1.0 is out of range",
         ),
         (
-            {"navigator": replace(TrainConfig().navigator, dropout=1.0)},
-            "--navigator.dropout: 1.0 is out of range; give a share from 0 to below 1",
+            {"policy": replace(TrainConfig().navigator, dropout=1.0)},
+            "--policy.dropout: 1.0 is out of range; give a share from 0 to below 1",
         ),
         (
             {"task": replace(R2R, reward=replace(R2R.reward, failure=-float("inf")))},
@@ -260,7 +260,7 @@ def test_a_number_out_of_range_is_named_by_its_flag(changed, message):
 
 def test_files_older_than_a_field_have_its_default():
     values = as_json(small_config())
-    del values["navigator"]["camera"]["precision"]
+    del values["policy"]["camera"]["precision"]
     assert from_json(TrainConfig, values, "c") == small_config()
 
 

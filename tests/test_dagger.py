@@ -22,7 +22,7 @@ from vln.errors import InputError
 CONFIG = small_config(
     actions="low-level",
     max_steps=20,
-    navigator=replace(SMALL_NAVIGATOR, dropout=0.3, feature_dropout=0.3),
+    policy=replace(SMALL_NAVIGATOR, dropout=0.3, feature_dropout=0.3),
     imitation=dagger(6, 1e-2, LossConfig(inflection=3.2), truncate=7, rounds=3, episodes=16, expert_decay=0.5),
     evaluate_every=4,
 )
@@ -169,7 +169,7 @@ def test_a_world_that_has_changed_is_an_error(world, tmp_path):
 def test_imitation_learns_from_the_data_set(small_data, tmp_path):
     config = replace(
         CONFIG,
-        navigator=replace(SMALL_NAVIGATOR, hidden=32, view=16),
+        policy=replace(SMALL_NAVIGATOR, hidden=32, view=16),
         phases={"imitation": dagger(60, 1e-2, rounds=2, episodes=8)},
     )
     whole = small_world(small_data, config, ("train",))

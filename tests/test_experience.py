@@ -269,7 +269,7 @@ def test_imitation_alone_leaves_the_students_actions_out_of_it(worlds):
 
 
 def test_hidden_features_differ_between_batches_of_a_training_agent(worlds):
-    config = replace(worlds["panoramic"].config, navigator=replace(SMALL_NAVIGATOR, feature_dropout=0.5))
+    config = replace(worlds["panoramic"].config, policy=replace(SMALL_NAVIGATOR, feature_dropout=0.5))
     navigator = fresh_navigator(replace(worlds["panoramic"], config=config)).train()
     first, second = (live(worlds["panoramic"], NOBODY, navigator, seed=seed)[0] for seed in (0, 1))
     assert not torch.allclose(first.predictions.log_prob, second.predictions.log_prob)

@@ -43,7 +43,7 @@ from vln.errors import InputError, WriteError
 SPLIT = "val_unseen"
 # Two rounds of two batches of two instructions, four trajectories each; one round is remembered.
 CONFIG = small_config(
-    navigator=replace(SMALL_NAVIGATOR, dropout=0.3, feature_dropout=0.3),
+    policy=replace(SMALL_NAVIGATOR, dropout=0.3, feature_dropout=0.3),
     imitation=episodes(2, 1e-2, 0.5),
     self_imitation=exploring(
         6,

@@ -136,7 +136,7 @@ def test_one_step_has_no_decay():
 def agent(small_data):
     """An agent with two layers, and what the expert did."""
     navigator = NavigatorConfig(hidden=16, view=12, words=6, layers=2, dropout=0.3, feature_dropout=0.0)
-    world = small_world(small_data, small_config(navigator=navigator), ("train",))
+    world = small_world(small_data, small_config(policy=navigator), ("train",))
     env = world.environment("train", 8)
     return world, fresh_navigator(world), record(env, np.arange(8), Expert(), torch.ones(8))
 

@@ -30,7 +30,7 @@ from vln.trajectory import read_trajectories, write_trajectories
 FLAGS = (
     *("--scenes", 2, "--max-steps", 12, "--batch-size", 4, "--imitation.iterations", 2, "--evaluate-every", 2),
     *("--language.min-count", 1, "--language.no-word-vectors", "--language.embedding", 16, "--language.hidden", 8),
-    *("--navigator.hidden", 16, "--navigator.view", 16, "--navigator.camera.size", 16, "--navigator.camera.cells", 4),
+    *("--policy.hidden", 16, "--policy.view", 16, "--policy.camera.size", 16, "--policy.camera.cells", 4),
 )
 
 
@@ -199,7 +199,7 @@ def test_what_cannot_be_is_told(run, trained, tmp_path):
     for flags, problem in (
         (("--task.motion.turn", 0), "a turn of 0.0 degrees"),
         (("--scenes", 900_000), "houses: 900000 is out of range"),
-        (("--navigator.camera.size", 0), "--navigator.camera.size: 0 is out of range"),
+        (("--policy.camera.size", 0), "--policy.camera.size: 0 is out of range"),
     ):
         result = run(*train, *flags)
         assert (result.code, problem in result.errors) == (2, True), result.errors
@@ -207,7 +207,7 @@ def test_what_cannot_be_is_told(run, trained, tmp_path):
 
 
 def test_an_absurd_image_size_is_one_sentence_before_anything_is_made(tmp_path):
-    flags = ("--navigator.camera.size", 100_000)
+    flags = ("--policy.camera.size", 100_000)
     result = run_script("train.py", "houses-demo", "--out", tmp_path / "run", *flags, cache=tmp_path / "cache")
     assert (result.code, "camera: an image width of 100000 pixels is not possible" in result.errors) == (2, True)
     assert not list(tmp_path.iterdir())

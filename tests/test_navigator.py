@@ -36,7 +36,7 @@ def worlds(small_data) -> dict[str, World]:
 
 def variant(world: World, **changes) -> Navigator:
     """A navigator of a world with other switches, cell or layers, in evaluation mode."""
-    config = replace(world.config, navigator=replace(SMALL_NAVIGATOR, **changes))
+    config = replace(world.config, policy=replace(SMALL_NAVIGATOR, **changes))
     return fresh_navigator(replace(world, config=config)).eval()
 
 
@@ -289,7 +289,7 @@ def test_a_candidate_borrows_from_the_views_around_its_own(worlds):
 
 def test_parameters_of_a_configuration_keep_their_names():
     """A renamed parameter would make every checkpoint unreadable."""
-    config = TrainConfig(language=SMALL_LANGUAGE, navigator=SMALL_NAVIGATOR)
+    config = TrainConfig(language=SMALL_LANGUAGE, policy=SMALL_NAVIGATOR)
     views = BlindViews(SMALL_NAVIGATOR.view)
     navigator = Navigator(config.navigator, config.language, torch.zeros(5, 300), views)
     assert {name.split(".")[0] for name, _ in navigator.named_parameters()} == {

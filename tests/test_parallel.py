@@ -55,7 +55,7 @@ DAGGER = dagger(4, 1e-2, LossConfig(inflection=0.0), truncate=7, rounds=2, episo
 RUNS: dict[str, tuple[TrainConfig, tuple[int, ...]]] = {
     "episodes": (
         small_config(
-            navigator=CHANCE,
+            policy=CHANCE,
             imitation=episodes(3, 1e-2, 0.5),
             reinforcement=episodes(2, 3e-3, 0.25, LossConfig(student=0.0, policy=1.0)),
         ),
@@ -63,7 +63,7 @@ RUNS: dict[str, tuple[TrainConfig, tuple[int, ...]]] = {
     ),
     "dagger and ppo": (
         small_config(
-            navigator=CHANCE,
+            policy=CHANCE,
             actions="low-level",
             max_steps=12,
             imitation=DAGGER,
@@ -74,7 +74,7 @@ RUNS: dict[str, tuple[TrainConfig, tuple[int, ...]]] = {
     ),
     "exploration": (
         small_config(
-            navigator=CHANCE,
+            policy=CHANCE,
             imitation=episodes(1, 1e-2, 0.5),
             self_imitation=exploring(
                 4,
@@ -139,7 +139,7 @@ def compare_gradients(data: Path, folder: Path, workers: Workers) -> None:
     """As nothing is left to chance, each kind of learning has the gradient of one worker with the whole batch."""
     torch.set_num_threads(1)
     demonstrated = small_config(imitation=episodes(6, 1e-2, 1.0))
-    gathered = replace(RUNS["dagger and ppo"][0], navigator=SMALL_NAVIGATOR)
+    gathered = replace(RUNS["dagger and ppo"][0], policy=SMALL_NAVIGATOR)
     for number, config in enumerate((demonstrated, gathered)):
         _, whole = gradient(trainer_in(data, config, folder / f"{number}alone{workers.rank}"))
         own, found = gradient(trainer_in(data, config, folder / f"{number}", workers))
@@ -293,7 +293,7 @@ def test_a_checkpoint_of_other_numbers_of_workers_is_refused(trained, small_data
 
 def test_two_workers_learn_through_the_command_line(small_data, tmp_path):
     flags = ("--imitation.iterations", 40, "--reinforcement.iterations", 0, "--evaluate-every", 40)
-    fast = ("--imitation.learning-rate", "1e-2", "--navigator.dropout", 0, "--navigator.feature-dropout", 0)
+    fast = ("--imitation.learning-rate", "1e-2", "--policy.dropout", 0, "--policy.feature-dropout", 0)
     command = ("train.py", "r2r-navigator", *SMALL, *flags, *fast, "--workers", WORKERS, "--data", small_data)
     result = run_script(*command, "--out", tmp_path / "run", cache=small_data / "cache")
     assert (result.code, result.output) == (0, ""), result.errors

@@ -35,7 +35,7 @@ CONFIG = TrainConfig(
     task=replace(find_task("houses-short-fine"), max_steps=60),
     scenes=2,
     language=LanguageConfig(min_count=1, word_vectors=False, embedding=16, hidden=8),
-    navigator=NavigatorConfig(hidden=16, view=16, camera=CameraConfig(size=16, cells=4, channels=8)),
+    policy=NavigatorConfig(hidden=16, view=16, camera=CameraConfig(size=16, cells=4, channels=8)),
 )
 
 

@@ -85,7 +85,7 @@ def trainer(small_data: Path, folder: Path, phases: dict[str, PhaseConfig], drop
     config: TrainConfig = small_config(
         actions="panoramic" if "self_imitation" in phases else "low-level",  # as the speaker wants it
         max_steps=12,
-        navigator=replace(SMALL_NAVIGATOR, dropout=dropout, feature_dropout=dropout),
+        policy=replace(SMALL_NAVIGATOR, dropout=dropout, feature_dropout=dropout),
         phases=phases,
     )
     torch.manual_seed(1)

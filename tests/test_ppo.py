@@ -220,7 +220,7 @@ def test_a_frozen_encoder_is_that_of_a_camera():
 
 # Dropout, which PPO does without; 3 updates of imitation, then 7 of 3 steps, shorter than an episode.
 CONFIG = small_config(
-    navigator=replace(SMALL_NAVIGATOR, dropout=0.3, feature_dropout=0.3),
+    policy=replace(SMALL_NAVIGATOR, dropout=0.3, feature_dropout=0.3),
     max_steps=MAX_STEPS,
     imitation=episodes(3, 1e-2, 0.5),
     reinforcement=ppo(7, 3e-3, WEIGHTS, steps=3),
@@ -277,7 +277,7 @@ def test_reinforcement_raises_success_from_a_random_start(small_data, tmp_path):
         teacher=0.0, student=0.0, policy=1.0, value=0.5, entropy=0.05, discount=0.95, auxiliary=nothing
     )
     config = small_config(
-        navigator=replace(SMALL_NAVIGATOR, hidden=32, view=16),
+        policy=replace(SMALL_NAVIGATOR, hidden=32, view=16),
         batch_size=32,
         imitation=episodes(0, 1e-3, 0.0),
         reinforcement=ppo(200, 3e-3, weights, steps=8, epochs=3, minibatches=2),

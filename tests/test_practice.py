@@ -35,7 +35,7 @@ def test_what_fits_is_taken_over_and_the_rest_stays(world):
 
 
 def test_other_cells_fit_into_an_agent(world):
-    config = replace(world.config, navigator=replace(world.config.navigator, cell="rnn", layers=2))
+    config = replace(world.config, policy=replace(world.config.navigator, cell="rnn", layers=2))
     own = fresh_navigator(replace(world, config=config))
     kept = copy_matching_weights(own, fresh_navigator(world, 2).state_dict(), [])
     assert set(kept) == {name for name in own.state_dict() if name.startswith("core.")}

@@ -212,9 +212,9 @@ def test_another_vocabulary(run, other_words, episode):
 
 def test_attention_that_is_not_there(run, navigator, episode, folder, tmp_path):
     plain = folder / "plain"
-    assert run("train.py", "r2r-navigator", "--out", plain, *SMALL, "--navigator.no-panorama").code == 0
+    assert run("train.py", "r2r-navigator", "--out", plain, *SMALL, "--policy.no-panorama").code == 0
     asked = ("probe.py", "attention", plain, "--episode", episode)
-    refused(run(*asked, "--over", "views"), "no attention over views", "navigator.panorama")
+    refused(run(*asked, "--over", "views"), "no attention over views", "policy.panorama")
     assert run(*asked, "--out", tmp_path / "words").code == 0
     file = tmp_path / "old.jsonl"
     rows = [json.loads(line) for line in (navigator / "eval" / f"{SPLIT}.jsonl").read_text().splitlines()]

@@ -274,9 +274,9 @@ def test_houses_are_described_too(run_houses, folder):
     small = ("--scenes", 1, "--max-steps", 12, "--text.embedding", 8, *camera)
     speaker, follower = folder / "houses-speaker", folder / "houses-follower"
     flags = ("--task", "houses-short", "--imitation.iterations", 1, "--reinforcement.iterations", 0)
-    cut = ("--navigator.camera.size", 16, "--navigator.camera.cells", 4)
-    eyes = (*cut, "--navigator.camera.channels", 8, "--navigator.camera.layers", 2)
-    agent = (*SMALL, "--language.no-word-vectors", "--navigator.view", 12, "--scenes", 1)
+    cut = ("--policy.camera.size", 16, "--policy.camera.cells", 4)
+    eyes = (*cut, "--policy.camera.channels", 8, "--policy.camera.layers", 2)
+    agent = (*SMALL, "--language.no-word-vectors", "--policy.view", 12, "--scenes", 1)
     result = run_houses("train.py", "r2r-demo", "--out", follower, *agent, *eyes, *flags)
     assert result.code == 0, result.errors
     borrowed = ("--eyes-from", follower / LATEST, "--learning-rate", 0)

@@ -19,7 +19,7 @@ from vln.language import Vocabulary
 
 # Dropout, so that chance matters; 6 updates of imitation, 5 of reinforcement.
 CONFIG = small_config(
-    navigator=replace(SMALL_NAVIGATOR, dropout=0.3, feature_dropout=0.3),
+    policy=replace(SMALL_NAVIGATOR, dropout=0.3, feature_dropout=0.3),
     reinforcement=episodes(5, 3e-3, 0.25, LossConfig(student=0.0, policy=1.0)),
     evaluate_every=4,
 )
@@ -177,7 +177,7 @@ def test_other_data_are_named(optimised, whole, tmp_path, field):
 
 
 def test_weights_of_another_architecture_are_named_and_change_nothing(optimised, whole, tmp_path):
-    wide = replace(optimised, config=replace(CONFIG, navigator=replace(CONFIG.navigator, hidden=20)))
+    wide = replace(optimised, config=replace(CONFIG, policy=replace(CONFIG.navigator, hidden=20)))
     trainer = fresh(wide, tmp_path)
     before = {name: value.clone() for name, value in trainer.policy.state_dict().items()}
     with pytest.raises(InputError, match=r"tensor 'choose_content.weight' has shape \(12, 52\), but .*: another"):
@@ -303,7 +303,7 @@ def test_numbers_that_are_none_stay_out_of_the_log(world, tmp_path):
 
 
 def test_imitation_learns_ten_episodes_by_heart(small_data, tmp_path):
-    config = small_config(navigator=FAST, batch_size=10, imitation=episodes(200, 1e-2, 0.5))
+    config = small_config(policy=FAST, batch_size=10, imitation=episodes(200, 1e-2, 0.5))
     trainer = fresh(few(small_data, config), tmp_path, ())
     history = [trainer.update() for _ in range(30)]
     assert history[0]["success"] < 0.5
@@ -316,7 +316,7 @@ def test_imitation_learns_ten_episodes_by_heart(small_data, tmp_path):
 def test_the_sequence_to_sequence_agent_learns_low_level_actions(small_data, tmp_path):
     plain = replace(FAST, panorama=False, cross_modal=False, alignment=False, visited=False)
     config = small_config(
-        actions="low-level", navigator=plain, max_steps=24, imitation=episodes(200, 1e-2, 0.5), batch_size=8
+        actions="low-level", policy=plain, max_steps=24, imitation=episodes(200, 1e-2, 0.5), batch_size=8
     )
     trainer = fresh(few(small_data, config, 2), tmp_path, ())
     history = [trainer.update() for _ in range(40)]
@@ -329,7 +329,7 @@ def test_reinforcement_raises_the_return_from_a_random_start(small_data, tmp_pat
     nothing = {"progress": 0.0, "labels": 0.0}
     weights = LossConfig(teacher=0.0, student=0.0, policy=1.0, entropy=0.1, discount=0.95, auxiliary=nothing)
     config = small_config(
-        navigator=FAST,
+        policy=FAST,
         batch_size=32,
         imitation=episodes(0, 1e-3, 0.0),
         reinforcement=episodes(200, 3e-3, 0.0, weights),

@@ -75,7 +75,7 @@ def complete(tmp_path_factory):
     [
         (("vln", "tr"), ["train", "train-speaker"]),
         (("vln", "train", "houses-d"), ["houses-demo"]),
-        (("vln", "train", "houses-demo", "--navigator.ce"), ["--navigator.cell"]),
+        (("vln", "train", "houses-demo", "--policy.ce"), ["--policy.cell"]),
         (("vln", "train-speaker", "h"), ["houses-speaker"]),
         (("vln", "evaluate", "runs/a", "--spl"), ["--split"]),
         (("vln", "compare", "b"), ["bias"]),

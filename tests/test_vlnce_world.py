@@ -15,8 +15,8 @@ from envs.glb import save_glb
 SMALLER = (
     *SMALL,
     *("--phase", "imitation=student_forcing", "--phase", "reinforcement=a2c", "--language.no-word-vectors"),
-    *("--language.embedding", "8", "--navigator.camera.size", "16", "--navigator.camera.cells", "4"),
-    *("--navigator.camera.channels", "8", "--navigator.camera.layers", "1", "--task.simulator", "embedded"),
+    *("--language.embedding", "8", "--policy.camera.size", "16", "--policy.camera.cells", "4"),
+    *("--policy.camera.channels", "8", "--policy.camera.layers", "1", "--task.simulator", "embedded"),
     *("--task.max-steps", "60"),
     *("--imitation.truncate", "0"),
 )

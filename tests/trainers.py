@@ -27,10 +27,10 @@ def few(small_data: Path, config: TrainConfig, count: int = 10) -> World:
     return world.only("train", world.splits["train"][: 6 * count : 6])
 
 
-def fresh(world: World, folder: Path, evaluated: tuple[str, ...] = ("val_unseen",)) -> Trainer:
+def fresh(world: World, folder: Path, evaluated: tuple[str, ...] = ("val_unseen",), critic=None) -> Trainer:
     """A trainer as the script makes it."""
     torch.manual_seed(world.config.seed)
-    return trainer_of(world.config, world.data, folder, "cpu", evaluated)
+    return trainer_of(world.config, world.data, folder, "cpu", evaluated, critic)
 
 
 def before_update(trainer: Trainer, number: int, act: Callable[[], Any]) -> None:

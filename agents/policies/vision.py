@@ -91,7 +91,7 @@ class ImageViews(FeatureDropout):
         self.patch, rest = divmod(config.size, PARTS * config.cells)
         if rest or not self.patch:
             problem = f"images of {config.size} pixels cannot be cut into {config.cells} x {config.cells} cells"
-            raise InputError("--navigator.camera.size", problem, f"give a multiple of {PARTS * config.cells} pixels")
+            raise InputError("--policy.camera.size", problem, f"give a multiple of {PARTS * config.cells} pixels")
         self.stem = nn.Linear(PIXEL * self.patch**2, channels // 2)
         self.join = nn.Linear(PARTS**2 * (channels // 2), channels)
         self.mix = nn.ModuleList(_Mix(channels) for _ in range(config.layers))

@@ -12,7 +12,8 @@ from typing import Any, Protocol, TypeVar, get_type_hints
 import msgspec
 import tyro
 
-from agents.registry import LEARNERS
+from agents.config import PolicyConfig
+from agents.registry import LEARNERS, POLICIES
 from agents.training.runs import check_folder
 from vln.cli import check_subcommand
 from vln.configuration import as_json, from_json
@@ -53,6 +54,7 @@ def read_settings(kind: type[Kind], presets: Mapping[str, Callable[[], Any]]) ->
     """
     imports, sys.argv[1:] = taken("--import", sys.argv[1:])
     phases, sys.argv[1:] = taken("--phase", sys.argv[1:])
+    policies, sys.argv[1:] = taken("--policy", sys.argv[1:])
     task, sys.argv[1:] = taken("--task", sys.argv[1:])
     for module in imports:
         import_module(module, "--import")
@@ -73,7 +75,7 @@ def read_settings(kind: type[Kind], presets: Mapping[str, Callable[[], Any]]) ->
         raise InputError(Path(sys.argv[0]).name, "no preset is given", fix)
     choices = {}
     for name, preset in presets.items():
-        config = with_task(with_phases(preset(), phases), task)
+        config = with_task(with_policy(with_phases(preset(), phases), policies), task)
         choices[name] = preset.__doc__ or "", kind(config)  # type: ignore[call-arg]
     found = tyro.extras.overridable_config_cli(choices)
     known = {each.name for each in fields(kind)}  # type: ignore[arg-type]
@@ -101,6 +103,20 @@ def with_task(config: Any, names: Sequence[str]) -> Any:
         InputError: If there is no such task.
     """
     return replace(config, task=find_task(names[-1])) if names else config
+
+
+def with_policy(config: Any, names: Sequence[str]) -> Any:
+    """Return a configuration with the policy of a name, if one is given, and its default settings.
+
+    Raises:
+        InputError: If it is unknown, or no configuration of a policy.
+    """
+    for name in names:
+        kind: Any = POLICIES.find(name)
+        if not isinstance(kind, type) or not issubclass(kind, PolicyConfig) or not hasattr(config, "policy"):
+            raise InputError("--policy", f"'{name}' is no configuration of a policy", "name a subclass of PolicyConfig")
+        config = replace(config, policy=kind())
+    return config
 
 
 def with_phases(config: Any, wanted: Sequence[str]) -> Any:
