@@ -141,7 +141,7 @@ def main(
     rows |= simple_rows(first, split, seed)
     for each in trained:
         write_json(each.run.folder / "eval" / f"{split}{suffix}.scores.json", for_json(rows))
-    show(table(rows, first.task.name, split), rows, json)
+    show(table(rows, first.task, split), rows, json)
 
 
 def check_runs(runs: Sequence[Path]) -> Sequence[Path]:
@@ -275,20 +275,27 @@ def random_baseline(
     return RandomAgent.of(LOW_LEVEL_ACTIONS), env
 
 
-def table(rows: Rows, task: str, split: str) -> Table:
+def table(rows: Rows, task: Task, split: str) -> Table:
     """Measured rows first, with the half widths of 95 % intervals; published ones below."""
-    drawn = Table(title=f"{task} {split}", caption=_apart(rows), box=SIMPLE_HEAD, padding=0)
+    names = [*METRICS, *(name for name in found_metrics(rows) if name not in METRICS)]
+    drawn = Table(title=f"{task.name} {split}", caption=_apart(rows), box=SIMPLE_HEAD, padding=0)
     drawn.add_column("agent", min_width=24)
-    for name in METRICS:
+    for name in names:
         drawn.add_column(f"{name} %" if name in PERCENT else name, justify="right", no_wrap=True)
     for label, row in rows.items():
-        drawn.add_row(label, *(_cell(row, name) if name in row else "" for name in METRICS))
+        drawn.add_row(label, *(_cell(row, name) if name in row else "" for name in names))
     drawn.add_section()
-    for paper in R2R if task == "r2r" else ():
+    for paper in R2R if task.dataset == "r2r" else ():
         if split in paper.success:
             known = {"SR": paper.success[split], "SPL": paper.spl.get(split)}
-            drawn.add_row(f"{paper.method} ({paper.source})", *(_percent(known.get(name)) for name in METRICS))
+            drawn.add_row(f"{paper.method} ({paper.source})", *(_percent(known.get(name)) for name in names))
     return drawn
+
+
+def found_metrics(rows: Rows) -> list[str]:
+    """Names of all metrics of rows, without what describes those."""
+    found = dict.fromkeys(name for row in rows.values() for name in row)
+    return [name for name in found if name not in ("n", "unreachable") and not name.endswith(" interval")]
 
 
 def _apart(rows: Rows) -> str | None:

@@ -217,11 +217,12 @@ def test_attention_that_is_not_there(run, navigator, episode, folder, tmp_path):
     refused(run(*asked, "--over", "views"), "no attention over views", "policy.panorama")
     assert run(*asked, "--out", tmp_path / "words").code == 0
     file = tmp_path / "old.jsonl"
-    rows = [json.loads(line) for line in (navigator / "eval" / f"{SPLIT}.jsonl").read_text().splitlines()]
+    head, *lines = (navigator / "eval" / f"{SPLIT}.jsonl").read_text().splitlines()  # the first is the task
+    rows = [json.loads(line) for line in lines]
     for row in rows:
         for step in row["steps"]:
             step["view_attention"] = []
-    file.write_text("\n".join(map(json.dumps, rows)))
+    file.write_text("\n".join([head, *map(json.dumps, rows)]))
     assert len(read_trajectories(file)) == len(rows)
     asked = ("probe.py", "attention", navigator, "--episode", episode, "--trajectories", file)
     refused(run(*asked), file, "has no attention over views", "--over")

@@ -192,9 +192,9 @@ def test_decodings_out_of_range_are_refused(run, speaker, episode, flag, value):
 
 
 def test_trajectories_of_another_simulator_are_refused(run, speaker, navigator, tmp_path):
-    lines = (navigator / "eval" / f"{SPLIT}.jsonl").read_text().splitlines()
+    head, line, *_ = (navigator / "eval" / f"{SPLIT}.jsonl").read_text().splitlines()
     other = tmp_path / "houses.jsonl"
-    other.write_text(json.dumps({**json.loads(lines[0]), "simulator": "houses"}) + "\n")
+    other.write_text(head + "\n" + json.dumps({**json.loads(line), "simulator": "houses"}) + "\n")
     refused(run("speak.py", speaker, "--trajectories", other), str(other), "field 'simulator'", "'houses'")
     other.write_text("")
     refused(run("speak.py", speaker, "--trajectories", other), str(other), "has no episodes")

@@ -11,6 +11,7 @@ from matplotlib.patches import Circle
 
 from vln.replay import style
 from vln.replay.episode import HouseReplay, Replay
+from vln.tasks import WithinRadius
 
 RADIUS = 4.5  # points, radius of the circle around the goal in a legend
 STROKE = 13.0  # points, length of a line in a legend
@@ -44,14 +45,15 @@ def map_entries(replay: Replay, several_floors: bool) -> list[Entry]:
 
 def _graph_entries(replay: Replay) -> list[Entry]:
     near = {"marker": "o", "ms": 4.2, "mfc": style.GOAL, "mec": style.INK, "mew": 0.5}
-    return [
-        Entry(f"success: walk to goal < {replay.radius:g} m", near),
-        Entry(f"{replay.radius:g} m around goal"),
-    ]
+    rule, walk = replay.trajectories[0].task.success, f"walk to goal < {replay.radius:g} m"
+    around = Entry(f"{replay.radius:g} m around goal")
+    if isinstance(rule, WithinRadius):
+        return [Entry(f"success: {walk}", near), around]
+    return [Entry(f"success: {rule.label}"), Entry(walk, near), around]
 
 
 def _house_entries(replay: HouseReplay) -> list[Entry]:
-    entries = [Entry(f"success: within {replay.radius:g} m")]
+    entries = [Entry(f"success: {replay.trajectories[0].task.success.label}")]
     if replay.target:
         thing = {"marker": "s", "ms": 7, "mfc": "none", "mec": style.TARGET, "mew": 2.2}
         entries.append(Entry(f"what to find: {replay.target.name}", thing))

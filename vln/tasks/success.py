@@ -1,5 +1,6 @@
 """Success rules: what decides whether an episode that ends here has succeeded."""
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -64,6 +65,11 @@ class SuccessRule(ABC):
     """Metres from the goal that count as near: the success radius of rules that measure distance, what nDTW and CLS
     divide distances by, and the circle around the goal on maps."""
 
+    @property
+    def label(self) -> str:
+        """What figures call it; the name of the class in words unless a rule says otherwise."""
+        return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(self).__name__).lower()
+
     @abstractmethod
     def judge(self, moment: Moment) -> Any:
         """Return (B,) booleans, as a tensor, an array or a list: whether each body would succeed by ending here."""
@@ -76,6 +82,11 @@ SUCCESS_RULES: Registry[type[SuccessRule]] = Registry("success rule")
 @dataclass(frozen=True)
 class WithinRadius(SuccessRule):
     """Succeed nearer to the goal than `metres`, along the shortest way (R2R, R2R-CE)."""
+
+    @property
+    def label(self) -> str:
+        """The radius."""
+        return f"within {self.metres:g} m"
 
     def judge(self, moment: Moment) -> Any:
         """Compare distances."""
