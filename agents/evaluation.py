@@ -4,15 +4,18 @@ import platform
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import gymnasium
 import numpy as np
 import torch
 from gymnasium.vector import VectorEnv
+from rich.progress import Progress
 
 import vln
 from agents.agent import Agent, Decision
+from vln.console import Console
 from vln.episodes import Episode
 from vln.language import Vocabulary, is_readable
 from vln.metrics import mean_scores
@@ -145,6 +148,14 @@ def rollout(
                 **common,
             )
     return [found[index] for index in range(len(episodes))]
+
+
+def rollout_with_progress(agent: Agent, env: Any, seed: int) -> list[Trajectory]:
+    """Do a `rollout` that records attention and shows a progress bar on stderr."""
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task(agent.name, total=len(env.episodes))
+        return rollout(agent, env, seed=seed, attention=True, advance=partial(progress.advance, task))
 
 
 @dataclass

@@ -1,10 +1,13 @@
 """Runs of training from Python: what a run learnt, by which task and configuration, ready to act in an environment."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from agents.config import TrainConfig, data_options
+from agents.data import OpenTask, TaskData
+from agents.evaluation import EVALUATION_BATCH, tell_unreadable
 from agents.policies.acting import PolicyAgent
 from agents.policies.navigator import Navigator
 from agents.policies.policy import Policy
@@ -21,6 +24,8 @@ from agents.training.checkpoint import (
 )
 from agents.training.devices import usable_device
 from vln.configuration import as_json, from_json
+from vln.console import Console
+from vln.episodes import Episode
 from vln.errors import InputError
 from vln.files import read_text
 from vln.language import Vocabulary
@@ -104,6 +109,88 @@ def load_run(folder: Path | str, checkpoint: str = "best") -> Run:
     config = from_json(TrainConfig, found.state["config"], found.source)
     vocabulary = Vocabulary.from_json(read_text(folder / "vocabulary.json"), folder / "vocabulary.json")
     return Run(folder, config, vocabulary, found)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained agent and the data of its task.
+
+    Attributes:
+        run: The run.
+        agent: The agent.
+        data: Episodes and scenes, opened as the run's configuration says.
+    """
+
+    run: Run
+    agent: PolicyAgent
+    data: TaskData
+
+    @property
+    def config(self) -> TrainConfig:
+        """The configuration of the run."""
+        return self.run.config
+
+    def environment(self, split: str, num_envs: int = EVALUATION_BATCH, **options: Any) -> Any:
+        """Make an environment for `agents.evaluation.rollout`; options as of `envs.make.make_env`."""
+        return self.data.make_env(split, num_envs, record=True, **options)
+
+    def only(self, split: str, episodes: Sequence[Episode]) -> "Trained":
+        """Return the same agent with other episodes in a split."""
+        return replace(self, data=self.data.only(split, episodes))
+
+
+def open_run(
+    folder: Path,
+    split: str,
+    open_task: OpenTask,
+    data: Path | None = None,
+    checkpoint: str = "best",
+    *,
+    blind: bool = False,
+    decoding: Literal["greedy", "sample"] = "greedy",
+    device: str = "cpu",
+    simulator: Literal["embedded", "habitat"] | None = None,
+    skip_bad: bool = False,
+) -> Trained:
+    """Load the agent of a run, and open a split of its task.
+
+    Args:
+        folder: Folder of the run.
+        split: The split.
+        open_task: Opens the data; `envs.make.open_task`.
+        data: Data folder; the usual ones if None.
+        checkpoint: "best" or "latest".
+        blind: Hide the content of views from the agent.
+        decoding: Take the most probable action, or sample.
+        device: Device of the agent.
+        simulator: Another simulator than in training.
+        skip_bad: Leave episodes out that do not fit their scenes.
+
+    Raises:
+        InputError: If the run or its data are missing or do not fit, or the task has but one simulator.
+    """
+    found = load_run(folder, checkpoint)
+    if found.checkpoint.source.stem != checkpoint:
+        note = f"{folder}: there is no {checkpoint} checkpoint yet; its {found.checkpoint.source.stem} one is used"
+        Console(stderr=True).print(note, highlight=False, soft_wrap=True)
+    if simulator is not None and not found.task.continuous:
+        raise InputError("--simulator", f"'{found.task.name}' is no task of a continuous world", "leave it out")
+    opened = open_task(found.task, [split], simulator, data=data, **found.options)
+    opened = opened.without_bad_episodes() if skip_bad else opened
+    tell_unreadable(opened.splits[split], found.vocabulary)
+    return Trained(found, found.agent(opened, decoding=decoding, blind=blind, device=device), opened)
+
+
+def check_runs(runs: Sequence[Path]) -> Sequence[Path]:
+    """Return run folders after checking that there are some, and that their names differ.
+
+    Raises:
+        InputError: If two share a name, or there is none.
+    """
+    names = [run.resolve().name for run in runs]
+    if not runs or len(set(names)) < len(names):
+        raise InputError("runs", f"{', '.join(names) or 'none'} given", "give run folders of different names")
+    return runs
 
 
 def check_task(source: object, learnt: Task, met: Task) -> None:

@@ -64,6 +64,10 @@ class TaskData:
         """Return the same with the scenes that other data have loaded and can show."""
         return replace(self, source=self.source.sharing(other.source))
 
+    def make_env(self, split: str, num_envs: int = 1, **options: Any) -> NavigationVectorEnv:
+        """Make an environment of a split; options as of `make_env`."""
+        return make_env(self, split, num_envs, **options)
+
     def without_bad_episodes(self) -> Self:
         """Return the same without episodes that do not fit their scenes, and say on stderr which those are."""
         kept = {}

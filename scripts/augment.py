@@ -1,4 +1,4 @@
-"""Back-translation: paths that nobody has described, and what a speaker says of them (Fried et al. 2018, section 3.3).
+"""Back-translation: sample paths and let a speaker describe them (Fried et al. 2018, section 3.3).
 
 python scripts/augment.py runs/speaker --paths 10000 --out runs/augmented.json
 python scripts/augment.py runs/speaker --altered --out runs/altered.json   # each path in an environment of its own
@@ -13,26 +13,24 @@ if __name__ == "__main__" and not __package__:  # run as a file
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from rich.progress import track
 from tyro.conf import Positional
 
+from agents.speaking.captions import captions
 from agents.speaking.decoding import Decoding, check_decoding
+from agents.speaking.demonstrations import BATCH
+from agents.speaking.runs import open_speaker
 from agents.speaking.speaker_inputs import Routes
 from agents.training.devices import use_threads
-from envs.make import TaskData
-from scripts.speaker_world import BATCH, captions, open_speaker
+from envs.make import open_task
 from vln.cli import command
 from vln.console import Console
 from vln.errors import InputError
 from vln.files import write_json
-from vln.graph import NavigationGraph
-
-FIRST = 10_000_000  # path_id of the first, beyond those of R2R
-TRIES = 50  # ends looked at for each path
+from vln.path_sampling import sample_paths
 
 
 def main(
@@ -48,20 +46,20 @@ def main(
     device: str = "cpu",
     threads: int = 0,
 ) -> None:
-    """Describe paths that nobody has described.
+    """Sample paths that no instruction describes, and let a speaker describe them.
 
     Args:
         run: Folder of a speaker's training run.
         out: File to write.
-        paths: How many paths.
-        viewpoints: Of a path, the least and the most; R2R's are the default (Anderson et al. 2018, section 4.1).
-        metres: Of a path, the least.
+        paths: Number of paths.
+        viewpoints: Least and most viewpoints of a path; R2R's are the default (Anderson et al. 2018, section 4.1).
+        metres: Least length of a path.
         altered: Describe each path in an environment of its own, in which some features of the views (words) are hidden
             from the speaker, and from the navigator that learns from the file (environmental dropout, Tan et al. 2019,
             section 3.4); as many as the `feature_dropout` of either says.
         decoding: How words are chosen.
         data: Data folder; default $VLN_DATA, then ../shared/data.
-        seed: Of the paths, and of sampled words.
+        seed: Seed of the paths, and of sampled words.
         device: Device of the speaker.
         threads: CPU threads; 0 takes one for each core.
     """
@@ -72,14 +70,16 @@ def main(
         raise InputError("--viewpoints", problem, "give the least, 2 or more, and the most")
     check_decoding(decoding)
     use_threads(threads)
-    trained = open_speaker(run, ["train"], data, device=device)
-    learnt = trained.world.data
+    trained = open_speaker(run, ["train"], open_task, data, device=device)
+    learnt = trained.data.data
     if not learnt.source.graphs:
         raise InputError(run, f"learnt '{learnt.task.name}', which has no paths of viewpoints", "use one on graphs")
-    if altered and not trained.world.config.speaker.feature_dropout:
+    if altered and not trained.data.config.speaker.feature_dropout:
         problem = "the speaker was trained without feature dropout and hides nothing"
         raise InputError("--altered", problem, "train one with --speaker.feature-dropout, or leave it out")
-    drawn = list(draw(learnt, paths, viewpoints, metres, np.random.default_rng(seed)))
+    graphs = {each.scan: each for each in learnt.source.graphs}
+    rng = np.random.default_rng(seed)
+    drawn = list(sample_paths(graphs, learnt.splits["train"], paths, viewpoints, metres, rng))
     if altered:
         drawn = [{**each, "environment": number} for number, each in enumerate(drawn)]
     random = torch.Generator(device).manual_seed(seed)
@@ -87,7 +87,7 @@ def main(
 
     def described_routes() -> Iterator[Routes]:
         for batch in track(batches, "describing", console=Console(stderr=True)):
-            routes = trained.world.graph_routes.of([(each["scan"], each["path"], each["heading"]) for each in batch])
+            routes = trained.data.graph_routes.of([(each["scan"], each["path"], each["heading"]) for each in batch])
             yield (
                 replace(routes, environment=torch.tensor([each["environment"] for each in batch]))
                 if altered
@@ -98,38 +98,6 @@ def main(
     described = [{**each, "instructions": [told.text]} for each, told in zip(drawn, said, strict=True) if told.text]
     write_json(out, described)
     Console(stderr=True).print(f"wrote {out}: {len(described)} paths", highlight=False, soft_wrap=True)
-
-
-def draw(
-    data: TaskData, count: int, viewpoints: tuple[int, int], metres: float, rng: np.random.Generator
-) -> Iterator[dict[str, Any]]:
-    """Different paths in the buildings of training, none of them described; fewer where there are not so many."""
-    graphs = {each.scan: each for each in data.source.graphs}
-    episodes = data.splits["train"]
-    taken = {(each.scan, each.path) for each in episodes}
-    scans = sorted({each.scan for each in episodes})
-    sizes = np.array([len(graphs[scan].viewpoints) for scan in scans], dtype=np.float64)
-    found = 0
-    for _ in range(count * TRIES):
-        if found == count:
-            return
-        scan = scans[rng.choice(len(scans), p=sizes / sizes.sum())]
-        path = draw_path(graphs[scan], viewpoints, metres, rng)
-        if path and (scan, path) not in taken:
-            taken.add((scan, path))
-            heading = float(rng.uniform(0, 2 * np.pi))
-            yield {"path_id": FIRST + found, "scan": scan, "heading": heading, "path": list(path)}
-            found += 1
-
-
-def draw_path(
-    graph: NavigationGraph, viewpoints: tuple[int, int], metres: float, rng: np.random.Generator
-) -> tuple[str, ...]:
-    """A shortest path between two viewpoints drawn at random; none if it is shorter or longer than it should be."""
-    start, goal = rng.choice(graph.viewpoints, 2, replace=len(graph.viewpoints) < 2).tolist()
-    length = graph.distances[graph.index[start], graph.index[goal]]
-    path = tuple(graph.shortest_path(start, goal))
-    return path if viewpoints[0] <= len(path) <= viewpoints[1] and metres <= length < np.inf else ()
 
 
 if __name__ == "__main__":

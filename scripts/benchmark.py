@@ -1,4 +1,4 @@
-"""How fast the parts are, measured here and now.
+"""Measure the speed of metrics, simulators and training on this machine.
 
 python scripts/benchmark.py metrics
 python scripts/benchmark.py metrics --repeats 21 --json
@@ -30,6 +30,7 @@ from rich.table import Table
 from agents.config import TrainConfig, data_options
 from agents.policies.views import word_weights
 from agents.presets import PRESETS
+from agents.training.build import trainer_of
 from agents.training.devices import use_threads
 from agents.training.distributed import Workers, check_workers, launch, workers_wanted
 from agents.training.timing import time_updates
@@ -38,8 +39,6 @@ from envs.benchmarks.rendering import Kind, memory, open_views, time_views
 from envs.benchmarks.stepping import compare_with_habitat, open_courses, time_houses
 from envs.habitat.settings import habitat_interpreter, use_interpreter
 from envs.make import open_task
-from scripts.score import load_graphs_of
-from scripts.train import trainer_of
 from vln.cli import commands, show
 from vln.data import find_data
 from vln.errors import unknown_name
@@ -47,7 +46,9 @@ from vln.features import load_captions
 from vln.graph import VIEWS, NavigationGraph
 from vln.metrics import padded_rows, score_paths, score_rows
 from vln.reference_metrics import distance_dictionaries, score_all
+from vln.score_files import load_graph_split
 from vln.submission import check_submission, read_submission, viewpoints
+from vln.tables import number_table
 from vln.timing import time_in_turns
 
 
@@ -71,7 +72,7 @@ def metrics(
         json: Print JSON instead of a table.
     """
     folder = find_data(data)
-    episodes, sources = load_graphs_of(folder, "r2r", split)
+    episodes, sources = load_graph_split(folder, "r2r", split)
     graphs = sources.graphs({episode.scan for episode in episodes})
     source = predictions or folder / "predictions" / f"seq2seq_student_forcing_{split}.json"
     submission = read_submission(source)
@@ -116,7 +117,7 @@ def graph(
     """
     use_threads(threads)
     folder = find_data(data)
-    episodes, sources = load_graphs_of(folder, "r2r", "train")
+    episodes, sources = load_graph_split(folder, "r2r", "train")
     graphs = sources.graphs({episode.scan for episode in episodes})
     walks = time_walks(
         list(graphs.values()), episodes, _features(folder, list(graphs.values())), batches, steps, repeats
@@ -139,14 +140,12 @@ def _features(data: Path, graphs: Sequence[NavigationGraph]) -> dict[str, tuple[
 
 
 def _graph_table(rows: Sequence[Mapping[str, Any]], steps: int, repeats: int) -> Table:
-    table = Table("features", title=f"{steps} steps, medians of {repeats} runs, {torch.get_num_threads()} threads")
-    for column in ("batch", "steps/s"):
-        table.add_column(column, justify="right")
-    for row in rows:
-        table.add_row(row["features"], f"{row['batch']:,}", f"{row['steps_per_second']:,.0f}")
-    return table
+    title = f"{steps} steps, medians of {repeats} runs, {torch.get_num_threads()} threads"
+    cells = [(row["features"], f"{row['batch']:,}", f"{row['steps_per_second']:,.0f}") for row in rows]
+    return number_table(("features", "batch", "steps/s"), cells, title)
 
 
+SCENE_HEADS = ("scenes", "triangles", "size", "batch")
 HOUSES = 20  # few, so that all are loaded when the clock starts
 
 
@@ -233,13 +232,9 @@ def _train_table(rows: Mapping[str, Any]) -> Table:
     rates = f"{rows['episodes_per_second']:.0f} episodes/s, {rows['steps_per_second']:.0f} steps/s"
     who = f"workers x threads {rows['workers']} x {rows['threads']}"
     title = f"{rows['preset']}, {rows['phase']}, {who}: {rates}, {rows['memory_GB']:.1f} GB at most"
-    table = Table("part", title=title)
-    for column in ("ms an update", "share"):
-        table.add_column(column, justify="right")
-    whole = rows["seconds"]["update"]
-    for name, taken in rows["seconds"].items():
-        table.add_row(name, f"{taken * 1e3:.1f}", f"{taken / whole:.0%}")
-    return table
+    seconds = rows["seconds"]
+    cells = [(name, f"{taken * 1e3:.1f}", f"{taken / seconds['update']:.0%}") for name, taken in seconds.items()]
+    return number_table(("part", "ms an update", "share"), cells, title)
 
 
 def sim(
@@ -291,49 +286,42 @@ def sim(
 
 
 def _views_table(rows: Sequence[Mapping[str, Any]], repeats: int) -> Table:
-    threads = numba.get_num_threads()
-    table = Table("scenes", title=f"RGB-D frames a second, {threads} threads, medians of {repeats} runs")
-    for column in ("triangles", "size", "batch", "renderer", "Embree, depth", "times"):
-        table.add_column(column, justify="right")
-    for row in rows:
-        cells = (
-            f"{row['frames_per_second']:,.0f}",
-            f"{row['embree_frames_per_second']:,.0f}",
-            f"{row['times_as_fast']:.1f}",
-        )
-        table.add_row(row["scenes"], f"{row['triangles']:,}", str(row["size"]), str(row["batch"]), *cells)
-    return table
+    title = f"RGB-D frames a second, {numba.get_num_threads()} threads, medians of {repeats} runs"
+    heads = (*SCENE_HEADS, "renderer", "Embree, depth", "times")
+    rates = [(f"{row['frames_per_second']:,.0f}", f"{row['embree_frames_per_second']:,.0f}") for row in rows]
+    cells = [(*_scene(row), *rate, f"{row['times_as_fast']:.1f}") for row, rate in zip(rows, rates, strict=True)]
+    return number_table(heads, cells, title)
+
+
+def _scene(row: Mapping[str, Any]) -> tuple[str, ...]:
+    return row["scenes"], f"{row['triangles']:,}", str(row["size"]), str(row["batch"])
 
 
 def _steps_table(rows: Sequence[Mapping[str, Any]]) -> Table:
-    table = Table(title="Vector environment, random moves")
-    for column in ("size", "batch", "frames/s"):
-        table.add_column(column, justify="right")
-    for row in rows:
-        table.add_row(str(row["size"]), str(row["batch"]), f"{row['frames_per_second']:,.0f}")
-    return table
+    cells = [(str(row["size"]), str(row["batch"]), f"{row['frames_per_second']:,.0f}") for row in rows]
+    return number_table(("size", "batch", "frames/s"), cells, "Vector environment, random moves")
 
 
 def _memory_table(memory: Mapping[str, float]) -> Table:
-    table = Table("memory", title=f"Means of {memory['houses']} houses")
-    table.add_column("MB", justify="right")
-    for name, value in memory.items():
-        if name.startswith("MB"):
-            table.add_row(name.removeprefix("MB_").replace("_", " "), f"{value:,.1f}")
-    return table
+    megabytes = {name.removeprefix("MB_"): value for name, value in memory.items() if name.startswith("MB")}
+    cells = [(name.replace("_", " "), f"{value:,.1f}") for name, value in megabytes.items()]
+    return number_table(("memory", "MB"), cells, f"Means of {memory['houses']} houses")
 
 
 def _habitat_table(rows: Sequence[Mapping[str, Any]], repeats: int) -> Table:
-    first = rows[0]
-    title = f"Vector environment against habitat-sim {first['version']['habitat']}, medians of {repeats} runs"
-    table = Table("scenes", title=title)
-    for column in ("triangles", "size", "batch", "embedded", "habitat-sim", "workers", "times"):
-        table.add_column(column, justify="right")
-    for row in rows:
-        rates = (f"{row[f'{name}_frames_per_second']:,.0f}" for name in ("embedded", "habitat"))
-        counts = (f"{row['triangles']:,}", str(row["size"]), str(row["batch"]))
-        table.add_row(row["scenes"], *counts, *rates, str(row["workers"]), f"{row['times_as_fast']:.1f}")
-    return table
+    version = rows[0]["version"]["habitat"]
+    heads = (*SCENE_HEADS, "embedded", "habitat-sim", "workers", "times")
+    cells = [
+        (
+            *_scene(row),
+            *(f"{row[f'{name}_frames_per_second']:,.0f}" for name in ("embedded", "habitat")),
+            str(row["workers"]),
+            f"{row['times_as_fast']:.1f}",
+        )
+        for row in rows
+    ]
+    title = f"Vector environment against habitat-sim {version}, medians of {repeats} runs"
+    return number_table(heads, cells, title)
 
 
 def _compare(runs: Mapping[str, Callable[[], dict[str, np.ndarray]]], repeats: int) -> list[dict[str, Any]]:
@@ -355,14 +343,18 @@ def _compare(runs: Mapping[str, Callable[[], dict[str, np.ndarray]]], repeats: i
 
 
 def _metrics_table(rows: Sequence[Mapping[str, Any]], episodes: int, repeats: int) -> Table:
-    table = Table("metrics", title=f"{episodes:,} episodes, medians of {repeats} runs")
-    for column in ("ms", "us/episode", "speed-up", "difference"):
-        table.add_column(column, justify="right")
-    for row in rows:
-        milliseconds, microseconds = row["seconds"] * 1e3, row["seconds"] / episodes * 1e6
-        cells = f"{milliseconds:.1f}", f"{microseconds:.1f}", f"{row['times_as_fast']:.1f}"
-        table.add_row(row["implementation"], *cells, f"{row['largest_difference']:.0e}")
-    return table
+    cells = [
+        (
+            row["implementation"],
+            f"{row['seconds'] * 1e3:.1f}",
+            f"{row['seconds'] / episodes * 1e6:.1f}",
+            f"{row['times_as_fast']:.1f}",
+            f"{row['largest_difference']:.0e}",
+        )
+        for row in rows
+    ]
+    heads = ("metrics", "ms", "us/episode", "speed-up", "difference")
+    return number_table(heads, cells, f"{episodes:,} episodes, medians of {repeats} runs")
 
 
 if __name__ == "__main__":

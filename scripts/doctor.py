@@ -1,4 +1,4 @@
-"""What is here, and what each missing part needs: simulators, GPUs, data sets, features.
+"""Check what is installed, and say what each missing part needs: simulators, GPUs, data sets, features.
 
 python scripts/doctor.py
 python scripts/doctor.py r2r-navigator --data ../shared/data        # exit code 0 only if that preset can run
@@ -14,7 +14,7 @@ import importlib.util
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from importlib.metadata import version
@@ -26,13 +26,13 @@ from rich.table import Table
 from rich.text import Text
 from tyro.conf import Positional
 
-from agents.config import CaptionConfig, TrainConfig
-from agents.presets import PRESETS, SPEAKERS
+from agents.presets import PRESETS
+from agents.requirements import needs
 from envs.habitat.scenes import MATTERPORT
 from envs.habitat.settings import habitat_interpreter
 from vln.cli import command, show
 from vln.data import DATASETS, PUBLISHED
-from vln.errors import InputError, unknown_name
+from vln.errors import InputError
 from vln.vlnce import PUBLISHED as PUBLISHED_CE
 from vln.vlnce_datasets import VLNCE
 
@@ -59,12 +59,12 @@ sys.exit("no display can be opened")
 
 @dataclass(frozen=True)
 class Finding:
-    """A part and whether it is here.
+    """Whether a part is installed.
 
     Attributes:
         here: Whether it is.
         found: What was found.
-        needs: What makes it work, where it does not.
+        needs: What is needed if it is not.
     """
 
     here: bool
@@ -75,7 +75,7 @@ class Finding:
 def main(
     preset: Positional[str] = "", data: Path | None = None, habitat_python: Path | None = None, json: bool = False
 ) -> None:
-    """Say what is here, and what each missing part needs.
+    """Check what is installed, and say what each missing part needs.
 
     Args:
         preset: Show only what this preset of train.py or train_speaker.py needs, and whether it can run (exit code 0).
@@ -97,43 +97,14 @@ def main(
 
 
 def verdict(preset: str, missing: Sequence[str]) -> str:
-    """Whether a preset can run, in one line."""
+    """Say in one line whether a preset can run."""
     if missing:
         return f"{preset} cannot run yet: {' and '.join(missing)} missing."
     return f"{preset} can run: python scripts/{'train' if preset in PRESETS else 'train_speaker'}.py {preset}"
 
 
-def needs(preset: str) -> frozenset[str]:
-    """Names of the parts that a preset needs.
-
-    Raises:
-        InputError: If there is no such preset.
-    """
-    known: dict[str, Callable[[], TrainConfig | CaptionConfig]] = {**PRESETS, **SPEAKERS}
-    if preset not in known:
-        raise unknown_name("preset", preset, known)
-    return frozenset(_needs(known[preset]()))
-
-
-def _needs(config: TrainConfig | CaptionConfig) -> Iterator[str]:
-    text = config.text if isinstance(config, CaptionConfig) else config.language
-    yield "python"
-    if text.word_vectors:
-        yield "word vectors"
-    if not config.task.continuous:
-        yield from ("navigation graphs", config.task.dataset)
-        if config.features.startswith("captions"):
-            yield "captions"
-        return
-    yield "embedded simulator"  # makes the houses and their episodes, whoever simulates them
-    if config.task.dataset in VLNCE:
-        yield from (config.task.dataset, "Matterport3D scenes")
-    if config.task.simulator == "habitat":
-        yield from ("habitat-sim", "EGL")
-
-
 def programs(habitat_python: Path | None) -> dict[str, Callable[[], Finding]]:
-    """Checks of what computes and simulates."""
+    """Return the checks of interpreters, devices and simulators."""
     return {
         "python": python,
         "GPU": gpu,
@@ -144,20 +115,20 @@ def programs(habitat_python: Path | None) -> dict[str, Callable[[], Finding]]:
 
 
 def python() -> Finding:
-    """This interpreter."""
+    """Check this interpreter."""
     here = sys.version_info >= (3, 11)
     return Finding(here, f"{sys.version.split()[0]}, torch {torch.__version__}", "" if here else "Python 3.11 or newer")
 
 
 def gpu() -> Finding:
-    """What torch can compute on besides the CPU."""
+    """Check for GPUs."""
     names = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
     needed = "a GPU, its driver and a build of torch for it; nothing here needs one"
     return Finding(bool(names), ", ".join(names) or f"none; {os.cpu_count()} CPU cores", "" if names else needed)
 
 
 def embedded() -> Finding:
-    """The compiled simulator."""
+    """Check the embedded simulator."""
     if importlib.util.find_spec("numba") is None:
         return Finding(False, "no numba", "pip install -r requirements.txt")
     kept = list((Path(__file__).parents[1] / "envs" / "navigation" / "__pycache__").glob("*.nbc"))
@@ -166,7 +137,7 @@ def embedded() -> Finding:
 
 
 def habitat(given: Path | None) -> Finding:
-    """habitat-sim, in the interpreter that would run it."""
+    """Check habitat-sim, in the interpreter that would run it."""
     try:
         interpreter = habitat_interpreter(given)
     except InputError as error:
@@ -180,13 +151,13 @@ def habitat(given: Path | None) -> Finding:
 
 
 def egl() -> Finding:
-    """OpenGL without a screen, which habitat-sim draws with."""
+    """Check OpenGL without a screen, which habitat-sim renders with."""
     found = ask(sys.executable, EGL_PROGRAM)
     return Finding(found.here, found.found, "" if found.here else EGL)
 
 
 def ask(interpreter: str, program: str) -> Finding:
-    """The last line that a short program prints; whether it ended well."""
+    """Run a short program; return its last line, and whether it succeeded."""
     quiet = {**os.environ, "MAGNUM_LOG": "quiet", "HABITAT_SIM_LOG": "quiet"}
     command_line = [interpreter, "-c", program]
     try:
@@ -198,7 +169,7 @@ def ask(interpreter: str, program: str) -> Finding:
 
 
 def data_checks(data: Path) -> dict[str, Callable[[], Finding]]:
-    """Checks of what is in the data folder."""
+    """Return the checks of the data folder."""
     checks: dict[str, Callable[[], Finding]] = {
         "navigation graphs": partial(files, data, "connectivity/*_connectivity.json", PUBLISHED),
         "captions": partial(files, data, "views/*.json.xz", VIEWS),
@@ -213,21 +184,21 @@ def data_checks(data: Path) -> dict[str, Callable[[], Finding]]:
 
 
 def files(data: Path, pattern: str, needed: str) -> Finding:
-    """Whether there are files of a pattern in a folder."""
+    """Check for files of a pattern in a folder."""
     found = sorted(path for path in data.glob(pattern) if path.is_file())
     told = f"{len(found) or 'no'} files in {pattern.split('/')[0]}/"
     return Finding(bool(found), told, "" if found else needed)
 
 
 def scenes(folder: Path) -> Finding:
-    """Scans of Matterport3D, which worlds of r2r-ce and rxr-ce are."""
+    """Check for the scans of Matterport3D, which r2r-ce and rxr-ce need."""
     found = len(list(folder.glob("*/*.glb")))
     needed = MATTERPORT.format(scan="<scan>", folder=folder)
     return Finding(found >= SCANS, f"{found} of {SCANS} in scene_datasets/mp3d/", "" if found >= SCANS else needed)
 
 
 def table(findings: Mapping[str, Finding], preset: str, data: Path) -> Table:
-    """A row a part: whether it is here, what was found, and what it needs if it is not."""
+    """Return a row for each part: whether it is installed, what was found, and what it needs."""
     drawn = Table(box=SIMPLE_HEAD, padding=0, title=f"{f'what {preset} needs; ' if preset else ''}data folder {data}")
     drawn.add_column("", no_wrap=True)
     drawn.add_column("part", no_wrap=True)

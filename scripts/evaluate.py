@@ -1,4 +1,4 @@
-"""Evaluate trained agents: their scores beside simple agents and published ones, trajectories, a submission file.
+"""Evaluate trained agents beside baselines and published results; write trajectories and submissions.
 
 python scripts/evaluate.py runs/navigator --split val_unseen
 python scripts/evaluate.py runs/full runs/blind runs/deaf                       # one table
@@ -16,34 +16,25 @@ Writes `eval/<split>.jsonl` (trajectories, for replay.py and score.py), `eval/<s
 if __name__ == "__main__" and not __package__:  # run as a file
     import prelude  # noqa: F401 (before all other imports)
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from rich.box import SIMPLE_HEAD
-from rich.progress import Progress
-from rich.table import Table
 from tyro.conf import Positional
 
-from agents.agent import BASELINE_STEPS, Agent, RandomAgent, SamplingAgent, ShortestPathAgent
-from agents.config import TrainConfig
-from agents.evaluation import EVALUATION_BATCH, Evaluation, rollout, score, tell_unreadable
-from agents.policies.acting import PolicyAgent
-from agents.runs import Run, check_task, load_run
-from envs.environment import NavigationVectorEnv
+from agents.baselines import baseline_scores
+from agents.evaluation import Evaluation, rollout_with_progress, score
+from agents.runs import Trained, check_runs, check_task, open_run
+from agents.speaking.reranking import best_of, check_search
+from agents.speaking.runs import TrainedSpeaker, check_vocabulary, open_speaker
 from envs.graph import LOW_LEVEL_ACTIONS
 from envs.habitat.settings import use_interpreter
-from envs.make import TaskData, make_env, open_task
-from scripts.search import best_of
-from scripts.speaker_world import TrainedSpeaker, check_vocabulary, open_speaker
+from envs.make import open_task
 from vln.cli import command, for_json, show
 from vln.console import Console
-from vln.errors import InputError
 from vln.files import writable_folder, write_json
 from vln.language import Vocabulary
-from vln.metrics import METRICS
-from vln.published import R2R
+from vln.score_tables import evaluation_table
 from vln.submission import write_submission
 from vln.tasks import Task
 from vln.trajectory import Trajectory, write_trajectories
@@ -52,32 +43,7 @@ from vln.vlnce_submission import predictions, write_continuous_submission
 
 SUFFIX = {"nothing": "", "vision": ".blind", "language": ".deaf"}
 TRIES = 1000  # how far apart the seeds of tries are: each batch of one has its own
-PERCENT = tuple(name for name in METRICS if name not in ("TL", "NE"))
 Rows = dict[str, dict[str, Any]]
-
-
-@dataclass(frozen=True)
-class Trained:
-    """A trained agent and the data of its task.
-
-    Attributes:
-        run: The run.
-        agent: The agent.
-        data: Episodes and scenes, as the run's configuration wants them.
-    """
-
-    run: Run
-    agent: PolicyAgent
-    data: TaskData
-
-    @property
-    def config(self) -> TrainConfig:
-        """The configuration of the run."""
-        return self.run.config
-
-    def environment(self, split: str, num_envs: int = EVALUATION_BATCH, **options: Any) -> NavigationVectorEnv:
-        """Make an environment for `agents.evaluation.rollout`; options as of `envs.make.make_env`."""
-        return make_env(self.data, split, num_envs, record=True, **options)
 
 
 def main(
@@ -118,8 +84,10 @@ def main(
     """
     check_search(search, critic)
     use_interpreter(habitat_python)
-    how = (split, data, checkpoint, ablate == "vision", decoding, device, simulator, skip_bad)
-    trained = [open_run(run, *how) for run in check_runs(runs)]
+    blind = ablate == "vision"
+    how: dict[str, Any] = {"blind": blind, "decoding": decoding, "device": device}
+    how |= {"simulator": simulator, "skip_bad": skip_bad}
+    trained = [open_run(run, split, open_task, data, checkpoint, **how) for run in check_runs(runs)]
     suffix = SUFFIX[ablate] + (".search" if search else "") + (f".{simulator}" if simulator else "")
     first = trained[0].data
     for each in trained[1:]:
@@ -138,35 +106,10 @@ def main(
         if json:
             print("{}")
         return
-    rows |= simple_rows(first, split, seed)
+    rows |= baseline_scores(first, split, seed, LOW_LEVEL_ACTIONS)
     for each in trained:
         write_json(each.run.folder / "eval" / f"{split}{suffix}.scores.json", for_json(rows))
-    show(table(rows, first.task, split), rows, json)
-
-
-def check_runs(runs: Sequence[Path]) -> Sequence[Path]:
-    """The runs, which must have different names to be told apart in a table.
-
-    Raises:
-        InputError: If two share one, or there is none.
-    """
-    names = [run.resolve().name for run in runs]
-    if not runs or len(set(names)) < len(names):
-        raise InputError("runs", f"{', '.join(names) or 'none'} given", "give run folders of different names")
-    return runs
-
-
-def check_search(search: int, critic: Path | None) -> None:
-    """See that a search has somebody to say what is best.
-
-    Raises:
-        InputError: If it has not, or nothing is searched.
-    """
-    if search < 0:
-        raise InputError("--search", f"{search} is out of range", "give a whole number of at least 0")
-    if bool(search) != bool(critic):
-        given, missing = ("--search", "--critic RUN") if search else ("--critic", "--search N")
-        raise InputError(given, f"it goes with {missing}", "give both, or neither")
+    show(evaluation_table(rows, first.task, split), rows, json)
 
 
 def open_judge(
@@ -179,46 +122,18 @@ def open_judge(
     """
     if critic is None:
         return None
-    found = open_speaker(critic, [split], data, device=device, vocabulary=vocabularies[0])
+    found = open_speaker(critic, [split], open_task, data, device=device, vocabulary=vocabularies[0])
     for vocabulary in vocabularies[1:]:
-        check_vocabulary(critic / "vocabulary.json", found.world.data.vocabulary, vocabulary)
+        check_vocabulary(critic / "vocabulary.json", found.data.data.vocabulary, vocabulary)
     return found
-
-
-def open_run(
-    run: Path,
-    split: str,
-    data: Path | None,
-    checkpoint: str,
-    blind: bool,
-    decoding: Literal["greedy", "sample"],
-    device: str,
-    simulator: Literal["embedded", "habitat"] | None = None,
-    skip_bad: bool = False,
-) -> Trained:
-    """The agent of a run's checkpoint and its world, in another simulator if one is given.
-
-    Raises:
-        InputError: If the run or its data are missing or do not fit, or the world has but one simulator.
-    """
-    found = load_run(run, checkpoint)
-    if found.checkpoint.source.stem != checkpoint:
-        note = f"{run}: there is no {checkpoint} checkpoint yet; its {found.checkpoint.source.stem} one is used"
-        Console(stderr=True).print(note, highlight=False, soft_wrap=True)
-    if simulator is not None and not found.task.continuous:
-        raise InputError("--simulator", f"'{found.task.name}' is no task of a continuous world", "leave it out")
-    opened = open_task(found.task, [split], simulator, data=data, **found.options)
-    opened = opened.without_bad_episodes() if skip_bad else opened
-    tell_unreadable(opened.splits[split], found.vocabulary)
-    return Trained(found, found.agent(opened, decoding=decoding, blind=blind, device=device), opened)
 
 
 def lives(trained: Trained, split: str, ablate: str, seed: int, samples: int) -> list[list[Trajectory]]:
     """What an agent does in a split, and what it does by chance when it tries again so many times."""
     env = trained.environment(split, silent=ablate == "language", blind=ablate == "vision")
     sampling = trained.agent.sampling()
-    again = (live(sampling, env, seed + TRIES * number) for number in range(1, samples + 1))
-    return [live(trained.agent, env, seed), *again]
+    again = (rollout_with_progress(sampling, env, seed + TRIES * number) for number in range(1, samples + 1))
+    return [rollout_with_progress(trained.agent, env, seed), *again]
 
 
 def write(name: Path, trajectories: Sequence[Trajectory], task: Task) -> None:
@@ -233,86 +148,6 @@ def write(name: Path, trajectories: Sequence[Trajectory], task: Task) -> None:
         write_submission(name.with_name(f"{name.name}.json"), trajectories)
         written.append(f"{name}.json")
     Console(stderr=True).print(f"wrote {' and '.join(written)}", highlight=False, soft_wrap=True)
-
-
-def live(agent: Agent, env: NavigationVectorEnv, seed: int) -> list[Trajectory]:
-    """Trajectories of an agent on all episodes of an environment, with a progress bar."""
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task(agent.name, total=len(env.episodes))
-        return rollout(
-            agent,
-            env,
-            seed=seed,
-            attention=True,
-            advance=lambda episodes: progress.advance(task, episodes),
-        )
-
-
-def simple_rows(data: TaskData, split: str, seed: int) -> Rows:
-    """Metrics of the agents that need no learning."""
-    limit = None if data.task.continuous else BASELINE_STEPS
-    env = make_env(data, split, EVALUATION_BATCH, record=True, blind=True, max_steps=limit)
-    expert = live(ShortestPathAgent(), env, seed)
-    agent, env = random_baseline(data, split, EVALUATION_BATCH, expert)
-    lived = {"shortest path": expert, "random": live(agent, env, seed)}
-    return {name: Evaluation(each, score(each, data)).scores for name, each in lived.items()}
-
-
-def random_baseline(
-    data: TaskData, split: str, num_envs: int, expert: Sequence[Trajectory]
-) -> tuple[Agent, NavigationVectorEnv]:
-    """The random agent and its environment; `expert` is what the expert did on the split.
-
-    On graphs it is that of Anderson et al. 2018, on low-level actions; elsewhere it draws actions as often as the
-    expert takes them.
-    """
-    if data.task.continuous:
-        env = make_env(data, split, num_envs, record=True, blind=True)
-        return SamplingAgent.like([step.action for each in expert for step in each.steps], data.source.actions), env
-    low_level = data.of(replace(data.task, actions="low-level"))
-    env = make_env(low_level, split, num_envs, record=True, max_steps=BASELINE_STEPS)
-    return RandomAgent.of(LOW_LEVEL_ACTIONS), env
-
-
-def table(rows: Rows, task: Task, split: str) -> Table:
-    """Measured rows first, with the half widths of 95 % intervals; published ones below."""
-    names = [*METRICS, *(name for name in found_metrics(rows) if name not in METRICS)]
-    drawn = Table(title=f"{task.name} {split}", caption=_apart(rows), box=SIMPLE_HEAD, padding=0)
-    drawn.add_column("agent", min_width=24)
-    for name in names:
-        drawn.add_column(f"{name} %" if name in PERCENT else name, justify="right", no_wrap=True)
-    for label, row in rows.items():
-        drawn.add_row(label, *(_cell(row, name) if name in row else "" for name in names))
-    drawn.add_section()
-    for paper in R2R if task.dataset == "r2r" else ():
-        if split in paper.success:
-            known = {"SR": paper.success[split], "SPL": paper.spl.get(split)}
-            drawn.add_row(f"{paper.method} ({paper.source})", *(_percent(known.get(name)) for name in names))
-    return drawn
-
-
-def found_metrics(rows: Rows) -> list[str]:
-    """Names of all metrics of rows, without what describes those."""
-    found = dict.fromkeys(name for row in rows.values() for name in row)
-    return [name for name in found if name not in ("n", "unreachable") and not name.endswith(" interval")]
-
-
-def _apart(rows: Rows) -> str | None:
-    """What NE leaves out, if it does."""
-    told = [f"{label}: {row['unreachable']:.0f} of {row['n']}" for label, row in rows.items() if "unreachable" in row]
-    return f"NE is without episodes that ended where no way leads to the goal ({', '.join(told)})" if told else None
-
-
-def _cell(row: Mapping[str, Any], name: str) -> str:
-    if name not in PERCENT:
-        return f"{row[name]:.2f}"
-    interval = row.get(f"{name} interval")
-    return _percent(row[name]) + (f"\n±{50 * (interval[1] - interval[0]):.1f}" if interval else "")
-
-
-def _percent(share: float | None) -> str:
-    return "" if share is None else f"{100 * share:.1f}"
 
 
 if __name__ == "__main__":

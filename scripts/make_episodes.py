@@ -29,13 +29,13 @@ def main(
     examples: int = 5,
     json: bool = False,
 ) -> None:
-    """Make a data set of generated houses and show what it asks for.
+    """Make a data set of generated houses and show some of its instructions.
 
     Args:
         dataset: houses-short, houses or houses-long.
-        splits: What to make of it.
+        splits: Splits to make.
         houses: Houses of the training split, from the first; the data set's own number if not given.
-        folder: Where it is kept; `houses/` of `vln.data.cache_folder` if not given.
+        folder: Folder of the data set; `houses/` of `vln.data.cache_folder` if not given.
         examples: Instructions of each split to show.
         json: Print JSON.
     """
@@ -50,7 +50,7 @@ def main(
 
 
 def describe(episodes: list[Episode], split: str, examples: int) -> dict[str, Any]:
-    """Counts, and some instructions."""
+    """Return counts and some instructions."""
     drawn = random.Random(0).sample(episodes, min(examples, len(episodes)))
     return {
         "split": split,

@@ -81,13 +81,13 @@ def main(
 
 
 def _progress(seeds: tuple[int, ...], what: str) -> Iterable[int]:
-    """The numbers, with a progress bar."""
+    """Yield the numbers, with a progress bar."""
     console = Console(stderr=True)
     return track(seeds, what, console=console, transient=True, disable=not console.is_terminal)
 
 
 def _write(seed: int, out: Path) -> bool:
-    """Whether the house was still to write."""
+    """Write a house unless it is there; return whether it was written."""
     scene = make_house(seed)
     if is_saved(scene, out):
         return False
@@ -104,7 +104,7 @@ def _write_episodes(out: Path, dataset: str, split: str, episodes: list[Episode]
 
 
 def _write_navmeshes(out: Path, seeds: tuple[int, ...]) -> None:
-    """Let habitat-sim make what is missing, where there is one."""
+    """Let habitat-sim make the missing navmeshes, if it is installed."""
     missing = [seed for seed in seeds if not (out / f"{house_name(seed)}{NAVMESH}").is_file()]
     try:
         habitat_interpreter()

@@ -27,10 +27,8 @@ from rich.table import Table
 from vln.cli import command, say, show
 from vln.console import Console
 from vln.data import find_data
-from vln.episodes import load_split
 from vln.errors import InputError
 from vln.files import writable_folder
-from vln.graph import load_graphs
 from vln.metrics import METRICS
 from vln.replay.animation import frames, pace, save_gif, save_mp4
 from vln.replay.episode import Replay
@@ -39,13 +37,10 @@ from vln.replay.fonts import missing_font
 from vln.replay.moves import describe_step
 from vln.replay.page import save_html
 from vln.replay.select import Run, Selection, make_runs, replay_episodes
-from vln.replay.submitted import to_trajectories
+from vln.replay.submitted import load_walks
 from vln.replay.terminal import render_episode
 from vln.rooms import Room, load_rooms
-from vln.submission import check_submission, read_submission
-from vln.tasks import find_task
 from vln.tasks.scoring import Sources
-from vln.trajectory import Trajectory, read_trajectories
 
 Format = Literal["png", "gif", "mp4", "html"]
 DEFAULT = 5  # episodes
@@ -92,7 +87,7 @@ def main(
     selection = choose(episode, worst, best, random, seed)
     if format and out is None:
         raise InputError("--format", "there is no folder to write to", "add --out FOLDER")
-    runs = make_runs([(file, load(file, data, split, task)) for file in files])
+    runs = make_runs([(file, load_walks(file, data, split, task)) for file in files])
     replays, rooms = replay_runs(runs, data, selection, scene, up, scale)
     view = View(rooms, floor)
     for replay in replays:
@@ -146,24 +141,6 @@ def replay_runs(
         return house_replays(runs, selection, SceneFile(scene, up, scale), data), {}
     folder = find_data(data)
     return replay_episodes(runs, selection, Sources(folder)), load_rooms(folder)
-
-
-def load(file: Path, folder: Path | None, split: str | None, task: str) -> list[Trajectory]:
-    """The trajectories of a file, or of a submission.
-
-    Raises:
-        InputError: If the file is malformed, or a submission does not fit its split.
-    """
-    if file.suffix != ".json":
-        return read_trajectories(file)
-    if split is None:
-        raise InputError(file, "a submission does not tell its split", "add --split, e.g. --split val_unseen")
-    data, of = find_data(folder), find_task(task)
-    episodes, predictions = load_split(data, split, of.dataset), read_submission(file)
-    graphs = load_graphs(data / "connectivity", sorted({episode.scan for episode in episodes}))
-    check_submission(file, predictions, episodes, graphs, allow_missing=True)
-    agent = file.stem.replace(split, "").strip("_") or file.stem
-    return to_trajectories(predictions, episodes, graphs, agent, of)
 
 
 def write_figures(replays: Sequence[Replay], view: View, out: Path, formats: Sequence[Format]) -> list[list[Path]]:

@@ -1,4 +1,4 @@
-"""Say what a trajectory is: captions by a trained speaker, how well a sentence fits, and how good the speaker is.
+"""Describe trajectories with a trained speaker, score sentences, and evaluate the speaker.
 
 python scripts/speak.py runs/speaker --episode 4332_0 2396_1 --split val_unseen       # demonstrations of a split
 python scripts/speak.py runs/speaker --trajectories runs/navigator/eval/val_unseen.jsonl --episode 4332_0
@@ -13,9 +13,9 @@ if __name__ == "__main__" and not __package__:  # run as a file
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import torch
 from rich.box import SIMPLE_HEAD
@@ -23,43 +23,35 @@ from rich.table import Table
 from rich.text import Text
 from tyro.conf import Positional
 
-from agents.evaluation import score, tell_unreadable
+from agents.runs import open_run
+from agents.speaking.captions import Caption, captions, demonstration_key, mean_loss, references
 from agents.speaking.decoding import Decoding, check_decoding
+from agents.speaking.demonstrations import in_batches
+from agents.speaking.following import follower_success
+from agents.speaking.retrieval import retrieval_accuracy
+from agents.speaking.runs import TrainedSpeaker, open_speaker
 from agents.speaking.speaker_inputs import Routes
 from agents.training.devices import use_threads
-from scripts.critic import critic_accuracy
-from scripts.evaluate import live, open_run
-from scripts.speaker_world import (
-    Caption,
-    TrainedSpeaker,
-    captions,
-    described,
-    in_batches,
-    mean_loss,
-    open_speaker,
-    same_way,
-)
+from envs.make import open_task
 from vln.captions import caption_scores
 from vln.cli import command, show
-from vln.episodes import Episode
-from vln.errors import InputError, guess
+from vln.episodes import select_ids
+from vln.errors import InputError
 from vln.files import writable_folder, write_json
 from vln.language import check_readable
-from vln.metrics import mean_scores
 from vln.text import printable
 from vln.trajectory import read_trajectories
 
 DIGITS = 4  # of log-probabilities
-Kind = TypeVar("Kind")
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What is to be described.
+    """Routes to describe.
 
     Attributes:
-        name: What to call each.
-        people: What people said of each, if anything.
+        names: Name of each.
+        people: Sentences of people about each, if there are any.
         routes: The routes, batch by batch.
     """
 
@@ -95,17 +87,17 @@ def main(
         episode: Ids of episodes, of the split or of the file of trajectories.
         trajectories: File of trajectories written by evaluate.py, instead of demonstrations.
         scan: Building of a path.
-        path: Viewpoints to go along, instead of an episode.
-        heading: Degrees that the body faces at the start of a path, clockwise from +y.
-        instruction: A sentence; say how well it fits instead of making one.
+        path: Viewpoints of a path, instead of an episode.
+        heading: Heading at the start of a path, in degrees clockwise from +y.
+        instruction: A sentence to score, instead of making one.
         evaluate: Score the speaker on the demonstrations of the split.
         follower: Folder of a navigator's training run that is to follow the captions, for --evaluate.
-        distractors: Sentences about other ways through the building from which the critic tells the true one.
+        distractors: Sentences about other paths in the building, from which the critic tells the right one.
         split: The split.
         decoding: How words are chosen.
         data: Data folder; default $VLN_DATA, then ../shared/data.
         checkpoint: The best one by loss on the selecting split, or the latest.
-        seed: Of sampling, and of the choice of distractors.
+        seed: Seed of sampling, and of the choice of distractors.
         device: Device of the speaker.
         threads: CPU threads; 0 takes one for each core.
         json: Print JSON instead of a table.
@@ -114,12 +106,12 @@ def main(
     if distractors < 1:
         raise InputError("--distractors", f"{distractors} is out of range", "give a whole number of at least 1")
     use_threads(threads)
-    trained = open_speaker(run, [split], data, checkpoint, device)
+    trained = open_speaker(run, [split], open_task, data, checkpoint, device)
     if evaluate:
         scores, spoken = evaluation(trained, split, decoding, distractors, seed)
         if follower:
-            episodes = described(trained.world.data.splits[split]).episodes
-            scores |= followed(follower, split, episodes, spoken, data, seed)
+            episodes = references(trained.data.data.splits[split]).episodes
+            scores |= follower_success(open_run(follower, split, open_task, data), split, episodes, spoken, seed)
         write_json(writable_folder(run / "eval") / f"{split}.speaker.json", scores)
         show(score_table(f"{run.name} {split}", scores), scores, json)
         return
@@ -137,7 +129,7 @@ def choose(
     path: Sequence[str],
     heading: float,
 ) -> Subject:
-    """What is to be described.
+    """Return the routes to describe.
 
     Raises:
         InputError: If there is nothing, or too much, or something is unknown.
@@ -146,42 +138,26 @@ def choose(
         fix = "give --episode ID, --trajectories FILE or --path VIEWPOINT ... with --scan, or --evaluate"
         raise InputError("arguments", "it is not clear what to describe", fix)
     if path:
-        routes = trained.world.graph_routes.of([(scan or "", path, math.radians(heading))])
+        routes = trained.data.graph_routes.of([(scan or "", path, math.radians(heading))])
         return Subject(["path"], [[]], [routes])
     if trajectories:
-        every = read_trajectories(trajectories)
-        chosen = pick(trajectories, {each.episode_id: each for each in every}, episode)
-        routes_of = trained.world.trajectory_routes(trajectories, chosen)
+        chosen = select_ids(trajectories, read_trajectories(trajectories), episode)
+        routes_of = trained.data.trajectory_routes(trajectories, chosen)
         return Subject([each.episode_id for each in chosen], [[each.instruction] for each in chosen], routes_of)
-    episodes = trained.world.data.splits[split]
-    wanted = pick(f"split '{split}'", {each.episode_id: each for each in episodes}, episode)
-    demonstrations = trained.world.demonstrations(split, episodes=wanted)
-    people = [[each.instruction for each in episodes if same_way(each, asked)] for asked in wanted]
+    episodes = trained.data.data.splits[split]
+    wanted = select_ids(f"split '{split}'", episodes, episode)
+    demonstrations = trained.data.demonstrations(split, episodes=wanted)
+    people = [
+        [each.instruction for each in episodes if demonstration_key(each) == demonstration_key(asked)]
+        for asked in wanted
+    ]
     return Subject([each.episode_id for each in wanted], people, list(in_batches(demonstrations, len(wanted))))
 
 
-def pick(source: object, known: Mapping[str, Kind], wanted: Sequence[str]) -> list[Kind]:
-    """What has the ids `wanted`; everything if none is.
-
-    Raises:
-        InputError: If there is nothing, or an id is unknown.
-    """
-    for name in wanted:
-        if name not in known:
-            raise InputError(
-                source,
-                f"has no episode '{name}'",
-                f"use its ids, such as {', '.join([*known][:3])}{guess(name, known)}",
-            )
-    if not known:
-        raise InputError(source, "has no episodes", "give a file of trajectories")
-    return [known[name] for name in wanted or known]
-
-
 def said(trained: TrainedSpeaker, subject: Subject, decoding: Decoding, seed: int) -> list[dict[str, Any]]:
-    """A row for each trajectory: what the speaker says and what people said."""
+    """Return a row for each route: the speaker's caption and the sentences of people."""
     random = torch.Generator(next(trained.speaker.parameters()).device).manual_seed(seed)
-    found = captions(trained.speaker, subject.routes, trained.world.data, decoding, random)
+    found = captions(trained.speaker, subject.routes, trained.data.data, decoding, random)
     return [
         {"episode": name, "caption": caption.text, "log_prob": round(caption.log_prob, DIGITS), "people": people}
         for name, caption, people in zip(subject.names, found, subject.people, strict=True)
@@ -190,14 +166,14 @@ def said(trained: TrainedSpeaker, subject: Subject, decoding: Decoding, seed: in
 
 @torch.no_grad()
 def fits(trained: TrainedSpeaker, subject: Subject, instruction: str) -> list[dict[str, Any]]:
-    """A row for each trajectory: how well a sentence fits it.
+    """Return a row for each route: how well a sentence fits it.
 
     Raises:
         InputError: If it is empty, or none of its words is known.
     """
-    vocabulary, device = trained.world.data.vocabulary, next(trained.speaker.parameters()).device
+    vocabulary, device = trained.data.data.vocabulary, next(trained.speaker.parameters()).device
     check_readable(instruction, vocabulary, "--instruction")
-    tokens = torch.from_numpy(vocabulary.encode(instruction, trained.world.config.text.max_length)).to(device)
+    tokens = torch.from_numpy(vocabulary.encode(instruction, trained.data.config.text.max_length)).to(device)
     scores = [
         score
         for routes in subject.routes
@@ -212,48 +188,20 @@ def fits(trained: TrainedSpeaker, subject: Subject, instruction: str) -> list[di
 def evaluation(
     trained: TrainedSpeaker, split: str, decoding: Decoding, distractors: int, seed: int
 ) -> tuple[dict[str, Any], list[Caption]]:
-    """Scores of the speaker on the demonstrations of a split, and its captions of them."""
-    world = trained.world
-    found = described(world.data.splits[split])
-    routes = in_batches(world.demonstrations(split, episodes=found.episodes), len(found.episodes))
+    """Return the scores of the speaker on the demonstrations of a split, and its captions of them."""
+    data = trained.data
+    found = references(data.data.splits[split])
+    routes = in_batches(data.demonstrations(split, episodes=found.episodes), len(found.episodes))
     random = torch.Generator(next(trained.speaker.parameters()).device).manual_seed(seed)
-    spoken = captions(trained.speaker, routes, world.data, decoding, random)
-    scores = caption_scores([each.text for each in spoken], found.references)
-    loss = mean_loss(trained.speaker, world.told(split))
-    critic = critic_accuracy(trained.speaker, world, split, distractors, seed)
+    spoken = captions(trained.speaker, routes, data.data, decoding, random)
+    scores = caption_scores([each.text for each in spoken], found.sentences)
+    loss = mean_loss(trained.speaker, data.captioned(split))
+    critic = retrieval_accuracy(trained.speaker, data, split, distractors, seed)
     return {"routes": len(spoken), **scores, "loss": loss, **critic}, spoken
 
 
-def followed(
-    run: Path, split: str, episodes: Sequence[Episode], spoken: Sequence[Caption], data: Path | None, seed: int
-) -> dict[str, float]:
-    """How often a navigator arrives that is told captions, and how often when it is told what people said.
-
-    Raises:
-        InputError: If it learnt on another data set, or a caption is empty.
-    """
-    follower = open_run(run, split, data, "best", False, "greedy", "cpu")
-    asked = {each.episode_id: each for each in follower.data.splits[split]}
-    told = []
-    for each, caption in zip(episodes, spoken, strict=True):
-        if each.episode_id not in asked:
-            problem = f"learnt on '{follower.run.task.name}', which has no episode '{each.episode_id}'"
-            raise InputError(run, problem, "give a navigator of the speaker's data set")
-        if not caption.text.strip():
-            fix = "train the speaker longer, or choose words by another --method"
-            raise InputError(f"caption of episode '{each.episode_id}'", "is empty, and nobody can follow it", fix)
-        told.append(replace(asked[each.episode_id], instruction=caption.text))
-    tell_unreadable(told, follower.data.vocabulary)
-    rates = {}
-    for name, heard in (("SR of captions", told), ("SR of people", list(asked.values()))):
-        there = replace(follower, data=follower.data.only(split, heard))
-        lived = live(follower.agent, there.environment(split), seed)
-        rates[name] = 100 * mean_scores(score(lived, there.data))["SR"]
-    return rates
-
-
 def caption_table(rows: Sequence[Mapping[str, Any]]) -> Table:
-    """What was said, above what people said."""
+    """Return a table of captions, each above the sentences of people."""
     drawn = Table(box=SIMPLE_HEAD, padding=0)
     drawn.add_column("episode", no_wrap=True)
     drawn.add_column("log p", justify="right")
@@ -266,7 +214,7 @@ def caption_table(rows: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def score_table(title: str, scores: Mapping[str, float]) -> Table:
-    """A row a number."""
+    """Return a table of scores."""
     drawn = Table("", title=title, box=SIMPLE_HEAD, padding=0)
     drawn.add_column("", justify="right")
     for name, value in scores.items():

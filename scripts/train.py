@@ -14,43 +14,31 @@ torchrun --nproc-per-node 2 scripts/train.py houses --out runs/houses        # t
 if __name__ == "__main__" and not __package__:  # run as a file
     import prelude  # noqa: F401 (before all other imports)
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import numpy as np
 import torch
 import tyro
 
-from agents.config import CaptionConfig, TrainConfig, check_config, data_options
-from agents.evaluation import EVALUATION_BATCH, evaluate, tell_unreadable
-from agents.policies.acting import PolicyAgent
+from agents.config import TrainConfig, check_config, data_options
+from agents.data import TaskData
 from agents.presets import PRESETS
-from agents.runs import fingerprint
-from agents.speaking.critic import MatchingCritic
-from agents.speaking.speaker import Speaker
-from agents.training.build import build_trainer
+from agents.speaking.runs import open_critic
+from agents.training.build import trainer_of
 from agents.training.checkpoint import check_fingerprint, load_checkpoint
+from agents.training.data import add_episodes, check_splits, run_splits
 from agents.training.devices import usable_device, use_threads
-from agents.training.distributed import SINGLE, Workers, check_workers, is_main_here, launch, workers_wanted
-from agents.training.log import Log, Scores, Silence
-from agents.training.runs import run_folder
+from agents.training.distributed import Workers, check_workers, is_main_here, launch, workers_wanted
+from agents.training.runs import run_folder, train_once
 from agents.training.settings import read_settings, save_settings
-from agents.training.trainer import LATEST, Trainer
-from envs.environment import NavigationVectorEnv
+from agents.training.trainer import LATEST
 from envs.habitat.settings import use_interpreter
-from envs.make import TaskData, make_env, open_task
-from scripts.matching import open_critic
+from envs.make import open_task
 from vln.cli import friendly_exit
-from vln.episodes import check_episodes, load_episodes
-from vln.errors import InputError
 from vln.files import writable_folder, write_text
-from vln.metrics import mean_scores
 from vln.registry import import_module
-
-SPLITS = ("val_seen", "val_unseen")
 
 
 @dataclass(frozen=True)
@@ -110,12 +98,12 @@ def train(arguments: Arguments, workers: Workers) -> None:
     torch.manual_seed(arguments.config.seed)
     with workers.main_first():
         config = arguments.config
-        data = open_task(config.task, splits(config), data=arguments.data, **data_options(config))
+        data: TaskData = open_task(config.task, run_splits(config), data=arguments.data, **data_options(config))
         data = data.without_bad_episodes() if arguments.skip_bad else data
-        data = augmented(data, arguments.augment)
+        data = add_episodes(data, arguments.augment)
         check_splits(config, data, workers.is_main)
-        critic = open_critic(arguments.critic, config, data, arguments.data, device)
-    trainer = trainer_of(config, data, folder, device, splits(config)[1:], critic, workers)
+        critic = open_critic(arguments.critic, config, data, open_task, arguments.data, device)
+    trainer = trainer_of(config, data, folder, device, run_splits(config)[1:], critic, workers)
     if arguments.resume:
         trainer.resume(load_checkpoint(folder / LATEST))
     elif arguments.start_from:
@@ -129,92 +117,18 @@ def train(arguments: Arguments, workers: Workers) -> None:
     trainer.train()
 
 
-def splits(config: TrainConfig | CaptionConfig) -> tuple[str, ...]:
-    """The splits a run needs, training first."""
-    explored = config.explored_splits if isinstance(config, TrainConfig) else ()
-    return tuple(dict.fromkeys(["train", *SPLITS, *(["dev"] if config.select == "dev" else []), *explored]))
-
-
-def check_splits(config: TrainConfig, data: TaskData, is_main: bool = True) -> None:
-    """Check before anything is learnt what evaluation or the choice of the best would stumble over later.
-
-    Args:
-        config: The configuration of the run.
-        data: With its splits, training first.
-        is_main: Whether this worker checks the scenes, and says of which instructions no word is known.
-
-    Raises:
-        InputError: If there are no goals to learn from or to select by, or an episode does not fit its scene.
-    """
-    selecting = [] if config.select == "latest" else [("--select", str(config.select))]
-    needed = [("'train'", "train"), *selecting]
-    for source, split in needed:
-        if data.splits[split][0].withheld:
-            raise InputError(source, f"the goals of split '{split}' are withheld", "use a split whose goals are public")
-    if is_main:
-        data.check()
-        for split, episodes in data.splits.items():
-            if split != "train":
-                tell_unreadable(episodes, data.vocabulary)
-
-
-def augmented(data: TaskData, files: Sequence[Path]) -> TaskData:
-    """The data with the episodes of some files added to those of training.
-
-    Raises:
-        InputError: If there are no navigation graphs, or an episode does not fit them or one that is there.
-    """
-    graphs = {each.scan: each for each in data.source.graphs}
-    for file in files:
-        if not graphs:
-            raise InputError(file, f"task '{data.task.name}' has no paths of viewpoints", "leave --augment out")
-        episodes = load_episodes(file, "train")
-        check_episodes(file, episodes, graphs)
-        if any(each.withheld for each in episodes):
-            raise InputError(file, "the goals of its episodes are withheld", "give whole paths to learn from")
-        known = {each.episode_id for each in data.splits["train"]}
-        for each in episodes:
-            if each.episode_id in known:
-                raise InputError(
-                    file, f"instr_id '{each.episode_id}' is there already", "give every path its own path_id"
-                )
-        data = data.only("train", [*data.splits["train"], *episodes])
-    return data
-
-
-def trainer_of(
+def train_run(
+    run: Path,
+    title: str,
     config: TrainConfig,
-    data: TaskData,
-    folder: Path,
-    device: str,
-    evaluated: Sequence[str],
-    critic: Speaker | None = None,
-    workers: Workers = SINGLE,
-) -> Trainer:
-    """A trainer at iteration 0, which evaluates on those of the splits `evaluated` whose goals are known."""
-    evaluated = [split for split in evaluated if workers.is_main and not data.splits[split][0].withheld]
-    policy = config.policy.build(config, data).to(device)
-    agent = PolicyAgent(policy, data.vocabulary)
-    environments = {split: make_env(data, split, EVALUATION_BATCH, record=True) for split in evaluated}
-    log = Log(folder) if workers.is_main else Silence()
-    labelled = config.learns_labels
-
-    def evaluate_all() -> Scores:
-        return {split: score(split, agent, env, log) for split, env in environments.items()}
-
-    def training_env(split: str, num_envs: int, withheld: bool) -> tuple[NavigationVectorEnv, np.ndarray]:
-        shown: dict[str, Any] = {"tensors": True, "labelled": labelled, "withheld": withheld, "device": device}
-        return make_env(data, split, num_envs, max_steps=config.max_steps, **shown), data.lengths(split)
-
-    matching = MatchingCritic(critic) if critic else None
-    mark = fingerprint(data)
-    return build_trainer(config, policy, training_env, evaluate_all, log, folder, mark, matching, workers)
-
-
-def score(split: str, agent: PolicyAgent, env: NavigationVectorEnv, log: Log) -> dict[str, float]:
-    """Mean metrics of an agent on a split."""
-    with log.evaluating(split, len(env.episodes)) as advance:
-        return mean_scores(evaluate(agent, env, advance=advance).columns)
+    data: Path | None = None,
+    threads: int = 0,
+    start: Path | None = None,
+    critic: Path | None = None,
+) -> Path:
+    """Train a run for a study, or resume it, unless it is finished; arguments as of `Arguments`."""
+    arguments = Arguments(config, run, data, start_from=start, critic=critic, threads=threads)
+    return train_once(run, title, lambda resume: main(replace(arguments, resume=resume)))
 
 
 if __name__ == "__main__":

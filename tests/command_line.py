@@ -1,5 +1,6 @@
 """Running the scripts as from a shell, in this process: a process of their own would import torch first, each time."""
 
+import importlib
 import os
 import runpy
 import sys
@@ -54,6 +55,11 @@ class Result:
 
 
 Run = Callable[..., Result]
+
+
+def entry_point(name: str) -> ModuleType:
+    """The module of a command, for its `main` and its `Arguments`; all else of it is tested by running it."""
+    return importlib.import_module(f"scripts.{name}")
 
 
 def run_script(script: str, *arguments: object, cache: Path) -> Result:

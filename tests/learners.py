@@ -28,10 +28,11 @@ from agents.learners.self_imitation import SelfImitationConfig
 from agents.policies.factory import navigator_for
 from agents.policies.navigator import Navigator
 from agents.runs import fingerprint
+from agents.speaking.demonstrations import SpeakerData
+from agents.speaking.runs import open_speaker_data
 from agents.training.checkpoint import Fingerprint
 from envs.environment import NavigationVectorEnv
 from envs.make import TaskData, make_env, open_task
-from scripts.speaker_world import SpeakerWorld, open_speaker_world
 from vln.episodes import Episode
 from vln.features import ViewTable
 from vln.graph import NavigationGraph
@@ -196,9 +197,9 @@ def small_houses_config(**changes: Any) -> CaptionConfig:
     return small_caption_config(**{**fields, **changes})
 
 
-def small_speaker_world(data: Path, config: CaptionConfig | None = None, cache: Path | None = None) -> SpeakerWorld:
+def small_speaker_world(data: Path, config: CaptionConfig | None = None, cache: Path | None = None) -> SpeakerData:
     """The made data folder, or houses in a cache, as a speaker's configuration sees them."""
     config = config or small_caption_config()
     if not config.task.continuous:
-        return open_speaker_world(config, SPLITS, data=data, cache=data / "cache")
-    return open_speaker_world(config, ("train",), cache=cache)
+        return open_speaker_data(config, SPLITS, open_task, data=data, cache=data / "cache")
+    return open_speaker_data(config, ("train",), open_task, cache=cache)

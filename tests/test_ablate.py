@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from command_line import run_script
 
-from scripts.ablate import HEADS, IMITATION, SPLITS, cells, chosen, rcm_rows, summary
-from scripts.studies import shorter, slug
+from agents.studies.rcm import HEADS, IMITATION, SPLITS, cells, chosen, rcm_rows, summary
+from agents.studies.trainings import shorter, slug
 from vln.episodes import Episode
 from vln.errors import InputError
 from vln.tables import markdown_table

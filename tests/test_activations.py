@@ -18,7 +18,15 @@ from agents.evaluation import rollout
 from agents.policies.acting import PolicyAgent
 from agents.policies.language import InstructionEncoder
 from agents.policies.recurrent import RECURRENT, RecurrentCore
-from agents.probing.activations import ListeningAgent, RetracingAgent, heard, held, layers_of, parse_cell, said
+from agents.probing.activations import (
+    RecordingAgent,
+    ReplayingAgent,
+    clamped,
+    decoder_activations,
+    layers_of,
+    parse_cell,
+    recorded,
+)
 from vln.errors import InputError
 
 HELD, VALUE = 2, 0.7
@@ -51,7 +59,7 @@ def test_what_others_read_of_a_held_cell_is_its_value(cell):
     torch.manual_seed(0)
     layer, x = RECURRENT[cell](5, 4, batch_first=True), torch.randn(3, 6, 5)
     before = layer(x)[0]
-    with torch.no_grad(), held({"layer": layer}, {("layer", HELD): VALUE}):
+    with torch.no_grad(), clamped({"layer": layer}, {("layer", HELD): VALUE}):
         output = layer(x)[0]
     assert (output[..., HELD] == VALUE).all()
     torch.testing.assert_close(output, by_hand(layer, x))
@@ -66,7 +74,7 @@ def test_cells_of_a_core_are_held_like_those_of_a_layer(cell):
     own = {name.removesuffix("_l0"): value for name, value in layer.state_dict().items()}
     core.cells[0].load_state_dict(own)
     x, state, found = torch.randn(3, 6, 5), core.initial(torch.zeros(3, 4)), []
-    with torch.no_grad(), held({"core.1": core.cells[0]}, {("core.1", HELD): VALUE}):
+    with torch.no_grad(), clamped({"core.1": core.cells[0]}, {("core.1", HELD): VALUE}):
         for step in x.unbind(1):
             top, state = core(step, state)
             found.append(top)
@@ -76,7 +84,7 @@ def test_cells_of_a_core_are_held_like_those_of_a_layer(cell):
 def test_an_error_leaves_no_cell_held(world):
     navigator = fresh_navigator(world)
     layers, before = layers_of(navigator), {name: value.clone() for name, value in navigator.state_dict().items()}
-    with pytest.raises(ZeroDivisionError), held(layers, {("core.1", 1): 0.5, ("encoder.forward.1", 0): 0.0}):
+    with pytest.raises(ZeroDivisionError), clamped(layers, {("core.1", 1): 0.5, ("encoder.forward.1", 0): 0.0}):
         raise ZeroDivisionError
     assert all(torch.equal(value, before[name]) for name, value in navigator.state_dict().items())
     assert not any(layer._forward_hooks for layer in layers.values())
@@ -100,7 +108,7 @@ def test_cells_that_are_not_there(world, text):
 def test_what_is_heard_over_words_is_the_context_in_their_order(world):
     navigator = fresh_navigator(world).eval()
     env = world.environment("val_seen", 7, record=True)
-    agent = ListeningAgent(navigator, world.vocabulary)
+    agent = RecordingAgent(navigator, world.vocabulary)
     lived = rollout(agent, env)
     over = agent.over_words()
     found = [np.concatenate(pair, 1) for pair in zip(*over.values(), strict=True)]
@@ -113,7 +121,7 @@ def test_what_is_heard_over_words_is_the_context_in_their_order(world):
 
 def test_what_is_heard_over_steps_is_of_the_right_episode(world):
     navigator = fresh_navigator(world).eval()
-    batched, single = ListeningAgent(navigator, world.vocabulary), ListeningAgent(navigator, world.vocabulary)
+    batched, single = RecordingAgent(navigator, world.vocabulary), RecordingAgent(navigator, world.vocabulary)
     lived = rollout(batched, world.environment("val_seen", 7, record=True))
     alone = rollout(single, world.environment("val_seen", 1, record=True))
     assert [each.steps for each in lived] == [each.steps for each in alone] or len(lived) == len(alone)
@@ -129,14 +137,14 @@ def test_an_agent_retraces_its_steps_whatever_it_prefers(world):
     env = world.environment("val_seen", 7, record=True)
     lived = rollout(PolicyAgent(navigator, world.vocabulary), env)
     actions = [[step.action for step in each.steps] for each in lived]
-    again = RetracingAgent(navigator, world.vocabulary, actions)
-    with held(layers_of(navigator), {("core.1", number): 1.0 for number in range(16)}):
+    again = ReplayingAgent(navigator, world.vocabulary, actions)
+    with clamped(layers_of(navigator), {("core.1", number): 1.0 for number in range(16)}):
         gone = rollout(again, env)
     assert [[pose.viewpoint for pose in each.poses] for each in gone] == [
         [pose.viewpoint for pose in each.poses] for each in lived
     ]
     assert gone[0].steps[0].probabilities != lived[0].steps[0].probabilities
-    unchanged = rollout(RetracingAgent(navigator, world.vocabulary, actions), env)
+    unchanged = rollout(ReplayingAgent(navigator, world.vocabulary, actions), env)
     assert unchanged == lived
 
 
@@ -144,14 +152,14 @@ def test_what_a_speaker_says_comes_after_the_word(small_data):
     world = small_speaker_world(small_data, small_caption_config())
     torch.manual_seed(0)
     speaker = world.speaker().eval()
-    told = world.told("val_seen")
+    told = world.captioned("val_seen")
     routes, tokens = told.demonstrations.routes(np.arange(4)), told.tokens[:4]
     with torch.no_grad():
         memory = speaker.read(routes)
-        found = said(speaker, memory, tokens)
+        found = decoder_activations(speaker, memory, tokens)
         # Step by step: the end of the sentence before, then the words themselves.
         state = speaker.begin(memory)
-        with heard(layers_of(speaker)) as kept:
+        with recorded(layers_of(speaker)) as kept:
             for place in range(3):
                 last = torch.full((4,), 2) if place == 0 else tokens[:, place - 1]
                 _, state = speaker.step(last, state, memory)

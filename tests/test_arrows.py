@@ -61,6 +61,7 @@ def test_every_forbidden_import_is_found(broken, room, other):
 
 
 TESTS = sorted((ROOT / "tests").glob("*.py"))
+COMMANDS = 20  # files in scripts/, at most; all that is more than arguments, wiring and printing belongs to a room
 
 
 def imported(path: Path) -> set[str]:
@@ -70,6 +71,19 @@ def imported(path: Path) -> set[str]:
     return plain | {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
 
 
-@pytest.mark.parametrize("path", TESTS, ids=lambda path: path.name)
-def test_no_test_module_is_imported_by_another(path):
-    assert not {name for name in imported(path) if name.split(".")[-1].startswith("test_")}
+def test_no_test_module_is_imported_by_another():
+    found = {path.name: [name for name in imported(path) if name.split(".")[-1].startswith("test_")] for path in TESTS}
+    assert not {path: names for path, names in found.items() if names}
+
+
+def test_tests_run_commands_and_import_nothing_of_them():
+    """A test may ask `command_line.entry_point` for what a command is called with: its `main` and its `Arguments`."""
+    found = {path.name: [name for name in imported(path) if name.split(".")[0] == "scripts"] for path in TESTS}
+    assert not {path: names for path, names in found.items() if names}
+
+
+def test_scripts_are_entry_points():
+    files = sorted((ROOT / "scripts").glob("*.py"))
+    assert len(files) <= COMMANDS
+    starts = {path.name for path in files if '__name__ == "__main__"' in path.read_text()}
+    assert {path.name for path in files} - starts == {"__init__.py", "prelude.py"}

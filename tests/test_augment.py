@@ -10,10 +10,10 @@ from command_line import SMALL, run_script
 from learners import SMALL_NAVIGATOR, fresh_navigator, small_config, small_world
 
 from agents.learners.recording import Expert, chunks, collect, record
-from scripts.augment import FIRST, draw, draw_path
-from scripts.train import augmented
+from agents.training.data import add_episodes
 from vln.episodes import REAL, check_episodes, load_episodes
 from vln.errors import InputError
+from vln.path_sampling import FIRST, sample_path, sample_paths
 
 TINY = ("--speaker.hidden", 16, "--speaker.view", 12, "--iterations", 2, "--evaluate-every", 2, "--threads", 1)
 
@@ -29,7 +29,7 @@ def hiding_world(data):
 
 def test_paths_are_new_and_shortest_and_as_long_as_asked(small_data):
     world = small_world(small_data)
-    drawn = list(draw(world.data, 20, *SHORT, np.random.default_rng(0)))
+    drawn = list(sample_paths(world.graphs, world.splits["train"], 20, *SHORT, np.random.default_rng(0)))
     known = {(each.scan, each.path) for each in world.splits["train"]}
     paths = [(each["scan"], tuple(each["path"])) for each in drawn]
     assert len(set(paths)) == len(drawn) > 5
@@ -39,13 +39,13 @@ def test_paths_are_new_and_shortest_and_as_long_as_asked(small_data):
         assert 2 <= len(path) <= 4
         assert world.graphs[scan].shortest_path(path[0], path[-1]) == list(path)
     assert [each["path_id"] for each in drawn] == [FIRST + number for number in range(len(drawn))]
-    assert drawn == list(draw(world.data, 20, *SHORT, np.random.default_rng(0)))
+    assert drawn == list(sample_paths(world.graphs, world.splits["train"], 20, *SHORT, np.random.default_rng(0)))
 
 
 @pytest.mark.parametrize("bounds", [((2, 4), 1e6), ((50, 60), 1.0)])
 def test_too_short_and_too_long_paths_are_left_out(small_data, bounds):
     graph = next(iter(small_world(small_data).graphs.values()))
-    assert not any(draw_path(graph, *bounds, np.random.default_rng(seed)) for seed in range(20))
+    assert not any(sample_path(graph, *bounds, np.random.default_rng(seed)) for seed in range(20))
 
 
 def test_described_and_learnt_from_through_the_command_line(small_data, tmp_path):
@@ -61,9 +61,9 @@ def test_described_and_learnt_from_through_the_command_line(small_data, tmp_path
     episodes = load_episodes(file, "train")
     check_episodes(file, episodes, world.graphs)
     assert 0 < len(episodes) <= 6
-    assert len(augmented(world.data, [file]).splits["train"]) == len(world.splits["train"]) + len(episodes)
+    assert len(add_episodes(world.data, [file]).splits["train"]) == len(world.splits["train"]) + len(episodes)
     with pytest.raises(InputError, match="is there already; give every path its own path_id"):
-        augmented(world.data, [file, file])
+        add_episodes(world.data, [file, file])
     learnt = run_script(
         "train.py", "r2r-navigator", "--out", tmp_path / "run", *SMALL, "--augment", file, *data, cache=cache
     )
@@ -81,7 +81,7 @@ def test_altered_environments_reach_the_speaker_and_the_navigator(small_data, tm
     episodes = load_episodes(file, "train")
     assert sorted({each.environment for each in episodes}) == list(range(len(episodes)))
     world = hiding_world(small_data)
-    world = replace(world, data=augmented(world.data, [file]))
+    world = replace(world, data=add_episodes(world.data, [file]))
     env = world.environment("train", 4)
     last = len(world.splits["train"]) - 1
     observation, _ = env.reset(options={"episode_index": [0, last, 0, last]})
@@ -135,7 +135,7 @@ def test_an_augmentation_must_fit_the_graphs(small_data, tmp_path):
     entry = {"path_id": 1, "scan": "nowhere", "path": ["a", "b"], "heading": 0.0, "instructions": ["Go."]}
     file.write_text(json.dumps([entry]))
     with pytest.raises(InputError, match="the unknown scan 'nowhere'"):
-        augmented(world.data, [file])
+        add_episodes(world.data, [file])
 
 
 def test_bad_numbers_of_paths_are_named(tmp_path):

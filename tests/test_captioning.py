@@ -12,11 +12,11 @@ from learners import small_caption_config, small_speaker_world
 
 from agents.config import CaptionConfig
 from agents.speaking.captioning import CaptionTrainer
+from agents.speaking.demonstrations import SpeakerData
+from agents.speaking.runs import build_caption_trainer
 from agents.training import log
 from agents.training.checkpoint import load_checkpoint
 from agents.training.trainer import BEST, LATEST
-from scripts.speaker_world import SpeakerWorld
-from scripts.train_speaker import build_trainer
 from vln.errors import InputError
 from vln.files import read_json_lines
 
@@ -26,14 +26,14 @@ DROPOUT = replace(CONFIG.speaker, dropout=0.3, feature_dropout=0.3)
 
 
 @pytest.fixture(scope="module")
-def world(small_data) -> SpeakerWorld:
+def world(small_data) -> SpeakerData:
     return small_speaker_world(small_data, replace(CONFIG, speaker=DROPOUT))
 
 
-def fresh(world: SpeakerWorld, folder: Path) -> CaptionTrainer:
+def fresh(world: SpeakerData, folder: Path) -> CaptionTrainer:
     """A trainer as the script makes it."""
     torch.manual_seed(world.config.seed)
-    return build_trainer(world, folder, "cpu")
+    return build_caption_trainer(world, folder, "cpu", ("val_seen", "val_unseen"))
 
 
 def rows(folder: Path) -> list[dict[str, object]]:

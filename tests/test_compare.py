@@ -10,10 +10,10 @@ from command_line import SMALL, Result
 from learners import small_caption_config, small_world
 
 from agents.presets import houses_demo, r2r_navigator
+from agents.studies.cell_report import binned, over, says
+from agents.studies.cells import NO_CLIP, Variant, variants
+from agents.studies.inputs import FULL
 from agents.training.checkpoint import save_checkpoint
-from scripts.cell_study import NO_CLIP, Variant, variants
-from scripts.compare_bias import FULL
-from scripts.compare_cells_report import binned, over, says
 from vln.configuration import as_json
 from vln.files import read_json
 from vln.statistics import mean_interval, seed_interval
@@ -176,7 +176,7 @@ def test_the_audit_has_a_row_for_everything_taken_away(audited, runs, run):
 
 
 def test_what_has_been_measured_is_not_measured_again(audited, runs, run, monkeypatch):
-    monkeypatch.setattr("scripts.compare_bias.evaluate", None)
+    monkeypatch.setattr("agents.studies.inputs.evaluate", None)
     flags = ("--checkpoint", "latest", "--episodes", 0, "--threads", 1, "--json")
     result = run("compare.py", "bias", *(runs / name for name in ("full", "blind", "deaf")), *flags)
     assert json.loads(result.output) == audited

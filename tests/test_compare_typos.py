@@ -11,7 +11,7 @@ from command_line import SMALL, Result
 from agents.config import LanguageConfig
 from agents.policies.language import InstructionEncoder
 from agents.presets import r2r_demo, r2r_letters
-from scripts.compare_typos import summary, unknown_share
+from agents.studies.typos import summary, unknown_share
 from vln.episodes import load_split
 from vln.language import EOS, UNK, Vocabulary
 from vln.typos import Noise, mistyped

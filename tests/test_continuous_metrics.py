@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scripts import evaluate, score
 from vln.continuous_metrics import path_length, resample, score_trajectories
 from vln.episodes import Episode
 from vln.errors import InputError
 from vln.metrics import METRICS, mean_scores
+from vln.score_files import Scored
+from vln.score_tables import comparison_table, evaluation_table, metrics_table
 from vln.tasks import find_task
 from vln.trajectory import Pose, Step, Trajectory
 
@@ -153,11 +154,14 @@ def test_tables_say_what_the_mean_error_leaves_out():
     found = scores_of(there, replace(off, distances=(*off.distances[:-2], math.inf, math.inf)))
     row = {**mean_scores(found), "n": 2}
     said = "NE is without episodes that ended where no way leads to the goal (agent: 1 of 2)"
-    assert evaluate.table({"agent": row}, "houses", "made").caption == said
-    assert evaluate.table({"agent": {**mean_scores(scores_of(there)), "n": 1}}, "houses", "made").caption is None
-    files = {"one": score.Scored([EPISODE, replace(EPISODE, episode_id="1_0")], found, 0)}
-    cells = {column.header: list(column.cells) for column in score.metrics_table(files, "made").columns}
+    assert evaluation_table({"agent": row}, find_task("houses"), "made").caption == said
+    assert (
+        evaluation_table({"agent": {**mean_scores(scores_of(there)), "n": 1}}, find_task("houses"), "made").caption
+        is None
+    )
+    files = {"one": Scored([EPISODE, replace(EPISODE, episode_id="1_0")], found, 0)}
+    cells = {column.header: list(column.cells) for column in metrics_table(files, "made").columns}
     assert cells["n"] == ["2\n1 without NE:\nno way to goal"]
     assert cells["NE m"] == [".00"]
-    compared = score.comparison_table({**files, "two": files["one"]})
+    compared = comparison_table({**files, "two": files["one"]})
     assert list(compared.columns[2].cells) == ["1", "2", "2", "2"]

@@ -8,8 +8,8 @@ from habitat_worlds import look_alike_python
 from small_vlnce import write_vlnce
 
 from agents.presets import PRESETS, SPEAKERS
+from agents.requirements import needs
 from envs.habitat.settings import VARIABLE
-from scripts.doctor import needs
 from vln.errors import InputError
 
 

@@ -30,13 +30,14 @@ from agents.learners.episode_learning import intrinsic_reward, targets_of
 from agents.learners.recording import Recording, collect, record
 from agents.learners.self_imitation import choose, log_probs, rehearses, taken
 from agents.speaking.critic import MatchingCritic
+from agents.speaking.runs import check_not_trained_on, open_critic
 from agents.speaking.speaker import Speaker
 from agents.speaking.speaker_inputs import recorded_routes
 from agents.training import log
+from agents.training.build import trainer_of
 from agents.training.checkpoint import load_checkpoint
 from agents.training.trainer import LATEST, Trainer
-from scripts.matching import check_unheard, open_critic
-from scripts.train import trainer_of
+from envs.make import open_task
 from vln.episodes import Episode
 from vln.errors import InputError, WriteError
 
@@ -301,18 +302,18 @@ def test_a_full_disk_is_told_and_nothing_is_lost(tmp_path, monkeypatch):
 
 def test_a_critic_must_be_wanted_and_there(world, tmp_path):
     with pytest.raises(InputError, match=r"--self-imitation.iterations: a matching critic is needed; pass --critic"):
-        open_critic(None, world.config, world.data, None, "cpu")
-    idle = replace(world, config=small_config())
-    assert open_critic(None, idle.config, idle.data, None, "cpu") is None
+        open_critic(None, world.config, world.data, open_task, None, "cpu")
+    idle = small_config()
+    assert open_critic(None, idle, world.data, open_task, None, "cpu") is None
     with pytest.raises(InputError, match="--critic: no phase asks anything of it"):
-        open_critic(tmp_path, idle.config, idle.data, None, "cpu")
+        open_critic(tmp_path, idle, world.data, open_task, None, "cpu")
 
 
 def test_a_critic_that_has_heard_what_is_explored_is_refused(world, tmp_path):
     learnt = world.splits["train"]
     with pytest.raises(InputError, match=rf"has learnt from {len(learnt)} of the episodes .* {learnt[0].episode_id}"):
-        check_unheard(tmp_path, learnt, sorted(learnt, key=lambda each: each.episode_id))
-    check_unheard(tmp_path, learnt, world.splits[SPLIT])
+        check_not_trained_on(tmp_path, learnt, sorted(learnt, key=lambda each: each.episode_id))
+    check_not_trained_on(tmp_path, learnt, world.splits[SPLIT])
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from habitat_worlds import broken_python
 from learners import SMALL_HOUSES, World, episodes, open_world
 
 from agents.agent import SamplingAgent, ShortestPathAgent
+from agents.baselines import random_baseline
 from agents.config import LossConfig
 from agents.evaluation import rollout
 from envs.continuous import ACTIONS
@@ -21,7 +22,6 @@ from envs.continuous.source import HouseSource
 from envs.houses import dataset, tasks
 from envs.make import make_env
 from envs.scenes import load_scene
-from scripts.evaluate import random_baseline
 from vln.errors import InputError
 from vln.metrics import METRICS
 from vln.observation import PRIVILEGED
@@ -79,7 +79,7 @@ def test_paths_are_as_long_as_the_expert_finds_them(houses, expert):
 
 
 def test_the_random_agent_takes_actions_as_often_as_the_expert(houses, expert):
-    agent, env = random_baseline(houses.data, "train", 32, expert)
+    agent, env = random_baseline(houses.data, "train", 32, expert, ())
     lived = rollout(agent, env)
     shares = [
         np.bincount([step.action for each in lives for step in each.steps], minlength=4) for lives in (expert, lived)

@@ -10,13 +10,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agents.speaking.corpus import Corpus
 from agents.speaking.decoding import Decoding
 from agents.speaking.language_model import LanguageModel, LanguageModelConfig
 from agents.speaking.language_modelling import bits_per_character, nats
+from agents.speaking.language_runs import build_language_trainer
 from agents.speaking.windows import TextWindows, whole
 from agents.speaking.writing import Writer
-from scripts.language import build_trainer
-from scripts.texts import Corpus
 from vln.errors import InputError
 from vln.language import EOS, PAD, SPECIALS, UNK, Vocabulary
 from vln.spelling import Text
@@ -120,7 +120,7 @@ def corpus(text: str, **changes: object) -> Corpus:
 def trained(found: Corpus, folder: Path) -> LanguageModel:
     """A model that has learnt a text."""
     torch.manual_seed(0)
-    trainer = build_trainer(found, Writer(found.vocabulary, ends=False), folder, "cpu")
+    trainer = build_language_trainer(found, Writer(found.vocabulary, ends=False), folder, "cpu")
     for _ in range(found.config.iterations):
         trainer.update()
     return trainer.model.eval()

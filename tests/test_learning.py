@@ -8,7 +8,7 @@ import torch
 from learners import open_world
 
 from agents.presets import r2r_demo
-from scripts.train import trainer_of
+from agents.training.build import trainer_of
 
 RANDOM_SUCCESS = 0.16  # of the random agent of Anderson et al. 2018 in new buildings
 UPDATES = 250

@@ -37,13 +37,13 @@ from agents.learners.label_pretraining import STEPS, LabelPretraining
 from agents.learners.ppo import Rollout, minibatch_loss, ppo_targets
 from agents.learners.sampler import EpisodeSampler
 from agents.policies.state import rows
+from agents.training.build import trainer_of
 from agents.training.checkpoint import load_checkpoint
 from agents.training.devices import use_threads
 from agents.training.distributed import SINGLE, WorkerLost, Workers, check_workers, launch, workers_wanted
 from agents.training.optimization import OptimizerStep
 from agents.training.trainer import LATEST, Trainer
 from envs.environment import AutoresetMode, NavigationVectorEnv
-from scripts.train import trainer_of
 from vln.errors import InputError
 from vln.files import read_json_lines
 

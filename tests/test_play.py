@@ -14,16 +14,17 @@ from rich.console import Console
 from small_house import small_episodes, small_house
 
 from agents.config import CameraConfig, LanguageConfig, NavigatorConfig, TrainConfig, data_options
+from agents.evaluation import rollout
+from agents.playing import Player
 from agents.policies.factory import navigator_for
 from agents.runs import fingerprint
 from agents.training.checkpoint import save_checkpoint
 from envs.continuous import SceneCache, Sensors
 from envs.continuous.floorplan import floor_plan
 from envs.glb import save_glb
-from envs.make import open_task
+from envs.make import make_env, open_task
 from envs.playing.challenges import house_episodes
 from envs.playing.screen import Screen, view_camera
-from scripts.play import walk
 from vln.configuration import as_json
 from vln.errors import InputError
 from vln.keyboard import Script
@@ -178,14 +179,10 @@ def test_what_a_screen_shows():
     console = Console(file=io.StringIO(), force_terminal=True, color_system="truecolor", width=120, height=40)
     plan = floor_plan(small_house("a"))
 
-    class Places:
-        pass
-
-    places = Places()
-    places.cache = cache
+    data = open_task(CONFIG.task, [], vocabulary=Vocabulary.build([episode.instruction], 1), scene_cache=cache)
+    env = make_env(data.only("play", [episode]), "play", record=True, blind=True)
     with Screen(console, episode, plan, cache.get("a"), view_camera(console, None, Sensors())) as screen:
-        key, trajectory = walk(Script("h?w "), episode, places, screen)
-    assert key == ""
+        trajectory = rollout(Player(Script("h?w "), screen), env)[0]
     assert [step.choice for step in trajectory.steps] == ["forward", "stop"]
     shown = console.file.getvalue()
     for part in (episode.instruction, "▀", "m to the goal", "space or enter", "step 1"):

@@ -24,8 +24,8 @@ from agents.learners import dagger as dagger_module
 from agents.learners import ppo as ppo_module
 from agents.learners import recording
 from agents.policies.policy import PolicyOutput
+from agents.training.build import trainer_of
 from agents.training.trainer import Trainer
-from scripts.train import trainer_of
 
 IMITATION, POLICY = LossConfig(), LossConfig(teacher=0.0, student=0.5, policy=1.0)
 LEARNERS: dict[str, dict[str, PhaseConfig]] = {

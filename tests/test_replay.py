@@ -10,11 +10,11 @@ from pathlib import Path
 import imageio_ffmpeg
 import numpy as np
 import pytest
+from command_line import entry_point
 from matplotlib.colors import to_rgb
 from PIL import Image
 from rich.console import Console
 
-from scripts import replay as script
 from vln.cli import command
 from vln.episodes import Episode, load_split
 from vln.errors import InputError
@@ -24,7 +24,7 @@ from vln.replay.figure import View, draw_episode, save_png
 from vln.replay.moves import describe_step
 from vln.replay.select import Selection, make_runs, replay_episodes
 from vln.replay.style import AGENTS, ATTENTION, GOAL
-from vln.replay.submitted import to_trajectories
+from vln.replay.submitted import load_walks, to_trajectories
 from vln.replay.terminal import render_episode
 from vln.replay.word_attention import shown_words, with_word_attention, word_weights
 from vln.rooms import Room, load_rooms
@@ -277,7 +277,7 @@ def run(monkeypatch, capsys, small_data, walks, tmp_path):
         monkeypatch.setattr(sys, "argv", argv)
         code = 0
         try:
-            command(script.main)
+            command(entry_point("replay").main)
         except SystemExit as ended:
             code = int(ended.code or 0)
         return (code, *capsys.readouterr())
@@ -394,7 +394,7 @@ def test_recorded_agent_of_the_original_simulator(data, tmp_path):
     file = data / "predictions" / "val_unseen_random_agent.json"
     if not file.is_file():
         pytest.skip("needs the recorded predictions")
-    trajectories = script.load(file, data, "val_unseen", "r2r")
+    trajectories = load_walks(file, data, "val_unseen", "r2r")
     runs = make_runs([(file, trajectories)])
     replay = replay_episodes(runs, Selection(worst=1), Sources(data))[0]
     assert replay.scores[0]["SPL"] == 0

@@ -5,9 +5,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from command_line import entry_point
 from small_world import write_data
 
-from scripts import benchmark, score
 from vln.cli import command, commands
 from vln.metrics import METRICS
 from vln.submission import Prediction, Visit, write_submission
@@ -29,7 +29,7 @@ def submit(path: Path, paths: dict[str, str]) -> str:
 
 def run(monkeypatch, *arguments: str) -> None:
     monkeypatch.setattr(sys, "argv", ["score.py", *arguments])
-    command(score.main)
+    command(entry_point("score").main)
 
 
 def scored(monkeypatch, capsys, folder: Path, *arguments: str) -> dict[str, dict[str, float]]:
@@ -145,7 +145,7 @@ def test_the_benchmark_finds_the_implementations_equal(monkeypatch, capsys, fold
     predictions = submit(folder / "good.json", PATHS)
     arguments = ["--predictions", predictions, "--data", str(folder), "--split", "made", "--repeats", "1", "--json"]
     monkeypatch.setattr(sys, "argv", ["benchmark.py", "metrics", *arguments])
-    commands({"metrics": benchmark.metrics})
+    commands({"metrics": entry_point("benchmark").metrics})
     result = json.loads(capsys.readouterr().out)
     assert result["episodes"] == 3
     assert len(result["implementations"]) == 3

@@ -6,13 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from command_line import entry_point
 
 from agents.presets import PRESETS, SPEAKERS
 from agents.training.settings import read_settings, resumed_settings, save_settings
 from agents.training.trainer import LATEST
-from scripts import language, train, train_speaker
 from vln.configuration import as_json
 from vln.errors import InputError
+
+language, train, train_speaker = map(entry_point, ("language", "train", "train_speaker"))
 
 
 @pytest.fixture

@@ -10,13 +10,16 @@ import pytest
 import torch
 from command_line import SMALL, SMALL_SPEAKER, Result, Run, run_script
 
+from agents.runs import open_run
 from agents.speaking.captioning import CaptionTrainer
+from agents.speaking.captions import Caption
+from agents.speaking.following import follower_success
+from agents.speaking.retrieval import make_queries
+from agents.speaking.runs import check_vocabulary
 from agents.training.checkpoint import load_checkpoint
 from agents.training.trainer import BEST, LATEST
 from envs.houses.dataset import SPLITS
-from scripts.critic import lineups
-from scripts.speak import followed
-from scripts.speaker_world import Caption, check_vocabulary
+from envs.make import open_task
 from vln.episodes import load_split
 from vln.errors import InputError
 from vln.files import read_json_lines
@@ -141,7 +144,7 @@ def test_a_speaker_is_scored(run, speaker, navigator):
 
 def test_distractors_are_other_sentences_of_other_ways_through_the_building(small_data):
     episodes = load_split(small_data, "train")
-    found = lineups(episodes, 5, 0)
+    found = make_queries(episodes, 5, 0)
     assert len(found) == len(episodes)
     for number, *others in found:
         assert len({number, *others}) == 6
@@ -149,7 +152,7 @@ def test_distractors_are_other_sentences_of_other_ways_through_the_building(smal
             assert episodes[other].scan == episodes[number].scan
             assert episodes[other].path != episodes[number].path
             assert episodes[other].instruction != episodes[number].instruction
-    assert lineups(episodes[:3], 5, 0) == []  # three sentences of one way
+    assert make_queries(episodes[:3], 5, 0) == []  # three sentences of one way
 
 
 # --- bad input ---
@@ -226,16 +229,17 @@ def test_vocabularies_are_compared_symbol_by_symbol():
 def test_captions_that_nobody_can_follow(small_data, navigator, monkeypatch, capsys):
     monkeypatch.setenv("VLN_CACHE", str(small_data / "cache"))
     episodes = load_split(small_data, SPLIT)[:1]
+    follower = open_run(navigator, SPLIT, open_task, small_data)
     named = f"caption of episode '{episodes[0].episode_id}': is empty, and nobody can follow it"
     with pytest.raises(InputError, match=named):
-        followed(navigator, SPLIT, episodes, [Caption("  ", 0.0)], small_data, 0)
+        follower_success(follower, SPLIT, episodes, [Caption("  ", 0.0)], 0)
     for caption in (" . ", "Qwx."):  # of unknown words: the agent acts, and a line says so
-        rates = followed(navigator, SPLIT, episodes, [Caption(caption, 0.0)], small_data, 0)
+        rates = follower_success(follower, SPLIT, episodes, [Caption(caption, 0.0)], 0)
         assert rates.keys() == {"SR of captions", "SR of people"}
         assert f"acts all the same: episodes {episodes[0].episode_id}" in capsys.readouterr().err
     elsewhere = [replace(episodes[0], episode_id="nobody_0")]
     with pytest.raises(InputError, match="has no episode 'nobody_0'"):
-        followed(navigator, SPLIT, elsewhere, [Caption("Walk.", 0.0)], small_data, 0)
+        follower_success(follower, SPLIT, elsewhere, [Caption("Walk.", 0.0)], 0)
 
 
 def test_a_navigators_run_is_no_speakers(run, navigator, speaker, episode):

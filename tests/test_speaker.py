@@ -15,11 +15,11 @@ from torch import Tensor
 from agents.config import CaptionConfig
 from agents.learners.recording import Expert, record
 from agents.speaking.decoding import Decoding, speak
+from agents.speaking.demonstrations import SpeakerData
 from agents.speaking.speaker import Memory, Speaker
 from agents.speaking.speaker_inputs import MOVE, GraphRoutes, Routes, recorded_routes
 from agents.training.optimization import OptimizerStep
 from envs.make import make_env
-from scripts.speaker_world import SpeakerWorld
 from vln.errors import InputError
 from vln.language import EOS, PAD, UNK
 
@@ -29,14 +29,14 @@ WORLDS = ("graph", "houses", "letters", "blind")
 LONGEST = 12
 
 
-class Worlds(dict[str, SpeakerWorld]):
+class Worlds(dict[str, SpeakerData]):
     """Worlds by name, opened when they are asked for: houses take seconds."""
 
     def __init__(self, data: Path, cache: Path) -> None:
         super().__init__()
         self._data, self._cache = data, cache
 
-    def __missing__(self, name: str) -> SpeakerWorld:
+    def __missing__(self, name: str) -> SpeakerData:
         self[name] = small_speaker_world(self._data, self._config(name), self._cache)
         return self[name]
 
@@ -56,7 +56,7 @@ class Cases(dict[str, Case]):
         self._worlds = worlds
 
     def __missing__(self, name: str) -> Case:
-        told = self._worlds[name].told("train")
+        told = self._worlds[name].captioned("train")
         self[name] = fresh(self._worlds[name]), told.demonstrations.routes(EPISODES), told.tokens[EPISODES]
         return self[name]
 
@@ -84,7 +84,7 @@ def case(request, cases) -> Case:
     return cases[request.param]
 
 
-def fresh(world: SpeakerWorld, seed: int = 0) -> Speaker:
+def fresh(world: SpeakerData, seed: int = 0) -> Speaker:
     torch.manual_seed(seed)
     speaker = world.speaker().eval()
     with torch.no_grad():
@@ -278,7 +278,7 @@ def share_said_right(speaker: Speaker, routes: Routes, tokens: Tensor, max_lengt
 def test_it_learns_to_name_what_is_passed(worlds, name):
     """How many updates it takes depends on how the processor rounds; that it learns does not."""
     world = worlds[name]
-    told = world.told("train")
+    told = world.captioned("train")
     episodes = np.arange(0, 40, 5)
     routes, tokens = told.demonstrations.routes(episodes), told.tokens[episodes]
     torch.manual_seed(0)

@@ -9,10 +9,13 @@ import pytest
 from rich.console import Console, Group
 from rich.table import Table
 
-from scripts import ablate, compare_bias, compare_cells_report, evaluate, score
+from agents.studies import cell_report, inputs, rcm
 from vln.episodes import Episode
 from vln.metrics import METRICS
+from vln.score_files import Scored
+from vln.score_tables import comparison_table, evaluation_table, metrics_table
 from vln.tables import fit_to_width, number_table
+from vln.tasks import find_task
 from vln.vlnce_scores import CONTINUOUS
 
 WIDTH = 80
@@ -20,11 +23,11 @@ EPISODES = [Episode(str(number), "house", "made", "Go.", (str(number),), 0.0) fo
 NAMES = ("val_unseen_of_the_first_agent", "val_unseen_of_the_second_agent")
 
 
-def scored(names) -> dict[str, score.Scored]:
+def scored(names) -> dict[str, Scored]:
     random = np.random.default_rng(0)
     large = {"TL": 40, "NE": 30, "steps": 500, "collisions": 300}
     values = {name: large.get(name, 1) * random.random(len(EPISODES)) for name in names}
-    return {f"{name}.jsonl": score.Scored(EPISODES, values, 12) for name in NAMES}
+    return {f"{name}.jsonl": Scored(EPISODES, values, 12) for name in NAMES}
 
 
 def evaluated() -> dict[str, dict[str, float]]:
@@ -37,15 +40,15 @@ def numbers(heads) -> Table:
 
 
 TABLES = {
-    "evaluate": lambda: evaluate.table(evaluated(), "r2r", "val_unseen"),
-    "score": lambda: score.metrics_table(scored(METRICS), "r2r val_unseen"),
-    "score of VLN-CE": lambda: score.metrics_table(scored(CONTINUOUS), "r2r-ce val_unseen", CONTINUOUS),
-    "comparison": lambda: score.comparison_table(scored(METRICS)),
-    "bias": lambda: numbers(compare_bias.HEADS),
-    "cells": lambda: numbers(compare_cells_report.HEADS),
-    "gradients": lambda: numbers(compare_cells_report.TRUNCATION_HEADS),
+    "evaluate": lambda: evaluation_table(evaluated(), find_task("r2r"), "val_unseen"),
+    "score": lambda: metrics_table(scored(METRICS), "r2r val_unseen"),
+    "score of VLN-CE": lambda: metrics_table(scored(CONTINUOUS), "r2r-ce val_unseen", CONTINUOUS),
+    "comparison": lambda: comparison_table(scored(METRICS)),
+    "bias": lambda: numbers(inputs.HEADS),
+    "cells": lambda: numbers(cell_report.HEADS),
+    "gradients": lambda: numbers(cell_report.TRUNCATION_HEADS),
     "ablation": lambda: number_table(
-        ablate.HEADS, [["+ self-imitation", "3", "123.4", *("44.0 ± 2.1", "39.9", "+2.0 (-0.1 to +3.9)") * 2]]
+        rcm.HEADS, [["+ self-imitation", "3", "123.4", *("44.0 ± 2.1", "39.9", "+2.0 (-0.1 to +3.9)") * 2]]
     ),
 }
 

@@ -9,7 +9,7 @@ import pytest
 from command_line import SMALL, run_script
 from learners import small_config, small_world
 
-from scripts.train import augmented, check_splits
+from agents.training.data import add_episodes, check_splits
 from vln.errors import InputError
 
 
@@ -46,7 +46,7 @@ def test_episodes_to_learn_from_besides_have_goals(world, small_data, tmp_path):
     file = tmp_path / "more.json"
     file.write_text(json.dumps([entry | {"path": entry["path"][:1]}]))
     with pytest.raises(InputError, match="more.json: the goals of its episodes are withheld"):
-        augmented(world.data, [file])
+        add_episodes(world.data, [file])
 
 
 @pytest.mark.parametrize("split", ["train", "val_seen", "val_unseen"])

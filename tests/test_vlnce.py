@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from command_line import entry_point
 from hypothesis import given
 from hypothesis import strategies as st
 from small_vlnce import ENTRIES, entry, pack, walked, write_rxr, write_vlnce
 
-from scripts import score
 from vln.cli import command
 from vln.continuous_metrics import Walks, score_walks
 from vln.errors import InputError
@@ -395,7 +395,7 @@ def test_files_that_are_missing_or_damaged(tmp_path):
 
 def run(monkeypatch, *arguments: object) -> None:
     monkeypatch.setattr(sys, "argv", ["score.py", *map(str, arguments), "--task", "r2r-ce", "--split", "made"])
-    command(score.main)
+    command(entry_point("score").main)
 
 
 def test_the_script_scores_and_compares(monkeypatch, capsys, made, tmp_path):

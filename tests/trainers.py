@@ -12,10 +12,10 @@ from agents.config import TrainConfig
 from agents.learners.learner import Setup
 from agents.learners.ppo import Ppo, PpoConfig, RolloutCollector
 from agents.learners.sampler import EpisodeSampler
+from agents.training.build import trainer_of
 from agents.training.checkpoint import load_checkpoint
 from agents.training.distributed import SINGLE
 from agents.training.trainer import LATEST, Trainer
-from scripts.train import trainer_of
 from vln.files import read_json_lines
 
 STREAMS = 8  # episodes at a time

@@ -4,12 +4,12 @@ import ast
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Protocol, TypeVar
 
 from msgspec import UNSET, Meta, Struct, UnsetType, convert
 
 from vln.data import split_file
-from vln.errors import InputError
+from vln.errors import InputError, guess
 from vln.files import read_json
 from vln.graph import NavigationGraph
 from vln.schema import Name, NonBlank, Radians, Whole
@@ -20,6 +20,17 @@ MAX_ENVIRONMENT = 2**31 - 2  # largest number of an altered environment
 
 KnownPart = Literal["start", "goal", "way"]
 """The part of an episode that its data set publishes: the start; the start and the goal; or the whole path ("way")."""
+
+
+class HasId(Protocol):
+    """An episode, or what was done in one."""
+
+    @property
+    def episode_id(self) -> str:
+        """Id of the episode."""
+
+
+Identified = TypeVar("Identified", bound=HasId)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +177,22 @@ def _check_goals(source: Path, entries: Sequence[_Entry]) -> None:
             problem = f"entry {number} (path_id {path_id}) has no goal, though others have one"
             fix = "take it out, or give it field 'distance' if it ends where it starts"
             raise InputError(source, problem, fix)
+
+
+def select_ids(source: object, known: Iterable[Identified], wanted: Sequence[str]) -> list[Identified]:
+    """Return what has the episode ids `wanted`, in their order; everything if no id is given.
+
+    Raises:
+        InputError: If there is nothing, or an id is unknown.
+    """
+    by_id = {each.episode_id: each for each in known}
+    for name in wanted:
+        if name not in by_id:
+            fix = f"use its ids, such as {', '.join([*by_id][:3])}{guess(name, by_id)}"
+            raise InputError(source, f"has no episode '{name}'", fix)
+    if not by_id:
+        raise InputError(source, "has no episodes", "give a file of trajectories")
+    return [by_id[name] for name in wanted or by_id]
 
 
 def check_episodes(source: Path, episodes: Iterable[Episode], graphs: Mapping[str, NavigationGraph]) -> None:

@@ -29,6 +29,16 @@ def markdown_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
+def percent(mean: float, low: float, high: float) -> str:
+    """Write a share in percent, with half the width of its interval."""
+    return f"{100 * mean:.1f} ± {50 * (high - low):.1f}"
+
+
+def change_in_points(mean: float, low: float, high: float) -> str:
+    """Write a change of a share in percentage points, with the ends of its interval."""
+    return f"{100 * mean:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})"
+
+
 def fit_to_width(drawn: RenderableType, width: int) -> RenderableType:
     """Narrow a table, or each table of a group, to at most `width` characters; changes the tables in place."""
     if isinstance(drawn, Group):

@@ -1,7 +1,7 @@
-"""Cells of recurrent layers: what each says at every word or step, and what happens when some are held at a value.
+"""Cells of recurrent layers: recording their activations at every word or step, and clamping some at a value.
 
-A cell is known by its layer and its number: `core.1:17`. What is read and held is its output h, which is all that the
-rest of the network and the next step read of it; a held cell of an LSTM goes on remembering, but nobody learns of it.
+A cell is named by its layer and its number: `core.1:17`. Its activation is the output h, which is all that the rest of
+the network and the next step read of it. The memory c of a clamped LSTM cell goes on, but nothing reads it.
 """
 
 import re
@@ -23,14 +23,14 @@ from agents.policies.recurrent import reorder, reversal
 from agents.speaking.speaker import Memory, Speaker
 from vln.errors import InputError
 from vln.language import PAD, Vocabulary
+from vln.probing.report import Cell
 
-Notice = Callable[[Mapping[str, Any]], dict[str, np.ndarray]]
-Cell = tuple[str, int]  # layer and number
+Observe = Callable[[Mapping[str, Any]], dict[str, np.ndarray]]
 _CELL = re.compile(r"(.+):(\d+)")
 
 
 def layers_of(network: nn.Module) -> dict[str, nn.Module]:
-    """The recurrent layers of a navigator or of a speaker by name.
+    """Return the recurrent layers of a navigator or of a speaker, by name.
 
     Raises:
         InputError: If the network is another one.
@@ -49,12 +49,12 @@ def layers_of(network: nn.Module) -> dict[str, nn.Module]:
 
 
 def width_of(layer: nn.Module) -> int:
-    """How many cells a layer has."""
+    """Return the number of cells of a layer."""
     return int(layer.hidden_size)  # type: ignore[arg-type]
 
 
 def parse_cell(text: str, layers: Mapping[str, nn.Module], flag: str) -> Cell:
-    """The cell that a text such as `core.1:17` names; `flag` names it in errors.
+    """Return the cell that a text such as `core.1:17` names; `flag` is named in errors.
 
     Raises:
         InputError: If the network has no such cell.
@@ -67,19 +67,19 @@ def parse_cell(text: str, layers: Mapping[str, nn.Module], flag: str) -> Cell:
 
 
 @contextmanager
-def held(layers: Mapping[str, nn.Module], values: Mapping[Cell, float]) -> Iterator[None]:
-    """Within the block cells say the same whatever they read: their outputs are `values`."""
+def clamped(layers: Mapping[str, nn.Module], values: Mapping[Cell, float]) -> Iterator[None]:
+    """Within the block, the outputs of some cells are the constants `values`."""
     with ExitStack() as stack:
         for name, layer in layers.items():
             cells = {number: value for (owner, number), value in values.items() if owner == name}
             if cells:
-                stack.enter_context(_held(layer, cells))
+                stack.enter_context(_clamped(layer, cells))
         yield
 
 
 @contextmanager
-def _held(layer: nn.Module, cells: Mapping[int, float]) -> Iterator[None]:
-    """What a layer reads of its own held cells is a constant, which is moved into the bias."""
+def _clamped(layer: nn.Module, cells: Mapping[int, float]) -> Iterator[None]:
+    """Clamp cells of one layer: what the layer reads of them is a constant, which is moved into the bias."""
     suffix = "_l0" if isinstance(layer, nn.RNNBase) else ""
     weight, bias = getattr(layer, f"weight_hh{suffix}"), getattr(layer, f"bias_hh{suffix}")
     numbers, values = torch.tensor(list(cells)), weight.new_tensor(list(cells.values()))
@@ -87,7 +87,7 @@ def _held(layer: nn.Module, cells: Mapping[int, float]) -> Iterator[None]:
     with torch.no_grad():
         bias += weight[:, numbers] @ values
         weight[:, numbers] = 0
-    hook = layer.register_forward_hook(partial(_hold, numbers, values))
+    hook = layer.register_forward_hook(lambda _module, _inputs, output: _replaced(output, numbers, values))
     try:
         yield
     finally:
@@ -97,20 +97,16 @@ def _held(layer: nn.Module, cells: Mapping[int, float]) -> Iterator[None]:
             bias.copy_(before[1])
 
 
-def _hold(numbers: Tensor, values: Tensor, _module: nn.Module, _inputs: Any, output: Any) -> Any:
-    return _replaced(output, numbers, values)
-
-
 def _replaced(output: Any, numbers: Tensor, values: Tensor) -> Any:
-    """Outputs of a layer with other values of some cells; of what it hands on to itself nothing of them is read."""
+    """Return the output of a layer with other values of some cells; its own next step reads none of them."""
     if isinstance(output, Tensor):
         return output.index_copy(-1, numbers, values.expand(*output.shape[:-1], -1))
     return _replaced(output[0], numbers, values), output[1]
 
 
 @contextmanager
-def heard(layers: Mapping[str, nn.Module]) -> Iterator[dict[str, list[Tensor]]]:
-    """Within the block all outputs h of the layers are kept, (B, H) a step or (B, L, H) a sentence, in a list each."""
+def recorded(layers: Mapping[str, nn.Module]) -> Iterator[dict[str, list[Tensor]]]:
+    """Within the block, keep all outputs h of the layers in a list each: (B, H) a step or (B, L, H) a sentence."""
     kept: dict[str, list[Tensor]] = {name: [] for name in layers}
 
     def keep(name: str, _module: nn.Module, _inputs: Any, output: Any) -> None:
@@ -126,7 +122,7 @@ def heard(layers: Mapping[str, nn.Module]) -> Iterator[dict[str, list[Tensor]]]:
 
 @dataclass
 class _Batch:
-    """What was heard of a batch of B episodes: (B, L, H) of the layers over words, (B, H) a step of the others."""
+    """Activations in a batch of B episodes: (B, L, H) of layers over words, (B, H) a step of the others."""
 
     lengths: np.ndarray
     words: dict[str, np.ndarray]
@@ -134,26 +130,26 @@ class _Batch:
     episodes: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
 
 
-class ListeningAgent(PolicyAgent):
-    """Acts like a navigator, and keeps what its cells say."""
+class RecordingAgent(PolicyAgent):
+    """Acts like a policy, and records the activations of its cells."""
 
-    def __init__(self, policy: Policy, vocabulary: Vocabulary, notice: Notice | None = None) -> None:
-        """An agent around a policy.
+    def __init__(self, policy: Policy, vocabulary: Vocabulary, observe: Observe | None = None) -> None:
+        """Make an agent of a policy.
 
         Args:
             policy: Acts.
-            vocabulary: What its tokens mean.
-            notice: Makes numbers (B,) of an observation with its labels, which are kept beside the cells.
+            vocabulary: Vocabulary of its instructions.
+            observe: Makes numbers (B,) of an observation with its labels, which are recorded beside the cells.
         """
         super().__init__(policy, vocabulary)
         layers = layers_of(policy)
         self._readers = {name: layer for name, layer in layers.items() if name.startswith("encoder")}
         self._movers = {name: layer for name, layer in layers.items() if name not in self._readers}
-        self._notice, self._batches = notice, list[_Batch]()
+        self._observe, self._batches = observe, list[_Batch]()
 
     def begin(self, observation: dict[str, Any], seed: int) -> None:
         """Read the instructions."""
-        with heard(self._readers) as kept:
+        with recorded(self._readers) as kept:
             super().begin(observation, seed)
         lengths = (torch.as_tensor(observation["instruction"]) != PAD).sum(1)
         words = {name: _in_order(name, outputs[0], lengths) for name, outputs in kept.items()}
@@ -161,20 +157,20 @@ class ListeningAgent(PolicyAgent):
 
     def act(self, observation: dict[str, Any], infos: dict[str, Any]) -> Decision:
         """One step of the policy."""
-        with heard(self._movers) as kept:
+        with recorded(self._movers) as kept:
             decision = super().act(observation, infos)
         batch = self._batches[-1]
-        noticed = self._notice(observation) if self._notice else {}
-        batch.steps.append({name: outputs[0].cpu().numpy() for name, outputs in kept.items()} | noticed)
+        observed = self._observe(observation) if self._observe else {}
+        batch.steps.append({name: outputs[0].cpu().numpy() for name, outputs in kept.items()} | observed)
         batch.episodes = np.asarray(infos["episode_index"])
         return decision
 
     def over_words(self) -> dict[str, list[np.ndarray]]:
-        """By layer what its cells said over the words of each episode, (L, H) each."""
+        """Return activations by layer over the words of each episode, (L, H) each."""
         return {name: self._by_episode([batch.words[name] for batch in self._batches]) for name in self._readers}
 
     def over_steps(self, steps: Sequence[int]) -> dict[str, list[np.ndarray]]:
-        """By layer what its cells said over so many `steps` of each episode, (T, H), and what was noticed, (T,)."""
+        """Return activations by layer over so many `steps` of each episode, (T, H), and what was observed, (T,)."""
         found = {}
         for name in self._batches[0].steps[0]:
             batches = [np.stack([step[name] for step in batch.steps], 1) for batch in self._batches]
@@ -182,9 +178,9 @@ class ListeningAgent(PolicyAgent):
         return found
 
     def _by_episode(self, batches: Sequence[np.ndarray], lengths: Sequence[int] | None = None) -> list[np.ndarray]:
-        """Of (B, T, ...) values of each batch those of each episode, in their order, without the padding.
+        """Split (B, T, ...) values of batches into those of episodes, in order, without padding.
 
-        Without `lengths` they are those of the sentences.
+        `lengths` are those of the episodes; None takes those of the sentences.
         """
         found: dict[int, np.ndarray] = {}
         for batch, values in zip(self._batches, batches, strict=True):
@@ -194,11 +190,11 @@ class ListeningAgent(PolicyAgent):
         return [found[episode] for episode in sorted(found)]
 
 
-class RetracingAgent(PolicyAgent):
-    """Goes again where it went before, whatever it would rather do now: what it prefers is told in the same states."""
+class ReplayingAgent(PolicyAgent):
+    """Takes given actions, so that its preferences are recorded in the same states as before."""
 
     def __init__(self, policy: Policy, vocabulary: Vocabulary, actions: Sequence[Sequence[int]]) -> None:
-        """An agent around a policy; `actions` are those of each episode of the environment."""
+        """Make an agent of a policy; `actions` are those of each episode of the environment."""
         super().__init__(policy, vocabulary)
         self._actions = np.zeros((len(actions), max(map(len, actions))), np.int64)
         for row, taken in zip(self._actions, actions, strict=True):
@@ -210,8 +206,8 @@ class RetracingAgent(PolicyAgent):
 
 
 @torch.no_grad()
-def said(speaker: Speaker, memory: Memory, tokens: Tensor) -> list[np.ndarray]:
-    """What a speaker's cells say after each word of given sentences but the last.
+def decoder_activations(speaker: Speaker, memory: Memory, tokens: Tensor) -> list[np.ndarray]:
+    """Return the activations of a speaker's decoder after each word of given sentences but the last.
 
     Args:
         speaker: Put into evaluation mode.
@@ -222,16 +218,16 @@ def said(speaker: Speaker, memory: Memory, tokens: Tensor) -> list[np.ndarray]:
         (length - 1, H) a sentence.
     """
     speaker.eval()
-    with heard(layers_of(speaker)) as kept:
+    with recorded(layers_of(speaker)) as kept:
         speaker.token_log_probs(memory, tokens)
     (outputs,) = kept["decoder.1"]
     ends = (tokens != PAD).sum(1).tolist()
-    # The first output comes after the end of the sentence before, when nothing is said yet.
+    # The first output comes before the first word.
     return [row[1:end].cpu().numpy() for row, end in zip(outputs, ends, strict=True)]
 
 
 def _in_order(name: str, outputs: Tensor, lengths: Tensor) -> np.ndarray:
-    """Outputs (B, L, H) of a layer in the order of the words; backward layers give them from the end."""
+    """Return outputs (B, L, H) of a layer in the order of the words; backward layers give them in reverse."""
     if "backward" in name:
         outputs = reorder(outputs, reversal(lengths.to(outputs.device), outputs.shape[1]))
     return outputs.cpu().numpy()

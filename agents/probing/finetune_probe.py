@@ -1,4 +1,4 @@
-"""A few updates of a network whose parts come from another run: enough to see how one of its parts learns."""
+"""Fine-tuning probe: a few updates of a network with the weights of a run, except for one fresh part."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -17,15 +17,15 @@ from agents.training.optimization import OptimizerStep
 
 
 def copy_matching_weights(network: nn.Module, weights: Mapping[str, Tensor], fresh: Sequence[str]) -> list[str]:
-    """Take over the weights of another network that fit, by name and shape.
+    """Copy the weights of another network that match by name and shape.
 
     Args:
-        network: Takes them over.
-        weights: The other's, by name.
-        fresh: What the names of weights start with that are to stay as they are.
+        network: Network to copy to.
+        weights: Weights of the other, by name.
+        fresh: Prefixes of the names of weights that are not copied.
 
     Returns:
-        The names of those that stay as they are.
+        The names of the weights that were not copied.
     """
     own = network.state_dict()
     fitting = {

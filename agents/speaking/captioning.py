@@ -20,19 +20,19 @@ from agents.training.supervised import SupervisedTrainer
 
 
 class Demonstrations(Protocol):
-    """Routes that people described."""
+    """Routes that people have described."""
 
     def routes(self, episodes: np.ndarray) -> Routes:
-        """The routes of episodes (B,)."""
+        """Return the routes of episodes (B,)."""
 
 
 @dataclass(frozen=True)
-class Told:
-    """What there is to learn from.
+class CaptionData:
+    """Routes and the sentences that describe them.
 
     Attributes:
         demonstrations: The routes of N episodes.
-        tokens: (N, L) int64, what was said of each, zero-padded.
+        tokens: (N, L) int64, the sentence of each, zero-padded.
     """
 
     demonstrations: Demonstrations
@@ -48,7 +48,7 @@ class CaptionTrainer(SupervisedTrainer):
         self,
         config: CaptionConfig,
         speaker: Speaker,
-        told: Told,
+        captioned: CaptionData,
         sampler: EpisodeSampler,
         evaluate: Callable[[], Scores],
         log: Log,
@@ -60,7 +60,7 @@ class CaptionTrainer(SupervisedTrainer):
         Args:
             config: What to do.
             speaker: On the device to learn on.
-            told: Training episodes.
+            captioned: Training episodes.
             sampler: Says which episodes each update learns from.
             evaluate: Scores the speaker as it is, by split and metric.
             log: Where numbers go.
@@ -68,7 +68,7 @@ class CaptionTrainer(SupervisedTrainer):
             fingerprint: Of the data.
         """
         super().__init__(config, speaker, evaluate, log, folder, fingerprint)
-        self.config, self.speaker, self.told, self.sampler = config, speaker, told, sampler
+        self.config, self.speaker, self.captioned, self.sampler = config, speaker, captioned, sampler
 
     def headline(self, row: Mapping[str, float]) -> str:
         """BLEU and loss of a split."""
@@ -82,8 +82,8 @@ class CaptionTrainer(SupervisedTrainer):
         """Take a step along the mean loss of the tokens of a batch of episodes."""
         episodes = self.sampler.batch(self.iteration)
         self.speaker.train()
-        routes = self.told.demonstrations.routes(episodes).to(self.device)
-        tokens = self.told.tokens[torch.from_numpy(episodes)].to(self.device)
+        routes = self.captioned.demonstrations.routes(episodes).to(self.device)
+        tokens = self.captioned.tokens[torch.from_numpy(episodes)].to(self.device)
         count = int((tokens != PAD).sum())
         loss = -self.speaker.token_log_probs(self.speaker.read(routes), tokens).sum() / count
         return self.descend(loss, count)

@@ -6,6 +6,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Self
 
+import numpy as np
+
 from envs.continuous.base import ContinuousSimulator, bad_episodes
 from envs.continuous.scenes import COLOUR_NAMES, ROOM_NAMES, SceneCache
 from envs.continuous.settings import ACTIONS, Sensors
@@ -66,6 +68,13 @@ class ContinuousSource(Source):
     def bad_episodes(self, episodes: Sequence[Episode]) -> Iterator[tuple[int, InputError]]:
         """Yield the episodes that do not fit their scenes."""
         return bad_episodes(self._with(BLIND), episodes)
+
+    def room_names(self, scan: str, positions: np.ndarray) -> list[str]:
+        """Return the category of the room at each position (N, 3); empty in doorways and where rooms are unknown."""
+        layout = self.cache.get(scan).layout
+        if layout is None:
+            return [""] * len(positions)
+        return ["" if room < 0 else layout.scene.rooms[room].category for room in layout.rooms_at(positions).tolist()]
 
     def sharing(self, other: Source) -> Self:
         """Return the same source with the scenes of another; those to be drawn serve a blind agent too."""

@@ -2,13 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from pathlib import Path
 
-from vln.episodes import Episode
-from vln.graph import NavigationGraph
+from vln.data import find_data
+from vln.episodes import Episode, load_split
+from vln.errors import InputError
+from vln.graph import NavigationGraph, load_graphs
 from vln.replay.moves import turn_between
-from vln.submission import Prediction, Visit
-from vln.tasks import Task
-from vln.trajectory import Pose, Step, Trajectory
+from vln.submission import Prediction, Visit, check_submission, read_submission
+from vln.tasks import Task, find_task
+from vln.trajectory import Pose, Step, Trajectory, read_trajectories
 
 SIMULATOR = "submission"
 UNKNOWN_ACTION = -1  # a submission holds poses, not actions
@@ -72,3 +75,21 @@ def _choice(before: Visit, after: Visit) -> str:
     if abs(turn) >= abs(tilt):
         return "right" if turn > 0 else "left"
     return "up" if tilt > 0 else "down"
+
+
+def load_walks(file: Path, folder: Path | None, split: str | None, task: str) -> list[Trajectory]:
+    """Load the trajectories of a file, or of a submission.
+
+    Raises:
+        InputError: If the file is malformed, or a submission does not fit its split.
+    """
+    if file.suffix != ".json":
+        return read_trajectories(file)
+    if split is None:
+        raise InputError(file, "a submission does not tell its split", "add --split, e.g. --split val_unseen")
+    data, of = find_data(folder), find_task(task)
+    episodes, predictions = load_split(data, split, of.dataset), read_submission(file)
+    graphs = load_graphs(data / "connectivity", sorted({episode.scan for episode in episodes}))
+    check_submission(file, predictions, episodes, graphs, allow_missing=True)
+    agent = file.stem.replace(split, "").strip("_") or file.stem
+    return to_trajectories(predictions, episodes, graphs, agent, of)

@@ -10,13 +10,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from agents.probing.gradients import decay
-from scripts.cell_study import Finding, Findings, Study, Variant, variants
+from agents.studies.cells import Finding, Findings, Study, Variant, variants
 from vln.cli import show
 from vln.console import Console
 from vln.figures import save_figure
 from vln.files import write_json, write_text
 from vln.statistics import Interval, mean_interval, seed_interval, thirds
-from vln.tables import markdown_table, number_table
+from vln.tables import markdown_table, number_table, percent
 
 HEADS = ("cells", "min", "SR %", "× a step back", "norm", "moved %", "loss")
 TRUNCATION_HEADS = ("flows back", "steps", "cosine with the whole gradient", "times as long")
@@ -27,28 +27,30 @@ FEWEST = 8  # episodes that a point of a curve is drawn for
 
 
 def report(study: Study, found: Findings, folder: Path, as_json: bool) -> None:
-    """Show tables and what they say, and write them and the figures into a folder."""
+    """Print the tables and their conclusions, and write them and the figures into a folder."""
     rows = {variant.name: summary(study, findings) for variant, findings in found.items()}
     inner = {variant.name: flow(findings) for variant, findings in found.items() if findings[0].step}
-    told = {"rows": rows, "gradients": inner, "says": says(rows)}
+    found_rows = {"rows": rows, "gradients": inner, "says": says(rows)}
     tables = (
         (HEADS, [cells(name, row) for name, row in rows.items()]),
         (TRUNCATION_HEADS, [line for name, row in inner.items() for line in truncation_cells(name, row["truncated"])]),
         (STEP_HEADS, [step_cells(name, row["step"]) for name, row in inner.items()]),
     )
-    write_json(folder / "cells.json", told)
-    write_text(folder / "cells.md", "\n".join([*(markdown_table(*table) for table in tables), f"{told['says']}\n"]))
+    write_json(folder / "cells.json", found_rows)
+    write_text(
+        folder / "cells.md", "\n".join([*(markdown_table(*table) for table in tables), f"{found_rows['says']}\n"])
+    )
     figures = {"gradients": gradients(found), "success": success(study, rows), "learning": learning(found)}
     for name, figure in figures.items():
         save_figure(figure, folder / f"{name}.png")
     if as_json:
-        show("", told, True)
+        show("", found_rows, True)
     else:
         seeds = len(next(iter(found.values())))
         title = f"{study.config.task.name} {study.split}, {seeds} seed{'s' * (seeds > 1)}, means ± 95 %"
         for place, (heads, lines) in enumerate(tables):
             show(number_table(heads, lines, None if place else title), None, False)
-        Console().print(told["says"], highlight=False)
+        Console().print(found_rows["says"], highlight=False)
     written = ", ".join(["cells.json", "cells.md", *(f"{name}.png" for name in figures)])
     Console(stderr=True).print(f"wrote {written} into {folder}", highlight=False, soft_wrap=True)
 
@@ -57,7 +59,7 @@ def report(study: Study, found: Findings, folder: Path, as_json: bool) -> None:
 
 
 def summary(study: Study, findings: Sequence[Finding]) -> dict[str, Any]:
-    """A row: intervals over seeds where there are several, else over paths or episodes."""
+    """Return a row: intervals over seeds if there are several, else over paths or episodes."""
     episodes = study.data.splits[study.split]
     ways = [episode.path_key for episode in episodes]
     success = [finding.scores["SR"] for finding in findings]
@@ -81,21 +83,21 @@ def summary(study: Study, findings: Sequence[Finding]) -> dict[str, Any]:
 
 
 def over(values: Sequence[np.ndarray], groups: Sequence[Hashable] | None = None) -> Interval:
-    """The mean of a value by seed and episode, over seeds; over episodes, or groups of them, if there is one seed."""
+    """Return the mean of values by seed and episode, over seeds; over (groups of) episodes if there is one seed."""
     if len(values) == 1:
         return mean_interval(values[0], groups)
     return seed_interval(np.array([each.mean() for each in values]))
 
 
 def ends(interval: Interval) -> list[float]:
-    """Mean, low and high."""
+    """Return mean, low and high."""
     return [interval.mean, interval.low, interval.high]
 
 
 def binned(
     sizes: np.ndarray, success: Sequence[np.ndarray], ways: Sequence[Hashable], style: str
 ) -> list[dict[str, Any]]:
-    """Success in the small, the middle and the large third of the episodes by some size of theirs."""
+    """Return success in the small, the middle and the large third of the episodes by a size."""
     parts = []
     for where in thirds(sizes):
         inside = np.flatnonzero(where).tolist()
@@ -106,7 +108,7 @@ def binned(
 
 
 def flow(findings: Sequence[Finding]) -> dict[str, Any]:
-    """Means over seeds of how truncated gradients compare with the whole one, and of what a plain step does."""
+    """Return means over seeds of how truncated gradients compare with the whole one, and of what a plain step does."""
     cosines, lengths = (
         {
             str(steps): float(np.mean([each.truncated[steps][place] for each in findings]))
@@ -120,7 +122,7 @@ def flow(findings: Sequence[Finding]) -> dict[str, Any]:
 
 
 def says(rows: Mapping[str, Mapping[str, Any]]) -> str:
-    """Whether gradients vanish faster in a vanilla network than in an LSTM, in plain sentences."""
+    """Return sentences that say whether gradients vanish faster in a vanilla network than in an LSTM."""
     sentences = []
     for place in ("encoder", "core"):
         rnn, lstm = rows[f"{place}: RNN"]["decay"], rows[f"{place}: LSTM"]["decay"]
@@ -136,27 +138,26 @@ def says(rows: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def cells(name: str, row: Mapping[str, Any]) -> list[str]:
-    """A row as text; half widths of 95 % intervals behind ±."""
-    success = f"{100 * row['SR'][0]:.1f} ± {50 * (row['SR'][2] - row['SR'][1]):.1f}"
+    """Return a row as text; half widths of 95 % intervals behind ±."""
     moved = "" if row["moved"] is None else f"{100 * row['moved']:.1f}"
     norm = f"{row['gradient norm']['median']:.3g}"
-    return [name, f"{row['minutes']:.1f}", success, factor(row["decay"]), norm, moved, f"{row['loss']:.2f}"]
+    return [name, f"{row['minutes']:.1f}", percent(*row["SR"]), factor(row["decay"]), norm, moved, f"{row['loss']:.2f}"]
 
 
 def factor(interval: Sequence[float]) -> str:
-    """A factor and half of its interval."""
+    """Return a factor and half of its interval as text."""
     mean, low, high = interval
     return f"{mean:.3f} ± {(high - low) / 2:.3f}"
 
 
 def truncation_cells(name: str, row: Mapping[str, Mapping[str, float]]) -> list[list[str]]:
-    """Lines of truncation as text."""
+    """Return lines of truncation as text."""
     pairs = zip(row["cosine"].items(), row["times as long"].values(), strict=True)
     return [[name, steps, f"{cosine:.3f}", f"{length:.3f}"] for (steps, cosine), length in pairs]
 
 
 def step_cells(name: str, row: Mapping[str, float | None]) -> list[str]:
-    """A step as text."""
+    """Return a step as text."""
     numbers = (row[each] for each in ("norm", "before", "clipped", "not clipped"))
     return [name, *("∞" if number is None else f"{number:.2f}" for number in numbers)]
 
@@ -165,12 +166,12 @@ def step_cells(name: str, row: Mapping[str, float | None]) -> list[str]:
 
 
 def panels(found: Findings, place: str) -> Iterator[tuple[Variant, Sequence[Finding]]]:
-    """The variants of a place that learn as usual."""
+    """Return the variants of a place of which only the cells differ."""
     return ((variant, findings) for variant, findings in found.items() if variant.place == place and variant.plain)
 
 
 def gradients(found: Findings) -> Figure:
-    """Norms of gradients by the steps that they go back, relative to the step itself; bands hold half the episodes."""
+    """Draw norms of gradients by steps back, relative to the step itself; bands hold half of the episodes."""
     figure = Figure(figsize=(11, 4.5), layout="constrained")
     for axes, (place, unit) in zip(figure.subplots(1, 2), (("encoder", "words"), ("core", "steps")), strict=True):
         for variant, findings in panels(found, place):
@@ -188,17 +189,17 @@ def gradients(found: Findings) -> Figure:
 
 
 def longest(findings: Sequence[Finding]) -> int:
-    """Most steps back of any seed."""
+    """Return the most steps back of any seed."""
     return max(finding.reach.shape[1] for finding in findings)
 
 
 def padded(reach: np.ndarray, width: int) -> np.ndarray:
-    """Norms with columns of NaN up to a width."""
+    """Return norms with columns of NaN up to a width."""
     return np.pad(reach, ((0, 0), (0, width - reach.shape[1])), constant_values=np.nan)
 
 
 def success(study: Study, rows: Mapping[str, Mapping[str, Any]]) -> Figure:
-    """Success by length of instruction and of path, of the cells in both places."""
+    """Draw success by length of instruction and of path, of the cells in both places."""
     figure = Figure(figsize=(11, 7.5), layout="constrained")
     for line, place in zip(figure.subplots(2, 2, sharey=True), ("encoder", "core"), strict=True):
         shown = [variant for variant in variants(study.steps) if variant.place == place and variant.plain]
@@ -210,7 +211,7 @@ def success(study: Study, rows: Mapping[str, Mapping[str, Any]]) -> Figure:
 
 
 def points(axes: Axes, shown: Sequence[Variant], parts: Sequence[Sequence[Mapping[str, Any]]]) -> None:
-    """Success of variants in parts of the episodes, side by side."""
+    """Draw success of variants in parts of the episodes, side by side."""
     for number, (variant, row) in enumerate(zip(shown, parts, strict=True)):
         middle, low, high = 100 * np.array([part["SR"] for part in row]).T
         at = np.arange(len(middle)) + 0.14 * (number - (len(shown) - 1) / 2)
@@ -222,7 +223,7 @@ def points(axes: Axes, shown: Sequence[Variant], parts: Sequence[Sequence[Mappin
 
 
 def learning(found: Findings) -> Figure:
-    """Losses and norms of gradients while the core learns: cells, clipping, and truncation."""
+    """Draw losses and norms of gradients while the core learns: cells, clipping, and truncation."""
     figure = Figure(figsize=(11, 7.5), layout="constrained")
     core = [variant for variant in found if variant.place == "core" and variant.layers == 1 and variant.cell != "gru"]
     groups = (

@@ -1,7 +1,7 @@
-"""Texts that language models learn from: instructions of a data set, or any UTF-8 file."""
+"""The corpus of a language model: the instructions of a data set, or any UTF-8 file."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,17 +19,18 @@ from vln.tasks import HOUSE_DATASETS
 
 SPLITS = ("train", "val_seen", "val_unseen")
 LAST_TENTH = "last tenth"
+LoadHouses = Callable[[str, str, int], Sequence[Episode]]
 UNITS: dict[str, Unit] = {"character": "raw character", "word": "raw word"}
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """A text and how it is cut.
+    """A text in tokens.
 
     Attributes:
         config: What to read, and how.
         train: Documents to learn from: instructions, or the one text of a file.
-        held_out: Documents to measure by, by name.
+        held_out: Documents to evaluate on, by name.
     """
 
     config: LanguageModelConfig
@@ -38,12 +39,12 @@ class Corpus:
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
-        """The units of the training text."""
+        """Vocabulary of the training text."""
         return Vocabulary.build(self.train, self.config.min_count, UNITS[self.config.unit])
 
     @property
     def ends(self) -> tuple[int, ...]:
-        """What stands after each document: instructions have an end, the part of a file has none."""
+        """Tokens after each document: instructions have an end, the part of a file has none."""
         return (EOS,) if has_ends(self.config) else ()
 
     @property
@@ -53,7 +54,7 @@ class Corpus:
         return Fingerprint(self.vocabulary.digest, content)
 
     def windows(self) -> TextWindows:
-        """What each update reads.
+        """Return the batches of sequences that each update reads.
 
         Raises:
             InputError: If the text is shorter than one sequence.
@@ -66,7 +67,7 @@ class Corpus:
         return TextWindows(documents, config.batch_size, config.sequence, config.seed)
 
     def texts(self) -> dict[str, Text]:
-        """What to measure by, with the cost of what is unknown."""
+        """Return the held-out documents, with the cost of unknown tokens."""
         spelling = Spelling.of(self.vocabulary, self.train)
         return {
             name: encode_text(documents, self.vocabulary, spelling, self.ends)
@@ -74,19 +75,20 @@ class Corpus:
         }
 
 
-def open_corpus(config: LanguageModelConfig, data: Path | None = None) -> Corpus:
-    """The text that a configuration asks for, as written: no letter is changed.
+def open_corpus(config: LanguageModelConfig, load_houses: LoadHouses, data: Path | None = None) -> Corpus:
+    """Load the text that a configuration asks for, as written: no letter is changed.
+
+    Args:
+        config: What to read.
+        load_houses: Loads the episodes of a split of a data set of generated houses: its name, the split, the number of
+            houses.
+        data: Data folder; the usual ones if None.
 
     Raises:
         InputError: If there is no such text, or it is malformed, not UTF-8 or empty.
     """
     if config.text in HOUSE_DATASETS:
-        # Compiled code takes seconds to load, which other texts do without.
-        from envs.houses.dataset import houses_for, houses_split
-
-        splits = {
-            name: _sentences(houses_split(name, config.text, None, houses_for(name, config.houses))) for name in SPLITS
-        }
+        splits = {name: _sentences(load_houses(config.text, name, config.houses)) for name in SPLITS}
     elif config.text in DATASETS:
         folder = find_data(data)
         splits = {name: _sentences(load_split(folder, name, config.text)) for name in SPLITS}
@@ -96,7 +98,7 @@ def open_corpus(config: LanguageModelConfig, data: Path | None = None) -> Corpus
 
 
 def has_ends(config: LanguageModelConfig) -> bool:
-    """Whether what is read are sentences, one after another, and no one long text."""
+    """Return whether the text consists of sentences, each with an end, instead of one long document."""
     return config.text in (*HOUSE_DATASETS, *DATASETS)
 
 
@@ -105,7 +107,7 @@ def _sentences(episodes: Sequence[Episode]) -> list[str]:
 
 
 def _parts(file: Path) -> tuple[list[str], dict[str, list[str]]]:
-    """The first nine tenths of a file to learn from, and the rest."""
+    """Return the first nine tenths of a file, to learn from, and the rest."""
     if not file.exists():
         known = ", ".join((*DATASETS, *HOUSE_DATASETS))
         raise InputError("--text", f"'{file}' is neither a file nor a data set", f"give a file, or one of {known}")

@@ -11,11 +11,10 @@ from learners import small_caption_config, small_speaker_world
 
 from agents.agent import ShortestPathAgent
 from agents.evaluation import rollout
+from agents.speaking import reranking
+from agents.speaking.reranking import best_of, check_search, fit, own_log_prob
+from agents.speaking.runs import TrainedSpeaker
 from envs.make import make_env
-from scripts import search
-from scripts.evaluate import check_search
-from scripts.search import best_of, fit, own_log_prob
-from scripts.speaker_world import TrainedSpeaker
 from vln.errors import InputError
 from vln.tasks import R2R
 from vln.trajectory import Pose, Step, Trajectory, read_trajectories
@@ -47,14 +46,14 @@ def test_the_agents_own_probability_is_that_of_what_it_did():
 
 @torch.no_grad()
 def test_a_fit_is_the_speakers_log_probability_a_word(critic):
-    data = critic.world.data
+    data = critic.data.data
     env = make_env(data, SPLIT, 16, record=True)
     ended: list[int] = []
     walked = rollout(ShortestPathAgent(), env, advance=ended.append)
     assert sum(ended) == len(env.episodes)
     fits = fit(walked, critic)
     for number in (0, len(walked) - 1):
-        routes = critic.world.trajectory_routes("here", [walked[number]])[0]
+        routes = critic.data.trajectory_routes("here", [walked[number]])[0]
         tokens = torch.from_numpy(data.vocabulary.encode_batch([walked[number].instruction], 40)[0])
         assert fits[number] == pytest.approx(float(critic.speaker.log_prob(routes, tokens)), abs=1e-4)
 
@@ -62,7 +61,7 @@ def test_a_fit_is_the_speakers_log_probability_a_word(critic):
 def test_the_best_of_each_episode_is_chosen(monkeypatch):
     sure, unsure = trajectory(0.9), trajectory(0.1)
     fits = iter([np.array([0.0, -1.0]), np.array([-0.1, -1.0])])
-    monkeypatch.setattr(search, "fit", lambda candidates, critic: next(fits))
+    monkeypatch.setattr(reranking, "fit", lambda candidates, critic: next(fits))
     assert best_of([[unsure, unsure], [sure, sure]], None, confidence=1.0) == [sure, sure]
     fits = iter([np.array([0.0, -1.0]), np.array([-0.1, -0.9])])
     assert best_of([[unsure, unsure], [sure, sure]], None, confidence=0.0) == [unsure, sure]

@@ -1,25 +1,22 @@
-"""What an agent uses of what it sees and reads: success with each of its inputs taken away; see `compare.py bias`."""
+"""Input ablation: the success of an agent with each of its inputs taken away at test time."""
 
 import hashlib
-import json as json_format
+import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 from rich.progress import Progress
-from tyro.conf import Positional
 
 from agents.evaluation import EVALUATION_BATCH, evaluate
 from agents.policies.acting import PolicyAgent
+from agents.runs import Trained, check_runs
+from agents.studies.trainings import config_of, slug
 from agents.training.checkpoint import load_checkpoint, run_checkpoint
-from agents.training.devices import use_threads
-from envs.make import make_env
-from scripts.evaluate import Trained, check_runs, open_run
-from scripts.studies import config_of, slug
 from vln.audit import Ablation, describe_ablations, format_points, mask_word_class, shuffle_instructions, subset
 from vln.cli import show
 from vln.console import Console
@@ -29,7 +26,7 @@ from vln.figures import save_figure
 from vln.files import read_json, sha256, writable_folder, write_json, write_text
 from vln.language import Vocabulary
 from vln.statistics import Interval, compare_paired, mean_interval
-from vln.tables import markdown_table, number_table
+from vln.tables import change_in_points, markdown_table, number_table, percent
 
 FULL = "full"
 MASKS = {"landmark": "landmark words", "direction": "direction words", "number": "numbers", "colour": "colours"}
@@ -44,14 +41,14 @@ Rows = dict[str, dict[str, Any]]
 
 @dataclass(frozen=True)
 class Condition:
-    """A way of taking something away at test time.
+    """A change of the inputs at test time.
 
     Attributes:
-        name: Its row.
-        what: What the agent uses if it cannot do without; empty where that is no single thing.
-        blind: Whether nothing is seen.
-        silent: Whether nothing is read.
-        rewrite: What becomes of the instructions.
+        name: Name of its row.
+        what: What the agent uses if it fails without; empty if that is no single thing.
+        blind: Whether images are hidden.
+        silent: Whether instructions are hidden.
+        rewrite: Changes instructions.
     """
 
     name: str
@@ -62,7 +59,7 @@ class Condition:
 
 
 def conditions(vocabulary: Vocabulary, seed: int) -> list[Condition]:
-    """All of them, the one that takes nothing away first."""
+    """Return all conditions, the one that changes nothing first."""
     masks = [
         Condition(f"no {what}", what, rewrite=partial(mask_word_class, kind=kind, vocabulary=vocabulary))
         for kind, what in MASKS.items()
@@ -78,21 +75,19 @@ def conditions(vocabulary: Vocabulary, seed: int) -> list[Condition]:
 
 
 @dataclass(frozen=True)
-class Subject:
-    """An agent and the episodes it is looked at in.
+class CachedEvaluator:
+    """Evaluates an agent under conditions, and keeps the results in a folder.
 
     Attributes:
         trained: The agent and its data.
-        checkpoint: Its file.
         split: Name of the split.
         episodes: The episodes.
-        folder: Keeps what has been measured, so that it is not measured again.
-        seed: Of the rollouts.
+        folder: Folder of the results.
+        seed: Seed of the rollouts.
         advance: Called with a number of episodes when they are done.
     """
 
     trained: Trained
-    checkpoint: Path
     split: str
     episodes: Sequence[Episode]
     folder: Path
@@ -101,95 +96,47 @@ class Subject:
 
     @cached_property
     def blind(self) -> PolicyAgent:
-        """The same agent with its eyes shut."""
+        """The same agent without the content of views."""
         return self.trained.run.agent(self.trained.data, blind=True)
 
-    def row(self, case: Condition, full: Columns | None = None) -> Columns:
-        """Metrics (N,) of the episodes, and whether each was touched.
+    def evaluate(self, case: Condition, full: Columns | None = None) -> Columns:
+        """Return metrics (N,) of the episodes, and whether the condition changed each (`touched`).
 
-        Episodes whose instruction is left as it was are not lived again: `full` has what the agent did in them.
+        Episodes that it did not change are not evaluated again: `full` has their metrics.
         """
-        told = case.rewrite(self.episodes)
-        pairs = zip(told, self.episodes, strict=True)
+        changed = case.rewrite(self.episodes)
+        pairs = zip(changed, self.episodes, strict=True)
         touched = np.array([case.blind or case.silent or new != old for new, old in pairs]) | (full is None)
-        columns = {name: np.array(full[name]) if full else np.zeros(len(told)) for name in METRICS}
+        columns = {name: np.array(full[name]) if full else np.zeros(len(changed)) for name in METRICS}
         if touched.any():
-            again = self._lived(case, [told[number] for number in np.flatnonzero(touched)])
+            again = self._cached(case, [changed[number] for number in np.flatnonzero(touched)])
             for name in METRICS:
                 columns[name][touched] = again[name]
         self.advance(int((~touched).sum()))
         return {**columns, "touched": touched}
 
-    def _lived(self, case: Condition, episodes: list[Episode]) -> Columns:
-        """Metrics of episodes, read from the folder where they have been measured."""
-        facts = [sha256(self.checkpoint), case.blind, case.silent, self.seed]
-        told = [[each.episode_id, each.instruction] for each in episodes]
-        key = hashlib.sha256(json_format.dumps([facts, told]).encode()).hexdigest()
+    def _cached(self, case: Condition, episodes: list[Episode]) -> Columns:
+        """Return metrics of episodes, from the folder if they are there."""
+        facts = [sha256(self.trained.run.checkpoint.source), case.blind, case.silent, self.seed]
+        read = [[each.episode_id, each.instruction] for each in episodes]
+        key = hashlib.sha256(json.dumps([facts, read]).encode()).hexdigest()
         kept = self.folder / "measured" / f"{slug(case.name)}-{key[:12]}.json"
         if kept.is_file():
             self.advance(len(episodes))
             return {name: np.array(values) for name, values in read_json(kept).items()}
-        found = self._live(case, episodes)
+        found = self._rollout(case, episodes)
         write_json(kept, {name: found[name].tolist() for name in METRICS}, indent=None)
         return found
 
-    def _live(self, case: Condition, episodes: list[Episode]) -> Columns:
+    def _rollout(self, case: Condition, episodes: list[Episode]) -> Columns:
         batch, data = min(EVALUATION_BATCH, len(episodes)), self.trained.data.only(self.split, episodes)
-        env = make_env(data, self.split, batch, record=True, silent=case.silent, blind=case.blind)
+        env = data.make_env(self.split, batch, record=True, silent=case.silent, blind=case.blind)
         agent = self.blind if case.blind else self.trained.agent
         return dict(evaluate(agent, env, seed=self.seed, advance=self.advance).columns)
 
 
-def bias(
-    runs: Positional[tuple[Path, ...]],
-    full: bool = False,
-    split: str = "val_unseen",
-    episodes: int | None = None,
-    checkpoint: Literal["best", "latest"] = "best",
-    data: Path | None = None,
-    out: Path | None = None,
-    seed: int = 0,
-    threads: int = 1,
-    json: bool = False,
-) -> None:
-    """What agents use of what they see and read, by taking it away (single-modality audit, Thomason et al. 2019).
-
-    Runs trained with `--ablate` become rows beside the others of their data set.
-
-    Args:
-        runs: Folders of training runs.
-        full: All episodes of val_seen and val_unseen, however long it takes; interrupted, it goes on where it was.
-        split: Split to look at, unless in full.
-        episodes: About how many of its episodes, unless in full, whole paths drawn by chance; 0 takes all. If absent
-            240 in houses, and all on graphs.
-        checkpoint: The best one by SPL on the selecting split, or the latest.
-        data: Data folder; default $VLN_DATA, then ../shared/data.
-        out: Folder of tables and figures; `bias` in each run's own folder if absent.
-        seed: Of the choice of episodes and of shuffling.
-        threads: CPU threads; 0 takes one for each core.
-        json: Print JSON instead of tables.
-    """
-    if episodes is not None and episodes < 0:
-        raise InputError("--episodes", f"{episodes} is out of range", "give a whole number, 0 for all")
-    use_threads(threads)
-    audits: dict[str, Any] = {}
-    for run, others in grouped(runs, checkpoint).items():
-        folder = out / run.resolve().name if out else run / "bias"
-        for each in SPLITS if full else (split,):
-            first, *rest = (open_run(one, each, data, checkpoint, False, "greedy", "cpu") for one in (run, *others))
-            opened = [first, *(replace(one, data=one.data.sharing(first.data)) for one in rest)]
-            task = first.run.task
-            usual = QUICK if task.continuous else 0
-            rows = audit(opened, checkpoint, each, 0 if full else usual if episodes is None else episodes, seed, folder)
-            title = f"{run.resolve().name}: {task.name} {each}"
-            audits[title] = {"rows": rows, "says": says(rows)}
-            report(title, audits[title], folder / each, json)
-    if json:
-        show("", audits, json)
-
-
 def grouped(runs: Sequence[Path], checkpoint: str) -> dict[Path, list[Path]]:
-    """The runs trained with all inputs, each with those of its data set that were trained without one.
+    """Return the runs trained with all inputs, each with those of its task that were trained without one.
 
     Raises:
         InputError: If a run is missing, or there is none that such a one could be compared with.
@@ -207,12 +154,27 @@ def grouped(runs: Sequence[Path], checkpoint: str) -> dict[Path, list[Path]]:
     return found
 
 
-def audit(opened: Sequence[Trained], checkpoint: str, split: str, count: int, seed: int, folder: Path) -> Rows:
-    """The rows of an agent, and of those trained without one of its inputs, on the same episodes.
+def shared_episodes(opened: Sequence[Trained], split: str, count: int, seed: int) -> list[Episode]:
+    """Return about `count` episodes of a split that all runs share, or all if it is 0.
+
+    Raises:
+        InputError: If the goals are withheld, or the runs do not share the episodes.
+    """
+    every = list(opened[0].data.splits[split])
+    if every[0].withheld:
+        raise InputError("--split", f"the goals of '{split}' are withheld", "use a validation split")
+    for other in opened[1:]:
+        if list(other.data.splits[split]) != every:
+            fix = "compare runs on one data set, with the same settings"
+            raise InputError(other.run.folder, f"its '{split}' has other episodes", fix)
+    return [every[number] for number in subset(every, count, seed)]
+
+
+def audit(opened: Sequence[Trained], split: str, count: int, seed: int, folder: Path) -> Rows:
+    """Return the rows of an agent, and of those trained without one of its inputs, on the same episodes.
 
     Args:
         opened: The agent, then the others.
-        checkpoint: Which of each run's.
         split: Split.
         count: About how many episodes; 0 takes all.
         seed: Of their choice, of shuffling and of rollouts.
@@ -221,38 +183,25 @@ def audit(opened: Sequence[Trained], checkpoint: str, split: str, count: int, se
     Raises:
         InputError: If the goals are withheld, or another run met other episodes.
     """
-    every = opened[0].data.splits[split]
-    if every[0].withheld:
-        raise InputError("--split", f"the goals of '{split}' are withheld", "use a validation split")
-    for other in opened[1:]:
-        if list(other.data.splits[split]) != list(every):
-            raise InputError(
-                other.run.folder, f"its '{split}' has other episodes", "compare runs with the same settings"
-            )
+    episodes = shared_episodes(opened, split, count, seed)
     writable_folder(folder)
-    episodes = [every[number] for number in subset(every, count, seed)]
     cases = conditions(opened[0].data.vocabulary, seed)
     with Progress(console=Console(stderr=True), transient=True) as progress:
-        advance = partial(
-            progress.advance, progress.add_task(split, total=len(episodes) * (len(cases) + len(opened) - 1))
-        )
-        files = [run_checkpoint(each.run.folder, checkpoint) for each in opened]
-        agent, *others = (
-            Subject(each, file, split, episodes, folder, seed, advance)
-            for each, file in zip(opened, files, strict=True)
-        )
-        found = {FULL: agent.row(cases[0])}
-        found |= {case.name: agent.row(case, found[FULL]) for case in cases[1:]}
+        total = len(episodes) * (len(cases) + len(opened) - 1)
+        advance = partial(progress.advance, progress.add_task(split, total=total))
+        agent, *others = (CachedEvaluator(each, split, episodes, folder, seed, advance) for each in opened)
+        found = {FULL: agent.evaluate(cases[0])}
+        found |= {case.name: agent.evaluate(case, found[FULL]) for case in cases[1:]}
         for each in others:
             name = f"{TRAINED[each.trained.config.ablate]} ({each.trained.run.folder.resolve().name})"
-            found[name] = each.row(Condition(name))
+            found[name] = each.evaluate(Condition(name))
     whats = {case.name: case.what for case in cases}
     ways = [episode.path_key for episode in episodes]
     return {name: summary(columns, found[FULL], ways, whats.get(name, "")) for name, columns in found.items()}
 
 
 def summary(columns: Columns, full: Columns, ways: Sequence[Any], what: str) -> dict[str, Any]:
-    """A row: means with intervals, and how success changes on the same episodes, over whole paths."""
+    """Return a row: means with intervals, and the change of success on the same episodes, over whole paths."""
     intervals = {name: mean_interval(columns[name], ways) for name in METRICS}
     change = compare_paired(full["SR"], columns["SR"], ways)
     return {
@@ -267,7 +216,7 @@ def summary(columns: Columns, full: Columns, ways: Sequence[Any], what: str) -> 
 
 
 def says(rows: Mapping[str, Mapping[str, Any]]) -> str:
-    """What the rows tell, in plain sentences."""
+    """Return sentences that say what the rows show."""
     losses = {name: Ablation(row["what"], Interval(*row["change"])) for name, row in rows.items() if row["what"]}
     senses = [losses.pop(name) for name in ("no vision", "no language")]
     words = [loss for name, loss in losses.items() if rows[name]["touched"]]
@@ -283,7 +232,7 @@ def says(rows: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def report(title: str, found: Mapping[str, Any], name: Path, as_json: bool) -> None:
-    """Show a table and what it says, and write both and a figure beside the numbers."""
+    """Print a table and its conclusions, and write both and a figure beside the numbers."""
     rows = [cells(label, row) for label, row in found["rows"].items()]
     write_json(name.with_suffix(".json"), found)
     write_text(name.with_suffix(".md"), f"{markdown_table(HEADS, rows)}\n{found['says']}\n")
@@ -295,21 +244,15 @@ def report(title: str, found: Mapping[str, Any], name: Path, as_json: bool) -> N
 
 
 def cells(label: str, row: Mapping[str, Any]) -> list[str]:
-    """A row as text; half widths of 95 % intervals behind ±."""
-    shown = [f"{100 * row[name]:.1f} ± {50 * (high - low):.1f}" for name, (low, high) in ends(row)]
+    """Return a row as text; half widths of 95 % intervals behind ±."""
+    shown = [percent(row[name], *row[f"{name} interval"]) for name in METRICS]
     if label == FULL:
         return [label, "", *shown, ""]
-    mean, low, high = (100 * each for each in row["change"])
-    return [label, f"{100 * row['touched']:.0f} %", *shown, f"{mean:+.1f} ({low:+.1f} to {high:+.1f})"]
-
-
-def ends(row: Mapping[str, Any]) -> list[tuple[str, tuple[float, float]]]:
-    """The metrics of a row with the ends of their intervals."""
-    return [(name, row[f"{name} interval"]) for name in METRICS]
+    return [label, f"{100 * row['touched']:.0f} %", *shown, change_in_points(*row["change"])]
 
 
 def figure(title: str, rows: Mapping[str, Mapping[str, Any]]) -> Figure:
-    """Success of each row, and how it changes on the same episodes, with their intervals."""
+    """Draw success of each row, and its change on the same episodes, with their intervals."""
     drawing = Figure(figsize=(9, 0.36 * len(rows) + 1.2), layout="constrained")
     success, change = drawing.subplots(1, 2, sharey=True)
     for place, row in enumerate(rows.values()):

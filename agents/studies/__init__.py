@@ -1,0 +1,1 @@
+"""Studies: several agents compared, trained or evaluated under different conditions."""
