@@ -30,10 +30,10 @@ def test_each_row_differs_in_what_it_is_called_by():
     rows = rcm_rows("r2r")
     whole = rows["RCM"].config
     assert whole.phases["reinforcement"].loss.intrinsic
-    assert whole.reward.success
+    assert whole.task.reward.success
     assert whole.navigator.cross_modal
     assert not rows["RCM - intrinsic"].config.phases["reinforcement"].loss.intrinsic
-    extrinsic = rows["RCM - extrinsic"].config.reward
+    extrinsic = rows["RCM - extrinsic"].config.task.reward
     assert (extrinsic.progress_weight, extrinsic.success, extrinsic.failure) == (0, 0, 0)
     assert not rows["RCM - cross-modal"].config.navigator.cross_modal
     assert {split for row in rows.values() for split in row.config.explored_splits} == {"val_seen", "val_unseen"}
