@@ -44,24 +44,6 @@ class Agent(Protocol):
         """Decide for all episodes of the batch; what is decided for ended ones does not matter."""
 
 
-class StopAgent:
-    """Stops at once."""
-
-    name = "stop"
-    vocabulary = None
-
-    def __init__(self, stop: int) -> None:
-        """An agent whose environment stops on action `stop`."""
-        self._stop = stop
-
-    def begin(self, observation: dict[str, Any], seed: int) -> None:
-        """Nothing to start."""
-
-    def act(self, observation: dict[str, Any], infos: dict[str, Any]) -> Decision:
-        """Stop."""
-        return Decision(np.full_like(infos["expert"], self._stop))
-
-
 class ShortestPathAgent:
     """Follows the expert, which knows the goal."""
 

@@ -25,7 +25,7 @@ def check_over(source: object, config: TrainConfig, over: Sequence[Over]) -> tup
         "views": "sees nothing, so that it attends to no views" if blind else "",
     }
     if not config.navigator.panorama and not blind:
-        lacking["views"] = "has no attention over views (navigator.panorama is false)"
+        lacking["views"] = "has no attention over views (policy.panorama is false)"
     kinds = tuple(dict.fromkeys(over)) or tuple(kind for kind in lacking if not lacking[kind])
     for kind in kinds or tuple(lacking):
         if lacking[kind]:
