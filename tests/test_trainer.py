@@ -1,6 +1,7 @@
 """The trainer: it learns, resumed runs equal uninterrupted ones, and failed runs lose nothing."""
 
 import json
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 
@@ -168,12 +169,16 @@ def test_another_configuration_is_named(optimised, whole, tmp_path):
 
 @pytest.mark.parametrize("field", ["vocabulary", "features"])
 def test_other_data_are_named(optimised, whole, tmp_path, field):
-    changes = {
-        "vocabulary": {"vocabulary": Vocabulary(tuple(dict.fromkeys([*optimised.vocabulary.symbols[:-1], "other"])))},
-        "features": {"table": replace(optimised.table, source_hash="other")},
-    }
+    data = optimised.data
+    if field == "vocabulary":
+        other = Vocabulary(tuple(dict.fromkeys([*data.vocabulary.symbols[:-1], "other"])))
+        data = replace(data, vocabulary=other)
+    else:
+        source = copy(data.source)
+        source.table = replace(source.table, source_hash="other")
+        data = replace(data, source=source)
     with pytest.raises(InputError, match=rf"{LATEST}: hash field '{field}' is '\w+', not .*; use the data"):
-        fresh(replace(optimised, **changes[field]), tmp_path).resume(load_checkpoint(whole / LATEST))
+        fresh(replace(optimised, data=data), tmp_path).resume(load_checkpoint(whole / LATEST))
 
 
 def test_weights_of_another_architecture_are_named_and_change_nothing(optimised, whole, tmp_path):
