@@ -87,8 +87,8 @@ def test_runs_and_files_of_any_name_are_evaluated_scored_and_replayed(run, tmp_p
     scored = run("score.py", *files, "--split", "val_unseen")
     assert scored.code == 0, scored.errors
     file = files[1]
-    rows = [json.loads(line) for line in file.read_text().splitlines()]
-    file.write_text("".join(json.dumps({**row, "instruction": ODD, "agent": ODD}) + "\n" for row in rows[:1]))
+    task, row, *_ = [json.loads(line) for line in file.read_text().splitlines()]
+    file.write_text("".join(json.dumps(each) + "\n" for each in (task, {**row, "instruction": ODD, "agent": ODD})))
     replayed = run("replay.py", file, "--random", 1, "--out", odd / "figures", "--format", "png", "html")
     assert replayed.code == 0, replayed.errors
     refused = run("evaluate.py", odd, "--split", TITLE)
