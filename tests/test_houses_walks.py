@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from torch.utils import _pytree as pytree
 
 from envs.continuous import HousesSimulator, SceneCache, Sensors
 from envs.environment import NavigationVectorEnv
@@ -39,7 +40,7 @@ def wander(env: NavigationVectorEnv, steps: int, random: np.random.Generator) ->
     for _ in range(steps):
         actions = random.choice([0, 1, 2, 3], env.num_envs, p=[0.02, 0.6, 0.2, 0.18])
         observation, reward, _, _, infos = env.step(actions)
-        for values in (*observation.values(), reward, infos["distance"]):
+        for values in (*pytree.tree_leaves(observation), reward, infos["distance"]):
             assert np.isfinite(values).all()
         assert (observation["rgb"].reshape(env.num_envs, -1).std(1) > 0).all()
         for number, pose in zip(infos["episode_index"], infos["poses"], strict=True):
