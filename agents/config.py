@@ -245,8 +245,8 @@ class TrainConfig(DataConfig):
         return replace(self, phases={**self.phases, name: replace(self.phases[name], **settings)})
 
     def without_learning(self, *names: str) -> "TrainConfig":
-        """The same with no updates in some phases; in all if none is named."""
-        off = {name: replace(self.phases[name], iterations=0) for name in names or self.phases if name in self.phases}
+        """The same with no updates in the phases of these names."""
+        off = {name: replace(self.phases[name], iterations=0) for name in names}
         return replace(self, phases={**self.phases, **off})
 
     @property

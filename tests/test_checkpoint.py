@@ -222,6 +222,15 @@ def test_an_unknown_or_missing_field_is_named_by_its_path():
         from_json(TrainConfig, {**values, "language": None}, "c")
 
 
+def test_only_the_phases_that_are_named_stop_learning():
+    config = small_config(reinforcement=episodes(3, 1e-3, 0.5))
+    lengths = {name: phase.iterations for name, phase in config.phases.items()}
+    assert {name: phase.iterations for name, phase in config.without_learning().phases.items()} == lengths
+    stopped = config.without_learning("imitation")
+    assert {name: phase.iterations for name, phase in stopped.phases.items()} == {**lengths, "imitation": 0}
+    assert lengths["imitation"] > 0
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [

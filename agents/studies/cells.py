@@ -289,7 +289,7 @@ def trained(study: Study, seeds: Sequence[int], scale: float, folder: Path, trai
     """Measure all variants after a training run each; `train_run` trains one unless it is finished."""
     base = config_of(study.given)
     explores = [name for name, phase in base.phases.items() if LEARNERS.find(phase.learner).needs_critic]
-    base = base.without_learning(*explores) if explores else base
+    base = base.without_learning(*explores)
     found: dict[Variant, list[Finding]] = {}
     for seed in seeds:
         for variant in variants(study.steps):

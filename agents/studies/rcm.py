@@ -52,7 +52,7 @@ def rcm_rows(dataset: str) -> dict[str, Row]:
     updates, rate = (2000, 3e-4) if graphs else (150, 1e-3)
     explorations, exploration_rate = (1200, 5e-4) if graphs else (240, 1e-3)
     rounds: dict[str, Any] = {} if graphs else {"rounds": 6, "episodes": 960}
-    whole, start = base.without_learning("reinforcement"), base.without_learning()
+    whole, start = base.without_learning("reinforcement"), base.without_learning(*base.phases)
 
     def reinforced(intrinsic: float, reward: RewardConfig = base.task.reward) -> TrainConfig:
         loss = LossConfig(teacher=1.0, student=0.0, policy=1.0, intrinsic=intrinsic)
