@@ -167,6 +167,12 @@ class PhaseConfig:
     """Share of the step size that is left at the end of the phase; it falls linearly."""
 
 
+def loss_of(phase: PhaseConfig) -> LossConfig | None:
+    """The weights of the loss of a phase; None if its learner has no such loss."""
+    loss = getattr(phase, "loss", None)
+    return loss if isinstance(loss, LossConfig) else None
+
+
 def learner_config(values: Any, source: object, prefix: str) -> type[PhaseConfig]:
     """The type of a phase's configuration, which is that of its learner; as it is in the file `source`.
 
@@ -259,7 +265,7 @@ class TrainConfig(DataConfig):
     def learns_labels(self) -> bool:
         """Whether a phase learns from labels of pixels, which the environment then shows in the privileged part."""
         phases = [phase for phase in self.phases.values() if phase.iterations]
-        losses = [loss for phase in phases if isinstance(loss := getattr(phase, "loss", None), LossConfig)]
+        losses = [loss for phase in phases if (loss := loss_of(phase))]
         pretraining = any(LEARNERS.find(phase.learner).needs_labels for phase in phases)
         return pretraining or any(loss.auxiliary.get("labels") for loss in losses)
 
@@ -378,13 +384,10 @@ def check_config(config: TrainConfig, workers: int = 1) -> None:
     for name, phase in config.phases.items():
         learner = LEARNERS.find(phase.learner)
         try:
-            learner.check(phase, config.batch_size, workers) if phase.iterations else None
+            learner.check(phase, config, workers) if phase.iterations else None
         except InputError as error:
             source, problem, fix = error.args
             raise InputError(f"{_flag(name)}.{_dashed(source)}", problem, fix) from None
-        if getattr(phase, "freeze_encoder", False) and not config.task.continuous:
-            problem = f"agents in {config.task.name} have no camera"
-            raise InputError(f"{_flag(name)}.freeze-encoder", problem, "leave it out")
 
 
 def _flag(name: str) -> str:

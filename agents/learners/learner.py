@@ -9,7 +9,7 @@ import torch
 from gymnasium.vector import VectorEnv
 from torch import Tensor
 
-from agents.config import PhaseConfig
+from agents.config import PhaseConfig, TrainConfig
 from agents.learners.sampler import EpisodeSampler
 from agents.policies.policy import Policy
 from agents.registry import LEARNERS
@@ -122,11 +122,11 @@ class Learner:
         return ()
 
     @classmethod
-    def check(cls, config: Any, batch_size: int, workers: int) -> None:
-        """Check a configuration before anything is loaded.
+    def check(cls, config: Any, run: TrainConfig, workers: int) -> None:
+        """Check the configuration of a phase of a run before anything is loaded.
 
         Raises:
-            InputError: If it cannot learn with so many episodes a batch and so many workers.
+            InputError: If it cannot learn in such a run, or with so many workers; its source is the name of a setting.
         """
 
 

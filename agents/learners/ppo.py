@@ -12,7 +12,7 @@ import torch
 from gymnasium.vector import VectorEnv
 from torch import Tensor
 
-from agents.config import LossConfig, PhaseConfig
+from agents.config import LossConfig, PhaseConfig, TrainConfig
 from agents.learners import losses
 from agents.learners.learner import Learner, Metrics, Setup
 from agents.learners.recording import Packing, actions_for, frames_at, judge, pack, sample
@@ -282,15 +282,18 @@ class Ppo(Learner):
         self.collector.load_state_dict(tensors)
 
     @classmethod
-    def check(cls, config: PpoConfig, batch_size: int, workers: int) -> None:
-        """Check that each minibatch has an environment.
+    def check(cls, config: PpoConfig, run: TrainConfig, workers: int) -> None:
+        """Check that each minibatch has an environment, and that an encoder that is frozen has a camera.
 
         Raises:
-            InputError: If one has none.
+            InputError: If it has none.
         """
-        if config.minibatches > batch_size // workers:
+        environments = run.batch_size // workers
+        if config.minibatches > environments:
             each = f"each of {workers} workers has" if workers > 1 else "there are"
-            raise InputError("minibatches", f"{each} only {batch_size // workers} environments", "give fewer")
+            raise InputError("minibatches", f"{each} only {environments} environments", "give fewer")
+        if config.freeze_encoder and not run.task.continuous:
+            raise InputError("freeze_encoder", f"agents in {run.task.name} have no camera", "leave it out")
 
 
 def minibatch_loss(

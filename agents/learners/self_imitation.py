@@ -6,7 +6,7 @@ from typing import Any, Literal, cast
 import torch
 from torch import Tensor
 
-from agents.config import LossConfig
+from agents.config import LossConfig, TrainConfig
 from agents.learners.dagger import Aggregate, Mixture, RoundsConfig, RoundsLearner, joined, shard_of
 from agents.learners.episode_learning import EpisodeConfig, learn_episodes
 from agents.learners.learner import Metrics, Setup
@@ -134,16 +134,17 @@ class SelfImitation(RoundsLearner):
         return (config.split,)
 
     @classmethod
-    def check(cls, config: SelfImitationConfig, batch_size: int, workers: int) -> None:
+    def check(cls, config: SelfImitationConfig, run: TrainConfig, workers: int) -> None:
         """Check that each worker has whole groups of samples.
 
         Raises:
             InputError: If it has not.
         """
-        if config.samples > batch_size:
-            raise InputError("samples", f"there are only {batch_size} environments", "give fewer")
-        if instructions_at_once(config, batch_size) % workers:
-            problem = f"{batch_size // config.samples} instructions at once cannot be divided among {workers} workers"
+        if config.samples > run.batch_size:
+            raise InputError("samples", f"there are only {run.batch_size} environments", "give fewer")
+        at_once = instructions_at_once(config, run.batch_size)
+        if at_once % workers:
+            problem = f"{at_once} instructions at once cannot be divided among {workers} workers"
             raise InputError("samples", problem, "--batch-size over it must be a multiple of the workers")
 
 

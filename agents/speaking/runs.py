@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from torch import nn
 
-from agents.config import CaptionConfig, LossConfig, TrainConfig, data_options
+from agents.config import CaptionConfig, TrainConfig, data_options, loss_of
 from agents.data import OpenTask, TaskData
 from agents.learners.sampler import EpisodeSampler
 from agents.registry import LEARNERS
@@ -177,7 +177,7 @@ def critic_flags(config: TrainConfig) -> list[str]:
         flag = f"--{name.replace('_', '-')}"
         if phase.iterations and LEARNERS.find(phase.learner).needs_critic:
             flags.append(f"{flag}.iterations")
-        elif isinstance(loss := getattr(phase, "loss", None), LossConfig) and loss.intrinsic:
+        elif (loss := loss_of(phase)) and loss.intrinsic:
             flags.append(f"{flag}.loss.intrinsic")
     return flags
 

@@ -12,7 +12,7 @@ import torch
 from rich.progress import Progress
 from torch import Tensor
 
-from agents.config import Cell, LossConfig, TrainConfig, data_options
+from agents.config import Cell, TrainConfig, data_options, loss_of
 from agents.data import OpenTask, TaskData
 from agents.evaluation import EVALUATION_BATCH, evaluate
 from agents.learners.episode_learning import SequenceConfig
@@ -252,9 +252,9 @@ def open_study(
 
 def unlabelled(config: TrainConfig) -> TrainConfig:
     """Return a configuration that uses no labels of images."""
-    config = config.without_learning(*(name for name, each in config.phases.items() if not hasattr(each, "loss")))
+    config = config.without_learning(*(name for name, each in config.phases.items() if loss_of(each) is None))
     for name, phase in config.phases.items():
-        if isinstance(loss := getattr(phase, "loss", None), LossConfig):
+        if loss := loss_of(phase):
             config = config.with_phase(name, loss=replace(loss, auxiliary={**loss.auxiliary, "labels": 0.0}))
     return config
 
