@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from agents.presets import PRESETS
-from agents.training.trainer import LATEST
+from agents.training.checkpoint import LATEST
 from vln.pipeline import Step
 
 PRESET, FEW_HOUSES = "houses-demo", 4

@@ -17,13 +17,12 @@ from agents.training.checkpoint import (
     Checkpoint,
     Fingerprint,
     check_fingerprint,
-    first_difference,
     load_checkpoint,
     load_model,
     run_checkpoint,
 )
 from agents.training.devices import usable_device
-from vln.configuration import as_json, from_json
+from vln.configuration import as_json, first_difference, from_json
 from vln.console import Console
 from vln.episodes import Episode
 from vln.errors import InputError

@@ -21,9 +21,9 @@ from agents.evaluation import rollout_with_progress, score
 from agents.runs import open_run
 from agents.studies.rcm import HEADS, IMITATION, SPLITS, Row, cells, chosen, rcm_rows, speaker_config, summary
 from agents.studies.trainings import check_scale, learning_curves, minutes, shorter, slug
+from agents.training.checkpoint import LATEST
 from agents.training.devices import use_threads
 from agents.training.runs import train_once
-from agents.training.trainer import LATEST
 from envs.make import open_task
 from scripts import train_speaker
 from scripts.train import train_run

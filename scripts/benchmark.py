@@ -30,7 +30,7 @@ from rich.table import Table
 from agents.config import TrainConfig, data_options
 from agents.policies.views import word_weights
 from agents.presets import PRESETS
-from agents.training.build import trainer_of
+from agents.training.build import build_trainer
 from agents.training.devices import use_threads
 from agents.training.distributed import Workers, check_workers, launch, workers_wanted
 from agents.training.timing import time_updates
@@ -212,7 +212,7 @@ def time_training(timing: Timing, workers: Workers) -> None:
     with workers.main_first():
         data = open_task(config.task, ("train",), data=timing.data, **data_options(config))
     with TemporaryDirectory() as folder:
-        trainer = trainer_of(config, data, Path(folder), workers.device(timing.device), (), workers=workers)
+        trainer = build_trainer(config, data, Path(folder), workers.device(timing.device), (), workers=workers)
         found = time_updates(trainer, timing.updates)
     rows = {
         "preset": timing.preset,

@@ -32,12 +32,12 @@ from agents.speaking.language_model import LanguageModelConfig
 from agents.speaking.language_runs import build_language_trainer, load_language_model, training_history
 from agents.speaking.writing import Writer
 from agents.training.checkpoint import (
+    LATEST,
     load_checkpoint,
 )
 from agents.training.devices import usable_device, use_threads
 from agents.training.runs import run_folder
 from agents.training.settings import resumed_settings, save_settings
-from agents.training.trainer import LATEST
 from vln.cli import commands, show
 from vln.episodes import Episode
 from vln.errors import InputError

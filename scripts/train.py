@@ -26,14 +26,13 @@ from agents.config import TrainConfig, check_config, data_options
 from agents.data import TaskData
 from agents.presets import PRESETS
 from agents.speaking.runs import open_critic
-from agents.training.build import trainer_of
-from agents.training.checkpoint import check_fingerprint, load_checkpoint
+from agents.training.build import build_trainer
+from agents.training.checkpoint import LATEST, check_fingerprint, load_checkpoint
 from agents.training.data import add_episodes, check_splits, run_splits
 from agents.training.devices import usable_device, use_threads
 from agents.training.distributed import Workers, check_workers, is_main_here, launch, workers_wanted
 from agents.training.runs import run_folder, train_once
 from agents.training.settings import read_settings, save_settings
-from agents.training.trainer import LATEST
 from envs.habitat.settings import use_interpreter
 from envs.make import open_task
 from vln.cli import friendly_exit
@@ -103,7 +102,7 @@ def train(arguments: Arguments, workers: Workers) -> None:
         data = add_episodes(data, arguments.augment)
         check_splits(config, data, workers.is_main)
         critic = open_critic(arguments.critic, config, data, open_task, arguments.data, device)
-    trainer = trainer_of(config, data, folder, device, run_splits(config)[1:], critic, workers)
+    trainer = build_trainer(config, data, folder, device, run_splits(config)[1:], critic, workers)
     if arguments.resume:
         trainer.resume(load_checkpoint(folder / LATEST))
     elif arguments.start_from:

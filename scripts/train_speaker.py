@@ -20,12 +20,11 @@ import tyro
 from agents.config import CaptionConfig, check_caption_config
 from agents.presets import SPEAKERS
 from agents.speaking.runs import build_caption_trainer, open_speaker_data
-from agents.training.checkpoint import load_checkpoint
+from agents.training.checkpoint import LATEST, load_checkpoint
 from agents.training.data import check_splits, run_splits
 from agents.training.devices import usable_device, use_threads
 from agents.training.runs import run_folder
 from agents.training.settings import read_settings, save_settings
-from agents.training.trainer import LATEST
 from envs.make import open_task
 from vln.cli import friendly_exit
 from vln.files import write_text

@@ -14,7 +14,7 @@ import pytest
 import torch
 from command_line import SMALL, Result, run_script
 
-from agents.training.trainer import BEST, LATEST
+from agents.training.checkpoint import BEST, LATEST
 from vln.data import PUBLISHED
 from vln.episodes import load_split
 from vln.graph import load_graphs

@@ -15,8 +15,7 @@ from agents.speaking.captioning import CaptionTrainer
 from agents.speaking.demonstrations import SpeakerData
 from agents.speaking.runs import build_caption_trainer
 from agents.training import log
-from agents.training.checkpoint import load_checkpoint
-from agents.training.trainer import BEST, LATEST
+from agents.training.checkpoint import BEST, LATEST, load_checkpoint
 from vln.errors import InputError
 from vln.files import read_json_lines
 
@@ -71,7 +70,7 @@ def test_an_interrupted_run_ends_bit_for_bit_like_the_uninterrupted_one(world, w
             trainer.train()
             break
         with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-            patch.setattr("agents.training.trainer.deferred_signals", pressing(trainer, stop))
+            patch.setattr("agents.training.base.deferred_signals", pressing(trainer, stop))
             trainer.train()
         assert load_checkpoint(tmp_path / LATEST).state["iteration"] == stop
         torch.rand(7)  # what else a process may have drawn

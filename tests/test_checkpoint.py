@@ -16,7 +16,6 @@ from agents.training.checkpoint import (
     Checkpoint,
     Fingerprint,
     check_fingerprint,
-    first_difference,
     load_checkpoint,
     load_model,
     load_optimizer,
@@ -24,7 +23,7 @@ from agents.training.checkpoint import (
     run_checkpoint,
     save_checkpoint,
 )
-from vln.configuration import as_json, from_json
+from vln.configuration import as_json, first_difference, from_json
 from vln.errors import InputError
 from vln.tasks import R2R
 
@@ -175,9 +174,9 @@ def test_the_optimiser_goes_on_as_if_never_stopped():
 def test_the_first_difference_is_named_by_its_path():
     one = {"a": 1, "b": {"c": [1, 2], "d": "x"}}
     assert first_difference(one, {"a": 1, "b": {"c": [1, 2], "d": "x"}}) is None
-    assert first_difference(one, {"a": 1, "b": {"c": [1, 2], "d": "y"}}) == "field 'b.d' is 'x', not 'y'"
-    assert first_difference(one, {"a": 1, "b": {"c": [1], "d": "y"}}) == "field 'b.c' is [1, 2], not [1]"
-    assert first_difference(one, {"a": 1}) == "field 'b' is {'c': [1, 2], 'd': 'x'}, not None"
+    assert str(first_difference(one, {"a": 1, "b": {"c": [1, 2], "d": "y"}})) == "field 'b.d' is 'x', not 'y'"
+    assert str(first_difference(one, {"a": 1, "b": {"c": [1], "d": "y"}})) == "field 'b.c' is [1, 2], not [1]"
+    assert str(first_difference(one, {"a": 1})) == "field 'b' is {'c': [1, 2], 'd': 'x'}, not None"
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ from trainers import before_update, fresh, press_ctrl_c, same_weights
 from agents.config import LossConfig
 from agents.learners.dagger import Aggregate, Shard, round_starts
 from agents.training import log
-from agents.training.checkpoint import load_checkpoint
-from agents.training.trainer import LATEST, Trainer
+from agents.training.checkpoint import LATEST, load_checkpoint
+from agents.training.trainer import Trainer
 from vln.errors import InputError
 
 # Dropout, so that chance matters; three rounds of two batches each, which start at updates 0, 1 and 3.

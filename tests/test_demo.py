@@ -9,7 +9,7 @@ import pytest
 from command_line import SCRIPTS, entry_point, run_script
 
 from agents.demo import demo_steps, training_command
-from agents.training.trainer import LATEST
+from agents.training.checkpoint import LATEST
 from vln import pipeline
 from vln.console import Console
 from vln.errors import InputError

@@ -16,8 +16,8 @@ import pytest
 import torch
 from command_line import ROOT, SMALL, Result
 
-from agents.training.checkpoint import load_checkpoint, save_checkpoint
-from agents.training.trainer import BEST, LATEST, Trainer
+from agents.training.checkpoint import BEST, LATEST, load_checkpoint, save_checkpoint
+from agents.training.trainer import Trainer
 from vln.cli import friendly_exit
 from vln.errors import WriteError
 from vln.features.dense import reserve

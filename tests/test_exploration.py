@@ -34,9 +34,9 @@ from agents.speaking.runs import check_not_trained_on, open_critic
 from agents.speaking.speaker import Speaker
 from agents.speaking.speaker_inputs import recorded_routes
 from agents.training import log
-from agents.training.build import trainer_of
-from agents.training.checkpoint import load_checkpoint
-from agents.training.trainer import LATEST, Trainer
+from agents.training.build import build_trainer
+from agents.training.checkpoint import LATEST, load_checkpoint
+from agents.training.trainer import Trainer
 from envs.make import open_task
 from vln.episodes import Episode
 from vln.errors import InputError, WriteError
@@ -75,7 +75,7 @@ def speaker(small_data) -> Speaker:
 
 def fresh(world: World, folder: Path, speaker: Speaker) -> Trainer:
     torch.manual_seed(world.config.seed)
-    return trainer_of(world.config, world.data, folder, "cpu", ("val_unseen",), speaker)
+    return build_trainer(world.config, world.data, folder, "cpu", ("val_unseen",), speaker)
 
 
 @torch.no_grad()

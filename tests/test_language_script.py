@@ -10,8 +10,7 @@ import torch
 from command_line import SMALL, Result, run_script
 
 from agents.speaking.language_modelling import LanguageTrainer
-from agents.training.checkpoint import load_checkpoint
-from agents.training.trainer import BEST, LATEST
+from agents.training.checkpoint import BEST, LATEST, load_checkpoint
 from vln.files import read_json_lines, write_text
 from vln.language import SPECIALS, Vocabulary
 

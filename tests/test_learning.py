@@ -8,7 +8,7 @@ import torch
 from learners import open_world
 
 from agents.presets import r2r_demo
-from agents.training.build import trainer_of
+from agents.training.build import build_trainer
 
 RANDOM_SUCCESS = 0.16  # of the random agent of Anderson et al. 2018 in new buildings
 UPDATES = 250
@@ -20,7 +20,7 @@ def success_after_imitation(data: Path, folder: Path, **changes: str) -> float:
     config = replace(preset.with_phase("imitation", iterations=UPDATES), evaluate_every=UPDATES, **changes)
     torch.manual_seed(config.seed)
     world = open_world(config, data, ("train", "val_unseen"))
-    trainer = trainer_of(world.config, world.data, folder, "cpu", ("val_unseen",))
+    trainer = build_trainer(world.config, world.data, folder, "cpu", ("val_unseen",))
     trainer.log.rewind(0)
     for _ in range(UPDATES):
         trainer.update()

@@ -20,8 +20,7 @@ from agents.config import LossConfig, PhaseConfig
 from agents.learners.learner import Setup, make_learner
 from agents.policies.state import check_state, concatenate, named_tensors, rows, scatter, with_named_tensors
 from agents.training import log
-from agents.training.checkpoint import load_checkpoint
-from agents.training.trainer import LATEST
+from agents.training.checkpoint import LATEST, load_checkpoint
 from vln.errors import InputError
 from vln.registry import imported
 

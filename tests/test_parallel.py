@@ -37,12 +37,12 @@ from agents.learners.label_pretraining import STEPS, LabelPretraining
 from agents.learners.ppo import Rollout, minibatch_loss, ppo_targets
 from agents.learners.sampler import EpisodeSampler
 from agents.policies.state import rows
-from agents.training.build import trainer_of
-from agents.training.checkpoint import load_checkpoint
+from agents.training.build import build_trainer
+from agents.training.checkpoint import LATEST, load_checkpoint
 from agents.training.devices import use_threads
 from agents.training.distributed import SINGLE, WorkerLost, Workers, check_workers, launch, workers_wanted
 from agents.training.optimization import OptimizerStep
-from agents.training.trainer import LATEST, Trainer
+from agents.training.trainer import Trainer
 from envs.environment import AutoresetMode, NavigationVectorEnv
 from vln.errors import InputError
 from vln.files import read_json_lines
@@ -100,7 +100,7 @@ def trainer_in(data: Path, config: TrainConfig, folder: Path, workers: Workers =
     torch.manual_seed(config.seed)
     speaker = small_speaker_world(data, small_caption_config()).speaker() if config.explored_splits else None
     torch.manual_seed(config.seed)
-    return trainer_of(config, small_world(data, config).data, folder, "cpu", ("val_unseen",), speaker, workers)
+    return build_trainer(config, small_world(data, config).data, folder, "cpu", ("val_unseen",), speaker, workers)
 
 
 def everywhere_equal(tensors: dict[str, Tensor], workers: Workers) -> bool:

@@ -24,7 +24,7 @@ from agents.learners import dagger as dagger_module
 from agents.learners import ppo as ppo_module
 from agents.learners import recording
 from agents.policies.policy import PolicyOutput
-from agents.training.build import trainer_of
+from agents.training.build import build_trainer
 from agents.training.trainer import Trainer
 
 IMITATION, POLICY = LossConfig(), LossConfig(teacher=0.0, student=0.5, policy=1.0)
@@ -92,7 +92,7 @@ def trainer(small_data: Path, folder: Path, phases: dict[str, PhaseConfig], drop
     explores = "self_imitation" in phases
     speaker = small_speaker_world(small_data, small_caption_config()).speaker() if explores else None
     torch.manual_seed(0)
-    made = trainer_of(config, small_world(small_data, config).data, folder, "cpu", (), speaker)
+    made = build_trainer(config, small_world(small_data, config).data, folder, "cpu", (), speaker)
     for optimizer in made.optimizer.optimizers.values():
         optimizer.step = lambda: None
     return made

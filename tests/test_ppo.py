@@ -24,9 +24,8 @@ from agents.learners.recording import chunks as imitated
 from agents.learners.recording import record
 from agents.learners.sampler import EpisodeSampler
 from agents.training import log
-from agents.training.checkpoint import load_checkpoint
+from agents.training.checkpoint import LATEST, load_checkpoint
 from agents.training.optimization import OptimizerStep
-from agents.training.trainer import LATEST
 from vln.errors import InputError
 
 ACTIONS = ("panoramic", "low-level")

@@ -17,8 +17,8 @@ import torch
 from command_line import ROOT, SMALL, run_script
 from learners import small_config, small_world
 
-from agents.training.checkpoint import load_checkpoint
-from agents.training.trainer import BEST, LATEST, Trainer
+from agents.training.checkpoint import BEST, LATEST, load_checkpoint
+from agents.training.trainer import Trainer
 from envs.graph.source import DEV_SCANS
 from vln.episodes import load_split
 from vln.files import read_json_lines

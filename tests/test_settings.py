@@ -9,8 +9,8 @@ import pytest
 from command_line import entry_point
 
 from agents.presets import PRESETS, SPEAKERS
+from agents.training.checkpoint import LATEST
 from agents.training.settings import read_settings, resumed_settings, save_settings
-from agents.training.trainer import LATEST
 from vln.configuration import as_json
 from vln.errors import InputError
 

@@ -16,8 +16,7 @@ from agents.speaking.captions import Caption
 from agents.speaking.following import follower_success
 from agents.speaking.retrieval import make_queries
 from agents.speaking.runs import check_vocabulary
-from agents.training.checkpoint import load_checkpoint
-from agents.training.trainer import BEST, LATEST
+from agents.training.checkpoint import BEST, LATEST, load_checkpoint
 from envs.houses.dataset import SPLITS
 from envs.make import open_task
 from vln.episodes import load_split

@@ -13,8 +13,8 @@ from trainers import before_update, few, fresh, mean, press_ctrl_c, rows
 from agents.config import LossConfig
 from agents.training import log
 from agents.training.average import move_average
-from agents.training.checkpoint import load_checkpoint
-from agents.training.trainer import BEST, LATEST, Trainer
+from agents.training.checkpoint import BEST, LATEST, load_checkpoint
+from agents.training.trainer import Trainer
 from vln.errors import InputError
 from vln.language import Vocabulary
 
@@ -129,7 +129,7 @@ def test_a_killed_run_goes_on_from_its_last_evaluation_with_a_clean_log(optimise
 def test_a_run_can_be_killed_at_any_time(optimised, whole, tmp_path, monkeypatch):
     """Before the first update, and long before an evaluation once some time has gone by."""
     monkeypatch.setattr(log, "EVERY", 3)
-    monkeypatch.setattr("agents.training.trainer.SAVE_EVERY", 0.0)
+    monkeypatch.setattr("agents.training.base.SAVE_EVERY", 0.0)
 
     def die() -> None:
         raise MemoryError

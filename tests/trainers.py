@@ -12,10 +12,10 @@ from agents.config import TrainConfig
 from agents.learners.learner import Setup
 from agents.learners.ppo import Ppo, PpoConfig, RolloutCollector
 from agents.learners.sampler import EpisodeSampler
-from agents.training.build import trainer_of
-from agents.training.checkpoint import load_checkpoint
+from agents.training.build import build_trainer
+from agents.training.checkpoint import LATEST, load_checkpoint
 from agents.training.distributed import SINGLE
-from agents.training.trainer import LATEST, Trainer
+from agents.training.trainer import Trainer
 from vln.files import read_json_lines
 
 STREAMS = 8  # episodes at a time
@@ -30,7 +30,7 @@ def few(small_data: Path, config: TrainConfig, count: int = 10) -> World:
 def fresh(world: World, folder: Path, evaluated: tuple[str, ...] = ("val_unseen",), critic=None) -> Trainer:
     """A trainer as the script makes it."""
     torch.manual_seed(world.config.seed)
-    return trainer_of(world.config, world.data, folder, "cpu", evaluated, critic)
+    return build_trainer(world.config, world.data, folder, "cpu", evaluated, critic)
 
 
 def before_update(trainer: Trainer, number: int, act: Callable[[], Any]) -> None:

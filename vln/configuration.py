@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Any, NamedTuple, TypeVar, get_args, get_type_hints
 
 from vln.errors import InputError
 from vln.schema import convert_value
@@ -76,3 +76,28 @@ def _setting(kind: Any, value: Any, source: object, name: str, fix: str) -> Any:
     if is_dataclass(inner) and isinstance(value, list):
         return tuple(_setting(inner, each, source, f"{name}[{place}]", fix) for place, each in enumerate(value))
     return convert_value(value, kind, source, fix, f"configuration field '{name}'")
+
+
+class Difference(NamedTuple):
+    """A setting in which two configurations differ, by its dotted name."""
+
+    name: str
+    before: Any
+    now: Any
+
+    def __str__(self) -> str:
+        """Say it."""
+        return f"field '{self.name}' is {self.before!r}, not {self.now!r}"
+
+
+def first_difference(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> Difference | None:
+    """Return the first setting, by name, in which two nested configurations differ; None if they are the same."""
+    for name in sorted(before.keys() | now.keys()):
+        here, there = before.get(name), now.get(name)
+        if isinstance(here, Mapping) and isinstance(there, Mapping):
+            found = first_difference(here, there, f"{prefix}{name}.")
+            if found:
+                return found
+        elif here != there:
+            return Difference(prefix + name, here, there)
+    return None

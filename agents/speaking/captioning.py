@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -14,8 +13,8 @@ from agents.learners.sampler import EpisodeSampler
 from agents.policies.language import PAD
 from agents.speaking.speaker import Speaker
 from agents.speaking.speaker_inputs import Routes
-from agents.training.checkpoint import Fingerprint
-from agents.training.log import Log, Scores
+from agents.training.base import RunRecord
+from agents.training.log import Scores
 from agents.training.supervised import SupervisedTrainer
 
 
@@ -42,6 +41,7 @@ class CaptionData:
 class CaptionTrainer(SupervisedTrainer):
     """A run of a speaker; what people said on `config.select` is to become likelier, as a critic needs it."""
 
+    config: CaptionConfig
     stage = "learning to speak"
 
     def __init__(
@@ -51,9 +51,7 @@ class CaptionTrainer(SupervisedTrainer):
         captioned: CaptionData,
         sampler: EpisodeSampler,
         evaluate: Callable[[], Scores],
-        log: Log,
-        folder: Path,
-        fingerprint: Fingerprint,
+        record: RunRecord,
     ) -> None:
         """A run that starts at iteration 0.
 
@@ -63,12 +61,10 @@ class CaptionTrainer(SupervisedTrainer):
             captioned: Training episodes.
             sampler: Says which episodes each update learns from.
             evaluate: Scores the speaker as it is, by split and metric.
-            log: Where numbers go.
-            folder: Where checkpoints go.
-            fingerprint: Of the data.
+            record: Where the run is recorded.
         """
-        super().__init__(config, speaker, evaluate, log, folder, fingerprint)
-        self.config, self.speaker, self.captioned, self.sampler = config, speaker, captioned, sampler
+        super().__init__(config, speaker, evaluate, record)
+        self.speaker, self.captioned, self.sampler = speaker, captioned, sampler
 
     def headline(self, row: Mapping[str, float]) -> str:
         """BLEU and loss of a split."""

@@ -1,7 +1,6 @@
 """Learning a language model by truncated backpropagation through time, with samples at several points of the way."""
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -10,8 +9,8 @@ from torch.nn import functional as F
 from agents.speaking.decoder import State
 from agents.speaking.language_model import LanguageModel, LanguageModelConfig
 from agents.speaking.windows import TextWindows, Window, whole
-from agents.training.checkpoint import Checkpoint, Fingerprint
-from agents.training.log import Log, Scores
+from agents.training.base import RunRecord
+from agents.training.log import Scores
 from agents.training.supervised import SupervisedTrainer
 from vln.language import PAD
 from vln.spelling import Text
@@ -34,9 +33,7 @@ class LanguageTrainer(SupervisedTrainer):
         windows: TextWindows,
         held_out: Mapping[str, Text],
         write: Callable[[LanguageModel], str],
-        log: Log,
-        folder: Path,
-        fingerprint: Fingerprint,
+        record: RunRecord,
     ) -> None:
         """A run that starts at iteration 0.
 
@@ -46,11 +43,9 @@ class LanguageTrainer(SupervisedTrainer):
             windows: What each update reads.
             held_out: Texts to measure the model by, by name; the last is the one that selects.
             write: Samples a text from a model, with chance of its own.
-            log: Where numbers and samples go.
-            folder: Where checkpoints go.
-            fingerprint: Of the data.
+            record: Where the run is recorded, and its samples.
         """
-        super().__init__(config, model, self._measure, log, folder, fingerprint)
+        super().__init__(config, model, self._measure, record)
         self.model, self.windows, self.held_out, self.write = model, windows, held_out, write
         self.carried = model.begin(windows.readers)
 
@@ -87,18 +82,12 @@ class LanguageTrainer(SupervisedTrainer):
         return {name: {"bits": bits_per_character(self.model, text)} for name, text in self.held_out.items()}
 
     def parts(self) -> dict[str, Mapping[str, Tensor]]:
-        """The tensors of a checkpoint, with what is carried on."""
-        return {**super().parts(), "carried": {str(number): part for number, part in enumerate(self.carried)}}
+        """The tensors of a checkpoint, by part, with the state that is carried on."""
+        return {**super().parts(), "learner": {str(number): part for number, part in enumerate(self.carried)}}
 
-    def resume(self, checkpoint: Checkpoint) -> None:
-        """Go on where a checkpoint of this run stood.
-
-        Raises:
-            InputError: If it was made with another configuration or of another text.
-        """
-        super().resume(checkpoint)
-        carried = checkpoint.part("carried")
-        self.carried = tuple(carried[name].to(self.device) for name in sorted(carried))
+    def resume_learner(self, saved: Mapping[str, Tensor]) -> None:
+        """Take over the state that was carried on."""
+        self.carried = tuple(saved[name].to(self.device) for name in sorted(saved))
 
 
 def nats(model: LanguageModel, window: Window, state: State) -> tuple[Tensor, State]:

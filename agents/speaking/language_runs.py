@@ -7,6 +7,7 @@ from agents.speaking.corpus import Corpus
 from agents.speaking.language_model import LanguageModel, LanguageModelConfig
 from agents.speaking.language_modelling import SAMPLE, LanguageTrainer
 from agents.speaking.writing import Writer
+from agents.training.base import RunRecord
 from agents.training.checkpoint import Fingerprint, check_fingerprint, load_checkpoint, load_model, run_checkpoint
 from agents.training.log import Log, read_metrics
 from vln.configuration import from_json
@@ -23,16 +24,8 @@ def build_language_trainer(corpus: Corpus, writer: Writer, folder: Path, device:
     """
     windows = corpus.windows()
     model = LanguageModel(corpus.config, len(corpus.vocabulary)).to(device)
-    return LanguageTrainer(
-        corpus.config,
-        model,
-        windows,
-        corpus.texts(),
-        lambda model: writer(model)[0],
-        Log(folder),
-        folder,
-        corpus.fingerprint,
-    )
+    record = RunRecord(Log(folder), folder, corpus.fingerprint)
+    return LanguageTrainer(corpus.config, model, windows, corpus.texts(), lambda model: writer(model)[0], record)
 
 
 def load_language_model(run: Path, checkpoint: str) -> tuple[LanguageModel, Vocabulary]:

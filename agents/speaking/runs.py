@@ -17,6 +17,7 @@ from agents.speaking.captioning import CaptionTrainer
 from agents.speaking.captions import CaptionEvaluator
 from agents.speaking.demonstrations import SpeakerData
 from agents.speaking.speaker import Speaker
+from agents.training.base import RunRecord
 from agents.training.checkpoint import check_fingerprint, load_checkpoint, load_model, run_checkpoint
 from agents.training.devices import usable_device
 from agents.training.log import Log, Scores
@@ -127,16 +128,10 @@ def build_caption_trainer(
     def evaluate() -> Scores:
         return {split: evaluator(speaker) for split, evaluator in evaluators.items()}
 
-    return CaptionTrainer(
-        config,
-        speaker,
-        data.captioned("train", config.batch_size),
-        EpisodeSampler(data.data.lengths("train"), config.batch_size, config.seed),
-        evaluate,
-        Log(folder),
-        folder,
-        fingerprint(data.data),
-    )
+    captioned = data.captioned("train", config.batch_size)
+    sampler = EpisodeSampler(data.data.lengths("train"), config.batch_size, config.seed)
+    record = RunRecord(Log(folder), folder, fingerprint(data.data))
+    return CaptionTrainer(config, speaker, captioned, sampler, evaluate, record)
 
 
 def open_critic(

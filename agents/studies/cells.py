@@ -26,9 +26,8 @@ from agents.probing.gradients import agreement, core_inputs, core_reach, encoder
 from agents.registry import LEARNERS
 from agents.runs import fingerprint
 from agents.studies.trainings import config_of, minutes, shorter
-from agents.training.checkpoint import Checkpoint, check_fingerprint, load_checkpoint, load_model
+from agents.training.checkpoint import LATEST, Checkpoint, check_fingerprint, load_checkpoint, load_model
 from agents.training.log import read_metrics
-from agents.training.trainer import LATEST
 from vln.audit import subset
 from vln.console import Console
 from vln.errors import InputError

@@ -9,9 +9,8 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from agents.config import TrainConfig
-from agents.training.checkpoint import Checkpoint, load_checkpoint
+from agents.training.checkpoint import LATEST, Checkpoint, load_checkpoint
 from agents.training.log import read_metrics
-from agents.training.trainer import LATEST
 from vln.configuration import from_json
 from vln.errors import InputError
 

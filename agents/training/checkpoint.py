@@ -19,13 +19,14 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from vln.configuration import as_json, from_json
+from vln.configuration import as_json, first_difference, from_json
 from vln.errors import InputError
 from vln.files import reading, replacing
 from vln.schema import Count, convert_value
 
 FORMAT = "vln-checkpoint-2"
 OLDER_FORMATS = {"vln-checkpoint-1": "commit 7960839 or before"}
+LATEST, BEST = "latest.safetensors", "best.safetensors"
 SAVE_EVERY = 600.0  # seconds after which a run writes a checkpoint, whether or not it is time to evaluate
 
 
@@ -118,7 +119,7 @@ class _State(Struct):
     config: dict[str, Any]
     fingerprint: dict[str, str]
     steps: Count = 0
-    in_vain: Count = 0
+    evaluations_without_improvement: Count = 0
     workers: Annotated[int, Meta(ge=1, le=1 << 16)] = 1
     best: float | None = None
     waiting: list[dict[str, float]] = field(default_factory=list)
@@ -127,8 +128,8 @@ class _State(Struct):
 
 def run_checkpoint(run: Path, name: str = "best") -> Path:
     """Return the file of a run's checkpoint; a run stopped before its first evaluation has no best, so its latest."""
-    file, latest = run / f"{name}.safetensors", run / "latest.safetensors"
-    return latest if name == "best" and latest.is_file() and not file.is_file() else file
+    file, latest = run / f"{name}.safetensors", run / LATEST
+    return latest if file.name == BEST and latest.is_file() and not file.is_file() else file
 
 
 def load_model(model: nn.Module, tensors: Mapping[str, Tensor], source: Path) -> None:
@@ -146,19 +147,6 @@ def load_model(model: nn.Module, tensors: Mapping[str, Tensor], source: Path) ->
                 source, problem, "use the configuration, vocabulary and features the checkpoint was trained with"
             )
     model.load_state_dict(dict(tensors))
-
-
-def first_difference(saved: Mapping[str, Any], wanted: Mapping[str, Any], prefix: str = "") -> str | None:
-    """The first field in which two nested configurations differ, as "field is X, not Y"; None if they are the same."""
-    for name in sorted(saved.keys() | wanted.keys()):
-        here, there = saved.get(name), wanted.get(name)
-        if isinstance(here, Mapping) and isinstance(there, Mapping):
-            found = first_difference(here, there, f"{prefix}{name}.")
-            if found:
-                return found
-        elif here != there:
-            return f"field '{prefix}{name}' is {here!r}, not {there!r}"
-    return None
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from agents.training.trainer import LATEST
+from agents.training.checkpoint import LATEST
 from vln.console import Console
 from vln.errors import InputError
 from vln.files import remove_leftovers, write_text

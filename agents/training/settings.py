@@ -16,7 +16,7 @@ from agents.config import PolicyConfig
 from agents.registry import LEARNERS, POLICIES
 from agents.training.runs import check_folder
 from vln.cli import check_subcommand
-from vln.configuration import as_json, from_json
+from vln.configuration import Difference, as_json, first_difference, from_json
 from vln.errors import InputError
 from vln.files import read_json, write_json
 from vln.registry import import_module
@@ -220,27 +220,13 @@ def with_flags(recorded: Kind, flags: Sequence[str]) -> Kind:
     for each in fields(recorded):  # type: ignore[arg-type]
         before, now = getattr(recorded, each.name), getattr(given, each.name)
         if each.name == "config":
-            _check_equal(_first_difference(as_json(before), as_json(now)))
+            _check_equal(first_difference(as_json(before), as_json(now)))
         elif each.name not in CHANGEABLE and not _same(before, now):
-            _check_equal((each.name, before, now))
+            _check_equal(Difference(each.name, before, now))
     return given
 
 
-def _first_difference(
-    before: Mapping[str, Any], now: Mapping[str, Any], prefix: str = ""
-) -> tuple[str, Any, Any] | None:
-    """Return name and values of the first setting in which two nested configurations differ; None if none does."""
-    for name in before:
-        if isinstance(before[name], Mapping):
-            found = _first_difference(before[name], now[name], f"{prefix}{name}.")
-            if found:
-                return found
-        elif before[name] != now[name]:
-            return f"{prefix}{name}", before[name], now[name]
-    return None
-
-
-def _check_equal(difference: tuple[str, Any, Any] | None) -> None:
+def _check_equal(difference: Difference | None) -> None:
     if difference:
         name, before, now = difference
         problem = f"the run has {_plain(before)!r}, not {_plain(now)!r}"

@@ -1,96 +1,23 @@
-"""Training in one loop: collect experience, update, evaluate, save, phase after phase."""
+"""Training a policy in one loop: collect experience, update, evaluate, save, phase after phase."""
 
-import time
-from abc import abstractmethod
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
+from collections.abc import Callable, Mapping
+
+from torch import Tensor
 
 from agents.config import TrainConfig
-from agents.evaluation import versions
 from agents.learners.learner import Learner
 from agents.policies.policy import Policy
-from agents.training.average import averaged, move_average, weights_of
-from agents.training.checkpoint import (
-    SAVE_EVERY,
-    Checkpoint,
-    Fingerprint,
-    check_same_run,
-    learner_parts,
-    load_model,
-    restore_learner,
-    restore_random,
-    save_checkpoint,
-)
-from agents.training.distributed import SINGLE, Workers
-from agents.training.log import Log, Run, Scores
-from agents.training.malloc_trim import malloc_trim
+from agents.training.average import weights_of
+from agents.training.base import BaseTrainer, RunRecord
+from agents.training.checkpoint import LATEST, Checkpoint, load_model
+from agents.training.log import Scores
 from agents.training.optimization import OptimizerStep
-from vln.configuration import as_json
-from vln.errors import InputError, WriteError
-from vln.files import writable_folder
-from vln.signals import SIGNALS, Stopped, deferred_signals
-
-STOPPING = "stopping after this piece of work, with a checkpoint; Ctrl-C again stops at once without one"
-LATEST, BEST = "latest.safetensors", "best.safetensors"
-OWN = ("random", "learner")  # parts of a checkpoint in which workers differ; those of the main one have no prefix
 
 
-class Resumable(Run):
-    """A run that can be stopped or killed at any time and goes on where it stood."""
-
-    log: Log
-    folder: Path
-    workers: Workers = SINGLE
-    _saved = 0.0  # when the latest checkpoint was written
-
-    @abstractmethod
-    def save(self, name: str) -> None:
-        """Write a checkpoint of the run as it stands."""
-
-    @contextmanager
-    def going(self) -> Iterator[Callable[[], None]]:
-        """Within the block progress is shown; the yielded function is to be called after each piece of work.
-
-        Checkpoints are written at the start, every few minutes, and where a signal of `vln.signals` came, which then
-        ends the run.
-
-        Raises:
-            InputError: If something cannot be written; the latest checkpoint is as it was.
-        """
-        try:
-            if self.workers.is_main:
-                writable_folder(self.folder)
-            self.log.rewind(self.iteration)
-            with deferred_signals(STOPPING if self.workers.is_main else "") as came, self.log.progress(self):
-                if not self.iteration:
-                    self.save(LATEST)
-                self._saved = time.monotonic()
-                yield lambda: self._keep(came())
-        except WriteError as error:
-            source, problem, fix = error.args
-            then = "go on with --resume" if self.iteration or self._saved else "start again"
-            raise InputError(source, problem, f"{fix}, and {then}") from None
-
-    def _keep(self, came: Collection[int]) -> None:
-        """Write a checkpoint and tidy memory if it is time to; end the run if a signal came to one of the workers.
-
-        Raises:
-            Stopped: If it ends.
-        """
-        late = time.monotonic() - self._saved > SAVE_EVERY
-        due, *everyones = self.workers.any(late, *(number in came for number in SIGNALS))
-        if due or any(everyones):
-            self.save(LATEST)
-            malloc_trim()
-            self._saved = time.monotonic()
-        if any(everyones):
-            self.log.say(f"stopped after iteration {self.iteration}; the same command with --resume goes on")
-            raise Stopped(SIGNALS[everyones.index(True)])
-
-
-class Trainer(Resumable):
+class Trainer(BaseTrainer):
     """A run of a policy: its phases, each with a learner, one after the other."""
+
+    config: TrainConfig
 
     def __init__(
         self,
@@ -99,9 +26,7 @@ class Trainer(Resumable):
         optimizer: OptimizerStep,
         make_learner: Callable[[str, int], Learner],
         evaluate: Callable[[], Scores],
-        log: Log,
-        folder: Path,
-        fingerprint: Fingerprint,
+        record: RunRecord,
     ) -> None:
         """A run that starts at iteration 0.
 
@@ -111,18 +36,12 @@ class Trainer(Resumable):
             optimizer: Takes the steps.
             make_learner: Makes the learner of the phase with a name, before which so many updates were made.
             evaluate: Scores the policy as it is, by split and metric; only the main worker is asked.
-            log: Where numbers go.
-            folder: Where checkpoints go.
-            fingerprint: Of the data.
+            record: Where the run is recorded.
         """
-        self.workers = optimizer.workers
-        self.config, self.policy, self.optimizer = config, policy, optimizer
-        self.log, self.folder, self.fingerprint = log, folder, fingerprint
-        self._make_learner, self._evaluate = make_learner, evaluate
-        self.device = next(policy.parameters()).device
-        self.average = weights_of(policy)
-        self.iteration, self.steps, self.seconds, self.best = 0, 0, 0.0, -1.0
+        super().__init__(config, policy, optimizer, evaluate, record)
+        self.policy, self._make_learner = policy, make_learner
         self._learner: tuple[str, Learner] | None = None
+        self.fix = f"start another run --start-from {self.folder / LATEST} with a smaller learning rate"
 
     @property
     def iterations(self) -> int:
@@ -163,40 +82,22 @@ class Trainer(Resumable):
                     self.collect()
                     self.log.collected(self, missing - 1)
                 else:
-                    numbers = self.update()
-                    self.log.update(self, numbers)
+                    self.log.update(self, self.update())
                     if self.iteration % self.config.evaluate_every == 0 or self.iteration == self.iterations:
                         self.evaluate()
                 keep()
 
     def collect(self) -> None:
         """Let the learner collect experience."""
-        with self._timed():
+        with self.timed():
             self.steps += self.learner.collect()
 
     def update(self) -> dict[str, float]:
-        """One update; returns numbers to log."""
-        learner = self.learner
-        with self._timed():
-            self.optimizer.set_learning_rate(self.learning_rate())
-            numbers = self.workers.mean({name: float(value) for name, value in learner.update().items()})
-            move_average(self.average, self.policy, self.config.average, self.iteration)
+        """Let the learner make one update; returns numbers to log."""
+        with self.updating():
+            numbers = self.workers.mean({name: float(value) for name, value in self.learner.update().items()})
         self.steps += round(numbers.pop("frames") * self.workers.count)
-        self.iteration += 1
         return numbers
-
-    @contextmanager
-    def _timed(self) -> Iterator[None]:
-        """Within the block the clock of the run goes on, and numbers that are not finite end the run.
-
-        Raises:
-            InputError: On such numbers; they have not reached the weights.
-        """
-        started = time.monotonic()
-        fix = f"start another run --start-from {self.folder / LATEST} with a smaller learning rate"
-        with finite(self.folder, self.iteration, fix):
-            yield
-        self.seconds += time.monotonic() - started
 
     def learning_rate(self) -> float:
         """The step size of the next update."""
@@ -204,24 +105,18 @@ class Trainer(Resumable):
         phase = self.config.phases[name]
         return phase.learning_rate * (1 - (1 - phase.final_fraction) * (done / phase.iterations))
 
+    def quality(self, scores: Scores) -> float:
+        """SPL on the split that selects; with `latest`, what has learnt longer is better."""
+        if self.config.select == "latest":
+            return self.iteration
+        return scores.get(self.config.select, {}).get("SPL", 0.0)
+
     def evaluate(self) -> Scores:
-        """Score the averaged weights, log, and save a checkpoint; the best by SPL on `select` is kept apart."""
-        with self.averaged():
-            scores = self.workers.on_main(self._evaluate)
-        self.log.scores(self, scores)
-        spl = scores.get(self.config.select, {}).get("SPL", 0.0)
-        better = spl > self.best or self.config.select == "latest"
-        self.best = max(self.best, spl)
-        if better:
-            self.save(BEST)
-        self.save(LATEST)  # last, since it is what a killed run goes on from
+        """Score the averaged weights, log, and save a checkpoint; the best by quality is kept apart."""
+        scores = super().evaluate()
         if self._learner:
             self._learner[1].saved()
         return scores
-
-    def averaged(self) -> AbstractContextManager[None]:
-        """Within the block, the policy has the averaged weights."""
-        return averaged(self.policy, self.average)
 
     @property
     def stage(self) -> str:
@@ -238,64 +133,17 @@ class Trainer(Resumable):
         """Sum up the scores of a split."""
         return f"SR {row['SR']:.1%} SPL {row['SPL']:.1%}"
 
-    def save(self, name: str) -> None:
-        """Write a checkpoint of the run as it stands."""
-        parts = learner_parts(self.policy, self.average, self.optimizer.optimizers)
-        # A learner that has not started yet has nothing to keep.
+    def parts(self) -> dict[str, Mapping[str, Tensor]]:
+        """The tensors of a checkpoint, by part; a learner that has not started yet has nothing to keep."""
         started = self._learner is not None and self._learner[0] == self.place[0]
-        parts["learner"] = self.learner.state_dict() if started else {}
-        everyones = self.workers.gather({name: parts[name] for name in OWN})
-        parts.update((f"worker{rank}.{name}", each[name]) for rank, each in enumerate(everyones[1:], 1) for name in OWN)
-        state = {
-            "iteration": self.iteration,
-            "steps": self.steps,
-            "seconds": self.seconds,
-            "best": self.best,
-            "workers": self.workers.count,
-            "waiting": self.log.waiting,
-            "config": as_json(self.config),
-            "fingerprint": as_json(self.fingerprint),
-            "versions": versions(),
-        }
-        if self.workers.is_main:
-            save_checkpoint(self.folder / name, parts, state)
+        return {**super().parts(), "learner": self.learner.state_dict() if started else {}}
 
-    def resume(self, checkpoint: Checkpoint) -> None:
-        """Go on where a checkpoint of this run stood.
-
-        Raises:
-            InputError: If it was made with another configuration, other data or by more or fewer workers.
-        """
-        check_same_run(checkpoint, self.config, self.fingerprint)
-        workers = checkpoint.state.get("workers", 1)
-        if workers != self.workers.count:
-            problem = f"the run has {workers} workers, not {self.workers.count}"
-            raise InputError(checkpoint.source, problem, f"resume with --workers {workers}")
-        self.average = restore_learner(checkpoint, self.policy, self.optimizer.optimizers)
-        self.iteration, self.seconds = checkpoint.state["iteration"], checkpoint.state["seconds"]
-        self.best, self.steps = checkpoint.state["best"], checkpoint.state.get("steps", 0)
-        self.log.waiting = list(checkpoint.state.get("waiting", []))
-        own = "" if self.workers.is_main else f"worker{self.workers.rank}."
-        saved = checkpoint.part(f"{own}learner")
+    def resume_learner(self, saved: Mapping[str, Tensor]) -> None:
+        """Take over what the learner of a phase had kept."""
         if saved:
-            self.learner.load_state_dict(saved)
-        # Last, so that nothing draws from it before the next update.
-        restore_random(checkpoint.part(f"{own}random"), self.device)
+            self.learner.load_state_dict(dict(saved))
 
     def start_from(self, checkpoint: Checkpoint) -> None:
         """Take over the weights of another run."""
         load_model(self.policy, checkpoint.part("average"), checkpoint.source)
         self.average = weights_of(self.policy)
-
-
-@contextmanager
-def finite(folder: Path, iteration: int, fix: str) -> Iterator[None]:
-    """Within the block, numbers that are not finite end the run.
-
-    Raises:
-        InputError: On such numbers.
-    """
-    try:
-        yield
-    except FloatingPointError as error:
-        raise InputError(folder, f"{error} at iteration {iteration}", fix) from None
