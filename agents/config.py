@@ -84,9 +84,26 @@ class PolicyConfig:
         raise NotImplementedError
 
 
-@POLICIES.register("navigator")
 @dataclass(frozen=True)
-class NavigatorConfig(PolicyConfig):
+class EncoderConfig(PolicyConfig):
+    """What a policy sees and reads with."""
+
+    view_encoder: str | None = None
+    """Registered encoder of views, or `module:attribute`; if not given `features` on graphs, `rgbd` elsewhere."""
+    text_encoder: str = "recurrent"
+    """Registered encoder of instructions, or `module:attribute`."""
+    view: int = 128
+    """Width of view embeddings."""
+    words: int = 16
+    """Words of a view that are read, the surest first; for word features."""
+    feature_dropout: float = 0.4
+    """Share of view features hidden for a whole episode (environment dropout, Tan et al. 2019)."""
+    camera: CameraConfig = field(default_factory=CameraConfig)
+    """The image encoder in continuous worlds."""
+
+
+@dataclass(frozen=True)
+class NavigatorConfig(EncoderConfig):
     """The cross-modal navigator."""
 
     cell: Cell = "lstm"
@@ -95,10 +112,6 @@ class NavigatorConfig(PolicyConfig):
     """Width of its hidden state."""
     layers: int = 1
     """Recurrent layers."""
-    view: int = 128
-    """Width of view embeddings."""
-    words: int = 16
-    """Words of a view that are read, the surest first; for word features."""
     panorama: bool = True
     """See all 36 views; otherwise only the one looked at, as in the sequence-to-sequence agent."""
     cross_modal: bool = True
@@ -109,16 +122,12 @@ class NavigatorConfig(PolicyConfig):
     """Know which candidates have been visited in this episode."""
     dropout: float = 0.4
     """Dropout of embeddings, contexts and states."""
-    feature_dropout: float = 0.4
-    """Share of view features hidden for a whole episode (environment dropout, Tan et al. 2019)."""
-    camera: CameraConfig = field(default_factory=CameraConfig, metadata={"later": True})
-    """The image encoder in continuous worlds."""
 
     def build(self, config: "TrainConfig", env: Any) -> "Policy":
-        """Build a navigator; see `agents.policies.factory.navigator_for`."""
-        from agents.policies.factory import navigator_for
+        """Build a navigator; see `agents.policies.navigator.build_navigator`."""
+        from agents.policies.navigator import build_navigator
 
-        return navigator_for(config, env)
+        return build_navigator(config, env)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
-"""Registries of what runs are made of: policies, named by their configurations, and learners."""
+"""Registries of what runs are made of: policies, named by their configurations, their encoders, and learners."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vln.registry import Registry
 
@@ -8,7 +8,20 @@ if TYPE_CHECKING:
     from agents.config import PolicyConfig
     from agents.learners.learner import Learner
 
-POLICIES: Registry[type["PolicyConfig"]] = Registry("policy")
+POLICIES: Registry[type["PolicyConfig"]] = Registry(
+    "policy",
+    {
+        "navigator": "agents.config:NavigatorConfig",
+        "transformer": "agents.policies.transformer:TransformerConfig",
+    },
+)
+
+VIEW_ENCODERS: Registry[Any] = Registry(  # functions of a TrainConfig and the data of a task that build a module
+    "view encoder",
+    {"features": "agents.policies.encoders:feature_views", "rgbd": "agents.policies.encoders:rgbd_views"},
+)
+
+TEXT_ENCODERS: Registry[Any] = Registry("text encoder", {"recurrent": "agents.policies.encoders:recurrent_text"})
 
 LEARNERS: Registry[type["Learner"]] = Registry(
     "learner",

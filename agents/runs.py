@@ -9,10 +9,8 @@ from agents.config import TrainConfig, data_options
 from agents.data import OpenTask, TaskData
 from agents.evaluation import EVALUATION_BATCH, tell_unreadable
 from agents.policies.acting import PolicyAgent
-from agents.policies.navigator import Navigator
+from agents.policies.encoders import blind_views, encoder_settings
 from agents.policies.policy import Policy
-from agents.policies.views import BlindViews
-from agents.policies.vision import BlindImages
 from agents.training.checkpoint import (
     Checkpoint,
     Fingerprint,
@@ -87,9 +85,7 @@ class Run:
         """
         policy = self.policy(env)
         if blind:
-            settings = self.config.navigator
-            assert isinstance(policy, Navigator), "of a navigator's settings"
-            policy.views = BlindImages(settings.camera, settings.view) if policy.camera else BlindViews(settings.view)
+            policy.views = blind_views(policy.get_submodule("views"), encoder_settings(self.config))
         return PolicyAgent(policy.to(usable_device(device)), self.vocabulary, decoding=decoding)
 
 

@@ -1,11 +1,13 @@
 """A small house whose labels a small navigator learns."""
 
+from types import SimpleNamespace
+
 import torch
 from small_house import small_episodes
 
 from agents.config import CameraConfig, LanguageConfig, NavigatorConfig, TrainConfig
 from agents.learners.label_pretraining import LabelPretrainingConfig
-from agents.policies.factory import build_camera_navigator
+from agents.policies.navigator import build_navigator
 from envs.continuous import ACTIONS
 from envs.continuous.scenes import COLOUR_NAMES
 from envs.houses.categories import CATEGORIES
@@ -25,4 +27,5 @@ CONFIG = TrainConfig(
 
 def labelled_navigator():
     torch.manual_seed(0)
-    return build_camera_navigator(CONFIG, VOCABULARY, LABELS, None, len(ACTIONS))
+    source = SimpleNamespace(table=None, labels=LABELS, word_vectors=None, actions=len(ACTIONS))
+    return build_navigator(CONFIG, SimpleNamespace(source=source, vocabulary=VOCABULARY))

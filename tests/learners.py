@@ -25,8 +25,7 @@ from agents.learners.dagger import DaggerConfig
 from agents.learners.episode_learning import A2CConfig, EpisodeConfig
 from agents.learners.ppo import PpoConfig
 from agents.learners.self_imitation import SelfImitationConfig
-from agents.policies.factory import navigator_for
-from agents.policies.navigator import Navigator
+from agents.policies.navigator import Navigator, build_navigator
 from agents.runs import fingerprint
 from agents.speaking.demonstrations import SpeakerData
 from agents.speaking.runs import open_speaker_data
@@ -124,7 +123,7 @@ class World:
         return replace(self, data=self.data.only(split, episodes))
 
     def navigator(self) -> Navigator:
-        return navigator_for(self.config, self.data)
+        return build_navigator(self.config, self.data)
 
     def lengths(self, split: str) -> np.ndarray:
         return self.data.lengths(split)

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from agents.config import CameraConfig, LanguageConfig, NavigatorConfig
+from agents.policies.language import InstructionEncoder
 from agents.policies.navigator import Navigator
 from agents.policies.state import Observation
 from agents.policies.vision import BlindImages, ImageViews
@@ -26,7 +27,8 @@ def camera_navigator(seed: int = 0, blind: bool = False, **changes) -> Navigator
     config = NavigatorConfig(**{**vars(NAVIGATOR), **changes})
     views = BlindImages(config.camera, config.view) if blind else ImageViews(config.camera, config.view, 0.0)
     embedding = torch.randn(len(VOCABULARY), LANGUAGE.embedding) * 0.4
-    return Navigator(config, LANGUAGE, embedding, views, 4, {"category": len(CATEGORIES)})
+    encoder = InstructionEncoder(LANGUAGE, embedding, config.dropout)
+    return Navigator(config, encoder, views, 4, {"category": len(CATEGORIES)})
 
 
 def glances(count: int, seed: int, deaf: bool = False) -> tuple[Observation, Tensor]:

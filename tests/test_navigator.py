@@ -10,6 +10,7 @@ from learners import SMALL_LANGUAGE, SMALL_NAVIGATOR, World, fresh_navigator, sm
 from agents.config import TrainConfig
 from agents.evaluation import rollout
 from agents.policies.acting import PolicyAgent
+from agents.policies.language import InstructionEncoder
 from agents.policies.navigator import (
     DIRECTION,
     GEOMETRY,
@@ -291,7 +292,8 @@ def test_parameters_of_a_configuration_keep_their_names():
     """A renamed parameter would make every checkpoint unreadable."""
     config = TrainConfig(language=SMALL_LANGUAGE, policy=SMALL_NAVIGATOR)
     views = BlindViews(SMALL_NAVIGATOR.view)
-    navigator = Navigator(config.navigator, config.language, torch.zeros(5, 300), views)
+    encoder = InstructionEncoder(config.language, torch.zeros(5, 300), 0.0)
+    navigator = Navigator(config.navigator, encoder, views)
     assert {name.split(".")[0] for name, _ in navigator.named_parameters()} == {
         *("encoder", "start", "last_action", "core", "look_content", "look_direction", "read"),
         *("ground_content", "ground_direction", "align", "candidate", "choose_content", "choose_key"),

@@ -19,6 +19,7 @@ from trainers import before_update, fresh, press_ctrl_c, same_weights
 from agents.config import LossConfig, PhaseConfig
 from agents.learners.learner import Setup, make_learner
 from agents.policies.state import check_state, concatenate, named_tensors, rows, scatter, with_named_tensors
+from agents.policies.transformer import TransformerConfig
 from agents.training import log
 from agents.training.checkpoint import LATEST, load_checkpoint
 from vln.errors import InputError
@@ -116,16 +117,17 @@ RUNS = {
 }
 
 
-def config_of(module, name: str):
-    return small_config(policy=module(), phases=RUNS[name], select="latest", evaluate_every=2)
+TRANSFORMER = TransformerConfig(view=12, width=16, heads=2, words=2)
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_every_learner_trains_a_policy_of_ones_own_and_resumes_bit_for_bit(
-    module, small_data, tmp_path, monkeypatch, name
+@pytest.mark.parametrize("policy", ["own", "transformer"])
+def test_every_learner_trains_every_policy_and_resumes_bit_for_bit(
+    module, small_data, tmp_path, monkeypatch, policy, name
 ):
     monkeypatch.setattr(log, "EVERY", 2)
-    world = small_world(small_data, config_of(module, name))
+    config = module() if policy == "own" else TRANSFORMER
+    world = small_world(small_data, small_config(policy=config, phases=RUNS[name], select="latest", evaluate_every=2))
     torch.manual_seed(1)
     speaker = small_speaker_world(small_data, small_caption_config()).speaker() if name == "self-imitation" else None
     whole = fresh(world, tmp_path / "whole", critic=speaker)

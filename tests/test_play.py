@@ -16,7 +16,7 @@ from small_house import small_episodes, small_house
 from agents.config import CameraConfig, LanguageConfig, NavigatorConfig, TrainConfig, data_options
 from agents.evaluation import rollout
 from agents.playing import Player
-from agents.policies.factory import navigator_for
+from agents.policies.navigator import build_navigator
 from agents.runs import fingerprint
 from agents.training.checkpoint import save_checkpoint
 from envs.continuous import SceneCache, Sensors
@@ -67,7 +67,7 @@ def run(tmp_path_factory) -> Path:
     vocabulary = Vocabulary.build(["go to the red sofa and stop"], 1)
     data = open_task(CONFIG.task, [], vocabulary=vocabulary, **data_options(CONFIG))
     state = {"iteration": 0, "seconds": 0.0, "config": as_json(CONFIG), "fingerprint": as_json(fingerprint(data))}
-    save_checkpoint(folder / "best.safetensors", {"average": navigator_for(CONFIG, data).state_dict()}, state)
+    save_checkpoint(folder / "best.safetensors", {"average": build_navigator(CONFIG, data).state_dict()}, state)
     (folder / "vocabulary.json").write_text(vocabulary.to_json())
     return folder
 

@@ -64,8 +64,10 @@ class Registry(Generic[T]):
 
     def name_of(self, value: T) -> str:
         """Return a name that `find` takes for a value: the one it is registered under, or its `module:attribute`."""
+        path = f"{getattr(value, '__module__', '')}:{getattr(value, '__qualname__', '')}"
         found = [name for name, each in self._values.items() if each is value]
-        return found[0] if found else f"{getattr(value, '__module__', '')}:{getattr(value, '__qualname__', '')}"
+        found += [name for name, each in self._lazy.items() if each == path]
+        return found[0] if found else path
 
     def names(self) -> tuple[str, ...]:
         """All registered names, the built-in ones first, in the order of their registration."""

@@ -1,6 +1,7 @@
 """Where views and cells of images are, as features."""
 
 import math
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -8,6 +9,7 @@ from torch import Tensor
 from vln.graph import VIEW_STEP, VIEWS
 
 DIRECTION = 8  # numbers that describe a direction, see `directions`
+GEOMETRY = DIRECTION + 3  # numbers that describe a candidate, see `candidate_features`
 HALF_FIELD = math.radians(45)  # from the middle of an image to its sides
 
 
@@ -24,6 +26,20 @@ def facing(heading: Tensor, elevation: Tensor) -> Tensor:
     """The views whose centres are nearest to directions in radians, int64 of their shape."""
     column = torch.round(heading / VIEW_STEP).long() % 12
     return 12 * (1 + torch.round(elevation / VIEW_STEP).long().clamp(-1, 1)) + column
+
+
+def candidate_features(observation: Mapping[str, Tensor], visited: Tensor) -> Tensor:
+    """Features (B, A, GEOMETRY) of candidates: direction, metres, whether it is the stop slot, whether it was visited.
+
+    Args:
+        observation: Of a graph with panoramic actions.
+        visited: (B, T) viewpoint rows plus 1 that were visited, 0 where there is none.
+    """
+    towards = directions(observation["candidate_heading"], observation["candidate_elevation"])
+    stop = torch.zeros_like(observation["candidate_distance"])
+    stop[:, 0] = 1.0
+    known = (observation["candidate_viewpoint"][:, :, None] + 1 == visited[:, None]).any(-1).float()
+    return torch.cat([towards, torch.stack([observation["candidate_distance"] / 5, stop, known], -1)], -1)
 
 
 def view_centres() -> Tensor:

@@ -7,25 +7,33 @@ the sequence-to-sequence agent of Anderson et al. 2018. The views are those of a
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 
-from agents.config import LanguageConfig, NavigatorConfig
+from agents.config import NavigatorConfig, TrainConfig
 from agents.policies.attention import attend, compare, masked_softmax
-from agents.policies.geometry import DIRECTION, cell_directions, directions, directions_around, facing, view_centres
-from agents.policies.language import Instruction, InstructionEncoder
+from agents.policies.encoders import TextEncoder, check_width, text_encoder, view_encoder
+from agents.policies.geometry import (
+    DIRECTION,
+    GEOMETRY,
+    candidate_features,
+    cell_directions,
+    directions_around,
+    facing,
+    view_centres,
+)
+from agents.policies.language import Instruction
 from agents.policies.policy import Policy, PolicyOutput, first_rows, split
 from agents.policies.recognition import cells_shown, label_loss, label_weights, labels_shown, pointing_loss
 from agents.policies.recurrent import RecurrentCore
 from agents.policies.state import Observation, detach, privileged, with_privileged
 from agents.policies.views import Panorama, ViewCache, ViewContent, directions_of, weigh
-from agents.policies.vision import BlindImages, ImageContent, ImageViews
+from agents.policies.vision import ImageContent
 from vln.graph import VIEWS
 from vln.language import EOS
 
-GEOMETRY = DIRECTION + 3  # a candidate: direction, metres, whether it is the stop slot, whether it was visited
 KEY = 64
 REFLEX = 128  # width of the layer before low-level actions
 POINTED = 3  # numbers per row or column of cells that tell where something is seen, see `Navigator._where`
@@ -87,8 +95,7 @@ class Navigator(Policy):
     def __init__(
         self,
         config: NavigatorConfig,
-        language: LanguageConfig,
-        embedding: Tensor,
+        encoder: TextEncoder,
         views: ViewContent | ImageContent,
         low_level_actions: int = 0,
         labels: Mapping[str, int] | None = None,
@@ -97,17 +104,16 @@ class Navigator(Policy):
 
         Args:
             config: The policy.
-            language: The instruction encoder.
-            embedding: (V, E), where word vectors start.
+            encoder: The instruction encoder.
             views: The views of the world.
             low_level_actions: Number of low-level actions; 0 scores panoramic candidates instead.
             labels: How many labels an image may have, by the observation that has them, e.g. "category"; 0 is none.
         """
         super().__init__()
         self.config, self.views, self.low_level_actions = config, views, low_level_actions
-        self.camera = isinstance(views, (ImageViews, BlindImages))
+        self.camera = hasattr(views, "encode")
         self.labels = dict(labels or {}) if config.alignment else {}
-        self.encoder = InstructionEncoder(language, embedding, config.dropout)
+        self.encoder = encoder
         words, hidden = self.encoder.width, config.hidden
         seen = config.view + DIRECTION
         contexts = hidden + words + (seen if config.cross_modal else 0)
@@ -122,7 +128,8 @@ class Navigator(Policy):
             self.ground_content, self.ground_direction = nn.Linear(words, config.view), nn.Linear(words, DIRECTION)
         if config.alignment and not self.camera:
             self.align = nn.Linear(self.encoder.word_width, config.view, bias=False)
-        if isinstance(views, (ImageViews, BlindImages)):
+        if self.camera:
+            views = cast(ImageContent, views)
             pointed, labelled = 0, sum(self.labels.values())
             self.label_grid = views.side
             if labelled:
@@ -148,7 +155,7 @@ class Navigator(Policy):
         self.value = nn.Sequential(nn.Linear(contexts, KEY), nn.Tanh(), nn.Linear(KEY, 1))
         self.progress = nn.Sequential(nn.Linear(contexts, KEY), nn.Tanh(), nn.Linear(KEY, 1), nn.Sigmoid())
         self.dropout = nn.Dropout(config.dropout)
-        centres = cell_directions(views.side) if isinstance(views, (ImageViews, BlindImages)) else view_centres()
+        centres = cell_directions(cast(ImageContent, views).side) if self.camera else view_centres()
         self.register_buffer("view_centres", centres, persistent=False)
 
     def initial_state(self, observation: Observation) -> NavigatorState:
@@ -188,6 +195,7 @@ class Navigator(Policy):
         views = cast(ImageContent, self.views)
         kept = {name: value for name, value in observation.items() if name not in ("rgb", "depth")}
         seen = views.encode(observation)
+        check_width("view encoder", seen["cells"].shape[-1], self.config.view, "--policy.view")
         if self.labels:
             with torch.no_grad():  # the loss of labels alone teaches what things look like
                 seen["evidence"] = self.recognise(seen["cells"])
@@ -403,20 +411,29 @@ class Navigator(Policy):
 
     def _geometry(self, observation: Observation, visited: Tensor) -> Tensor:
         """(B, A, GEOMETRY) features of the candidates."""
-        towards = directions(observation["candidate_heading"], observation["candidate_elevation"])
-        stop = torch.zeros_like(observation["candidate_distance"])
-        stop[:, 0] = 1.0
-        known = torch.zeros_like(stop)
-        if self.config.visited:
-            known = (observation["candidate_viewpoint"][:, :, None] + 1 == visited[:, None]).any(-1).float()
-        rest = torch.stack([observation["candidate_distance"] / 5, stop, known], -1)
-        return torch.cat([towards, rest], -1)
+        return candidate_features(observation, visited if self.config.visited else visited[:, :0])
 
     def after(self, state: NavigatorState, actions: Tensor) -> NavigatorState:
         """The state after taking `actions` (B,)."""
         assert state.candidates is not None, "the state of a step"
         taken = state.candidates[torch.arange(len(actions), device=actions.device), actions]
         return state._replace(last_action=taken, candidates=None)
+
+
+def build_navigator(config: TrainConfig, data: Any) -> Navigator:
+    """Build a navigator with fresh weights, which come from torch's global random generator.
+
+    Args:
+        config: What to build.
+        data: An environment of `envs.make.make_env`, or the data it shares with others: its `task`, `vocabulary` and
+            `source` tell what there is to see and to do.
+
+    Raises:
+        InputError: If an encoder cannot be built.
+    """
+    views, source = view_encoder(config, data), data.source
+    actions = source.actions if source.table is None or data.task.actions == "low-level" else 0
+    return Navigator(config.navigator, text_encoder(config, data), views, actions, source.labels)
 
 
 def total(*losses: Tensor | None) -> Tensor | None:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from agents.config import NavigatorConfig
+from agents.config import EncoderConfig
 from agents.policies.attention import attend, compare
 from agents.policies.state import Shared
 from vln.episodes import REAL
@@ -259,7 +259,7 @@ def word_weights(attributes: np.ndarray) -> np.ndarray:
 def build_views(
     table: ViewTable,
     graphs: Sequence[NavigationGraph],
-    config: NavigatorConfig,
+    config: EncoderConfig,
     embedding: Tensor | None,
 ) -> ViewContent:
     """The views of the graphs' viewpoints, in their order.

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from agents.agent import Decision
 from agents.policies.acting import PolicyAgent
+from agents.policies.language import InstructionEncoder
 from agents.policies.navigator import Navigator
 from agents.policies.policy import Policy
 from agents.policies.recurrent import reorder, reversal
@@ -37,7 +38,7 @@ def layers_of(network: nn.Module) -> dict[str, nn.Module]:
     """
     if isinstance(network, Speaker):
         return {"decoder.1": network.decoder}
-    if not isinstance(network, Navigator):
+    if not isinstance(network, Navigator) or not isinstance(network.encoder, InstructionEncoder):
         raise InputError(type(network).__name__, "its recurrent layers are not known", "probe a navigator or a speaker")
     encoder = network.encoder
     named = [

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import torch
@@ -19,8 +19,8 @@ from agents.learners.episode_learning import SequenceConfig
 from agents.learners.recording import Expert, Recording, record
 from agents.learners.sampler import EpisodeSampler
 from agents.policies.acting import PolicyAgent
-from agents.policies.factory import navigator_for
-from agents.policies.navigator import Navigator
+from agents.policies.language import InstructionEncoder
+from agents.policies.navigator import Navigator, build_navigator
 from agents.probing.finetune_probe import copy_matching_weights, demonstrations, finetune
 from agents.probing.gradients import agreement, core_inputs, core_reach, encoder_reach, gradient_of, loss_after, norm_of
 from agents.registry import LEARNERS
@@ -146,7 +146,7 @@ class Study:
 
     def navigator(self, config: TrainConfig) -> Navigator:
         """Make a navigator with fresh weights."""
-        return navigator_for(config, self.data)
+        return build_navigator(config, self.data)
 
     @property
     def steps(self) -> int:
@@ -208,7 +208,7 @@ class Study:
         """Return how the last state of a variant's cells depends on their inputs; see `Finding`."""
         if variant.place == "core":
             return core_reach(navigator.core, core_inputs(navigator, self.measured)).numpy()
-        return encoder_reach(navigator.encoder, self.tokens).numpy()
+        return encoder_reach(cast(InstructionEncoder, navigator.encoder), self.tokens).numpy()
 
     @property
     def tokens(self) -> Tensor:
