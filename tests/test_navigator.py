@@ -10,15 +10,9 @@ from learners import SMALL_LANGUAGE, SMALL_NAVIGATOR, World, fresh_navigator, sm
 from agents.config import TrainConfig
 from agents.evaluation import rollout
 from agents.policies.acting import PolicyAgent
+from agents.policies.geometry import DIRECTION, GEOMETRY, directions, facing, view_centres
 from agents.policies.language import InstructionEncoder
-from agents.policies.navigator import (
-    DIRECTION,
-    GEOMETRY,
-    Navigator,
-    directions,
-    facing,
-    view_centres,
-)
+from agents.policies.navigator import Navigator
 from agents.policies.policy import PolicyOutput
 from agents.policies.state import Observation, rows, with_privileged
 from agents.policies.views import BlindViews

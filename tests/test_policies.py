@@ -269,7 +269,7 @@ def test_an_encoder_of_another_width_is_refused(own_encoders, small_data, name):
 
 
 def test_an_unknown_encoder_is_refused(small_data):
-    with pytest.raises(InputError, match="text encoder: 'recurent' is not known; use one of recurrent, .*mean 'recurrent'"):
+    with pytest.raises(InputError, match="text encoder: 'recurent' is not known; .* you mean 'recurrent'"):
         build(small_data, "navigator", "panoramic", text_encoder="recurent")
     with pytest.raises(InputError, match="view encoder: 'rgb' is not known"):
         build(small_data, "navigator", "camera", view_encoder="rgb")
