@@ -28,8 +28,8 @@ def baseline_scores(
     env = data.make_env(split, EVALUATION_BATCH, record=True, blind=True, max_steps=limit)
     expert = rollout_with_progress(ShortestPathAgent(), env, seed)
     agent, env = random_baseline(data, split, EVALUATION_BATCH, expert, low_level_actions)
-    lived = {"shortest path": expert, "random": rollout_with_progress(agent, env, seed)}
-    return {name: Evaluation(each, score(each, data)).scores for name, each in lived.items()}
+    rollouts = {"shortest path": expert, "random": rollout_with_progress(agent, env, seed)}
+    return {name: Evaluation(each, score(each, data)).scores for name, each in rollouts.items()}
 
 
 def random_baseline(

@@ -54,7 +54,7 @@ class LanguageConfig(TextConfig):
 
 @dataclass(frozen=True)
 class CameraConfig:
-    """The eyes of an agent in a continuous world, which see images; nothing of it matters on graphs."""
+    """The image encoder in a continuous world; it does not matter on graphs."""
 
     size: int = 64
     """Pixels of a side of the images."""
@@ -65,7 +65,7 @@ class CameraConfig:
     layers: int = 3
     """Times that they are mixed."""
     precision: Literal["float32", "bfloat16"] = later("float32")
-    """Numbers that the eyes compute with. `bfloat16`, rounded to 8 bits, takes a third of the time on processors that
+    """Numbers that it computes with. `bfloat16`, rounded to 8 bits, takes a third of the time on processors that
     have instructions for it; others compute with float32 all the same."""
 
 
@@ -296,7 +296,7 @@ class SpeakerConfig:
     feature_dropout: float = 0.3
     """Share of view features hidden for a whole trajectory (environment dropout, Tan et al. 2019)."""
     camera: CameraConfig = field(default_factory=CameraConfig)
-    """The eyes in continuous worlds."""
+    """The image encoder in continuous worlds."""
 
 
 @dataclass(frozen=True)
@@ -340,7 +340,7 @@ class CaptionConfig(LearningConfig, DataConfig):
 
     @property
     def navigator(self) -> TrainConfig:
-        """The configuration of a navigator that meets the same data and has the same eyes."""
+        """The configuration of a navigator with the same data and the same encoders."""
         speaker = self.speaker
         return TrainConfig(
             task=replace(self.task, expert="reference"),

@@ -18,7 +18,7 @@ BLIND = ("--reinforcement.iterations", "0", "--ablate", "vision", "--label-pretr
 
 def demo_steps(out: Path, quick: bool) -> list[Step]:
     """Return the steps of the demonstration, in order."""
-    lived = str(out / "full" / "eval" / "val_unseen.jsonl")
+    trajectories = str(out / "full" / "eval" / "val_unseen.jsonl")
     drawn = ("--out", str(out / "replay"), "--format", "png", "gif")
     houses = FEW_HOUSES if quick else PRESETS[PRESET]().scenes or 0
     agents = [str(out / name) for name in ("full", "blind", "deaf")]
@@ -31,8 +31,8 @@ def demo_steps(out: Path, quick: bool) -> list[Step]:
             training_command(out / "full", quick),
         ),
         Step("evaluate all three in 40 houses never seen", "1", ("evaluate.py", *agents, "--split", "val_unseen")),
-        Step("draw the two best episodes", "1/2", ("replay.py", lived, "--best", "2", *drawn)),
-        Step("draw two episodes at random", "1/2", ("replay.py", lived, "--random", "2", *drawn)),
+        Step("draw the two best episodes", "1/2", ("replay.py", trajectories, "--best", "2", *drawn)),
+        Step("draw two episodes at random", "1/2", ("replay.py", trajectories, "--random", "2", *drawn)),
     ]
 
 

@@ -92,8 +92,8 @@ def tell_unreadable(episodes: Sequence[Episode], vocabulary: Vocabulary) -> None
     names = [each.episode_id for each in episodes if not is_readable(each.instruction, vocabulary)]
     if names:
         few = ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED:,} more" if len(names) > NAMED else "")
-        told = f"knows no word of {len(names):,} of {len(episodes):,} instructions"
-        print(one_line(f"the agent {told}, and acts all the same: episodes {few}"), file=sys.stderr)
+        problem = f"knows no word of {len(names):,} of {len(episodes):,} instructions"
+        print(one_line(f"the agent {problem}, and acts all the same: episodes {few}"), file=sys.stderr)
 
 
 def rollout(
@@ -126,9 +126,9 @@ def rollout(
         chosen = order[first : first + env.num_envs]
         words = [_words(agent, world.instruction(index), world.max_length) for index in chosen]
         lengths = [len(read) for read in words] if attention else None
-        lives = _live(agent, env, chosen, seed + number, lengths, advance)
+        records = _rollout_batch(agent, env, chosen, seed + number, lengths, advance)
         for row, index in enumerate(chosen):
-            episode, life = episodes[index], lives[row]
+            episode, record = episodes[index], records[row]
             continuous = bool(episode.positions) and not episode.withheld
             found[index] = Trajectory(
                 episode_id=episode.episode_id,
@@ -139,10 +139,10 @@ def rollout(
                 words=words[row],
                 reference=episode.path,
                 seed=seed + number,
-                start=life.start,
-                steps=tuple(life.steps),
+                start=record.start,
+                steps=tuple(record.steps),
                 reference_positions=episode.positions,
-                distances=tuple(life.distances) if continuous else (),
+                distances=tuple(record.distances) if continuous else (),
                 target=episode.target,
                 known=episode.known,
                 **common,
@@ -159,41 +159,41 @@ def rollout_with_progress(agent: Agent, env: Any, seed: int) -> list[Trajectory]
 
 
 @dataclass
-class Life:
-    """An episode as it is lived: the pose before the first step, the steps, and metres to the goal at each pose."""
+class EpisodeRecord:
+    """An episode so far: the pose before the first step, the steps, and metres to the goal at each pose."""
 
     start: Pose
     distances: list[float]
     steps: list[Step] = field(default_factory=list)
 
 
-def _live(
+def _rollout_batch(
     agent: Agent,
     env: VectorEnv,
     chosen: Sequence[int],
     seed: int,
     words: Sequence[int] | None,
     advance: Callable[[int], object] | None,
-) -> list[Life]:
+) -> list[EpisodeRecord]:
     """One batch of episodes. A short batch is filled up with its first episode.
 
     `words` are the lengths of the instructions as read; None leaves attention out.
     """
     filled = np.array([*chosen, *[chosen[0]] * (env.num_envs - len(chosen))])
     observation, infos = env.reset(options={"episode_index": filled})
-    lives = [Life(infos["poses"][row], [_metres(infos, row)]) for row in range(len(chosen))]
+    records = [EpisodeRecord(infos["poses"][row], [_metres(infos, row)]) for row in range(len(chosen))]
     agent.begin(observation, seed)
     ended = np.zeros(env.num_envs, dtype=bool)
     while not ended.all():
         decision, choices = agent.act(observation, infos), infos["choices"]
         observation, _, terminated, truncated, infos = env.step(decision.actions)
         for row in np.flatnonzero(~ended[: len(chosen)]).tolist():
-            lives[row].steps.append(_step(decision, row, choices[row], infos, words))
-            lives[row].distances.append(_metres(infos, row))
+            records[row].steps.append(_step(decision, row, choices[row], infos, words))
+            records[row].distances.append(_metres(infos, row))
         before, ended = ended, terminated | truncated
         if advance:
             advance(int((ended & ~before)[: len(chosen)].sum()))
-    return lives
+    return records
 
 
 def _step(

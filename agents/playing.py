@@ -35,7 +35,7 @@ class Shown(Protocol):
         """Show where a body is and what it sees, with a line about it."""
 
 
-class Left(Exception):  # noqa: N818 - leaving an episode is no error
+class EpisodeLeft(Exception):  # noqa: N818 (leaving an episode is no error)
     """The person left an episode before its end.
 
     Attributes:
@@ -65,7 +65,7 @@ class Player:
         """Wait for a key that is a move.
 
         Raises:
-            Left: If the person quits or wants another episode.
+            EpisodeLeft: If the person quits or wants another episode.
         """
         while True:
             status = tell(infos, self._steps, self._hint)
@@ -78,7 +78,7 @@ class Player:
 
     def _other(self, key: str) -> None:
         if key in (END, "q", "n"):
-            raise Left(key or "q")
+            raise EpisodeLeft(key or "q")
         self._hint ^= key == "h"
         self._help ^= key == "?"
         self._screen.map ^= key == "m"

@@ -84,7 +84,7 @@ def r2r_letters() -> TrainConfig:
 def houses_demo() -> TrainConfig:
     """A short run in generated houses, to see an agent learn that walks by what its camera shows.
 
-    Its eyes learn to name things, then it imitates the expert (DAgger), then it is reinforced (PPO).
+    Its image encoder learns to name things, then it imitates the expert (DAgger), then it is reinforced (PPO).
     `python scripts/train.py houses-demo --threads 1 --out runs/houses-demo`: 3.9 minutes on a CPU core, val_unseen
     SR 68.0 and SPL 62.6 (seed 0).
     """
@@ -114,7 +114,7 @@ def habitat_houses_demo() -> TrainConfig:
 
 
 def houses() -> TrainConfig:
-    """The navigator in generated houses, on ways through several rooms: the same phases, longer, and sharper eyes.
+    """The navigator in generated houses, on ways through several rooms: longer phases, and a larger image encoder.
 
     `python scripts/train.py houses --workers 2 --out runs/houses`: 106.6 minutes of learning on two CPU cores,
     val_unseen SR 76.2 and SPL 66.0 (seed 0); 70.5 and 58.4 before the reinforcement.
@@ -243,10 +243,10 @@ def r2r_speaker() -> CaptionConfig:
 
 
 def houses_speaker() -> CaptionConfig:
-    """A speaker in generated houses, on ways in one room; `--eyes-from` an agent makes it a good critic.
+    """A speaker in generated houses, on ways in one room; `--encoder-from` an agent makes it a good critic.
 
-    `python scripts/train_speaker.py houses-speaker --out runs/houses-speaker --eyes-from
-    runs/demo/full/latest.safetensors` starts with the eyes of the demo. With those that `ablate.py` gives it: 6.8
+    `python scripts/train_speaker.py houses-speaker --out runs/houses-speaker --encoder-from
+    runs/demo/full/latest.safetensors` starts with the image encoder of the demo. With that of `ablate.py`: 6.8
     minutes on two CPU cores, val_unseen loss 1.45 (seed 0).
     """
     houses = houses_demo()

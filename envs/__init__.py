@@ -1,7 +1,7 @@
 """The worlds: simulators behind one protocol, and Gymnasium environments. Importing this registers the ids.
 
 Each id is a named task (`vln.tasks`); `gymnasium.make(id, task=...)` takes a changed one. What changed from one version
-of the ids to the next is told in `docs/migration.md`.
+of the ids to the next is in `docs/migration.md`.
 
 Conventions: metres and radians. The graph simulator keeps Matterport's frame (z up, headings clockwise from +y);
 continuous worlds are y-up and right-handed, heading 0 looks along -z and turning left increases it.

@@ -76,7 +76,7 @@ class NavigationVectorEnv(VectorEnv):
     ## Pictures
     With `render_mode="rgb_array"`, `render` gives a picture (H, W, 3) uint8 of each environment: the map from above
     with the way so far, the demonstration and the goal, beside what the body sees where there is a camera. They are for
-    people: who learns from them is told the goal.
+    people: a policy that learns from them sees the goal.
 
     What is handed out is the caller's: later steps do not change it, and changing it does not change the episodes.
     """
@@ -146,12 +146,12 @@ class NavigationVectorEnv(VectorEnv):
         self._tokens[:, : tokens.shape[1]] = torch.as_tensor(tokens)
         instruction = spaces.Box(0, len(vocabulary.symbols) - 1, (max_length,), np.int64)
         self.single_action_space = simulator.action_space
-        told: dict[str, spaces.Space] = {"instruction": instruction}
+        seen: dict[str, spaces.Space] = {"instruction": instruction}
         altered = torch.tensor([each.environment for each in self.episodes], device=simulator.device)
         self._altered = altered if bool((altered != REAL).any()) else None
         if self._altered is not None:
-            told["environment"] = spaces.Discrete(int(altered.max()) + 1 - REAL, start=REAL)
-        self.single_observation_space = spaces.Dict({**simulator.observation_space, **told})
+            seen["environment"] = spaces.Discrete(int(altered.max()) + 1 - REAL, start=REAL)
+        self.single_observation_space = spaces.Dict({**simulator.observation_space, **seen})
         self.action_space = batch_space(self.single_action_space, num_envs)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self._actions = int(simulator.action_space.n)
@@ -291,13 +291,13 @@ class NavigationVectorEnv(VectorEnv):
         self._start(rows, self._draw(rows))
 
     def _final(self, ending: Tensor, infos: Arrays) -> Arrays:
-        """What is told of episodes that end (B,) and are followed by others in the same step, as Gymnasium does."""
+        """Return Gymnasium's `final_obs` and `final_info` of episodes that end (B,) and restart at once."""
         mask = ending.numpy(force=True)
         seen, last = self._observe(), np.full(self.num_envs, None, dtype=object)
         for row in np.flatnonzero(mask).tolist():
             last[row] = _row(seen, row)
-        told = {**infos, **{f"_{name}": mask.copy() for name in infos}}
-        return {"final_obs": last, "_final_obs": mask, "final_info": told, "_final_info": mask.copy()}
+        final = {**infos, **{f"_{name}": mask.copy() for name in infos}}
+        return {"final_obs": last, "_final_obs": mask, "final_info": final, "_final_info": mask.copy()}
 
     def _checked(self, actions: Any) -> Tensor:
         """(B,) int64 actions, all of them in the action space.
@@ -522,9 +522,9 @@ def _with_limit(spec: EnvSpec | None, max_steps: int) -> EnvSpec | None:
     """A specification that tells the time limit."""
     if spec is None:
         return None
-    told = copy(spec)
-    told.max_episode_steps = max_steps
-    return told
+    limited = copy(spec)
+    limited.max_episode_steps = max_steps
+    return limited
 
 
 def _array(value: Any) -> np.ndarray:

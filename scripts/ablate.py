@@ -100,9 +100,9 @@ def learn_row(
     critic = None
     if row.critic:
         updates = {name: math.ceil(getattr(speaker, name) * scale) for name in ("iterations", "evaluate_every")}
-        eyes = folder / IMITATION / LATEST if speaker.task.continuous else None
+        encoder = folder / IMITATION / LATEST if speaker.task.continuous else None
         arguments = train_speaker.Arguments(
-            replace(speaker, seed=seed, **updates), folder / SPEAKER, data, eyes_from=eyes, threads=threads
+            replace(speaker, seed=seed, **updates), folder / SPEAKER, data, encoder_from=encoder, threads=threads
         )
         critic = train_once(
             folder / SPEAKER, "the speaker", lambda resume: train_speaker.main(replace(arguments, resume=resume))

@@ -95,7 +95,9 @@ def main(
             )
 
     said = captions(trained.speaker, described_routes(), learnt, decoding, random)
-    described = [{**each, "instructions": [told.text]} for each, told in zip(drawn, said, strict=True) if told.text]
+    described = [
+        {**each, "instructions": [sentence.text]} for each, sentence in zip(drawn, said, strict=True) if sentence.text
+    ]
     write_json(out, described)
     Console(stderr=True).print(f"wrote {out}: {len(described)} paths", highlight=False, soft_wrap=True)
 

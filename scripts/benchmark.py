@@ -184,7 +184,7 @@ def train(
         threads: CPU threads of each worker; 0 leaves the choice to torch, or divides the cores among workers.
         workers: Processes that learn as one; the parts are those of the first, the steps those of all.
         device: "cpu" or "cuda".
-        precision: Of the numbers that eyes in houses compute with; that of the preset if absent.
+        precision: Of the numbers that the image encoder computes with; that of the preset if absent.
         json: Print JSON instead of a table.
     """
     if preset not in PRESETS:

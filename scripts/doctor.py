@@ -186,8 +186,8 @@ def data_checks(data: Path) -> dict[str, Callable[[], Finding]]:
 def files(data: Path, pattern: str, needed: str) -> Finding:
     """Check for files of a pattern in a folder."""
     found = sorted(path for path in data.glob(pattern) if path.is_file())
-    told = f"{len(found) or 'no'} files in {pattern.split('/')[0]}/"
-    return Finding(bool(found), told, "" if found else needed)
+    counted = f"{len(found) or 'no'} files in {pattern.split('/')[0]}/"
+    return Finding(bool(found), counted, "" if found else needed)
 
 
 def scenes(folder: Path) -> Finding:

@@ -95,10 +95,10 @@ def main(
     judge = open_judge(critic, [each.data.vocabulary for each in trained], split, data, device)
     rows: Rows = {}
     for each in trained:
-        tries = lives(each, split, ablate, seed, search)
-        lived = best_of(tries, judge, confidence) if judge else tries[0]
-        write(writable_folder(each.run.folder / "eval") / f"{split}{suffix}", lived, first.task)
-        found = Evaluation(lived, score(lived, each.data))
+        tries = rollouts(each, split, ablate, seed, search)
+        trajectories = best_of(tries, judge, confidence) if judge else tries[0]
+        write(writable_folder(each.run.folder / "eval") / f"{split}{suffix}", trajectories, first.task)
+        found = Evaluation(trajectories, score(trajectories, each.data))
         if found.scores:
             rows[f"{each.run.folder.name}{suffix}"] = found.scores
     if not rows:
@@ -128,8 +128,8 @@ def open_judge(
     return found
 
 
-def lives(trained: Trained, split: str, ablate: str, seed: int, samples: int) -> list[list[Trajectory]]:
-    """What an agent does in a split, and what it does by chance when it tries again so many times."""
+def rollouts(trained: Trained, split: str, ablate: str, seed: int, samples: int) -> list[list[Trajectory]]:
+    """Roll out an agent in a split: as it decodes, and `samples` times with sampled actions."""
     env = trained.environment(split, silent=ablate == "language", blind=ablate == "vision")
     sampling = trained.agent.sampling()
     again = (rollout_with_progress(sampling, env, seed + TRIES * number) for number in range(1, samples + 1))

@@ -26,11 +26,11 @@ from rich.text import Text
 
 from agents.agent import Agent
 from agents.evaluation import rollout
-from agents.playing import Left, Player, Watched, ask
+from agents.playing import EpisodeLeft, Player, Watched, ask
 from agents.runs import load_run
 from envs.continuous import Sensors
 from envs.make import TaskData, make_env, open_task
-from envs.playing.challenges import ROAM, Places, Wish, challenges
+from envs.playing.challenges import ROAM, Places, PlayRequest, challenges
 from envs.playing.screen import Screen, view_camera
 from vln.cli import command
 from vln.console import Console
@@ -93,24 +93,24 @@ def main(
         seed: Of everything that is at random.
         out: File (.jsonl) to keep the trajectories in, for replay.py; after those it holds already.
     """
-    wish = Wish(house, scene, dataset, split, episode, start, heading, instruction)
-    chance, console, places = random.Random(seed), Console(), Places(up, scale)
+    request = PlayRequest(house, scene, dataset, split, episode, start, heading, instruction)
+    rng, console, places = random.Random(seed), Console(), Places(up, scale)
     camera = view_camera(console, size, Sensors())
     kept = [] if out is None else kept_before(out)
     trained = None if agent is None else open_agent(agent, places)
-    lived: list[Trajectory] = []
+    trajectories: list[Trajectory] = []
     with open_keys(keys, wanted=agent is None) as pressed:
-        for met in challenges(wish, places, chance):
+        for met in challenges(request, places, rng):
             with Screen(console, met, places.plan(met.scan), places.cache.get(met.scan), camera) as screen:
                 key, trajectory = watch(trained, met, screen) if trained else walk(pressed, met, places, screen)
             if trajectory is not None:
-                lived.append(trajectory)
+                trajectories.append(trajectory)
                 console.print(result(trajectory))
                 key = "q" if trained else ask(pressed, console, ("n", "q"))
             if key == "q":
                 break
-    if out is not None and lived:
-        write_trajectories(out, with_ids_of_their_own([*kept, *lived]))
+    if out is not None and trajectories:
+        write_trajectories(out, with_ids_of_their_own([*kept, *trajectories]))
         console.print(f"wrote {out}", highlight=False, soft_wrap=True)
 
 
@@ -184,7 +184,7 @@ def walk(keys: Keys, episode: Episode, places: Places, screen: Screen) -> tuple[
     env = make_env(data.only("play", [episode]), "play", record=True, blind=True)
     try:
         return "", rollout(Player(keys, screen), env)[0]
-    except Left as left:
+    except EpisodeLeft as left:
         return left.key, None
 
 
@@ -197,8 +197,8 @@ def result(trajectory: Trajectory) -> Text:
         return Text(f"{end} after {steps}; there is no goal to measure by")
     succeeded = bool(scores["SR"])
     place = distance_text(scores["NE"], " from the goal") + (f" ({trajectory.target})" if trajectory.target else "")
-    told = f"{end} {place} after {steps} and {scores['TL']:.1f} m, SPL {scores['SPL']:.2f}"
-    return Text.assemble((f"{SIGNS[succeeded]} {WORDS[succeeded]}", f"bold {COLOURS[succeeded]}"), f": {told}")
+    outcome = f"{end} {place} after {steps} and {scores['TL']:.1f} m, SPL {scores['SPL']:.2f}"
+    return Text.assemble((f"{SIGNS[succeeded]} {WORDS[succeeded]}", f"bold {COLOURS[succeeded]}"), f": {outcome}")
 
 
 if __name__ == "__main__":

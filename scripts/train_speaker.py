@@ -4,7 +4,7 @@ python scripts/train_speaker.py r2r-speaker --out runs/speaker
 python scripts/train_speaker.py --out runs/speaker --resume                        # go on after an interruption
 python scripts/train_speaker.py r2r-speaker --out runs/letters --text.unit character --text.max-length 400
 python scripts/train_speaker.py r2r-speaker --out runs/blind-speaker --ablate vision
-python scripts/train_speaker.py houses-speaker --out runs/houses-speaker --eyes-from runs/demo/full/latest.safetensors
+python scripts/train_speaker.py houses-speaker --out runs/speaker --encoder-from runs/demo/full/latest.safetensors
 """
 
 if __name__ == "__main__" and not __package__:  # run as a file
@@ -39,7 +39,7 @@ class Arguments:
         out: Folder of the run.
         data: Data folder; default $VLN_DATA, then ../shared/data. Generated houses need none.
         resume: Resume from the latest checkpoint of the run, with its settings.
-        eyes_from: Checkpoint of a navigator with pretrained labels, whose image encoder the speaker starts with.
+        encoder_from: Checkpoint of a navigator with pretrained labels, whose image encoder the speaker starts with.
         device: Device to learn on, "cpu" or "cuda".
         threads: CPU threads; 0 takes one for each core.
         preset: The preset's name.
@@ -49,7 +49,7 @@ class Arguments:
     out: Path = Path("runs/speaker")
     data: Path | None = None
     resume: bool = False
-    eyes_from: Path | None = None
+    encoder_from: Path | None = None
     device: str = "cpu"
     threads: int = 0
     preset: tyro.conf.Suppress[str | None] = None
@@ -65,7 +65,7 @@ def main(arguments: Arguments) -> None:
     with run_folder(arguments.out, arguments.resume) as folder:
         data = open_speaker_data(config, run_splits(config), open_task, data=arguments.data)
         check_splits(config.navigator, data.data)
-        trainer = build_caption_trainer(data, folder, device, run_splits(config)[1:], arguments.eyes_from)
+        trainer = build_caption_trainer(data, folder, device, run_splits(config)[1:], arguments.encoder_from)
         if arguments.resume:
             trainer.resume(load_checkpoint(folder / LATEST))
         save_settings(arguments)

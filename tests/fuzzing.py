@@ -292,22 +292,22 @@ HOSTILE: tuple[Any, ...] = (
 )  # fmt: skip
 
 
-def damaged(content: bytes, suffix: str, chance: random.Random) -> bytes:
+def damaged(content: bytes, suffix: str, rng: random.Random) -> bytes:
     """The content of a file, damaged in one of many ways."""
     pack = {".gz": gzip.compress, ".xz": lzma.compress}.get(suffix)
-    if pack and chance.random() < 0.7:
+    if pack and rng.random() < 0.7:
         unpack = gzip.decompress if suffix == ".gz" else lzma.decompress
-        return pack(damaged(unpack(content), ".json", chance))
-    if suffix in (".json", ".jsonl") and chance.random() < 0.7:
-        return hurt_json(content, suffix, chance)
-    if suffix in (".safetensors", ".glb") and chance.random() < 0.5:
-        return hurt_header(content, 8 if suffix == ".safetensors" else 20, chance)
-    return hurt_bytes(content, chance)
+        return pack(damaged(unpack(content), ".json", rng))
+    if suffix in (".json", ".jsonl") and rng.random() < 0.7:
+        return hurt_json(content, suffix, rng)
+    if suffix in (".safetensors", ".glb") and rng.random() < 0.5:
+        return hurt_header(content, 8 if suffix == ".safetensors" else 20, rng)
+    return hurt_bytes(content, rng)
 
 
-def hurt_bytes(content: bytes, chance: random.Random) -> bytes:
+def hurt_bytes(content: bytes, rng: random.Random) -> bytes:
     """Truncation, bits flipped, parts that are lost, doubled or replaced, and other encodings."""
-    kind, first, last = chance.randrange(7), *sorted(chance.randrange(len(content) + 1) for _ in range(2))
+    kind, first, last = rng.randrange(7), *sorted(rng.randrange(len(content) + 1) for _ in range(2))
     if kind == 0:
         return content[:last]
     if kind == 1:
@@ -315,53 +315,53 @@ def hurt_bytes(content: bytes, chance: random.Random) -> bytes:
     if kind == 2:
         return content[:last] + content[first:last] + content[last:]
     if kind == 3:
-        return content[:first] + chance.randbytes(min(last - first, 64)) + content[last:]
+        return content[:first] + rng.randbytes(min(last - first, 64)) + content[last:]
     if kind == 4:
-        return content.decode("latin-1").encode(chance.choice(("utf-16", "utf-32", "utf-8-sig", "utf-7")))
+        return content.decode("latin-1").encode(rng.choice(("utf-16", "utf-32", "utf-8-sig", "utf-7")))
     hurt = bytearray(content)
-    for _ in range(chance.randint(1, 8)):
-        hurt[chance.randrange(len(hurt))] ^= 1 << chance.randrange(8)
+    for _ in range(rng.randint(1, 8)):
+        hurt[rng.randrange(len(hurt))] ^= 1 << rng.randrange(8)
     return bytes(hurt)
 
 
-def hurt_json(content: bytes, suffix: str, chance: random.Random) -> bytes:
+def hurt_json(content: bytes, suffix: str, rng: random.Random) -> bytes:
     """One value replaced by something hostile, taken out, or added to."""
     lines = [json.loads(line) for line in content.splitlines()] if suffix == ".jsonl" else [json.loads(content)]
-    place = chance.randrange(len(lines))
-    lines[place] = hurt_value(lines[place], chance)
+    place = rng.randrange(len(lines))
+    lines[place] = hurt_value(lines[place], rng)
     return "\n".join(map(dumped, lines)).encode(errors="surrogatepass")
 
 
-def hurt_header(content: bytes, start: int, chance: random.Random) -> bytes:
+def hurt_header(content: bytes, start: int, rng: random.Random) -> bytes:
     """Damage the JSON header of a binary file, with a matching length field before it."""
     size = 8 if start == 8 else 4
     at = 0 if start == 8 else 12
     length = int.from_bytes(content[at : at + size], "little")
     header, rest = content[start : start + length], content[start + length :]
     value = json.loads(header)
-    if start == 8 and chance.random() < 0.5:  # JSON within the header of a checkpoint
+    if start == 8 and rng.random() < 0.5:  # JSON within the header of a checkpoint
         inner = value.get("__metadata__", {})
         if "state" in inner:
-            inner["state"] = dumped(hurt_value(json.loads(inner["state"]), chance))
+            inner["state"] = dumped(hurt_value(json.loads(inner["state"]), rng))
     else:
-        value = hurt_value(value, chance)
+        value = hurt_value(value, rng)
     hurt = dumped(value).encode(errors="surrogatepass")
     hurt += b" " * (-len(hurt) % 8)
     return content[:at] + len(hurt).to_bytes(size, "little") + content[at + size : start] + hurt + rest
 
 
-def hurt_value(value: Any, chance: random.Random) -> Any:
+def hurt_value(value: Any, rng: random.Random) -> Any:
     """A JSON value, hurt at a random place."""
-    if chance.random() < 0.15 or not isinstance(value, (dict, list)) or not value:
-        return chance.choice(HOSTILE)
+    if rng.random() < 0.15 or not isinstance(value, (dict, list)) or not value:
+        return rng.choice(HOSTILE)
     keys = list(value) if isinstance(value, dict) else range(len(value))
-    key, hurt = chance.choice(keys), value.copy()
-    if chance.random() < 0.1:
+    key, hurt = rng.choice(keys), value.copy()
+    if rng.random() < 0.1:
         del hurt[key]
-    elif isinstance(value, dict) and chance.random() < 0.05:
-        hurt[chance.choice(("", "new", "\0", "__class__", "x" * 1000))] = chance.choice(HOSTILE)
+    elif isinstance(value, dict) and rng.random() < 0.05:
+        hurt[rng.choice(("", "new", "\0", "__class__", "x" * 1000))] = rng.choice(HOSTILE)
     else:
-        hurt[key] = hurt_value(value[key], chance)
+        hurt[key] = hurt_value(value[key], rng)
     return hurt
 
 
@@ -384,11 +384,11 @@ def trial(name: str, folder: Path, seed: int) -> str:
     Raises:
         Exception: Any exception of the loader other than an `InputError` of one sentence.
     """
-    target, chance = TARGETS[name], random.Random(f"{name} {seed}")
+    target, rng = TARGETS[name], random.Random(f"{name} {seed}")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     path = target.make(folder)
-    path.write_bytes(damaged(path.read_bytes(), path.suffix, chance))
+    path.write_bytes(damaged(path.read_bytes(), path.suffix, rng))
     try:
         target.load(path)
     except InputError as error:

@@ -120,7 +120,7 @@ def test_only_the_same_run_is_resumed(world, whole, tmp_path):
 def test_a_loss_that_is_no_number_ends_the_run(world, tmp_path):
     trainer = fresh(world, tmp_path)
     with torch.no_grad():
-        trainer.speaker.often.fill_(torch.nan)
+        trainer.speaker.output_bias.fill_(torch.nan)
     with pytest.raises(InputError, match="the loss is nan at iteration 0"):
         trainer.update()
 

@@ -252,8 +252,8 @@ def test_bad_configurations_are_refused_and_nothing_is_written(run, tmp_path, sp
     refused(run(*TRAIN, "--out", tmp_path / "bad", "--text.max-length", "1"), "--text.max-length")
     refused(run(*TRAIN, "--out", speaker), "already holds a run")
     assert run(*TRAIN, "--out", tmp_path / "bad", "--speaker.nonsense", "1").code == 2
-    with_eyes = (*TRAIN, "--out", tmp_path / "bad", "--eyes-from", speaker / LATEST)
-    refused(run(*with_eyes), "--eyes-from: a speaker on graphs has no eyes; leave it out")
+    with_eyes = (*TRAIN, "--out", tmp_path / "bad", "--encoder-from", speaker / LATEST)
+    refused(run(*with_eyes), "--encoder-from: a speaker on graphs has no eyes; leave it out")
     assert not (tmp_path / "bad").exists()
 
 
@@ -282,7 +282,7 @@ def test_houses_are_described_too(run_houses, folder):
     agent = (*SMALL, "--language.no-word-vectors", "--policy.view", 12, "--scenes", 1)
     result = run_houses("train.py", "r2r-demo", "--out", follower, *agent, *eyes, *flags)
     assert result.code == 0, result.errors
-    borrowed = ("--eyes-from", follower / LATEST, "--learning-rate", 0)
+    borrowed = ("--encoder-from", follower / LATEST, "--learning-rate", 0)
     result = run_houses("train_speaker.py", "houses-speaker", "--out", speaker, *SMALL_SPEAKER, *small, *borrowed)
     assert result.code == 0, result.errors
     own, agents = (load_checkpoint(each / LATEST).part("average") for each in (speaker, follower))

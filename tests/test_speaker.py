@@ -218,7 +218,7 @@ def test_a_beam_of_one_is_greedy_and_wider_ones_find_no_worse(case):
 def test_the_widest_beam_finds_the_likeliest_of_all_short_sentences(cases):
     speaker, routes, _ = cases["graph"]
     memory = speaker.read(routes.rows(torch.tensor([0])))
-    vocabulary = len(speaker.often)
+    vocabulary = len(speaker.output_bias)
     every = torch.cartesian_prod(torch.arange(EOS + 1, vocabulary), torch.arange(EOS, vocabulary))
     tokens = torch.nn.functional.pad(every, (0, 1), value=EOS)
     tokens[every[:, 1] == EOS, 2] = PAD

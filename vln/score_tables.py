@@ -49,8 +49,8 @@ def found_metrics(rows: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 def _apart(rows: Mapping[str, Mapping[str, Any]]) -> str | None:
     """Say which episodes NE leaves out; None if it leaves out none."""
-    told = [f"{label}: {row['unreachable']:.0f} of {row['n']}" for label, row in rows.items() if "unreachable" in row]
-    return f"NE is without episodes that ended where no way leads to the goal ({', '.join(told)})" if told else None
+    counts = [f"{label}: {row['unreachable']:.0f} of {row['n']}" for label, row in rows.items() if "unreachable" in row]
+    return f"NE is without episodes that ended where no way leads to the goal ({', '.join(counts)})" if counts else None
 
 
 def _evaluated(row: Mapping[str, Any], name: str) -> str:

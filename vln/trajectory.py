@@ -88,7 +88,7 @@ class _Record:
 
 @dataclass(frozen=True, slots=True)
 class Trajectory(_Record):
-    """One episode as an agent lived it.
+    """A recorded episode.
 
     Attributes:
         task: The task, by which the episode is scored and drawn.
@@ -121,7 +121,7 @@ class Trajectory(_Record):
 
     @property
     def withheld(self) -> bool:
-        """Whether the goal is not told."""
+        """Whether the goal is withheld."""
         return goal_withheld(self.known, self.reference or self.reference_positions)
 
     @property

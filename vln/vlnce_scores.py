@@ -56,7 +56,7 @@ def score_file(
 
 
 def check_goals(split: ContinuousSplit) -> None:
-    """Check that the goals of a split are told.
+    """Check that a split has its goals.
 
     Raises:
         InputError: If one is withheld.

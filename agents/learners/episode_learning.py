@@ -123,9 +123,9 @@ def learn_episodes(
     if config.truncate:
         reading, moments = random_states(device), list[Moment]()
         with torch.no_grad():
-            lived = collect(policy, env, episodes, student, keep_frames=scored, moments=moments)
+            experience = collect(policy, env, episodes, student, keep_frames=scored, moments=moments)
         parts = again(policy, moments, reading, config.truncate)
-        numbers = add_gradients(policy, lived, config, optimizer.backward, critic, optimizer.workers, parts)
+        numbers = add_gradients(policy, experience, config, optimizer.backward, critic, optimizer.workers, parts)
         return {**numbers, "gradient_norm": optimizer.step()}
     experience = collect(policy, env, episodes, student, keep_frames=scored)
     bonus = intrinsic_reward(experience, config.loss.intrinsic, critic, optimizer.workers)

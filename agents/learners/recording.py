@@ -129,15 +129,15 @@ def record(
         act: Called with observation, infos and who is alive (B,) bool; gives actions (B,), whatever for the others.
         student: (B,) for whom to note that the agent acted.
         keep_frames: Keep the observations.
-        steps: Steps after which to leave off; None lives to the end.
+        steps: Steps after which to stop; None goes on until all episodes have ended.
     """
     device = student.device
     observation, infos = env.reset(options={"episode_index": episodes})
     observation = as_tensors(observation, device)
     alive = torch.ones(len(student), dtype=torch.bool, device=device)
     everyone, frames = True, []
-    lived: list[dict[str, Tensor]] = []
-    while bool(alive.any()) and len(lived) != steps:
+    taken: list[dict[str, Tensor]] = []
+    while bool(alive.any()) and len(taken) != steps:
         actions = act(observation, infos, alive)
         if keep_frames:
             frames.append(observation if everyone else rows(observation, alive))
@@ -148,9 +148,9 @@ def record(
         alive = alive & ~(torch.as_tensor(terminated, device=device) | torch.as_tensor(truncated, device=device))
         everyone = everyone and bool(alive.all())
         step = {"actions": actions, "expert": expert, "distance": distance, "mask": before.float()}
-        lived.append({**step, "reward": torch.as_tensor(reward, device=device)})
+        taken.append({**step, "reward": torch.as_tensor(reward, device=device)})
     success = torch.as_tensor(infos["success"], device=device).float()
-    stacked = {name: torch.stack([step[name] for step in lived]) for name in lived[0]}
+    stacked = {name: torch.stack([step[name] for step in taken]) for name in taken[0]}
     return Recording(**stacked, student=student.float(), success=success, frames=frames)
 
 

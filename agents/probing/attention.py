@@ -44,4 +44,4 @@ def check_vocabulary_of(source: Path, run: Path, config: TrainConfig, trajectori
         words = vocabulary.words("" if config.ablate == "language" else each.instruction, config.language.max_length)
         if each.words != words:
             problem = f"field 'words' of episode '{each.episode_id}' is not what the vocabulary of {run} makes of it"
-            raise InputError(source, problem, "give trajectories of this run that it lived with its instructions")
+            raise InputError(source, problem, "give trajectories of this run with its instructions")

@@ -39,16 +39,16 @@ def copy_matching_weights(network: nn.Module, weights: Mapping[str, Tensor], fre
 
 @torch.no_grad()
 def demonstrations(navigator: Navigator, env: VectorEnv, sampler: EpisodeSampler, batches: int) -> list[Recording]:
-    """What the expert does in batches of episodes, with images as the navigator's eyes see them.
+    """What the expert does in batches of episodes, with images encoded by the navigator.
 
-    Whoever learns from them has those eyes and leaves them as they are, so that an image is looked at once.
+    A policy that learns from them keeps that encoder frozen, so that each image is encoded once.
     """
     without_dropout(navigator)
     found = []
     for number in range(batches):
         episodes = sampler.batch(number)
-        lived = record(env, episodes, Expert(), torch.ones(len(episodes)))
-        found.append(replace(lived, frames=[navigator.encode(frame) for frame in lived.frames]))
+        recording = record(env, episodes, Expert(), torch.ones(len(episodes)))
+        found.append(replace(recording, frames=[navigator.encode(frame) for frame in recording.frames]))
     return found
 
 

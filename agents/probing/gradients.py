@@ -41,7 +41,7 @@ class CoreInputs:
 
 @torch.no_grad()
 def core_inputs(navigator: Navigator, recording: Recording) -> CoreInputs:
-    """What the core reads when the agent lives through recorded episodes once more, without dropout."""
+    """Inputs of the core when recorded episodes are replayed, without dropout."""
     read: list[tuple[Tensor, Tensor]] = []
     without_dropout(navigator)
     hook = navigator.core.register_forward_pre_hook(lambda _, given: read.append(given))

@@ -1,6 +1,6 @@
 """The decoder that speakers and language models share: a recurrent network over the words said so far.
 
-Words are told apart by their embeddings, of which the same table is read and scored against (Press and Wolf 2017).
+The embedding of words that are read is also the output layer (tied weights, Press and Wolf 2017).
 """
 
 import torch
@@ -16,7 +16,7 @@ State = tuple[Tensor, ...]
 
 
 class Decoder(nn.Module):
-    """Hears words, thinks, and scores what comes next; what else it attends to is up to those that inherit it."""
+    """A recurrent network over words that scores the next one; subclasses say what else it attends to."""
 
     def build_decoder(
         self, embedding: Tensor, hidden: int, dropout: float, attended: int = 0, cell: Cell = "lstm", layers: int = 1
@@ -26,7 +26,7 @@ class Decoder(nn.Module):
         Args:
             embedding: (V, E), where word vectors start.
             hidden: Width of the state.
-            dropout: Of embeddings, states and thoughts.
+            dropout: Of embeddings, states and output features.
             attended: Width of vectors that are attended to with the state in mind; 0 is none.
             cell: Recurrent cell.
             layers: Recurrent layers.
@@ -40,10 +40,10 @@ class Decoder(nn.Module):
             self.attention = nn.Linear(hidden, attended, bias=False)
         self.out = nn.Linear(hidden + attended, hidden)
         self.word = nn.Linear(hidden, width, bias=False)
-        self.often = nn.Parameter(torch.zeros(len(embedding)))
+        self.output_bias = nn.Parameter(torch.zeros(len(embedding)))
         self.dropout = nn.Dropout(dropout)
 
-    def hear(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
+    def decode_states(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
         """States of the top layer (B, L, H) after each of the tokens (B, L), and what is carried on."""
         words = self.dropout(self.embedding(tokens))
         if self.parts == 2:
@@ -51,13 +51,13 @@ class Decoder(nn.Module):
         hidden, after = self.decoder(words, state[0])
         return hidden, (after,)
 
-    def think(self, found: Tensor) -> Tensor:
-        """Thoughts (..., H) on states, and on what was attended to if anything (..., H + attended)."""
+    def output_features(self, found: Tensor) -> Tensor:
+        """Features (..., H) of states and, if any, of what was attended to, (..., H + attended)."""
         return self.dropout(torch.tanh(self.out(found)))
 
-    def scores(self, thought: Tensor) -> Tensor:
+    def scores(self, features: Tensor) -> Tensor:
         """Scores (..., V) of the next word; those of padding mean nothing."""
-        return self.word(thought) @ self.embedding.weight.T + self.often
+        return self.word(features) @ self.embedding.weight.T + self.output_bias
 
 
 def never_padding(scores: Tensor) -> Tensor:

@@ -88,13 +88,13 @@ def speak(
 @torch.no_grad()
 def carry_on(
     model: LanguageModel,
-    heard: Tensor,
+    prefix: Tensor,
     count: int,
     decoding: Decoding,
     max_length: int,
     random: torch.Generator | None = None,
 ) -> Sentences:
-    """`count` texts, greedy or sampled, that go on from the tokens `heard` (L,), which are no part of them.
+    """Continue a text: `count` greedy or sampled continuations of the tokens `prefix` (L,), without these.
 
     They have up to `max_length` tokens, their ends included. Unknown tokens are never said, and at least one token is.
 
@@ -103,10 +103,10 @@ def carry_on(
     """
     check_decoding(decoding)
     _check_room(max_length)
-    heard, state = heard.expand(count, -1), model.begin(count)
-    if heard.shape[1] > 1:
-        _, state = model.hear(heard[:, :-1], state)
-    return _word_by_word(model.step, heard[:, -1], state, decoding, max_length, random)
+    prefix, state = prefix.expand(count, -1), model.begin(count)
+    if prefix.shape[1] > 1:
+        _, state = model.decode_states(prefix[:, :-1], state)
+    return _word_by_word(model.step, prefix[:, -1], state, decoding, max_length, random)
 
 
 def _check_room(max_length: int) -> None:

@@ -64,13 +64,14 @@ class LanguageModel(Decoder):
     def begin(self, batch: int) -> State:
         """The state of `batch` readers who have read nothing."""
         return tuple(
-            self.often.new_zeros(self.decoder.num_layers, batch, self.decoder.hidden_size) for _ in range(self.parts)
+            self.output_bias.new_zeros(self.decoder.num_layers, batch, self.decoder.hidden_size)
+            for _ in range(self.parts)
         )
 
     def forward(self, inputs: Tensor, state: State) -> tuple[Tensor, State]:
         """Log-probabilities (B, L, V) of what comes after each of the inputs (B, L), and the state at their end."""
-        hidden, state = self.hear(inputs, state)
-        return never_padding(self.scores(self.think(self.dropout(hidden)))).log_softmax(-1), state
+        hidden, state = self.decode_states(inputs, state)
+        return never_padding(self.scores(self.output_features(self.dropout(hidden)))).log_softmax(-1), state
 
     def step(self, last: Tensor, state: State) -> tuple[Tensor, State]:
         """Log-probabilities (B, V) of what comes after the last symbols (B,), and the state after those."""

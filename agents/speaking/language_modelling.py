@@ -92,7 +92,7 @@ class LanguageTrainer(SupervisedTrainer):
 
 def nats(model: LanguageModel, window: Window, state: State) -> tuple[Tensor, State]:
     """Minus the log-probabilities (B, L) of what was to be expected, zero at the padding, and the state at the end."""
-    device = model.often.device
+    device = model.output_bias.device
     log_probs, state = model(window.inputs.to(device), state)
     losses = F.nll_loss(log_probs.transpose(1, 2), window.targets.to(device), reduction="none", ignore_index=PAD)
     return losses, state

@@ -121,7 +121,7 @@ def build_caption_trainer(
     speaker = data.speaker().to(device)
     if encoder_from is not None:
         if not speaker.camera:
-            raise InputError("--eyes-from", "a speaker on graphs has no eyes", "leave it out")
+            raise InputError("--encoder-from", "a speaker on graphs has no image encoder", "leave it out")
         load_model(cast(nn.Module, speaker.views), load_checkpoint(encoder_from).part("average.views"), encoder_from)
     evaluators = {split: CaptionEvaluator(data, split) for split in evaluated}
 

@@ -82,16 +82,16 @@ class Speaker(Decoder):
         self.camera = isinstance(views, (ImageViews, BlindImages))
         hidden, half = config.hidden, config.hidden // 2
         seen = config.view + DIRECTION
-        self.went = BothWays(config.view + actions, half)
+        self.move_encoder = BothWays(config.view + actions, half)
         self.look_content, self.look_direction = nn.Linear(2 * half, config.view), nn.Linear(2 * half, DIRECTION)
         self.merge = nn.Linear(2 * half + seen, hidden)
-        self.remember = BothWays(hidden, half)
+        self.history_encoder = BothWays(hidden, half)
         self.start = nn.Linear(2 * half, hidden)
         self.build_decoder(embedding, hidden, config.dropout, attended=2 * half)
         self.copies = spelling is not None
         if spelling is not None:
             self.register_buffer("spelling", spelling, persistent=False)
-            self.eager = nn.Linear(hidden, 1)
+            self.copy_gate = nn.Linear(hidden, 1)
         centres = cell_directions(views.side) if isinstance(views, (ImageViews, BlindImages)) else view_centres()
         self.register_buffer("view_centres", centres, persistent=False)
 
@@ -135,7 +135,7 @@ class Speaker(Decoder):
             raise InputError("sentence", "is empty", "give one with words")
         tokens = tokens[:, : int(lengths.max())]
         live = tokens != PAD
-        hidden, _ = self.hear(F.pad(tokens, (1, -1), value=EOS), self.begin(memory))
+        hidden, _ = self.decode_states(F.pad(tokens, (1, -1), value=EOS), self.begin(memory))
         scores = self._scores(hidden, memory, live)  # the padding, which may be the better half, costs nothing
         said = scores.gather(1, tokens[live][:, None])[:, 0] - scores.logsumexp(1)
         return torch.zeros_like(hidden[:, :, 0]).masked_scatter(live, said)
@@ -146,7 +146,7 @@ class Speaker(Decoder):
 
     def step(self, last: Tensor, state: State, memory: Memory) -> tuple[Tensor, State]:
         """Log-probabilities (B, V) of the next words after those said last (B,), and the state after."""
-        hidden, state = self.hear(last[:, None], state)
+        hidden, state = self.decode_states(last[:, None], state)
         return self._scores(hidden, memory, torch.ones_like(last, dtype=torch.bool)[:, None]).log_softmax(1), state
 
     def _scores(self, hidden: Tensor, memory: Memory, live: Tensor) -> Tensor:
@@ -155,10 +155,10 @@ class Speaker(Decoder):
         fits = self.attention(hidden) @ memory.context.transpose(1, 2)
         attended = masked_softmax(fits, memory.mask[:, None])
         found = torch.cat([hidden, attended @ memory.context], 2)[live]
-        thought = self.think(found)
-        scores = self.scores(thought)
+        features = self.output_features(found)
+        scores = self.scores(features)
         if memory.seen is not None:
-            scores = scores + F.softplus(self.eager(thought)) * (attended @ memory.seen)[live]
+            scores = scores + F.softplus(self.copy_gate(features)) * (attended @ memory.seen)[live]
         return never_padding(scores)
 
     def read(self, routes: Routes) -> Memory:
@@ -175,11 +175,11 @@ class Speaker(Decoder):
         panorama, around = self._panorama(frames, cache), self._around(frames)
         ahead = self._ahead(routes.view[mask], around)
         moves = torch.cat([self.dropout(panorama.pool(ahead)), routes.action[mask]], 1)
-        went = self.dropout(self.went(_spread(moves, mask), lengths))[mask]
-        looked = weigh(panorama, around, self.look_content(went), self.look_direction(went))
+        moved = self.dropout(self.move_encoder(_spread(moves, mask), lengths))[mask]
+        looked = weigh(panorama, around, self.look_content(moved), self.look_direction(moved))
         seen = torch.cat([self.dropout(panorama.pool(looked)), directions_of(looked, around)], 1)
-        merged = torch.tanh(self.merge(torch.cat([went, seen], 1)))
-        context = self.dropout(self.remember(_spread(self.dropout(merged), mask), lengths))
+        merged = torch.tanh(self.merge(torch.cat([moved, seen], 1)))
+        context = self.dropout(self.history_encoder(_spread(self.dropout(merged), mask), lengths))
         summary = (context * mask[:, :, None]).sum(1) / lengths[:, None]
         copied = _spread(self._spelled(panorama.words_in(looked + ahead)), mask) if self.copies else None
         return Memory(context, mask, torch.tanh(self.start(summary)), copied)
@@ -188,7 +188,7 @@ class Speaker(Decoder):
         """See that routes are of the speaker's world."""
         wanted, width = "rgb" if self.camera else "viewpoint", routes.action.shape[2]
         if width != self.actions or not ({wanted, "cells"} & routes.frames.keys()):
-            problem = f"actions are told by {width} numbers and places by {', '.join(routes.frames)}"
+            problem = f"actions have {width} numbers and places {', '.join(routes.frames)}"
             fix = f"give routes of the speaker's own world, with {self.actions} numbers and '{wanted}'"
             raise InputError("routes", problem, fix)
 

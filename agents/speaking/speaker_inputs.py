@@ -1,4 +1,4 @@
-"""Routes: trajectories as a speaker sees them, whoever went them and in whatever world."""
+"""Routes: the inputs of a speaker, made from trajectories on graphs or in continuous worlds."""
 
 import math
 from collections.abc import Sequence

@@ -54,9 +54,9 @@ class Writer:
             InputError: As `check` says.
         """
         self.check()
-        device = model.often.device
+        device = model.output_bias.device
         random = torch.Generator(device).manual_seed(self.seed)
         start = EOS if self.ends else self.vocabulary.lookup.get(LINE, UNK)
-        heard = torch.tensor([start, *self.vocabulary.numbers(self.vocabulary.split(self.prime))], device=device)
-        found = carry_on(model, heard, count, self.decoding, self.length + 1, random)
+        prefix = torch.tensor([start, *self.vocabulary.numbers(self.vocabulary.split(self.prime))], device=device)
+        found = carry_on(model, prefix, count, self.decoding, self.length + 1, random)
         return [self.prime + self.vocabulary.decode(row) for row in found.tokens.tolist()]

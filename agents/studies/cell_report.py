@@ -22,7 +22,7 @@ HEADS = ("cells", "min", "SR %", "× a step back", "norm", "moved %", "loss")
 TRUNCATION_HEADS = ("flows back", "steps", "cosine with the whole gradient", "times as long")
 STEP_HEADS = ("one plain step", "norm", "loss before", "after, clipped", "after, not clipped")
 STYLES = {("rnn", 1): "C3-", ("rnn", 2): "C3--", ("gru", 1): "C2-", ("lstm", 1): "C0-", ("lstm", 2): "C0--"}
-LAST = 0.25  # share of the updates whose mean loss is told
+LAST = 0.25  # share of the updates whose mean loss is reported
 FEWEST = 8  # episodes that a point of a curve is drawn for
 
 

@@ -1,6 +1,6 @@
 """Several workers that learn as one, each in a process of its own: data-parallel training.
 
-Each worker lives and learns through its rows of every batch, and gradients are averaged before each step, so that all
+Each worker steps and learns from its rows of every batch, and gradients are averaged before each step, so that all
 have the same weights. The first evaluates, logs and saves. `torchrun` starts the workers, or `launch` does.
 """
 

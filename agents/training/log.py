@@ -189,11 +189,11 @@ def _silent_refusals() -> Iterator[None]:
     """Within the block, threads that cannot write end without a word; TensorBoard raises their errors later."""
     before = threading.excepthook
 
-    def told(thread: Any) -> None:
+    def hook(thread: Any) -> None:
         if not isinstance(thread.exc_value, OSError):
             before(thread)
 
-    threading.excepthook = told
+    threading.excepthook = hook
     try:
         yield
     finally:

@@ -79,8 +79,8 @@ def read_settings(kind: type[Kind], presets: Mapping[str, Callable[[], Any]]) ->
         choices[name] = preset.__doc__ or "", kind(config)  # type: ignore[call-arg]
     found = tyro.extras.overridable_config_cli(choices)
     known = {each.name for each in fields(kind)}  # type: ignore[arg-type]
-    told = {"preset": named[0] if named else None, "imports": imports}
-    return replace(found, **{name: value for name, value in told.items() if name in known})  # type: ignore[type-var]
+    extra = {"preset": named[0] if named else None, "imports": imports}
+    return replace(found, **{name: value for name, value in extra.items() if name in known})  # type: ignore[type-var]
 
 
 def taken(flag: str, arguments: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
@@ -120,10 +120,10 @@ def with_policy(config: Any, names: Sequence[str]) -> Any:
 
 
 def with_phases(config: Any, wanted: Sequence[str]) -> Any:
-    """Return a configuration with phases added or replaced, each told as `name=learner`.
+    """Return a configuration with phases added or replaced, each given as `name=learner`.
 
     Raises:
-        InputError: If one is told otherwise, or its learner is unknown.
+        InputError: If one is malformed, or its learner is unknown.
     """
     for each in wanted:
         name, _, learner = each.partition("=")

@@ -113,12 +113,12 @@ def time_views(views: Views, sizes: Sequence[int], batches: Sequence[int], repea
         runs: dict[Any, Callable[[], Any]] = {}
         camera = Camera(size, size)
         for batch in batches:
-            eyes = np.stack([views.places[row % count][row] for row in range(batch)]) + np.array([0, EYE, 0])
+            cameras = np.stack([views.places[row % count][row] for row in range(batch)]) + np.array([0, EYE, 0])
             headings = np.random.default_rng(batch).uniform(0, 2 * np.pi, batch)
             scenes = [views.packed[row % count] for row in range(batch)]
-            runs[batch] = partial(Renderer(camera, batch).render, scenes, eyes, headings)
+            runs[batch] = partial(Renderer(camera, batch).render, scenes, cameras, headings)
             if batch == min(batches):
-                rays = [_rays(camera, eyes[row], headings[row]) for row in range(min(batch, CAST))]
+                rays = [_rays(camera, cameras[row], headings[row]) for row in range(min(batch, CAST))]
                 runs["embree"] = partial(_cast, [views.rays[row % count] for row in range(len(rays))], rays)
         time_in_turns(runs, 1)  # warms up
         seconds = time_in_turns(runs, repeats)

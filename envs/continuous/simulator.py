@@ -104,10 +104,10 @@ class HousesSimulator(ContinuousSimulator):
     def _render(self, rows: np.ndarray) -> Mapping[str, np.ndarray]:
         renderer, sensors = self._renderer, self.sensors
         assert renderer is not None
-        eyes = self._positions + np.array([0, sensors.eye, 0])
-        meshes = [self._scenes[row].mesh for row in range(len(eyes))]
+        cameras = self._positions + np.array([0, sensors.eye, 0])
+        meshes = [self._scenes[row].mesh for row in range(len(cameras))]
         numbered = sensors.semantic or bool(self._labelled)
-        renderer.render(meshes, eyes, self.headings, rows, semantic=numbered, category=sensors.category)
+        renderer.render(meshes, cameras, self.headings, rows, semantic=numbered, category=sensors.category)
         return {name: getattr(renderer, name) for name in DRAWN}
 
 

@@ -21,13 +21,13 @@ from vln.episodes import Episode
 from vln.errors import InputError, unknown_name
 from vln.replay.plan import FloorPlan
 
-ROAM = "Walk around."  # what one is told where nothing is asked
+ROAM = "Walk around."  # the instruction of a walk without a goal
 TASKS = 12  # of a house
 UNSEEN = SPLITS["val_unseen"]
 
 
 @dataclass(frozen=True)
-class Wish:
+class PlayRequest:
     """What a person asked for; None where it does not matter.
 
     Attributes:
@@ -102,71 +102,71 @@ class Places:
         return self._plans[name]
 
 
-def challenges(wish: Wish, places: Places, chance: random.Random) -> Iterator[Episode]:
+def challenges(request: PlayRequest, places: Places, rng: random.Random) -> Iterator[Episode]:
     """Episodes as a person wishes, one after the other.
 
     Raises:
         InputError: If there is none, or a start is outside the walkable area.
     """
-    if wish.split is not None or wish.episode is not None:
-        return _of_split(wish, chance)
-    if wish.scene is not None or wish.start is not None or wish.instruction is not None:
-        return _walks(wish, places, chance)
-    return _of_houses(wish, chance)
+    if request.split is not None or request.episode is not None:
+        return _of_split(request, rng)
+    if request.scene is not None or request.start is not None or request.instruction is not None:
+        return _walks(request, places, rng)
+    return _of_houses(request, rng)
 
 
-def _of_split(wish: Wish, chance: random.Random) -> Iterator[Episode]:
+def _of_split(request: PlayRequest, rng: random.Random) -> Iterator[Episode]:
     """The episode asked for, or those of a split in any order."""
-    split = wish.split or "val_unseen"
-    episodes = houses_split(split, wish.dataset)
-    if wish.episode is None:
-        return iter(chance.sample(episodes, len(episodes)))
-    found = [episode for episode in episodes if episode.episode_id == wish.episode]
+    split = request.split or "val_unseen"
+    episodes = houses_split(split, request.dataset)
+    if request.episode is None:
+        return iter(rng.sample(episodes, len(episodes)))
+    found = [episode for episode in episodes if episode.episode_id == request.episode]
     if not found:
         some = ", ".join(episode.episode_id for episode in episodes[:3])
-        problem = f"'{wish.episode}' is not in '{split}' of '{wish.dataset}'"
+        problem = f"'{request.episode}' is not in '{split}' of '{request.dataset}'"
         raise InputError("--episode", problem, f"choose one of its {len(episodes)}, such as {some}")
     return iter(found)
 
 
-def _of_houses(wish: Wish, chance: random.Random) -> Iterator[Episode]:
+def _of_houses(request: PlayRequest, rng: random.Random) -> Iterator[Episode]:
     """Episodes of a house, or one of each of endless houses that no agent has trained in."""
-    if wish.house is not None:
-        yield from house_episodes(wish.house, wish.dataset, chance)
+    if request.house is not None:
+        yield from house_episodes(request.house, request.dataset, rng)
         return
     while True:
-        house = UNSEEN.first + chance.randrange(UNSEEN.room)
-        yield from itertools.islice(house_episodes(house, wish.dataset, chance), 1)
+        house = UNSEEN.first + rng.randrange(UNSEEN.room)
+        yield from itertools.islice(house_episodes(house, request.dataset, rng), 1)
 
 
-def house_episodes(house: int, dataset: str, chance: random.Random) -> Iterator[Episode]:
+def house_episodes(house: int, dataset: str, rng: random.Random) -> Iterator[Episode]:
     """Some episodes of a house that are in no data set.
 
     Raises:
         InputError: If there is no such house.
     """
-    seed = chance.randrange(2**31)
+    seed = rng.randrange(2**31)
     maker = TaskMaker(make_house(house), LEVELS[dataset], True, (seed, house))
     for number, task in enumerate(maker.tasks(TASKS)):
         places = tuple((x, y, z) for x, y, z in task.positions.tolist())
-        told = chance.choice(task.instructions).text
+        instruction = rng.choice(task.instructions).text
         # The seed tells episodes of one house in several sessions apart.
         name, episode_id = house_name(house), f"{house}-play{seed:08x}-{number}_0"
-        yield Episode(episode_id, name, "play", told, (), task.heading, (), places, task.target)
+        yield Episode(episode_id, name, "play", instruction, (), task.heading, (), places, task.target)
 
 
-def _walks(wish: Wish, places: Places, chance: random.Random) -> Iterator[Episode]:
+def _walks(request: PlayRequest, places: Places, rng: random.Random) -> Iterator[Episode]:
     """Walks in a scene without a goal to measure by, from the start asked for or from anywhere."""
-    house = UNSEEN.first + chance.randrange(UNSEEN.room) if wish.house is None else wish.house
-    scan = house_name(house) if wish.scene is None else str(wish.scene)
+    house = UNSEEN.first + rng.randrange(UNSEEN.room) if request.house is None else request.house
+    scan = house_name(house) if request.scene is None else str(request.scene)
     ground = places.cache.get(scan).ground
-    seed = chance.randrange(2**31)
+    seed = rng.randrange(2**31)
     random_numbers = np.random.default_rng(seed)
     for number in itertools.count():
-        if wish.start is None:
+        if request.start is None:
             place, heading = ground.sample(random_numbers, 1)[0], random_numbers.uniform(0, 2 * math.pi)
         else:
-            place, heading = ground.require(wish.start, "start"), math.radians(wish.heading)
+            place, heading = ground.require(request.start, "start"), math.radians(request.heading)
         x, y, z = place.tolist()
-        told = wish.instruction or ROAM
-        yield Episode(f"walk-{seed:08x}-{number}", scan, "play", told, (), heading, (), ((x, y, z),))
+        instruction = request.instruction or ROAM
+        yield Episode(f"walk-{seed:08x}-{number}", scan, "play", instruction, (), heading, (), ((x, y, z),))

@@ -1,4 +1,4 @@
-"""What a terminal shows of an episode that a person lives, or watches an agent live."""
+"""A terminal view of an episode, played by a person or by an agent that a person watches."""
 
 from dataclasses import dataclass, field
 from typing import Self
@@ -44,7 +44,7 @@ class Screen:
 
     Attributes:
         console: The terminal.
-        episode: What is lived.
+        episode: The episode.
         plan: The place from above.
         scene: The place.
         camera: Of the view.
