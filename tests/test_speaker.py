@@ -180,7 +180,7 @@ def test_routes_of_another_world_are_refused(cases):
             speaker.read(routes)
     speaker, routes, _ = graph
     assert speaker.actions == MOVE
-    with pytest.raises(InputError, match=f"told by {MOVE + 1} numbers"):
+    with pytest.raises(InputError, match=f"actions have {MOVE + 1} numbers"):
         speaker.read(replace(routes, action=torch.nn.functional.pad(routes.action, (0, 1))))
 
 
