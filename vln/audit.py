@@ -97,12 +97,7 @@ def format_points(change: Interval) -> str:
 
 
 def describe_ablations(ablations: Sequence[Ablation], who: str = "It") -> str:
-    """Describe which inputs an agent uses: those without which it fails significantly more often (95 %).
-
-    Args:
-        ablations: One for each input.
-        who: The subject of the first sentence, e.g. "Of the words it".
-    """
+    """Describe which inputs `who` ("Of the words it") uses: those without which it fails more often (95 %)."""
     used = sorted((each for each in ablations if each.change.high < 0), key=lambda each: each.change.mean)
     hindered = [each for each in ablations if each.change.low > 0]
     open_ = [each for each in ablations if each.change.low <= 0 <= each.change.high]

@@ -32,14 +32,7 @@ def _plain(value: Any) -> Any:
 
 
 def from_json(kind: type[Config], values: Any, source: object, prefix: str = "", fix: str = FIX) -> Config:
-    """Read a configuration back; a field that came later than the file (`metadata={"later": True}`) has its default.
-
-    Args:
-        kind: The dataclass.
-        values: What JSON has for it.
-        source: The file, for errors.
-        prefix: What the names of fields begin with in errors.
-        fix: What to do about bad values, for errors.
+    """Read a configuration back; `prefix` is what the names of fields begin with in errors.
 
     Raises:
         InputError: If a field is unknown or missing, or of a wrong type.

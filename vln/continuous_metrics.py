@@ -132,15 +132,7 @@ def _apart(here: np.ndarray, there: np.ndarray) -> np.ndarray:
 
 
 def resample(path: np.ndarray, spacing: float = SPACING) -> np.ndarray:
-    """Places along a path, evenly apart, with its start and its end.
-
-    Args:
-        path: (n, 3) metres.
-        spacing: Metres between places, at most.
-
-    Returns:
-        (m, 3), m at least 2.
-    """
+    """Places along a path (n, 3), evenly apart by at most `spacing` metres, with its start and its end."""
     along = np.concatenate([[0.0], np.cumsum(_apart(path[1:], path[:-1]))])
     count = max(2, 1 + int(np.ceil(round(along[-1] / spacing, 6))))
     at = np.linspace(0.0, along[-1], count)

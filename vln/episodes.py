@@ -213,11 +213,7 @@ def check_episodes(source: Path, episodes: Iterable[Episode], graphs: Mapping[st
 
 
 def check_instructions(episodes: Iterable[Episode]) -> None:
-    """Check that no instruction is empty.
-
-    Raises:
-        InputError: If one is.
-    """
+    """Check that no instruction is empty."""
     for episode in episodes:
         if not episode.instruction.strip():
             raise InputError(f"episode '{episode.episode_id}'", "its instruction is empty", "give it a sentence")

@@ -35,13 +35,10 @@ class Floors:
 
 
 def find_floors(heights: np.ndarray) -> Floors:
-    """Cluster camera heights into storeys.
+    """Cluster camera heights (V,) in metres into storeys.
 
     A storey is a mode of the smoothed density of heights. The cut between two storeys is the height of lowest density
     between them, which splits a staircase near its middle. Gaps are no criterion: viewpoints on stairs fill them.
-
-    Args:
-        heights: (V,) camera heights in metres.
     """
     grid = np.arange(heights.min() - 3 * BANDWIDTH, heights.max() + 3 * BANDWIDTH, GRID)
     density = np.exp(-0.5 * ((grid[:, None] - heights[None]) / BANDWIDTH) ** 2).sum(axis=1)

@@ -82,12 +82,9 @@ def is_spelled(unit: str) -> bool:
 
 
 def word_pattern(text: str, pattern: str, letter: str = r"\w") -> re.Pattern[str]:
-    """Return a regular expression in which `{word}` matches a word of the given text.
+    """Return a regular expression of `pattern` in which `{word}` matches a word of the given text.
 
-    Args:
-        text: The text to match. Without combining marks, as in ASCII, a word is a run of letters.
-        pattern: The expression, with `{word}` in it.
-        letter: The expression of a letter.
+    Without combining marks, as in ASCII, a word is a run of letters; `letter` is the expression of one.
     """
     return _word_pattern(pattern, letter, not text.isascii())
 
@@ -161,28 +158,16 @@ class Vocabulary:
         return (*self.split(text)[: max_length - 1], SPECIALS[EOS])
 
     def encode(self, text: str, max_length: int) -> np.ndarray:
-        """Encode a text as the numbers of its symbols.
+        """Encode a text as the numbers of its symbols, (L,) int64 with 1 <= L <= `max_length`.
 
         The end of sentence is always kept; the R2R reference tokenizer loses it when it truncates.
-
-        Args:
-            text: The instruction.
-            max_length: Largest number of symbols to return, the end of sentence included.
-
-        Returns:
-            (L,) int64 with 1 <= L <= max_length.
         """
         if max_length < 1:
             raise InputError("max_length", f"{max_length} leaves no room for the end of sentence", "use at least 1")
         return self.numbers(self.words(text, max_length))
 
     def encode_batch(self, texts: Sequence[str], max_length: int) -> tuple[np.ndarray, np.ndarray]:
-        """Encode N texts as padded numbers.
-
-        Returns:
-            tokens: (N, L) int64, L the length of the longest text, padded at the end with `PAD`.
-            lengths: (N,) int64.
-        """
+        """Encode N texts as numbers (N, L) int64, padded at the end with `PAD`, and their lengths (N,) int64."""
         rows = [self.encode(text, max_length) for text in texts]
         lengths = np.array([len(row) for row in rows], dtype=np.int64)
         tokens = np.full((len(rows), lengths.max(initial=0)), PAD, dtype=np.int64)

@@ -20,18 +20,9 @@ def sample_paths(
     metres: float,
     rng: np.random.Generator,
 ) -> Iterator[dict[str, Any]]:
-    """Yield different paths in the buildings of some episodes that are not theirs; fewer if there are not so many.
+    """Yield at most `count` new paths in the buildings of some episodes, as entries of a file in R2R's format.
 
-    Args:
-        graphs: The buildings.
-        episodes: The episodes.
-        count: Number of paths.
-        viewpoints: Least and most viewpoints of a path.
-        metres: Least length of a path.
-        rng: Random generator.
-
-    Yields:
-        Entries of a file in R2R's format, without instructions.
+    They have no instructions, the given least and most `viewpoints`, and at least `metres`.
     """
     taken = {(each.scan, each.path) for each in episodes}
     scans = sorted({each.scan for each in episodes})

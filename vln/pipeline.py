@@ -18,13 +18,7 @@ WAIT = 60  # seconds that an interrupted command may take to end
 
 @dataclass(frozen=True)
 class Step:
-    """A command.
-
-    Attributes:
-        what: What it does, for people.
-        minutes: About how long it takes, for people.
-        line: Script and arguments.
-    """
+    """A command: what it does and about how many minutes it takes, for people, and its script and arguments."""
 
     what: str
     minutes: str

@@ -34,12 +34,9 @@ def score_all(
 
 
 def score_one(distances: Distances, reference: Sequence[str], path: Sequence[str]) -> dict[str, float]:
-    """Compute all metrics of one path.
+    """Compute all metrics of one path of viewpoints, with or without in-place turns.
 
-    Args:
-        distances: Geodesic distance in metres from viewpoint to viewpoint.
-        reference: Viewpoints of the demonstration, the goal last.
-        path: Viewpoints visited, from the start, with or without in-place turns.
+    `distances` are geodesic metres from viewpoint to viewpoint; the reference ends at the goal.
     """
     path = [viewpoint for viewpoint, _ in groupby(path)]
     goal = reference[-1]

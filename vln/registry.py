@@ -90,11 +90,7 @@ def imported(kind: str, name: str) -> Any:
 
 
 def import_module(name: str, source: object) -> ModuleType:
-    """Import a module, also one in the current folder.
-
-    Args:
-        name: The module, with dots.
-        source: What asked for it, for the message ("--import").
+    """Import a module, also one in the current folder; `source` is what asked for it ("--import").
 
     Raises:
         InputError: If there is no such module, or it fails when it is run.

@@ -37,13 +37,7 @@ class Scored:
 
 @dataclass(frozen=True)
 class PredictionFile:
-    """A prediction file.
-
-    Attributes:
-        path: The file.
-        task: The task.
-        trajectories: Its trajectories; None for a submission.
-    """
+    """A file of trajectories, or of a submission, which has none."""
 
     path: Path
     task: Task

@@ -13,11 +13,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
 
 class Stopped(KeyboardInterrupt):
-    """A signal asks the program to end.
-
-    Attributes:
-        number: Number of the signal.
-    """
+    """The signal of a number asks the program to end."""
 
     def __init__(self, number: int = signal.SIGINT) -> None:
         super().__init__(number)

@@ -19,12 +19,7 @@ CODE_POINTS = 0x110000  # number of Unicode's code points; an unseen character i
 
 @dataclass(frozen=True)
 class Spelling:
-    """A character model of the units outside a vocabulary.
-
-    Attributes:
-        counts: Number of occurrences of each character in such units.
-        units: Number of such units.
-    """
+    """A character model of the units outside a vocabulary: the counts of their characters, and the number of units."""
 
     counts: Counter[str]
     units: int

@@ -17,13 +17,7 @@ BLOCK = 1 << 17  # draws in memory at a time, few enough for the processor's cac
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A mean and its 95 % interval, of bootstrap percentiles unless said otherwise.
-
-    Attributes:
-        mean: Mean of the values.
-        low: Lower end.
-        high: Upper end.
-    """
+    """A mean and its 95 % interval, of bootstrap percentiles unless said otherwise."""
 
     mean: float
     low: float
@@ -101,13 +95,9 @@ def seed_interval(values: np.ndarray) -> Interval:
 
 
 def thirds(sizes: np.ndarray) -> list[np.ndarray]:
-    """Divide items into the small, the middle and the large third by size.
+    """Divide items into the small, the middle and the large third by size (N,), as up to three (N,) bool masks.
 
-    Args:
-        sizes: (N,); items of equal size stay together.
-
-    Returns:
-        Up to three (N,) bool masks; empty ones are left out.
+    Items of equal size stay together; empty thirds are left out.
     """
     low, high = np.quantile(sizes, (1 / 3, 2 / 3))
     parts = (sizes <= low, (sizes > low) & (sizes <= high), sizes > high)

@@ -38,12 +38,7 @@ class _Entry(Struct):
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """One entry of a submission.
-
-    Attributes:
-        episode_id: The `instr_id`.
-        poses: The poses in order, from the start, in-place turns included.
-    """
+    """One entry of a submission: its `instr_id`, and the poses from the start, in-place turns included."""
 
     episode_id: str
     poses: tuple[Visit, ...]

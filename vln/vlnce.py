@@ -218,13 +218,9 @@ def instruction_number(episode_id: str) -> int:
 
 
 def write_continuous_split(path: Path, episodes: Sequence[Episode], scene: Callable[[str], str], radius: float) -> None:
-    """Write episodes of a continuous world in VLN-CE's format, atomically and reproducibly to the byte.
+    """Write episodes of a continuous world as `<split>.json.gz` of VLN-CE, atomically and reproducibly to the byte.
 
-    Args:
-        path: The file, `<split>.json.gz`.
-        episodes: Episodes with positions; withheld goals are left out of the file.
-        scene: Maps a scan to its `scene_id`.
-        radius: Success radius in metres.
+    `scene` maps a scan to its `scene_id`; `radius` is the success radius in metres. Withheld goals are left out.
     """
     vocabulary = sorted({word for each in episodes for word in each.instruction.split()})
     entries = [_entry(number, each, scene(each.scan), radius) for number, each in enumerate(episodes, start=1)]

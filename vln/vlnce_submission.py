@@ -114,11 +114,7 @@ def read_continuous_submission(
 def check_continuous_submission(
     source: Path, entries: Sequence[ContinuousPrediction], episodes: Sequence[Episode], *, allow_missing: bool = False
 ) -> None:
-    """Check that there is exactly one possible walk for each episode.
-
-    Raises:
-        InputError: If an id is unknown, duplicate or missing, or a walk does not begin at its episode's start.
-    """
+    """Check that there is exactly one possible walk for each episode; `read_continuous_submission` names the errors."""
     wanted = {each.episode_id: each for each in episodes}
     counts = Counter(each.episode_id for each in entries)
     for name, count in counts.items():

@@ -98,14 +98,7 @@ CLASSES: Mapping[str, frozenset[Phrase]] = {
 
 
 def word_classes(tokens: Sequence[str]) -> dict[str, np.ndarray]:
-    """Find the words of each class in a sentence.
-
-    Args:
-        tokens: L lower-case words and marks from `vln.language.split_words`.
-
-    Returns:
-        (L,) bool for each class of `CLASSES`.
-    """
+    """Find the words of each class of `CLASSES` among L lower-case words and marks, (L,) bool each."""
     return {kind: _mask(tokens, kind) for kind in CLASSES}
 
 
@@ -132,13 +125,7 @@ def _by_first_word(kind: str) -> dict[str, list[Phrase]]:
 
 
 def masked(text: str, kind: str, blank: Callable[[str], str]) -> str:
-    """Replace every word of a class in a text; everything else stays as it is.
-
-    Args:
-        text: A sentence.
-        kind: One of `CLASSES`.
-        blank: Maps a word to its replacement.
-    """
+    """Replace every word of one of `CLASSES` in a text by what `blank` maps it to; everything else stays as it is."""
     found = list(_TOKEN.finditer(text))
     hidden = _mask([each[0].lower() for each in found], kind)
     pieces, end = [], 0

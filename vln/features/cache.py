@@ -47,11 +47,7 @@ def read_cache(folder: Path, names: Collection[str]) -> tuple[Manifest, dict[str
 
 
 def write_cache(folder: Path, manifest: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
-    """Write arrays and their manifest.
-
-    Raises:
-        InputError: If the folder cannot be written.
-    """
+    """Write arrays and their manifest."""
     for name, array in arrays.items():
         with replacing(folder / f"{name}.npy") as temporary, temporary.open("wb") as file:
             np.save(file, array)

@@ -21,15 +21,9 @@ AGAIN = "fetch the file again"
 
 
 def load_hdf5(path: Path, cache: Path | None = None, feature_size: int = FEATURE_SIZE) -> ViewTable:
-    """Load the features of an HDF5 file; the first call converts it, later calls memory-map the result.
+    """Load the features of an HDF5 file, (N, 36, F) float16; the first call converts it, later ones memory-map that.
 
-    Args:
-        path: The file.
-        cache: Folder of caches; see `vln.data.cache_folder`.
-        feature_size: F, how many numbers of each view to keep, from the first.
-
-    Returns:
-        A dense table, (N, 36, F) float16.
+    F is `feature_size`, how many numbers of each view to keep, from the first.
 
     Raises:
         InputError: If the file is missing, truncated or empty, or a viewpoint has the wrong shape, too few numbers per

@@ -22,15 +22,9 @@ REFETCH = "fetch the file again or pass --feature-size"
 
 
 def load_resnet_tsv(path: Path, cache: Path | None = None, feature_size: int = FEATURE_SIZE) -> ViewTable:
-    """Load the features of a TSV file; the first call converts it, later calls memory-map the result.
+    """Load the features of a TSV file, (N, 36, F) float16; the first call converts it, later ones memory-map that.
 
-    Args:
-        path: The file.
-        cache: Folder of caches; see `vln.data.cache_folder`.
-        feature_size: F, numbers per view; ResNet-152 has 2,048.
-
-    Returns:
-        A dense table, (N, 36, F) float16.
+    F is `feature_size`; ResNet-152 has 2,048.
 
     Raises:
         InputError: If the file is missing or truncated, or a line has the wrong columns or width, or has numbers that

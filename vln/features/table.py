@@ -46,10 +46,7 @@ class ViewTable:
         return self.dense is not None and self.dense.shape[-1] == 0
 
     def rows(self, graphs: Sequence[NavigationGraph]) -> np.ndarray:
-        """Return the rows of the graphs' viewpoints, in the order of the graphs and of the viewpoints in each.
-
-        Returns:
-            (V,) int64, V viewpoints of all the graphs together.
+        """Return the rows of viewpoints, (V,) int64 in the order of the graphs and of the viewpoints in each.
 
         Raises:
             InputError: If a viewpoint has no features.

@@ -9,13 +9,7 @@ ORDINALS = ("", "first", "second", "third", "fourth", "fifth")
 
 @dataclass(frozen=True, slots=True)
 class Thing:
-    """An object as an instruction mentions it.
-
-    Attributes:
-        category: Kind of object, e.g. "sofa".
-        colour: Its colour; empty if it is not mentioned.
-        count: Number of equal objects that stand together.
-    """
+    """An object as an instruction mentions it; its colour is empty if not mentioned, `count` of them stand together."""
 
     category: str
     colour: str = ""
@@ -24,11 +18,7 @@ class Thing:
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """A turn on the spot before the first step.
-
-    Attributes:
-        side: Direction; "around" if the route begins behind the agent.
-    """
+    """A turn on the spot before the first step; "around" if the route begins behind the agent."""
 
     side: Literal["left", "right", "around"]
 
@@ -40,12 +30,7 @@ class Face:
 
 @dataclass(frozen=True, slots=True)
 class Leave:
-    """A way out of the current room.
-
-    Attributes:
-        room: Category of the current room.
-        into: Category of the room behind the door; empty if it is not mentioned.
-    """
+    """A way out of the current room, into the one behind the door if that is mentioned."""
 
     room: str
     into: str = ""
@@ -58,12 +43,7 @@ class Leave:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A turn while walking.
-
-    Attributes:
-        side: Direction.
-        thing: The landmark at the corner, if one is mentioned.
-    """
+    """A turn while walking, at the landmark at the corner if one is mentioned."""
 
     side: Side
     thing: Thing | None = None
@@ -76,12 +56,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Along:
-    """A walk along the length of a room, as down a hallway.
-
-    Attributes:
-        room: Category of the room.
-        end: Whether the walk goes on to its end.
-    """
+    """A walk along the length of a room, as down a hallway, maybe to its end."""
 
     room: str
     end: bool = False
@@ -94,11 +69,7 @@ class Along:
 
 @dataclass(frozen=True, slots=True)
 class Cross:
-    """A walk through a room to another of its doors.
-
-    Attributes:
-        room: Category of the room.
-    """
+    """A walk through a room to another of its doors."""
 
     room: str
 
@@ -110,12 +81,7 @@ class Cross:
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """A landmark beside the route.
-
-    Attributes:
-        thing: The landmark.
-        side: Its side.
-    """
+    """A landmark beside the route, and its side."""
 
     thing: Thing
     side: Side
@@ -150,11 +116,7 @@ class Enter:
 
 @dataclass(frozen=True, slots=True)
 class Climb:
-    """A walk up or down the stairs.
-
-    Attributes:
-        direction: Up or down.
-    """
+    """A walk up or down the stairs."""
 
     direction: Literal["up", "down"]
 

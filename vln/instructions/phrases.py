@@ -16,11 +16,9 @@ _VERB = re.compile(r"~(\w+)")
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """A phrase, its verbs still marked.
+    """A phrase without capital letter or full stop, its verbs still marked.
 
-    Attributes:
-        text: Text without capital letter or full stop.
-        opened: Whether it begins with a subordinate clause, so that nothing can stand before it.
+    Nothing can stand before it if it is `opened`, that is, begins with a subordinate clause.
     """
 
     text: str
@@ -45,11 +43,7 @@ def gerund(text: str) -> str:
 
 
 class Writer:
-    """The writer of one instruction: a lexicon and a random stream.
-
-    Args:
-        rng: Source of all choices.
-    """
+    """The writer of one instruction: a lexicon, and the random stream that all choices come from."""
 
     def __init__(self, rng: random.Random) -> None:
         self.rng = rng
@@ -70,10 +64,8 @@ class Writer:
     def phrases(self, clauses: Sequence[Clause], pairing: float = 0.5, opening: float = 0.0) -> list[Phrase]:
         """Put all clauses into words in order, one or two per phrase.
 
-        Args:
-            clauses: The clauses.
-            pairing: How often two clauses with a common pattern share a phrase.
-            opening: How often a clause becomes a subordinate clause before the next one.
+        Two clauses with a common pattern share a phrase with probability `pairing`; otherwise a clause becomes a
+        subordinate clause before the next one with probability `opening`.
         """
         clauses = without_repetition(clauses)
         found: list[Phrase] = []

@@ -13,11 +13,7 @@ COLOUR = 0.8  # how often an optional colour is mentioned
 def plans(route: Route, style: Style, rng: random.Random, goal_only: float = 0.0) -> Iterator[Route]:
     """Yield ever more detailed selections of a route's facts; the last is the whole route except for some landmarks.
 
-    Args:
-        route: All facts that are true and may be mentioned.
-        style: The style, which determines the facts that are left out first.
-        rng: Source of all choices.
-        goal_only: How often to try the goal alone first.
+    The style determines which facts are left out first. With probability `goal_only` the goal alone comes before.
     """
     stop = route[-1]
     assert isinstance(stop, Stop)

@@ -31,13 +31,7 @@ class Style:
 
 
 def write_instruction(route: Route, style: Style, rng: random.Random) -> str:
-    """Write an instruction that expresses every clause of a route.
-
-    Args:
-        route: The clauses, in the order of walking; the last is the goal.
-        style: The style.
-        rng: Source of all choices.
-    """
+    """Write an instruction that expresses every clause of a route."""
     return style.write(Writer(rng), route)
 
 

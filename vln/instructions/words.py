@@ -94,11 +94,7 @@ def plural(noun: str) -> str:
 
 
 class Lexicon:
-    """The names that one writer uses for things: chosen at first use, then kept.
-
-    Args:
-        rng: Source of all choices.
-    """
+    """The names that one writer uses for things: chosen at random at first use, then kept."""
 
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng

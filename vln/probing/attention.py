@@ -60,12 +60,7 @@ def collect_attention(replay: Replay, agent: int = 0) -> AttentionRecord:
 
 
 def check_attention(source: object, trajectory: Trajectory, over: str) -> None:
-    """Check that attention was recorded.
-
-    Args:
-        source: File, for the message.
-        trajectory: Trajectory of the agent.
-        over: One of `OVER`.
+    """Check that attention over one of `OVER` was recorded; `source` names the file in errors.
 
     Raises:
         InputError: If it was not.

@@ -24,11 +24,7 @@ BRIGHT = 0.65  # opacity of the most attended cell
 
 
 def save_attention(replay: Replay, path: Path, over: tuple[str, ...] = OVER, agent: int = 0) -> None:
-    """Write the figure of an agent's attention in an episode as PNG.
-
-    Raises:
-        InputError: If the folder cannot be written.
-    """
+    """Write the figure of an agent's attention in an episode as PNG."""
     save_figure(draw_attention(replay, over, agent), path)
 
 

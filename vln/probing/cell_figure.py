@@ -25,11 +25,7 @@ BINS = 24
 
 
 def save_cells(title: str, cells: Sequence[ShownCell], path: Path) -> None:
-    """Write the figure of cells as PNG.
-
-    Raises:
-        InputError: If the folder cannot be written.
-    """
+    """Write the figure of cells as PNG."""
     save_figure(draw_cells(title, cells), path)
 
 

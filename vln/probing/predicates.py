@@ -151,13 +151,9 @@ def _on_graphs(poses: Sequence[Pose], after: Sequence[Pose]) -> Predicates:
 
 
 def action_kind(before: Pose, step: Step, choice: str, there: Pose) -> str:
-    """Classify a choice as one of `KINDS`; empty for looking up and down.
+    """Classify a choice of a step as one of `KINDS`; empty for looking up and down.
 
-    Args:
-        before: Pose of the agent.
-        step: A step from there, which shows the kind of world.
-        choice: One of the step's choices.
-        there: Pose of the viewpoint that the choice leads to.
+    `before` is the agent's pose, `there` that of the viewpoint that the choice leads to.
     """
     if not step.pose.viewpoint or choice in _LOW_LEVEL:
         return _LOW_LEVEL.get(choice, "")
@@ -172,9 +168,7 @@ def action_kind(before: Pose, step: Step, choice: str, there: Pose) -> str:
 def action_probabilities(trajectory: Trajectory, places: Mapping[str, Pose] | None = None) -> np.ndarray:
     """Return the probability that an agent gave to each of `KINDS` at each step, (T, K).
 
-    Args:
-        trajectory: The episode, with the agent's probabilities.
-        places: Poses of the viewpoints of a graph by their ids; None in continuous worlds.
+    On a graph `places` has the poses of its viewpoints by their ids.
     """
     chances = np.zeros((len(trajectory.steps), len(KINDS)), np.float32)
     for row, before, step in zip(chances, trajectory.poses, trajectory.steps, strict=False):

@@ -28,13 +28,7 @@ class Surroundings(Protocol):
 
 @dataclass(frozen=True)
 class GraphSurroundings:
-    """Surroundings on navigation graphs.
-
-    Attributes:
-        graphs: The graphs, by scan.
-        rooms: Rooms of viewpoints, by scan.
-        radius: Metres to the goal at which a stop succeeds.
-    """
+    """Surroundings on navigation graphs; graphs and rooms are by scan, `radius` is the success radius in metres."""
 
     graphs: Mapping[str, NavigationGraph]
     rooms: Mapping[str, Mapping[str, Room]]
@@ -62,12 +56,7 @@ class GraphSurroundings:
 
 @dataclass(frozen=True)
 class SceneSurroundings:
-    """Surroundings in continuous worlds.
-
-    Attributes:
-        room_names: Looks rooms up.
-        radius: Metres to the goal at which a stop succeeds.
-    """
+    """Surroundings in continuous worlds; `radius` is the success radius in metres."""
 
     room_names: RoomNames
     radius: float

@@ -35,11 +35,7 @@ COMMON = 120  # of the 256 colours of a GIF, those reserved for the commonest
 
 
 def frames(replay: Replay, view: View) -> list[np.ndarray]:
-    """Draw the start and one picture per step until every agent has ended, each (H, W, 3) uint8 with even H and W.
-
-    Raises:
-        InputError: If the building has no such storey.
-    """
+    """Draw the start and one picture per step until every agent has ended, each (H, W, 3) uint8 with even H and W."""
     film = _Film(replay, draw_episode(replay, view, animated=True, dpi=DPI))
     steps = max(len(trajectory.steps) for trajectory in replay.trajectories)
     return [film.picture(moment) for moment in range(steps + 1)]

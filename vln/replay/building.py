@@ -24,13 +24,7 @@ CANDIDATE = 24.0  # points, diameter of the disc of probability 1
 
 @dataclass(frozen=True)
 class Building:
-    """The content of the maps of a building with a navigation graph.
-
-    Attributes:
-        replay: The episode.
-        floors: Storeys of the building.
-        rooms: Map from viewpoint to room; empty if rooms are unknown.
-    """
+    """The maps of a building with a navigation graph; `rooms` maps viewpoints to rooms, empty if these are unknown."""
 
     replay: GraphReplay
     floors: Floors

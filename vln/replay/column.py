@@ -101,13 +101,9 @@ def source_line(replay: Replay) -> str:
 
 
 def instruction_block(words: Sequence[str], readers: Sequence[int], dpi: float, bands: Bands) -> Block:
-    """Return the block of the instruction.
+    """Return the block of the instruction; drawing it fills `bands` with the boxes of the words.
 
-    Args:
-        words: The words to show.
-        readers: The agents whose attention is shown; their bands share the height of a word.
-        dpi: Resolution of the drawing.
-        bands: Filled with the box of each word when the block is drawn.
+    The attention of `readers` (indices of agents) is shown in bands that share the height of a word.
     """
     lines = style.wrap(words, SIZE, WIDTH, dpi)
     step, height = SIZE * LEADING, BAND * SIZE / max(len(readers), 1)
@@ -184,12 +180,7 @@ def entries_block(entries: Sequence[Entry]) -> Block:
 
 
 def status_block(replay: Replay, moving: Moving) -> Block:
-    """Return the block of two lines per agent that each frame fills in.
-
-    Args:
-        replay: The episode.
-        moving: Receives the texts when the block is drawn.
-    """
+    """Return the block of two lines per agent; drawing it adds these to `moving`, for each frame to fill in."""
     steps = [step for each in replay.trajectories for step in each.steps]
     # Without probabilities and a goal the second line would be empty.
     row = STATUS if not replay.withheld or any(step.probabilities for step in steps) else STATUS - 11
@@ -208,9 +199,7 @@ def status_block(replay: Replay, moving: Moving) -> Block:
 def views_block(replay: HouseReplay, moving: Moving) -> Block:
     """Return the block of the agents' views: one with its depth beside it, several in two columns.
 
-    Args:
-        replay: The episode.
-        moving: Receives the views when the block is drawn.
+    Drawing it adds them to `moving`.
     """
     count = len(replay.agents)
     side = (WIDTH - VIEW_GAP) / 2

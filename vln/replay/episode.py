@@ -69,11 +69,7 @@ class Replay(ABC):
 
 @dataclass(frozen=True)
 class GraphReplay(Replay):
-    """An episode on a navigation graph.
-
-    Attributes:
-        graph: The building.
-    """
+    """An episode on a navigation graph."""
 
     graph: NavigationGraph
 
@@ -107,12 +103,7 @@ class GraphReplay(Replay):
 
 @dataclass(frozen=True)
 class HouseReplay(Replay):
-    """An episode in a continuous world.
-
-    Attributes:
-        plan: Floor plan of the place.
-        views: Views of each agent.
-    """
+    """An episode in a continuous world, with the views of each agent."""
 
     plan: FloorPlan
     views: tuple[Views, ...]

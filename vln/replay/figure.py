@@ -78,13 +78,7 @@ class View:
 
 
 def draw_episode(replay: Replay, view: View, animated: bool = False, dpi: float = style.DPI) -> Scene:
-    """Draw one episode.
-
-    Args:
-        replay: The episode and the trajectories.
-        view: The part of the building to show.
-        animated: Leave room for a status line per agent.
-        dpi: Resolution of the drawing.
+    """Draw one episode; animations have room for a status line per agent.
 
     Raises:
         InputError: If the building has no such storey.
@@ -108,11 +102,7 @@ def draw_episode(replay: Replay, view: View, animated: bool = False, dpi: float 
 
 
 def draw_maps(replay: Replay, view: View, dpi: float) -> tuple[Figure, list[Panel]]:
-    """Draw only the maps of an episode, before any step.
-
-    Raises:
-        InputError: If the building has no such storey.
-    """
+    """Draw only the maps of an episode, before any step."""
     site, shown, points = _site(replay, view), _floors_shown(replay, view), _points(replay)
     window = _window(replay, site, points, view.floors == "all")
     grid = arrange(len(shown), window)
@@ -153,11 +143,7 @@ def check_view(replay: Replay, view: View) -> None:
 
 
 def save_png(replay: Replay, view: View, path: Path) -> None:
-    """Write the figure of an episode as PNG.
-
-    Raises:
-        InputError: If the building has no such storey, or the folder cannot be written.
-    """
+    """Write the figure of an episode as PNG."""
     scene = draw_episode(replay, view)
     with replacing(path) as temporary:
         scene.figure.savefig(temporary, format="png")

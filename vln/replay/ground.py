@@ -51,14 +51,7 @@ class Name:
 
 
 def paint_ground(graph: NavigationGraph, rows: np.ndarray, rooms: Mapping[str, Room], window: Window) -> Ground:
-    """Paint the floor around some viewpoints of a graph.
-
-    Args:
-        graph: The building.
-        rows: Rows in the graph of the viewpoints of one storey.
-        rooms: Map from viewpoint to room; may be empty.
-        window: The rectangle to paint.
-    """
+    """Paint the floor around `rows`, the viewpoints of one storey; `rooms` maps viewpoints to rooms, if known."""
     pixels = np.stack(np.meshgrid(*pixel_centres(window)), axis=-1)
     reached, _ = cKDTree(_along_edges(graph, rows)).query(pixels, distance_upper_bound=REACH)
     inside = np.isfinite(reached)
@@ -78,16 +71,7 @@ def name_rooms(
     taken: np.ndarray,
     scale: float,
 ) -> list[Name]:
-    """Place the names of a building's rooms.
-
-    Args:
-        ground: The storey.
-        graph: The building.
-        rooms: Map from viewpoint to room.
-        avoid: (N, 2) positions of paths in metres, to stay clear of.
-        taken: (M, 4) x, y and half sizes in metres of parts already drawn.
-        scale: Points per metre.
-    """
+    """Place the names of a building's rooms; `avoid`, `taken` and `scale` are as in `place_names`."""
     here = {graph.viewpoints[row] for row in np.unique(ground.viewpoint[ground.viewpoint >= 0])}
     known = [rooms[each] for each in sorted(here) if each in rooms]
     names = {room.region: room.name for room in known if room.letter not in UNNAMED}

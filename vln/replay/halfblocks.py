@@ -15,11 +15,7 @@ UPPER = "▀"
 
 @dataclass(frozen=True)
 class Pictures:
-    """Pictures side by side under their captions; nothing on a terminal without colours.
-
-    Attributes:
-        shown: Captions and (H, W, 3) uint8 pictures.
-    """
+    """Pictures (H, W, 3) uint8 side by side under their captions; nothing on a terminal without colours."""
 
     shown: Sequence[tuple[str, np.ndarray]]
 
@@ -32,11 +28,7 @@ class Pictures:
 
 
 def picture_text(image: np.ndarray) -> Text:
-    """Convert a picture to text, with one pixel per column and two per line.
-
-    Args:
-        image: (H, W, 3) uint8; an odd last row is dropped.
-    """
+    """Convert a picture (H, W, 3) uint8 to text, one pixel per column and two per line; an odd last row is dropped."""
     text = Text(no_wrap=True, end="")
     for upper, lower in zip(image[:-1:2].tolist(), image[1::2].tolist(), strict=True):
         if text:
@@ -51,13 +43,7 @@ def _style(above: tuple[int, ...], below: tuple[int, ...]) -> Style:
 
 
 def shrink(image: np.ndarray, width: int, height: int) -> np.ndarray:
-    """Scale a picture down to fit, with its aspect ratio kept.
-
-    Args:
-        image: (H, W, 3) uint8.
-        width: Largest number of columns.
-        height: Largest number of rows.
-    """
+    """Scale a picture (H, W, 3) uint8 down to at most so many columns and rows, with its aspect ratio kept."""
     scale = min(width / image.shape[1], height / image.shape[0])
     size = max(1, round(image.shape[1] * scale)), max(2, round(image.shape[0] * scale))
     return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BOX))

@@ -34,11 +34,7 @@ BLOCKED = 0.86  # brightness of places that are not walkable
 
 @dataclass(frozen=True)
 class HouseMap:
-    """The content of the maps of a continuous world.
-
-    Attributes:
-        replay: The episode.
-    """
+    """The maps of a continuous world."""
 
     replay: HouseReplay
 
@@ -207,11 +203,7 @@ def _half(text: str, size: float, scale: float, weight: str = "normal") -> tuple
 def _spot(box: PlanBox, half: np.ndarray, taken: np.ndarray, window: Window) -> tuple[float, float] | None:
     """Return the free position for a name within an object that is nearest to its middle; None if there is none.
 
-    Args:
-        box: The object.
-        half: Half the width and height of the name in metres.
-        taken: (N, 4) x, y and half sizes of parts that it must not cover.
-        window: The part of the map that is shown.
+    `half` is half the width and height of the name, `taken` (N, 4) x, y and half sizes of parts that it must not cover.
     """
     slack = np.array(box.size) / 2 - half + [SPILL / 2, 0]
     if (slack < 0).any():

@@ -20,15 +20,7 @@ STRETCHES = 8  # number of larger distances tried for a label, in steps of half 
 
 
 def boxes_of_line(line: Line2D, scale: float) -> np.ndarray:
-    """Return the boxes of a line and its markers.
-
-    Args:
-        line: Drawn on a map, in metres.
-        scale: Points per metre.
-
-    Returns:
-        (N, 4) x, y and half sizes in metres.
-    """
+    """Return the boxes of a line and its markers, (N, 4) x, y and half sizes in metres; `scale` is points per metre."""
     points = np.array(line.get_xydata(), float).reshape(-1, 2)
     parts = [np.empty((0, 4))]
     if line.get_linestyle() != "None":
@@ -45,15 +37,7 @@ def boxes_of_text(text: Text, scale: float) -> np.ndarray:
 
 
 def boxes_of_ray(place: np.ndarray, heading: float, length: float, width: float, scale: float) -> np.ndarray:
-    """Return the boxes of an arrow, (N, 4).
-
-    Args:
-        place: (2,) start of the arrow in metres.
-        heading: Radians clockwise from the top of the page.
-        length: Points.
-        width: Points.
-        scale: Points per metre.
-    """
+    """Return the boxes of an arrow from a place (2,), (N, 4); length and width are in points."""
     end = place + length / scale * np.array([math.sin(heading), math.cos(heading)])
     return _along(place, end, width / 2, scale)
 

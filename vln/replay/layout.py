@@ -37,15 +37,7 @@ class Window:
 
 @dataclass(frozen=True)
 class Grid:
-    """Panels of one size in rows and columns.
-
-    Attributes:
-        columns: Number of panels side by side.
-        rows: Number of panels one above the other.
-        scale: Inches per metre.
-        width: Width of all panels in inches.
-        height: Height of all panels and their titles in inches.
-    """
+    """Panels of one size in rows and columns; `scale` is in inches per metre, the size of all together in inches."""
 
     columns: int
     rows: int
@@ -55,12 +47,7 @@ class Grid:
 
 
 def frame(points: np.ndarray, limits: np.ndarray) -> Window:
-    """Return the window around points, limited by the extent of the building but not smaller than `MIN_EXTENT`.
-
-    Args:
-        points: (N, 2) positions in metres that must be visible.
-        limits: (V, 2) positions of the whole building.
-    """
+    """Return the window around points (N, 2), at least `MIN_EXTENT` wide and otherwise within the building's (V, 2)."""
     low, high = points.min(axis=0) - MARGIN, points.max(axis=0) + MARGIN
     outer_low, outer_high = limits.min(axis=0) - MARGIN, limits.max(axis=0) + MARGIN
     low = np.minimum(np.maximum(low, outer_low), points.min(axis=0) - 0.5)

@@ -19,12 +19,7 @@ STROKE = 13.0  # points, length of a line in a legend
 
 @dataclass(frozen=True)
 class Entry:
-    """A symbol and its meaning.
-
-    Attributes:
-        meaning: Text.
-        look: Properties of the matplotlib marker; empty for the dashed circle around the goal.
-    """
+    """A symbol and its meaning; `look` are properties of its marker, empty for the dashed circle around the goal."""
 
     meaning: str
     look: dict[str, Any] = field(default_factory=dict)

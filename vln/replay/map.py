@@ -55,13 +55,7 @@ class Site(Protocol):
         """Draw a storey and the goal."""
 
     def name(self, panel: "Panel", avoid: np.ndarray, taken: np.ndarray) -> None:
-        """Write the names of rooms and objects where they fit.
-
-        Args:
-            panel: The storey.
-            avoid: (N, 2) positions of paths in metres, to stay clear of.
-            taken: (M, 4) x, y and half sizes in metres of parts already drawn.
-        """
+        """Write the names of rooms and objects, clear of paths (N, 2) and of drawn parts (M, 4), where they fit."""
 
     def choices(self, panel: "Panel", step: Step, agent: int) -> list[Artist]:
         """Draw the places that an agent could choose, by their probabilities."""
@@ -69,15 +63,7 @@ class Site(Protocol):
 
 @dataclass(frozen=True)
 class Panel:
-    """The map of one storey.
-
-    Attributes:
-        axes: Axes in metres, with equal aspect by their size.
-        site: The place.
-        floor: Index of the storey, from 0.
-        window: The part shown.
-        scale: Points per metre.
-    """
+    """The map of one storey: axes in metres, the index of the storey, the part shown, and points per metre."""
 
     axes: Axes
     site: Site
@@ -136,16 +122,9 @@ def draw_demonstration(panel: Panel, points: np.ndarray) -> None:
 
 
 def draw_trail(panel: Panel, trajectory: Trajectory, agent: int, agents: int) -> list[list[Artist]]:
-    """Draw a trajectory and return the artists that each pose adds.
+    """Draw a trajectory; return the artists that each pose adds, T + 1 lists, without the letter at the end.
 
-    Args:
-        panel: The storey.
-        trajectory: Trajectory of the agent.
-        agent: Index of the agent, from 0, which gives its colour, offset and letter.
-        agents: Number of agents.
-
-    Returns:
-        T + 1 lists, the first for the start pose; the letter at the end is not included.
+    The index of the agent gives its colour, its offset from paths beside it, and its letter.
     """
     points = np.array([pose.position for pose in trajectory.poses])
     # Paths in continuous worlds seldom coincide, and near walls an offset path would be in the wall.
@@ -265,14 +244,9 @@ def _arrow(panel: Panel, pose: Pose, length: float, colour: str) -> FancyArrowPa
 
 
 def draw_badge(panel: Panel, pose: Pose, agent: int, outcome: str, taken: Sequence[np.ndarray]) -> list[Artist]:
-    """Draw the letter of an agent and its outcome beside the end of its path; nothing if that is on another storey.
+    """Draw an agent's letter and outcome mark beside the end of its path, clear of the boxes `taken` (N, 4).
 
-    Args:
-        panel: The storey.
-        pose: End of the path.
-        agent: Index of the agent, from 0.
-        outcome: A mark after the letter, may be empty.
-        taken: (N, 4) boxes in metres to stay clear of.
+    Nothing is drawn if that is on another storey.
     """
     if not panel.shows(pose.position[2]):
         return []

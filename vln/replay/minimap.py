@@ -26,13 +26,7 @@ PALE = 0.35  # fading of the colours of objects
 
 @dataclass(frozen=True)
 class Mark:
-    """A path with an optional arrow at its end.
-
-    Attributes:
-        places: (N, 3) in the frame of maps.
-        colour: A matplotlib colour.
-        pose: Pose of the arrow at the end; None for no arrow.
-    """
+    """A path (N, 3) in the frame of maps, with an arrow at its end if a pose is given."""
 
     places: np.ndarray
     colour: str
@@ -47,15 +41,7 @@ class Chart:
         self._sheet, self._floors, self._storey = sheet, floors, storey
 
     def marked(self, marks: Sequence[Mark], goal: Sequence[float] | np.ndarray | None = None) -> np.ndarray:
-        """Return the map with paths.
-
-        Args:
-            marks: Paths, the last on top.
-            goal: (3,) the goal, if it is to be shown.
-
-        Returns:
-            (H, W, 3) uint8.
-        """
+        """Return the map with paths, the last on top, and with the goal (3,) if it is given; (H, W, 3) uint8."""
         sheet = self._sheet.copy()
         for mark in marks:
             sheet.line([(x, y) for x, y, z in mark.places.tolist() if self._shows(z)], mark.colour)
@@ -71,15 +57,9 @@ class Chart:
 
 
 def plan_chart(plan: FloorPlan, storey: int, width: int, height: int, weight: int = 1, fine: int = FINE) -> Chart:
-    """Draw a storey of a plan.
+    """Draw a storey of a plan in at most `width` columns and `height` rows.
 
-    Args:
-        plan: The building.
-        storey: Index of the storey, from 0.
-        width: Largest number of columns.
-        height: Largest number of rows.
-        weight: Pixels of a thin line; symbols grow with its square.
-        fine: Supersampling, so that edges are smooth.
+    Thin lines are `weight` pixels wide, symbols grow with its square; `fine` is the supersampling of edges.
     """
     sheet = _Sheet.within(plan.window, width, height, weight, fine)
     if not plan.rooms and storey < len(plan.pictures):
@@ -104,19 +84,7 @@ def graph_chart(graph: NavigationGraph, floors: Floors, storey: int, side: int, 
 def mini_map(
     plan: FloorPlan, storey: int, width: int, height: int, marks: Sequence[Mark], goal: np.ndarray | None = None
 ) -> np.ndarray:
-    """Draw a storey of a plan with paths.
-
-    Args:
-        plan: The building.
-        storey: Index of the storey, from 0.
-        width: Largest number of columns.
-        height: Largest number of rows.
-        marks: Paths, the last on top.
-        goal: (3,) the goal, if it is to be shown.
-
-    Returns:
-        (H, W, 3) uint8.
-    """
+    """Draw a storey of a plan, `plan_chart`, with paths, `Chart.marked`; (H, W, 3) uint8."""
     return plan_chart(plan, storey, width, height).marked(marks, goal)
 
 

@@ -25,12 +25,7 @@ def moved(start: Pose, end: Pose) -> bool:
 
 
 def describe_step(before: Pose, step: Step) -> str:
-    """Describe a step as "left 60°, 2.3 m", "turn right 30°", "look up 30°", "stop" or "blocked".
-
-    Args:
-        before: Pose before the step; turns are relative to its heading.
-        step: The step.
-    """
+    """Describe a step from a pose as "left 60°, 2.3 m", "turn right 30°", "look up 30°", "stop" or "blocked"."""
     if step.choice == "stop":
         return "stop"
     if not step.pose.viewpoint and step.choice == "forward":

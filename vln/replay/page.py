@@ -40,20 +40,12 @@ AROUND = 12  # columns of a panorama
 
 
 def save_html(replay: Replay, view: View, path: Path) -> None:
-    """Write the page of an episode.
-
-    Raises:
-        InputError: If the building has no such storey, or the folder cannot be written.
-    """
+    """Write the page of an episode."""
     write_text(path, html_page(replay, view))
 
 
 def html_page(replay: Replay, view: View) -> str:
-    """Return the page of an episode.
-
-    Raises:
-        InputError: If the building has no such storey.
-    """
+    """Return the page of an episode."""
     content = _content(replay, view)
     # Escape "<", so that an instruction cannot end the script.
     encoded = json.dumps(content, separators=(",", ":")).replace("<", "\\u003c")

@@ -20,13 +20,7 @@ Corner = tuple[float, float]
 
 @dataclass(frozen=True)
 class PlanRoom:
-    """A room of a floor plan.
-
-    Attributes:
-        name: Name of the room.
-        polygon: Corners in order.
-        storey: Index from 0, the lowest.
-    """
+    """A room of a floor plan: its corners in order, and the index of its storey from 0, the lowest."""
 
     name: str
     polygon: tuple[Corner, ...]
@@ -35,14 +29,7 @@ class PlanRoom:
 
 @dataclass(frozen=True)
 class PlanDoor:
-    """An opening in a wall.
-
-    Attributes:
-        centre: Middle of the opening.
-        along: Unit vector along the wall.
-        width: Metres.
-        storey: Index from 0, the lowest.
-    """
+    """An opening in a wall: its middle, the unit vector along the wall, and its width in metres."""
 
     centre: Corner
     along: Corner
@@ -55,7 +42,7 @@ class PlanBox:
     """An object of a floor plan.
 
     Attributes:
-        category: Category of the object.
+        category: Kind of object.
         name: Name that an instruction may use, e.g. "red sofa".
         colour: Colour in the plan.
         low: Smallest x and y.
@@ -85,7 +72,7 @@ class PlanBox:
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """A picture of a storey from above.
+    """A picture of a part of a storey from above.
 
     Attributes:
         window: The part of the map that it covers.

@@ -13,10 +13,6 @@ Scores = dict[str, float]
 def episode_scores(trajectories: Sequence[Trajectory], sources: Sources | None = None) -> list[Scores | None]:
     """Score each trajectory by the metrics of its task; None where the goal is withheld.
 
-    Args:
-        trajectories: Of any tasks.
-        sources: What metrics may look up besides; those of the usual data folder if None.
-
     Raises:
         InputError: If a trajectory cannot be scored.
     """

@@ -19,13 +19,7 @@ REWRITE = "write the file again with scripts/evaluate.py"
 
 @dataclass(frozen=True)
 class Run:
-    """The trajectories of one agent.
-
-    Attributes:
-        source: File of the trajectories.
-        agent: Name of the agent in legends.
-        trajectories: Map from episode id to trajectory, in file order.
-    """
+    """The trajectories of one agent, by episode id in the order of their file."""
 
     source: Path
     agent: str

@@ -39,10 +39,7 @@ def openness(views: Views) -> np.ndarray:
 def key_moments(trajectory: Trajectory, seen: np.ndarray, count: int) -> tuple[int, ...]:
     """Choose the start, the end, and moments at about even distances along the path, shifted to open views.
 
-    Args:
-        trajectory: Trajectory of the agent.
-        seen: (T + 1,) openness of the view at each pose.
-        count: Largest number of moments, at least 2.
+    Returns at most `count` moments, at least 2; `seen` is (T + 1,), the openness of the view at each pose.
     """
     places = np.array([pose.position for pose in trajectory.poses])
     way = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(places, axis=0), axis=1))])

@@ -26,12 +26,7 @@ def to_trajectories(
 ) -> list[Trajectory]:
     """Convert each prediction to a trajectory that ends with a stop, without probabilities and attention.
 
-    Args:
-        predictions: Predictions checked by `vln.submission.check_submission`.
-        episodes: Episodes of the split.
-        graphs: Graphs of the episodes' buildings.
-        agent: Name of the agent.
-        task: What the split is of.
+    The predictions must have passed `vln.submission.check_submission`.
     """
     by_id = {episode.episode_id: episode for episode in episodes}
     return [

@@ -115,12 +115,7 @@ def _attention(trajectory: Trajectory, number: int, words: Sequence[str]) -> Tex
 
 
 def attention_text(words: Sequence[str], weights: np.ndarray) -> Text:
-    """Render words with a background by attention, the most attended in brackets.
-
-    Args:
-        words: W words.
-        weights: (W,) attention.
-    """
+    """Render words with a background by their attention (W,), the most attended in brackets."""
     text = Text()
     shares = weights / max(float(weights.max()), np.finfo(np.float64).tiny)
     for place, (word, share) in enumerate(zip(words, shares, strict=True)):

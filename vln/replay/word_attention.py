@@ -26,16 +26,7 @@ def with_word_attention(trajectories: Sequence[Trajectory]) -> list[int]:
 
 
 def word_weights(trajectory: Trajectory, step: Step, words: Sequence[str]) -> np.ndarray | None:
-    """Return the attention of a step over the shown words.
-
-    Args:
-        trajectory: Trajectory of the step.
-        step: The step.
-        words: The words shown.
-
-    Returns:
-        (W,) weights of sum 1 as recorded; None if there are none or they are over other words.
-    """
+    """Return the attention of a step over the words shown, (W,) of sum 1; None if it recorded none over these words."""
     if not step.word_attention or _words(trajectory.words) != tuple(words):
         return None
     if not _spelled(trajectory.words):

@@ -35,13 +35,7 @@ class Sources:
         graphs: Mapping[str, NavigationGraph] | None = None,
         splits: Mapping[str, ContinuousSplit] | None = None,
     ) -> None:
-        """Sources in a data folder.
-
-        Args:
-            data: The folder; the usual ones if None.
-            graphs: Graphs that are loaded already, by building.
-            splits: Splits that are loaded already, by name.
-        """
+        """Sources in a data folder, the usual one if None; graphs (by building) and splits may be loaded already."""
         self.data = data
         self._graphs, self._splits = dict(graphs or {}), dict(splits or {})
 
