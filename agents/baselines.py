@@ -13,16 +13,9 @@ from vln.trajectory import Trajectory
 def baseline_scores(
     data: TaskData, split: str, seed: int, low_level_actions: Sequence[str]
 ) -> dict[str, dict[str, Any]]:
-    """Evaluate the agents that need no learning: the expert and a random agent.
+    """Evaluate the expert and a random agent; return scores by name of the agent.
 
-    Args:
-        data: The data of a task.
-        split: The split.
-        seed: Seed of the random agent.
-        low_level_actions: Names of the low-level actions on graphs.
-
-    Returns:
-        Scores by name of the agent.
+    `low_level_actions` are the names of the low-level actions on graphs, which the random agent takes.
     """
     limit = None if data.task.continuous else BASELINE_STEPS
     env = data.make_env(split, EVALUATION_BATCH, record=True, blind=True, max_steps=limit)

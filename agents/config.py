@@ -76,10 +76,8 @@ class PolicyConfig:
     def build(self, config: "TrainConfig", env: Any) -> "Policy":
         """Build the policy with fresh weights, which come from torch's global random generator.
 
-        Args:
-            config: The configuration of the run; `config.policy` is this.
-            env: An environment of `envs.make.make_env`, or the data it shares with others: its `task`, `vocabulary` and
-                `source` tell what there is to see and to do.
+        `config.policy` is this; `env` is an environment of `envs.make.make_env`, or the data it shares with others: its
+        `task`, `vocabulary` and `source` tell what there is to see and to do.
         """
         raise NotImplementedError
 
@@ -408,11 +406,7 @@ def _dashed(name: object) -> str:
 
 
 def check_caption_config(config: CaptionConfig) -> None:
-    """Check a speaker's configuration.
-
-    Raises:
-        InputError: If a number is out of its range, naming the flag.
-    """
+    """Raise an InputError if a number of a speaker's configuration is out of its range; it names the flag."""
     check_numbers(config)
     if config.text.max_length < SHORTEST:
         problem = f"{config.text.max_length} leaves no room for a word"
@@ -420,11 +414,7 @@ def check_caption_config(config: CaptionConfig) -> None:
 
 
 def check_numbers(config: Any, prefix: str = "--") -> None:
-    """Check the numbers of a configuration and of those in it; flags start with `prefix`.
-
-    Raises:
-        InputError: If one is out of its range, naming the flag.
-    """
+    """Raise an InputError if a number of a configuration, or of one in it, is out of its range; it names the flag."""
     for each in fields(config):
         value, flag = getattr(config, each.name), prefix + each.name.replace("_", "-")
         if is_dataclass(value):

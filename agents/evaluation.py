@@ -43,12 +43,7 @@ def versions() -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What an agent did, and how well.
-
-    Attributes:
-        trajectories: Of all N episodes.
-        columns: (N,) values of each metric; none where goals are withheld.
-    """
+    """Trajectories of N episodes, and the (N,) values of each metric, of none where goals are withheld."""
 
     trajectories: list[Trajectory]
     columns: Mapping[str, np.ndarray]
@@ -66,13 +61,9 @@ class Evaluation:
 
 
 def evaluate(agent: Agent, env: VectorEnv, *, seed: int = 0, **options: Any) -> Evaluation:
-    """Let an agent live through all episodes of an environment once, and score it by the environment's task.
+    """Run an agent through all episodes of an environment once, and score it by the environment's task.
 
-    Args:
-        agent: Acts.
-        env: An environment of `envs.make.make_env` with `record=True`.
-        seed: Seed of the agent.
-        **options: Of `rollout`.
+    `env` is of `envs.make.make_env` with `record=True`; options are those of `rollout`.
 
     Raises:
         InputError: If a metric fails.

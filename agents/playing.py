@@ -36,11 +36,7 @@ class Shown(Protocol):
 
 
 class EpisodeLeft(Exception):  # noqa: N818 (leaving an episode is no error)
-    """The person left an episode before its end.
-
-    Attributes:
-        key: With which: "q" to quit, "n" for the next.
-    """
+    """The person left an episode before its end, with the key "q" to quit or "n" for the next."""
 
     def __init__(self, key: str) -> None:
         super().__init__(key)
@@ -54,7 +50,6 @@ class Player:
     vocabulary: Vocabulary | None = None
 
     def __init__(self, keys: Keys, screen: Shown) -> None:
-        """Reads keys, and shows the episode on a screen."""
         self._keys, self._screen = keys, screen
         self._hint, self._help, self._steps = False, False, 0
 

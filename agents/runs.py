@@ -33,14 +33,7 @@ FREE = ("name", "simulator", "expert", "reward")  # what an agent may meet other
 
 @dataclass(frozen=True)
 class Run:
-    """A run of training.
-
-    Attributes:
-        folder: The folder.
-        config: The configuration.
-        vocabulary: Of the instructions.
-        checkpoint: The weights, and where they are from.
-    """
+    """A run of training: its folder, configuration, vocabulary and weights."""
 
     folder: Path
     config: TrainConfig
@@ -58,10 +51,7 @@ class Run:
         return {**data_options(self.config), "vocabulary": self.vocabulary}
 
     def policy(self, env: Any) -> Policy:
-        """Build the policy with its averaged weights.
-
-        Args:
-            env: An environment of `envs.make.make_env`, or the data it shares with others.
+        """Build the policy with its averaged weights, for an environment of `envs.make.make_env` or the data it shares.
 
         Raises:
             InputError: If it is of another task or of other data, or the weights are of another architecture.
@@ -75,14 +65,7 @@ class Run:
     def agent(
         self, env: Any, *, decoding: Literal["greedy", "sample"] = "greedy", blind: bool = False, device: str = "cpu"
     ) -> PolicyAgent:
-        """Build the agent; arguments and errors as of `policy`.
-
-        Args:
-            env: As of `policy`.
-            decoding: Take the most probable action, or sample.
-            blind: Hide the content of views from it.
-            device: Where it computes.
-        """
+        """Build the agent; `env` and errors as of `policy`, `blind` hides the content of views from it."""
         policy = self.policy(env)
         if blind:
             policy.views = blind_views(policy.get_submodule("views"), encoder_settings(self.config))
@@ -90,11 +73,7 @@ class Run:
 
 
 def load_run(folder: Path | str, checkpoint: str = "best") -> Run:
-    """Load a run of a navigator.
-
-    Args:
-        folder: The folder of the run.
-        checkpoint: "best" on the selecting split, or "latest"; the latest where there is no best yet.
+    """Load a run of a navigator; of its checkpoints the "latest" where there is no "best" on the selecting split yet.
 
     Raises:
         InputError: If there is no such run, or it is damaged.
@@ -108,13 +87,7 @@ def load_run(folder: Path | str, checkpoint: str = "best") -> Run:
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained agent and the data of its task.
-
-    Attributes:
-        run: The run.
-        agent: The agent.
-        data: Episodes and scenes, opened as the run's configuration says.
-    """
+    """A trained agent and the data of its task, opened as the run's configuration says."""
 
     run: Run
     agent: PolicyAgent
@@ -147,19 +120,10 @@ def open_run(
     simulator: Literal["embedded", "habitat"] | None = None,
     skip_bad: bool = False,
 ) -> Trained:
-    """Load the agent of a run, and open a split of its task.
+    """Load the agent of a run, and open a split of its task with `open_task`, which is `envs.make.open_task`.
 
-    Args:
-        folder: Folder of the run.
-        split: The split.
-        open_task: Opens the data; `envs.make.open_task`.
-        data: Data folder; the usual ones if None.
-        checkpoint: "best" or "latest".
-        blind: Hide the content of views from the agent.
-        decoding: Take the most probable action, or sample.
-        device: Device of the agent.
-        simulator: Another simulator than in training.
-        skip_bad: Leave episodes out that do not fit their scenes.
+    Options: the data folder (the usual ones if None), a "best" or "latest" checkpoint, hidden views (`blind`), another
+    simulator than in training, leaving out episodes that do not fit their scenes (`skip_bad`).
 
     Raises:
         InputError: If the run or its data are missing or do not fit, or the task has but one simulator.
@@ -177,11 +141,7 @@ def open_run(
 
 
 def check_runs(runs: Sequence[Path]) -> Sequence[Path]:
-    """Return run folders after checking that there are some, and that their names differ.
-
-    Raises:
-        InputError: If two share a name, or there is none.
-    """
+    """Return run folders; raise an InputError if there are none, or two share a name."""
     names = [run.resolve().name for run in runs]
     if not runs or len(set(names)) < len(names):
         raise InputError("runs", f"{', '.join(names) or 'none'} given", "give run folders of different names")
@@ -189,11 +149,7 @@ def check_runs(runs: Sequence[Path]) -> Sequence[Path]:
 
 
 def check_task(source: object, learnt: Task, met: Task) -> None:
-    """Check that an environment is of the task that an agent learnt, but for what it may meet otherwise.
-
-    Raises:
-        InputError: If it is not.
-    """
+    """Raise an InputError unless an environment is of the task that an agent learnt, but for the fields `FREE`."""
     here, there = ({key: each for key, each in as_json(task).items() if key not in FREE} for task in (learnt, met))
     difference = first_difference(here, there)
     if difference:

@@ -72,13 +72,7 @@ class Aggregate:
     """The data set, one file a batch of episodes, and all of it in memory."""
 
     def __init__(self, folder: Path, keep: int | None = None, *, written: bool = True) -> None:
-        """An empty data set.
-
-        Args:
-            folder: Where its files are.
-            keep: Of more batches than these the oldest are forgotten.
-            written: Write and delete the files; otherwise another worker does.
-        """
+        """Keep the newest `keep` batches, or all. Unless `written`, another worker writes the files."""
         self.folder, self._keep, self._written = folder, keep, written
         self.shards: list[Shard] = []
         self.added = 0
@@ -194,14 +188,6 @@ class RoundsLearner(Learner):
     config: RoundsConfig
 
     def __init__(self, config: RoundsConfig, setup: Setup, data: Aggregate, env: VectorEnv) -> None:
-        """Rounds that have not started.
-
-        Args:
-            config: The phase's.
-            setup: What there is to work with.
-            data: The data set, the same for all workers.
-            env: The episodes of the data set, autoreset DISABLED.
-        """
         super().__init__(config, setup)
         self.data, self.env = data, env
         self._sampler: EpisodeSampler | None = None
@@ -274,7 +260,6 @@ class Dagger(RoundsLearner):
     config: DaggerConfig
 
     def __init__(self, config: DaggerConfig, setup: Setup) -> None:
-        """An empty data set in the run's folder."""
         data = Aggregate(setup.folder / "dagger", written=setup.workers.is_main)
         super().__init__(config, setup, data, setup.env)
 

@@ -59,7 +59,6 @@ class RandomWalk:
     """Follows the expert in a share of the steps, moves or turns at random in the others, and never stops."""
 
     def __init__(self, actions: int, expert_fraction: float, random: torch.Generator | None = None) -> None:
-        """A walk in a world of so many actions."""
         self._actions, self._fraction, self._random = actions, expert_fraction, random
 
     def __call__(self, observation: Observation, infos: dict[str, Any], alive: Tensor) -> Tensor:

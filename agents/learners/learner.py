@@ -25,12 +25,9 @@ class MakeEpisodes(Protocol):
     """Makes environments for learners that need another one than that of the training split."""
 
     def __call__(self, split: str, *, withheld: bool, batch_size: int) -> tuple[VectorEnv, EpisodeSampler]:
-        """Make an environment and a sampler of its episodes.
+        """Make an environment of a split and a sampler of its episodes, `batch_size` at a time for all workers.
 
-        Args:
-            split: The split.
-            withheld: Show nothing of the episodes but the instructions and where they start.
-            batch_size: Episodes that are sampled at a time, by all workers together.
+        If `withheld`, it shows nothing of the episodes but the instructions and where they start.
         """
 
 

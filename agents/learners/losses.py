@@ -71,10 +71,7 @@ def standardised(values: Tensor, among: Tensor | None = None) -> Tensor:
 def ppo_loss(ratios: Tensor, advantages: Tensor, clip: float) -> Tensor:
     """The clipped objective of PPO (Schulman et al. 2017, equation 7), negated: mean over steps.
 
-    Args:
-        ratios: New probability of the action over the old one, with gradient.
-        advantages: Of the actions.
-        clip: How far ratios may leave 1.
+    `ratios` are new probabilities of the actions over the old ones; beyond 1 ± `clip` they have no gradient.
     """
     return -torch.minimum(ratios * advantages, ratios.clamp(1 - clip, 1 + clip) * advantages).mean()
 

@@ -104,14 +104,7 @@ class RolloutCollector:
     """
 
     def __init__(self, policy: Policy, env: VectorEnv, sampler: EpisodeSampler, freeze_encoder: bool = False) -> None:
-        """A collector that starts with the first rollout.
-
-        Args:
-            policy: Acts.
-            env: Training episodes, autoreset DISABLED.
-            sampler: Says which episodes come one after the other.
-            freeze_encoder: Keep encoded observations instead of images.
-        """
+        """Start before the first rollout; `freeze_encoder` keeps encoded observations instead of images."""
         self._policy, self._env, self._sampler, self._freeze_encoder = policy, env, sampler, freeze_encoder
         self._device = next(policy.parameters()).device
         self._drawn = 0
@@ -254,7 +247,6 @@ class Ppo(Learner):
     config: PpoConfig
 
     def __init__(self, config: PpoConfig, setup: Setup) -> None:
-        """A learner whose first rollout starts with the first update."""
         super().__init__(config, setup)
         self.collector = RolloutCollector(setup.policy, setup.env, setup.sampler, config.freeze_encoder)
 

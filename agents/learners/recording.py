@@ -103,11 +103,7 @@ def actions_for(env: VectorEnv, actions: Tensor) -> Any:
 
 @dataclass(frozen=True)
 class Recording(Steps):
-    """Steps, and what was seen at each.
-
-    Attributes:
-        frames: Observations of the live episodes, in their order: T of (alive, ...); none if they were not kept.
-    """
+    """Steps, and the observations at each: `frames` has T of (live episodes, ...), none if they were not kept."""
 
     frames: list[Observation]
 
@@ -164,11 +160,7 @@ class Expert:
 
 @dataclass(frozen=True)
 class Experience(Recording):
-    """Episodes of a batch, and the policy's judgement of their steps, with gradients, (T, B) each.
-
-    Attributes:
-        predictions: The judgement.
-    """
+    """Episodes of a batch, and the policy's predictions (T, B) of their steps, with gradients."""
 
     predictions: Predictions
 
@@ -197,10 +189,9 @@ class Moment:
 
 
 class Sampling:
-    """Samples from the policy in some episodes, takes the expert's actions in the others, and judges both.
+    """Samples from the policy in some episodes, and takes the expert's actions in the others.
 
-    Attributes:
-        predictions: The judgement of each step, (B,) each, with gradients unless they are switched off.
+    `predictions` of each step, (B,) each, have gradients unless these are switched off.
     """
 
     def __init__(self, policy: Policy, student: Tensor, moments: list[Moment] | None = None) -> None:
@@ -327,13 +318,8 @@ def chunks(
 ) -> Iterator[tuple[Predictions, Tensor]]:
     """Go through whole episodes, `truncate` steps at a time (0: all at once), with gradients cut in between.
 
-    Features that dropout hides for a whole episode stay hidden over the cuts.
-
-    Args:
-        policy: The policy.
-        recording: The episodes.
-        progress: (T, B), what an auxiliary loss of progress compares with.
-        truncate: Steps whose gradients need memory at a time.
+    Features that dropout hides for a whole episode stay hidden over the cuts. An auxiliary loss compares with
+    `progress` (T, B).
 
     Yields:
         Predictions (n,) and their positions (n,) among the flattened (T, B).
@@ -366,13 +352,8 @@ def again(
 ) -> Iterator[tuple[Predictions, Tensor]]:
     """Go through steps that were collected without gradients, with them, and cut them after every `truncate` steps.
 
-    Dropout hides the same features again, so that the policy that learns is the one that acted.
-
-    Args:
-        policy: The policy, as it was then.
-        moments: All steps.
-        reading: The random generators before the instructions were read.
-        truncate: Steps whose gradients need memory at a time.
+    Dropout hides the same features again, so that the policy that learns is the one that acted; `reading` are the
+    random generators before the instructions were read.
 
     Yields:
         Predictions (n,) and their positions (n,) among the flattened (T, B).

@@ -35,11 +35,7 @@ class TextEncoder(Protocol):
 
 
 def encoder_settings(config: TrainConfig) -> EncoderConfig:
-    """The settings of a policy's encoders.
-
-    Raises:
-        InputError: If its configuration has none.
-    """
+    """The settings of a policy's encoders; raises an InputError if its configuration has none."""
     if not isinstance(config.policy, EncoderConfig):
         problem = f"{type(config.policy).__name__} has no settings of encoders"
         raise InputError("policy", problem, "let it extend agents.config.EncoderConfig")
@@ -47,11 +43,9 @@ def encoder_settings(config: TrainConfig) -> EncoderConfig:
 
 
 def view_encoder(config: TrainConfig, data: Any) -> ViewContent | ImageContent:
-    """Build what encodes views, with fresh weights from torch's global random generator.
+    """Build the encoder that `policy.view_encoder` names, with fresh weights from torch's global random generator.
 
-    Args:
-        config: Of the run; `policy.view_encoder` names the encoder.
-        data: An environment of `envs.make.make_env`, or the data it shares with others.
+    `data` is an environment of `envs.make.make_env`, or the data it shares with others.
 
     Raises:
         InputError: If the encoder is unknown, its data are missing or malformed, or it is of another width.
@@ -83,11 +77,7 @@ def text_encoder(config: TrainConfig, data: Any) -> TextEncoder:
 
 
 def check_width(source: str, width: int, wanted: int, setting: str, part: str = "vectors") -> None:
-    """Check the width of what an encoder gives.
-
-    Raises:
-        InputError: If it is not the one that is wanted.
-    """
+    """Raise an InputError unless an encoder gives vectors of the width that is wanted."""
     if width != wanted:
         raise InputError(source, f"gives {part} of {width} numbers, not {wanted}", f"set {setting} to {width}")
 

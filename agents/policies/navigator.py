@@ -100,14 +100,10 @@ class Navigator(Policy):
         low_level_actions: int = 0,
         labels: Mapping[str, int] | None = None,
     ) -> None:
-        """A navigator.
+        """Build a navigator of given encoders.
 
-        Args:
-            config: The policy.
-            encoder: The instruction encoder.
-            views: The views of the world.
-            low_level_actions: Number of low-level actions; 0 scores panoramic candidates instead.
-            labels: How many labels an image may have, by the observation that has them, e.g. "category"; 0 is none.
+        It scores panoramic candidates if `low_level_actions` is 0. `labels` are how many labels an image may have, by
+        the observation that has them, e.g. "category"; 0 is none.
         """
         super().__init__()
         self.config, self.views, self.low_level_actions = config, views, low_level_actions
@@ -421,12 +417,7 @@ class Navigator(Policy):
 
 
 def build_navigator(config: TrainConfig, data: Any) -> Navigator:
-    """Build a navigator with fresh weights, which come from torch's global random generator.
-
-    Args:
-        config: What to build.
-        data: An environment of `envs.make.make_env`, or the data it shares with others: its `task`, `vocabulary` and
-            `source` tell what there is to see and to do.
+    """Build a navigator with fresh weights from torch's global random generator; `data` as for `view_encoder`.
 
     Raises:
         InputError: If an encoder cannot be built.

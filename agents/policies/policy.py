@@ -60,9 +60,7 @@ class Policy(nn.Module):
     def carry(self, initial: State, previous: State) -> State:
         """The state with which a sequence goes on after its gradients were cut.
 
-        Args:
-            initial: `initial_state` of the same episodes, read anew, with gradients.
-            previous: The state so far.
+        `initial` is `initial_state` of the same episodes, read anew, with gradients.
 
         Returns:
             What was remembered, without gradients; parts that depend on the episode alone may be those of `initial`.

@@ -51,15 +51,7 @@ def label_loss(logits: Tensor, shown: Tensor, weights: Tensor) -> Tensor:
 
 
 def cells_shown(image: Tensor, side: int) -> Tensor:
-    """Which cells show something.
-
-    Args:
-        image: (B, H, W), above 0 at the pixels that do.
-        side: Rows and columns of cells.
-
-    Returns:
-        (B, cells) float, 1 where at least one pixel does.
-    """
+    """(B, cells) 1.0 where at least one pixel of an image (B, H, W) is above 0, in `side` rows and columns of cells."""
     size = image.shape[1] // side
     return image.view(-1, side, size, side, size).amax((2, 4)).flatten(1).float()
 

@@ -91,7 +91,6 @@ class Layer(nn.Module):
     """Attention to the history, attention to the words, and a feed-forward network, each added to the token."""
 
     def __init__(self, width: int, heads: int, context: int, dropout: float) -> None:
-        """A layer; `context` is the width of the words."""
         super().__init__()
         self.heads = heads
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(3))
@@ -150,14 +149,7 @@ class Transformer(Policy):
         views: ViewContent | ImageContent,
         low_level_actions: int = 0,
     ) -> None:
-        """A transformer.
-
-        Args:
-            config: The policy.
-            encoder: The instruction encoder.
-            views: The views of the world.
-            low_level_actions: Number of low-level actions; 0 scores panoramic candidates instead.
-        """
+        """Build a transformer of given encoders; it scores panoramic candidates if `low_level_actions` is 0."""
         super().__init__()
         self.config, self.encoder, self.views, self.low_level_actions = config, encoder, views, low_level_actions
         self.camera = hasattr(views, "encode")

@@ -262,13 +262,9 @@ def build_views(
     config: EncoderConfig,
     embedding: Tensor | None,
 ) -> ViewContent:
-    """The views of the graphs' viewpoints, in their order.
+    """The views of the graphs' viewpoints, in the order of the simulator.
 
-    Args:
-        table: Features.
-        graphs: Buildings in the order of the simulator.
-        config: Width of view embeddings, feature dropout, words kept of a view.
-        embedding: (V, E) where embeddings of the table's vocabulary start; for a table of words.
+    `embedding` (V, E) is where embeddings of the table's vocabulary start, for a table of words.
     """
     if table.blind:
         return BlindViews(config.view)

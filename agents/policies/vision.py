@@ -76,12 +76,7 @@ class ImageViews(FeatureDropout):
     """Colour and depth images to cells of `width` numbers."""
 
     def __init__(self, config: CameraConfig, width: int, share: float) -> None:
-        """An encoder with fresh weights.
-
-        Args:
-            config: Their size.
-            width: Numbers of a cell (d).
-            share: Feature dropout.
+        """Build an encoder with fresh weights that gives cells of `width` numbers; `share` is the feature dropout.
 
         Raises:
             InputError: If the images cannot be cut into the cells.

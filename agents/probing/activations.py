@@ -135,13 +135,7 @@ class RecordingAgent(PolicyAgent):
     """Acts like a policy, and records the activations of its cells."""
 
     def __init__(self, policy: Policy, vocabulary: Vocabulary, observe: Observe | None = None) -> None:
-        """Make an agent of a policy.
-
-        Args:
-            policy: Acts.
-            vocabulary: Vocabulary of its instructions.
-            observe: Makes numbers (B,) of an observation with its labels, which are recorded beside the cells.
-        """
+        """`observe` makes numbers (B,) of an observation with its labels, which are recorded beside the cells."""
         super().__init__(policy, vocabulary)
         layers = layers_of(policy)
         self._readers = {name: layer for name, layer in layers.items() if name.startswith("encoder")}
@@ -195,7 +189,7 @@ class ReplayingAgent(PolicyAgent):
     """Takes given actions, so that its preferences are recorded in the same states as before."""
 
     def __init__(self, policy: Policy, vocabulary: Vocabulary, actions: Sequence[Sequence[int]]) -> None:
-        """Make an agent of a policy; `actions` are those of each episode of the environment."""
+        """`actions` are those of each episode of the environment."""
         super().__init__(policy, vocabulary)
         self._actions = np.zeros((len(actions), max(map(len, actions))), np.int64)
         for row, taken in zip(self._actions, actions, strict=True):
@@ -208,15 +202,9 @@ class ReplayingAgent(PolicyAgent):
 
 @torch.no_grad()
 def decoder_activations(speaker: Speaker, memory: Memory, tokens: Tensor) -> list[np.ndarray]:
-    """Return the activations of a speaker's decoder after each word of given sentences but the last.
+    """Return (length - 1, H) activations of a speaker's decoder after each word of a sentence but the last.
 
-    Args:
-        speaker: Put into evaluation mode.
-        memory: Of B routes.
-        tokens: (B, L), zero-padded, each with its end.
-
-    Returns:
-        (length - 1, H) a sentence.
+    `tokens` (B, L) are zero-padded, each with its end; the speaker is put into evaluation mode.
     """
     speaker.eval()
     with recorded(layers_of(speaker)) as kept:

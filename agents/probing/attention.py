@@ -34,11 +34,7 @@ def check_over(source: object, config: TrainConfig, over: Sequence[Over]) -> tup
 
 
 def check_vocabulary_of(source: Path, run: Path, config: TrainConfig, trajectories: Sequence[Trajectory]) -> None:
-    """Check that the instructions of trajectories were read with the vocabulary of a run.
-
-    Raises:
-        InputError: If one was not.
-    """
+    """Raise an InputError unless the instructions of trajectories were read with the vocabulary of a run."""
     vocabulary = Vocabulary.from_json(read_text(run / "vocabulary.json"), run / "vocabulary.json")
     for each in trajectories:
         words = vocabulary.words("" if config.ablate == "language" else each.instruction, config.language.max_length)

@@ -38,15 +38,9 @@ Effects = list[dict[str, Any]]
 
 @dataclass(frozen=True)
 class CellSearch:
-    """How cells are searched and clamped.
+    """How cells are searched, and clamped: those of `zero` at 0, those of `clamp` (`core.1:17=0.9`) at a value.
 
-    Attributes:
-        split: Split of the episodes.
-        episodes: Number of episodes.
-        permutations: Permutations that estimate chance.
-        zero: Cells to clamp at 0, such as `core.1:17`.
-        clamp: Cells to clamp at a value, such as `core.1:17=0.9`.
-        seed: Seed of everything random.
+    `permutations` estimate chance.
     """
 
     split: str
@@ -61,12 +55,7 @@ class CellSearch:
     ) -> tuple[Parts, Effects]:
         """Search a navigator.
 
-        Args:
-            agent: The agent.
-            data: The data of its task.
-            surroundings: Gives predicates of the places.
-            observe: Gives predicates of observations; None for none.
-            **options: Of the environment to record in.
+        `surroundings` gives predicates of the places, `observe` of observations; options are those of the environment.
 
         Raises:
             InputError: If a cell does not exist, or the goals of the split are withheld.

@@ -17,15 +17,9 @@ from agents.training.optimization import OptimizerStep
 
 
 def copy_matching_weights(network: nn.Module, weights: Mapping[str, Tensor], fresh: Sequence[str]) -> list[str]:
-    """Copy the weights of another network that match by name and shape.
+    """Copy the weights of another network that match by name and shape, but for those with a prefix in `fresh`.
 
-    Args:
-        network: Network to copy to.
-        weights: Weights of the other, by name.
-        fresh: Prefixes of the names of weights that are not copied.
-
-    Returns:
-        The names of the weights that were not copied.
+    Returns the names of the weights that were not copied.
     """
     own = network.state_dict()
     fitting = {
@@ -57,11 +51,7 @@ def finetune(
 ) -> Iterator[dict[str, float]]:
     """Imitate recorded episodes, an update a batch, as a configuration's phase of imitation does.
 
-    Args:
-        navigator: Learns.
-        recordings: The batches.
-        config: Says how.
-        parts: What the names of the weights start with whose movement is told.
+    The movement of weights is measured whose names start with `parts`.
 
     Yields:
         The loss, the norm of the gradient before it is clipped, and the length of the step in those weights, as a

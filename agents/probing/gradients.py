@@ -62,11 +62,7 @@ def core_inputs(navigator: Navigator, recording: Recording) -> CoreInputs:
 def core_reach(core: RecurrentCore, given: CoreInputs, probes: int = PROBES, seed: int = 0) -> Tensor:
     """Norms of d h_t / d x_{t-k} in a policy's core, h_t its top layer's state at the end of an episode.
 
-    Args:
-        core: The network; its weights are left alone.
-        given: What it read.
-        probes: Random directions to estimate norms from.
-        seed: Of the directions.
+    They are estimated from `probes` random directions; the weights stay as they are.
 
     Returns:
         (B, T) float64: column k belongs to the input k steps before the last; NaN before the start of an episode.
@@ -83,11 +79,7 @@ def core_reach(core: RecurrentCore, given: CoreInputs, probes: int = PROBES, see
 def encoder_reach(encoder: InstructionEncoder, tokens: Tensor, probes: int = PROBES, seed: int = 0) -> Tensor:
     """Norms of d h_t / d x_{t-k} in an instruction encoder, h_t its forward state at the last word, x word embeddings.
 
-    Args:
-        encoder: The network; its weights are left alone.
-        tokens: (B, L), zero-padded.
-        probes: Random directions to estimate norms from.
-        seed: Of the directions.
+    As `core_reach`, of tokens (B, L), zero-padded.
 
     Returns:
         (B, L) float64: column k belongs to the word k before the last; NaN before the first word.
@@ -134,13 +126,9 @@ def _norms(states: Tensor, inputs: Tensor, lengths: Tensor, probes: int, seed: i
 
 
 def decay(norms: Tensor) -> Tensor:
-    """What norms are multiplied with at each step back.
+    """Factors (B,) by which norms (B, T), measured as above, are multiplied at each step back.
 
-    Args:
-        norms: (B, T) as measured here.
-
-    Returns:
-        (B,) the factor of the exponential that fits best (least squares of logarithms); NaN for fewer than two steps.
+    Those of the exponential that fits best (least squares of logarithms); NaN for fewer than two steps.
     """
     counted = norms.isfinite() & (norms > 0)
     steps = torch.arange(norms.shape[1], device=norms.device, dtype=norms.dtype).expand_as(norms)
@@ -152,10 +140,9 @@ def decay(norms: Tensor) -> Tensor:
 
 
 def gradient_of(navigator: Navigator, recording: Recording, config: SequenceConfig) -> dict[str, Tensor]:
-    """The gradient of the loss of recorded episodes by the weights, without dropout; see `SequenceConfig.truncate`.
+    """The gradient of the loss of recorded episodes by weight, without dropout; weights without influence are left out.
 
-    Returns:
-        By the name of the weight; those without influence are left out.
+    See `SequenceConfig.truncate`.
     """
     without_dropout(navigator)
     navigator.zero_grad()
@@ -173,18 +160,10 @@ def loss_after(
     rate: float,
     clip: float = math.inf,
 ) -> float:
-    """The loss of recorded episodes after a step of plain gradient descent.
+    """The loss of recorded episodes after a step of plain gradient descent, infinite where it is not a number.
 
-    Args:
-        navigator: Where the step starts; its weights are left alone.
-        recording: The episodes.
-        config: Says what is minimised.
-        gradient: By the name of the weight.
-        rate: What the gradient is multiplied with.
-        clip: The norm that it is shortened to before, if it is longer (Pascanu et al. 2013, section 3.2).
-
-    Returns:
-        The loss, infinite if the step leads to where it is not a number.
+    The gradient is shortened to the norm `clip` if it is longer (Pascanu et al. 2013, section 3.2), and multiplied with
+    `rate`. The navigator keeps its weights.
     """
     moved = deepcopy(navigator)
     without_dropout(moved)
@@ -206,11 +185,7 @@ def norm_of(gradient: dict[str, Tensor]) -> float:
 
 
 def agreement(gradient: dict[str, Tensor], whole: dict[str, Tensor], part: str) -> tuple[float, float]:
-    """How a gradient compares with the whole one, by the weights whose names start with `part`.
-
-    Returns:
-        The cosine between the two, and how many times as long it is.
-    """
+    """Cosine between a gradient and the whole one, and ratio of their lengths, by weights that start with `part`."""
     one, other = (
         torch.cat([each[name].flatten() for name in whole if name.startswith(part)]) for each in (gradient, whole)
     )

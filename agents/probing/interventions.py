@@ -28,13 +28,7 @@ from vln.trajectory import Trajectory
 
 @dataclass(frozen=True)
 class Clamp:
-    """An intervention: cells whose outputs are replaced by constants.
-
-    Attributes:
-        label: What it is called.
-        values: The constants.
-        predicate: The predicate that explains the cells; empty if there is none.
-    """
+    """An intervention: cells whose outputs are replaced by constants, and the predicate that explains them, if any."""
 
     label: str
     values: Mapping[Cell, float]
@@ -46,16 +40,9 @@ class Clamp:
 
 @dataclass(frozen=True, eq=False)
 class NavigatorBaseline:
-    """What a navigator does without an intervention.
+    """What a navigator does without an intervention, in the episodes of a split of `data`.
 
-    Attributes:
-        agent: The agent.
-        data: The data of its task, with the episodes in the split.
-        split: The split.
-        trajectories: What the agent did in them.
-        predicates: Predicates of the steps, (N,) by name.
-        surroundings: Gives the viewpoints around an agent.
-        seed: Seed of the rollouts.
+    `predicates` of the steps are (N,) by name; `surroundings` gives the viewpoints around an agent.
     """
 
     agent: PolicyAgent
@@ -135,14 +122,7 @@ def compared(before: np.ndarray, after: np.ndarray, groups: Sequence[Any]) -> di
 
 @dataclass(frozen=True, eq=False)
 class SpeakerBaseline:
-    """A speaker, and episodes in which its cells are clamped.
-
-    Attributes:
-        trained: The speaker.
-        split: The split of the episodes.
-        episodes: The episodes.
-        moments: Predicates of the words of their instructions.
-    """
+    """A speaker, episodes in which its cells are clamped, and predicates of the words of their instructions."""
 
     trained: TrainedSpeaker
     split: str

@@ -44,17 +44,9 @@ def spread_over(episodes: Sequence[Episode], count: int) -> list[Episode]:
 def record_navigator(
     agent: PolicyAgent, env: Any, surroundings: Surroundings, observe: Observe | None, seed: int
 ) -> tuple[list[PartActivations], list[Trajectory]]:
-    """Record the instruction encoder and the core of a navigator in an environment.
+    """Record the instruction encoder and the core of a navigator in an environment; return also the trajectories.
 
-    Args:
-        agent: The agent.
-        env: Made with `record=True`, and with labels if `observe` needs them.
-        surroundings: Gives predicates of the places.
-        observe: Gives predicates of observations; None for none.
-        seed: Seed of the rollouts.
-
-    Returns:
-        Activations of the two parts, and the trajectories.
+    The environment has `record=True`, and labels if `observe`, which gives predicates of observations, needs them.
     """
     navigator, vocabulary = agent.policy, agent.vocabulary
     recorder = RecordingAgent(navigator, vocabulary, observe)
@@ -134,9 +126,7 @@ def signs(trajectory: Trajectory) -> tuple[str, ...]:
 def observed_labels(observation: Mapping[str, Any], categories: Sequence[str]) -> dict[str, np.ndarray]:
     """Return predicates (B,) of images with labels: the goal, objects, the distance ahead.
 
-    Args:
-        observation: Depth (B, H, W, 1) and, if there are privileged labels, `target` and `category` (B, H, W).
-        categories: Names of the categories; 0 is none.
+    There is depth (B, H, W, 1) and, with privileged labels, `target` and `category` (B, H, W); category 0 is none.
     """
     depth = np.asarray(observation["depth"])[..., 0]
     middle = slice(depth.shape[1] * 3 // 8, depth.shape[1] * 5 // 8)

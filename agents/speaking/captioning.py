@@ -27,12 +27,7 @@ class Demonstrations(Protocol):
 
 @dataclass(frozen=True)
 class CaptionData:
-    """Routes and the sentences that describe them.
-
-    Attributes:
-        demonstrations: The routes of N episodes.
-        tokens: (N, L) int64, the sentence of each, zero-padded.
-    """
+    """The routes of N episodes, and the tokens (N, L) int64 of the sentence of each, zero-padded."""
 
     demonstrations: Demonstrations
     tokens: Tensor
@@ -53,16 +48,6 @@ class CaptionTrainer(SupervisedTrainer):
         evaluate: Callable[[], Scores],
         record: RunRecord,
     ) -> None:
-        """A run that starts at iteration 0.
-
-        Args:
-            config: What to do.
-            speaker: On the device to learn on.
-            captioned: Training episodes.
-            sampler: Says which episodes each update learns from.
-            evaluate: Scores the speaker as it is, by split and metric.
-            record: Where the run is recorded.
-        """
         super().__init__(config, speaker, evaluate, record)
         self.speaker, self.captioned, self.sampler = speaker, captioned, sampler
 

@@ -19,12 +19,7 @@ from vln.language import PAD
 
 @dataclass(frozen=True)
 class Caption:
-    """What a speaker says of a route.
-
-    Attributes:
-        text: The sentence, as a person would write it.
-        log_prob: Mean log-probability per token.
-    """
+    """What a speaker says of a route, as a person would write it, and its mean log-probability per token."""
 
     text: str
     log_prob: float
@@ -65,12 +60,7 @@ def mean_loss(speaker: Speaker, captioned: CaptionData) -> float:
 
 @dataclass(frozen=True)
 class References:
-    """The distinct demonstrations among episodes, with all that people said of each.
-
-    Attributes:
-        episodes: N episodes, the first of each demonstration.
-        sentences: N lists of sentences.
-    """
+    """The distinct demonstrations among episodes, the first episode of each, with all that people said of it."""
 
     episodes: list[Episode]
     sentences: list[list[str]]
@@ -96,7 +86,6 @@ class CaptionEvaluator:
     """Scores a speaker on the demonstrations of a split: loss, BLEU, chrF."""
 
     def __init__(self, data: SpeakerData, split: str) -> None:
-        """Prepare the demonstrations of a split."""
         self._data, self._captioned = data, data.captioned(split)
         self._references = references(data.data.splits[split])
         self._demonstrations = data.demonstrations(split, BATCH, self._references.episodes)

@@ -25,13 +25,7 @@ UNITS: dict[str, Unit] = {"character": "raw character", "word": "raw word"}
 
 @dataclass(frozen=True)
 class Corpus:
-    """A text in tokens.
-
-    Attributes:
-        config: What to read, and how.
-        train: Documents to learn from: instructions, or the one text of a file.
-        held_out: Documents to evaluate on, by name.
-    """
+    """Documents to learn from, instructions or the one text of a file, and those to evaluate on, by name."""
 
     config: LanguageModelConfig
     train: Sequence[str]
@@ -78,11 +72,7 @@ class Corpus:
 def open_corpus(config: LanguageModelConfig, load_houses: LoadHouses, data: Path | None = None) -> Corpus:
     """Load the text that a configuration asks for, as written: no letter is changed.
 
-    Args:
-        config: What to read.
-        load_houses: Loads the episodes of a split of a data set of generated houses: its name, the split, the number of
-            houses.
-        data: Data folder; the usual ones if None.
+    `load_houses` loads the episodes of generated houses: name of the data set, split, number of houses.
 
     Raises:
         InputError: If there is no such text, or it is malformed, not UTF-8 or empty.

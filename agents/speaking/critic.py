@@ -12,7 +12,6 @@ class MatchingCritic:
     """A trained speaker, frozen, that scores trajectories by the likelihood of their instructions."""
 
     def __init__(self, speaker: Speaker) -> None:
-        """A critic of trajectories in worlds such as the speaker's."""
         self._speaker = speaker.eval().requires_grad_(False)
 
     @torch.no_grad()

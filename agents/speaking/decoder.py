@@ -21,15 +21,9 @@ class Decoder(nn.Module):
     def build_decoder(
         self, embedding: Tensor, hidden: int, dropout: float, attended: int = 0, cell: Cell = "lstm", layers: int = 1
     ) -> None:
-        """Make the weights.
+        """Make the weights; word vectors start as `embedding` (V, E).
 
-        Args:
-            embedding: (V, E), where word vectors start.
-            hidden: Width of the state.
-            dropout: Of embeddings, states and output features.
-            attended: Width of vectors that are attended to with the state in mind; 0 is none.
-            cell: Recurrent cell.
-            layers: Recurrent layers.
+        `attended` is the width of vectors that subclasses attend to, 0 if there are none.
         """
         width = embedding.shape[1]
         self.embedding = nn.Embedding.from_pretrained(embedding.clone(), freeze=False, padding_idx=PAD)  # type: ignore[no-untyped-call]

@@ -37,23 +37,14 @@ class Decoding:
 
 @dataclass(frozen=True)
 class Sentences:
-    """B sentences.
-
-    Attributes:
-        tokens: (B, L) int64, zero-padded; each ends with the end of the sentence.
-        log_prob: (B,), mean log-probability per token, as `Speaker.log_prob` says.
-    """
+    """B sentences: tokens (B, L) int64, zero-padded, each with its end, and mean log-probabilities per token (B,)."""
 
     tokens: Tensor
     log_prob: Tensor
 
 
 def check_decoding(decoding: Decoding) -> None:
-    """Check how words are to be chosen.
-
-    Raises:
-        InputError: If a number is out of its range, naming the flag.
-    """
+    """Raise an InputError if a number of a decoding is out of its range; it names the flag."""
     if not decoding.temperature >= 0:
         raise InputError("--temperature", f"{decoding.temperature} is out of range", "give a number of at least 0")
     if not 0 < decoding.top_p <= 1:

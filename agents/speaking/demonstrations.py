@@ -62,12 +62,7 @@ class ReplayedDemonstrations:
 
 @dataclass(frozen=True)
 class SpeakerData:
-    """The data of a task as a speaker uses them.
-
-    Attributes:
-        config: The speaker's configuration.
-        data: The data, as a navigator's.
-    """
+    """The data of a task as a speaker uses them."""
 
     config: CaptionConfig
     data: TaskData

@@ -16,10 +16,6 @@ from vln.language import SPECIALS
 def speaker_for(config: CaptionConfig, data: Any) -> Speaker:
     """Build a speaker with fresh weights, which come from torch's global random generator.
 
-    Args:
-        config: What to build.
-        data: The data of its task.
-
     Raises:
         InputError: If word vectors or features are missing or malformed, or images cannot be cut into cells.
     """

@@ -14,14 +14,9 @@ from vln.metrics import mean_scores
 def follower_success(
     follower: Trained, split: str, episodes: Sequence[Episode], captions: Sequence[Caption], seed: int
 ) -> dict[str, float]:
-    """Return the success rate in percent with captions as instructions, and with people's instructions.
+    """Return a navigator's success rate in percent with captions as instructions, and with people's instructions.
 
-    Args:
-        follower: A navigator of the speaker's task.
-        split: The split.
-        episodes: Episodes with distinct demonstrations.
-        captions: The caption of each.
-        seed: Seed of the rollouts.
+    The episodes have distinct demonstrations, and a caption each.
 
     Raises:
         InputError: If it was trained on another task, or a caption is empty.

@@ -55,7 +55,6 @@ class LanguageModel(Decoder):
     """Says how likely each symbol is to come next; `agents.speaking.decoding.carry_on` chooses."""
 
     def __init__(self, config: LanguageModelConfig, symbols: int) -> None:
-        """A model of so many symbols, with fresh weights from torch's global random generator."""
         super().__init__()
         self.config = config
         embedding = torch.randn(symbols, config.embedding) * SCALE

@@ -35,16 +35,7 @@ class LanguageTrainer(SupervisedTrainer):
         write: Callable[[LanguageModel], str],
         record: RunRecord,
     ) -> None:
-        """A run that starts at iteration 0.
-
-        Args:
-            config: What to do.
-            model: On the device to learn on.
-            windows: What each update reads.
-            held_out: Texts to measure the model by, by name; the last is the one that selects.
-            write: Samples a text from a model, with chance of its own.
-            record: Where the run is recorded, and its samples.
-        """
+        """Measure by the texts `held_out`, the last of which selects; `write` samples a text from a model."""
         super().__init__(config, model, self._measure, record)
         self.model, self.windows, self.held_out, self.write = model, windows, held_out, write
         self.carried = model.begin(windows.readers)

@@ -20,12 +20,10 @@ from vln.trajectory import Trajectory
 def best_of(
     candidates: Sequence[Sequence[Trajectory]], critic: TrainedSpeaker, confidence: float = 0.01
 ) -> list[Trajectory]:
-    """Return the best trajectory of each episode; the first of equally good ones.
+    """Return the best of several trajectories of each of N episodes; the first of equally good ones.
 
-    Args:
-        candidates: Several rollouts of the same N episodes.
-        critic: Scores how well a trajectory fits its instruction, in nats a word.
-        confidence: Weight of the agent's own log-probability of a trajectory.
+    The critic scores how well one fits its instruction, in nats a word; `confidence` weighs the agent's own
+    log-probability.
 
     Raises:
         InputError: If trajectories are of another task than the critic's.
@@ -36,11 +34,7 @@ def best_of(
 
 
 def check_search(search: int, critic: Path | None) -> None:
-    """Check that the flags --search and --critic are both given, or neither.
-
-    Raises:
-        InputError: If they are not, or the number is negative.
-    """
+    """Raise an InputError unless the flags --search and --critic are both given, or neither."""
     if search < 0:
         raise InputError("--search", f"{search} is out of range", "give a whole number of at least 0")
     if bool(search) != bool(critic):

@@ -20,12 +20,7 @@ def retrieval_accuracy(
 ) -> dict[str, float]:
     """Return how often the match has the highest score (ties count as misses), and how often by chance, in percent.
 
-    Args:
-        speaker: The critic.
-        data: Its data.
-        split: The split; episodes without any distractor are left out.
-        distractors: Other episodes to tell the match from, if the building has so many on other paths.
-        seed: Seed of the choice of distractors.
+    The match is told from up to `distractors` other episodes in its building; episodes without any are left out.
 
     Returns:
         `critic`: given a path, its sentence is picked; some sentences are likely whatever the path.

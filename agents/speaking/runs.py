@@ -30,13 +30,7 @@ from vln.language import Vocabulary
 
 @dataclass(frozen=True)
 class TrainedSpeaker:
-    """A trained speaker and the data of its task.
-
-    Attributes:
-        run: Folder of the run.
-        speaker: With its averaged weights, in evaluation mode.
-        data: The data, opened as the run's configuration says.
-    """
+    """The speaker of a run, in evaluation mode, and the data of its task, opened as its configuration says."""
 
     run: Path
     speaker: Speaker
@@ -62,16 +56,9 @@ def open_speaker(
     device: str = "cpu",
     vocabulary: Vocabulary | None = None,
 ) -> TrainedSpeaker:
-    """Load the speaker of a run, and open the data of its task.
+    """Load the speaker of a run, and open the data of its task with `open_task`, which is `envs.make.open_task`.
 
-    Args:
-        run: Folder of the run.
-        splits: Splits to open.
-        open_task: Opens the data; `envs.make.open_task`.
-        data: Data folder; the usual ones if None.
-        checkpoint: "best" or "latest".
-        device: Device of the speaker.
-        vocabulary: Vocabulary that the speaker's must equal, such as a navigator's; None for any.
+    The speaker's vocabulary must equal `vocabulary`, such as a navigator's, if one is given.
 
     Raises:
         InputError: If the run or its data are missing or do not fit.
@@ -89,11 +76,7 @@ def open_speaker(
 
 
 def check_vocabulary(source: object, own: Vocabulary, wanted: Vocabulary) -> None:
-    """Check that a speaker's vocabulary is the one wanted.
-
-    Raises:
-        InputError: If it is not, naming the first symbol that differs.
-    """
+    """Raise an InputError unless a speaker's vocabulary is the one wanted; it names the first symbol that differs."""
     if (own.unit, own.symbols) == (wanted.unit, wanted.symbols):
         return
     pairs = [*zip_longest(own.symbols, wanted.symbols), (own.unit, wanted.unit)]
@@ -105,14 +88,9 @@ def check_vocabulary(source: object, own: Vocabulary, wanted: Vocabulary) -> Non
 def build_caption_trainer(
     data: SpeakerData, folder: Path, device: str, evaluated: Sequence[str], encoder_from: Path | None = None
 ) -> CaptionTrainer:
-    """Make a trainer at iteration 0.
+    """Make a trainer at iteration 0, evaluated on some splits.
 
-    Args:
-        data: Data with the split "train".
-        folder: Folder of the run.
-        device: Device to learn on.
-        evaluated: Splits to evaluate on.
-        encoder_from: Checkpoint of a navigator whose image encoder the speaker starts with.
+    The image encoder starts as that of the navigator of the checkpoint `encoder_from`.
 
     Raises:
         InputError: If one of them has no image encoder, or they differ in size.
@@ -137,15 +115,7 @@ def build_caption_trainer(
 def open_critic(
     run: Path | None, config: TrainConfig, data: TaskData, open_task: OpenTask, folder: Path | None, device: str
 ) -> Speaker | None:
-    """Load the speaker that a navigator's configuration needs as its matching critic; None if it needs none.
-
-    Args:
-        run: Folder of the speaker's run.
-        config: The navigator's configuration.
-        data: The navigator's data.
-        open_task: Opens the speaker's data.
-        folder: Data folder; the usual ones if None.
-        device: Device of the speaker.
+    """Load the speaker of a run as a navigator's matching critic; None if its configuration needs none.
 
     Raises:
         InputError: If a critic is needed and none is given, or the other way round, or its vocabulary differs, or it
@@ -178,11 +148,7 @@ def critic_flags(config: TrainConfig) -> list[str]:
 
 
 def check_not_trained_on(run: Path, trained: Sequence[Episode], explored: Sequence[Episode]) -> None:
-    """Check that a critic was not trained on the episodes that are to be explored: it would know their goals.
-
-    Raises:
-        InputError: If it was, naming some.
-    """
+    """Raise an InputError if a critic was trained on episodes that are to be explored: it would know their goals."""
     shared = {each.episode_id for each in trained} & {each.episode_id for each in explored}
     if shared:
         some = ", ".join(sorted(shared)[:3])

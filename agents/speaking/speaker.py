@@ -67,15 +67,10 @@ class Speaker(Decoder):
         actions: int,
         spelling: Tensor | None = None,
     ) -> None:
-        """A speaker.
+        """Build a speaker; word vectors start as `embedding` (V, E).
 
-        Args:
-            config: The network.
-            embedding: (V, E), where word vectors start.
-            views: The views of the world.
-            actions: Width of an action: `speaker_inputs.MOVE`, or the number of low-level actions.
-            spelling: (V,) int64, for each word that of the views that is spelled alike, -1 if there is none; None
-                where views are no words, or nothing is to be copied from them.
+        `actions` is the width of an action: `speaker_inputs.MOVE`, or the number of low-level actions. `spelling` (V,)
+        int64 has for each word that of the views that is spelled alike, -1 if there is none; None copies nothing.
         """
         super().__init__()
         self.config, self.views, self.actions = config, views, actions
@@ -101,11 +96,7 @@ class Speaker(Decoder):
         return self.actions if self.camera else 0
 
     def log_prob(self, routes: Routes, tokens: Tensor) -> Tensor:
-        """The matching critic: mean log-probability per token (B,) of sentences given routes.
-
-        Args:
-            routes: B routes.
-            tokens: (B, L), zero-padded, each ends with the end of the sentence, which counts.
+        """The matching critic: mean log-probability per token (B,) of sentences (B, L), ends included, given B routes.
 
         Raises:
             InputError: If routes are of another world, or a sentence has no words.

@@ -58,11 +58,7 @@ class Routes:
 
 
 def recorded_routes(recording: Recording, low_level_actions: int = 0) -> Routes:
-    """The routes of a recording, which has its frames.
-
-    Args:
-        recording: Of B episodes, on graphs with panoramic actions or in a world with a camera.
-        low_level_actions: Number of low-level actions; 0 for panoramic ones.
+    """The routes of a recording with frames; `low_level_actions` is 0 for panoramic actions on graphs.
 
     Raises:
         InputError: If panoramic moves are wanted and the recording has none.

@@ -34,13 +34,7 @@ class TextWindows:
     """
 
     def __init__(self, documents: Sequence[np.ndarray], readers: int, length: int, seed: int) -> None:
-        """Windows of `length` symbols.
-
-        Args:
-            documents: Symbols of each.
-            readers: Places that are read at a time; fewer if the text is too short for all to have a window.
-            length: Symbols of a window.
-            seed: Of the order of the documents.
+        """Read windows of `length` symbols at `readers` places at a time, fewer if the text is too short for all.
 
         Raises:
             ValueError: If the text is shorter than a window.

@@ -15,16 +15,7 @@ SHOWN = 40  # known units that an error names
 
 @dataclass(frozen=True)
 class Writer:
-    """How texts are to be written.
-
-    Attributes:
-        vocabulary: The model's.
-        ends: Whether texts have an end, as sentences do.
-        prime: What they go on from.
-        decoding: Greedy or sampled.
-        length: Units of a text at most, without those of the prime text.
-        seed: Of chance.
-    """
+    """How texts are written: up to `length` units after the prime text; with `ends`, as sentences have."""
 
     vocabulary: Vocabulary
     ends: bool
@@ -34,11 +25,7 @@ class Writer:
     seed: int = 0
 
     def check(self) -> None:
-        """Check the prime text, the decoding and the length.
-
-        Raises:
-            InputError: If one is no good, naming the flag.
-        """
+        """Raise an InputError if the prime text, the decoding or the length is no good; it names the flag."""
         check_decoding(self.decoding)
         if self.length < 1:
             raise InputError("--length", f"{self.length} is out of range", "give a whole number of at least 1")

@@ -48,15 +48,7 @@ PLAIN_RATE = 0.02  # of plain gradient descent
 
 @dataclass(frozen=True)
 class Variant:
-    """An agent with other recurrent cells, or with other settings of learning.
-
-    Attributes:
-        place: Place of the cells.
-        cell: Kind of the cells.
-        layers: Number of layers.
-        clip: Whether its gradients are clipped.
-        truncate: Steps after which gradients stop flowing back through time; 0 is never.
-    """
+    """An agent with other cells in a place, learning without clipping, or truncated after some steps (0: never)."""
 
     place: Place
     cell: Cell
@@ -130,14 +122,7 @@ Findings = Mapping[Variant, Sequence[Finding]]
 
 @dataclass(frozen=True)
 class Study:
-    """What variants are compared on.
-
-    Attributes:
-        config: The configuration of the run.
-        data: Episodes of training and of the split.
-        split: Where success is measured.
-        given: Checkpoint of the run, whose image encoder all variants have.
-    """
+    """What variants are compared on: success in a split. All have the image encoder of the checkpoint `given`."""
 
     config: TrainConfig
     data: TaskData

@@ -78,13 +78,7 @@ def conditions(vocabulary: Vocabulary, seed: int) -> list[Condition]:
 class CachedEvaluator:
     """Evaluates an agent under conditions, and keeps the results in a folder.
 
-    Attributes:
-        trained: The agent and its data.
-        split: Name of the split.
-        episodes: The episodes.
-        folder: Folder of the results.
-        seed: Seed of the rollouts.
-        advance: Called with a number of episodes when they are done.
+    `advance` is called with a number of episodes when they are done.
     """
 
     trained: Trained
@@ -173,12 +167,7 @@ def shared_episodes(opened: Sequence[Trained], split: str, count: int, seed: int
 def audit(opened: Sequence[Trained], split: str, count: int, seed: int, folder: Path) -> Rows:
     """Return the rows of an agent, and of those trained without one of its inputs, on the same episodes.
 
-    Args:
-        opened: The agent, then the others.
-        split: Split.
-        count: About how many episodes; 0 takes all.
-        seed: Of their choice, of shuffling and of rollouts.
-        folder: Keeps what has been measured.
+    The agent is the first of `opened`. About `count` episodes are drawn; 0 takes all. `folder` keeps what was measured.
 
     Raises:
         InputError: If the goals are withheld, or another run met other episodes.

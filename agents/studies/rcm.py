@@ -27,12 +27,7 @@ FoundRows = Mapping[str, Sequence[Mapping[str, Any]]]
 
 @dataclass(frozen=True)
 class Row:
-    """A row of the table of Wang et al. 2019 (table 3).
-
-    Attributes:
-        start: The row whose weights it starts from; empty for fresh ones.
-        config: The configuration of its training.
-    """
+    """A row of the table: its configuration, and the row whose weights it starts from; empty for fresh ones."""
 
     start: str
     config: TrainConfig

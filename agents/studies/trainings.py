@@ -16,11 +16,7 @@ from vln.errors import InputError
 
 
 def check_scale(scale: float, seeds: Sequence[int]) -> None:
-    """Check that something is to be trained.
-
-    Raises:
-        InputError: If the share of the updates is none, or there is no seed.
-    """
+    """Raise an InputError if no share of the updates is to be trained, or there is no seed."""
     if not 0 < scale <= 1 or not seeds:
         raise InputError(
             "--scale" if seeds else "--seeds", "nothing would be trained", "give a share above 0, and seeds"
@@ -28,11 +24,7 @@ def check_scale(scale: float, seeds: Sequence[int]) -> None:
 
 
 def config_of(checkpoint: Checkpoint) -> TrainConfig:
-    """Return the configuration of a navigator's checkpoint.
-
-    Raises:
-        InputError: If it is a speaker's.
-    """
+    """Return the configuration of a navigator's checkpoint; raise an InputError if it is a speaker's."""
     if "speaker" in checkpoint.state["config"]:
         raise InputError(checkpoint.source, "is a speaker's", "give the run of a navigator")
     return from_json(TrainConfig, checkpoint.state["config"], checkpoint.source)

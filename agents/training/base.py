@@ -38,13 +38,7 @@ OWN = ("random", "learner")  # parts of a checkpoint in which workers differ; th
 
 @dataclass(frozen=True)
 class RunRecord:
-    """Where a run is recorded.
-
-    Attributes:
-        log: Where numbers go.
-        folder: Where checkpoints go.
-        fingerprint: Of the data.
-    """
+    """Where a run is recorded: its log, the folder of its checkpoints, and the fingerprint of its data."""
 
     log: Log
     folder: Path
@@ -65,14 +59,9 @@ class BaseTrainer(Run):
         evaluate: Callable[[], Scores],
         record: RunRecord,
     ) -> None:
-        """A run that starts at iteration 0.
+        """Start at iteration 0. `config` is a frozen dataclass with `average`, the decay of the averaged weights.
 
-        Args:
-            config: What to do; a frozen dataclass with `average`, the decay of the averaged weights.
-            network: On the device to learn on.
-            optimizer: Takes the steps.
-            evaluate: Scores the network as it is, by split and metric; only the main worker is asked.
-            record: Where the run is recorded.
+        `evaluate` scores the network as it is, by split and metric; only the main worker calls it.
         """
         self.config, self.network, self.optimizer, self.workers = config, network, optimizer, optimizer.workers
         self.log, self.folder, self.fingerprint = record.log, record.folder, record.fingerprint

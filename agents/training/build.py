@@ -36,14 +36,7 @@ def build_trainer(
 ) -> Trainer:
     """Build a trainer at iteration 0 from a configuration and the data of its task.
 
-    Args:
-        config: What to do.
-        data: The data, with the splits of the run.
-        folder: Folder of the run.
-        device: Device to learn on.
-        evaluated: Splits to evaluate on, of which those with withheld goals are left out.
-        critic: The speaker of the matching critic, for intrinsic rewards and self-imitation.
-        workers: The processes that learn together.
+    Of the splits `evaluated` those with withheld goals are left out. `critic` is the speaker of the matching critic.
     """
     policy = config.policy.build(config, data).to(device)
     log = Log(folder) if workers.is_main else Silence()

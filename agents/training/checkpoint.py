@@ -32,13 +32,7 @@ SAVE_EVERY = 600.0  # seconds after which a run writes a checkpoint, whether or 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a file holds.
-
-    Attributes:
-        tensors: By name: `model.*`, `average.*`, `optimizer.*`, `random.*`.
-        state: JSON: iteration, seconds, best score, configuration, versions.
-        source: The file, to name in errors.
-    """
+    """The content of a file: tensors `model.*`, `average.*`, `optimizer.*`, `random.*`, and JSON with all else."""
 
     tensors: dict[str, Tensor]
     state: dict[str, Any]
@@ -167,22 +161,14 @@ def load_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tenso
 
 
 def check_fingerprint(checkpoint: Checkpoint, fingerprint: Fingerprint) -> None:
-    """Check that a checkpoint saw these data.
-
-    Raises:
-        InputError: If its vocabulary or features were others.
-    """
+    """Raise an InputError if a checkpoint saw another vocabulary or other features."""
     difference = first_difference(checkpoint.state["fingerprint"], as_json(fingerprint))
     if difference:
         raise InputError(checkpoint.source, f"hash {difference}", "use the data the checkpoint was trained on")
 
 
 def check_same_run(checkpoint: Checkpoint, config: Any, fingerprint: Fingerprint) -> None:
-    """Check that a checkpoint is of a run with a configuration and with data.
-
-    Raises:
-        InputError: If it was made with another configuration or other data.
-    """
+    """Raise an InputError if a checkpoint was made with another configuration or other data."""
     saved = from_json(type(config), checkpoint.state["config"], checkpoint.source)
     difference = first_difference(as_json(saved), as_json(config))
     if difference:

@@ -21,10 +21,7 @@ def run_splits(config: TrainConfig | CaptionConfig) -> tuple[str, ...]:
 def check_splits(config: TrainConfig, data: TaskData, is_main: bool = True) -> None:
     """Check before training what evaluation or the choice of the best checkpoint would fail on later.
 
-    Args:
-        config: The configuration of the run.
-        data: Data with the splits of the run.
-        is_main: Whether this worker checks the scenes, and names instructions without a known word.
+    The main worker checks the scenes, and names instructions without a known word.
 
     Raises:
         InputError: If there are no goals to learn from or to select by, or an episode does not fit its scene.

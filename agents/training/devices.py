@@ -9,11 +9,7 @@ from vln.errors import InputError
 
 
 def usable_device(name: str) -> str:
-    """Return the name of a device after checking that torch can compute on it.
-
-    Raises:
-        InputError: If it cannot.
-    """
+    """Return the name of a device; raise an InputError if torch cannot compute on it."""
     try:
         torch.empty(0, device=name)
     except (RuntimeError, AssertionError) as error:
@@ -25,10 +21,7 @@ def usable_device(name: str) -> str:
 def use_threads(threads: int, workers: int = 1) -> None:
     """Set the CPU threads of torch and of compiled code.
 
-    Args:
-        threads: Threads of this process; 0 divides the cores among `workers`, or leaves the choice to torch if there
-            is one.
-        workers: Processes that share the cores.
+    0 divides the cores among several workers, or leaves the choice to torch if there is one.
     """
     if workers > 1 and not threads:
         threads = max(1, (os.cpu_count() or 1) // workers)

@@ -39,12 +39,7 @@ class WorkerLost(SystemExit):
 
 @dataclass(frozen=True)
 class Workers:
-    """A worker among others; alone, there is nobody to ask or to tell.
-
-    Attributes:
-        rank: Number of this worker, from 0.
-        count: Workers.
-    """
+    """Worker number `rank`, from 0, of `count`."""
 
     rank: int = 0
     count: int = 1
@@ -181,11 +176,7 @@ def _others() -> Iterator[None]:
 
 
 def check_workers(config: TrainConfig, count: int) -> None:
-    """Check that a configuration's batches can be divided among workers.
-
-    Raises:
-        InputError: If they cannot.
-    """
+    """Raise an InputError unless a configuration's batches can be divided among so many workers."""
     if count < 1:
         raise InputError("--workers", f"{count} is out of range", "give a whole number of at least 1")
     if config.batch_size % count:
@@ -217,11 +208,7 @@ def is_main_here() -> bool:
 
 
 def launch(task: Callable[[Workers], None], count: int) -> None:
-    """Do a task with `count` workers: those that torchrun has started, or this process and others that it starts.
-
-    Args:
-        task: What each of them does; it can be pickled.
-        count: See `workers_wanted`.
+    """Do a task, which can be pickled, with `count` workers: those that torchrun has started, or ones it starts itself.
 
     Raises:
         BaseException: What the task raised here, or else what it raised in another worker.

@@ -57,7 +57,6 @@ class StageClock:
     """Estimates when the current stage of a run ends; updates of other stages take other times."""
 
     def __init__(self) -> None:
-        """A clock that has seen no stage yet."""
         self._stage, self._updates, self._started = "", 0, 0.0
 
     def time_left(self, trainer: Run) -> str:
@@ -75,7 +74,6 @@ class Log:
     """Numbers of a run, in `metrics.jsonl` and `tensorboard/` of its folder and on the screen."""
 
     def __init__(self, folder: Path, console: Console | None = None) -> None:
-        """A log in a run's folder."""
         self._file, self._boards = folder / "metrics.jsonl", folder / "tensorboard"
         self._console = console or Console(stderr=True)
         self._board: SummaryWriter | None = None
@@ -224,7 +222,6 @@ class Silence(Log):
     """A log that says and writes nothing, of workers whose first has a log of its own."""
 
     def __init__(self) -> None:
-        """There is no folder."""
         super().__init__(Path(), Console(quiet=True))
 
     def rewind(self, iteration: int) -> None:

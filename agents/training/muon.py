@@ -24,7 +24,6 @@ class Muon(torch.optim.Optimizer):
     def __init__(
         self, matrices: Iterable[Tensor], learning_rate: float, momentum: float = 0.9, workers: Workers = SINGLE
     ) -> None:
-        """Start with a step size that would suit Adam."""
         super().__init__(matrices, {"lr": learning_rate, "momentum": momentum})
         self._workers = workers
 

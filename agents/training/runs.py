@@ -17,10 +17,7 @@ FINISHED = "done"  # file that marks a run as finished
 def run_folder(out: Path, resume: bool, is_main: bool = True) -> Iterator[Path]:
     """Within the block, only this process writes to the folder of a run; leftovers of killed processes are removed.
 
-    Args:
-        out: The folder.
-        resume: Whether it must hold a run.
-        is_main: Whether this process is the one of its workers that writes.
+    Of several workers only the main one locks it.
 
     Raises:
         InputError: If there is no run to resume, or one in the way, or another process is at work there.
@@ -55,13 +52,7 @@ def has_checkpoint(run: Path) -> bool:
 
 
 def train_once(run: Path, title: str, train: Callable[[bool], object]) -> Path:
-    """Start or resume a run, unless it is finished.
-
-    Args:
-        run: Its folder.
-        title: Printed before training.
-        train: Trains in the folder until the run is finished; its argument says whether to resume.
-    """
+    """Start or resume a run, unless it is finished; `train` takes whether to resume."""
     if not (run / FINISHED).exists():
         Console(stderr=True).print(title, style="bold", highlight=False)
         train(has_checkpoint(run))

@@ -97,11 +97,7 @@ def taken(flag: str, arguments: Sequence[str]) -> tuple[tuple[str, ...], list[st
 
 
 def with_task(config: Any, names: Sequence[str]) -> Any:
-    """Return a configuration of the task that was named last, or of its own if none was.
-
-    Raises:
-        InputError: If there is no such task.
-    """
+    """Return a configuration of the task that was named last, or of its own if none was."""
     return replace(config, task=find_task(names[-1])) if names else config
 
 
@@ -201,11 +197,7 @@ def _plain(value: Any) -> Any:
 
 
 def check_same_preset(named: Sequence[str], recorded: str | None) -> None:
-    """Check that a preset, if one is given, is the one that a run was started with.
-
-    Raises:
-        InputError: If it is not.
-    """
+    """Raise an InputError if a preset is given that is not the one that a run was started with."""
     if named and named[0] != recorded:
         raise InputError(named[0], f"the run was started with the preset '{recorded}'", FIX)
 

@@ -22,14 +22,6 @@ class SupervisedTrainer(BaseTrainer):
     def __init__(
         self, config: LearningConfig, network: nn.Module, evaluate: Callable[[], Scores], record: RunRecord
     ) -> None:
-        """A run that starts at iteration 0.
-
-        Args:
-            config: What to do.
-            network: On the device to learn on.
-            evaluate: Scores the network as it is, by split and metric.
-            record: Where the run is recorded.
-        """
         optimizer = OptimizerStep(network, config.learning_rate, config.gradient_clip)
         super().__init__(config, network, optimizer, evaluate, record)
 

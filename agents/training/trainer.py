@@ -28,16 +28,7 @@ class Trainer(BaseTrainer):
         evaluate: Callable[[], Scores],
         record: RunRecord,
     ) -> None:
-        """A run that starts at iteration 0.
-
-        Args:
-            config: What to do.
-            policy: The policy, on the device to learn on.
-            optimizer: Takes the steps.
-            make_learner: Makes the learner of the phase with a name, before which so many updates were made.
-            evaluate: Scores the policy as it is, by split and metric; only the main worker is asked.
-            record: Where the run is recorded.
-        """
+        """Start at iteration 0; `make_learner` takes the name of a phase and the updates before it."""
         super().__init__(config, policy, optimizer, evaluate, record)
         self.policy, self._make_learner = policy, make_learner
         self._learner: tuple[str, Learner] | None = None
