@@ -50,6 +50,9 @@ class ShortestPathAgent:
     name = "shortest path"
     vocabulary = None
 
+    def __init__(self, env: Any = None) -> None:
+        """An agent for any environment."""
+
     def begin(self, observation: dict[str, Any], seed: int) -> None:
         """Nothing to start."""
 

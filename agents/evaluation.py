@@ -1,10 +1,11 @@
-"""Letting an agent live through episodes, and writing down what it did."""
+"""Rolling out agents: stepping through episodes, recording trajectories, scoring them."""
 
 import platform
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import gymnasium
@@ -17,12 +18,13 @@ import vln
 from agents.agent import Agent, Decision
 from vln.console import Console
 from vln.episodes import Episode
+from vln.errors import InputError
 from vln.language import Vocabulary, is_readable
 from vln.metrics import mean_scores
 from vln.statistics import mean_interval
 from vln.tasks.scoring import score_task
 from vln.text import one_line
-from vln.trajectory import Pose, Step, Trajectory
+from vln.trajectory import Pose, Step, Trajectory, read_trajectories, write_trajectories
 
 EVALUATION_BATCH = 256  # episodes at a time
 NAMED = 20  # episodes that a line names at most
@@ -61,7 +63,7 @@ class Evaluation:
 
 
 def evaluate(agent: Agent, env: VectorEnv, *, seed: int = 0, **options: Any) -> Evaluation:
-    """Run an agent through all episodes of an environment once, and score it by the environment's task.
+    """Roll out an agent in all episodes of an environment once, and score it by the environment's task.
 
     `env` is of `envs.make.make_env` with `record=True`; options are those of `rollout`.
 
@@ -94,8 +96,10 @@ def rollout(
     seed: int = 0,
     attention: bool = False,
     advance: Callable[[int], object] | None = None,
+    finished: Mapping[str, Trajectory] | None = None,
+    keep: Callable[[Sequence[Trajectory]], object] | None = None,
 ) -> list[Trajectory]:
-    """Let an agent live through all episodes of an environment once.
+    """Roll out an agent in all episodes of an environment once.
 
     Args:
         agent: Acts.
@@ -103,9 +107,14 @@ def rollout(
         seed: Seed of the agent; each batch adds its number.
         attention: Write down attention over words and views.
         advance: Called after each step with the number of episodes that it ended.
+        finished: Trajectories by episode id; a batch of which all are finished is not rolled out again.
+        keep: Called after each batch with all trajectories so far.
 
     Returns:
         Trajectories in the order of `env.episodes`.
+
+    Raises:
+        InputError: If the agent decides on what is no action.
     """
     world: Any = env
     episodes: Sequence[Episode] = world.episodes
@@ -113,8 +122,14 @@ def rollout(
     # Instructions of one length share a batch, so that little of it is padding.
     order = sorted(range(len(episodes)), key=lambda number: len(episodes[number].instruction))
     found: dict[int, Trajectory] = {}
+    finished = finished or {}
     for number, first in enumerate(range(0, len(order), env.num_envs)):
         chosen = order[first : first + env.num_envs]
+        if all(episodes[index].episode_id in finished for index in chosen):
+            found.update((index, finished[episodes[index].episode_id]) for index in chosen)
+            if advance:
+                advance(len(chosen))
+            continue
         words = [_words(agent, world.instruction(index), world.max_length) for index in chosen]
         lengths = [len(read) for read in words] if attention else None
         records = _rollout_batch(agent, env, chosen, seed + number, lengths, advance)
@@ -138,15 +153,36 @@ def rollout(
                 known=episode.known,
                 **common,
             )
+        if keep:
+            keep(list(found.values()))
     return [found[index] for index in range(len(episodes))]
 
 
-def rollout_with_progress(agent: Agent, env: Any, seed: int) -> list[Trajectory]:
-    """Do a `rollout` that records attention and shows a progress bar on stderr."""
+def resumable_rollout(agent: Agent, env: Any, seed: int, file: Path) -> list[Trajectory]:
+    """Do a `rollout_with_progress` that keeps finished episodes in a file, from which it goes on if it was killed.
+
+    The file is to be removed once the trajectories have been written elsewhere.
+
+    Raises:
+        InputError: If the agent decides on what is no action, or the file is damaged or cannot be written.
+    """
+    known = read_trajectories(file) if file.is_file() else []
+    same = [each for each in known if (each.agent, each.task) == (agent.name, env.task)]
+    finished = {each.episode_id: each for each in same}
+    if finished:
+        text = f"{file}: {len(finished)} of {len(env.episodes)} episodes are done; remove it to start again"
+        Console(stderr=True).print(text, highlight=False, soft_wrap=True)
+    return rollout_with_progress(
+        agent, env, seed, finished=finished, keep=lambda found: write_trajectories(file, found)
+    )
+
+
+def rollout_with_progress(agent: Agent, env: Any, seed: int, **options: Any) -> list[Trajectory]:
+    """Do a `rollout` that records attention and shows a progress bar on stderr; options as of `rollout`."""
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(agent.name, total=len(env.episodes))
-        return rollout(agent, env, seed=seed, attention=True, advance=partial(progress.advance, task))
+        return rollout(agent, env, seed=seed, attention=True, advance=partial(progress.advance, task), **options)
 
 
 @dataclass
@@ -176,7 +212,7 @@ def _rollout_batch(
     agent.begin(observation, seed)
     ended = np.zeros(env.num_envs, dtype=bool)
     while not ended.all():
-        decision, choices = agent.act(observation, infos), infos["choices"]
+        decision, choices = checked(agent.act(observation, infos), agent, env), infos["choices"]
         observation, _, terminated, truncated, infos = env.step(decision.actions)
         for row in np.flatnonzero(~ended[: len(chosen)]).tolist():
             records[row].steps.append(_step(decision, row, choices[row], infos, words))
@@ -185,6 +221,27 @@ def _rollout_batch(
         if advance:
             advance(int((ended & ~before)[: len(chosen)].sum()))
     return records
+
+
+def checked(decision: Decision, agent: Agent, env: Any) -> Decision:
+    """Check that a decision has an action of the action space for each environment.
+
+    Raises:
+        InputError: If it has not, naming the agent.
+    """
+    source, actions, count = f"agent '{agent.name}'", np.asarray(decision.actions), int(env.single_action_space.n)
+    fix = f"give integers (B,) from 0 to {count - 1}, here with B = {env.num_envs}"
+    if actions.shape != (env.num_envs,):
+        raise InputError(source, f"gives actions of shape {actions.shape}", fix)
+    if actions.dtype.kind not in "iu":
+        raise InputError(source, f"gives actions of type {actions.dtype}", fix)
+    wrong = actions[(actions < 0) | (actions >= count)]
+    if len(wrong):
+        raise InputError(source, f"gives action {wrong[0]}", fix)
+    if decision.probabilities is not None and np.shape(decision.probabilities) != (env.num_envs, count):
+        problem = f"gives probabilities of shape {np.shape(decision.probabilities)}"
+        raise InputError(source, problem, f"give ({env.num_envs}, {count}), or None")
+    return replace(decision, actions=actions)
 
 
 def _step(

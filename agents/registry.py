@@ -1,4 +1,4 @@
-"""Registries of what runs are made of: policies, named by their configurations, their encoders, and learners."""
+"""Registries: policies (named by their configurations), their encoders, learners, and agents that need no run."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,15 @@ VIEW_ENCODERS: Registry[Any] = Registry(  # functions of a TrainConfig and the d
 )
 
 TEXT_ENCODERS: Registry[Any] = Registry("text encoder", {"recurrent": "agents.policies.encoders:recurrent_text"})
+
+AGENTS: Registry[Any] = Registry(  # classes, see `agents.own.make_agent`
+    "agent",
+    {
+        "shortest-path": "agents.agent:ShortestPathAgent",
+        "chat": "agents.adapters.chat:ChatAgent",
+        "stable-baselines": "agents.adapters.stable_baselines:StableBaselinesAgent",
+    },
+)
 
 LEARNERS: Registry[type["Learner"]] = Registry(
     "learner",

@@ -13,6 +13,7 @@ from envs.environment import NavigationEnv, NavigationVectorEnv
 from envs.processes import check_fork_safety
 from envs.source import SCENES, Options, Source
 from vln.episodes import Episode
+from vln.errors import InputError
 from vln.language import Vocabulary
 from vln.tasks import Task, find_task
 
@@ -163,6 +164,9 @@ def make_env(
     Raises:
         InputError: If the task is unknown, its data are missing or malformed, or an option is out of range.
     """
+    if options and isinstance(task, TaskData):
+        problem = f"{', '.join(options)} given for data that are open already"
+        raise InputError("make_env", problem, "give what data are opened with to open_task")
     opened = {"views": "features" in options, **options, "blind": blind, "silent": silent}
     data = task if isinstance(task, TaskData) else open_task(task, [split], simulator, **opened)
     episodes = data.splits[split]

@@ -7,23 +7,30 @@ python scripts/evaluate.py runs/navigator --split test                          
 python scripts/evaluate.py runs/navigator --checkpoint latest --json
 python scripts/evaluate.py runs/houses --simulator habitat                     # the same houses in habitat-sim
 python scripts/evaluate.py runs/navigator --search 8 --critic runs/speaker      # the best of eight, says a speaker
+python scripts/evaluate.py runs/houses --agent my_agents:Explorer              # an agent of your own beside a run
+python scripts/evaluate.py --task houses-short --agent chat --agent-options url=http://localhost:8000/v1 model=m
 
 Writes `eval/<split>.jsonl` (trajectories, for replay.py and score.py), `eval/<split>.json` (R2R submission) and
 `eval/<split>.scores.json` into each run's folder; with `--ablate` the names end in `.blind` or `.deaf`, with
-`--search` in `.search`, with `--simulator` in its name.
+`--search` in `.search`, with `--simulator` in its name. Agents of your own have the same files in `--out`.
 """
 
 if __name__ == "__main__" and not __package__:  # run as a file
     import prelude  # noqa: F401 (before all other imports)
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from tyro.conf import Positional
+import tyro
+from tyro.conf import Positional, UseAppendAction
 
 from agents.baselines import baseline_scores
-from agents.evaluation import Evaluation, rollout_with_progress, score
+from agents.data import TaskData
+from agents.evaluation import Evaluation, resumable_rollout, rollout_with_progress, score
+from agents.own import data_options_of, make_agent, read_options
 from agents.runs import Trained, check_runs, check_task, open_run
 from agents.speaking.reranking import best_of, check_search
 from agents.speaking.runs import TrainedSpeaker, check_vocabulary, open_speaker
@@ -32,11 +39,13 @@ from envs.habitat.settings import use_interpreter
 from envs.make import open_task
 from vln.cli import command, for_json, show
 from vln.console import Console
+from vln.errors import InputError
 from vln.files import writable_folder, write_json
 from vln.language import Vocabulary
+from vln.registry import import_module
 from vln.score_tables import evaluation_table
 from vln.submission import write_submission
-from vln.tasks import Task
+from vln.tasks import Task, find_task
 from vln.trajectory import Trajectory, write_trajectories
 from vln.vlnce_datasets import VLNCE
 from vln.vlnce_submission import predictions, write_continuous_submission
@@ -46,8 +55,32 @@ TRIES = 1000  # how far apart the seeds of tries are: each batch of one has its 
 Rows = dict[str, dict[str, Any]]
 
 
+@dataclass(frozen=True)
+class Entrant:
+    """An agent that is evaluated.
+
+    Attributes:
+        name: Name of its row.
+        folder: Where its files go.
+        data: The data of its task.
+        tries: Its trajectories of all episodes; and more of them, where a speaker chooses the best.
+        notes: What there is to say about it.
+    """
+
+    name: str
+    folder: Path
+    data: TaskData
+    tries: Sequence[Sequence[Trajectory]]
+    notes: Sequence[str] = ()
+
+
 def main(
-    runs: Positional[tuple[Path, ...]],
+    runs: Positional[tuple[Path, ...]] = (),
+    agent: UseAppendAction[tuple[str, ...]] = (),
+    agent_options: tuple[str, ...] = (),
+    imports: Annotated[UseAppendAction[tuple[str, ...]], tyro.conf.arg(name="import")] = (),
+    task: str | None = None,
+    out: Path = Path("runs/agents"),
     split: str = "val_unseen",
     data: Path | None = None,
     checkpoint: Literal["best", "latest"] = "best",
@@ -67,6 +100,11 @@ def main(
 
     Args:
         runs: Folders of training runs on one data set.
+        agent: An agent that needs no run: a registered name, or `module:Class`; repeatable.
+        agent_options: Options of these agents, as key=value.
+        imports: Modules to import first, which may register agents and tasks; repeatable.
+        task: Name of the task, where no run says it.
+        out: Where folders of agents without runs go.
         split: Split to evaluate on.
         data: Data folder; default $VLN_DATA, then ../shared/data.
         checkpoint: The best one by SPL on the selecting split, or the latest.
@@ -83,32 +121,45 @@ def main(
         json: Print JSON instead of a table.
     """
     check_search(search, critic)
+    options = read_options(agent_options)
     use_interpreter(habitat_python)
     blind = ablate == "vision"
     how: dict[str, Any] = {"blind": blind, "decoding": decoding, "device": device}
     how |= {"simulator": simulator, "skip_bad": skip_bad}
-    trained = [open_run(run, split, open_task, data, checkpoint, **how) for run in check_runs(runs)]
+    for module in imports:
+        import_module(module, "--import")
+    check_entrants(runs, agent, task)
+    trained = [open_run(run, split, open_task, data, checkpoint, **how) for run in (check_runs(runs) if runs else ())]
     suffix = SUFFIX[ablate] + (".search" if search else "") + (f".{simulator}" if simulator else "")
-    first = trained[0].data
+    first = trained[0].data if trained else open_task(find_task(str(task)), [split], simulator, data=data)
     for each in trained[1:]:
         check_task(each.run.folder, each.data.task, first.task)
     judge = open_judge(critic, [each.data.vocabulary for each in trained], split, data, device)
+    entrants = (run_entrant(each, split, ablate, seed, search) for each in trained)
+    hidden = {"blind": blind, "silent": ablate == "language"}
+    others = (own_entrant(name, first, split, options, out, suffix, seed, hidden) for name in agent)
     rows: Rows = {}
-    for each in trained:
-        tries = rollouts(each, split, ablate, seed, search)
-        trajectories = best_of(tries, judge, confidence) if judge else tries[0]
-        write(writable_folder(each.run.folder / "eval") / f"{split}{suffix}", trajectories, first.task)
-        found = Evaluation(trajectories, score(trajectories, each.data))
+    folders = []
+    for entrant in itertools.chain(entrants, others):
+        tries = entrant.tries
+        trajectories = best_of(tries, judge, confidence) if judge and len(tries) > 1 else tries[0]
+        file = writable_folder(entrant.folder / "eval") / f"{split}{suffix}"
+        write(file, trajectories, first.task)
+        partial_file(file).unlink(missing_ok=True)
+        for note in entrant.notes:
+            Console(stderr=True).print(f"{entrant.name}: {note}", highlight=False, soft_wrap=True)
+        found = Evaluation(list(trajectories), score(trajectories, entrant.data))
+        folders.append(entrant.folder)
         if found.scores:
-            rows[f"{each.run.folder.name}{suffix}"] = found.scores
+            rows[f"{entrant.name}{suffix}"] = found.scores
     if not rows:
         Console(stderr=True).print(f"the goals of split '{split}' are withheld: no scores", highlight=False)
         if json:
             print("{}")
         return
     rows |= baseline_scores(first, split, seed, LOW_LEVEL_ACTIONS)
-    for each in trained:
-        write_json(each.run.folder / "eval" / f"{split}{suffix}.scores.json", for_json(rows))
+    for folder in folders:
+        write_json(folder / "eval" / f"{split}{suffix}.scores.json", for_json(rows))
     show(evaluation_table(rows, first.task, split), rows, json)
 
 
@@ -126,6 +177,59 @@ def open_judge(
     for vocabulary in vocabularies[1:]:
         check_vocabulary(critic / "vocabulary.json", found.data.data.vocabulary, vocabulary)
     return found
+
+
+def check_entrants(runs: Sequence[Path], agents: Sequence[str], task: str | None) -> None:
+    """Check that there is something to evaluate, and one task.
+
+    Raises:
+        InputError: If there is not.
+    """
+    if not runs and not agents:
+        raise InputError("runs", "none is given", "give run folders, or --agent module:Class with --task NAME")
+    if not runs and task is None:
+        raise InputError("--task", "no task is given", "name the task that the agents are evaluated on")
+    if runs and task is not None:
+        raise InputError("--task", "the runs have a task of their own", "leave it out")
+    names = [each.rpartition(":")[2] for each in agents]
+    if len({*names, *(run.resolve().name for run in runs)}) < len(names) + len(runs):
+        raise InputError("--agent", f"{', '.join(names)} given", "give agents and run folders of different names")
+
+
+def run_entrant(trained: Trained, split: str, ablate: str, seed: int, search: int) -> Entrant:
+    """Roll out the agent of a run."""
+    folder = trained.run.folder
+    return Entrant(folder.name, folder, trained.data, rollouts(trained, split, ablate, seed, search))
+
+
+def own_entrant(
+    name: str,
+    data: TaskData,
+    split: str,
+    options: Mapping[str, Any],
+    out: Path,
+    suffix: str,
+    seed: int,
+    hidden: Mapping[str, bool],
+) -> Entrant:
+    """Roll out an agent that needs no run; it goes on where a killed evaluation left off.
+
+    Raises:
+        InputError: If it is no agent of the task, or decides on what is no action.
+    """
+    wanted = data_options_of(name)
+    if wanted:
+        data = open_task(data.task, [split], **{**vars(data.options), **wanted})
+    found, env = make_agent(name, data, split, options, **hidden)
+    folder = out / found.name
+    done = partial_file(writable_folder(folder / "eval") / f"{split}{suffix}")
+    trajectories = resumable_rollout(found, env, seed, done)
+    return Entrant(found.name, folder, data, [trajectories], getattr(found, "notes", ()))
+
+
+def partial_file(name: Path) -> Path:
+    """The file of episodes that are done while an evaluation goes on."""
+    return name.with_name(f"{name.name}.partial.jsonl")
 
 
 def rollouts(trained: Trained, split: str, ablate: str, seed: int, samples: int) -> list[list[Trajectory]]:

@@ -5,6 +5,7 @@
     python scripts/play.py --dataset houses-short --split val_unseen --episode 800000-0_0
     python scripts/play.py --scene my.glb --start 1 0 -2 --heading 90
     python scripts/play.py --scene my.glb --agent runs/houses-demo --instruction "leave the bedroom" --out try.jsonl
+    python scripts/play.py --house 123 --agent my_agents:Explorer --instruction "Go to the red sofa."
     python scripts/replay.py try.jsonl --out figures                # draws what --out has kept
 
 Keys: w or up forward, a and d or left and right turn, space or enter stop, h distance to the goal, m map, n next
@@ -18,17 +19,21 @@ import dataclasses
 import itertools
 import random
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from rich.text import Text
 
 from agents.agent import Agent
 from agents.evaluation import rollout
+from agents.own import data_options_of, is_own, make_agent, read_options
 from agents.playing import EpisodeLeft, Player, Watched, ask
 from agents.runs import load_run
 from envs.continuous import Sensors
+from envs.environment import NavigationVectorEnv
 from envs.make import TaskData, make_env, open_task
 from envs.playing.challenges import ROAM, Places, PlayRequest, challenges
 from envs.playing.screen import Screen, view_camera
@@ -42,19 +47,13 @@ from vln.language import Vocabulary, check_readable, unknown_words
 from vln.replay.outcome import COLOURS, SIGNS, WORDS
 from vln.replay.scores import episode_scores
 from vln.replay.style import distance_text
-from vln.tasks import find_task
+from vln.tasks import Task, find_task
 from vln.trajectory import Trajectory, read_trajectories, write_trajectories
 
-PERSON = dataclasses.replace(find_task("houses-short-fine"), name="play", dataset="play", max_steps=2000)
-
-
-@dataclasses.dataclass(frozen=True)
-class Trained:
-    """A trained agent, its name and the data of its task."""
-
-    name: str
-    agent: Agent
-    data: TaskData
+AGENT = dataclasses.replace(find_task("houses-short-fine"), name="play", dataset="play")
+PERSON = dataclasses.replace(AGENT, max_steps=2000)
+Open = Callable[[Episode], tuple[Agent, NavigationVectorEnv]]
+"""Opens an agent and its environment for an episode."""
 
 
 def main(
@@ -68,7 +67,8 @@ def main(
     start: tuple[float, float, float] | None = None,
     heading: float = 0.0,
     instruction: str | None = None,
-    agent: Path | None = None,
+    agent: str | None = None,
+    agent_options: tuple[str, ...] = (),
     size: int | None = None,
     keys: str | None = None,
     seed: int | None = None,
@@ -87,7 +87,8 @@ def main(
         start: Where to start, x y z in metres, with y up; somewhere if absent.
         heading: Where to look at a start of your own, degrees to the left of -z.
         instruction: What to do; there is no goal to measure by then.
-        agent: Folder of a training run whose agent acts instead of you.
+        agent: Folder of a training run whose agent acts instead of you; or a registered agent, or `module:Class`.
+        agent_options: Options of an agent that needs no run, as key=value.
         size: Pixels across of the view; as many as fit if absent.
         keys: Keys to press instead of reading the keyboard, such as "wwad ".
         seed: Of everything that is at random.
@@ -97,16 +98,16 @@ def main(
     rng, console, places = random.Random(seed), Console(), Places(up, scale)
     camera = view_camera(console, size, Sensors())
     kept = [] if out is None else kept_before(out)
-    trained = None if agent is None else open_agent(agent, places)
+    opened = None if agent is None else open_agent(agent, read_options(agent_options), places)
     trajectories: list[Trajectory] = []
     with open_keys(keys, wanted=agent is None) as pressed:
         for met in challenges(request, places, rng):
             with Screen(console, met, places.plan(met.scan), places.cache.get(met.scan), camera) as screen:
-                key, trajectory = watch(trained, met, screen) if trained else walk(pressed, met, places, screen)
+                key, trajectory = watch(opened, met, screen) if opened else walk(pressed, met, places, screen)
             if trajectory is not None:
                 trajectories.append(trajectory)
                 console.print(result(trajectory))
-                key = "q" if trained else ask(pressed, console, ("n", "q"))
+                key = "q" if opened else ask(pressed, console, ("n", "q"))
             if key == "q":
                 break
     if out is not None and trajectories:
@@ -145,43 +146,68 @@ def open_keys(keys: str | None, wanted: bool) -> AbstractContextManager[Keys]:
     return nullcontext(Script(keys or "")) if keys is not None or not wanted else keyboard()
 
 
-def open_agent(run: Path, places: Places) -> Trained:
-    """The agent of a run, ready to see other places.
+def open_agent(name: str, options: Mapping[str, Any], places: Places) -> Open:
+    """Return what opens an agent that is to see other places: that of a run, or one that needs no run.
 
     Raises:
         InputError: If there is no such run, or it did not learn in houses.
     """
+    if is_own(name):
+        return partial(open_own_agent, name, options, places)
+    run = Path(name)
     found = load_run(run)
     if found.task.scenes != "houses":
         problem = f"its agent learnt '{found.task.name}', which is not in houses"
         raise InputError(run, problem, "give a run on houses; replay.py shows what agents did elsewhere")
     data = open_task(found.task, [], "embedded", scene_cache=places.cache, **found.options)
-    return Trained(run.resolve().name, found.agent(data), data)
+    agent = found.agent(data)
+    agent.name = run.resolve().name
+
+    def opened(episode: Episode) -> tuple[Agent, NavigationVectorEnv]:
+        check_readable(episode.instruction, data.vocabulary, "--instruction")
+        unknown = unknown_words(episode.instruction, data.vocabulary)
+        if unknown:
+            print(f"words that the agent does not know: {', '.join(unknown)}", file=sys.stderr)
+        return agent, make_env(data.only(episode.split, [episode]), episode.split, record=True)
+
+    return opened
 
 
-def watch(trained: Trained, episode: Episode, screen: Screen) -> tuple[str, Trajectory]:
-    """Let an agent live an episode.
+def open_own_agent(
+    name: str, options: Mapping[str, Any], places: Places, episode: Episode
+) -> tuple[Agent, NavigationVectorEnv]:
+    """Open an agent that needs no run; it reads by the words of the instruction.
+
+    Raises:
+        InputError: If it is no agent of the task.
+    """
+    data = open_episode(AGENT, episode, places, **data_options_of(name))
+    return make_agent(name, data, episode.split, options, num_envs=1)
+
+
+def open_episode(task: Task, episode: Episode, places: Places, **options: Any) -> TaskData:
+    """Open the data of one episode, whose words are the vocabulary."""
+    vocabulary, length = Vocabulary.build([episode.instruction], 1), len(episode.instruction.split()) + 1
+    given = {"vocabulary": vocabulary, "max_length": length, "scene_cache": places.cache, **options}
+    return open_task(task, [], **given).only(episode.split, [episode])
+
+
+def watch(opened: Open, episode: Episode, screen: Screen) -> tuple[str, Trajectory]:
+    """Show how an agent follows the instruction of an episode.
 
     Raises:
         InputError: If it knows no word of the instruction, or there is none.
     """
     if episode.instruction == ROAM:
         raise InputError("--instruction", "the agent is told nothing", "give a sentence that it is to follow")
-    check_readable(episode.instruction, trained.data.vocabulary, "--instruction")
-    unknown = unknown_words(episode.instruction, trained.data.vocabulary)
-    if unknown:
-        print(f"words that the agent does not know: {', '.join(unknown)}", file=sys.stderr)
-    agent = Watched(trained.agent, trained.name, screen)
-    env = make_env(trained.data.only(episode.split, [episode]), episode.split, record=True)
-    return "q", rollout(agent, env, attention=True)[0]
+    agent, env = opened(episode)
+    return "q", rollout(Watched(agent, agent.name, screen), env, attention=True)[0]
 
 
 def walk(keys: Keys, episode: Episode, places: Places, screen: Screen) -> tuple[str, Trajectory | None]:
-    """Let a person live an episode; tells the key with which it was left instead, if it was."""
-    vocabulary, length = Vocabulary.build([episode.instruction], 1), len(episode.instruction.split()) + 1
-    data = open_task(PERSON, [], vocabulary=vocabulary, max_length=length, scene_cache=places.cache)
+    """Let a person walk through an episode; returns the key with which it was left, if it was."""
     # What a person sees is drawn by the screen, so that it can be larger than what agents see.
-    env = make_env(data.only("play", [episode]), "play", record=True, blind=True)
+    env = make_env(open_episode(PERSON, episode, places), episode.split, record=True, blind=True)
     try:
         return "", rollout(Player(keys, screen), env)[0]
     except EpisodeLeft as left:

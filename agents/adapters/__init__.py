@@ -1,0 +1,1 @@
+"""Agents that other programs decide for, as agents of this package."""

@@ -1,0 +1,123 @@
+"""Agents by name: the registered ones, and any class `module:Class` of a user, checked and ready to act."""
+
+import inspect
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from agents.agent import Agent, Decision
+from agents.data import TaskData
+from agents.registry import AGENTS
+from vln.errors import InputError, guess
+from vln.language import Vocabulary
+
+DEFAULT_BATCH = 64  # episodes at a time of an agent that does not say how many
+
+
+class OwnAgent:
+    """An agent of a user under the name that it is asked for by; what it leaves out has defaults."""
+
+    def __init__(self, agent: Any, name: str) -> None:
+        """Wrap an agent that has `act`, and maybe `begin`, `vocabulary` and `notes`."""
+        self.name, self._agent = name, agent
+        self.vocabulary: Vocabulary | None = getattr(agent, "vocabulary", None)
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What the agent has to say at the end, e.g. how many requests failed."""
+        return tuple(getattr(self._agent, "notes", ()))
+
+    def begin(self, observation: dict[str, Any], seed: int) -> None:
+        """Start a batch of episodes."""
+        if hasattr(self._agent, "begin"):
+            self._agent.begin(observation, seed)
+
+    def act(self, observation: dict[str, Any], infos: dict[str, Any]) -> Decision:
+        """Decide; actions alone are taken for a decision."""
+        decided = self._agent.act(observation, infos)
+        return decided if isinstance(decided, Decision) else Decision(decided)
+
+
+def is_own(name: str) -> bool:
+    """Return whether a name is that of an agent, rather than the folder of a run."""
+    return ":" in name or name in AGENTS.names()
+
+
+def read_options(given: Sequence[str]) -> dict[str, Any]:
+    """Read options `key=value`; values are JSON where they can be read as such, else text.
+
+    Raises:
+        InputError: If one is malformed.
+    """
+    options = {}
+    for each in given:
+        key, equals, value = each.partition("=")
+        if not key.isidentifier() or not equals:
+            raise InputError("--agent-options", f"'{each}' is no option", "give key=value")
+        try:
+            options[key] = json.loads(value)
+        except ValueError:
+            options[key] = value
+    return options
+
+
+def data_options_of(name: str) -> dict[str, Any]:
+    """Return how an agent wants its data to be opened: `data_options` of its class, as of `envs.source.Options`.
+
+    Raises:
+        InputError: If there is no such agent.
+    """
+    return dict(getattr(AGENTS.find(name), "data_options", {}))
+
+
+def make_agent(
+    name: str, data: TaskData, split: str, options: Mapping[str, Any], num_envs: int | None = None, **shown: Any
+) -> tuple[Agent, Any]:
+    """Make an agent and the environment that it wants to act in.
+
+    The class of the agent is called with an environment of the task and the options as keyword arguments. The agent may
+    have `num_envs`, the episodes at a time that it wants, and `action_space`.
+
+    Args:
+        name: A registered name, or `module:Class`.
+        data: The data of a task.
+        split: The split.
+        options: For the agent.
+        num_envs: Episodes at a time; as many as the agent wants if None.
+        **shown: Further options of its environment, e.g. `blind`.
+
+    Raises:
+        InputError: If there is no such agent, it is none, takes no such options, or is for other actions.
+    """
+    kind: Any = AGENTS.find(name)
+    source = f"agent '{name}'"
+    if not callable(getattr(kind, "act", None)):
+        raise InputError(source, "has no method 'act'", "name a class with act(observation, infos), see docs/extend.md")
+    check_options(source, kind, options)
+    agent = kind(data.make_env(split, 1, record=True, **shown), **options)
+    batch = num_envs or int(getattr(agent, "num_envs", DEFAULT_BATCH))
+    env = data.make_env(split, batch, record=True, **shown)
+    space = getattr(agent, "action_space", env.single_action_space)
+    if space != env.single_action_space:
+        problem = f"is for actions {space}, those of '{data.task.name}' are {env.single_action_space}"
+        raise InputError(source, problem, "evaluate it on a task with its actions")
+    return OwnAgent(agent, name.rpartition(":")[2]), env
+
+
+def check_options(source: str, kind: Any, options: Mapping[str, Any]) -> None:
+    """Check that a class can be called with an environment and these options.
+
+    Raises:
+        InputError: If it cannot.
+    """
+    parameters = inspect.signature(kind).parameters
+    names = [each.name for each in parameters.values()][1:]
+    takes_all = any(each.kind is each.VAR_KEYWORD for each in parameters.values())
+    for key in options:
+        if key not in names and not takes_all:
+            fix = f"give {', '.join(names) or 'none'}{guess(key, names)}"
+            raise InputError("--agent-options", f"{source} takes no option '{key}'", fix)
+    try:
+        inspect.signature(kind).bind(None, **options)
+    except TypeError as error:
+        raise InputError(source, f"cannot be made ({error})", "give its arguments with --agent-options") from None
