@@ -40,9 +40,10 @@ from vln.console import Console
 from vln.data import find_data
 from vln.episodes import select_ids
 from vln.errors import InputError
+from vln.figures import save_figure
 from vln.files import writable_folder
 from vln.probing.attention import attention_strip, check_attention
-from vln.probing.attention_figure import save_attention
+from vln.probing.attention_figure import draw_attention
 from vln.probing.report import SHOWN, distinct, part_row, report, shown_cells, write
 from vln.probing.surroundings import GraphSurroundings, SceneSurroundings, Surroundings
 from vln.replay.episode import Replay
@@ -211,7 +212,7 @@ def write_attention(replay: Replay, view: View, kinds: tuple[str, ...], folder: 
     """Write the figure and the page of an episode, and return their paths."""
     stem = re.sub(r"[^\w-]", "_", replay.episode_id)
     paths = [folder / f"attention-{stem}.{kind}" for kind in ("png", "html")]
-    save_attention(replay, paths[0], kinds)
+    save_figure(draw_attention(replay, kinds), paths[0])
     save_html(replay, view, paths[1])
     return paths
 

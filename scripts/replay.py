@@ -32,7 +32,7 @@ from vln.files import writable_folder
 from vln.metrics import METRICS
 from vln.replay.animation import frames, pace, save_gif, save_mp4
 from vln.replay.episode import Replay
-from vln.replay.figure import View, check_view, save_png
+from vln.replay.figure import View, floors_shown, save_png
 from vln.replay.fonts import missing_font
 from vln.replay.moves import describe_step
 from vln.replay.page import save_html
@@ -91,7 +91,7 @@ def main(
     replays, rooms = replay_runs(runs, data, selection, scene, up, scale)
     view = View(rooms, floor)
     for replay in replays:
-        check_view(replay, view)
+        floors_shown(replay, view)
     if out is not None:
         writable_folder(out)
     if not json:

@@ -39,8 +39,7 @@ def from_json(kind: type[Config], values: Any, source: object, prefix: str = "",
     """
     types, known = get_type_hints(kind), {each.name: each for each in fields(kind)}  # type: ignore[arg-type]
     found = set(values) if isinstance(values, Mapping) else set()
-    came_later = {name for name, each in known.items() if each.metadata.get("later")}
-    for name in sorted((known.keys() - came_later - found) | (found - known.keys())):
+    for name in sorted(known.keys() ^ found):
         problem = f"configuration field '{prefix}{name}' is {'missing' if name in known else 'unknown'}"
         raise InputError(source, problem, fix)
     read = {}

@@ -44,16 +44,9 @@ class Walks:
 def score_trajectories(
     trajectories: Sequence[Trajectory], threshold: float, references: Sequence[np.ndarray] | None = None
 ) -> dict[str, np.ndarray]:
-    """All metrics of trajectories in continuous worlds.
+    """All metrics of trajectories in continuous worlds; threshold and result as in `score_walks`.
 
-    Args:
-        trajectories: B of them, with distances.
-        threshold: Metres; the success radius of the data set, and what nDTW and CLS divide distances by.
-        references: Places (m, 3) that each should pass; those of the trajectories, resampled, if absent.
-
-    Returns:
-        A (B,) float64 array for each name of `vln.metrics.METRICS`; without those of `FIDELITY` where a trajectory has
-        a goal and no demonstration.
+    `references` are places (m, 3) that each should pass; those of the trajectories, resampled, if absent.
 
     Raises:
         InputError: If a goal is withheld.
@@ -78,16 +71,11 @@ def walks_of(trajectories: Sequence[Trajectory], references: Sequence[np.ndarray
 
 
 def score_walks(walks: Walks, threshold: float, shortest: np.ndarray | None = None) -> dict[str, np.ndarray]:
-    """All metrics of walks.
+    """All metrics of B walks, a (B,) float64 array for each of `vln.metrics.METRICS`.
 
-    Args:
-        walks: B of them.
-        threshold: Metres; the success radius, and what nDTW and CLS divide distances by.
-        shortest: (B,) metres from start to goal, for SPL; what `to_goal` begins with if absent.
-
-    Returns:
-        A (B,) float64 array for each name of `vln.metrics.METRICS`; without those of `FIDELITY` where there are no
-        references.
+    Those of `FIDELITY` are left out where there are no references. `threshold` is in metres: the success radius, and
+    what nDTW and CLS divide distances by. SPL has `shortest`, (B,) metres from start to goal, or what `to_goal` begins
+    with if absent.
     """
     # Long ones together: what is computed for a chunk is as long as its longest.
     order = sorted(range(len(walks.places)), key=lambda number: len(walks.places[number]))

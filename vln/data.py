@@ -38,10 +38,7 @@ def find_data(folder: Path | None = None) -> Path:
 def find_folder(folder: Path | None, holds: str, what: str) -> Path:
     """Return the data folder: the one given, else `$VLN_DATA`, else `../shared/data`.
 
-    Args:
-        folder: The folder given, if any.
-        holds: A file or folder that must be in it.
-        what: Kind of folder wanted and source of its content, for the message.
+    `holds` is a file or folder that must be in it; errors say `what` it should be and where it is published.
 
     Raises:
         InputError: If no candidate holds it.

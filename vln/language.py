@@ -242,9 +242,7 @@ def _examples(vocabulary: Vocabulary) -> list[str]:
 def load_word_vectors(folder: Path, words: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """Load pretrained word vectors (GloVe, Pennington et al. 2014).
 
-    Args:
-        folder: Folder with `train_glove.npy`, (W, D) float32, and `train_vocab.txt`, one word a line in the same order.
-        words: The words wanted.
+    They are in `train_glove.npy`, (W, D) float32, and `train_vocab.txt`, one word a line in the same order.
 
     Returns:
         vectors: (len(words), D) float32, zero for words without a vector.

@@ -41,11 +41,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def _acquire(path: Path) -> int:
-    """Lock a file and return its descriptor.
-
-    Raises:
-        InputError: If another process holds the lock.
-    """
+    """Lock a file and return its descriptor."""
     while True:
         with writing(path):
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)

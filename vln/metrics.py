@@ -52,15 +52,9 @@ class PathDistances:
 
 
 def score(distances: PathDistances, threshold: float = THRESHOLD, spl_floor: float = 0.0) -> dict[str, np.ndarray]:
-    """Compute all metrics of a batch of paths.
+    """Compute all metrics of a batch of paths without in-place turns, a (B,) float64 array for each of `METRICS`.
 
-    Args:
-        distances: Distances of B paths without in-place turns.
-        threshold: Success radius in metres; nDTW and CLS divide distances by it.
-        spl_floor: `floor` of `spl`.
-
-    Returns:
-        A (B,) float64 array for each name of `METRICS`.
+    `threshold` is the success radius in metres; nDTW and CLS divide distances by it. `spl_floor` is that of `spl`.
     """
     length = _path_length(distances.steps, distances.lengths)
     error = navigation_error(distances)
@@ -118,11 +112,7 @@ def spl(successful: np.ndarray, length: np.ndarray, shortest: np.ndarray, floor:
     and 0 for any move. The evaluators in use since Tan et al. 2019 divide by max(shortest, length, 0.01 m),
     `OFFICIAL_FLOOR`, and so give 0 for staying too: shortest paths then have 0.9565 on that split.
 
-    Args:
-        successful: (B,) 0 or 1.
-        length: (B,) metres walked.
-        shortest: (B,) geodesic metres from start to goal, which may differ from the reference's length.
-        floor: Smallest divisor, in metres.
+    `shortest` is the geodesic metres from start to goal, which may differ from the reference's length.
     """
     longer = np.maximum(np.maximum(length, shortest), floor)
     ratio = np.divide(shortest, longer, out=np.ones(len(longer)), where=(longer > 0) & (successful > 0))
@@ -136,15 +126,9 @@ def ndtw(distances: PathDistances, threshold: float = THRESHOLD) -> np.ndarray:
 
 
 def dtw(costs: np.ndarray, lengths: np.ndarray, reference_lengths: np.ndarray) -> np.ndarray:
-    """Return the cost of the cheapest monotone alignment of two sequences (dynamic time warping).
+    """Return the cost of the cheapest monotone alignment of two sequences (dynamic time warping), (B,).
 
-    Args:
-        costs: (B, P, R) cost of aligning position p of the first with position r of the second.
-        lengths: (B,) int in [1, P].
-        reference_lengths: (B,) int in [1, R].
-
-    Returns:
-        (B,) sums of the costs along the alignments.
+    `costs` (B, P, R) has that of aligning position p of the first with position r of the second.
     """
     batch, positions, columns = costs.shape
     infinite = np.full(batch, np.inf)
@@ -199,17 +183,9 @@ def score_paths(
     threshold: float = THRESHOLD,
     spl_floor: float = 0.0,
 ) -> dict[str, np.ndarray]:
-    """Compute all metrics of paths on navigation graphs, one path for each episode.
+    """Compute all metrics of paths on navigation graphs, one path for each of B episodes; result as of `score`.
 
-    Args:
-        graphs: Graphs of the episodes' buildings.
-        episodes: B episodes of any buildings.
-        paths: The viewpoints visited, from the start, never empty; poses of in-place turns are ignored.
-        threshold: Success radius in metres.
-        spl_floor: `floor` of `spl`.
-
-    Returns:
-        A (B,) float64 array for each name of `METRICS`.
+    A path holds the viewpoints visited, from the start; poses of in-place turns are ignored.
 
     Raises:
         InputError: If an episode has no goal.
@@ -225,14 +201,9 @@ def score_rows(
     lengths: np.ndarray,
     threshold: float = THRESHOLD,
 ) -> dict[str, np.ndarray]:
-    """Compute the metrics of `score_paths` for paths that are arrays already.
+    """Compute the metrics of `score_paths` for paths that are arrays already, (B, P) int padded beyond their lengths.
 
-    Args:
-        graphs: Graphs of the episodes' buildings.
-        episodes: B episodes of any buildings.
-        rows: (B, P) int, the viewpoints visited as rows of each episode's own graph (`NavigationGraph.index`), padded.
-        lengths: (B,) int in [1, P].
-        threshold: Success radius in metres.
+    They hold rows of each episode's own graph (`NavigationGraph.index`).
     """
     return score(path_distances(graphs, episodes, *drop_turns(rows, lengths)), threshold)
 

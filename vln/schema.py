@@ -52,14 +52,9 @@ _MAX_QUOTE = 300  # characters that a message quotes from a file
 
 
 def parse(content: Text, kind: type[T], source: object, fix: str, place: str = "") -> T:
-    """Parse JSON and check it against a type.
+    """Parse JSON, whose bytes are UTF-8, and check it against a type that msgspec supports.
 
-    Args:
-        content: The text; bytes are UTF-8.
-        kind: Expected type, one that msgspec supports.
-        source: The file, for the message.
-        fix: Remedy for bad content, for the message.
-        place: Part of the file ("line 3"), for the message.
+    Errors name the source, the place in it ("line 3") and the fix.
 
     Raises:
         InputError: If the text is not JSON, or does not match the type.

@@ -39,12 +39,9 @@ class Comparison:
 
 
 def mean_interval(values: np.ndarray, groups: Sequence[Hashable] | None = None, seed: int = 0) -> Interval:
-    """Return the mean of a metric with a 95 % interval.
+    """Return the mean of a metric, (N,) one value for each episode, with a 95 % interval.
 
-    Args:
-        values: (N,) one value for each episode.
-        groups: N labels; episodes of one label are drawn together. None makes each episode its own group.
-        seed: Seed of the resampling.
+    Episodes of one label of `groups` are drawn together; without groups each is its own.
 
     Raises:
         ValueError: If there is no value, or the number of labels differs from that of values.
@@ -56,13 +53,7 @@ def mean_interval(values: np.ndarray, groups: Sequence[Hashable] | None = None, 
 def compare_paired(
     first: np.ndarray, second: np.ndarray, groups: Sequence[Hashable] | None = None, seed: int = 0
 ) -> Comparison:
-    """Compare two agents on the same episodes by a bootstrap of the paired differences.
-
-    Args:
-        first: (N,) the first agent's value of each episode.
-        second: (N,) the second agent's, in the same order.
-        groups: As in `mean_interval`.
-        seed: Seed of the resampling.
+    """Compare two agents on the same episodes, (N,) values each, by a bootstrap of the paired differences.
 
     Raises:
         ValueError: If there is no value, or the numbers of values or labels differ.
@@ -77,12 +68,9 @@ def compare_paired(
 
 
 def seed_interval(values: np.ndarray) -> Interval:
-    """Return the mean over runs with different seeds, with a 95 % interval by Student's t.
+    """Return the mean over at least two runs with different seeds (N,), with a 95 % interval by Student's t.
 
     A bootstrap of three numbers would be far too narrow.
-
-    Args:
-        values: (N,) one value for each seed, at least two.
 
     Raises:
         ValueError: If there are fewer.

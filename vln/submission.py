@@ -1,7 +1,5 @@
 """Submission files of the R2R evaluator: `[{"instr_id": ..., "trajectory": [[viewpoint, heading, elevation], ...]}]`.
 
-The official evaluator scores whatever it is given; here an incomplete or impossible submission is an error.
-
 The official evaluator scores any file; here an incomplete or impossible submission is an error.
 """
 
@@ -10,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, NamedTuple, Protocol
+from typing import Annotated, NamedTuple
 
 from msgspec import Meta, Struct
 
@@ -19,6 +17,7 @@ from vln.errors import InputError
 from vln.files import read_json, write_text
 from vln.graph import NavigationGraph
 from vln.schema import Radians
+from vln.trajectory import Trajectory
 
 
 class Visit(NamedTuple):
@@ -44,32 +43,7 @@ class Prediction:
     poses: tuple[Visit, ...]
 
 
-class ViewPose(Protocol):
-    """A pose of a submission: `Visit` or `vln.trajectory.Pose`."""
-
-    @property
-    def viewpoint(self) -> str:
-        """Id of the panorama."""
-
-    @property
-    def heading(self) -> float:
-        """Radians."""
-
-    @property
-    def elevation(self) -> float:
-        """Radians."""
-
-
-class Walk(Protocol):
-    """The poses of an episode, as a submission needs them: `Prediction` or `vln.trajectory.Trajectory`."""
-
-    @property
-    def episode_id(self) -> str:
-        """The `instr_id`."""
-
-    @property
-    def poses(self) -> Sequence[ViewPose]:
-        """Poses in order, from the start."""
+Walk = Prediction | Trajectory
 
 
 def viewpoints(walk: Walk) -> list[str]:
@@ -105,14 +79,9 @@ def check_submission(
     *,
     allow_missing: bool = False,
 ) -> None:
-    """Check that there is exactly one possible walk for each episode.
+    """Check that there is exactly one possible walk for each episode; `source` names their file in errors.
 
-    Args:
-        source: File of the walks, for the messages.
-        walks: Predictions or trajectories, in any order.
-        episodes: The episodes of the split.
-        graphs: Graphs of the episodes' buildings.
-        allow_missing: Accept episodes without a walk, unless all lack one.
+    With `allow_missing` episodes may have no walk, unless all lack one.
 
     Raises:
         InputError: If an `instr_id` is missing, duplicate or unknown, or a walk does not begin at the episode's start,

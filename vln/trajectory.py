@@ -223,11 +223,7 @@ def _task_of_dataset(record: _Record, path: Path) -> Task:
 
 
 def _check_lengths(record: _Record, path: Path, place: str) -> None:
-    """Check the fields with a number for each of something, unless they are empty.
-
-    Raises:
-        InputError: If there are more or fewer.
-    """
+    """Check the fields with a number for each of something, unless they are empty."""
     counted = [("distances", "poses", len(record.distances), len(record.steps) + 1)]
     for number, step in enumerate(record.steps):
         counted.append((f"steps[{number}].probabilities", "choices", len(step.probabilities), len(step.choices)))

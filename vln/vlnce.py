@@ -144,24 +144,21 @@ def load_continuous_split(
     described = _described(dataset)
     described.check_languages(languages)
     source, truth = split_files(data, dataset, split, role)
-    entries = _in_languages(source, _entries(source), languages)
-    parsed = [_episode(source, split, number, entry) for number, entry in enumerate(entries)]
-    episodes = _with_goals(source, parsed, entries)
+    listed = enumerate(_in_languages(source, _entries(source), languages))
+    entries = [_parsed(source, number, entry) for number, entry in listed]
+    episodes = _with_goals(source, [_episode(split, entry) for entry in entries], entries)
     _check_unique(source, episodes)
-    pairs = zip(episodes, (entry.get("info") for entry in entries), strict=True)
     shortest = {
-        each.episode_id: float(info["geodesic_distance"]) for each, info in pairs if info and _has_distance(info)
+        each.episode_id: entry.info.geodesic_distance
+        for each, entry in zip(episodes, entries, strict=True)
+        if entry.info and entry.info.geodesic_distance is not None
     }
     truths = load_ground_truth(truth, episodes) if ground_truth and truth.is_file() else {}
     return ContinuousSplit(source, episodes, shortest, truths)
 
 
 def _in_languages(source: Path, entries: list[dict[str, Any]], languages: tuple[str, ...]) -> list[dict[str, Any]]:
-    """Return the entries whose instructions are in the given languages; all if none are given.
-
-    Raises:
-        InputError: If no entry is left.
-    """
+    """Return the entries whose instructions are in the given languages; all if none are given."""
     if not languages:
         return entries
     kept = [
@@ -265,19 +262,13 @@ def _entries(source: Path) -> list[dict[str, Any]]:
     return entries
 
 
-def _with_goals(source: Path, episodes: list[Episode], entries: Sequence[dict[str, Any]]) -> list[Episode]:
-    """Mark the goals of a split as published if any is.
-
-    A reference path of one place then ends at its start.
-
-    Raises:
-        InputError: If one entry has neither goal nor reference path, but others have.
-    """
+def _with_goals(source: Path, episodes: list[Episode], entries: Sequence["_Entry"]) -> list[Episode]:
+    """Mark the goals of a split as published if any is; a reference path of one place then ends at its start."""
     if all(each.withheld for each in episodes):
         return episodes
     for entry in entries:
-        if not entry.get("goals") and not entry.get("reference_path"):
-            problem = f"episode {entry['episode_id']} has no goal, though others have one"
+        if not entry.goals and not entry.reference_path:
+            problem = f"episode {entry.episode_id} has no goal, though others have one"
             raise InputError(source, problem, "give it fields 'goals' and 'reference_path', or take it out")
     return [replace(each, known="way") if each.withheld else each for each in episodes]
 
@@ -314,23 +305,27 @@ class _Entry(Struct):
     info: _Info | None = None
 
 
-def _episode(source: Path, split: str, number: int, entry: dict[str, Any]) -> Episode:
-    """Build the episode of an entry; with neither goal nor reference path its goal is withheld."""
+def _parsed(source: Path, number: int, entry: dict[str, Any]) -> _Entry:
     where = f"episode {entry.get('episode_id', f'number {number}')}"
     parsed = convert_value(entry, _Entry, source, REFETCH, where)
     if not _is_level(parsed.start_rotation):
         problem = f"field 'start_rotation' of {where} is not x, y, z, w of a rotation about the vertical"
         raise InputError(source, problem, REFETCH)
-    path, goals = parsed.reference_path or (), parsed.goals or ()
+    return parsed
+
+
+def _episode(split: str, entry: _Entry) -> Episode:
+    """Build the episode of an entry; with neither goal nor reference path its goal is withheld."""
+    path, goals = entry.reference_path or (), entry.goals or ()
     places = (*path[1:-1], goals[0].position) if goals else path[1:]  # the start has its own field
     return Episode(
-        episode_id=_id(parsed.episode_id, parsed.instruction.instruction_id),
-        scan=Path(parsed.scene_id).name.split(".")[0],
+        episode_id=_id(entry.episode_id, entry.instruction.instruction_id),
+        scan=Path(entry.scene_id).name.split(".")[0],
         split=split,
-        instruction=parsed.instruction.instruction_text,
+        instruction=entry.instruction.instruction_text,
         path=(),
-        heading=heading_of(parsed.start_rotation),
-        positions=(parsed.start_position, *places),
+        heading=heading_of(entry.start_rotation),
+        positions=(entry.start_position, *places),
         known="goal" if goals and not path else None,
     )
 
@@ -342,10 +337,6 @@ def _id(number: object, instruction: object) -> str:
 
 def _is_level(rotation: Sequence[float]) -> bool:
     return max(abs(rotation[0]), abs(rotation[2])) < LEVEL and abs(math.hypot(*rotation) - 1) < LEVEL
-
-
-def _has_distance(info: Any) -> bool:
-    return info.get("geodesic_distance") is not None
 
 
 def _check_unique(source: Path, episodes: Sequence[Episode]) -> None:

@@ -25,16 +25,9 @@ CONTINUOUS = ("TL", "NE", "OSR", "SR", "SPL", "nDTW", "sDTW", "steps", "collisio
 def score_file(
     split: ContinuousSplit, path: Path, metres: float = THRESHOLD, allow_missing: bool = False
 ) -> tuple[list[int], dict[str, np.ndarray]]:
-    """Score a submission.
+    """Score a submission of a split; return the numbers of the episodes walked, and (n,) values of each metric.
 
-    Args:
-        split: The split that it is of.
-        path: The submission.
-        metres: Success radius, and what nDTW divides distances by.
-        allow_missing: Accept that episodes are not walked.
-
-    Returns:
-        The numbers of the episodes that are, and (n,) values of each metric.
+    `metres` is the success radius, and what nDTW divides distances by.
 
     Raises:
         InputError: If the goals are withheld, or the file does not fit the split.

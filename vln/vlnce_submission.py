@@ -56,12 +56,7 @@ def predictions(trajectories: Iterable[Trajectory]) -> list[ContinuousPrediction
 
 
 def write_continuous_submission(path: Path, dataset: str, entries: Sequence[ContinuousPrediction]) -> None:
-    """Write a submission file atomically.
-
-    Args:
-        path: The file; the leaderboards take `.json` for R2R and `.jsonl` for RxR.
-        dataset: "r2r-ce" or "rxr-ce".
-        entries: Entries of all episodes of the split.
+    """Write a submission file of "r2r-ce" or "rxr-ce" atomically; the leaderboards take `.json` and `.jsonl`.
 
     Raises:
         InputError: If the data set is RxR and an episode is not of it.
@@ -95,12 +90,9 @@ def _moves(places: Sequence[Place]) -> list[Place]:
 def read_continuous_submission(
     path: Path, episodes: Sequence[Episode], *, allow_missing: bool = False
 ) -> list[ContinuousPrediction]:
-    """Read the entries of a submission file, in its order, and check them against the episodes of the split.
+    """Read a submission, `.json` in R2R's format or `.jsonl` in RxR's, and check it against the episodes of the split.
 
-    Args:
-        path: A `.json` file in R2R's format or a `.jsonl` file in RxR's.
-        episodes: Episodes of the split.
-        allow_missing: Accept episodes without a walk, unless all lack one.
+    With `allow_missing` episodes may have no walk, unless all lack one.
 
     Raises:
         InputError: If the file or an entry is malformed, an id is unknown, duplicate or missing, or a walk does not

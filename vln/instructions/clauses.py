@@ -1,7 +1,10 @@
-"""Clauses of a route, the content of an instruction before it is put into words; each is a small record of facts."""
+"""Clauses of a route, the content of an instruction before it is put into words; each is a small record of facts.
+
+The `form` of a clause is the key of its patterns. Facts that are not mentioned are empty.
+"""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 Side = Literal["left", "right"]
 ORDINALS = ("", "first", "second", "third", "fourth", "fifth")
@@ -72,11 +75,7 @@ class Cross:
     """A walk through a room to another of its doors."""
 
     room: str
-
-    @property
-    def form(self) -> str:
-        """Key of its patterns."""
-        return "cross"
+    form: ClassVar[str] = "cross"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +84,7 @@ class Pass:
 
     thing: Thing
     side: Side
-
-    @property
-    def form(self) -> str:
-        """Key of its patterns."""
-        return "pass"
+    form: ClassVar[str] = "pass"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,11 +114,7 @@ class Climb:
     """A walk up or down the stairs."""
 
     direction: Literal["up", "down"]
-
-    @property
-    def form(self) -> str:
-        """Key of its patterns."""
-        return "climb"
+    form: ClassVar[str] = "climb"
 
 
 @dataclass(frozen=True, slots=True)

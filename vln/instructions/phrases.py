@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from vln.instructions.clauses import ORDINALS, Clause, Enter, Leave, Stop, Thing
 from vln.instructions.patterns import AT, BEFORE, NEAR, PAIRS, SINGLE
-from vln.instructions.words import VERBS, Lexicon, pick
+from vln.instructions.words import Lexicon, gerund_of, pick
 
 _CHOICE = re.compile(r"\[([^\[\]]*)\]")
 _SLOT = re.compile(r"\{(\w+)\}")
@@ -39,7 +39,7 @@ def imperative(text: str) -> str:
 
 def gerund(text: str) -> str:
     """Return the phrase with gerunds: "leaving the room and turning left"."""
-    return _VERB.sub(lambda match: VERBS[match[1]], text)
+    return _VERB.sub(lambda match: gerund_of(match[1]), text)
 
 
 class Writer:

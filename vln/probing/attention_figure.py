@@ -1,6 +1,5 @@
 """The figure of an agent's attention: steps against words and views, and camera images with the attention on them."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,7 +8,6 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
-from vln.figures import save_figure
 from vln.probing.attention import OVER, AttentionRecord, collect_attention
 from vln.replay import style
 from vln.replay.episode import HouseReplay, Replay
@@ -21,11 +19,6 @@ ROW, WORD, VIEW = 11.0, 15.0, 9.0  # points of a row, and of a column of words o
 LEFT, TOP, EDGE, GAP = 120.0, 62.0, 12.0, 18.0
 SIDE, MANY = 92.0, 6  # side of a view, and number of moments, the last of which has no view
 BRIGHT = 0.65  # opacity of the most attended cell
-
-
-def save_attention(replay: Replay, path: Path, over: tuple[str, ...] = OVER, agent: int = 0) -> None:
-    """Write the figure of an agent's attention in an episode as PNG."""
-    save_figure(draw_attention(replay, over, agent), path)
 
 
 def draw_attention(replay: Replay, over: tuple[str, ...] = OVER, agent: int = 0) -> Figure:

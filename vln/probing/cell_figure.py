@@ -1,7 +1,6 @@
 """The figure of cells: coloured text, and a histogram of activations where the predicate holds and elsewhere."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,10 +9,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from vln.figures import DPI, save_figure
+from vln.figures import DPI
 from vln.probing.cell_text import Line, ShownCell, shade
 from vln.replay import style
-from vln.replay.fonts import drawable, families
 
 WIDTH, EDGE = 620.0, 14.0  # points
 TEXT = 430.0  # width of the coloured text
@@ -22,11 +20,6 @@ SIZE, LEADING = 8.0, 12.5
 TITLE, GAP = 15.0, 12.0
 MIN_HEIGHT = 44.0  # of a histogram
 BINS = 24
-
-
-def save_cells(title: str, cells: Sequence[ShownCell], path: Path) -> None:
-    """Write the figure of cells as PNG."""
-    save_figure(draw_cells(title, cells), path)
 
 
 def draw_cells(title: str, cells: Sequence[ShownCell]) -> Figure:
@@ -38,7 +31,7 @@ def draw_cells(title: str, cells: Sequence[ShownCell]) -> Figure:
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set(xlim=(0, WIDTH), ylim=(height, 0))
     axes.axis("off")
-    _write(axes, EDGE, EDGE + 8, title, size=11, weight="bold")
+    style.draw_text(axes, EDGE, EDGE + 8, title, size=11, weight="bold")
     y = EDGE + 2 * TITLE
     for cell, tall in zip(cells, heights, strict=True):
         _draw_text(axes, cell, y)
@@ -58,7 +51,7 @@ def _wrapped(line: Line) -> list[list[style.Placed]]:
 
 
 def _draw_text(axes: Axes, cell: ShownCell, y: float) -> None:
-    _write(axes, EDGE, y + 8, cell.title, size=8.5, weight="bold")
+    style.draw_text(axes, EDGE, y + 8, cell.title, size=8.5, weight="bold")
     y += TITLE
     for line in cell.lines:
         place = 0
@@ -77,7 +70,7 @@ def _word(axes: Axes, placed: style.Placed, y: float, share: float, holds: bool)
     axes.add_patch(Rectangle((left, y), width, SIZE + 2.5, fc=colour, ec="none"))
     if holds:
         axes.add_patch(Rectangle((left, y + SIZE + 2.5), width, 1.2, fc=style.INK, ec="none"))
-    _write(axes, EDGE + placed.x, y + SIZE, placed.word, size=SIZE)
+    style.draw_text(axes, EDGE + placed.x, y + SIZE, placed.word, size=SIZE)
 
 
 def _draw_values(axes: Axes, cell: ShownCell) -> None:
@@ -93,7 +86,3 @@ def _draw_values(axes: Axes, cell: ShownCell) -> None:
     for name, spine in axes.spines.items():
         spine.set(visible=name == "bottom", color=style.RULE)
     axes.legend(fontsize=5.5, frameon=False, loc="upper left", borderpad=0, handlelength=0.8)
-
-
-def _write(axes: Axes, x: float, y: float, text: str, **look: Any) -> None:
-    axes.text(x, y, drawable(text), family=families(text), parse_math=False, **{"color": style.INK, **look})

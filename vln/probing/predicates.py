@@ -100,11 +100,8 @@ def step_predicates(
 ) -> Predicates:
     """Compute predicates of the T steps of an episode: of what an agent knows, or could know, when it decides.
 
-    Args:
-        trajectory: The episode, in the frame of maps.
-        metres: T + 1 metres to the goal; empty if it is withheld.
-        radius: Success radius in metres.
-        rooms: T + 1 names of the agent's rooms; empty if they are unknown.
+    The trajectory is in the frame of maps. `metres` to the goal (T + 1) are empty if it is withheld, the names of the
+    rooms (T + 1) if they are unknown.
     """
     steps, poses = trajectory.steps, trajectory.poses
     count = len(steps)

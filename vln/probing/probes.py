@@ -111,11 +111,8 @@ def explain(
 ) -> list[Finding]:
     """Find the predicate that explains each cell best; the best explained cell comes first.
 
-    Args:
-        moments: Cells and predicates.
-        permutations: Number of permutations of the null distribution; p-values are at least 1 / (permutations + 1).
-        seed: Seed of the halves and of the permutations.
-        track: Wraps the iteration over the permutations, e.g. in a progress bar.
+    P-values are at least 1 / (permutations + 1). `track` wraps the iteration over the permutations, e.g. in a progress
+    bar.
 
     Raises:
         InputError: If all episodes are in one building, or no predicate changes often enough.

@@ -11,8 +11,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from vln.figures import save_figure
 from vln.files import write_json, write_text
-from vln.probing.cell_figure import save_cells
+from vln.probing.cell_figure import draw_cells
 from vln.probing.cell_text import ShownCell, line_text, page, show_cell
 from vln.probing.probes import Finding, Moments, halves
 
@@ -80,7 +81,7 @@ def write(
     """Write the figure, the page and the numbers, and return their paths."""
     paths = [folder / f"cells.{kind}" for kind in ("png", "html", "json")]
     title = f"Cells of {run.resolve().name}"
-    save_cells(title, [cell for _, every in shown for cell in every[: 2 * SHOWN]], paths[0])
+    save_figure(draw_cells(title, [cell for _, every in shown for cell in every[: 2 * SHOWN]]), paths[0])
     write_text(paths[1], page(title, shown))
     write_json(
         paths[2], {"parts": [part_row(activations, found, len(found)) for activations, found in parts], "held": effects}

@@ -14,11 +14,11 @@ from matplotlib.transforms import Bbox
 
 from vln.replay import style
 from vln.replay.episode import HouseReplay, Replay
-from vln.replay.fonts import drawable, families
 from vln.replay.legend import Entry, demonstration_name, draw_entry
 from vln.replay.outcome import outcome_colour, outcome_mark
 from vln.replay.plan import Views
 from vln.replay.strip import FEW, caption, shown_moments
+from vln.replay.style import draw_text
 
 WIDTH = 236.0  # points
 SIZE = 8.5
@@ -35,12 +35,7 @@ DARK = 6.0  # metres at which the picture of depth is darkest
 DARKEST = (18, 24, 48)
 SWATCH = 24.0
 TITLE = 10.5
-ENTRY_SIZE, ENTRY_TEXT, ENTRY_GAP, ENTRY_ROW = (
-    6.6,
-    15.0,
-    4.0,
-    13.0,
-)  # points: size, indent, gap, row
+ENTRY_SIZE, ENTRY_TEXT, ENTRY_GAP, ENTRY_ROW = 6.6, 15.0, 4.0, 13.0  # points: size, indent, gap, row
 STATUS, STATUS_TEXT = 25.0, 12.0  # points: height of the status rows of agents, and indent of their text
 
 
@@ -87,8 +82,8 @@ def title_block(replay: Replay) -> Block:
     title = style.shorten(f"Episode {first.episode_id}", TITLE, WIDTH, weight="bold")
 
     def draw(axes: Axes, y: float) -> None:
-        _text(axes, 0, y + 10, title, size=TITLE, weight="bold")
-        _text(axes, 0, y + 22, style.shorten(source_line(replay), SMALL, WIDTH), size=SMALL, color=style.FAINT)
+        draw_text(axes, 0, y + 10, title, size=TITLE, weight="bold")
+        draw_text(axes, 0, y + 22, style.shorten(source_line(replay), SMALL, WIDTH), size=SMALL, color=style.FAINT)
 
     return Block(23, draw)
 
@@ -113,7 +108,7 @@ def instruction_block(words: Sequence[str], readers: Sequence[int], dpi: float, 
         for number, line in enumerate(lines):
             baseline = y + SIZE + number * step
             for placed in line:
-                _text(axes, placed.x, baseline, placed.word, size=SIZE)
+                draw_text(axes, placed.x, baseline, placed.word, size=SIZE)
                 for place, agent in enumerate(readers):
                     top = baseline - 0.97 * SIZE + place * height
                     bands[agent].append(Bbox.from_bounds(placed.x - 1, top, placed.width + 2, height))
@@ -130,13 +125,13 @@ def legend_block(replay: Replay) -> Block:
     def draw(axes: Axes, y: float) -> None:
         for number, name in enumerate(COLUMNS if scored else ()):
             heading = {"NE": "NE (m)", "SR": "success"}.get(name, name)
-            _text(axes, _right(number), y + 7, heading, size=6.2, color=style.FAINT, ha="right")
+            draw_text(axes, _right(number), y + 7, heading, size=6.2, color=style.FAINT, ha="right")
         middle = y + top + 9
         for line in (y + top, middle + row * (rows - 1) + 8):
             axes.add_line(Line2D([0, WIDTH], [line] * 2, color=style.RULE, lw=0.8))
         if scored:
             axes.add_line(Line2D([1, SWATCH - 7], [middle] * 2, color=style.DEMONSTRATION, lw=style.BAND - 1.5))
-            _text(axes, SWATCH, middle + 2.8, demonstration_name(replay), size=7.8)
+            draw_text(axes, SWATCH, middle + 2.8, demonstration_name(replay), size=7.8)
         for agent, name in enumerate(replay.agents):
             _agent_row(axes, middle + row * (agent + scored), replay, agent, name)
 
@@ -148,8 +143,8 @@ def _agent_row(axes: Axes, middle: float, replay: Replay, agent: int, name: str)
     scores = replay.scores[agent]
     axes.add_line(Line2D([1, SWATCH - 7], [middle] * 2, color=colour, lw=style.LINE))
     room = (WIDTH - CELL * len(COLUMNS) if scores else WIDTH) - SWATCH - 12
-    _text(axes, SWATCH, middle + 2.8, style.LETTERS[agent], size=7.8, color=colour, weight="bold")
-    _text(axes, SWATCH + 10, middle + 2.8, style.shorten(name, 7.8, room), size=7.8)
+    draw_text(axes, SWATCH, middle + 2.8, style.LETTERS[agent], size=7.8, color=colour, weight="bold")
+    draw_text(axes, SWATCH + 10, middle + 2.8, style.shorten(name, 7.8, room), size=7.8)
     for number, column in enumerate(COLUMNS):
         if not scores or column not in scores:
             continue
@@ -157,7 +152,7 @@ def _agent_row(axes: Axes, middle: float, replay: Replay, agent: int, name: str)
         if column == "SR":
             text = f"{outcome_mark(replay, agent)} {text}"
             look = {"color": outcome_colour(replay, agent), "weight": "bold"}
-        _text(axes, _right(number), middle + 2.8, text, size=7.8, ha="right", **look)
+        draw_text(axes, _right(number), middle + 2.8, text, size=7.8, ha="right", **look)
 
 
 def entries_block(entries: Sequence[Entry]) -> Block:
@@ -174,7 +169,7 @@ def entries_block(entries: Sequence[Entry]) -> Block:
         for number, (across, down) in places.items():
             x, middle = across * WIDTH / 2 + 6, y + 6 + down * ENTRY_ROW
             axes.add_artist(draw_entry(entries[number], x, middle))
-            _text(axes, x + ENTRY_TEXT - 6, middle + 2.4, texts[number], size=ENTRY_SIZE, color=style.FAINT)
+            draw_text(axes, x + ENTRY_TEXT - 6, middle + 2.4, texts[number], size=ENTRY_SIZE, color=style.FAINT)
 
     return Block((pairs + sum(wide)) * ENTRY_ROW, draw)
 
@@ -189,9 +184,9 @@ def status_block(replay: Replay, moving: Moving) -> Block:
         for agent in range(len(replay.agents)):
             top = y + agent * row
             colour = style.AGENTS[agent]
-            _text(axes, 0, top + 8, style.LETTERS[agent], size=SIZE, color=colour, weight="bold")
-            first = _text(axes, STATUS_TEXT, top + 8, "", size=SIZE)
-            moving.status.append((first, _text(axes, STATUS_TEXT, top + 18.5, "", size=SMALL, color=style.FAINT)))
+            draw_text(axes, 0, top + 8, style.LETTERS[agent], size=SIZE, color=colour, weight="bold")
+            first = draw_text(axes, STATUS_TEXT, top + 8, "", size=SIZE)
+            moving.status.append((first, draw_text(axes, STATUS_TEXT, top + 18.5, "", size=SMALL, color=style.FAINT)))
 
     return Block(row * len(replay.agents), draw)
 
@@ -212,7 +207,7 @@ def views_block(replay: HouseReplay, moving: Moving) -> Block:
             if count > 1:
                 badge = {"size": 7, "weight": "bold", "color": "white", "ha": "center", "va": "center_baseline"}
                 box = {"boxstyle": "round,pad=0.25", "fc": style.AGENTS[agent], "ec": "white", "lw": 0.8}
-                text = _text(axes, left + 9, top + 9, style.LETTERS[agent], bbox=box, zorder=5, **badge)
+                text = draw_text(axes, left + 9, top + 9, style.LETTERS[agent], bbox=box, zorder=5, **badge)
                 moving.views.append(text)
         if count == 1:
             moving.views.append(_view(axes, side + VIEW_GAP, y, side, near_is_light(replay.views[0], 0), style.RULE))
@@ -234,8 +229,8 @@ def seen_block(replay: HouseReplay) -> Block:
             _view(axes, left, top, side, replay.views[agent].rgb[moment], style.RULE, width=0.6)
             name = f"{style.LETTERS[agent] if len(moments) > 1 else ''}{number + 1}"
             colour, width = style.AGENTS[agent], style.text_width(name, 6.6) + 4
-            _text(axes, left, top + side + 8, name, size=6.6, color=colour, weight="bold")
-            _text(axes, left + width, top + side + 8, caption(replay, agent, moment), size=6.2, color=style.FAINT)
+            draw_text(axes, left, top + side + 8, name, size=6.6, color=colour, weight="bold")
+            draw_text(axes, left + width, top + side + 8, caption(replay, agent, moment), size=6.2, color=style.FAINT)
 
     return Block(sum(map(_rows, moments)) * row, draw)
 
@@ -272,8 +267,3 @@ def _view(
 def _right(number: int) -> float:
     """Return the right edge of a column of scores."""
     return WIDTH - CELL * (len(COLUMNS) - 1 - number)
-
-
-def _text(axes: Axes, x: float, y: float, text: str, **look: Any) -> Text:
-    # A dollar sign in an instruction would start a formula.
-    return axes.text(x, y, drawable(text), family=families(text), parse_math=False, **{"color": style.INK, **look})

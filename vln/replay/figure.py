@@ -83,17 +83,15 @@ def draw_episode(replay: Replay, view: View, animated: bool = False, dpi: float 
     Raises:
         InputError: If the building has no such storey.
     """
-    site = _site(replay, view)
-    shown, points = _floors_shown(replay, view), _points(replay)
-    whole = view.floors == "all"
-    window = _window(replay, site, points, whole)
+    site, shown, points = _site(replay, view), floors_shown(replay, view), _points(replay)
+    window = _window(replay, site, points, view.floors == "all")
     grid = arrange(len(shown), window)
     bands: column.Bands = {}
     moving = column.Moving() if animated else None
     several_floors = len(set(site.floors.of(points[:, 2]).tolist())) > 1
     blocks = _column(replay, dpi, bands, moving, several_floors)
     height = max(grid.height + FOOT, column.stack_height(blocks) / style.POINTS)
-    figure = _page(grid, height, dpi)
+    figure = _page(grid.width + BETWEEN + column.WIDTH / style.POINTS, height, dpi)
     panels = _panels(figure, grid, window, site, shown)
     text = _write_column(figure, blocks)
     _draw_scale(figure, panels[-1])
@@ -103,11 +101,10 @@ def draw_episode(replay: Replay, view: View, animated: bool = False, dpi: float 
 
 def draw_maps(replay: Replay, view: View, dpi: float) -> tuple[Figure, list[Panel]]:
     """Draw only the maps of an episode, before any step."""
-    site, shown, points = _site(replay, view), _floors_shown(replay, view), _points(replay)
+    site, shown, points = _site(replay, view), floors_shown(replay, view), _points(replay)
     window = _window(replay, site, points, view.floors == "all")
     grid = arrange(len(shown), window)
-    figure = Figure((grid.width + 2 * EDGE, grid.height + FOOT + 2 * EDGE), dpi, facecolor="white")
-    FigureCanvasAgg(figure)
+    figure = _page(grid.width, grid.height + FOOT, dpi)
     panels = _panels(figure, grid, window, site, shown)
     _draw_scale(figure, panels[-1])
     for panel in panels:
@@ -133,15 +130,6 @@ def _site(replay: Replay, view: View) -> Site:
     return Building(replay, replay.floors, view.rooms.get(replay.graph.scan, {}))
 
 
-def check_view(replay: Replay, view: View) -> None:
-    """Check that the building of an episode has the requested storey.
-
-    Raises:
-        InputError: If it does not.
-    """
-    _floors_shown(replay, view)
-
-
 def save_png(replay: Replay, view: View, path: Path) -> None:
     """Write the figure of an episode as PNG."""
     scene = draw_episode(replay, view)
@@ -165,25 +153,26 @@ def _seen(replay: Replay, points: np.ndarray) -> np.ndarray:
 def _avoid(replay: Replay, points: np.ndarray) -> np.ndarray:
     """Return positions along all paths, (N, 2), at most half a metre apart."""
     parts = [points[:, :2]]
-    paths = [
-        replay.demonstration[:, :2],
-        *(np.array([pose.position[:2] for pose in each.poses]) for each in replay.trajectories),
-    ]
-    for path in paths:
+    walked = [np.array([pose.position[:2] for pose in each.poses]) for each in replay.trajectories]
+    for path in (replay.demonstration[:, :2], *walked):
         parts.extend(a + np.linspace(0, 1, 8)[:, None] * (b - a) for a, b in pairwise(path))
     return np.unique(np.concatenate(parts).round(2), axis=0)
 
 
-def _floors_shown(replay: Replay, view: View) -> list[int]:
+def floors_shown(replay: Replay, view: View) -> list[int]:
+    """Return the indices of the storeys to show, from the lowest.
+
+    Raises:
+        InputError: If the building has no such storey.
+    """
     floors = replay.floors
     if view.floors == "all":
         return list(range(floors.count))
     if view.floors == "touched":
         return sorted(set(floors.of(_points(replay)[:, 2]).tolist()))
     if not view.floors.isdecimal() or not 1 <= int(view.floors) <= floors.count:
-        problem = (
-            f"building '{replay.trajectories[0].scan}' of episode '{replay.episode_id}' has no floor '{view.floors}'"
-        )
+        building = f"building '{replay.trajectories[0].scan}' of episode '{replay.episode_id}'"
+        problem = f"{building} has no floor '{view.floors}'"
         raise InputError("--floor", problem, f"give a number from 1 to {floors.count}, 'all' or 'touched'")
     return [int(view.floors) - 1]
 
@@ -256,9 +245,9 @@ def _entries(replay: Replay, several_floors: bool, animated: bool) -> list[Entry
     return entries
 
 
-def _page(grid: Grid, height: float, dpi: float) -> Figure:
-    width = EDGE + grid.width + BETWEEN + column.WIDTH / style.POINTS + EDGE
-    figure = Figure(figsize=(width, height + 2 * EDGE), dpi=dpi, facecolor="white")
+def _page(width: float, height: float, dpi: float) -> Figure:
+    """Return a white figure, with `EDGE` around so many inches."""
+    figure = Figure(figsize=(width + 2 * EDGE, height + 2 * EDGE), dpi=dpi, facecolor="white")
     FigureCanvasAgg(figure)
     return figure
 

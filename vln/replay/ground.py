@@ -106,10 +106,8 @@ def place_names(
     taken = np.concatenate([drawn, np.column_stack([avoid, np.full((len(avoid), 2), CLEAR / scale)])])
     placed = []
     for room in sorted(names, key=lambda each: -sizes[each]):
-        half = (
-            (text_width(names[room], NAME_SIZE, weight=weight) / 2 + PADDING) / scale,
-            (NAME_SIZE / 2 + PADDING) / scale,
-        )
+        width = text_width(names[room], NAME_SIZE, weight=weight)
+        half = (width / 2 + PADDING) / scale, (NAME_SIZE / 2 + PADDING) / scale
         if sizes[room] * area < 4 * half[0] * half[1]:
             continue
         spot = _spot(window, region == room, np.array(half), np.concatenate([taken, blemishes]))
@@ -123,11 +121,7 @@ def place_names(
 def _spot(window: Window, room: np.ndarray, half: np.ndarray, taken: np.ndarray) -> tuple[float, float] | None:
     """Return the free centre for a text that is nearest to the middle of a room; None if there is none.
 
-    Args:
-        window: The rectangle of the pixels.
-        room: (H, W) bool, the pixels of the room.
-        half: (2,) half the width and height of the text in metres.
-        taken: (N, 4) x, y and half sizes of parts that it must not cover.
+    `room` (H, W) has its pixels, `half` half the width and height of the text, `taken` (N, 4) what it must not cover.
     """
     columns, rows = pixel_centres(window)
     y, x = np.nonzero(room[::SPOTS, ::SPOTS])

@@ -99,14 +99,8 @@ class HouseMap:
         rooms = [room for room in self.replay.plan.rooms if room.storey == panel.floor]
         width = 2 * WALL * panel.scale
         for room in rooms:
-            look: dict[str, Any] = {
-                "fc": style.WALL,
-                "ec": style.WALL,
-                "lw": width,
-                "joinstyle": "miter",
-                "zorder": 0.2,
-            }
-            panel.axes.add_patch(Polygon(room.polygon, **look))
+            wall = Polygon(room.polygon, fc=style.WALL, ec=style.WALL, lw=width, joinstyle="miter", zorder=0.2)
+            panel.axes.add_patch(wall)
         for room in rooms:
             tint = style.PURPOSE_TINTS.get(room.name, style.FLOOR_SPACE)
             panel.axes.add_patch(Polygon(room.polygon, fc=tint, ec="none", zorder=0.3))
@@ -130,14 +124,8 @@ class HouseMap:
             return
         target = self.replay.target
         if target and target.storey == panel.floor:
-            look: dict[str, Any] = {
-                "fill": False,
-                "ec": style.TARGET,
-                "lw": OUTLINE,
-                "zorder": 2.1,
-                "joinstyle": "round",
-            }
-            panel.axes.add_patch(Rectangle(target.low, *target.size, **look))
+            look: dict[str, Any] = {"ec": style.TARGET, "lw": OUTLINE, "zorder": 2.1, "joinstyle": "round"}
+            panel.axes.add_patch(Rectangle(target.low, *target.size, fill=False, **look))
         x, y, z = self.replay.demonstration[-1].tolist()
         draw_circle(panel, (x, y, z), self.replay.radius)
         draw_goal(panel, (x, y, z))

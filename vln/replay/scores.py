@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from vln.tasks.scoring import Sources, score_task
 from vln.trajectory import Trajectory
 
@@ -22,14 +20,10 @@ def episode_scores(trajectories: Sequence[Trajectory], sources: Sources | None =
         rows = [row for row, each in enumerate(trajectories) if each.task == task and is_scored(each)]
         columns = score_task(task, [trajectories[row] for row in rows], sources) if rows else {}
         for place, row in enumerate(rows):
-            found[row] = _row(columns, place)
+            found[row] = {name: float(values[place]) for name, values in columns.items()}
     return found
 
 
 def is_scored(trajectory: Trajectory) -> bool:
     """Whether a trajectory tells how far its goal was."""
     return not trajectory.withheld and (not trajectory.task.continuous or bool(trajectory.distances))
-
-
-def _row(columns: dict[str, np.ndarray], row: int) -> Scores:
-    return {name: float(values[row]) for name, values in columns.items()}

@@ -100,10 +100,7 @@ def _agent(path: Path, trajectories: Sequence[Trajectory]) -> str:
 def replay_episodes(runs: Sequence[Run], selection: Selection, sources: Sources) -> list[GraphReplay]:
     """Return the selected episodes of the runs on navigation graphs, in the order to show.
 
-    Args:
-        runs: One run per agent; the first decides which episodes are worst and best.
-        selection: Which episodes.
-        sources: Where navigation graphs are.
+    The first run decides which episodes are worst and best.
 
     Raises:
         InputError: If an episode is unknown, or a trajectory does not fit its building or the other agents' episode.
@@ -111,14 +108,12 @@ def replay_episodes(runs: Sequence[Run], selection: Selection, sources: Sources)
     episodes = _candidates(runs, selection)
     graphs = sources.graphs({runs[0].trajectories[each].scan for each in episodes})
 
-    def score(source: Path, trajectories: Sequence[Trajectory]) -> list[Scores | None]:
-        for trajectory in trajectories:
-            _check_fits(source, trajectory, graphs[trajectory.scan])
-        return episode_scores(trajectories, sources)
+    def check(source: Path, trajectory: Trajectory) -> None:
+        _check_fits(source, trajectory, graphs[trajectory.scan])
 
     return [
         GraphReplay(row.agents, row.trajectories, row.scores, graphs[row.trajectories[0].scan])
-        for row in _select(runs, selection, _pair(runs, episodes, score))
+        for row in _select(runs, selection, _pair(runs, episodes, check, sources))
     ]
 
 
@@ -128,26 +123,13 @@ def replay_houses(
     look: Callable[[Trajectory], tuple[FloorPlan, Views]],
     sources: Sources | None = None,
 ) -> list[HouseReplay]:
-    """Return the selected episodes of the runs in continuous worlds, in the order to show.
+    """Return the selected episodes of the runs in continuous worlds, like `replay_episodes`.
 
-    Args:
-        runs: One run per agent; the first decides which episodes are worst and best.
-        selection: Which episodes.
-        look: Returns the floor plan of a trajectory's scene and the agent's views at each pose; called for selected
-            episodes only.
-        sources: Data that trajectories are scored by besides themselves.
-
-    Raises:
-        InputError: If an episode is unknown, or a trajectory does not fit its scene or the other agents' episode.
+    `look` returns the floor plan of a trajectory's scene and the agent's views at each pose; it is called for selected
+    episodes only.
     """
-
-    def score(source: Path, trajectories: Sequence[Trajectory]) -> list[Scores | None]:
-        for trajectory in trajectories:
-            _check_house(source, trajectory)
-        return episode_scores(trajectories, sources)
-
     replays = []
-    for row in _select(runs, selection, _pair(runs, _candidates(runs, selection), score)):
+    for row in _select(runs, selection, _pair(runs, _candidates(runs, selection), _check_house, sources)):
         looked = [look(trajectory) for trajectory in row.trajectories]
         for run, trajectory, (plan, _) in zip(runs, row.trajectories, looked, strict=True):
             _check_hash(run.source, trajectory, plan.content_hash, f"scene '{trajectory.scan}'")
@@ -200,7 +182,8 @@ def _rank(run: Run, row: Row) -> tuple[float, float, float, str]:
 def _pair(
     runs: Sequence[Run],
     episodes: Sequence[str],
-    score: Callable[[Path, Sequence[Trajectory]], list[Scores | None]],
+    check: Callable[[Path, Trajectory], None],
+    sources: Sources | None,
 ) -> list[Row]:
     """Check and score the trajectories of several runs, and group them by episode."""
     columns = []
@@ -209,7 +192,9 @@ def _pair(
         for trajectory in trajectories:
             _check_same(runs[0], run, trajectory)
             _check_steps(run.source, trajectory)
-        columns.append(list(zip(trajectories, score(run.source, trajectories), strict=True)))
+        for trajectory in trajectories:
+            check(run.source, trajectory)
+        columns.append(list(zip(trajectories, episode_scores(trajectories, sources), strict=True)))
     names = tuple(run.agent for run in runs)
     return [
         Row(names, tuple(each for each, _ in row), tuple(scores for _, scores in row))

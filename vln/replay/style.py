@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.font_manager import FontProperties
+from matplotlib.text import Text
 
 from vln.replay.fonts import drawable, families
 
@@ -59,6 +61,11 @@ _PURPOSES = {
     "o": "office|gym|storage room|garage",
 }
 PURPOSE_TINTS = {name: ROOM_TINTS[letter] for letter, names in _PURPOSES.items() for name in names.split("|")}
+
+
+def draw_text(axes: Axes, x: float, y: float, text: str, **look: Any) -> Text:
+    """Write a line of text in fonts that have its letters; a dollar sign in an instruction starts no formula."""
+    return axes.text(x, y, drawable(text), family=families(text), parse_math=False, **{"color": INK, **look})
 
 
 @lru_cache(maxsize=8192)

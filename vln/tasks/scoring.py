@@ -78,15 +78,7 @@ METRIC_SETS: Registry[MetricSet] = Registry("metric set")
 
 
 def score_task(task: Task, trajectories: Sequence[Trajectory], sources: Sources) -> dict[str, np.ndarray]:
-    """Compute the metrics of a task.
-
-    Args:
-        task: Says which metrics, and what success is.
-        trajectories: B recorded episodes of it, at least one.
-        sources: What metrics may look up.
-
-    Returns:
-        A (B,) array for each metric.
+    """Compute the metrics of a task for B recorded episodes of it, at least one; a (B,) array each.
 
     Raises:
         InputError: If the metric set is unknown, a goal is withheld, or a metric is not one number an episode.
@@ -131,10 +123,9 @@ class Recorded:
 def judged(
     rule: SuccessRule, trajectories: Sequence[Trajectory], to_goal: Sequence[np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Ask a success rule about recorded episodes.
+    """Ask a success rule about B recorded episodes.
 
-    Returns:
-        (B,) 0 or 1, whether each ends in success, and whether it would have, had it ended anywhere on its way.
+    Returns whether each ends in success, and whether it would have, had it ended anywhere on its way; (B,) 0 or 1.
 
     Raises:
         InputError: If the rule does not answer for each pose.
@@ -155,14 +146,9 @@ def with_success(
     shortest: np.ndarray,
     floor: float = 0.0,
 ) -> dict[str, np.ndarray]:
-    """Put what a success rule says (B,) into scores: SR and OSR, and SPL and sDTW, which depend on it.
+    """Put what a success rule says, (B,) 0 or 1, into scores: SR and OSR, and SPL and sDTW, which depend on it.
 
-    Args:
-        scores: With TL.
-        success: (B,) 0 or 1.
-        oracle: (B,) 0 or 1.
-        shortest: (B,) metres from the starts to the goals.
-        floor: As of `vln.metrics.spl`.
+    `shortest` is (B,) metres from the starts to the goals, `floor` as of `vln.metrics.spl`.
     """
     ruled = {"SR": success, "OSR": oracle, "SPL": spl(success, scores["TL"], shortest, floor)}
     weighted = {"sDTW": success * scores["nDTW"]} if "nDTW" in scores else {}
