@@ -9,8 +9,9 @@ from typing import Any, Self
 import numpy as np
 from gymnasium.vector import AutoresetMode
 
-from envs.environment import NavigationEnv, NavigationVectorEnv
+from envs.environment import NavigationVectorEnv
 from envs.processes import check_fork_safety
+from envs.single import NavigationEnv
 from envs.source import SCENES, Options, Source
 from vln.episodes import Episode
 from vln.errors import InputError
@@ -118,7 +119,7 @@ def open_task(task: Task | str, splits: Sequence[str], simulator: str | None = N
 def make_single_env(task: Task | str | TaskData, split: str = "train", **options: Any) -> NavigationEnv:
     """Make a single environment; options as of `make_env`. An ended episode stays where it is until `reset`."""
     fixed = {"autoreset_mode": AutoresetMode.DISABLED, "tensors": False}
-    return NavigationEnv.of(make_env(task, split, 1, **{**options, **fixed}))
+    return NavigationEnv(make_env(task, split, 1, **{**options, **fixed}))
 
 
 def make_env(

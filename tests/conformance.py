@@ -19,14 +19,16 @@ import torch
 from gymnasium.vector import AutoresetMode
 from habitat_worlds import look_alike_workers, real_workers
 from small_house import places, small_episodes, small_house
+from small_world import single_env
 
 from envs.continuous import HousesSimulator, SceneCache, Sensors
-from envs.environment import NavigationEnv, NavigationVectorEnv
+from envs.environment import NavigationVectorEnv
 from envs.graph import LowLevelGraph, PanoramicGraph
 from envs.habitat.scenes import SceneFolder
 from envs.habitat.settings import Workers
 from envs.habitat.simulator import HabitatSimulator
 from envs.simulator import Simulator
+from envs.single import NavigationEnv
 from vln.episodes import Episode, load_split
 from vln.features import ViewTable
 from vln.graph import VIEWS, load_graphs
@@ -74,7 +76,7 @@ class World:
         return NavigationVectorEnv(simulator, episodes or self.episodes, self.vocabulary, num_envs, **options)
 
     def single(self, **options: Any) -> NavigationEnv:
-        return NavigationEnv(self.simulator(), self.episodes, self.vocabulary, **options)
+        return single_env(self.simulator(), self.episodes, self.vocabulary, **options)
 
 
 def graph_world(kind: type[PanoramicGraph | LowLevelGraph], features: bool, data: Path) -> World:

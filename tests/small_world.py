@@ -4,7 +4,10 @@ import json
 from pathlib import Path
 
 import numpy as np
+from gymnasium.vector import AutoresetMode
 
+from envs.environment import NavigationVectorEnv
+from envs.single import NavigationEnv
 from vln.episodes import Episode
 from vln.graph import NavigationGraph
 
@@ -27,6 +30,11 @@ GRAPHS = {"corridor": CORRIDOR, "block": BLOCK}
 def episode(path: str, scan: str = "corridor", episode_id: str = "1_0") -> Episode:
     """An episode whose reference is one letter a viewpoint."""
     return Episode(episode_id, scan, "made", "Go.", tuple(path), 0.0)
+
+
+def single_env(simulator, episodes, vocabulary, **options) -> NavigationEnv:
+    mode = AutoresetMode.DISABLED
+    return NavigationEnv(NavigationVectorEnv(simulator, episodes, vocabulary, 1, autoreset_mode=mode, **options))
 
 
 def write_data(folder: Path) -> Path:

@@ -11,11 +11,11 @@ import torch
 from gymnasium.vector import AutoresetMode
 from hypothesis import given
 from hypothesis import strategies as st
-from small_world import BLOCK, CORRIDOR, episode, make_graph
+from small_world import BLOCK, CORRIDOR, episode, make_graph, single_env
 
 from agents.agent import RandomAgent, ShortestPathAgent
 from agents.evaluation import rollout
-from envs.environment import NavigationEnv, NavigationVectorEnv
+from envs.environment import NavigationVectorEnv
 from envs.graph import LOW_LEVEL_ACTIONS, LowLevelGraph, PanoramicGraph
 from envs.graph.tables import build_tables, nearest_view, wrap
 from vln.episodes import Episode, load_split
@@ -148,7 +148,7 @@ def test_a_move_turns_the_body_and_levels_its_gaze():
 
 
 def test_headings_outside_of_a_turn_are_brought_inside():
-    env = NavigationEnv(PanoramicGraph([MAST]), [facing("mn", -370)], VOCABULARY)
+    env = single_env(PanoramicGraph([MAST]), [facing("mn", -370)], VOCABULARY)
     observation, _ = env.reset(seed=0)
     assert observation in env.observation_space
     assert observation["heading"] == pytest.approx(350 * DEGREE)

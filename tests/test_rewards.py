@@ -7,9 +7,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from small_world import CORRIDOR, episode
+from small_world import CORRIDOR, episode, single_env
 
-from envs.environment import NavigationEnv, NavigationVectorEnv
+from envs.environment import NavigationVectorEnv
 from envs.graph import LowLevelGraph, PanoramicGraph
 from vln.language import Vocabulary
 from vln.rewards import RewardConfig, final_reward, progress_reward
@@ -73,20 +73,20 @@ def rewards_of(env, actions):
 
 
 def test_a_walk_to_the_neighbour_of_the_goal():
-    env = NavigationEnv(PanoramicGraph([CORRIDOR]), [episode("abcde")], VOCABULARY, task=rewarded(METRES))
+    env = single_env(PanoramicGraph([CORRIDOR]), [episode("abcde")], VOCABULARY, task=rewarded(METRES))
     # At a the only neighbour is b; elsewhere slot 1 leads back and slot 2 on. The stop at d is 2 m from the goal.
     assert rewards_of(env, [1, 1, 1, 2, 2, 0]) == [2, -2, 2, 2, 2, 2]
 
 
 def test_a_walk_that_stops_too_early_and_one_that_never_stops():
     reward = RewardConfig(progress="sign", success=5, failure=-3)
-    env = NavigationEnv(PanoramicGraph([CORRIDOR]), [episode("abcde")], VOCABULARY, max_steps=3, task=rewarded(reward))
+    env = single_env(PanoramicGraph([CORRIDOR]), [episode("abcde")], VOCABULARY, max_steps=3, task=rewarded(reward))
     assert rewards_of(env, [1, 2, 0]) == [1, 1, -3]
     assert rewards_of(env, [1, 2, 2, 2]) == [1, 1, 1 - 3, 0]
 
 
 def test_low_level_actions():
-    env = NavigationEnv(LowLevelGraph([CORRIDOR]), [episode("abcde")], VOCABULARY, task=rewarded(METRES))
+    env = single_env(LowLevelGraph([CORRIDOR]), [episode("abcde")], VOCABULARY, task=rewarded(METRES))
     assert rewards_of(env, [RIGHT, RIGHT, RIGHT, FORWARD, UP, FORWARD, LEFT, STOP]) == [0, 0, 0, 2, 0, 2, 0, -2]
 
 
@@ -119,7 +119,7 @@ class Chasm(PanoramicGraph):
 def test_a_goal_that_is_cut_off_on_the_way(progress):
     """From a (8 m) to b, from where there is no way, on to c (4 m), and back to b, where it stops."""
     reward = RewardConfig(progress=progress)
-    env = NavigationEnv(Chasm([CORRIDOR]), [episode("abcde")], VOCABULARY, task=rewarded(reward))
+    env = single_env(Chasm([CORRIDOR]), [episode("abcde")], VOCABULARY, task=rewarded(reward))
     env.reset(seed=0)
     steps = [env.step(action) for action in (1, 2, 1, 0)]
     assert [step[1] for step in steps] == [0, 0, 0, 0]

@@ -12,7 +12,7 @@ from vln.data import find_data, split_file
 from vln.episodes import Episode, check_episodes, load_episodes
 from vln.errors import InputError
 from vln.features import blind_table, open_features
-from vln.graph import load_graphs
+from vln.graph import NavigationGraph, load_graphs
 from vln.tasks import Task
 from vln.tasks.scoring import Sources
 
@@ -37,6 +37,7 @@ class GraphSource(Source):
         """
         super().__init__(task, options)
         self.data = find_data(options.data)
+        self._by_scan: dict[str, NavigationGraph] = {}
         self.word_vectors = self.data / "glove"
 
     def file(self, split: str) -> Path:
@@ -59,7 +60,7 @@ class GraphSource(Source):
     def open(self, splits: Mapping[str, Sequence[Episode]]) -> None:
         """Load the graphs of all splits, and what views look like."""
         scans = sorted({each.scan for episodes in splits.values() for each in episodes})
-        graphs = load_graphs(self.data / "connectivity", scans)
+        graphs = self._by_scan = load_graphs(self.data / "connectivity", scans)
         for split, episodes in splits.items():
             check_episodes(self.file(split), episodes, graphs)
         self.graphs = tuple(graphs.values())
@@ -89,11 +90,11 @@ class GraphSource(Source):
     @property
     def scoring(self) -> Sources:
         """The graphs that are loaded."""
-        return Sources(self.data, {each.scan: each for each in self.graphs})
+        return Sources(self.data, self._by_scan)
 
     def path_length(self, episode: Episode) -> float:
         """Return metres along the edges of a demonstration."""
-        graph = next(each for each in self.graphs if each.scan == episode.scan)
+        graph = self._by_scan[episode.scan]
         return path_length(graph.positions[np.array([graph.index[each] for each in episode.path])])
 
 
