@@ -80,7 +80,7 @@ def score(trajectories: Sequence[Trajectory], env: Any) -> dict[str, np.ndarray]
     return score_task(env.task, trajectories, env.source.scoring) if known else {}
 
 
-def tell_unreadable(episodes: Sequence[Episode], vocabulary: Vocabulary) -> None:
+def warn_unreadable(episodes: Sequence[Episode], vocabulary: Vocabulary) -> None:
     """Say on stderr of which episodes an agent with this vocabulary knows no word; it acts in them all the same."""
     names = [each.episode_id for each in episodes if not is_readable(each.instruction, vocabulary)]
     if names:

@@ -24,7 +24,7 @@ SHORT_HELP = "? for help"
 PACE = 0.12  # seconds an agent's step is shown
 
 
-class Shown(Protocol):
+class EpisodeScreen(Protocol):
     """What shows an episode, such as `envs.playing.screen.Screen`."""
 
     console: Console
@@ -49,7 +49,7 @@ class Player:
     name = "person"
     vocabulary: Vocabulary | None = None
 
-    def __init__(self, keys: Keys, screen: Shown) -> None:
+    def __init__(self, keys: Keys, screen: EpisodeScreen) -> None:
         self._keys, self._screen = keys, screen
         self._hint, self._help, self._steps = False, False, 0
 
@@ -63,7 +63,7 @@ class Player:
             EpisodeLeft: If the person quits or wants another episode.
         """
         while True:
-            status = tell(infos, self._steps, self._hint)
+            status = status_line(infos, self._steps, self._hint)
             self._screen.show(infos["poses"][0], status, keys=HELP if self._help else SHORT_HELP)
             key = self._keys.read()
             if key in MOVES:
@@ -79,10 +79,10 @@ class Player:
         self._screen.map ^= key == "m"
 
 
-class Watched:
+class WatchedAgent:
     """An agent whose steps are shown as it takes them."""
 
-    def __init__(self, agent: Agent, name: str, screen: Shown, pace: float = PACE) -> None:
+    def __init__(self, agent: Agent, name: str, screen: EpisodeScreen, pace: float = PACE) -> None:
         """An agent of a name; `pace` in seconds a step."""
         self.name, self.vocabulary = name, agent.vocabulary
         self._agent, self._screen, self._pace, self._steps = agent, screen, pace, 0
@@ -96,7 +96,7 @@ class Watched:
         decision = self._agent.act(observation, infos)
         action, chances = int(decision.actions[0]), decision.probabilities
         chance = "" if chances is None else f" (probability {chances[0][action]:.2f})"
-        status = f"{tell(infos, self._steps, hint=True)}   next: {infos['choices'][0][action]}{chance}"
+        status = f"{status_line(infos, self._steps, hint=True)}   next: {infos['choices'][0][action]}{chance}"
         self._screen.show(infos["poses"][0], status, self._reading(decision))
         self._steps += 1
         if self._screen.console.is_terminal:
@@ -112,7 +112,7 @@ class Watched:
         return attention_text(words, weights[: len(words)]) if self.vocabulary.unit == "word" else None
 
 
-def tell(infos: dict[str, Any], steps: int, hint: bool) -> str:
+def status_line(infos: dict[str, Any], steps: int, hint: bool) -> str:
     """A line about where a body is."""
     parts = [f"step {steps}"]
     distance = float(infos["distance"][0])
@@ -123,7 +123,7 @@ def tell(infos: dict[str, Any], steps: int, hint: bool) -> str:
     return "   ".join(parts)
 
 
-def ask(keys: Keys, console: Console, choices: Sequence[str]) -> str:
+def wait_for_key(keys: Keys, console: Console, choices: Sequence[str]) -> str:
     """Wait for one of some keys; the last one where no more come."""
     if console.is_terminal:
         console.print("n: next episode   q: quit", style="dim")

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from agents.config import TrainConfig, data_options
 from agents.data import OpenTask, TaskData
-from agents.evaluation import EVALUATION_BATCH, tell_unreadable
+from agents.evaluation import EVALUATION_BATCH, warn_unreadable
 from agents.policies.acting import PolicyAgent
 from agents.policies.encoders import blind_views, encoder_settings
 from agents.policies.policy import Policy
@@ -136,7 +136,7 @@ def open_run(
         raise InputError("--simulator", f"'{found.task.name}' is no task of a continuous world", "leave it out")
     opened = open_task(found.task, [split], simulator, data=data, **found.options)
     opened = opened.without_bad_episodes() if skip_bad else opened
-    tell_unreadable(opened.splits[split], found.vocabulary)
+    warn_unreadable(opened.splits[split], found.vocabulary)
     return Trained(found, found.agent(opened, decoding=decoding, blind=blind, device=device), opened)
 
 

@@ -127,7 +127,7 @@ def bias(
             count = 0 if full else usual if episodes is None else episodes
             rows = inputs.audit(opened, each, count, seed, folder)
             title = f"{run.resolve().name}: {task.name} {each}"
-            audits[title] = {"rows": rows, "says": inputs.says(rows)}
+            audits[title] = {"rows": rows, "says": inputs.conclusions(rows)}
             inputs.report(title, audits[title], folder / each, json)
     if json:
         show("", audits, json)

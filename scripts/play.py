@@ -30,7 +30,7 @@ from rich.text import Text
 from agents.agent import Agent
 from agents.evaluation import rollout
 from agents.own import data_options_of, is_own, make_agent, read_options
-from agents.playing import EpisodeLeft, Player, Watched, ask
+from agents.playing import EpisodeLeft, Player, WatchedAgent, wait_for_key
 from agents.runs import load_run
 from envs.continuous import Sensors
 from envs.environment import NavigationVectorEnv
@@ -107,7 +107,7 @@ def main(
             if trajectory is not None:
                 trajectories.append(trajectory)
                 console.print(result(trajectory))
-                key = "q" if opened else ask(pressed, console, ("n", "q"))
+                key = "q" if opened else wait_for_key(pressed, console, ("n", "q"))
             if key == "q":
                 break
     if out is not None and trajectories:
@@ -201,7 +201,7 @@ def watch(opened: Open, episode: Episode, screen: Screen) -> tuple[str, Trajecto
     if episode.instruction == ROAM:
         raise InputError("--instruction", "the agent is told nothing", "give a sentence that it is to follow")
     agent, env = opened(episode)
-    return "q", rollout(Watched(agent, agent.name, screen), env, attention=True)[0]
+    return "q", rollout(WatchedAgent(agent, agent.name, screen), env, attention=True)[0]
 
 
 def walk(keys: Keys, episode: Episode, places: Places, screen: Screen) -> tuple[str, Trajectory | None]:

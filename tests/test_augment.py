@@ -9,7 +9,7 @@ import torch
 from command_line import SMALL, run_script
 from learners import SMALL_NAVIGATOR, fresh_navigator, small_config, small_world
 
-from agents.learners.recording import Expert, chunks, collect, record
+from agents.learners.recording import ExpertActor, collect, record, truncated_chunks
 from agents.training.data import add_episodes
 from vln.episodes import REAL, check_episodes, load_episodes
 from vln.errors import InputError
@@ -102,9 +102,9 @@ def test_learning_in_altered_environments_goes_through_all_that_learns(small_dat
     world = world.only("train", some)
     env, navigator = world.environment("train", 4), fresh_navigator(world).eval()
     everyone = torch.ones(4)
-    recording = record(env, np.arange(4), Expert(), everyone)
+    recording = record(env, np.arange(4), ExpertActor(), everyone)
     lived = collect(navigator, env, np.arange(4), everyone < 1)
-    for predictions, where in chunks(navigator, recording, torch.zeros_like(recording.reward), 0):
+    for predictions, where in truncated_chunks(navigator, recording, torch.zeros_like(recording.reward), 0):
         torch.testing.assert_close(predictions.log_prob, lived.predictions.log_prob.flatten()[where])
     real = hiding_world(small_data).environment("train", 4)
     others = collect(navigator, real, np.arange(4), everyone < 1)

@@ -10,7 +10,7 @@ from command_line import SMALL, Result
 from learners import small_caption_config, small_world
 
 from agents.presets import houses_demo, r2r_navigator
-from agents.studies.cell_report import binned, over, says
+from agents.studies.cell_report import binned, conclusions, over
 from agents.studies.cells import NO_CLIP, Variant, variants
 from agents.studies.inputs import FULL
 from agents.training.checkpoint import save_checkpoint
@@ -126,9 +126,9 @@ def test_the_report_says_what_the_intervals_show():
     told = {name: {"encoder: LSTM": lstm, "core: LSTM": lstm} for name in ("faster", "alike", "explodes")}
     for name, decay in (("faster", [0.6, 0.5, 0.7]), ("alike", [0.89, 0.87, 0.91]), ("explodes", [1.4, 1.2, 1.6])):
         told[name] |= {key: {"decay": decay} for key in ("encoder: RNN", "core: RNN")}
-    assert says(told["faster"]).count("vanishes faster in the RNN") == 2
-    assert says(told["alike"]).count("is not shown to vanish faster in the RNN") == 2
-    assert says(told["explodes"]).count("explodes in the RNN") == 2
+    assert conclusions(told["faster"]).count("vanishes faster in the RNN") == 2
+    assert conclusions(told["alike"]).count("is not shown to vanish faster in the RNN") == 2
+    assert conclusions(told["explodes"]).count("explodes in the RNN") == 2
 
 
 def test_paths_on_graphs_are_as_long_as_their_edges(small_data):

@@ -25,10 +25,10 @@ from trainers import before_update, press_ctrl_c, rows
 
 from agents.config import LossConfig, check_config
 from agents.learners import dagger
-from agents.learners.dagger import Aggregate, Follower, Mixture, Shard
+from agents.learners.dagger import Aggregate, MixedActor, ReplayActor, Shard
 from agents.learners.episode_learning import intrinsic_reward, targets_of
 from agents.learners.recording import Recording, collect, record
-from agents.learners.self_imitation import choose, log_probs, rehearses, taken
+from agents.learners.self_imitation import best_of_groups, log_probs, rehearses, select_episodes
 from agents.speaking.critic import MatchingCritic
 from agents.speaking.runs import check_not_trained_on, open_critic
 from agents.speaking.speaker import Speaker
@@ -85,7 +85,7 @@ def lived(world: World, episodes: np.ndarray, seed: int = 0) -> tuple[Recording,
     navigator = world.navigator()
     env = world.environment("train", len(episodes))
     nobody = torch.zeros(len(episodes))
-    return record(env, episodes, Mixture(navigator, nobody), 1 - nobody), navigator
+    return record(env, episodes, MixedActor(navigator, nobody), 1 - nobody), navigator
 
 
 # --- the critic's reward ---
@@ -126,7 +126,7 @@ def test_what_is_collected_with_gradients_has_the_frames_of_a_recording(world):
     env, episodes = world.environment("train", 5), np.arange(5)
     with torch.no_grad():
         experience = collect(navigator, env, episodes, torch.ones(5, dtype=torch.bool), keep_frames=True)
-    again = record(env, episodes, Follower(experience.actions), torch.ones(5))
+    again = record(env, episodes, ReplayActor(experience.actions), torch.ones(5))
     assert torch.equal(experience.mask, again.mask)
     for one, other in zip(experience.frames, again.frames, strict=True):
         assert all(torch.equal(one[name], other[name]) for name in other)
@@ -138,7 +138,7 @@ def test_what_is_collected_with_gradients_has_the_frames_of_a_recording(world):
 @given(st.lists(st.lists(st.floats(-5, 0), min_size=3, max_size=3), min_size=1, max_size=5))
 def test_the_best_of_each_group_is_chosen(groups):
     fit = torch.tensor(groups)
-    rows = choose(fit)
+    rows = best_of_groups(fit)
     assert (rows // 3).tolist() == list(range(len(groups)))
     assert torch.equal(fit.flatten()[rows], fit.max(1).values)
 
@@ -149,7 +149,7 @@ def test_own_log_probabilities_are_those_of_the_actions(world):
     with torch.no_grad():
         navigator.eval()
         env = world.environment("train", 4)
-        follower = Follower(recording.actions)
+        follower = ReplayActor(recording.actions)
         observation, infos = env.reset(options={"episode_index": np.arange(4)})
         state = navigator.initial_state(observation)
         expected = torch.zeros(4)
@@ -165,7 +165,7 @@ def test_own_log_probabilities_are_those_of_the_actions(world):
 
 def test_rows_of_what_happened(world):
     recording, _ = lived(world, np.arange(6))
-    part = taken(recording, torch.tensor([4, 1]))
+    part = select_episodes(recording, torch.tensor([4, 1]))
     assert torch.equal(part.actions, recording.actions[:, [4, 1]])
     assert torch.equal(part.success, recording.success[[4, 1]])
 
@@ -198,7 +198,7 @@ def test_what_the_critic_likes_best_is_kept_and_imitated(world, speaker, tmp_pat
     greedy = record(
         exploration.env,
         np.repeat(episodes, 4),
-        Mixture(trainer.policy, torch.zeros(8), greedy=torch.ones(8, dtype=torch.bool)),
+        MixedActor(trainer.policy, torch.zeros(8), greedy=torch.ones(8, dtype=torch.bool)),
         torch.ones(8),
     )
     for first in (0, 4):  # the first try of each instruction takes the likeliest actions

@@ -12,7 +12,7 @@ from learners import fresh_navigator, small_config, small_world
 from torch import nn
 
 from agents.config import LanguageConfig, NavigatorConfig
-from agents.learners.recording import Expert, record
+from agents.learners.recording import ExpertActor, record
 from agents.policies.language import InstructionEncoder
 from agents.policies.recurrent import RecurrentCore
 from agents.probing.gradients import (
@@ -138,7 +138,7 @@ def agent(small_data):
     navigator = NavigatorConfig(hidden=16, view=12, words=6, layers=2, dropout=0.3, feature_dropout=0.0)
     world = small_world(small_data, small_config(policy=navigator), ("train",))
     env = world.environment("train", 8)
-    return world, fresh_navigator(world), record(env, np.arange(8), Expert(), torch.ones(8))
+    return world, fresh_navigator(world), record(env, np.arange(8), ExpertActor(), torch.ones(8))
 
 
 def test_what_the_core_reads_leads_it_to_the_states_it_had(agent):

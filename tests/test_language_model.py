@@ -15,7 +15,7 @@ from agents.speaking.decoding import Decoding
 from agents.speaking.language_model import LanguageModel, LanguageModelConfig
 from agents.speaking.language_modelling import bits_per_character, nats
 from agents.speaking.language_runs import build_language_trainer
-from agents.speaking.windows import TextWindows, whole
+from agents.speaking.windows import TextWindows, all_windows
 from agents.speaking.writing import Writer
 from vln.errors import InputError
 from vln.language import EOS, PAD, SPECIALS, UNK, Vocabulary
@@ -72,7 +72,7 @@ def test_windows_of_an_epoch_follow_one_another_and_read_each_symbol_once_at_mos
 @given(st.integers(1, 50), st.integers(1, 7), st.integers(1, 9))
 def test_the_windows_of_a_whole_text_read_all_of_it_once(count, readers, length):
     symbols = made(count)
-    found = whole(symbols, readers, length)
+    found = all_windows(symbols, readers, length)
     targets, inputs = (torch.cat([getattr(each, name) for each in found], 1) for name in ("targets", "inputs"))
     kept = targets.flatten()[targets.flatten() != PAD]
     assert kept.tolist() == symbols.tolist()
@@ -96,7 +96,7 @@ def test_a_uniform_model_costs_the_logarithm_of_the_number_of_symbols(cell):
 def test_carrying_the_state_on_is_reading_in_one_go(cell):
     model = fresh(cell=cell, layers=2)
     symbols = made(40)
-    (long,), short = whole(symbols, 2, 20), whole(symbols, 2, 7)
+    (long,), short = all_windows(symbols, 2, 20), all_windows(symbols, 2, 7)
     expected, _ = nats(model, long, model.begin(2))
     state, found = model.begin(2), []
     for window in short:

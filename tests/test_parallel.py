@@ -32,7 +32,7 @@ from torch import Tensor, nn
 from trainers import before_update, collector_of, press_ctrl_c, same_weights, setup_of
 
 from agents.config import LossConfig, TrainConfig, check_config
-from agents.learners.dagger import Shard, joined
+from agents.learners.dagger import Shard, join_shards
 from agents.learners.label_pretraining import STEPS, LabelPretraining
 from agents.learners.ppo import Rollout, minibatch_loss, ppo_targets
 from agents.learners.sampler import EpisodeSampler
@@ -383,7 +383,7 @@ def test_shards_of_workers_are_joined_in_the_order_of_the_batch():
         steps = np.arange(first, first + sum(lengths), dtype=np.uint8)
         return Shard(np.array(episodes, np.int32), np.array(lengths, np.int32), steps, steps + 100)
 
-    found = joined([part([1, 3], [2, 1], 0), part([2, 4], [1, 3], 10)])
+    found = join_shards([part([1, 3], [2, 1], 0), part([2, 4], [1, 3], 10)])
     assert found.episodes.tolist() == [1, 2, 3, 4]
     assert found.lengths.tolist() == [2, 1, 1, 3]
     assert found.actions.tolist() == [0, 1, 10, 2, 11, 12, 13]

@@ -62,7 +62,7 @@ class Policies:
 
 @pytest.fixture
 def policies(monkeypatch) -> Iterator[Policies]:
-    found, sample, judged = Policies(), recording.sample, recording.judge
+    found, sample, judged = Policies(), recording.sample, recording.evaluate_actions
 
     def noted(logits: Tensor, random: torch.Generator | None = None) -> Tensor:
         found.acted.append(logits.detach().softmax(1))
@@ -160,6 +160,6 @@ def test_what_is_hidden_for_an_episode_stays_hidden_over_cuts(small_data, tmp_pa
 
     made.policy.initial_state = noted
     made.policy.train()
-    parts = list(recording.chunks(made.policy, recorded, torch.zeros_like(recorded.reward), 3))
+    parts = list(recording.truncated_chunks(made.policy, recorded, torch.zeros_like(recorded.reward), 3))
     assert len(parts) == len(seen) > 1
     assert all(torch.equal(one, two) for each in seen[1:] for one, two in zip(seen[0], each, strict=True))

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from learners import World, episodes, fresh_navigator, small_config, small_world
 
 from agents.config import LossConfig
-from agents.learners.dagger import Follower, Mixture
+from agents.learners.dagger import MixedActor, ReplayActor
 from agents.learners.episode_learning import learn_recording, objective
-from agents.learners.recording import collect, frames_at, pack, record, whole
+from agents.learners.recording import collect, first_steps, frames_at, pack, record
 from agents.training.optimization import OptimizerStep
 
 BATCH, MAX_STEPS = 8, 24
@@ -28,7 +28,7 @@ def recorded(world: World, seed: int = 0, **options):
     """A recording of half expert, half agent, and the navigator."""
     navigator = fresh_navigator(world)
     torch.manual_seed(seed)
-    act = Mixture(navigator, 1.0 - STUDENT.float())
+    act = MixedActor(navigator, 1.0 - STUDENT.float())
     return record(world.environment("train", BATCH), EPISODES, act, STUDENT, **options), navigator
 
 
@@ -37,7 +37,7 @@ def recorded(world: World, seed: int = 0, **options):
 
 def test_episodes_are_packed_longest_first_and_step_by_step():
     mask = torch.tensor([[1, 1, 1], [1, 1, 0], [0, 1, 0]]).float()
-    found = pack(mask, whole(mask))
+    found = pack(mask, first_steps(mask))
     assert found.bodies.tolist() == [1, 0, 2]
     assert found.sizes == [3, 2, 1]
     assert found.where.tolist() == [1, 0, 2, 4, 3, 7]
@@ -83,7 +83,7 @@ def test_frames_are_found_by_where_they_were_seen():
 @pytest.mark.parametrize("actions", ACTIONS)
 def test_actions_taken_again_lead_to_the_same(worlds, actions):
     found, _ = recorded(worlds[actions])
-    again = record(worlds[actions].environment("train", BATCH), EPISODES, Follower(found.actions), STUDENT)
+    again = record(worlds[actions].environment("train", BATCH), EPISODES, ReplayActor(found.actions), STUDENT)
     for name in ("actions", "expert", "reward", "distance", "mask", "success"):
         assert torch.equal(getattr(again, name), getattr(found, name)), name
     for one, other in zip(found.frames, again.frames, strict=True):

@@ -13,7 +13,7 @@ from learners import small_caption_config, small_houses_config, small_speaker_wo
 from torch import Tensor
 
 from agents.config import CaptionConfig
-from agents.learners.recording import Expert, record
+from agents.learners.recording import ExpertActor, record
 from agents.speaking.decoding import Decoding, speak
 from agents.speaking.demonstrations import SpeakerData
 from agents.speaking.speaker import Memory, Speaker
@@ -98,7 +98,7 @@ def fresh(world: SpeakerData, seed: int = 0) -> Speaker:
 
 def test_routes_of_paths_are_those_of_an_expert_that_walks_them(worlds):
     env = make_env(worlds["graph"].data, "train", len(EPISODES), tensors=True)
-    recording = record(env, EPISODES, Expert(), torch.zeros(len(EPISODES), dtype=torch.bool))
+    recording = record(env, EPISODES, ExpertActor(), torch.zeros(len(EPISODES), dtype=torch.bool))
     lived, looked_up = recorded_routes(recording), worlds["graph"].demonstrations("train").routes(EPISODES)
     assert torch.equal(lived.mask, looked_up.mask)
     assert torch.equal(lived.view, looked_up.view)

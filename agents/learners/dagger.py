@@ -20,11 +20,11 @@ from torch import Tensor
 
 from agents.learners.episode_learning import SequenceConfig, learn_recording
 from agents.learners.learner import Learner, Metrics, Setup
-from agents.learners.recording import Recording, Steps, record, sample, shrink
+from agents.learners.recording import Recording, Steps, drop_ended, record, sample
 from agents.learners.sampler import EpisodeSampler
 from agents.policies.policy import Policy, without_dropout
 from agents.policies.state import Observation, State, check_state, rows, without_privileged
-from agents.training.checkpoint import refusals_of_safetensors
+from agents.training.checkpoint import safetensors_os_errors
 from vln.errors import InputError
 from vln.files import replacing, writing
 
@@ -55,7 +55,7 @@ def shard_of(episodes: np.ndarray, steps: Steps) -> Shard:
     return Shard(episodes.astype(np.int32), alive.sum(1).astype(np.int32), *taken)
 
 
-def joined(parts: Sequence[Shard]) -> Shard:
+def join_shards(parts: Sequence[Shard]) -> Shard:
     """Join the shards of workers, who have the rows of a batch in turns."""
     actions, expert = (
         [np.split(getattr(part, name), np.cumsum(part.lengths)[:-1]) for part in parts]
@@ -96,7 +96,7 @@ class Aggregate:
     def _write(self, file: Path, shard: Shard) -> None:
         with writing(self.folder):
             self.folder.mkdir(exist_ok=True)
-        with replacing(file, create=False, durable=True) as temporary, refusals_of_safetensors():
+        with replacing(file, create=False, durable=True) as temporary, safetensors_os_errors():
             save_file(vars(shard), temporary)
 
     def forget(self) -> None:
@@ -229,7 +229,7 @@ class RoundsLearner(Learner):
         assert self._sampler is not None
         numbers = self._sampler.batch(self.updates - self.starts[self.round])
         episodes, lengths, actions, expert = self.data.recall(numbers)
-        follow = Follower(torch.from_numpy(actions).to(setup.device))
+        follow = ReplayActor(torch.from_numpy(actions).to(setup.device))
         found = record(self.env, episodes, follow, torch.ones(len(episodes), device=setup.device))
         if not np.array_equal(found.mask.sum(0).numpy(force=True), lengths):
             raise InputError(self.data.folder, "its episodes do not end as they did when they were added", AGAIN)
@@ -283,9 +283,9 @@ class Dagger(RoundsLearner):
         fraction = self.config.expert_decay ** (number // self.per_round)
         episodes = setup.sampler.batch(number)
         share = torch.full((len(episodes),), fraction, device=setup.device)
-        act = Mixture(setup.policy, share, self.generator())
+        act = MixedActor(setup.policy, share, self.generator())
         steps = record(self.env, episodes, act, torch.ones_like(share), keep_frames=False)
-        shard = joined(setup.workers.gather(shard_of(episodes, steps)))
+        shard = join_shards(setup.workers.gather(shard_of(episodes, steps)))
         self.data.add(shard)
         return int(shard.lengths.sum())
 
@@ -293,7 +293,7 @@ class Dagger(RoundsLearner):
 # --- who acts ---
 
 
-class Follower:
+class ReplayActor:
     """Takes actions that are known in advance."""
 
     def __init__(self, actions: Tensor) -> None:
@@ -305,7 +305,7 @@ class Follower:
         return next(self._left)
 
 
-class Mixture:
+class MixedActor:
     """Takes an action of the expert or of the policy, which samples without dropout.
 
     The policy's state follows the actions that are taken, whoever chose them.
@@ -341,7 +341,7 @@ class Mixture:
         if self._memory is None:
             self._memory = torch.arange(len(alive), device=alive.device), self._policy.initial_state(seen)
             check_state(self._memory[1], len(alive), self._policy)
-        index, state = shrink(alive, *self._memory)
+        index, state = drop_ended(alive, *self._memory)
         output = self._policy.step(rows(seen, index), state)
         teaching = torch.rand(len(alive), device=alive.device, generator=self._random) < self._fraction
         own = torch.where(self._greedy[index], output.logits.argmax(1), sample(output.logits, self._random))

@@ -13,17 +13,17 @@ from agents.config import LossConfig, PhaseConfig
 from agents.learners import losses
 from agents.learners.learner import Learner, Metrics
 from agents.learners.recording import (
+    CollectedStep,
     Experience,
-    Expert,
-    Moment,
+    ExpertActor,
     Predictions,
     Recording,
     Steps,
-    again,
-    chunks,
     collect,
+    first_steps,
     record,
-    whole,
+    replay_steps,
+    truncated_chunks,
 )
 from agents.policies.policy import Policy
 from agents.speaking.critic import MatchingCritic
@@ -116,15 +116,15 @@ def learn_episodes(
     device = next(policy.parameters()).device
     student = torch.rand(len(episodes), device=device) >= config.expert_fraction
     if not bool(student.any()):
-        recording = record(env, episodes, Expert(), student)
+        recording = record(env, episodes, ExpertActor(), student)
         return learn_recording(policy, recording, config, optimizer, critic)
     policy.train()
     scored = critic is not None and bool(config.loss.intrinsic)
     if config.truncate:
-        reading, moments = random_states(device), list[Moment]()
+        reading, moments = random_states(device), list[CollectedStep]()
         with torch.no_grad():
             experience = collect(policy, env, episodes, student, keep_frames=scored, moments=moments)
-        parts = again(policy, moments, reading, config.truncate)
+        parts = replay_steps(policy, moments, reading, config.truncate)
         numbers = add_gradients(policy, experience, config, optimizer.backward, critic, optimizer.workers, parts)
         return {**numbers, "gradient_norm": optimizer.step()}
     experience = collect(policy, env, episodes, student, keep_frames=scored)
@@ -180,7 +180,7 @@ def add_gradients(
     numbers: Metrics = {}
     if parts is None:
         progress = losses.progress_target(recording.distance[0], recording.distance)
-        parts = chunks(policy, recording, progress, config.truncate)
+        parts = truncated_chunks(policy, recording, progress, config.truncate)
     for predictions, where in parts:
         loss, terms = weigh(predictions, targets.at(where), config.loss)
         backward(loss)
@@ -231,7 +231,7 @@ def targets_of(steps: Steps, weights: LossConfig, bonus: Tensor | None = None, w
     returns = losses.discounted_returns(steps.reward, steps.mask, weights.discount)
     return Targets(
         returns if bonus is None else returns + bonus * steps.mask,
-        losses.inflection_weights(steps.expert, whole(steps.mask), steps.mask, weights.inflection, workers.sum),
+        losses.inflection_weights(steps.expert, first_steps(steps.mask), steps.mask, weights.inflection, workers.sum),
         steps.mask,
         steps.mask * steps.student,
         len(steps.student),

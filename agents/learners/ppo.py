@@ -15,7 +15,7 @@ from torch import Tensor
 from agents.config import LossConfig, PhaseConfig, TrainConfig
 from agents.learners import losses
 from agents.learners.learner import Learner, Metrics, Setup
-from agents.learners.recording import Packing, actions_for, frames_at, judge, pack, sample
+from agents.learners.recording import Packing, actions_for, evaluate_actions, frames_at, pack, sample
 from agents.learners.sampler import EpisodeSampler
 from agents.policies.policy import Policy, without_dropout
 from agents.policies.state import (
@@ -162,7 +162,7 @@ class RolloutCollector:
         """Act once; (B,) each."""
         output = self._policy.step(without_privileged(self._observation), self._state)
         actions, before = sample(output.logits), self._infos
-        judged = judge(output, actions, before["expert"])
+        judged = evaluate_actions(output, actions, before["expert"])
         observation, reward, terminated, truncated, infos = self._env.step(actions_for(self._env, actions))
         self._receive(observation, infos)
         self._expert = before["expert"]
@@ -301,7 +301,7 @@ def minibatch_loss(
     state = piece_states(policy, rollout, packing, rows(frames, torch.arange(packing.sizes[0], device=mask.device)))
     frames = with_privileged(frames, progress=at["progress"])
     output, _ = policy.unroll(frames, at["actions"], packing.sizes, state)
-    predictions = judge(output, at["actions"], at["expert"])
+    predictions = evaluate_actions(output, at["actions"], at["expert"])
     change = predictions.log_prob - at["log_prob"]
     ratios, weights = change.exp(), config.loss
     terms = {

@@ -26,7 +26,7 @@ from agents.policies.state import (
     rows,
     with_privileged,
 )
-from agents.training.checkpoint import drawn_again, random_states
+from agents.training.checkpoint import random_states, with_random_states
 
 SHRINK = 0.8  # leave ended episodes out of the network once no more than this share is alive
 Act = Callable[[Observation, dict[str, Any], Tensor], Tensor]
@@ -73,7 +73,7 @@ class Predictions(NamedTuple):
     auxiliary: dict[str, Tensor]
 
 
-def judge(output: PolicyOutput, actions: Tensor, expert: Tensor) -> Predictions:
+def evaluate_actions(output: PolicyOutput, actions: Tensor, expert: Tensor) -> Predictions:
     """Judge the actions taken (n,) and the expert's (n,) by decisions.
 
     Raises:
@@ -87,7 +87,7 @@ def judge(output: PolicyOutput, actions: Tensor, expert: Tensor) -> Predictions:
     return Predictions(right, chosen, entropy, output.value, dict(output.auxiliary))
 
 
-def shrink(alive: Tensor, index: Tensor, state: State) -> tuple[Tensor, State]:
+def drop_ended(alive: Tensor, index: Tensor, state: State) -> tuple[Tensor, State]:
     """Leave out episodes that have ended, once enough have; `index` (n,) are the episodes of the state."""
     keep = alive[index].nonzero()[:, 0]
     return (index, state) if len(keep) > SHRINK * len(index) else (index[keep], rows(state, keep))
@@ -150,7 +150,7 @@ def record(
     return Recording(**stacked, student=student.float(), success=success, frames=frames)
 
 
-class Expert:
+class ExpertActor:
     """Takes the expert's actions."""
 
     def __call__(self, observation: Observation, infos: dict[str, Any], alive: Tensor) -> Tensor:
@@ -166,7 +166,7 @@ class Experience(Recording):
 
 
 @dataclass(frozen=True)
-class Moment:
+class CollectedStep:
     """A step of n of B episodes.
 
     Attributes:
@@ -188,13 +188,13 @@ class Moment:
     draws: Mapping[str, Tensor]
 
 
-class Sampling:
+class SamplingActor:
     """Samples from the policy in some episodes, and takes the expert's actions in the others.
 
     `predictions` of each step, (B,) each, have gradients unless these are switched off.
     """
 
-    def __init__(self, policy: Policy, student: Tensor, moments: list[Moment] | None = None) -> None:
+    def __init__(self, policy: Policy, student: Tensor, moments: list[CollectedStep] | None = None) -> None:
         """Sample where `student` (B,) is true; each step is added to the list `moments`, if there is one."""
         self._policy, self._student, self._moments = policy, student, moments
         self._memory: tuple[Tensor, State] | None = None
@@ -211,15 +211,15 @@ class Sampling:
             self._memory = torch.arange(len(alive), device=alive.device), self._policy.initial_state(observation)
             check_state(self._memory[1], len(alive), self._policy)
             self._start = distance
-        index, state = shrink(alive, *self._memory)
+        index, state = drop_ended(alive, *self._memory)
         progress, expert = progress_target(self._start, distance), everyones[index]
         seen = with_privileged(rows(observation, index), progress=progress[index])
         draws = random_states(alive.device) if self._moments is not None else {}
         output = self._policy.step(seen, state)
         actions = torch.where(self._student[index], sample(output.logits.detach()), expert)
         if self._moments is not None:
-            self._moments.append(Moment(index, alive[index], seen, actions, expert, state, draws))
-        self.predictions.append(_spread(judge(output, actions, expert), index, len(alive)))
+            self._moments.append(CollectedStep(index, alive[index], seen, actions, expert, state, draws))
+        self.predictions.append(_spread(evaluate_actions(output, actions, expert), index, len(alive)))
         self._memory = index, self._policy.after(output.state, actions)
         return torch.zeros_like(everyones).index_copy(0, index, actions)
 
@@ -231,14 +231,14 @@ def collect(
     student: Tensor,
     *,
     keep_frames: bool = False,
-    moments: list[Moment] | None = None,
+    moments: list[CollectedStep] | None = None,
 ) -> Experience:
     """Step through `episodes` (B,): the policy samples where `student` (B,) is true, the expert acts elsewhere.
 
     Raises:
         FloatingPointError: If the policy is not a number.
     """
-    act = Sampling(policy, student, moments)
+    act = SamplingActor(policy, student, moments)
     steps = record(env, episodes, act, student, keep_frames=keep_frames)
     predictions = map_tensors(lambda *each: torch.stack(each), *act.predictions)
     return Experience(**vars(steps), predictions=predictions)
@@ -297,7 +297,7 @@ def pack(mask: Tensor, starts: Tensor) -> Packing:
     return Packing(bodies, firsts, alive.sum(1).tolist(), where)
 
 
-def whole(mask: Tensor) -> Tensor:
+def first_steps(mask: Tensor) -> Tensor:
     """Starts (T, B) of episodes that all start at the first step."""
     starts = torch.zeros_like(mask, dtype=torch.bool)
     starts[0] = True
@@ -313,7 +313,7 @@ def frames_at(frames: list[Observation], mask: Tensor, where: Tensor) -> Observa
     return found
 
 
-def chunks(
+def truncated_chunks(
     policy: Policy, recording: Recording, progress: Tensor, truncate: int
 ) -> Iterator[tuple[Predictions, Tensor]]:
     """Go through whole episodes, `truncate` steps at a time (0: all at once), with gradients cut in between.
@@ -324,7 +324,7 @@ def chunks(
     Yields:
         Predictions (n,) and their positions (n,) among the flattened (T, B).
     """
-    packing = pack(recording.mask, whole(recording.mask))
+    packing = pack(recording.mask, first_steps(recording.mask))
     ends = np.cumsum([0, *packing.sizes]).tolist()
     device = recording.mask.device
     first_frames = frames_at(recording.frames, recording.mask, packing.where[: packing.sizes[0]])
@@ -338,17 +338,17 @@ def chunks(
             check_state(state, sizes[0], policy)
         else:
             index = torch.arange(sizes[0], device=device)
-            with drawn_again(draws, device):
+            with with_random_states(draws, device):
                 initial = policy.initial_state(first_frames)
             state = policy.carry(rows(initial, index), rows(before, index))
         actions, expert = recording.actions.flatten()[where], recording.expert.flatten()[where]
         frames = with_privileged(frames, progress=progress.flatten()[where])
         output, before = policy.unroll(frames, actions, sizes, state)
-        yield judge(output, actions, expert), where
+        yield evaluate_actions(output, actions, expert), where
 
 
-def again(
-    policy: Policy, moments: list[Moment], reading: Mapping[str, Tensor], truncate: int
+def replay_steps(
+    policy: Policy, moments: list[CollectedStep], reading: Mapping[str, Tensor], truncate: int
 ) -> Iterator[tuple[Predictions, Tensor]]:
     """Go through steps that were collected without gradients, with them, and cut them after every `truncate` steps.
 
@@ -361,19 +361,19 @@ def again(
     batch, device = len(moments[0].index), moments[0].index.device
     for first in range(0, len(moments), truncate):
         part = moments[first : first + truncate]
-        with drawn_again(reading, device):
+        with with_random_states(reading, device):
             state = policy.initial_state(moments[0].seen)
         index = part[0].index
         state = rows(state, index)
         state = policy.carry(state, part[0].state) if first else state
         found = []
-        with drawn_again(part[0].draws, device):
+        with with_random_states(part[0].draws, device):
             for moment in part:
                 state = rows(state, torch.isin(index, moment.index).nonzero()[:, 0])
                 index = moment.index
                 output = policy.step(moment.seen, state)
                 sample(output.logits.detach())  # draws the same numbers as then
-                found.append(judge(output, moment.actions, moment.expert))
+                found.append(evaluate_actions(output, moment.actions, moment.expert))
                 state = policy.after(output.state, moment.actions)
         alive = torch.cat([moment.alive for moment in part])
         where = torch.cat([(first + step) * batch + moment.index for step, moment in enumerate(part)])

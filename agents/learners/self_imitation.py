@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 
 from agents.config import LossConfig, TrainConfig
-from agents.learners.dagger import Aggregate, Mixture, RoundsConfig, RoundsLearner, joined, shard_of
+from agents.learners.dagger import Aggregate, MixedActor, RoundsConfig, RoundsLearner, join_shards, shard_of
 from agents.learners.episode_learning import EpisodeConfig, learn_episodes
 from agents.learners.learner import Metrics, Setup
 from agents.learners.losses import progress_target
-from agents.learners.recording import Recording, Steps, chunks, record
+from agents.learners.recording import Recording, Steps, record, truncated_chunks
 from agents.policies.policy import Policy, without_dropout
 from vln.errors import InputError
 
@@ -107,12 +107,12 @@ class SelfImitation(RoundsLearner):
         filled = torch.from_numpy(episodes[[*range(len(episodes)), *[0] * spare]])
         no_expert = torch.zeros(len(filled), device=device)
         greedy = torch.arange(len(filled), device=device) % samples == 0
-        act = Mixture(self.setup.policy, no_expert, self.generator(), greedy)
+        act = MixedActor(self.setup.policy, no_expert, self.generator(), greedy)
         recording = record(self.env, filled.numpy(), act, 1 - no_expert)
-        best = choose(self._fit(recording)[: len(episodes)].view(-1, samples))
-        chosen = taken(recording, best)
+        best = best_of_groups(self._fit(recording)[: len(episodes)].view(-1, samples))
+        chosen = select_episodes(recording, best)
         own = shard_of(filled[best.cpu()].numpy(), replace(chosen, expert=chosen.actions))
-        self.data.add(joined(workers.gather(own)))
+        self.data.add(join_shards(workers.gather(own)))
         return int(workers.sum(recording.mask.sum()))
 
     def saved(self) -> None:
@@ -158,12 +158,12 @@ def rehearses(done: int, fraction: float) -> bool:
     return int((done + 1) * fraction) > int(done * fraction)
 
 
-def choose(fit: Tensor) -> Tensor:
+def best_of_groups(fit: Tensor) -> Tensor:
     """Rows (n,) of the best of each group, from how well they fit (n, samples)."""
     return fit.argmax(1) + fit.shape[1] * torch.arange(len(fit), device=fit.device)
 
 
-def taken(steps: Steps, rows: Tensor) -> Steps:
+def select_episodes(steps: Steps, rows: Tensor) -> Steps:
     """What happened in some episodes `rows` (n,) of a batch."""
     every = {each.name: getattr(steps, each.name) for each in fields(Steps)}
     return Steps(**{name: value[..., rows] for name, value in every.items()})
@@ -175,6 +175,6 @@ def log_probs(policy: Policy, recording: Recording) -> Tensor:
     without_dropout(policy)
     found = torch.zeros_like(recording.mask).flatten()
     progress = progress_target(recording.distance[0], recording.distance)
-    for predictions, where in chunks(policy, recording, progress, 0):
+    for predictions, where in truncated_chunks(policy, recording, progress, 0):
         found[where] = predictions.log_prob
     return found.view_as(recording.mask).sum(0)

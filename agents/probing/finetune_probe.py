@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from agents.config import TrainConfig
 from agents.learners.episode_learning import SequenceConfig, learn_recording
-from agents.learners.recording import Expert, Recording, record
+from agents.learners.recording import ExpertActor, Recording, record
 from agents.learners.sampler import EpisodeSampler
 from agents.policies.navigator import Navigator
 from agents.policies.policy import without_dropout
@@ -41,7 +41,7 @@ def demonstrations(navigator: Navigator, env: VectorEnv, sampler: EpisodeSampler
     found = []
     for number in range(batches):
         episodes = sampler.batch(number)
-        recording = record(env, episodes, Expert(), torch.ones(len(episodes)))
+        recording = record(env, episodes, ExpertActor(), torch.ones(len(episodes)))
         found.append(replace(recording, frames=[navigator.encode(frame) for frame in recording.frames]))
     return found
 

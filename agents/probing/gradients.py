@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from agents.learners.episode_learning import SequenceConfig, add_gradients
-from agents.learners.recording import Recording, chunks
+from agents.learners.recording import Recording, truncated_chunks
 from agents.policies.language import InstructionEncoder
 from agents.policies.navigator import Navigator
 from agents.policies.policy import without_dropout
@@ -46,7 +46,7 @@ def core_inputs(navigator: Navigator, recording: Recording) -> CoreInputs:
     without_dropout(navigator)
     hook = navigator.core.register_forward_pre_hook(lambda _, given: read.append(given))
     try:
-        for _ in chunks(navigator, recording, torch.zeros_like(recording.reward), 0):
+        for _ in truncated_chunks(navigator, recording, torch.zeros_like(recording.reward), 0):
             pass
     finally:
         hook.remove()

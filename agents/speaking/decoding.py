@@ -68,16 +68,16 @@ def speak(
     check_decoding(decoding)
     _check_room(max_length)
     if decoding.method != "beam":
-        return _say(speaker, memory, decoding, max_length, random)
+        return _decode(speaker, memory, decoding, max_length, random)
     found = _beam(speaker, memory, decoding.beams, max_length)
     if decoding.beams == 1:
         return found
     # A beam may lose what is likeliest word by word on its way; that counts as found as well.
-    return _better(found, _say(speaker, memory, Decoding(), max_length, None))
+    return _better(found, _decode(speaker, memory, Decoding(), max_length, None))
 
 
 @torch.no_grad()
-def carry_on(
+def continue_text(
     model: LanguageModel,
     prefix: Tensor,
     count: int,
@@ -97,7 +97,7 @@ def carry_on(
     prefix, state = prefix.expand(count, -1), model.begin(count)
     if prefix.shape[1] > 1:
         _, state = model.decode_states(prefix[:, :-1], state)
-    return _word_by_word(model.step, prefix[:, -1], state, decoding, max_length, random)
+    return _decode_tokens(model.step, prefix[:, -1], state, decoding, max_length, random)
 
 
 def _check_room(max_length: int) -> None:
@@ -115,16 +115,16 @@ def _allowed(log_probs: Tensor, place: int, max_length: int) -> Tensor:
     return log_probs.masked_fill(forbidden, -torch.inf)
 
 
-def _say(
+def _decode(
     speaker: Speaker, memory: Memory, decoding: Decoding, max_length: int, random: torch.Generator | None
 ) -> Sentences:
     start = torch.full((len(memory.first),), EOS, device=memory.first.device)
-    return _word_by_word(
+    return _decode_tokens(
         partial(speaker.step, memory=memory), start, speaker.begin(memory), decoding, max_length, random
     )
 
 
-def _word_by_word(
+def _decode_tokens(
     step: Step, last: Tensor, state: State, decoding: Decoding, max_length: int, random: torch.Generator | None
 ) -> Sentences:
     alive = torch.ones_like(last, dtype=torch.bool)

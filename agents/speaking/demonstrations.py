@@ -10,8 +10,8 @@ import torch
 
 from agents.config import CaptionConfig
 from agents.data import TaskData
-from agents.learners.dagger import Follower
-from agents.learners.recording import Act, Expert, record
+from agents.learners.dagger import ReplayActor
+from agents.learners.recording import Act, ExpertActor, record
 from agents.speaking.captioning import CaptionData, Demonstrations
 from agents.speaking.factory import speaker_for
 from agents.speaking.speaker import Speaker
@@ -54,10 +54,10 @@ class ReplayedDemonstrations:
 
     def _act(self, episodes: np.ndarray) -> Act:
         if self._actions is None:
-            return Expert()
+            return ExpertActor()
         known = [self._actions[episode] for episode in episodes.tolist()]
         longest, stop = max(map(len, known)), self._env.simulator.stop
-        return Follower(torch.tensor([[*each, *[stop] * (longest - len(each))] for each in known]).T)
+        return ReplayActor(torch.tensor([[*each, *[stop] * (longest - len(each))] for each in known]).T)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from agents.evaluation import rollout_with_progress, score, tell_unreadable
+from agents.evaluation import rollout_with_progress, score, warn_unreadable
 from agents.runs import Trained
 from agents.speaking.captions import Caption
 from vln.episodes import Episode
@@ -31,7 +31,7 @@ def follower_success(
             fix = "train the speaker longer, or choose words by another --method"
             raise InputError(f"caption of episode '{each.episode_id}'", "is empty, and nobody can follow it", fix)
         captioned.append(replace(known[each.episode_id], instruction=caption.text))
-    tell_unreadable(captioned, follower.data.vocabulary)
+    warn_unreadable(captioned, follower.data.vocabulary)
     rates = {}
     for name, read in (("SR of captions", captioned), ("SR of people", list(known.values()))):
         there = follower.only(split, read)

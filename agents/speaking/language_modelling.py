@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from agents.speaking.decoder import State
 from agents.speaking.language_model import LanguageModel, LanguageModelConfig
-from agents.speaking.windows import TextWindows, Window, whole
+from agents.speaking.windows import TextWindows, Window, all_windows
 from agents.training.base import RunRecord
 from agents.training.log import Scores
 from agents.training.supervised import SupervisedTrainer
@@ -95,7 +95,7 @@ def bits_per_character(model: LanguageModel, text: Text) -> float:
     model.eval()
     readers = max(1, min(READERS, len(text.symbols) // LENGTH))
     state, total = model.begin(readers), 0.0
-    for window in whole(text.symbols, readers, LENGTH):
+    for window in all_windows(text.symbols, readers, LENGTH):
         losses, state = nats(model, window, state)
         total += float(losses.sum())
     return text.bits_per_character(total)

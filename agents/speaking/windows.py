@@ -69,7 +69,7 @@ class TextWindows:
         return np.roll(symbols, -int(random.integers(len(symbols))))
 
 
-def whole(symbols: np.ndarray, readers: int, length: int) -> list[Window]:
+def all_windows(symbols: np.ndarray, readers: int, length: int) -> list[Window]:
     """Windows in which readers go through all of a text (N,) once; each begins its part knowing only what was last."""
     rows = -(-len(symbols) // readers)
     targets = torch.from_numpy(symbols)

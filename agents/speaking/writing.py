@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import torch
 
-from agents.speaking.decoding import Decoding, carry_on, check_decoding
+from agents.speaking.decoding import Decoding, check_decoding, continue_text
 from agents.speaking.language_model import LanguageModel
 from vln.errors import InputError
 from vln.language import EOS, SPECIALS, UNK, Vocabulary
@@ -45,5 +45,5 @@ class Writer:
         random = torch.Generator(device).manual_seed(self.seed)
         start = EOS if self.ends else self.vocabulary.lookup.get(LINE, UNK)
         prefix = torch.tensor([start, *self.vocabulary.numbers(self.vocabulary.split(self.prime))], device=device)
-        found = carry_on(model, prefix, count, self.decoding, self.length + 1, random)
+        found = continue_text(model, prefix, count, self.decoding, self.length + 1, random)
         return [self.prime + self.vocabulary.decode(row) for row in found.tokens.tolist()]

@@ -30,7 +30,7 @@ def report(study: Study, found: Findings, folder: Path, as_json: bool) -> None:
     """Print the tables and their conclusions, and write them and the figures into a folder."""
     rows = {variant.name: summary(study, findings) for variant, findings in found.items()}
     inner = {variant.name: flow(findings) for variant, findings in found.items() if findings[0].step}
-    found_rows = {"rows": rows, "gradients": inner, "says": says(rows)}
+    found_rows = {"rows": rows, "gradients": inner, "says": conclusions(rows)}
     tables = (
         (HEADS, [cells(name, row) for name, row in rows.items()]),
         (TRUNCATION_HEADS, [line for name, row in inner.items() for line in truncation_cells(name, row["truncated"])]),
@@ -121,7 +121,7 @@ def flow(findings: Sequence[Finding]) -> dict[str, Any]:
     return {"truncated": {"cosine": cosines, "times as long": lengths}, "step": step}
 
 
-def says(rows: Mapping[str, Mapping[str, Any]]) -> str:
+def conclusions(rows: Mapping[str, Mapping[str, Any]]) -> str:
     """Return sentences that say whether gradients vanish faster in a vanilla network than in an LSTM."""
     sentences = []
     for place in ("encoder", "core"):

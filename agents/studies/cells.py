@@ -16,7 +16,7 @@ from agents.config import Cell, TrainConfig, data_options, loss_of
 from agents.data import OpenTask, TaskData
 from agents.evaluation import EVALUATION_BATCH, evaluate
 from agents.learners.episode_learning import SequenceConfig
-from agents.learners.recording import Expert, Recording, record
+from agents.learners.recording import ExpertActor, Recording, record
 from agents.learners.sampler import EpisodeSampler
 from agents.policies.acting import PolicyAgent
 from agents.policies.language import InstructionEncoder
@@ -79,7 +79,7 @@ class Variant:
         return replace(base, policy=replace(base.navigator, cell=self.cell, layers=self.layers))
 
 
-LOOKED_INTO = (Variant("core", "rnn"), Variant("core", "lstm"))
+EXAMINED = (Variant("core", "rnn"), Variant("core", "lstm"))
 """Variants whose gradients are examined further."""
 
 
@@ -158,7 +158,7 @@ class Study:
     def measured(self) -> Recording:
         """Demonstrations of the split, in which gradients are measured."""
         episodes = np.arange(min(MEASURED, len(self.data.splits[self.split])))
-        return record(self._environment(self.split, len(episodes)), episodes, Expert(), torch.ones(len(episodes)))
+        return record(self._environment(self.split, len(episodes)), episodes, ExpertActor(), torch.ones(len(episodes)))
 
     def finding(
         self, variant: Variant, navigator: Navigator, updates: Sequence[Mapping[str, float]], minutes: float
@@ -170,7 +170,7 @@ class Study:
             updates,
             minutes,
         )
-        return replace(found, **self.flow(navigator)) if variant in LOOKED_INTO else found
+        return replace(found, **self.flow(navigator)) if variant in EXAMINED else found
 
     def flow(self, navigator: Navigator) -> dict[str, Any]:
         """Return how truncated gradients compare with the whole one, and what a step along it does; see `Finding`."""

@@ -204,7 +204,7 @@ def summary(columns: Columns, full: Columns, ways: Sequence[Any], what: str) -> 
     }
 
 
-def says(rows: Mapping[str, Mapping[str, Any]]) -> str:
+def conclusions(rows: Mapping[str, Mapping[str, Any]]) -> str:
     """Return sentences that say what the rows show."""
     losses = {name: Ablation(row["what"], Interval(*row["change"])) for name, row in rows.items() if row["what"]}
     senses = [losses.pop(name) for name in ("no vision", "no language")]

@@ -68,7 +68,7 @@ def rcm_rows(dataset: str) -> dict[str, Row]:
         )
         return replace(start, phases={**start.phases, "self_imitation": phase}, select="latest")
 
-    def blunt(config: TrainConfig) -> TrainConfig:
+    def without_cross_modal(config: TrainConfig) -> TrainConfig:
         return replace(config, policy=replace(config.navigator, cross_modal=False))
 
     longer = start.with_phase("imitation", iterations=updates, learning_rate=rate)
@@ -77,8 +77,8 @@ def rcm_rows(dataset: str) -> dict[str, Row]:
         "supervised only": Row(IMITATION, longer),
         "RCM - intrinsic": Row(IMITATION, reinforced(0.0)),
         "RCM - extrinsic": Row(IMITATION, reinforced(DELTA, NOTHING)),
-        "imitation - cross-modal": Row("", blunt(whole)),
-        "RCM - cross-modal": Row("imitation - cross-modal", blunt(reinforced(DELTA))),
+        "imitation - cross-modal": Row("", without_cross_modal(whole)),
+        "RCM - cross-modal": Row("imitation - cross-modal", without_cross_modal(reinforced(DELTA))),
         "RCM": Row(IMITATION, reinforced(DELTA)),
         "RCM + SIL (seen)": Row("RCM", exploring("val_seen")),
         "RCM + SIL (unseen)": Row("RCM", exploring("val_unseen")),

@@ -63,12 +63,12 @@ def save_checkpoint(path: Path, parts: Mapping[str, Mapping[str, Tensor]], state
         for part, group in parts.items()
         for name, value in group.items()
     }
-    with replacing(path, create=False, durable=True) as temporary, refusals_of_safetensors():
+    with replacing(path, create=False, durable=True) as temporary, safetensors_os_errors():
         save_file(tensors, temporary, {"format": FORMAT, "state": json.dumps(state)})
 
 
 @contextmanager
-def refusals_of_safetensors() -> Iterator[None]:
+def safetensors_os_errors() -> Iterator[None]:
     """Within the block, files that safetensors cannot write are the errors of the system that they come from.
 
     Raises:
@@ -192,7 +192,7 @@ def restore_random(states: Mapping[str, Tensor], device: torch.device) -> None:
 
 
 @contextmanager
-def drawn_again(states: Mapping[str, Tensor], device: torch.device) -> Iterator[None]:
+def with_random_states(states: Mapping[str, Tensor], device: torch.device) -> Iterator[None]:
     """Within the block chance is as it was when `random_states` gave `states`; after it, as before the block."""
     now = random_states(device)
     restore_random(states, device)

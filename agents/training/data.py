@@ -5,7 +5,7 @@ from pathlib import Path
 
 from agents.config import CaptionConfig, TrainConfig
 from agents.data import TaskData
-from agents.evaluation import tell_unreadable
+from agents.evaluation import warn_unreadable
 from vln.episodes import check_episodes, load_episodes
 from vln.errors import InputError
 
@@ -35,7 +35,7 @@ def check_splits(config: TrainConfig, data: TaskData, is_main: bool = True) -> N
         data.check()
         for split, episodes in data.splits.items():
             if split != "train":
-                tell_unreadable(episodes, data.vocabulary)
+                warn_unreadable(episodes, data.vocabulary)
 
 
 def add_episodes(data: TaskData, files: Sequence[Path]) -> TaskData:

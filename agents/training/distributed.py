@@ -29,7 +29,7 @@ JOINING = timedelta(minutes=10)  # that workers wait for others to start
 WORKING = timedelta(days=1)  # that they wait for one that evaluates; of one that has ended they hear at once
 GRACE = 10.0  # seconds in which a worker that is ending must have ended
 APART = 0x9E3779B9  # between the seeds of workers: 2**32 over the golden ratio, which hits no other seed for long
-Told = TypeVar("Told")
+T = TypeVar("Told")
 Helpers = list[tuple[SpawnProcess, Connection]]
 
 
@@ -73,7 +73,7 @@ class Workers:
         """The sum of the workers' values."""
         if self.count == 1:
             return value
-        with _others():
+        with _worker_errors():
             distributed.all_reduce(total := value.detach().clone())
         return total
 
@@ -86,15 +86,15 @@ class Workers:
         if self.count == 1:
             return value
         values = [torch.empty_like(value) for _ in range(self.count)]
-        with _others():
+        with _worker_errors():
             distributed.all_gather(values, value.contiguous())
         return torch.cat(values)
 
-    def gather(self, own: Told) -> list[Told]:
+    def gather(self, own: T) -> list[T]:
         """What each of the workers has to tell, anything that can be pickled."""
         everyones = [own] * self.count
         if self.count > 1:
-            with _others():
+            with _worker_errors():
                 distributed.all_gather_object(everyones, own)
         return everyones
 
@@ -106,12 +106,12 @@ class Workers:
         values = np.ma.masked_invalid([[each[name] for name in numbers] for each in everyones]).mean(0)
         return dict(zip(numbers, values.filled(np.nan).tolist(), strict=True))
 
-    def on_main(self, act: Callable[[], Told]) -> Told:
+    def on_main(self, act: Callable[[], T]) -> T:
         """What comes of something that the first worker does while the others wait."""
         if self.count == 1:
             return act()
         found: list[Any] = [act() if self.is_main else None]
-        with _others():
+        with _worker_errors():
             distributed.broadcast_object_list(found)
         return found[0]
 
@@ -159,7 +159,7 @@ SINGLE = Workers()
 
 
 @contextmanager
-def _others() -> Iterator[None]:
+def _worker_errors() -> Iterator[None]:
     """Within the block, others are asked.
 
     Raises:
@@ -220,10 +220,10 @@ def launch(task: Callable[[Workers], None], count: int) -> None:
         with _membership(Workers(int(os.environ["RANK"]), count), None) as workers:
             task(workers)
     else:
-        _lead(task, count)
+        _run_main(task, count)
 
 
-def _lead(task: Callable[[Workers], None], count: int) -> None:
+def _run_main(task: Callable[[Workers], None], count: int) -> None:
     """Be the first worker, and start the others."""
     store = TCPStore(LOCALHOST, 0, count, True, JOINING, wait_for_workers=False)
     helpers: Helpers = []
@@ -231,7 +231,7 @@ def _lead(task: Callable[[Workers], None], count: int) -> None:
         with ignoring_interrupts():  # until they learn; the first worker tells them
             helpers += [_started(task, Workers(rank, count), store.port) for rank in range(1, count)]
         try:
-            _greet(helpers)
+            _wait_until_started(helpers)
             with _membership(Workers(0, count), store) as workers:
                 task(workers)
         except WorkerLost:
@@ -251,13 +251,13 @@ def _started(task: Callable[[Workers], None], workers: Workers, port: int) -> tu
     """Another worker, and where it reports."""
     context = get_context("spawn")  # forks would lack the threads of compiled code
     report, reporting = context.Pipe(duplex=False)
-    process = context.Process(target=_help, args=(task, workers, port, reporting), daemon=True)
+    process = context.Process(target=_run_worker, args=(task, workers, port, reporting), daemon=True)
     process.start()
     reporting.close()  # so that the worker's end is the end of its reports
     return process, report
 
 
-def _help(task: Callable[[Workers], None], workers: Workers, port: int, report: Connection) -> None:
+def _run_worker(task: Callable[[Workers], None], workers: Workers, port: int, report: Connection) -> None:
     """Be another worker than the first; report that it has started, and what ends it early unless others did."""
     try:
         report.send(None)
@@ -273,7 +273,7 @@ def _help(task: Callable[[Workers], None], workers: Workers, port: int, report: 
         raise SystemExit(1) from error
 
 
-def _greet(helpers: Helpers) -> None:
+def _wait_until_started(helpers: Helpers) -> None:
     """Wait until all others have started.
 
     Raises:
@@ -317,7 +317,7 @@ def _membership(workers: Workers, store: Store | None) -> Iterator[Workers]:
     own_gpus = distributed.is_nccl_available() and torch.cuda.device_count() >= workers.count
     backend = "cpu:gloo,cuda:nccl" if own_gpus else "gloo"
     who: dict[str, Any] = {} if store is None else {"store": store, "rank": workers.rank, "world_size": workers.count}
-    with _others():
+    with _worker_errors():
         distributed.init_process_group(backend, timeout=WORKING, **who)
     try:
         yield workers

@@ -107,7 +107,7 @@ class Log:
             TimeElapsedColumn(),
             TextColumn("{task.fields[left]}"),
         )
-        with _silent_refusals(), Progress(*columns, console=self._console) as self._bar:
+        with _quiet_write_errors(), Progress(*columns, console=self._console) as self._bar:
             left, done = self._clock.time_left(trainer), trainer.iteration
             self._task = self._bar.add_task("training", total=trainer.iterations, completed=done, rate="", left=left)
             yield
@@ -183,7 +183,7 @@ class Log:
 
 
 @contextmanager
-def _silent_refusals() -> Iterator[None]:
+def _quiet_write_errors() -> Iterator[None]:
     """Within the block, threads that cannot write end without a word; TensorBoard raises their errors later."""
     before = threading.excepthook
 

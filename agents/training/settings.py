@@ -52,10 +52,10 @@ def read_settings(kind: type[Kind], presets: Mapping[str, Callable[[], Any]]) ->
     Raises:
         InputError: If the preset is unknown or missing, or a flag contradicts the settings of the run to resume.
     """
-    imports, sys.argv[1:] = taken("--import", sys.argv[1:])
-    phases, sys.argv[1:] = taken("--phase", sys.argv[1:])
-    policies, sys.argv[1:] = taken("--policy", sys.argv[1:])
-    task, sys.argv[1:] = taken("--task", sys.argv[1:])
+    imports, sys.argv[1:] = extract_flag("--import", sys.argv[1:])
+    phases, sys.argv[1:] = extract_flag("--phase", sys.argv[1:])
+    policies, sys.argv[1:] = extract_flag("--policy", sys.argv[1:])
+    task, sys.argv[1:] = extract_flag("--task", sys.argv[1:])
     for module in imports:
         import_module(module, "--import")
     check_subcommand(presets)
@@ -83,7 +83,7 @@ def read_settings(kind: type[Kind], presets: Mapping[str, Callable[[], Any]]) ->
     return replace(found, **{name: value for name, value in extra.items() if name in known})  # type: ignore[type-var]
 
 
-def taken(flag: str, arguments: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
+def extract_flag(flag: str, arguments: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
     """Take a repeatable flag with a value out of arguments; return its values and the other arguments."""
     values, rest, left = [], [], iter(arguments)
     for each in left:
