@@ -142,7 +142,7 @@ class NavigationVectorEnv(VectorEnv):
         self._tokens = torch.zeros(len(tokens), max_length, dtype=torch.int64, device=simulator.device)
         self._tokens[:, : tokens.shape[1]] = torch.as_tensor(tokens)
         instruction = spaces.Box(0, len(vocabulary.symbols) - 1, (max_length,), np.int64)
-        self.single_action_space = simulator.action_space
+        self.single_action_space: spaces.Discrete = simulator.action_space
         seen: dict[str, spaces.Space] = {"instruction": instruction}
         altered = torch.tensor([each.environment for each in self.episodes], device=simulator.device)
         self._altered = altered if bool((altered != REAL).any()) else None

@@ -4,6 +4,7 @@ from typing import Any
 
 import gymnasium
 import numpy as np
+from gymnasium import spaces
 from gymnasium.envs.registration import EnvSpec
 
 from envs.arguments import RESET_OPTIONS, check_options, to_array
@@ -20,7 +21,8 @@ class NavigationEnv(gymnasium.Env):
     def __init__(self, batch: NavigationVectorEnv) -> None:
         """Wrap a batch of one, which has autoreset DISABLED and gives numpy arrays."""
         self._batch, self.task, self.episodes = batch, batch.task, batch.episodes
-        self.action_space, self.observation_space = batch.single_action_space, batch.single_observation_space
+        self.action_space: spaces.Discrete = batch.single_action_space
+        self.observation_space = batch.single_observation_space
         self.metadata, self.render_mode = dict(METADATA), batch.render_mode
 
     def reset(

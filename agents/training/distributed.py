@@ -29,7 +29,7 @@ JOINING = timedelta(minutes=10)  # that workers wait for others to start
 WORKING = timedelta(days=1)  # that they wait for one that evaluates; of one that has ended they hear at once
 GRACE = 10.0  # seconds in which a worker that is ending must have ended
 APART = 0x9E3779B9  # between the seeds of workers: 2**32 over the golden ratio, which hits no other seed for long
-T = TypeVar("Told")
+T = TypeVar("T")
 Helpers = list[tuple[SpawnProcess, Connection]]
 
 
