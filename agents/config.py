@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 Cell = Literal["rnn", "lstm", "gru"]
 
 
+def later(default: Any) -> Any:
+    """A field that older files of configurations lack; there it had its default."""
+    return field(default=default, metadata={"later": True})
+
+
 @dataclass(frozen=True)
 class TextConfig:
     """How sentences are cut into tokens, and where the embeddings of those start."""
@@ -59,7 +64,7 @@ class CameraConfig:
     """Numbers of a cell while cells are mixed with those around them."""
     layers: int = 3
     """Times that they are mixed."""
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Literal["float32", "bfloat16"] = later("float32")
     """Numbers that it computes with. `bfloat16`, rounded to 8 bits, takes a third of the time on processors that
     have instructions for it; others compute with float32 all the same."""
 

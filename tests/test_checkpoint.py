@@ -217,7 +217,7 @@ def test_an_unknown_or_missing_field_is_named_by_its_path():
     del values["language"]["cell"]
     with pytest.raises(InputError, match=r"configuration field 'language\.cell' is missing"):
         from_json(TrainConfig, values, "c")
-    with pytest.raises(InputError, match=r"configuration field 'language\.bidirectional' is missing"):
+    with pytest.raises(InputError, match=r"configuration field 'language' is NoneType, not an object"):
         from_json(TrainConfig, {**values, "language": None}, "c")
 
 

@@ -76,7 +76,7 @@ def policies(monkeypatch) -> Iterator[Policies]:
     for module in (ppo_module, recording, dagger_module):
         monkeypatch.setattr(module, "sample", noted)
     for module in (ppo_module, recording):
-        monkeypatch.setattr(module, "judge", noted_too)
+        monkeypatch.setattr(module, "evaluate_actions", noted_too)
     return found
 
 

@@ -66,7 +66,8 @@ def test_every_import_is_of_a_declared_dependency():
     used = {name for room in ROOMS for path in (ROOT / room).rglob("*.py") for name in imports(path)}
     own = {*ROOMS, "prelude"}  # the module of scripts/ that its files import when they are run
     foreign = {canonicalize_name(DISTRIBUTIONS.get(name, name)) for name in used - own - sys.stdlib_module_names}
-    assert foreign - OF_OTHER_PYTHONS <= set(declared(PROJECT["dependencies"]))
+    extras = [line for name, lines in PROJECT["optional-dependencies"].items() if name != "dev" for line in lines]
+    assert foreign - OF_OTHER_PYTHONS <= set(declared([*PROJECT["dependencies"], *extras]))
 
 
 def test_every_package_says_what_it_is():

@@ -253,7 +253,7 @@ def test_bad_configurations_are_refused_and_nothing_is_written(run, tmp_path, sp
     refused(run(*TRAIN, "--out", speaker), "already holds a run")
     assert run(*TRAIN, "--out", tmp_path / "bad", "--speaker.nonsense", "1").code == 2
     with_eyes = (*TRAIN, "--out", tmp_path / "bad", "--encoder-from", speaker / LATEST)
-    refused(run(*with_eyes), "--encoder-from: a speaker on graphs has no eyes; leave it out")
+    refused(run(*with_eyes), "--encoder-from: a speaker on graphs has no image encoder; leave it out")
     assert not (tmp_path / "bad").exists()
 
 

@@ -32,14 +32,20 @@ def _plain(value: Any) -> Any:
 
 
 def from_json(kind: type[Config], values: Any, source: object, prefix: str = "", fix: str = FIX) -> Config:
-    """Read a configuration back; `prefix` is what the names of fields begin with in errors.
+    """Read a configuration back; a field that came later than the file (`metadata={"later": True}`) has its default.
+
+    In errors the names of fields begin with `prefix`.
 
     Raises:
         InputError: If a field is unknown or missing, or of a wrong type.
     """
+    if not isinstance(values, Mapping):
+        where = f"configuration field '{prefix.rstrip('.')}'" if prefix else "the configuration"
+        raise InputError(source, f"{where} is {type(values).__name__}, not an object", fix)
     types, known = get_type_hints(kind), {each.name: each for each in fields(kind)}  # type: ignore[arg-type]
-    found = set(values) if isinstance(values, Mapping) else set()
-    for name in sorted(known.keys() ^ found):
+    found = set(values)
+    came_later = {name for name, each in known.items() if each.metadata.get("later")}
+    for name in sorted((known.keys() - came_later - found) | (found - known.keys())):
         problem = f"configuration field '{prefix}{name}' is {'missing' if name in known else 'unknown'}"
         raise InputError(source, problem, fix)
     read = {}

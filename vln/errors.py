@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Iterable
 
-from vln.text import one_line
+from vln.text import one_line, shorten_middle
 
 
 class InputError(ValueError):
@@ -22,7 +22,7 @@ class InputError(ValueError):
 
     def __str__(self) -> str:
         source, problem, fix = self.args
-        return one_line(f"{source}: {problem}; {fix}.")
+        return one_line(f"{source}: {shorten_middle(problem)}; {shorten_middle(fix)}.")
 
 
 class WriteError(InputError):

@@ -12,6 +12,11 @@ def printable(text: str) -> str:
     return _UNSAFE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
+def shorten_middle(text: str, length: int = 1200) -> str:
+    """Cut the middle out of a text that is longer than `length` characters, such as one that quotes a damaged file."""
+    return text if len(text) <= length else f"{text[: length // 2]} ... {text[-length // 2 :]}"
+
+
 def one_line(text: str) -> str:
     """Escape like `printable`, and line breaks and tabs as well."""
     return printable(text).replace("\n", "\\n").replace("\t", "\\t")

@@ -132,6 +132,16 @@ def load_model(model: nn.Module, tensors: Mapping[str, Tensor], source: Path) ->
     Raises:
         InputError: If they belong to another architecture, naming the first tensor that differs.
     """
+    check_weights(model, tensors, source)
+    model.load_state_dict(dict(tensors))
+
+
+def check_weights(model: nn.Module, tensors: Mapping[str, Tensor], source: Path) -> None:
+    """Check that weights have the names and shapes of a model's.
+
+    Raises:
+        InputError: If they have not, naming the first tensor that differs.
+    """
     own = model.state_dict()
     for name in sorted(own.keys() | tensors.keys()):
         shapes = [tuple(group[name].shape) if name in group else "none" for group in (tensors, own)]
@@ -140,7 +150,6 @@ def load_model(model: nn.Module, tensors: Mapping[str, Tensor], source: Path) ->
             raise InputError(
                 source, problem, "use the configuration, vocabulary and features the checkpoint was trained with"
             )
-    model.load_state_dict(dict(tensors))
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
@@ -223,5 +232,6 @@ def restore_learner(
     for name, optimizer in optimizers.items():
         load_optimizer(optimizer, checkpoint.part(name))
     average = checkpoint.part("average")
+    check_weights(network, average, checkpoint.source)
     # In the order of the weights, which is how they are paired; the file has its own.
     return {name: average[name].to(value.device) for name, value in network.state_dict().items()}

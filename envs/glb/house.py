@@ -14,6 +14,7 @@ from vln.files import read_json, sha256
 
 FORMAT = "vln house 1"
 SUFFIX = ".house.json"
+LONGEST = 1 << 28  # triangles or vertices of a house
 _AGAIN = "export the scene again, or delete this file to do without objects and rooms"
 
 
@@ -89,7 +90,7 @@ def restore(scene: Scene, stage: Stage, path: Path) -> Scene:
         objects = tuple(_object(entry) for entry in content["objects"])
         rooms = tuple(_room(entry) for entry in content["rooms"])
         doors = tuple(_door(entry) for entry in content["doors"])
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InputError(path, f"is damaged ({error!r})", _AGAIN) from None
     if not len(texture) == len(ids) == len(scene.triangles) or ids.max() > len(objects) or ids.min() < 0:
         raise InputError(path, "does not fit the triangles of the GLB", _AGAIN)
@@ -129,8 +130,10 @@ def _runs(values: np.ndarray) -> list[list[int]]:
 
 def _expand(runs: Any) -> np.ndarray:
     """Decode runs to (n,) int32; the inverse of `_runs`."""
-    values, lengths = np.array(runs, dtype=np.int64).reshape(-1, 2).T
-    return np.repeat(values, lengths).astype(np.int32)
+    values, lengths = np.array(runs, dtype=np.int32).reshape(-1, 2).T
+    if lengths.sum(dtype=np.int64) > LONGEST:
+        raise ValueError("runs are too long")
+    return np.repeat(values, lengths)
 
 
 def _object(entry: dict[str, Any]) -> SceneObject:

@@ -82,7 +82,7 @@ def _scale(source: str, scale: Any) -> np.ndarray:
     """
     try:
         factor = np.broadcast_to(np.asarray(scale, dtype=np.float64), 3)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         factor = np.zeros(3)
     if not (np.isfinite(factor) & (factor > 0)).all():
         raise InputError(source, f"{scale!r} is no positive number", "give metres per unit, e.g. 0.01 for centimetres")
@@ -104,11 +104,12 @@ def _axis(source: str, axis: Any) -> np.ndarray:
         return vector
     try:
         vector = np.asarray(axis, dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise InputError(source, f"{axis!r} is no axis", fix) from None
-    if vector.shape != (3,) or not np.isfinite(vector).all() or np.linalg.norm(vector) < 1e-6:
+    largest = np.abs(vector).max() if vector.shape == (3,) else 0.0
+    if not 1e-6 < largest < np.inf:
         raise InputError(source, f"{axis!r} is no axis", fix)
-    return vector / np.linalg.norm(vector)
+    return vector / largest / np.linalg.norm(vector / largest)  # no square overflows
 
 
 def _rotation(source: object, up: np.ndarray, front: np.ndarray | None) -> np.ndarray:

@@ -4,6 +4,7 @@ The key is `<scan>_<viewpoint>`. The value is (36, F) float with F = 768 for ViT
 ImageNet logits, which the methods cut off.
 """
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -35,7 +36,7 @@ def load_hdf5(path: Path, cache: Path | None = None, feature_size: int = FEATURE
         return table
     with reading(path, Exception, fix=AGAIN):
         file = h5py.File(path, "r")
-        keys = list(file)
+        keys = [os.fsdecode(key) for key in file]  # names that are not UTF-8 come as bytes
     with file:
         if not keys:
             raise InputError(path, "has no viewpoints", AGAIN)
