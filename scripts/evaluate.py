@@ -23,6 +23,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from zlib import crc32
 
 import tyro
 from tyro.conf import Positional, UseAppendAction
@@ -65,6 +66,7 @@ class Entrant:
         data: The data of its task.
         tries: Its trajectories of all episodes; and more of them, where a speaker chooses the best.
         notes: What there is to say about it.
+        partial: File of the episodes that were done while the evaluation went on, if there is one.
     """
 
     name: str
@@ -72,6 +74,7 @@ class Entrant:
     data: TaskData
     tries: Sequence[Sequence[Trajectory]]
     notes: Sequence[str] = ()
+    partial: Path | None = None
 
 
 def main(
@@ -145,7 +148,8 @@ def main(
         trajectories = best_of(tries, judge, confidence) if judge and len(tries) > 1 else tries[0]
         file = writable_folder(entrant.folder / "eval") / f"{split}{suffix}"
         write(file, trajectories, first.task)
-        partial_file(file).unlink(missing_ok=True)
+        if entrant.partial:
+            entrant.partial.unlink(missing_ok=True)
         for note in entrant.notes:
             Console(stderr=True).print(f"{entrant.name}: {note}", highlight=False, soft_wrap=True)
         found = Evaluation(list(trajectories), score(trajectories, entrant.data))
@@ -222,14 +226,11 @@ def own_entrant(
         data = open_task(data.task, [split], **{**vars(data.options), **wanted})
     found, env = make_agent(name, data, split, options, **hidden)
     folder = out / found.name
-    done = partial_file(writable_folder(folder / "eval") / f"{split}{suffix}")
+    # Episodes that another agent has done, or this one with other settings, are not taken for its own.
+    settings = crc32(repr([name, sorted(options.items()), seed]).encode())
+    done = writable_folder(folder / "eval") / f"{split}{suffix}.{settings:08x}.partial.jsonl"
     trajectories = resumable_rollout(found, env, seed, done)
-    return Entrant(found.name, folder, data, [trajectories], getattr(found, "notes", ()))
-
-
-def partial_file(name: Path) -> Path:
-    """The file of episodes that are done while an evaluation goes on."""
-    return name.with_name(f"{name.name}.partial.jsonl")
+    return Entrant(found.name, folder, data, [trajectories], getattr(found, "notes", ()), done)
 
 
 def rollouts(trained: Trained, split: str, ablate: str, seed: int, samples: int) -> list[list[Trajectory]]:

@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from agents.agent import Agent, Decision
-from vln.errors import InputError
+from vln.errors import InputError, unknown_name
 
 SYSTEM = (
     "You are a robot in a building and follow an instruction, one action at a time. "
@@ -89,11 +89,11 @@ class ChatAgent(Agent):
             timeout: Seconds after which a request has failed.
             retries: Requests after a failed one, or after an answer that names no action.
             num_envs: Episodes at a time, whose requests are sent at the same time.
-            fallback: Action where all of these fail; the first one offered where this one is not.
+            fallback: Action where all of these fail.
             max_tokens: Tokens of an answer.
 
         Raises:
-            InputError: If the package `httpx` is missing, or the fallback is no action.
+            InputError: If the package `httpx` is missing.
         """
         try:
             import httpx
@@ -125,9 +125,13 @@ class ChatAgent(Agent):
         """Ask about all episodes at the same time.
 
         Raises:
-            InputError: If the endpoint is not there, wants a key, or gives no answer that can be used.
+            InputError: If the endpoint is not there, wants a key, or gives no answer that can be used, or the fallback
+                is no action.
         """
         questions = [self._question(observation, infos, row) for row in range(len(self._history))]
+        offered = list(questions[0].offered.values())
+        if self._fallback not in offered:
+            raise unknown_name("agent 'chat'", self._fallback, offered, "fallback '{}' is no action that is offered")
         running = [row for row, history in enumerate(self._history) if history[-1:] != ["stop"]]
         with ThreadPoolExecutor(max(1, len(running))) as pool:
             chosen = dict(zip(running, pool.map(self._decide, [questions[row] for row in running]), strict=True))
@@ -170,8 +174,7 @@ class ChatAgent(Agent):
             problem = f"none of {self._tried} decisions had an answer that names an action ({said})"
             raise InputError(self._url, problem, "use a model that ends its answers with ACTION: and a name")
         self.failures[f"decisions that fell back to '{self._fallback}'"] += 1
-        names = {name: number for number, name in question.offered.items()}
-        return names.get(self._fallback, next(iter(question.offered)))
+        return next(number for number, name in question.offered.items() if name == self._fallback)
 
     def _ask(self, messages: list[dict[str, Any]]) -> str:
         """Send a request; the text of the answer.

@@ -18,7 +18,7 @@ class StableBaselinesAgent(Agent):
     `python scripts/evaluate.py --agent stable-baselines --agent-options path=ppo.zip --task houses-short-fine`
     """
 
-    name = "stable-baselines3"
+    name = "stable-baselines"
     vocabulary = None
 
     def __init__(

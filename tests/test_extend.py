@@ -1,0 +1,81 @@
+"""The tutorials of docs/extend.md, run as they are printed, on small data."""
+
+import dataclasses
+import json
+import runpy
+import sys
+from unittest.mock import patch
+
+import pytest
+from command_line import run_script
+from guide import PAGE, followed, give, tutorials
+
+from envs.houses import dataset
+
+LONGEST = 60  # lines of a file
+
+
+@pytest.fixture(autouse=True)
+def small(small_data, monkeypatch):
+    """Room-to-Room is the small made data, and a split of houses has two of them."""
+    monkeypatch.setenv("VLN_DATA", str(small_data))
+    for split, made in dataset.SPLITS.items():
+        monkeypatch.setitem(dataset.SPLITS, split, dataclasses.replace(made, houses=2))
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+def rows(folder, split="val_unseen"):
+    return json.loads((folder / "eval" / f"{split}.scores.json").read_text())
+
+
+def test_files_are_short_and_all_are_run():
+    written = {name: text for each in tutorials().values() for name, text in each.files.items()}
+    assert len(written) >= 2
+    for name, text in written.items():
+        assert len(text.splitlines()) <= LONGEST, name
+    headings = [f'followed("{heading}"' for heading, each in tutorials().items() if each.files]
+    tests = "".join(path.read_text() for path in sorted(PAGE.parent.parent.glob("tests/test_*.py")))
+    assert [heading for heading in headings if heading not in tests] == []
+
+
+def test_an_agent_that_is_ready(tmp_path, monkeypatch, cache):
+    with followed("An agent that is ready", tmp_path, monkeypatch) as (alone, beside, play, replay):
+        give(alone, cache=cache)
+        found = rows(tmp_path / "runs/agents/Wanderer")
+        assert next(iter(found)) == "Wanderer"
+        flags = (*("--imitation.iterations", 0), *("--reinforcement.iterations", 0))
+        small = (*("--policy.hidden", 8), *("--policy.view", 8), *("--policy.camera.size", 16))
+        trained = run_script(
+            *("train.py", "houses-demo", "--out", "runs/houses-demo", "--scenes", 1, "--threads", 1),
+            *("--label-pretraining.iterations", 1, *flags, *small),
+            cache=cache,
+        )
+        assert trained.code == 0, trained.errors
+        give(beside, cache=cache)
+        again = rows(tmp_path / "runs/agents/Wanderer")
+        assert list(again)[:2] == ["houses-demo", "Wanderer"]
+        assert again["shortest path"] == found["shortest path"]
+        assert again["Wanderer"] != found["Wanderer"]  # it has another option
+        assert "from the goal" in give(play, "--seed", 0, cache=cache).output
+        give(replay, cache=cache)
+        assert len(list((tmp_path / "figures").glob("*.png"))) == 3
+
+
+def test_a_policy_of_stable_baselines3(tmp_path, monkeypatch, cache):
+    pytest.importorskip("sb3_contrib")
+    with followed("A policy of stable-baselines3", tmp_path, monkeypatch) as (train, evaluate, score):
+        assert train[:2] == ["python", "train_sb3.py"]
+        with patch.object(sys, "argv", ["train_sb3.py", "256"]):
+            runpy.run_path("train_sb3.py", run_name="__main__")
+        give(evaluate, cache=cache)
+        found = rows(tmp_path / "runs/agents/stable-baselines")
+        (scored,) = json.loads(give(score, "--json", cache=cache).output).values()
+        own = found["stable-baselines"]
+        assert {name: scored[name] for name in ("TL", "SR", "SPL", "nDTW")} == {
+            name: pytest.approx(own[name]) for name in ("TL", "SR", "SPL", "nDTW")
+        }
+        assert {"shortest path", "random"} < set(found)
