@@ -17,11 +17,11 @@ from torch import Tensor
 from envs.arguments import check_actions, check_options, episode_indices, find_mode, reset_mask, step_limit
 from envs.processes import check_fork_safety
 from envs.simulator import Simulator
+from envs.states import BatchStates
 from vln.episodes import REAL, Episode, check_instructions
 from vln.errors import InputError
 from vln.hashing import hash_integers
 from vln.language import Vocabulary
-from vln.rewards import final_reward, progress_reward
 from vln.tasks import CUSTOM, Task
 from vln.trajectory import Pose
 
@@ -45,8 +45,8 @@ class NavigationVectorEnv(VectorEnv):
     The simulator's; one of them stops. Actions outside the action space are refused before anything changes.
 
     ## Rewards
-    `vln.rewards`: progress towards the goal at every move, success or failure at the end; 0 where the goal is withheld,
-    and where no way leads to it.
+    Those of the task (`vln.tasks.rewards`), mostly progress towards the goal at every move, success or failure at the
+    end; 0 where the goal is withheld, and where no way leads to it.
 
     ## Termination and truncation
     Terminated by the stop action, truncated after `max_steps` actions; never both. `spec.max_episode_steps` tells the
@@ -133,7 +133,8 @@ class NavigationVectorEnv(VectorEnv):
         limit = task.max_steps if max_steps is None else max_steps
         self.task, self.max_steps, self.max_length = task, step_limit(limit, max_episode_steps), max_length
         self.metadata, self.render_mode = {**METADATA, "autoreset_mode": self._mode}, render_mode
-        self._trails: list[list[Pose]] = [[] for _ in range(num_envs)]
+        self._remembers = bool(render_mode) or task.reward.needs_paths
+        self.trails: list[list[Pose]] = [[] for _ in range(num_envs)]
         self._record, self.gives_tensors, self._silent = record, tensors, silent
         check_instructions(self.episodes)
         instructions = [self.instruction(number) for number in range(len(self.episodes))]
@@ -196,17 +197,18 @@ class NavigationVectorEnv(VectorEnv):
         """
         actions = check_actions(actions, self.action_space, self.single_action_space, self.simulator.device, self.name)
         ended = self._terminated | self._truncated
-        alive, before = ~ended, self._distance
+        alive, nowhere = ~ended, self._zeros(torch.bool)
+        before = BatchStates(self, self._distance, nowhere, nowhere, None, [len(trail) for trail in self.trails])
         collided = self.simulator.act(actions, alive)
         self._distance = after = self.simulator.distance()
         self._steps = self._steps + alive
         self._terminated = self._terminated | (alive & (actions == self.simulator.stop))
         self._truncated = self._truncated | (~self._terminated & (self._steps >= self.max_steps))
         ending = (self._terminated | self._truncated) & alive
-        success, config = self._terminated & self._judge(actions), self.task.reward
-        reward = progress_reward(before, after, config) + final_reward(ending, success, config)
+        self._follow()
+        success = self._terminated & self._judge(actions, ending)
         # No goal, no reward; nor where it cannot be reached.
-        reward = torch.where(ended | ~after.isfinite(), 0.0, reward)
+        reward = torch.where(ended | ~after.isfinite(), 0.0, self._reward(before, actions, ending, success))
         if self._mode is AutoresetMode.NEXT_STEP and bool(ended.any()):
             self._restart(ended)
             success = success & alive
@@ -219,9 +221,24 @@ class NavigationVectorEnv(VectorEnv):
         self._follow()
         return self._observe(), self._out(reward), *ends, {**self._infos(success, collided), **final}
 
-    def _judge(self, actions: Tensor) -> Tensor:
+    def _judge(self, actions: Tensor, ending: Tensor) -> Tensor:
         """Return where the success rule holds after the bodies took `actions`, (B,) bool."""
-        return torch.as_tensor(self.task.success.judge(BodiesNow(self, actions)), device=self.simulator.device)
+        now = BatchStates(self, self._distance, ending, self._zeros(torch.bool), actions)
+        return torch.as_tensor(self.task.success.judge(now), device=self.simulator.device)
+
+    def _reward(self, before: BatchStates, actions: Tensor, ending: Tensor, success: Tensor) -> Tensor:
+        """Return the rewards (B,) of actions."""
+        after = BatchStates(self, self._distance, ending, success, actions, [len(trail) for trail in self.trails])
+        reward = torch.as_tensor(self.task.reward(before, after, self.task), device=self.simulator.device)
+        if reward.shape != ending.shape:
+            problem = f"gives rewards of shape {tuple(reward.shape)}"
+            raise InputError(f"reward '{type(self.task.reward).__name__}'", problem, f"give ({len(ending)},) numbers")
+        return reward.to(torch.float32)
+
+    @property
+    def current_episodes(self) -> list[Episode]:
+        """The B episodes that are under way."""
+        return [self.episodes[number] for number in self._episode.tolist()]
 
     def _seed(self, seed: int | Sequence[int | None] | None) -> None:
         if seed is None and self._seeds is not None:
@@ -252,12 +269,12 @@ class NavigationVectorEnv(VectorEnv):
         self._terminated = self._terminated.index_fill(0, rows, False)
         self._truncated = self._truncated.index_fill(0, rows, False)
         self._distance = self.simulator.distance()
-        for row in rows.tolist() if self.render_mode else []:
-            self._trails[row] = []
+        for row in rows.tolist() if self._remembers else []:
+            self.trails[row] = []
 
     def _follow(self) -> None:
         """Remember where all bodies are, for pictures."""
-        for trail, pose in zip(self._trails, self.simulator.poses() if self.render_mode else [], strict=False):
+        for trail, pose in zip(self.trails, self.simulator.poses() if self._remembers else [], strict=False):
             if not trail or trail[-1] != pose:
                 trail.append(pose)
 
@@ -284,9 +301,9 @@ class NavigationVectorEnv(VectorEnv):
         if self.render_mode is None:
             gymnasium.logger.warn(NO_RENDER_MODE)
             return None
-        if not all(self._trails):
+        if not all(self.trails):
             raise ResetNeeded("render() needs a reset() before it")
-        return tuple(self.simulator.picture(row, trail) for row, trail in enumerate(self._trails))
+        return tuple(self.simulator.picture(row, trail) for row, trail in enumerate(self.trails))
 
     @property
     def spec(self) -> EnvSpec | None:
@@ -329,35 +346,6 @@ class NavigationVectorEnv(VectorEnv):
         if isinstance(value, dict):
             return {name: self._out(each) for name, each in value.items()}
         return value if self.gives_tensors else value.numpy(force=True)
-
-
-class BodiesNow:
-    """The bodies of an environment after an action: a `vln.tasks.success.Moment`."""
-
-    def __init__(self, env: NavigationVectorEnv, actions: Tensor) -> None:
-        """The bodies after they took `actions` (B,)."""
-        self._env, self._actions = env, actions
-
-    @property
-    def distance(self) -> Tensor:
-        """(B,) metres to the goal."""
-        return self._env._distance
-
-    @property
-    def episodes(self) -> list[Episode]:
-        """The B episodes."""
-        return [self._env.episodes[number] for number in self._env._episode.tolist()]
-
-    @property
-    def poses(self) -> list[Pose]:
-        """The B poses."""
-        return self._env.simulator.poses()
-
-    @property
-    def choices(self) -> list[str]:
-        """What the actions mean; it holds for bodies that stopped, which are where they were."""
-        offered = self._env.simulator.choices()
-        return [choices[action] for choices, action in zip(offered, self._actions.tolist(), strict=True)]
 
 
 def row_of(batch: Arrays, row: int) -> dict[str, Any]:

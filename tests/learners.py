@@ -36,8 +36,8 @@ from vln.episodes import Episode
 from vln.features import ViewTable
 from vln.graph import NavigationGraph
 from vln.language import Vocabulary
-from vln.rewards import RewardConfig
 from vln.tasks import R2R, find_task
+from vln.tasks.rewards import ProgressReward
 from vln.trajectory import Trajectory
 
 SPLITS = ("train", "val_seen", "val_unseen")
@@ -85,7 +85,7 @@ def small_config(**changes: Any) -> TrainConfig:
         "phases": {**PHASES, **changed},
         "language": SMALL_LANGUAGE,
         "policy": SMALL_NAVIGATOR,
-        "task": replace(R2R, **{"max_steps": 8, "reward": RewardConfig("metres"), **of_task}),
+        "task": replace(R2R, **{"max_steps": 8, "reward": ProgressReward("metres"), **of_task}),
         "batch_size": 8,
         "average": 0.9,
     }

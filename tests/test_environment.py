@@ -15,8 +15,8 @@ from torch.utils import _pytree as pytree
 from envs.environment import NavigationVectorEnv
 from vln.errors import InputError
 from vln.language import EOS, PAD
-from vln.rewards import RewardConfig
 from vln.tasks import CUSTOM, WithinRadius
+from vln.tasks.rewards import ProgressReward
 
 GOAL_YELLOW = (0xF0, 0xE4, 0x42)
 
@@ -127,7 +127,7 @@ def test_with_same_step_autoreset_the_step_that_ends_an_episode_starts_the_next(
 
 @pytest.mark.parametrize("mode", [AutoresetMode.NEXT_STEP, AutoresetMode.DISABLED])
 def test_rewards_sum_to_the_distance_won_and_the_verdict(world, mode):
-    reward = RewardConfig(progress="metres", success=5.0, failure=-3.0)
+    reward = ProgressReward(progress="metres", success=5.0, failure=-3.0)
     env = world.vector(8, max_steps=10, task=replace(CUSTOM, reward=reward), autoreset_mode=mode)
     _, infos = env.reset(seed=0)
     start, ended, total = infos["distance"], np.zeros(8, dtype=bool), np.zeros(8)
@@ -149,7 +149,7 @@ def test_rewards_sum_to_the_distance_won_and_the_verdict(world, mode):
 
 @pytest.mark.parametrize("progress", ["metres", "sign"])
 def test_withheld_goals_give_no_distance_no_reward_and_no_hint(world, progress):
-    reward = RewardConfig(progress=progress)
+    reward = ProgressReward(progress=progress)
     task = replace(CUSTOM, reward=reward)
     env = world.vector(len(world.withheld), world.withheld, max_steps=8, task=task, **DISABLED)
     results = walk(env, steps=10)

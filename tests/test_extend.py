@@ -7,7 +7,7 @@ import sys
 from unittest.mock import patch
 
 import pytest
-from command_line import run_script
+from command_line import SMALL, run_script
 from guide import PAGE, followed, give, tutorials
 
 from envs.houses import dataset
@@ -79,3 +79,12 @@ def test_a_policy_of_stable_baselines3(tmp_path, monkeypatch, cache):
             name: pytest.approx(own[name]) for name in ("TL", "SR", "SPL", "nDTW")
         }
         assert {"shortest path", "random"} < set(found)
+
+
+def test_a_reward(tmp_path, monkeypatch, cache):
+    with followed("A reward", tmp_path, monkeypatch) as (train,):
+        give(train, *SMALL, cache=cache)
+        (reward,) = [json.loads((tmp_path / "runs/on-the-path/config.json").read_text())["task"]["reward"]]
+        assert reward == {"kind": "on-the-path", "price": 0.01}
+        evaluated = run_script("evaluate.py", "runs/on-the-path", cache=cache)
+        assert evaluated.code == 0, evaluated.errors

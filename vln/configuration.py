@@ -1,7 +1,7 @@
 """Configurations as JSON: nested frozen dataclasses, written with all their fields and read back strictly."""
 
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, NamedTuple, TypeVar, get_args, get_type_hints
 
 from vln.errors import InputError
@@ -60,7 +60,9 @@ def from_json(kind: type[Config], values: Any, source: object, prefix: str = "",
             }
             continue
         if registry and isinstance(value, Mapping):
-            wanted = registry.find(str(value.get(KIND)))
+            default = known[name].default  # which stands for files from before there was a choice
+            chosen = KIND in value or default is MISSING
+            wanted = registry.find(str(value.get(KIND))) if chosen else type(default)
             given = {key: each for key, each in value.items() if key != KIND}
         read[name] = _setting(wanted, given, source, prefix + name, fix)
     return kind(**read)

@@ -13,15 +13,15 @@ from agents.presets import houses_demo, houses_speaker, r2r_navigator, r2r_speak
 from agents.speaking.runs import critic_flags
 from vln.errors import unknown_name
 from vln.metrics import finite_mean
-from vln.rewards import RewardConfig
 from vln.statistics import compare_paired, mean_interval
 from vln.tables import change_in_points, percent
+from vln.tasks import ProgressReward, Reward
 
 SPLITS = ("val_seen", "val_unseen")
 IMITATION = "imitation"
 COLUMNS = ("NE", "SR", "SPL", "nDTW")
 DELTA = 2.0  # weight of the intrinsic reward
-NOTHING = RewardConfig("metres", progress_weight=0.0, success=0.0, failure=0.0)
+NOTHING = ProgressReward("metres", progress_weight=0.0, success=0.0, failure=0.0)
 FoundRows = Mapping[str, Sequence[Mapping[str, Any]]]
 
 
@@ -49,7 +49,7 @@ def rcm_rows(dataset: str) -> dict[str, Row]:
     rounds: dict[str, Any] = {} if graphs else {"rounds": 6, "episodes": 960}
     whole, start = base.without_learning("reinforcement"), base.without_learning(*base.phases)
 
-    def reinforced(intrinsic: float, reward: RewardConfig = base.task.reward) -> TrainConfig:
+    def reinforced(intrinsic: float, reward: Reward = base.task.reward) -> TrainConfig:
         loss = LossConfig(teacher=1.0, student=0.0, policy=1.0, intrinsic=intrinsic)
         phase = A2CConfig(iterations=updates, learning_rate=rate, loss=loss, truncate=truncate)
         task = replace(base.task, reward=reward)

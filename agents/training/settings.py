@@ -20,7 +20,7 @@ from vln.configuration import Difference, as_json, first_difference, from_json
 from vln.errors import InputError
 from vln.files import read_json, write_json
 from vln.registry import import_module
-from vln.tasks import find_task
+from vln.tasks import REWARDS, Reward, find_task
 
 RECORD, ARGUMENTS = "config.json", "arguments"
 CHANGEABLE = ("out", "resume", "data", "device", "threads", "habitat_python", "json")  # place and speed of a run
@@ -56,6 +56,7 @@ def read_settings(kind: type[Kind], presets: Mapping[str, Callable[[], Any]]) ->
     phases, sys.argv[1:] = extract_flag("--phase", sys.argv[1:])
     policies, sys.argv[1:] = extract_flag("--policy", sys.argv[1:])
     task, sys.argv[1:] = extract_flag("--task", sys.argv[1:])
+    rewards, sys.argv[1:] = extract_flag("--reward", sys.argv[1:])
     for module in imports:
         import_module(module, "--import")
     check_subcommand(presets)
@@ -75,7 +76,7 @@ def read_settings(kind: type[Kind], presets: Mapping[str, Callable[[], Any]]) ->
         raise InputError(Path(sys.argv[0]).name, "no preset is given", fix)
     choices = {}
     for name, preset in presets.items():
-        config = with_task(with_policy(with_phases(preset(), phases), policies), task)
+        config = with_reward(with_task(with_policy(with_phases(preset(), phases), policies), task), rewards)
         choices[name] = preset.__doc__ or "", kind(config)  # type: ignore[call-arg]
     found = tyro.extras.overridable_config_cli(choices)
     known = {each.name for each in fields(kind)}  # type: ignore[arg-type]
@@ -99,6 +100,20 @@ def extract_flag(flag: str, arguments: Sequence[str]) -> tuple[tuple[str, ...], 
 def with_task(config: Any, names: Sequence[str]) -> Any:
     """Return a configuration of the task that was named last, or of its own if none was."""
     return replace(config, task=find_task(names[-1])) if names else config
+
+
+def with_reward(config: Any, names: Sequence[str]) -> Any:
+    """Return a configuration whose task has the reward of a name, if one is given, with its default settings.
+
+    Raises:
+        InputError: If it is unknown, or no reward.
+    """
+    for name in names:
+        kind: Any = REWARDS.find(name)
+        if not isinstance(kind, type) or not issubclass(kind, Reward):
+            raise InputError("--reward", f"'{name}' is no reward", "name a subclass of vln.tasks.Reward")
+        config = replace(config, task=replace(config.task, reward=kind()))
+    return config
 
 
 def with_policy(config: Any, names: Sequence[str]) -> Any:

@@ -7,12 +7,12 @@ those files say nothing. RxR's actions to look up and down are left out: cameras
 
 from dataclasses import replace
 
-from vln.rewards import RewardConfig
+from vln.tasks.rewards import ProgressReward
 from vln.tasks.success import WithinRadius
 from vln.tasks.task import Body, Camera, Motion, Task, register_task
 
 LABELS = ("category", "colour", "room", "target", "way")  # of pixels, in continuous worlds
-IN_METRES = RewardConfig("metres", progress_weight=1.0, success=3.0, failure=-0.5)
+IN_METRES = ProgressReward("metres", progress_weight=1.0, success=3.0, failure=-0.5)
 CUSTOM = Task("custom", "custom")  # of environments that are put together by hand
 
 R2R = register_task(Task("r2r", "r2r", max_steps=10))

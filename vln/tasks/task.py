@@ -7,7 +7,7 @@ from typing import Literal
 
 from vln.errors import InputError
 from vln.registry import Registry
-from vln.rewards import RewardConfig
+from vln.tasks.rewards import REWARDS, ProgressReward, Reward
 from vln.tasks.success import SUCCESS_RULES, SuccessRule, WithinRadius
 from vln.vlnce_datasets import VLNCE
 
@@ -99,7 +99,7 @@ class Task:
     """What the body sees with."""
     max_steps: int = 30
     """Actions of an episode, the stop included, after which it is cut off and scored."""
-    reward: RewardConfig = field(default_factory=RewardConfig)
+    reward: Reward = field(default=ProgressReward(), metadata={"registry": REWARDS})
     """Reward of a step."""
     success: SuccessRule = field(default=WithinRadius(), metadata={"registry": SUCCESS_RULES})
     """What decides whether an episode that ends has succeeded."""
