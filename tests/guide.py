@@ -7,9 +7,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from command_line import ROOT, Result, run_script
+
+from vln.registry import Registry
 
 PAGE = ROOT / "docs" / "extend.md"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -37,12 +40,21 @@ def tutorials() -> dict[str, Tutorial]:
 @contextmanager
 def followed(heading: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[list[str]]]:
     """Write the files of a tutorial into a folder and work there; gives the commands."""
-    tutorial, modules = tutorials()[heading], set(sys.modules)
+    tutorial, modules, registered = tutorials()[heading], set(sys.modules), []
+    register = Registry.register
+
+    def noted(registry: Registry[Any], name: str, *value: Any) -> Any:
+        registered.append((registry, name))
+        return register(registry, name, *value)
+
+    monkeypatch.setattr(Registry, "register", noted)
     for name, text in tutorial.files.items():
         (folder / name).write_text(text)
     monkeypatch.chdir(folder)
     monkeypatch.syspath_prepend(folder)
     yield tutorial.commands
+    for registry, name in registered:  # other tests do not see what this one registered
+        registry._values.pop(name, None)
     for name in set(sys.modules) - modules:
         if str(getattr(sys.modules[name], "__file__", "")).startswith(str(folder)):
             del sys.modules[name]

@@ -9,6 +9,7 @@ from unittest.mock import patch
 import pytest
 from command_line import SMALL, run_script
 from guide import PAGE, followed, give, tutorials
+from safetensors.torch import load_file
 
 from envs.houses import dataset
 
@@ -79,6 +80,32 @@ def test_a_policy_of_stable_baselines3(tmp_path, monkeypatch, cache):
             name: pytest.approx(own[name]) for name in ("TL", "SR", "SPL", "nDTW")
         }
         assert {"shortest path", "random"} < set(found)
+
+
+HOUSES = (  # the smallest training in houses that has all phases
+    *("--scenes", 1, "--threads", 1, "--batch-size", 4, "--max-steps", 6, "--policy.hidden", 8, "--policy.view", 8),
+    *(
+        "--policy.camera.size",
+        16,
+        "--policy.camera.cells",
+        4,
+        "--language.hidden",
+        8,
+        "--label-pretraining.iterations",
+        1,
+    ),
+    *("--imitation.iterations", 2, "--imitation.rounds", 1, "--imitation.episodes", 4, "--reinforcement.iterations", 1),
+)
+
+
+def test_encoders_of_images_and_sentences(tmp_path, monkeypatch, cache):
+    with followed("Encoders of images and sentences", tmp_path, monkeypatch) as (train, evaluate):
+        give(train, *HOUSES, cache=cache)
+        give(evaluate, cache=cache)
+        assert next(iter(rows(tmp_path / "runs/bag"))) == "bag"
+        weights = load_file(tmp_path / "runs/bag/latest.safetensors")
+        assert [name for name in weights if name.endswith("views.network.0.weight")]
+        assert [name for name in weights if name.endswith("encoder.words.weight")]
 
 
 def test_a_reward(tmp_path, monkeypatch, cache):
