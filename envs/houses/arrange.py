@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from envs.houses import furniture_kitchen, furniture_living, furniture_other
 from envs.houses.assemble import Assembly
 from envs.houses.palette import Palette
-from envs.houses.piece import Piece, Pose
+from envs.houses.piece import Footprint, Piece, Pose
 from envs.houses.space import GAP, FreeSpace, Stretch
 
 Maker = Callable[[Palette], Piece]
@@ -16,23 +16,14 @@ TRIES = 24  # poses tried before a piece is left out
 
 @dataclass
 class Furnisher:
-    """Places pieces in one room where they fit.
+    """Places pieces in one room where they fit."""
 
-    Attributes:
-        assembly: Collects the parts of the house.
-        space: Free floor and walls of the room.
-        height: Height of the ceiling above the floor, metres.
-        has_dining_room: Whether the house has a dining room.
-        floor: Height of the floor, metres.
-        first: Index of the storey's first room among the rooms of the house.
-    """
-
-    assembly: Assembly
-    space: FreeSpace
-    height: float
-    has_dining_room: bool = False
-    floor: float = 0.0
-    first: int = 0
+    assembly: Assembly  # collects the parts of the house
+    space: FreeSpace  # of the room
+    height: float  # of the ceiling above the floor, metres
+    has_dining_room: bool  # in the house
+    floor: float  # height, metres
+    first: int  # index of the storey's first room among the rooms of the house
 
     def place(self, piece: Piece, pose: Pose) -> None:
         """Add a piece to the house at a pose relative to the room's floor."""
@@ -179,13 +170,10 @@ class Furnisher:
         """Hang a piece on a free wall at eye height."""
         bottom = round(min(1.65 - piece.height / 2, 1.3), 3)
         for index, along, pose in self.space.wall_poses(piece.width + 0.1, "middle"):
-            half = piece.width / 2 + 0.04
-            if self.space.blank(index, along - half, along + half, bottom - 0.05, bottom + piece.height + 0.05):
-                self.space.covered.append(
-                    Stretch(index, along - half, along + half, bottom - 0.05, bottom + piece.height + 0.05)
-                )
-                back = pose.compose(Pose(0.0, bottom, 0.002 - GAP, 0.0))
-                self.place(piece, back)
+            half, top = piece.width / 2 + 0.04, bottom + piece.height + 0.05
+            if self.space.blank(index, along - half, along + half, bottom - 0.05, top):
+                self.space.covered.append(Stretch(index, along - half, along + half, bottom - 0.05, top))
+                self.place(piece, pose.compose(Pose(0.0, bottom, 0.002 - GAP, 0.0)))
                 return
 
     def curtains(self) -> None:
@@ -200,11 +188,9 @@ class Furnisher:
                     if not 0.28 < along < edge.length - 0.28:
                         continue
                     piece = furniture_other.curtain(side, opening.low + 0.05, opening.high + 0.12, named)
-                    x, z = edge.point(along)
-                    self.place(piece, Pose(x, 0.0, z, math.atan2(*edge.normal)))
-                self.space.covered.append(
-                    Stretch(index, low - 0.32, high + 0.32, opening.low + 0.05, opening.high + 0.2)
-                )
+                    self.place(piece, edge.pose(along))
+                stretch = Stretch(index, low - 0.32, high + 0.32, opening.low + 0.05, opening.high + 0.2)
+                self.space.covered.append(stretch)
 
     def radiators(self) -> None:
         """Put radiators under windows where the wall is free."""
@@ -216,12 +202,10 @@ class Furnisher:
                 width = round(min(high - low, 1.2), 2)
                 middle = (low + high) / 2
                 if self.space.blank(index, middle - width / 2, middle + width / 2, 0.0, 0.68):
-                    x, z = edge.point(middle, GAP)
-                    piece = furniture_other.radiator(width)
-                    self.stand(piece, Pose(x, 0.0, z, math.atan2(*edge.normal)), 0.0)
+                    self.stand(furniture_other.radiator(width), edge.pose(middle, GAP), 0.0)
 
-    def ceiling_lamp(self) -> None:
-        """Hang a lamp from the middle of the ceiling."""
-        x0, z0, x1, z1 = self._middle()
+    def ceiling_lamp(self, rect: Footprint | None = None) -> None:
+        """Hang a lamp from the ceiling above the middle of a rectangle, by default of the room."""
+        x0, z0, x1, z1 = rect or self._middle()
         lamp = furniture_other.ceiling_lamp(self.space.palette)
         self.place(lamp, Pose((x0 + x1) / 2, self.height, (z0 + z1) / 2, 0.0))

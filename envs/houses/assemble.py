@@ -4,11 +4,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from envs.houses.light import corner_light, face_light
 from envs.houses.parts import SIDES, Quads, ball_quads, box_quads, panel_quads, soft_quads, tube_quads
 from envs.houses.piece import Piece, Pose
-from envs.houses.walls import Shell
-from envs.scene import SceneObject
+from envs.houses.walls import Shell, corner_light, face_light
+from envs.scene import Scene, SceneObject
 
 Row = tuple[float, ...]
 NOISE = 1e-9  # smaller texture coordinates are rounding errors of sines and cosines; files do not preserve them
@@ -16,21 +15,13 @@ NOISE = 1e-9  # smaller texture coordinates are rounding errors of sines and cos
 
 @dataclass
 class Assembly:
-    """Collects the parts of a house.
-
-    Attributes:
-        shell: Faces of the building.
-        names: (category, colour, room) of every object; object id 1 is the first.
-        rows: Rows of numbers of all parts, by kind, see `envs.houses.parts`.
-        owner: Index into `placed` of every row, by kind.
-        placed: (cosine, sine, x, y, z, floor, object id) of every placed piece.
-    """
+    """Collects the parts of a house."""
 
     shell: Shell = field(default_factory=Shell)
-    names: list[tuple[str, str, int]] = field(default_factory=list)
-    rows: dict[str, list[Row]] = field(default_factory=dict)
-    owner: dict[str, list[int]] = field(default_factory=dict)
-    placed: list[Row] = field(default_factory=list)
+    names: list[tuple[str, str, int]] = field(default_factory=list)  # category, colour, room; the first has id 1
+    rows: dict[str, list[Row]] = field(default_factory=dict)  # numbers of all parts by kind, see `envs.houses.parts`
+    owner: dict[str, list[int]] = field(default_factory=dict)  # index into `placed` of every row, by kind
+    placed: list[Row] = field(default_factory=list)  # (cosine, sine, x, y, z, floor, object id) of every piece
 
     def name(self, category: str, colour: str, room: int) -> int:
         """Register an object and return its id."""
@@ -55,29 +46,6 @@ class Assembly:
             if rows:
                 self.rows.setdefault(kind, []).extend(rows)
                 self.owner.setdefault(kind, []).extend([index] * len(rows))
-
-
-@dataclass(frozen=True)
-class Mesh:
-    """The arrays of a scene, see `envs.scene.Scene`.
-
-    Attributes:
-        vertices: (V, 3) float32.
-        triangles: (T, 3) int32.
-        colours: (V, 3) uint8.
-        uv: (V, 2) float32.
-        texture: (T,) int32.
-        object_ids: (T,) int32.
-        objects: The labelled objects.
-    """
-
-    vertices: np.ndarray
-    triangles: np.ndarray
-    colours: np.ndarray
-    uv: np.ndarray
-    texture: np.ndarray
-    object_ids: np.ndarray
-    objects: tuple[SceneObject, ...]
 
 
 def _quads(kind: str, rows: np.ndarray) -> Quads:
@@ -121,8 +89,8 @@ def _building(shell: Shell) -> Faces:
     return np.concatenate(shell.corners), np.concatenate(shell.uv), np.concatenate(shell.colours), texture, object_ids
 
 
-def build(assembly: Assembly) -> Mesh:
-    """Convert the collected parts to a mesh."""
+def build(assembly: Assembly) -> Scene:
+    """Convert the collected parts to a scene that has no name, textures, rooms and doors yet."""
     groups = [_building(assembly.shell), *_furniture(assembly)]
     corners, uv, colours, texture, object_ids = (np.concatenate(arrays) for arrays in zip(*groups, strict=True))
     order = np.argsort(object_ids, kind="stable")
@@ -133,7 +101,8 @@ def build(assembly: Assembly) -> Mesh:
     # The bevelled corner of a cushion is a quad whose last two corners coincide: one triangle.
     whole = (corners[:, 2] != corners[:, 3]).any(1)
     proper = np.stack([np.ones_like(whole), whole], 1).reshape(-1)
-    return Mesh(
+    return Scene(
+        name="",
         vertices=vertices,
         triangles=triangles[proper],
         colours=np.rint(np.clip(colours.reshape(-1, 3), 0, 255)).astype(np.uint8),

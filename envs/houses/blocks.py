@@ -14,17 +14,11 @@ STAIRS = (23, 40)  # decimetres, width and least depth of a room with stairs
 
 @dataclass
 class RoomShape:
-    """A room without a category yet.
+    """A room without a category yet."""
 
-    Attributes:
-        rects: Touching rectangles that make up the room.
-        role: "hall", "entry", "bath" (cut out of another room), "stairs" or "" for any other.
-        host: Index of the room that a bath was cut out of, -1 for others.
-    """
-
-    rects: list[IntRect]
-    role: str = ""
-    host: int = -1
+    rects: list[IntRect]  # touching rectangles that make it up
+    role: str = ""  # "hall", "entry", "bath" (cut out of another room), "stairs" or "" for any other
+    host: int = -1  # index of the room that a bath was cut out of, -1 for others
 
 
 @dataclass

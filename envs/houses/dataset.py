@@ -35,25 +35,15 @@ WORKERS = 8  # most processes, each of which holds compiled code
 
 @dataclass(frozen=True)
 class Split:
-    """Which houses a split has.
+    """Which houses a split has."""
 
-    Attributes:
-        first: Seed of its first house.
-        houses: How many there are; of training fewer or more, where told so.
-        room: Seeds that are kept for it.
-        paths: Ways through each house.
-        number: Of its first path; where splits share houses, their paths have different numbers.
-        unseen: Whether the held-out style and pairs are in it.
-        withheld: Whether its goals are not told.
-    """
-
-    first: int
-    houses: int
-    room: int
-    paths: int
-    number: int = 0
-    unseen: bool = False
-    withheld: bool = False
+    first: int  # seed of its first house
+    houses: int  # how many there are; of training fewer or more, where told so
+    room: int  # seeds that are kept for it
+    paths: int  # through each house
+    number: int = 0  # of its first path; where splits share houses, their paths have different numbers
+    unseen: bool = False  # whether the held-out style and pairs are in it
+    withheld: bool = False  # whether its goals are not told
 
 
 SPLITS = {
@@ -85,26 +75,28 @@ def houses_split(
     seed: int = 0,
     workers: int | None = None,
 ) -> list[Episode]:
-    """The episodes of a split, made and kept where they are not yet.
+    """The episodes of the first houses of a split, made and kept in `cache/houses` or a folder where they are not yet.
 
-    Args:
-        split: "train", "val_seen", "val_unseen" or "test".
-        dataset: "houses-short", "houses" or "houses-long".
-        folder: Where files are kept, `cache/houses` if None.
-        houses: How many houses, from the first; the split's own number if None, and never more, but of training.
-        seed: Another one gives other episodes in the same houses.
-        workers: Processes that make what is missing; one a core if None.
+    Only of training there may be more houses than the split's own number. Another seed gives other episodes in the
+    same houses. What is missing is made by a process a core, if the number of workers is not told.
 
     Raises:
         InputError: If an argument is out of range, or the file in the folder is damaged or of another version.
     """
-    kind = _check(split, dataset, houses, seed)
-    houses = _number(split, houses)
+    if dataset not in LEVELS:
+        raise unknown_name("dataset", dataset, LEVELS)
+    if split not in SPLITS:
+        raise unknown_name("split", split, SPLITS, f"'{{}}' of '{dataset}' is not known")
+    kind, most = SPLITS[split], SPLITS["train"].room
+    if houses is not None and not 1 <= houses <= most:
+        raise InputError("houses", f"{houses} is out of range", f"use 1 to {most}")
+    if seed < 0:
+        raise InputError("seed", f"{seed} is negative", "use 0 or more")
+    houses = kind.houses if houses is None else houses if split == "train" else min(houses, kind.houses)
     path = (Path(folder) if folder else houses_folder()) / file_name(dataset, split, seed)
     rows = _read(path, dataset, split, seed) if path.exists() else []
     if len(rows) < houses:
-        missing = range(len(rows), houses)
-        rows += _make(missing, split, dataset, seed, workers)
+        rows += _make(range(len(rows), houses), split, dataset, seed, workers)
         _write(path, dataset, split, seed, rows)
     wanted = enumerate(rows[:houses])
     return [episode for place, row in wanted for episode in _episodes(path, place, row, kind, split)]
@@ -116,14 +108,7 @@ def file_name(dataset: str, split: str, seed: int = 0) -> str:
 
 
 def house_rows(dataset: str, split: str, seed: int, place: int) -> list[dict[str, Any]]:
-    """The tasks of one house as they are stored: numbers, names and sentences.
-
-    Args:
-        dataset: Name of the data set.
-        split: Name of the split.
-        seed: Of the data set.
-        place: Which house of the split.
-    """
+    """The tasks of house number `place` of a split as they are stored: numbers, names and sentences."""
     kind = SPLITS[split]
     house = kind.first + place
     numbers = (seed, list(LEVELS).index(dataset), list(SPLITS).index(split), house)
@@ -137,26 +122,6 @@ def house_rows(dataset: str, split: str, seed: int, place: int) -> list[dict[str
         }
         for task in maker.tasks(kind.paths)
     ]
-
-
-def _check(split: str, dataset: str, houses: int | None, seed: int) -> Split:
-    """The split, all arguments checked."""
-    if dataset not in LEVELS:
-        raise unknown_name("dataset", dataset, LEVELS)
-    if split not in SPLITS:
-        raise unknown_name("split", split, SPLITS, f"'{{}}' of '{dataset}' is not known")
-    kind = SPLITS[split]
-    if houses is not None and not 1 <= houses <= SPLITS["train"].room:
-        raise InputError("houses", f"{houses} is out of range", f"use 1 to {SPLITS['train'].room}")
-    if seed < 0:
-        raise InputError("seed", f"{seed} is negative", "use 0 or more")
-    return kind
-
-
-def _number(split: str, houses: int | None) -> int:
-    """How many houses are asked for: only training can have more than its own number."""
-    own = SPLITS[split].houses
-    return own if houses is None else houses if split == "train" else min(houses, own)
 
 
 def _make(
@@ -174,14 +139,9 @@ def _make(
 @contextmanager
 def _progress(title: str, total: int) -> Iterator[Any]:
     """A bar on standard error; gives a function that counts what an iterator yields."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("houses"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
+    rest = TextColumn("houses"), TimeRemainingColumn()
+    with Progress(*columns, *rest, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(title, total=total)
 
         def advance(rows: Iterable[Any]) -> Iterator[Any]:
@@ -201,11 +161,7 @@ def _write(path: Path, dataset: str, split: str, seed: int, rows: list[list[dict
 
 
 def _read(path: Path, dataset: str, split: str, seed: int) -> list[list[dict[str, Any]]]:
-    """The rows of a file, house by house.
-
-    Raises:
-        InputError: If it is damaged, of another version, or holds something else.
-    """
+    """The rows of a file, house by house; an InputError if it is damaged, of another version, or of something else."""
     content = read_json(path, dict[str, Any], AGAIN)
     if content.get("format") != FORMAT:
         raise InputError(path, "is not a split of houses", AGAIN)
@@ -220,11 +176,7 @@ def _read(path: Path, dataset: str, split: str, seed: int) -> list[list[dict[str
 
 
 def _episodes(path: Path, place: int, row: Any, kind: Split, split: str) -> Iterator[Episode]:
-    """The episodes of one house.
-
-    Raises:
-        InputError: If a field is missing or has a wrong type.
-    """
+    """The episodes of one house; an InputError if a field is missing or has a wrong type."""
     house = kind.first + place
     tasks = convert_value(row, tuple[_Task, ...], path, AGAIN, f"house {house}")
     for number, task in enumerate(tasks, start=kind.number):

@@ -13,13 +13,11 @@ from envs.houses.walls import FRAME, Edge, add_level, add_skirting, add_wall, in
 
 WET = ("bathroom", "laundry room")
 SKY = Paint(255, 255, 255, TEXTURE["outside"])
-
-
 MUTED = 0.4  # fraction of grey in a floor's colour, so that objects on it stand out
 
 
 def _muted(paint: Paint) -> Paint:
-    """Return a less saturated, lighter paint."""
+    """A less saturated, lighter paint."""
     red, green, blue = (channel * (1 - MUTED) + 176 * MUTED for channel in paint[:3])
     return Paint(red, green, blue, paint.texture, paint.scale)
 
@@ -138,12 +136,10 @@ def _on_edge(assembly: Assembly, palette: Palette, edge: Edge, storey: Storey) -
         window = opening.kind == "window"
         parts = _window(palette, opening, plain=edge.room < 0) if window else _entrance(palette, opening)
         colour = "white" if window else palette.front_door[0]
-        x, z = edge.point((low + high) / 2)
-        pose = Pose(x, storey.floor, z, math.atan2(*edge.normal))
         room = edge.room if edge.room < 0 else storey.first + edge.room
         piece = Piece(opening.kind, colour, parts, opening.width, 0.1, opening.high)
         object_id = assembly.name("window" if window else "door", colour, room)
-        assembly.add_parts(piece, pose, object_id, storey.floor)
+        assembly.add_parts(piece, edge.pose((low + high) / 2, 0.0, storey.floor), object_id, storey.floor)
 
 
 def _surfaces(assembly: Assembly, storey: Storey, palette: Palette, index: int, ceiling: NamedPaint) -> None:

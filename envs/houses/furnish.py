@@ -1,21 +1,16 @@
 """Furnishing the rooms of a storey by room category."""
 
-from collections.abc import Callable
-
 from envs.houses import furniture_kitchen as kitchen
 from envs.houses import furniture_living as living
 from envs.houses import furniture_other as other
 from envs.houses import furniture_sleep as sleep
-from envs.houses.arrange import Furnisher
+from envs.houses.arrange import Furnisher, Maker
 from envs.houses.assemble import Assembly
 from envs.houses.kitchen_run import kitchen_run
 from envs.houses.palette import Palette
-from envs.houses.piece import Piece, Pose
 from envs.houses.space import FreeSpace
-from envs.houses.stairs import Stairwell
 from envs.houses.storey import Storey
 
-Maker = Callable[[Palette], Piece]
 Recipe = tuple[tuple[Maker, float, str], ...]
 """Pieces to try in order: maker, probability, and place along the walls."""
 
@@ -154,27 +149,17 @@ FLOOR: dict[str, Recipe] = {
     ),
 }
 
-WALLS: dict[str, Recipe] = {
-    "hallway": (
-        (other.painting, 0.9, ""),
-        (other.painting, 0.6, ""),
-        (kitchen.mirror, 0.5, ""),
-        (other.clock, 0.3, ""),
-    ),
-    "entryway": ((kitchen.mirror, 0.7, ""), (other.painting, 0.4, "")),
-    "bathroom": ((kitchen.towel, 0.9, ""), (kitchen.towel, 0.4, "")),
-    "kitchen": ((other.clock, 0.7, ""), (other.painting, 0.3, "")),
-    "laundry room": ((other.clock, 0.3, ""), (kitchen.towel, 0.4, "")),
-    "gym": ((kitchen.mirror, 0.9, ""), (other.clock, 0.5, "")),
+WALLS: dict[str, tuple[tuple[Maker, float], ...]] = {
+    "hallway": ((other.painting, 0.9), (other.painting, 0.6), (kitchen.mirror, 0.5), (other.clock, 0.3)),
+    "entryway": ((kitchen.mirror, 0.7), (other.painting, 0.4)),
+    "bathroom": ((kitchen.towel, 0.9), (kitchen.towel, 0.4)),
+    "kitchen": ((other.clock, 0.7), (other.painting, 0.3)),
+    "laundry room": ((other.clock, 0.3), (kitchen.towel, 0.4)),
+    "gym": ((kitchen.mirror, 0.9), (other.clock, 0.5)),
     "garage": (),
     "storage room": (),
 }
-PICTURES: Recipe = (
-    (other.painting, 0.95, ""),
-    (other.painting, 0.5, ""),
-    (other.clock, 0.2, ""),
-    (kitchen.mirror, 0.2, ""),
-)
+PICTURES = ((other.painting, 0.95), (other.painting, 0.5), (other.clock, 0.2), (kitchen.mirror, 0.2))
 CURTAINED = ("living room", "bedroom", "dining room", "kids room", "nursery", "office", "library", "music room")
 UNHEATED = ("garage", "storage room", "kitchen")
 CARPETED = {"bedroom": 0.6, "kids room": 0.8, "nursery": 0.8, "office": 0.5, "library": 0.7, "music room": 0.6}
@@ -210,19 +195,12 @@ def _room(furnisher: Furnisher, category: str) -> None:
             furnisher.against_wall(sleep.bed(palette, single=True), "any")
     if palette.chance(CARPETED.get(category, 0.0)):
         furnisher.carpet()
-    for maker, chance, _ in WALLS.get(category, PICTURES):
+    for maker, chance in WALLS.get(category, PICTURES):
         if palette.chance(chance):
             furnisher.hang(maker(palette))
     if category not in UNHEATED and palette.chance(0.6):
         furnisher.radiators()
     furnisher.ceiling_lamp()
-
-
-def _landing_lamp(furnisher: Furnisher, stairwell: Stairwell) -> None:
-    """Hang a lamp above the landing of the upper storey."""
-    x0, z0, x1, z1 = stairwell.strip(0.0)
-    lamp = other.ceiling_lamp(furnisher.space.palette)
-    furnisher.place(lamp, Pose((x0 + x1) / 2, furnisher.height, (z0 + z1) / 2, 0.0))
 
 
 def furnish(assembly: Assembly, storey: Storey, palette: Palette) -> None:
@@ -234,4 +212,4 @@ def furnish(assembly: Assembly, storey: Storey, palette: Palette) -> None:
         if not storey.is_well(index):
             _room(furnisher, room.category)
         elif storey.stairwell and storey.level == 1:
-            _landing_lamp(furnisher, storey.stairwell)
+            furnisher.ceiling_lamp(storey.stairwell.strip(0.0))  # above the landing of the upper storey

@@ -1,11 +1,12 @@
 """Parts shared by many pieces of furniture."""
 
-from envs.houses.palette import Palette
+from envs.houses.palette import METAL, Palette
 from envs.houses.parts import Paint, Parts
 from envs.houses.textures import TEXTURE
 
 BOOKS = Paint(255, 255, 255, TEXTURE["books"], 0.5)
 SCREEN = Paint(255, 255, 255, TEXTURE["screen"])
+Span = tuple[float, float]
 
 
 def legs(parts: Parts, width: float, depth: float, height: float, thick: float, paint: Paint, z: float = 0.0) -> None:
@@ -17,16 +18,7 @@ def legs(parts: Parts, width: float, depth: float, height: float, thick: float, 
             parts.taper(bottom, (x, back, x + thick, back + thick), (0.0, height), paint)
 
 
-def fronts(
-    parts: Parts,
-    x: tuple[float, float],
-    y: tuple[float, float],
-    z: float,
-    columns: int,
-    rows: int,
-    paint: Paint,
-    knob: Paint,
-) -> None:
+def fronts(parts: Parts, x: Span, y: Span, z: float, columns: int, rows: int, paint: Paint) -> None:
     """Add drawers or doors with handles that protrude 1.5 cm from the front of a chest."""
     wide, high = (x[1] - x[0]) / columns, (y[1] - y[0]) / rows
     for column in range(columns):
@@ -36,15 +28,14 @@ def fronts(
             middle_x, middle_y = left + wide / 2, low + high / 2
             if high > 0.6:  # a door has a vertical handle near its edge
                 edge = left + wide - 0.06 if column % 2 == 0 else left + 0.04
-                parts.box((edge, middle_y - 0.08, z), (edge + 0.02, middle_y + 0.08, z + 0.035), knob)
+                parts.box((edge, middle_y - 0.08, z), (edge + 0.02, middle_y + 0.08, z + 0.035), METAL)
             else:
-                parts.box((middle_x - 0.06, middle_y - 0.01, z), (middle_x + 0.06, middle_y + 0.01, z + 0.035), knob)
+                parts.box((middle_x - 0.06, middle_y - 0.01, z), (middle_x + 0.06, middle_y + 0.01, z + 0.035), METAL)
 
 
-def shelves(
-    parts: Parts, width: float, depth: float, y: tuple[float, float], count: int, paint: Paint, thick: float = 0.025
-) -> list[float]:
+def shelves(parts: Parts, width: float, depth: float, y: Span, count: int, paint: Paint) -> list[float]:
     """Add an open case of `count` shelves with a back; returns the height of the top of each shelf."""
+    thick = 0.025
     half = width / 2
     for left in (-half, half - thick):
         parts.box((left, y[0], 0), (left + thick, y[1], depth), paint)
@@ -58,7 +49,7 @@ def shelves(
     return tops[:-1]
 
 
-def book_row(palette: Palette, parts: Parts, x: tuple[float, float], y: float, depth: float, high: float) -> None:
+def book_row(palette: Palette, parts: Parts, x: Span, y: float, depth: float, high: float) -> None:
     """Add a row of books to a shelf."""
     if x[1] - x[0] < 0.12:
         return

@@ -2,7 +2,7 @@
 
 from envs.houses.furniture_common import fronts
 from envs.houses.furniture_living import stool
-from envs.houses.palette import VIVID, Palette
+from envs.houses.palette import VIVID, NamedPaint, Palette
 from envs.houses.parts import Paint, Parts
 from envs.houses.piece import Piece
 from envs.houses.textures import TEXTURE
@@ -16,8 +16,7 @@ def fridge(palette: Palette) -> Piece:
     """A tall refrigerator with two doors, one above the other."""
     name, paint = palette.colour("white", "grey", "black", "red", "grey", "white", "blue", "turquoise")
     width, depth, height = palette.size(0.62, 0.75), 0.66, palette.size(1.7, 1.85)
-    half, front = width / 2, depth - 0.05
-    parts = Parts()
+    parts, half, front = Parts(), width / 2, depth - 0.05
     parts.box((-half, 0.03, 0), (half, height, front - 0.02), paint)
     split = height * 0.64
     for low, high in ((0.06, split - 0.01), (split + 0.01, height - 0.01)):
@@ -27,14 +26,14 @@ def fridge(palette: Palette) -> Piece:
     return Piece("fridge", name, parts, width, depth, height, access=0.6)
 
 
-def _base(parts: Parts, width: float, paint: Paint, top: Paint, columns: int, knob: Paint) -> None:
+def _base(parts: Parts, width: float, paint: Paint, top: Paint, columns: int) -> None:
     """Add a base cabinet with a worktop."""
     half, front = width / 2, COUNTER_DEPTH - 0.05
     parts.box((-half, 0.1, 0), (half, COUNTER_HEIGHT - 0.04, front), paint)
     parts.box((-half, 0, 0), (half, 0.1, front - 0.06), paint.shaded(0.5))
     parts.box((-half, COUNTER_HEIGHT - 0.04, 0), (half, COUNTER_HEIGHT, COUNTER_DEPTH), top)
-    fronts(parts, (-half + 0.005, half - 0.005), (0.12, 0.68), front, columns, 1, paint.shaded(0.96), knob)
-    fronts(parts, (-half + 0.005, half - 0.005), (0.69, 0.85), front, columns, 1, paint.shaded(0.96), knob)
+    for low, high in ((0.12, 0.68), (0.69, 0.85)):
+        fronts(parts, (-half + 0.005, half - 0.005), (low, high), front, columns, 1, paint.shaded(0.96))
 
 
 def worktop(palette: Palette) -> Paint:
@@ -43,17 +42,15 @@ def worktop(palette: Palette) -> Paint:
     return paint.textured(TEXTURE[palette.one("granite", "marble", "wood")], 0.6)
 
 
-def counter(palette: Palette, width: float, named: tuple[str, Paint], top: Paint) -> Piece:
+def counter(palette: Palette, width: float, named: NamedPaint, top: Paint) -> Piece:
     """A section of kitchen counter, sometimes with an appliance or a pot on it."""
-    name, paint = named
     parts = Parts()
-    _base(parts, width, paint, top, max(1, round(width / 0.55)), palette.metal)
-    piece = Piece("kitchen counter", name, parts, width, COUNTER_DEPTH, COUNTER_HEIGHT)
+    _base(parts, width, named[1], top, max(1, round(width / 0.55)))
+    piece = Piece("kitchen counter", named[0], parts, width, COUNTER_DEPTH, COUNTER_HEIGHT)
     thing = palette.index(3)
     if thing == 0:
-        parts.box(
-            (-0.14, COUNTER_HEIGHT, 0.12), (0.14, COUNTER_HEIGHT + 0.2, 0.32), palette.colour("red", "grey", "black")[1]
-        )
+        paint = palette.colour("red", "grey", "black")[1]
+        parts.box((-0.14, COUNTER_HEIGHT, 0.12), (0.14, COUNTER_HEIGHT + 0.2, 0.32), paint)
         parts.box((-0.1, COUNTER_HEIGHT + 0.2, 0.17), (0.1, COUNTER_HEIGHT + 0.21, 0.2), palette.dark)
     elif thing == 1:
         parts.tube((0, COUNTER_HEIGHT, 0.25), 0.2, 0.09, palette.metal, top=0.07)
@@ -61,17 +58,16 @@ def counter(palette: Palette, width: float, named: tuple[str, Paint], top: Paint
     return piece
 
 
-def kitchen_sink(palette: Palette, width: float, named: tuple[str, Paint], top: Paint) -> Piece:
+def kitchen_sink(palette: Palette, width: float, named: NamedPaint, top: Paint) -> Piece:
     """A counter with a basin and a tap."""
-    name, paint = named
     parts = Parts()
-    _base(parts, width, paint, top, 2, palette.metal)
+    _base(parts, width, named[1], top, 2)
     basin = Paint(196, 198, 202)
     parts.box((-0.26, COUNTER_HEIGHT, 0.1), (0.26, COUNTER_HEIGHT + 0.012, 0.54), basin)
     parts.top_panel((-0.22, 0.22), (0.16, 0.5), COUNTER_HEIGHT + 0.014, basin.shaded(0.55))
     parts.tube((0, COUNTER_HEIGHT, 0.09), 0.26, 0.018, palette.metal.shaded(1.1))
     parts.tube((0, COUNTER_HEIGHT + 0.25, 0.08), 0.2, 0.015, palette.metal.shaded(1.1), axis=2)
-    return Piece("kitchen sink", name, parts, width, COUNTER_DEPTH, COUNTER_HEIGHT + 0.27)
+    return Piece("kitchen sink", named[0], parts, width, COUNTER_DEPTH, COUNTER_HEIGHT + 0.27)
 
 
 def stove(palette: Palette) -> Piece:
@@ -88,30 +84,26 @@ def stove(palette: Palette) -> Piece:
     parts.box((-half + 0.04, 0.68, front), (half - 0.04, 0.71, front + 0.05), palette.metal)
     for index in range(4):
         parts.tube((-0.2 + index * 0.13, 0.8, front), 0.03, 0.025, palette.dark, axis=2)
-    hood = palette.metal
-    parts.taper((-half, 0, half, 0.46), (-0.14, 0, 0.14, 0.28), (1.62, 1.82), hood)
-    parts.box((-0.14, 1.82, 0), (0.14, 2.4, 0.28), hood.shaded(0.95))
+    parts.taper((-half, 0, half, 0.46), (-0.14, 0, 0.14, 0.28), (1.62, 1.82), palette.metal)
+    parts.box((-0.14, 1.82, 0), (0.14, 2.4, 0.28), palette.metal.shaded(0.95))
     return Piece("stove", name, parts, 0.6, COUNTER_DEPTH, 2.4)
 
 
-def wall_cabinet(palette: Palette, width: float, named: tuple[str, Paint]) -> Piece:
+def wall_cabinet(width: float, named: NamedPaint) -> Piece:
     """A wall cabinet above a counter; the underside is at y = 0."""
     name, paint = named
-    half = width / 2
-    parts = Parts()
+    parts, half = Parts(), width / 2
     parts.box((-half, 0.0, 0), (half, 0.62, 0.31), paint)
-    fronts(parts, (-half, half), (0.01, 0.61), 0.31, max(1, round(width / 0.5)), 1, paint.shaded(0.96), palette.metal)
+    fronts(parts, (-half, half), (0.01, 0.61), 0.31, max(1, round(width / 0.5)), 1, paint.shaded(0.96))
     return Piece("kitchen cabinet", name, parts, width, 0.345, 0.62)
 
 
-def island(palette: Palette, named: tuple[str, Paint], top: Paint) -> Piece:
+def island(palette: Palette, named: NamedPaint, top: Paint) -> Piece:
     """A kitchen island with stools in front."""
     width = palette.size(1.2, 1.7)
     piece = counter(palette, width, named, top)
-    seats = 2
-    for index in range(seats):
-        seat = stool(palette, 0.65)
-        piece.put(seat, -width / 2 + width * (index + 0.5) / seats, 0, COUNTER_DEPTH + 0.08)
+    for x in (-width / 2 + width * 0.25, -width / 2 + width * 0.75):
+        piece.put(stool(palette, 0.65), x, 0, COUNTER_DEPTH + 0.08)
     piece.depth = COUNTER_DEPTH + 0.44
     return piece
 
@@ -133,8 +125,7 @@ def bathtub(palette: Palette) -> Piece:
     """A bathtub full of water."""
     name, paint = palette.colour("white", "white", "white", "pink", "turquoise", "black", "beige")
     width, depth, rim = palette.size(1.55, 1.75), 0.75, 0.56
-    half = width / 2
-    parts = Parts()
+    parts, half = Parts(), width / 2
     parts.box((-half, 0, 0), (half, rim - 0.04, depth), paint.shaded(0.97))
     for low, high in (
         ((-half, 0.0), (half, 0.08)),
@@ -170,10 +161,9 @@ def sink(palette: Palette) -> Piece:
     """A washbasin on a cabinet, with a mirror above."""
     name, paint = palette.painted_wood()
     width, depth = palette.size(0.6, 1.0), 0.48
-    half = width / 2
-    parts = Parts()
+    parts, half = Parts(), width / 2
     parts.box((-half, 0.12, 0), (half, 0.76, depth - 0.06), paint)
-    fronts(parts, (-half, half), (0.14, 0.75), depth - 0.06, 2, 1, paint.shaded(0.93), palette.metal)
+    fronts(parts, (-half, half), (0.14, 0.75), depth - 0.06, 2, 1, paint.shaded(0.93))
     parts.box((-half, 0.76, 0), (half, 0.84, depth), CERAMIC)
     parts.top_panel((-half * 0.6, half * 0.6), (0.12, depth - 0.06), 0.842, Paint(205, 212, 216))
     parts.tube((0, 0.84, 0.07), 0.14, 0.018, palette.metal)
@@ -187,8 +177,7 @@ def mirror(palette: Palette, width: float | None = None, height: float | None = 
     """A wall mirror; the lower edge is at y = 0."""
     name, paint = palette.wood() if palette.chance(0.5) else palette.colour("yellow", "white", "black", "brown", "red")
     wide, high = width or palette.size(0.5, 0.8), height or palette.size(0.8, 1.1)
-    half = wide / 2
-    parts = Parts()
+    parts, half = Parts(), wide / 2
     parts.box((-half, 0, 0), (half, high, 0.02), paint)
     glass = Paint(196, 218, 230, TEXTURE["plaster"], 1.0)
     parts.front_panel((-half + 0.05, half - 0.05), (0.05, high - 0.05), 0.022, glass)

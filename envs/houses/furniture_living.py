@@ -9,13 +9,12 @@ from envs.houses.piece import Piece
 from envs.houses.textures import TEXTURE
 
 
-def _couch(palette: Palette, category: str, width: float, seats: int, named: NamedPaint | None = None) -> Piece:
+def _couch(palette: Palette, category: str, width: float, seats: int) -> Piece:
     """A couch on short legs: seat, back, arms and cushions."""
-    name, paint = named or palette.fabric()
+    name, paint = palette.fabric()
     depth, seat, back = palette.size(0.82, 0.92), 0.42, palette.size(0.78, 0.9)
     arm = palette.size(0.14, 0.2)
-    parts = Parts()
-    half = width / 2
+    parts, half = Parts(), width / 2
     parts.box((-half, 0.08, 0), (half, 0.26, depth - 0.03), paint.shaded(0.9))
     parts.cushion((-half + arm, 0.2, 0), (half - arm, back, 0.22), paint, 0.05)
     for left in (-half, half - arm):
@@ -128,9 +127,8 @@ def vase(palette: Palette) -> Piece:
     return Piece("vase", name, parts, 0.22, 0.2, 0.46)
 
 
-def tv(palette: Palette, width: float | None = None) -> Piece:
+def tv(palette: Palette, wide: float) -> Piece:
     """A flat screen on a foot."""
-    wide = width or palette.size(0.9, 1.3)
     high = wide * 0.58
     parts = Parts()
     parts.box((-0.2, 0, 0.0), (0.2, 0.02, 0.2), palette.dark)
@@ -145,12 +143,9 @@ def tv_stand(palette: Palette) -> Piece:
     """A low chest with a television on it."""
     name, paint = palette.painted_wood()
     width, depth, height = palette.size(1.3, 1.8), palette.size(0.38, 0.45), palette.size(0.42, 0.52)
-    parts = Parts()
-    half = width / 2
+    parts, half = Parts(), width / 2
     parts.box((-half, 0.08, 0), (half, height, depth - 0.035), paint)
-    fronts(
-        parts, (-half + 0.02, half - 0.02), (0.1, height - 0.03), depth - 0.035, 3, 1, paint.shaded(0.9), palette.metal
-    )
+    fronts(parts, (-half + 0.02, half - 0.02), (0.1, height - 0.03), depth - 0.035, 3, 1, paint.shaded(0.9))
     legs(parts, width - 0.1, depth - 0.08, 0.08, 0.05, palette.dark, 0.02)
     piece = Piece("tv stand", name, parts, width, depth, height, access=0.7)
     piece.put(tv(palette, width * 0.72), 0, height, 0.1)
@@ -160,11 +155,9 @@ def tv_stand(palette: Palette) -> Piece:
 def fireplace(palette: Palette) -> Piece:
     """A hearth with a mantel, logs and a fire."""
     name, paint = palette.colour("white", "red", "grey", "beige", "brown", "black")
-    pattern = palette.one("brick", "marble", "plaster")
-    paint = paint.textured(TEXTURE[pattern], 0.8)
+    paint = paint.textured(TEXTURE[palette.one("brick", "marble", "plaster")], 0.8)
     width, depth = palette.size(1.3, 1.6), 0.36
-    parts = Parts()
-    half, opening = width / 2, 0.4
+    parts, half, opening = Parts(), width / 2, 0.4
     for left, right in ((-half, -opening), (opening, half)):
         parts.box((left, 0, 0), (right, 1.05, depth - 0.04), paint)
     parts.box((-opening, 0.72, 0), (opening, 1.05, depth - 0.04), paint)
@@ -192,8 +185,7 @@ def piano(palette: Palette) -> Piece:
     """An upright piano with its keys, and a stool before it."""
     name, paint = palette.colour("black", "black", "brown", "white", "red")
     width, depth = 1.45, 0.62
-    parts = Parts()
-    half = width / 2
+    parts, half = Parts(), width / 2
     parts.box((-half, 0, 0), (half, 1.2, 0.36), paint)
     parts.box((-half - 0.02, 1.2, 0), (half + 0.02, 1.23, 0.4), paint.shaded(1.1))
     for left in (-half, half - 0.08):
@@ -212,22 +204,20 @@ def piano(palette: Palette) -> Piece:
     return piece
 
 
-def stool(palette: Palette, height: float | None = None) -> Piece:
+def stool(palette: Palette, high: float) -> Piece:
     """A round stool."""
     name, paint = palette.colour()
-    high = height or palette.size(0.45, 0.7)
     parts = Parts()
     parts.tube((0, high - 0.06, 0.17), 0.06, 0.17, paint, sides=12)
     legs(parts, 0.28, 0.28, high - 0.06, 0.04, palette.wood()[1], 0.03)
     return Piece("stool", name, parts, 0.34, 0.34, high)
 
 
-def chair(palette: Palette, named: NamedPaint | None = None) -> Piece:
+def chair(named: NamedPaint) -> Piece:
     """A chair with its back at z = 0, facing the front."""
-    name, paint = named or palette.painted_wood()
+    name, paint = named
     width, depth, seat, back = 0.44, 0.46, 0.46, 0.92
-    parts = Parts()
-    half = width / 2
+    parts, half = Parts(), width / 2
     parts.box((-half, seat - 0.04, 0), (half, seat, depth), paint)
     legs(parts, width, depth, seat - 0.04, 0.045, paint.shaded(0.85))
     for left in (-half, half - 0.04):
@@ -244,8 +234,7 @@ def dining_table(palette: Palette, *, small: bool = False) -> Piece:
     pairs = 1 if small else 1 + palette.index(3)
     width, depth = 0.62 * pairs + 0.22 if pairs > 1 else 0.85, palette.size(0.8, 0.95)
     reach = 0.3  # metres that chairs protrude
-    parts = Parts()
-    half = width / 2
+    parts, half = Parts(), width / 2
     parts.box((-half, 0.71, reach), (half, 0.75, reach + depth), paint)
     parts.box((-half + 0.08, 0.62, reach + 0.08), (half - 0.08, 0.71, reach + depth - 0.08), paint.shaded(0.9))
     legs(parts, width - 0.04, depth - 0.04, 0.71, 0.08, paint, reach + 0.02)
@@ -253,8 +242,8 @@ def dining_table(palette: Palette, *, small: bool = False) -> Piece:
     step = width / pairs
     for index in range(pairs):
         x = -half + step * (index + 0.5)
-        piece.put(chair(palette, chairs), x, 0, 0)
-        piece.put(chair(palette, chairs), x, 0, depth + 2 * reach, math.pi)
+        piece.put(chair(chairs), x, 0, 0)
+        piece.put(chair(chairs), x, 0, depth + 2 * reach, math.pi)
     piece.put(vase(palette) if palette.chance(0.5) else bowl(palette), 0, 0.75, reach + depth / 2 - 0.1)
     return piece
 
@@ -263,22 +252,12 @@ def sideboard(palette: Palette) -> Piece:
     """A wide chest of doors and drawers with something on it."""
     name, paint = palette.painted_wood()
     width, depth, height = palette.size(1.2, 1.7), palette.size(0.4, 0.48), palette.size(0.8, 0.92)
-    parts = Parts()
-    half = width / 2
+    parts, half = Parts(), width / 2
     parts.box((-half, 0.1, 0), (half, height, depth - 0.035), paint)
     parts.box((-half, 0, 0.03), (half, 0.1, depth - 0.08), paint.shaded(0.7))
     front = depth - 0.035
-    fronts(parts, (-half + 0.02, half - 0.02), (0.12, height - 0.22), front, 4, 1, paint.shaded(0.92), palette.metal)
-    fronts(
-        parts,
-        (-half + 0.02, half - 0.02),
-        (height - 0.22, height - 0.03),
-        front,
-        2,
-        1,
-        paint.shaded(0.92),
-        palette.metal,
-    )
+    fronts(parts, (-half + 0.02, half - 0.02), (0.12, height - 0.22), front, 4, 1, paint.shaded(0.92))
+    fronts(parts, (-half + 0.02, half - 0.02), (height - 0.22, height - 0.03), front, 2, 1, paint.shaded(0.92))
     piece = Piece("sideboard", name, parts, width, depth, height)
     piece.put(vase(palette) if palette.chance(0.6) else book(palette), half * 0.5, height, 0.1)
     return piece
@@ -288,8 +267,7 @@ def aquarium(palette: Palette) -> Piece:
     """A tank of fish on a stand."""
     paint = palette.wood()[1]
     width, depth = palette.size(0.8, 1.1), 0.42
-    parts = Parts()
-    half = width / 2
+    parts, half = Parts(), width / 2
     parts.box((-half, 0, 0), (half, 0.7, depth), paint)
     parts.box((-half, 0.7, 0), (half, 0.74, depth), palette.dark)
     parts.box((-half + 0.01, 0.74, 0.01), (half - 0.01, 1.16, depth - 0.02), Paint(70, 160, 205))

@@ -3,7 +3,7 @@
 import math
 
 from envs.houses.furniture_common import fronts, legs, shelves
-from envs.houses.palette import VIVID, Palette
+from envs.houses.palette import VIVID, NamedPaint, Palette
 from envs.houses.parts import Paint, Parts
 from envs.houses.piece import Piece
 from envs.houses.textures import TEXTURE
@@ -58,8 +58,7 @@ def bench(palette: Palette) -> Piece:
     """A plain bench with a cushion."""
     name, paint = palette.wood()
     width, depth = palette.size(1.0, 1.3), 0.38
-    parts = Parts()
-    half = width / 2
+    parts, half = Parts(), width / 2
     parts.box((-half, 0.38, 0), (half, 0.43, depth), paint)
     for x in (-half + 0.05, half - 0.12):
         parts.box((x, 0, 0.03), (x + 0.07, 0.38, depth - 0.03), paint.shaded(0.9))
@@ -76,12 +75,8 @@ def coat_rack(palette: Palette) -> Piece:
     for index in range(4):
         angle = index * math.pi / 2 + 0.5
         x, z = math.cos(angle) * 0.13, math.sin(angle) * 0.13
-        parts.taper(
-            (x * 0.1 - 0.015, 0.24 + z * 0.1 - 0.015, x * 0.1 + 0.015, 0.24 + z * 0.1 + 0.015),
-            (x - 0.015, 0.24 + z - 0.015, x + 0.015, 0.24 + z + 0.015),
-            (1.55, 1.72),
-            paint,
-        )
+        foot = (x * 0.1 - 0.015, 0.24 + z * 0.1 - 0.015, x * 0.1 + 0.015, 0.24 + z * 0.1 + 0.015)
+        parts.taper(foot, (x - 0.015, 0.24 + z - 0.015, x + 0.015, 0.24 + z + 0.015), (1.55, 1.72), paint)
     for side in (-1, 1):
         coat = palette.colour(*VIVID, "grey", "black")[1].textured(TEXTURE["fabric"], 0.5)
         x = side * 0.12
@@ -93,10 +88,9 @@ def shoe_cabinet(palette: Palette) -> Piece:
     """A low narrow cabinet with a pair of shoes on it."""
     name, paint = palette.painted_wood()
     width, depth, height = palette.size(0.7, 1.0), 0.3, palette.size(0.75, 0.95)
-    half = width / 2
-    parts = Parts()
+    parts, half = Parts(), width / 2
     parts.box((-half, 0, 0), (half, height, depth - 0.035), paint)
-    fronts(parts, (-half, half), (0.05, height - 0.03), depth - 0.035, 2, 2, paint.shaded(0.92), palette.metal)
+    fronts(parts, (-half, half), (0.05, height - 0.03), depth - 0.035, 2, 2, paint.shaded(0.92))
     shoe = palette.colour("red", "black", "brown", "white", "blue")[1]
     for x in (-0.12, 0.0):
         parts.taper((x, 0.04, x + 0.09, 0.24), (x + 0.01, 0.04, x + 0.08, 0.12), (height, height + 0.1), shoe)
@@ -107,8 +101,7 @@ def workbench(palette: Palette) -> Piece:
     """A sturdy bench with a board of tools above."""
     name, paint = palette.wood()
     width, depth = palette.size(1.4, 1.8), 0.6
-    half = width / 2
-    parts = Parts()
+    parts, half = Parts(), width / 2
     parts.box((-half, 0.82, 0), (half, 0.9, depth), paint)
     legs(parts, width, depth, 0.82, 0.1, paint.shaded(0.85))
     parts.box((-half + 0.05, 0.2, 0.05), (half - 0.05, 0.24, depth - 0.05), paint.shaded(0.8))
@@ -126,9 +119,8 @@ def car(palette: Palette) -> Piece:
     """A small car with its side to the wall."""
     name, paint = palette.colour(*VIVID, "white", "black", "grey")
     width, depth = 3.3, 1.5
-    half = width / 2
+    parts, half = Parts(), width / 2
     glass = Paint(60, 80, 96)
-    parts = Parts()
     parts.cushion((-half, 0.25, 0.04), (half, 0.82, depth - 0.04), paint, 0.1)
     parts.taper((-0.95, 0.12, 1.1, depth - 0.12), (-0.6, 0.25, 0.85, depth - 0.25), (0.8, 1.32), glass)
     parts.box((-0.6, 1.31, 0.25), (0.85, 1.35, depth - 0.25), paint)
@@ -165,8 +157,7 @@ def box(palette: Palette) -> Piece:
     """A cardboard box, or a stack of two."""
     name, paint = palette.colour("brown", "beige", "brown", "white", "blue", "red", "yellow")
     width, depth, height = palette.size(0.45, 0.65), palette.size(0.4, 0.5), palette.size(0.35, 0.5)
-    half = width / 2
-    parts = Parts()
+    parts, half = Parts(), width / 2
     parts.box((-half, 0, 0), (half, height, depth), paint)
     parts.box((-half - 0.0, height, depth / 2 - 0.03), (half, height + 0.004, depth / 2 + 0.03), paint.shaded(0.75))
     top = height
@@ -189,8 +180,7 @@ def rack(palette: Palette) -> Piece:
     """Tall open shelves of boxes."""
     name, paint = palette.colour("grey", "white", "black", "brown", "blue")
     width, depth, height = palette.size(0.9, 1.3), 0.42, palette.size(1.6, 2.0)
-    parts = Parts()
-    half = width / 2
+    parts, half = Parts(), width / 2
     for top in shelves(parts, width, depth, (0, height), 4, paint):
         x = -half + 0.06
         while x < half - 0.35:
@@ -204,8 +194,7 @@ def painting(palette: Palette) -> Piece:
     """A framed picture, labelled with the colour of the frame; the lower edge is at y = 0."""
     name, paint = palette.colour("black", "white", "brown", "yellow", "red", "blue", "green")
     wide, high = palette.size(0.55, 1.1), palette.size(0.5, 0.8)
-    half = wide / 2
-    parts = Parts()
+    parts, half = Parts(), wide / 2
     picture = Paint(255, 255, 255, TEXTURE[palette.one("landscape", "abstract", "portrait")])
     parts.box((-half, 0, 0), (half, high, 0.025), paint)
     parts.front_panel((-half + 0.05, half - 0.05), (0.05, high - 0.05), 0.028, picture)
@@ -220,8 +209,7 @@ def clock(palette: Palette) -> Piece:
     parts.tube((0, radius, 0), 0.04, radius, paint, axis=2, sides=12)
     inner = radius * 0.82
     parts.tube((0, radius, 0.04), 0.004, inner, Paint(250, 250, 246), axis=2, sides=12)
-    face = inner * 0.7
-    dial = Paint(250, 250, 246, TEXTURE["clock"])
+    face, dial = inner * 0.7, Paint(250, 250, 246, TEXTURE["clock"])
     parts.front_panel((-face, face), (radius - face, radius + face), 0.046, dial)
     return Piece("clock", name, parts, 2 * radius, 0.05, 2 * radius)
 
@@ -236,7 +224,7 @@ def ceiling_lamp(palette: Palette) -> Piece:
     return Piece("ceiling lamp", name, parts, 0.44, 0.44, 0.4)
 
 
-def curtain(side: int, low: float, high: float, named: tuple[str, Paint]) -> Piece:
+def curtain(side: int, low: float, high: float, named: NamedPaint) -> Piece:
     """One curtain in three folds beside a window, its inner edge at x = 0, on the left (-1) or right (1)."""
     name, paint = named
     parts = Parts()

@@ -3,7 +3,7 @@
 import math
 
 from envs.houses.furniture_common import SCREEN, book_row, fronts, legs, shelves
-from envs.houses.palette import VIVID, Palette
+from envs.houses.palette import VIVID, NamedPaint, Palette
 from envs.houses.parts import Paint, Parts
 from envs.houses.piece import Piece
 
@@ -17,16 +17,13 @@ def table_lamp(palette: Palette) -> Piece:
     return Piece("table lamp", name, parts, 0.24, 0.23, 0.34)
 
 
-def nightstand(palette: Palette, named: tuple[str, Paint] | None = None) -> Piece:
+def nightstand(palette: Palette, named: NamedPaint) -> Piece:
     """A small chest beside a bed, often with a lamp."""
-    name, paint = named or palette.painted_wood()
+    name, paint = named
     width, depth, height = 0.46, 0.4, 0.52
-    parts = Parts()
-    half = width / 2
+    parts, half = Parts(), width / 2
     parts.box((-half, 0.1, 0), (half, height, depth - 0.035), paint)
-    fronts(
-        parts, (-half + 0.01, half - 0.01), (0.12, height - 0.03), depth - 0.035, 1, 2, paint.shaded(0.9), palette.metal
-    )
+    fronts(parts, (-half + 0.01, half - 0.01), (0.12, height - 0.03), depth - 0.035, 1, 2, paint.shaded(0.9))
     legs(parts, width, depth - 0.04, 0.1, 0.05, paint.shaded(0.8))
     piece = Piece("nightstand", name, parts, width, depth, height)
     if palette.chance(0.75):
@@ -67,8 +64,7 @@ def bunk_bed(palette: Palette) -> Piece:
     name, paint = palette.colour("red", "blue", "white", "green", "yellow", "brown", "pink")
     sheet = palette.fabric(*VIVID)[1]
     width, depth, high = 2.06, 0.98, 1.75
-    half = width / 2
-    parts = Parts()
+    parts, half = Parts(), width / 2
     for x in (-half, half - 0.08):
         for z in (0.0, depth - 0.16):
             parts.box((x, 0, z), (x + 0.08, high, z + 0.08), paint)
@@ -82,9 +78,8 @@ def bunk_bed(palette: Palette) -> Piece:
     for x in (half - 0.46, half - 0.12):
         parts.box((x, 0, front), (x + 0.04, 1.6, depth), paint)
     for step in range(5):
-        parts.box(
-            (half - 0.42, 0.28 + step * 0.26, front + 0.02), (half - 0.12, 0.32 + step * 0.26, depth - 0.02), paint
-        )
+        foot, edge = 0.28 + step * 0.26, 0.32 + step * 0.26
+        parts.box((half - 0.42, foot, front + 0.02), (half - 0.12, edge, depth - 0.02), paint)
     return Piece("bunk bed", name, parts, width, depth, high)
 
 
@@ -92,8 +87,7 @@ def crib(palette: Palette) -> Piece:
     """A baby's bed with bars."""
     name, paint = palette.colour("white", "pink", "blue", "beige", "brown", "yellow")
     width, depth = 1.25, 0.7
-    half = width / 2
-    parts = Parts()
+    parts, half = Parts(), width / 2
     for x in (-half, half - 0.05):
         parts.box((x, 0, 0), (x + 0.05, 1.0, depth), paint)
     for z in (0.0, depth - 0.04):
@@ -112,11 +106,10 @@ def wardrobe(palette: Palette) -> Piece:
     name, paint = palette.painted_wood()
     doors = 2 + palette.index(2)
     width, depth, height = 0.5 * doors + palette.size(0.0, 0.2), palette.size(0.55, 0.62), palette.size(1.9, 2.15)
-    half, front = width / 2, depth - 0.035
-    parts = Parts()
+    parts, half, front = Parts(), width / 2, depth - 0.035
     parts.box((-half, 0.08, 0), (half, height, front), paint)
     parts.box((-half + 0.02, 0, 0.02), (half - 0.02, 0.08, front - 0.04), paint.shaded(0.6))
-    fronts(parts, (-half + 0.01, half - 0.01), (0.1, height - 0.05), front, doors, 1, paint.shaded(0.93), palette.metal)
+    fronts(parts, (-half + 0.01, half - 0.01), (0.1, height - 0.05), front, doors, 1, paint.shaded(0.93))
     parts.box((-half, height, 0), (half, height + 0.04, depth - 0.01), paint.shaded(0.85))
     return Piece("wardrobe", name, parts, width, depth, height + 0.04, access=0.6)
 
@@ -125,13 +118,10 @@ def dresser(palette: Palette) -> Piece:
     """A chest of drawers with something on it."""
     name, paint = palette.painted_wood()
     width, depth, height = palette.size(0.8, 1.2), palette.size(0.42, 0.5), palette.size(0.8, 1.05)
-    half, front = width / 2, depth - 0.035
-    parts = Parts()
+    parts, half, front = Parts(), width / 2, depth - 0.035
     parts.box((-half, 0.08, 0), (half, height, front), paint)
     columns = 2 if width > 1.0 else 1
-    fronts(
-        parts, (-half + 0.02, half - 0.02), (0.1, height - 0.03), front, columns, 4, paint.shaded(0.92), palette.metal
-    )
+    fronts(parts, (-half + 0.02, half - 0.02), (0.1, height - 0.03), front, columns, 4, paint.shaded(0.92))
     legs(parts, width, depth - 0.05, 0.08, 0.06, paint.shaded(0.7))
     piece = Piece("dresser", name, parts, width, depth, height)
     if palette.chance(0.5):
@@ -170,12 +160,11 @@ def desk(palette: Palette) -> Piece:
     """A desk with drawers and a computer, and an office chair in front."""
     name, paint = palette.painted_wood()
     width, depth = palette.size(1.2, 1.6), palette.size(0.62, 0.72)
-    half = width / 2
-    parts = Parts()
+    parts, half = Parts(), width / 2
     parts.box((-half, 0.71, 0), (half, 0.75, depth), paint)
     parts.box((-half, 0, 0.02), (-half + 0.04, 0.71, depth - 0.02), paint.shaded(0.9))
     parts.box((half - 0.42, 0.04, 0.02), (half, 0.71, depth - 0.05), paint.shaded(0.9))
-    fronts(parts, (half - 0.41, half - 0.01), (0.06, 0.7), depth - 0.05, 1, 3, paint, palette.metal)
+    fronts(parts, (half - 0.41, half - 0.01), (0.06, 0.7), depth - 0.05, 1, 3, paint)
     parts.box((-half + 0.04, 0.3, 0.02), (half - 0.42, 0.71, 0.04), paint.shaded(0.85))
     piece = Piece("desk", name, parts, width, depth, 0.75)
     piece.put(computer(palette), -0.15, 0.75, 0.05)
@@ -191,8 +180,7 @@ def toy_chest(palette: Palette) -> Piece:
     """A box of toys with balls in it."""
     name, paint = palette.colour(*VIVID)
     width, depth, height = palette.size(0.7, 0.95), 0.42, 0.45
-    half = width / 2
-    parts = Parts()
+    parts, half = Parts(), width / 2
     parts.box((-half, 0, 0), (half, 0.36, depth), paint)
     parts.box((-half, 0.36, 0), (half, 0.45, 0.04), paint.shaded(0.8))
     for index, x in enumerate((-half * 0.6, -0.05, half * 0.55)):
@@ -228,8 +216,7 @@ def shelf(palette: Palette) -> Piece:
     """Low open shelves with books and boxes."""
     name, paint = palette.painted_wood()
     width, depth, height = palette.size(0.9, 1.4), 0.32, palette.size(0.75, 1.15)
-    parts = Parts()
-    half = width / 2
+    parts, half = Parts(), width / 2
     for index, top in enumerate(shelves(parts, width, depth, (0, height), 2 if height < 0.95 else 3, paint)):
         book_row(palette, parts, (-half + 0.04, -half + width * 0.5), top, depth - 0.04, 0.22)
         tint = palette.paint(VIVID[palette.index(8)])

@@ -1,5 +1,7 @@
 """Making a whole house from a seed."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from envs.houses.assemble import Assembly, build
@@ -26,14 +28,7 @@ def house_name(seed: int) -> str:
 
 
 def make_house(seed: int) -> Scene:
-    """Make the house of a seed; the result is the same to the byte in every process.
-
-    Args:
-        seed: 0 to 999,999.
-
-    Raises:
-        InputError: If the seed is out of range.
-    """
+    """Make the house of a seed from 0 to 999,999; it is the same to the byte in every process."""
     if not 0 <= seed < SEEDS:
         raise InputError(f"house {seed}", f"the seed is not in 0..{SEEDS - 1}", "choose one that is")
     rng = np.random.default_rng([VERSION, seed])
@@ -43,17 +38,10 @@ def make_house(seed: int) -> Scene:
     for storey in storeys:
         finish(assembly, storey, palette, cover)
         furnish(assembly, storey, palette)
-    mesh = build(assembly)
-    return Scene(
+    return replace(
+        build(assembly),
         name=house_name(seed),
-        vertices=mesh.vertices,
-        triangles=mesh.triangles,
-        colours=mesh.colours,
-        uv=mesh.uv,
-        texture=mesh.texture,
-        object_ids=mesh.object_ids,
         textures=textures(),
-        objects=mesh.objects,
         rooms=tuple(room for storey in storeys for room in _rooms(storey)),
         doors=tuple(door for storey in storeys for door in _doors(storey)),
     )
@@ -91,15 +79,10 @@ def _rooms(storey: Storey) -> list[Room]:
 
 def _doors(storey: Storey) -> list[Door]:
     """Return the doors of a storey, and the stairs up as a door."""
-    first = storey.first
-    doors = [
-        Door(
-            (first + door.segment.rooms[0], first + door.segment.rooms[1]),
-            (door.point[0], storey.floor, door.point[1]),
-            door.width,
-        )
-        for door in storey.plan.doors
-    ]
+    first, doors = storey.first, []
+    for door in storey.plan.doors:
+        (one, two), (x, z) = door.segment.rooms, door.point
+        doors.append(Door((first + one, first + two), (x, storey.floor, z), door.width))
     if storey.stairwell and storey.level == 0:
         room = storey.stairwell.room
         doors.append(Door((room, len(storey.plan.rooms) + room), storey.stairwell.half_way, 1.0))

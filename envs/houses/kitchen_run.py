@@ -4,16 +4,18 @@ import math
 
 from envs.houses import furniture_kitchen as kitchen
 from envs.houses.arrange import Furnisher
-from envs.houses.ordered_sum import ordered_sum
 from envs.houses.palette import NamedPaint, Palette
 from envs.houses.parts import Paint, Parts
-from envs.houses.piece import Piece, Pose
+from envs.houses.piece import Piece
+from envs.houses.plan import ordered_sum
 from envs.houses.space import GAP, FreeSpace, Stretch
 
 LONGEST = 4.2  # metres of a row
 SHORTEST = 2.2
 TALL = 1.0  # metres; higher units may not stand in front of a window
 CABINET = (1.48, 2.12)  # metres, lower and upper edge of wall cabinets
+
+TALL_UNITS = {"stove": kitchen.stove, "fridge": kitchen.fridge}
 
 
 def _free(space: FreeSpace) -> list[tuple[float, int, float, float]]:
@@ -33,8 +35,7 @@ def _free(space: FreeSpace) -> list[tuple[float, int, float, float]]:
 
 def _widths(palette: Palette, length: float) -> list[tuple[str, float]]:
     """Draw units in a random order that fill a length: (kind, width) of each."""
-    fixed = [("stove", 0.6), ("sink", 0.8)]
-    fixed.append(("fridge", 0.78))
+    fixed = [("stove", 0.6), ("sink", 0.8), ("fridge", 0.78)]
     spare = length - ordered_sum(width for _, width in fixed)
     count = max(1, math.ceil(spare / 1.2)) if spare > 0.25 else 0
     counters = [("counter", spare / count) for _ in range(count)]
@@ -54,9 +55,8 @@ def kitchen_run(furnisher: Furnisher) -> None:
             run = longest if attempt < 4 else SHORTEST + (longest - SHORTEST) * palette.rng.random()
             shift = (length - run) * palette.index(2)
             row = _widths(palette, run)
-            if not _fits_windows(space, index, start + shift, row):
-                continue
-            if _build(furnisher, index, start + shift, row, named, top):
+            fits = _fits_windows(space, index, start + shift, row)
+            if fits and _build(furnisher, index, start + shift, row, named, top):
                 return
     for kind, width in (("fridge", 0.78), ("stove", 0.6), ("sink", 0.8), ("counter", 1.0), ("counter", 0.6)):
         furnisher.against_wall(_unit(palette, kind, width, named, top), "corner")
@@ -66,7 +66,7 @@ def _fits_windows(space: FreeSpace, index: int, start: float, row: list[tuple[st
     """Return whether no tall unit of a row covers a window."""
     along = start
     for kind, width in row:
-        if kind in {"stove", "fridge"} and not space.blank(index, along, along + width, TALL, 2.1):
+        if kind in TALL_UNITS and not space.blank(index, along, along + width, TALL, 2.1):
             return False
         along += width
     return True
@@ -83,16 +83,13 @@ def _build(
     for kind, width in row:
         group.put(_unit(palette, kind, width, named, top), x + width / 2, 0.0, 0.0)
         x += width
-    edge = space.edges[index]
-    at = edge.point(start + total / 2, GAP)
-    pose = Pose(*(at[0], 0.0, at[1]), math.atan2(*edge.normal))
-    if not furnisher.stand(group, pose):
+    if not furnisher.stand(group, space.edges[index].pose(start + total / 2, GAP)):
         return False
     along = start
     for kind, width in row:
         if kind in {"counter", "sink"} and space.palette.chance(0.75):
             _cabinet(furnisher, index, along, width, named)
-        elif kind in {"stove", "fridge"}:
+        elif kind in TALL_UNITS:
             space.covered.append(Stretch(index, along, along + width, 0.0, 2.4))
         along += width
     return True
@@ -100,10 +97,8 @@ def _build(
 
 def _unit(palette: Palette, kind: str, width: float, named: NamedPaint, top: Paint) -> Piece:
     """Make one unit of a row."""
-    if kind == "stove":
-        return kitchen.stove(palette)
-    if kind == "fridge":
-        return kitchen.fridge(palette)
+    if kind in TALL_UNITS:
+        return TALL_UNITS[kind](palette)
     return (kitchen.kitchen_sink if kind == "sink" else kitchen.counter)(palette, width, named, top)
 
 
@@ -113,7 +108,6 @@ def _cabinet(furnisher: Furnisher, index: int, along: float, width: float, named
     low, high = CABINET
     if not space.blank(index, along + 0.01, along + width - 0.01, low, high):
         return
-    x, z = space.edges[index].point(along + width / 2, 0.002)
-    pose = Pose(x, low, z, math.atan2(*space.edges[index].normal))
-    furnisher.place(kitchen.wall_cabinet(space.palette, width, named), pose)
+    pose = space.edges[index].pose(along + width / 2, 0.002, low)
+    furnisher.place(kitchen.wall_cabinet(width, named), pose)
     space.covered.append(Stretch(index, along, along + width, low, high))

@@ -13,27 +13,16 @@ BEYOND = 0.2  # metres along the walk after which a door counts as passed
 
 @dataclass(frozen=True)
 class Exit:
-    """A door as an exit of one of its rooms.
+    """A door as an exit of one of its rooms."""
 
-    Attributes:
-        door: Index into the scene's doors.
-        room: Index of the room behind the door.
-        centre: (2,) float64, x and z of the middle of the door.
-        outward: (2,) float64, unit vector out of the room, x and z.
-    """
-
-    door: int
-    room: int
-    centre: np.ndarray
-    outward: np.ndarray
+    door: int  # index into the scene's doors
+    room: int  # behind the door
+    centre: np.ndarray  # (2,) float64, x and z of the middle of the door
+    outward: np.ndarray  # (2,) float64, unit vector out of the room, x and z
 
 
 class Layout:
-    """Answers queries about the rooms of a scene.
-
-    Args:
-        scene: A scene with rooms, doors and objects.
-    """
+    """Answers queries about the rooms of a scene with rooms, doors and objects."""
 
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
@@ -55,13 +44,9 @@ class Layout:
         return self.scene.rooms[room].category
 
     def rooms_at(self, points: np.ndarray) -> np.ndarray:
-        """Return the room of each point.
+        """Return the room of each point (n, 3) of feet, (n,) int64.
 
-        Args:
-            points: (n, 3) float, positions of feet.
-
-        Returns:
-            (n,) int64 indices; -1 in walls, in doorways, on stairs between storeys, and outside.
+        It is -1 in walls, in doorways, on stairs between storeys, and outside.
         """
         crossed = _crossed(points[:, [0, 2]], self._begins, self._ends)
         inside = np.add.reduceat(crossed.astype(np.int64), self._firsts, axis=1) % 2 == 1
@@ -82,13 +67,9 @@ class Layout:
         return "left" if turn > AHEAD else "right" if turn < -AHEAD else ""
 
     def doors_on(self, room: int, side: str, travel: np.ndarray, start: np.ndarray) -> list[Exit]:
-        """Return the doors of a room on one side, in the order of the walk.
+        """Return the doors of a room on one side (left, right or ahead), in the order of the walk.
 
-        Args:
-            room: Index of the room.
-            side: left, right or ahead.
-            travel: (2,) float64, unit vector of walking, x and z.
-            start: (2,) float64, start of the walk, x and z.
+        `travel` is the unit vector of walking and `start` its start, x and z.
         """
         met = [exit_ for exit_ in self.exits[room] if self.side(exit_, travel) == side]
         met = [exit_ for exit_ in met if (exit_.centre - start) @ travel > BEYOND]
@@ -136,17 +117,14 @@ def left(direction: np.ndarray) -> np.ndarray:
 
 def box_gap(first: SceneObject, second: SceneObject) -> float:
     """Return the horizontal distance between the bounding boxes of two objects in metres."""
-    return float(np.linalg.norm([_apart(first, second, axis) for axis in (0, 2)]))
+    apart = [max(first.low[axis] - second.high[axis], second.low[axis] - first.high[axis], 0.0) for axis in (0, 2)]
+    return float(np.linalg.norm(apart))
 
 
 def box_distance(thing: SceneObject, points: np.ndarray) -> np.ndarray:
     """Return the horizontal distances from points (n, 2), x and z, to the bounding box of an object, (n,) metres."""
     low, high = np.array([thing.low[0], thing.low[2]]), np.array([thing.high[0], thing.high[2]])
     return np.linalg.norm(np.maximum(np.maximum(low - points, points - high), 0), axis=1)
-
-
-def _apart(first: SceneObject, second: SceneObject, axis: int) -> float:
-    return max(first.low[axis] - second.high[axis], second.low[axis] - first.high[axis], 0.0)
 
 
 def _inside(points: np.ndarray, outline: np.ndarray) -> np.ndarray:

@@ -32,17 +32,17 @@ WOODS: tuple[tuple[str, Rgb], ...] = (
 VIVID = ("red", "orange", "yellow", "green", "turquoise", "blue", "purple", "pink")
 PLAIN = ("white", "black", "grey", "brown", "beige")
 ALL = VIVID + PLAIN
+METAL = Paint(176, 178, 182)
 
 NamedPaint = tuple[str, Paint]
 """The name of a colour, and a paint of that colour."""
 
 
 class Palette:
-    """Draws sizes, choices and colours, consistent with the materials of a house, from one random generator.
+    """Draws sizes, choices and colours, consistent with the materials of a house, from one random generator."""
 
-    Args:
-        rng: The generator; every call draws from it.
-    """
+    metal = METAL
+    dark = Paint(48, 48, 52)
 
     def __init__(self, rng: np.random.Generator) -> None:
         self.rng = rng
@@ -52,8 +52,6 @@ class Palette:
         self.front_door = self.colour("red", "green", "blue", "brown", "black", "yellow", "turquoise")
         name, paint = self.wall()
         self.stair_walls: NamedPaint = name, paint.textured(TEXTURE["plaster"], 1.2)
-        self.metal = Paint(176, 178, 182)
-        self.dark = Paint(48, 48, 52)
 
     def chance(self, probability: float) -> bool:
         """Return True with a probability."""

@@ -23,21 +23,13 @@ BALL_RINGS = np.radians([-80.0, -32.0, 20.0, 72.0])
 
 
 class Paint(NamedTuple):
-    """Colour and texture of a surface.
+    """Colour and texture of a surface."""
 
-    Attributes:
-        red: 0 to 255.
-        green: 0 to 255.
-        blue: 0 to 255.
-        texture: Index into the textures of all houses, -1 for none.
-        scale: Metres covered by one repetition of the texture.
-    """
-
-    red: float
+    red: float  # 0 to 255
     green: float
     blue: float
-    texture: int = -1
-    scale: float = 1.0
+    texture: int = -1  # index into the textures of all houses, -1 for none
+    scale: float = 1.0  # metres covered by one repetition of the texture
 
     def textured(self, texture: int, scale: float = 1.0) -> "Paint":
         """Return the same colour with a texture."""
@@ -84,17 +76,10 @@ class Parts:
         flat: float = 1.0,
         sides: int = 8,
     ) -> None:
-        """Add a cylinder or truncated cone from `base` along an axis.
+        """Add a cylinder or truncated cone from the centre of its first end along an axis: 0 is x, 1 is y, 2 is z.
 
-        Args:
-            base: Centre of the first end.
-            length: Metres along the axis.
-            radius: Radius of the first end.
-            paint: Colour and texture.
-            top: Radius of the other end; None for the same.
-            axis: 0 along x, 1 along y, 2 along z.
-            flat: Factor of the radius along the second direction: z, x or y for axis y, z or x.
-            sides: Number of sides, one of `SIDES`.
+        `top` is the radius of the other end, the same if None. `flat` is a factor of the radius along the second
+        direction: z, x or y for axis y, z or x. The number of sides is one of `SIDES`.
         """
         other = radius if top is None else top
         self.tubes[sides].append((*base, length, radius, other, flat, axis, *paint))
@@ -115,21 +100,13 @@ class Parts:
 
 
 class Quads(NamedTuple):
-    """Quadrilateral faces, counter-clockwise seen from outside.
+    """Quadrilateral faces, counter-clockwise seen from outside."""
 
-    Attributes:
-        corners: (n, 4, 3) metres.
-        normals: (n, 4, 3) unit vectors, for light.
-        uv: (n, 4, 2) texture coordinates.
-        row: (n,) int64, row of the part of each face.
-        paint: (n, 4) red, green, blue, texture.
-    """
-
-    corners: np.ndarray
-    normals: np.ndarray
-    uv: np.ndarray
-    row: np.ndarray
-    paint: np.ndarray
+    corners: np.ndarray  # (n, 4, 3) metres
+    normals: np.ndarray  # (n, 4, 3) unit vectors, for light
+    uv: np.ndarray  # (n, 4, 2) texture coordinates
+    row: np.ndarray  # (n,) int64, row of the part of each face
+    paint: np.ndarray  # (n, 4) red, green, blue, texture
 
 
 def face_normals(corners: np.ndarray) -> np.ndarray:
@@ -198,16 +175,10 @@ def soft_quads(rows: np.ndarray) -> Quads:
 
 
 def _rings(centre: np.ndarray, radius: np.ndarray, height: np.ndarray, sides: int) -> tuple[np.ndarray, np.ndarray]:
-    """Build closed solids of revolution about y from k rings, with flat ends.
+    """Build closed solids of revolution about y from k rings with flat ends: corners and smooth normals.
 
-    Args:
-        centre: (n, 3) centres.
-        radius: (n, k, 2) radii of the rings along x and along z.
-        height: (n, k) heights of the rings above the centre.
-        sides: Number of corners of a ring, even.
-
-    Returns:
-        Corners (n, faces, 4, 3) and unit normals (n, faces, 4, 3), smooth around the sides.
+    From centres (n, 3), radii (n, k, 2) of the rings along x and along z, and heights (n, k) above the centre come
+    corners and unit normals, (n, faces, 4, 3) each. The number of sides is even.
     """
     angle = np.arange(sides) * (2 * np.pi / sides)
     around = np.stack([np.cos(angle), np.sin(angle)], 1)

@@ -11,27 +11,16 @@ Footprint = tuple[float, float, float, float]
 
 @dataclass
 class Piece:
-    """A labelled piece of furniture in its local frame, with the pieces on and around it.
-
-    Attributes:
-        category: Category of the object.
-        colour: Name of the colour.
-        parts: Its primitive solids.
-        width: Metres along x, centred, including members.
-        depth: Metres along z from the back, including members.
-        height: Metres, without members.
-        members: Attached pieces, each with its pose in this piece's frame.
-        access: Metres of floor in front to be kept free, so that a body can reach the piece.
-    """
+    """A labelled piece of furniture in its local frame, with the pieces on and around it."""
 
     category: str
-    colour: str
+    colour: str  # name of the colour
     parts: Parts
-    width: float
-    depth: float
-    height: float
-    members: list[tuple["Piece", "Pose"]] = field(default_factory=list)
-    access: float = 0.5
+    width: float  # metres along x, centred, including members
+    depth: float  # metres along z from the back, including members
+    height: float  # metres, without members
+    members: list[tuple["Piece", "Pose"]] = field(default_factory=list)  # each with its pose in this piece's frame
+    access: float = 0.5  # metres of floor in front to be kept free, so that a body can reach the piece
 
     @property
     def reach(self) -> float:
@@ -44,14 +33,7 @@ class Piece:
 
 
 class Pose(NamedTuple):
-    """A position and a heading.
-
-    Attributes:
-        x: Metres.
-        y: Metres.
-        z: Metres.
-        yaw: Radians about +y; at 0 the front faces +z, positive angles turn it towards +x.
-    """
+    """A position in metres and a heading: radians about +y; at 0 the front faces +z, positive angles turn it to +x."""
 
     x: float
     y: float

@@ -1,11 +1,13 @@
 """Floor plans: categories of rooms, walls between them, and doors and windows in the walls."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from functools import reduce
+from operator import add
 
 import numpy as np
 
 from envs.houses.blocks import Blocks, make_blocks
-from envs.houses.ordered_sum import ordered_sum
 from envs.houses.purposes import assign
 
 WALL = 0.1  # metres, thickness
@@ -13,24 +15,24 @@ DOOR_HEIGHT = 2.05  # metres, of every opening
 DOOR_MARGIN = 0.22  # metres of wall left beside an opening
 OPEN = ("living room", "kitchen", "dining room")
 
+Corner = tuple[float, float]
+"""x and z in metres."""
+
+
+def ordered_sum(lengths: Iterable[float]) -> float:
+    """Sum lengths one by one, as `sum` did before Python 3.12, so that a house is the same in every version."""
+    return reduce(add, lengths, 0.0)
+
 
 @dataclass(frozen=True)
 class Segment:
-    """A straight wall segment between two rooms, or between a room and the outside.
+    """A straight wall segment between two rooms, or between a room and the outside."""
 
-    Attributes:
-        along: Axis of the segment, 0 for x, 1 for z.
-        at: Coordinate of its centre line on the other axis, metres.
-        low: Start along the axis, metres.
-        high: End along the axis, metres.
-        rooms: Rooms on the side of smaller and of larger coordinates; -1 is outside.
-    """
-
-    along: int
-    at: float
-    low: float
-    high: float
-    rooms: tuple[int, int]
+    along: int  # axis of the segment, 0 for x, 1 for z
+    at: float  # coordinate of its centre line on the other axis, metres
+    low: float  # start along the axis, metres
+    high: float  # end along the axis, metres
+    rooms: tuple[int, int]  # on the side of smaller and of larger coordinates; -1 is outside
 
     @property
     def length(self) -> float:
@@ -40,23 +42,14 @@ class Segment:
 
 @dataclass(frozen=True)
 class Opening:
-    """A gap in a wall, or a window or front door on it.
+    """A gap in a wall, or a window or front door on it."""
 
-    Attributes:
-        kind: "door", "arch" (wide, without a frame), "entrance" (the closed front door) or "window".
-        segment: The wall.
-        centre: Coordinate of its middle along the wall, metres.
-        width: Clear width, metres.
-        low: Height of the lower edge above the floor.
-        high: Height of the upper edge.
-    """
-
-    kind: str
+    kind: str  # "door", "arch" (wide, without a frame), "entrance" (the closed front door) or "window"
     segment: Segment
-    centre: float
-    width: float
-    low: float
-    high: float
+    centre: float  # coordinate of its middle along the wall, metres
+    width: float  # clear, metres
+    low: float  # height of the lower edge above the floor
+    high: float  # height of the upper edge
 
     @property
     def passable(self) -> bool:
@@ -71,20 +64,12 @@ class Opening:
 
 @dataclass
 class PlanRoom:
-    """A room of the plan.
-
-    Attributes:
-        category: Category of the room.
-        rects: Rectangles (x0, z0, x1, z1) in metres between the centre lines of walls.
-        polygon: Corners (x, z) of the outline on the centre lines of walls, counter-clockwise with x to the right and z
-            up.
-        inner: The same on the faces of the walls.
-    """
+    """A room of the plan; its outlines are counter-clockwise with x to the right and z up."""
 
     category: str
-    rects: list[tuple[float, float, float, float]]
-    polygon: list[tuple[float, float]]
-    inner: list[tuple[float, float]]
+    rects: list[tuple[float, float, float, float]]  # x0, z0, x1, z1 in metres between the centre lines of walls
+    polygon: list[Corner]  # outline on the centre lines of walls
+    inner: list[Corner]  # outline on the faces of the walls
 
     @property
     def area(self) -> float:
@@ -98,7 +83,7 @@ class Plan:
 
     rooms: list[PlanRoom]
     segments: list[Segment]
-    outline: list[tuple[float, float]]
+    outline: list[Corner]
     openings: list[Opening] = field(default_factory=list)
 
     @property
@@ -107,31 +92,23 @@ class Plan:
         return [opening for opening in self.openings if opening.passable]
 
 
-class _Cells:
-    """The plan on an irregular grid through all corners of its rectangles."""
-
-    def __init__(self, blocks: Blocks) -> None:
-        rects = [rect for space in blocks.rooms for rect in space.rects]
-        self.xs = sorted({x for rect in rects for x in (rect[0], rect[2])})
-        self.zs = sorted({z for rect in rects for z in (rect[1], rect[3])})
-        self.owner = np.full((len(self.xs) + 1, len(self.zs) + 1), -1)
-        for index, space in enumerate(blocks.rooms):
-            for x0, z0, x1, z1 in space.rects:
-                columns = slice(self.xs.index(x0) + 1, self.xs.index(x1) + 1)
-                rows = slice(self.zs.index(z0) + 1, self.zs.index(z1) + 1)
-                self.owner[columns, rows] = index
-
-    def segments(self) -> list[Segment]:
-        """Return the walls: edges between neighbouring cells of different rooms."""
-        found: list[Segment] = []
-        owner = self.owner.tolist()
-        for column, x in enumerate(self.xs):
-            pairs = [(owner[column][row], owner[column + 1][row]) for row in range(1, len(self.zs))]
-            found += _runs(1, x, self.zs, pairs)
-        for row, z in enumerate(self.zs):
-            pairs = [(owner[column][row], owner[column][row + 1]) for column in range(1, len(self.xs))]
-            found += _runs(0, z, self.xs, pairs)
-        return found
+def _segments(blocks: Blocks) -> list[Segment]:
+    """Return the walls: edges between cells of different rooms, on a grid through all corners of rectangles."""
+    rects = [rect for space in blocks.rooms for rect in space.rects]
+    xs = sorted({x for rect in rects for x in (rect[0], rect[2])})
+    zs = sorted({z for rect in rects for z in (rect[1], rect[3])})
+    cells = np.full((len(xs) + 1, len(zs) + 1), -1)
+    for index, space in enumerate(blocks.rooms):
+        for x0, z0, x1, z1 in space.rects:
+            cells[xs.index(x0) + 1 : xs.index(x1) + 1, zs.index(z0) + 1 : zs.index(z1) + 1] = index
+    owner, found = cells.tolist(), list[Segment]()
+    for column, x in enumerate(xs):
+        pairs = [(owner[column][row], owner[column + 1][row]) for row in range(1, len(zs))]
+        found += _runs(1, x, zs, pairs)
+    for row, z in enumerate(zs):
+        pairs = [(owner[column][row], owner[column][row + 1]) for column in range(1, len(xs))]
+        found += _runs(0, z, xs, pairs)
+    return found
 
 
 def _runs(along: int, at: int, ends: list[int], pairs: list[tuple[int, int]]) -> list[Segment]:
@@ -148,20 +125,18 @@ def _runs(along: int, at: int, ends: list[int], pairs: list[tuple[int, int]]) ->
     return found
 
 
-def trace(segments: list[Segment], room: int) -> list[tuple[float, float]]:
+def trace(segments: list[Segment], room: int) -> list[Corner]:
     """Return the corners of a room's outline with the room to the left; room -1 is the outside of the house.
 
     Left is seen with x to the right and z up, so from below in the right-handed frame.
     """
-    after: dict[tuple[float, float], tuple[float, float]] = {}
+    after: dict[Corner, Corner] = {}
     for segment in segments:
         if room not in segment.rooms:
             continue
-        low, high = (
-            ((segment.low, segment.at), (segment.high, segment.at))
-            if segment.along == 0
-            else ((segment.at, segment.low), (segment.at, segment.high))
-        )
+        low, high = (segment.low, segment.at), (segment.high, segment.at)
+        if segment.along == 1:
+            low, high = (segment.at, segment.low), (segment.at, segment.high)
         forwards = (segment.rooms[1] == room) == (segment.along == 0)
         start, end = (low, high) if forwards else (high, low)
         after[start] = end
@@ -179,7 +154,7 @@ def trace(segments: list[Segment], room: int) -> list[tuple[float, float]]:
     ]
 
 
-def inset(corners: list[tuple[float, float]], distance: float) -> list[tuple[float, float]]:
+def inset(corners: list[Corner], distance: float) -> list[Corner]:
     """Offset an outline to its left, into the room, by a distance."""
     moved = []
     for index, (x, z) in enumerate(corners):
@@ -303,19 +278,18 @@ def _windows(rng: np.random.Generator, plan: Plan) -> None:
 def _with_purposes(rng: np.random.Generator, blocks: Blocks, storey: int | None) -> Plan | None:
     """Draw categories, doors and windows of some rooms; returns None if not all rooms can be reached.
 
-    Args:
-        rng: The random generator.
-        blocks: The rooms.
-        storey: Number of the storey in a house of two, None in a house of one.
+    The storey is None in a house of one.
     """
-    segments = _Cells(blocks).segments()
+    segments = _segments(blocks)
     rooms = []
     for index, space in enumerate(blocks.rooms):
         polygon = trace(segments, index)
         rects = [(x0 / 10, z0 / 10, x1 / 10, z1 / 10) for x0, z0, x1, z1 in space.rects]
         rooms.append(PlanRoom("", rects, polygon, inset(polygon, WALL / 2)))
     plan = Plan(rooms, segments, trace(segments, -1))
-    assign(rng, blocks, segments, [room.area for room in rooms], rooms, upper=storey == 1)
+    walls, areas = [(segment.rooms, segment.length) for segment in segments], [room.area for room in rooms]
+    for room, category in zip(rooms, assign(rng, blocks, walls, areas, upper=storey == 1), strict=True):
+        room.category = category
     if not _doors(rng, blocks, plan):
         return None
     if storey != 1:

@@ -1,30 +1,10 @@
 """Assigning categories to the rooms of a plan."""
 
 from collections.abc import Sequence
-from typing import Protocol
 
 import numpy as np
 
 from envs.houses.blocks import Blocks
-
-
-class HasCategory(Protocol):
-    """An object with a settable category."""
-
-    category: str
-
-
-class Wall(Protocol):
-    """A wall between two rooms."""
-
-    @property
-    def rooms(self) -> tuple[int, int]:
-        """Indices of the two rooms."""
-
-    @property
-    def length(self) -> float:
-        """Length in metres."""
-
 
 # Category -> smallest and largest area in square metres, weight, largest number in a house.
 EXTRAS = {
@@ -48,25 +28,24 @@ GROUND = ("dining room", "garage")
 def assign(
     rng: np.random.Generator,
     blocks: Blocks,
-    walls: Sequence[Wall],
+    walls: Sequence[tuple[tuple[int, int], float]],
     areas: list[float],
-    rooms: Sequence[HasCategory],
     *,
     upper: bool = False,
-) -> None:
-    """Set the category of every room: at least a living room, a kitchen and a bathroom; upstairs a bathroom."""
+) -> list[str]:
+    """Return the category of every room: at least a living room, a kitchen and a bathroom; upstairs a bathroom.
+
+    Walls are given by the rooms on their sides and their length in metres, rooms by their area.
+    """
     stairs = "landing" if upper else "stairwell"
     roles = {"hall": "hallway", "entry": "entryway", "bath": "bathroom", "stairs": stairs}
-    free: list[int] = []
-    for index, space in enumerate(blocks.rooms):
-        rooms[index].category = roles.get(space.role, "")
-        if not space.role:
-            free.append(index)
+    categories = [roles.get(space.role, "") for space in blocks.rooms]
+    free = [index for index, space in enumerate(blocks.rooms) if not space.role]
     hosts = [space.host for space in blocks.rooms if space.role == "bath"]
 
     def take(index: int, category: str) -> None:
         free.remove(index)
-        rooms[index].category = category
+        categories[index] = category
 
     if not hosts or rng.random() < 0.4:
         living = max(free, key=lambda index: (index not in hosts, areas[index]))
@@ -77,9 +56,7 @@ def assign(
     for index in [host for host in hosts if host in free][: len(free) - (0 if upper else 1)]:
         take(index, "bedroom")
     if not upper:
-        beside = [
-            index for index in free if any({index, living} == set(wall.rooms) and wall.length >= 1.5 for wall in walls)
-        ]
+        beside = [index for index in free if any({index, living} == set(on) and size >= 1.5 for on, size in walls)]
         take(max(beside or free, key=lambda index: (areas[index] >= 7, index in beside, rng.random())), "kitchen")
     if not hosts and free:
         take(max(free, key=lambda index: areas[index]), "bedroom")
@@ -95,3 +72,4 @@ def assign(
         name = fits[int(np.searchsorted(np.cumsum(weights) / weights.sum(), rng.random()))]
         left[name] += 1
         take(index, name)
+    return categories

@@ -40,36 +40,21 @@ NameOf = Callable[[int], Thing]
 
 @dataclass(frozen=True)
 class RoomVisit:
-    """The part of a path inside one room.
-
-    Attributes:
-        room: Index of the room.
-        points: (n, 3) float64, every `STEP` metres.
-        entered_by: Door at its start, as an exit of this room; None in the first room.
-        left_by: Door at its end, as an exit of this room; None in the last room.
-    """
+    """The part of a path inside one room; it is entered and left by doors, except at the ends of the path."""
 
     room: int
-    points: np.ndarray
-    entered_by: Exit | None
+    points: np.ndarray  # (n, 3) float64, every `STEP` metres
+    entered_by: Exit | None  # as an exit of this room
     left_by: Exit | None
 
 
 def describe_path(
     layout: Layout, path: np.ndarray, heading: float, stop: Stop, named: NameOf, target: int = -1
 ) -> Route | None:
-    """Return all clauses that an instruction for a path may contain.
+    """Return all clauses that an instruction for a path (k, 3) may contain; `stop`, the goal, is the last.
 
-    Args:
-        layout: The house.
-        path: (k, 3) float, corners of the path from the start.
-        heading: Heading at the start, radians.
-        stop: The last clause, the goal.
-        named: Returns the name of an object from its index.
-        target: Index of the goal object, which is not mentioned as passed; -1 if the goal is a room.
-
-    Returns:
-        The clauses; None if the path changes rooms without a door, or the goal does not match `stop`.
+    None if the path changes rooms without a door, or the goal does not match `stop`. The object with the index `target`
+    is the goal and not mentioned as passed; -1 if the goal is a room. `named` names an object from its index.
     """
     visits = split_by_room(layout, resample(path))
     if visits is None:
@@ -130,22 +115,15 @@ def split_by_room(layout: Layout, points: np.ndarray) -> list[RoomVisit] | None:
 
 def _runs(rooms: np.ndarray) -> list[tuple[int, int, int]]:
     """Return (room, first, end) of the parts of a path in rooms, ignoring parts of at most `MIN_VISIT` metres."""
-    known = [(int(room), place) for place, room in enumerate(rooms) if room >= 0]
-    runs: list[list[int]] = []
-    for room, place in known:
-        if runs and runs[-1][0] == room:
-            runs[-1][2] = place + 1
-        else:
-            runs.append([room, place, place + 1])
-    longest = len(runs) - 1
-    kept = [run for number, run in enumerate(runs) if number in (0, longest) or (run[2] - run[1]) * STEP > MIN_VISIT]
-    merged: list[list[int]] = []
-    for run in kept:
-        if merged and merged[-1][0] == run[0]:
-            merged[-1][2] = run[2]
-        else:
-            merged.append(run)
-    return [(room, begin, end) for room, begin, end in merged]
+    runs = _merged([(int(room), place, place + 1) for place, room in enumerate(rooms) if room >= 0])
+    ends = (0, len(runs) - 1)
+    return _merged([run for number, run in enumerate(runs) if number in ends or (run[2] - run[1]) * STEP > MIN_VISIT])
+
+
+def _merged(runs: list[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
+    """Join adjacent parts (room, first, end) that are in the same room."""
+    groups = [list(group) for _, group in itertools.groupby(runs, key=lambda run: run[0])]
+    return [(group[0][0], group[0][1], group[-1][2]) for group in groups]
 
 
 def _ends(clause: Clause) -> bool:
@@ -164,10 +142,8 @@ def _first(layout: Layout, visit: RoomVisit, heading: float) -> list[Clause]:
     elif abs(turn) > 145:
         found.append(Face("around"))
     if visit.left_by:
-        found.append(
-            _climb(layout, visit, visit.left_by)
-            or Leave(layout.category(visit.room), layout.category(visit.left_by.room))
-        )
+        leave = Leave(layout.category(visit.room), layout.category(visit.left_by.room))
+        found.append(_climb(layout, visit, visit.left_by) or leave)
     return found
 
 
@@ -280,12 +256,8 @@ def _landmarks(layout: Layout, visit: RoomVisit, named: NameOf, target: int, fir
     found = []
     for clause, places in alike.items():
         like_goal = goal is not None and goal.category == clause.thing.category and goal.room == visit.room
-        if (
-            like_goal
-            or len(places) > 3
-            or max(places) - min(places) > 2.5
-            or not _all(layout, visit.room, clause, len(places))
-        ):
+        apart = max(places) - min(places) > 2.5
+        if like_goal or apart or len(places) > 3 or not _all(layout, visit.room, clause, len(places)):
             continue
         found.append((min(places), replace(clause, thing=replace(clause.thing, count=len(places)))))
     return [clause for _, clause in sorted(found, key=lambda item: (item[0], repr(item[1])))]

@@ -21,21 +21,13 @@ DOORWAY = 0.9  # metres kept free in front of a door
 
 @dataclass(frozen=True)
 class Stretch:
-    """A covered part of a wall.
+    """A covered part of a wall."""
 
-    Attributes:
-        edge: Index of the wall's face.
-        low: Start along the edge, metres.
-        high: End along the edge.
-        bottom: Height of the lower edge.
-        top: Height of the upper edge.
-    """
-
-    edge: int
-    low: float
-    high: float
-    bottom: float
-    top: float
+    edge: int  # index of the wall's face
+    low: float  # start along the edge, metres
+    high: float  # end along the edge
+    bottom: float  # height of the lower edge
+    top: float  # height of the upper edge
 
 
 def overlap(one: Footprint, two: Footprint, slack: float = 0.0) -> bool:
@@ -45,31 +37,18 @@ def overlap(one: Footprint, two: Footprint, slack: float = 0.0) -> bool:
 
 @dataclass
 class FreeSpace:
-    """The free space of a room.
-
-    Attributes:
-        plan: The floor plan.
-        room: Index of the room.
-        palette: Source of random numbers.
-        edges: Faces of the walls.
-        taken: Floor occupied by furniture.
-        reserved: Floor to be kept free in front of doors and furniture.
-        covered: Covered parts of walls, including windows and doors.
-        entries: Points that must stay reachable: inside each door and in front of furniture.
-        free: (columns, rows) bool, cells where the centre of a body can be.
-        origin: x, z of the first cell's centre.
-    """
+    """The free space of a room; `palette` is the source of random numbers."""
 
     plan: Plan
     room: int
     palette: Palette
-    edges: list[Edge] = field(init=False)
-    taken: list[Footprint] = field(default_factory=list)
-    reserved: list[Footprint] = field(default_factory=list)
-    covered: list[Stretch] = field(default_factory=list)
-    entries: list[tuple[float, float]] = field(default_factory=list)
-    free: np.ndarray = field(init=False)
-    origin: tuple[float, float] = field(init=False)
+    edges: list[Edge] = field(init=False)  # faces of the walls
+    taken: list[Footprint] = field(default_factory=list)  # floor occupied by furniture
+    reserved: list[Footprint] = field(default_factory=list)  # floor to be kept free in front of doors and furniture
+    covered: list[Stretch] = field(default_factory=list)  # including windows and doors
+    entries: list[tuple[float, float]] = field(default_factory=list)  # inside doors, before furniture: stay reachable
+    free: np.ndarray = field(init=False)  # (columns, rows) bool, cells where the centre of a body can be
+    origin: tuple[float, float] = field(init=False)  # x, z of the first cell's centre
 
     def __post_init__(self) -> None:
         self.edges = inside(self.plan, self.room)
@@ -86,16 +65,15 @@ class FreeSpace:
 
     def _clear_floor(self) -> None:
         """Initialise `free` for the empty room."""
-        xs, zs = zip(*self.plan.rooms[self.room].inner, strict=True)
+        room = self.plan.rooms[self.room]
+        xs, zs = zip(*room.inner, strict=True)
         self.origin = (min(xs) + CELL / 2, min(zs) + CELL / 2)
         shape = (math.ceil((max(xs) - min(xs)) / CELL), math.ceil((max(zs) - min(zs)) / CELL))
         covered = np.zeros(shape, dtype=bool)
-        for x0, z0, x1, z1 in self.plan.rooms[self.room].rects:
+        for x0, z0, x1, z1 in room.rects:
             covered[self._cells((x0, z0, x1, z1))] = True
         self.free = covered
-        for (x0, z0), (x1, z1) in zip(
-            self.plan.rooms[self.room].inner, np.roll(self.plan.rooms[self.room].inner, -1, 0).tolist(), strict=True
-        ):
+        for (x0, z0), (x1, z1) in zip(room.inner, np.roll(room.inner, -1, 0).tolist(), strict=True):
             wall = (min(x0, x1), min(z0, z1), max(x0, x1), max(z0, z1))
             self.free[self._cells(wall, BODY)] = False
 
@@ -184,9 +162,7 @@ class FreeSpace:
     def wall_poses(self, width: float, spot: str) -> Iterable[tuple[int, float, Pose]]:
         """Iterate over poses against walls in random order: (edge, coordinate along it, pose).
 
-        Args:
-            width: Metres of wall needed.
-            spot: "corner", "middle" or "any".
+        The piece needs `width` metres of wall; the spot is "corner", "middle" or "any".
         """
         rng = self.palette.rng
         places: list[tuple[float, int, float]] = []
@@ -201,6 +177,4 @@ class FreeSpace:
             later = 1.0 if spot != "any" else 0.0
             places += [(rng.random() + later, index, along) for along in second]
         for _, index, along in sorted(places):
-            edge = self.edges[index]
-            x, z = edge.point(along, GAP)
-            yield index, along, Pose(x, 0.0, z, math.atan2(*edge.normal))
+            yield index, along, self.edges[index].pose(along, GAP)

@@ -1,6 +1,5 @@
 """Stairs with two flights and a half-way landing, in a separate room beside the hallway of both storeys."""
 
-import math
 from dataclasses import dataclass
 
 from envs.houses.palette import Palette
@@ -19,25 +18,17 @@ RAIL = 0.9  # metres, height of railings
 
 @dataclass(frozen=True)
 class Stairwell:
-    """The position of the stairs in a house.
+    """The position of the stairs in a house."""
 
-    Attributes:
-        room: Index of the room with the stairs, the same on both storeys.
-        edge: Wall face with the opening to the hallway.
-        depth: Metres from that wall to the opposite one.
-        rise: Metres from floor to floor.
-    """
-
-    room: int
-    edge: Edge
-    depth: float
-    rise: float
+    room: int  # index of the room with the stairs, the same on both storeys
+    edge: Edge  # wall face with the opening to the hallway
+    depth: float  # metres from that wall to the opposite one
+    rise: float  # metres from floor to floor
 
     @property
     def pose(self) -> Pose:
         """Pose at the middle of the wall towards the hallway, facing into the room."""
-        x, z = self.edge.point(self.edge.length / 2)
-        return Pose(x, 0.0, z, math.atan2(*self.edge.normal))
+        return self.edge.pose(self.edge.length / 2)
 
     @property
     def half_way(self) -> tuple[float, float, float]:
@@ -74,9 +65,8 @@ class Stairwell:
             parts.box((MIDDLE, 0, back), (half, (RISERS / 2 + step) * riser, back + tread), shade)
         parts.box((-half, 0, turn), (half, self.rise / 2, self.depth), paint)
         parts.box((-MIDDLE, 0, LANDING), (MIDDLE, self.rise + RAIL, turn), palette.trim)
-        parts.box(
-            (-half, self.rise - SLAB - 0.01, LANDING - 0.03), (half, self.rise + 0.001, LANDING + 0.002), palette.trim
-        )
+        low, high = (-half, self.rise - SLAB - 0.01, LANDING - 0.03), (half, self.rise + 0.001, LANDING + 0.002)
+        parts.box(low, high, palette.trim)
         parts.box((-half, self.rise + RAIL - 0.06, LANDING - 0.06), (-MIDDLE, self.rise + RAIL, LANDING), paint)
         bars = 8
         for bar in range(bars):

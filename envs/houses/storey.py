@@ -8,22 +8,13 @@ from envs.houses.stairs import Stairwell
 
 @dataclass(frozen=True)
 class Storey:
-    """A floor plan at a height.
-
-    Attributes:
-        plan: Rooms and walls.
-        floor: Height of the floor, metres.
-        height: Metres from floor to ceiling.
-        first: Index of the first room of the storey among the rooms of the house.
-        level: Number of the storey, 0 for the lowest.
-        stairwell: The stairs, if there are any.
-    """
+    """A floor plan at a height."""
 
     plan: Plan
-    floor: float
-    height: float
-    first: int = 0
-    level: int = 0
+    floor: float  # height, metres
+    height: float  # metres from floor to ceiling
+    first: int = 0  # index of the first room of the storey among the rooms of the house
+    level: int = 0  # 0 for the lowest
     stairwell: Stairwell | None = None
 
     def is_well(self, room: int) -> bool:

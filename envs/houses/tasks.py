@@ -38,21 +38,13 @@ NO_GOALS = (*FLAT, "painting", "clock", "mirror")  # objects on the floor, or on
 
 @dataclass(frozen=True)
 class Level:
-    """The difficulty of tasks.
+    """The difficulty of tasks."""
 
-    Attributes:
-        shortest: Least length of the path, metres.
-        longest: Greatest length of the path, metres.
-        goal_only: Probability of an instruction that names only the goal, where that is unambiguous.
-        words: Largest number of tokens of an instruction.
-        one_room: Whether the goal is an object in the room of the start.
-    """
-
-    shortest: float
-    longest: float
-    goal_only: float
-    words: int = LENGTHS[1]
-    one_room: bool = False
+    shortest: float  # least length of the path, metres
+    longest: float  # greatest length of the path, metres
+    goal_only: float  # probability of an instruction that names only the goal, where that is unambiguous
+    words: int = LENGTHS[1]  # largest number of tokens of an instruction
+    one_room: bool = False  # whether the goal is an object in the room of the start
 
 
 LEVELS = {
@@ -64,13 +56,7 @@ LEVELS = {
 
 @dataclass(frozen=True)
 class Instruction:
-    """An instruction and its meaning.
-
-    Attributes:
-        text: The sentence.
-        style: Name of the style.
-        route: Clauses of the sentence.
-    """
+    """An instruction: the sentence, the name of its style, and its clauses."""
 
     text: str
     style: str
@@ -79,34 +65,21 @@ class Instruction:
 
 @dataclass(frozen=True)
 class HouseTask:
-    """A path through a house with instructions.
+    """A path through a house with instructions."""
 
-    Attributes:
-        heading: Heading at the start, radians.
-        positions: (k, 3) float64, corners of the path, metres rounded to millimetres.
-        target: Name of the goal, "red sofa" or "kitchen".
-        instructions: One to three instructions in different styles.
-    """
-
-    heading: float
-    positions: np.ndarray
-    target: str
-    instructions: tuple[Instruction, ...]
+    heading: float  # at the start, radians
+    positions: np.ndarray  # (k, 3) float64, corners of the path, metres rounded to millimetres
+    target: str  # name of the goal, "red sofa" or "kitchen"
+    instructions: tuple[Instruction, ...]  # one to three in different styles
 
 
 @dataclass(frozen=True)
 class Goal:
-    """The goal of a task.
+    """The goal of a task."""
 
-    Attributes:
-        position: (3,) float64, metres.
-        stop: The last clause in full detail.
-        target: Index of the object, -1 if the goal is a room.
-    """
-
-    position: np.ndarray
-    stop: Stop
-    target: int
+    position: np.ndarray  # (3,) float64, metres
+    stop: Stop  # the last clause in full detail
+    target: int  # index of the object, -1 if the goal is a room
 
 
 def held_out(category: str, colour: str) -> bool:
@@ -115,14 +88,7 @@ def held_out(category: str, colour: str) -> bool:
 
 
 class TaskMaker:
-    """Makes the tasks of one house.
-
-    Args:
-        scene: The house.
-        level: Difficulty.
-        unseen: Whether the held-out style and pairs are allowed.
-        seed: Seed of all random choices.
-    """
+    """Makes the tasks of one house; the held-out style and pairs are allowed in an unseen one."""
 
     def __init__(self, scene: Scene, level: Level, unseen: bool, seed: Sequence[int]) -> None:
         self.level, self.unseen = level, unseen

@@ -265,34 +265,13 @@ def _screen(rng: np.random.Generator) -> np.ndarray:
 
 
 PAINTERS: dict[str, Callable[[np.random.Generator], np.ndarray]] = {
-    "plaster": _plaster,
-    "wood": _wood,
-    "planks": _planks,
-    "parquet": _parquet,
-    "tiles": _tiles,
-    "checker": _checker,
-    "subway": _subway,
-    "brick": _brick,
-    "carpet": _carpet,
-    "fabric": _fabric,
-    "leather": _leather,
-    "marble": _marble,
-    "granite": _granite,
-    "concrete": _concrete,
-    "stripes": _stripes,
-    "dots": _dots,
-    "damask": _damask,
-    "rug bands": _rug_bands,
-    "rug diamonds": _rug_diamonds,
-    "rug stripes": _rug_stripes,
-    "clock": _clock,
-    "books": _books,
-    "landscape": _landscape,
-    "abstract": _abstract,
-    "portrait": _portrait,
-    "outside": _outside,
-    "screen": _screen,
-}
+    painter.__name__[1:].replace("_", " "): painter
+    for painter in (
+        _plaster, _wood, _planks, _parquet, _tiles, _checker, _subway, _brick, _carpet, _fabric, _leather, _marble,
+        _granite, _concrete, _stripes, _dots, _damask, _rug_bands, _rug_diamonds, _rug_stripes, _clock, _books,
+        _landscape, _abstract, _portrait, _outside, _screen,
+    )
+}  # fmt: skip
 TEXTURE = {name: index for index, name in enumerate(PAINTERS)}
 """Index of every texture by name."""
 

@@ -19,30 +19,15 @@ BESIDE = 0.8  # metres between two things that stand next to each other
 
 @dataclass(frozen=True)
 class State:
-    """A possible state of a walker.
-
-    Attributes:
-        room: Index of the room.
-        entered_by: The door that it entered by, None in the room of the start.
-        travel: (2,) float64, direction of walking, x and z; None if unknown.
-    """
+    """A possible state of a walker; the direction of walking (2,), x and z, is None if it is unknown."""
 
     room: int
-    entered_by: Exit | None = None
+    entered_by: Exit | None = None  # None in the room of the start
     travel: np.ndarray | None = None
 
 
 def possible_goals(route: Route, layout: Layout, start: int) -> set[int]:
-    """Return all possible goals of a route.
-
-    Args:
-        route: The clauses of an instruction.
-        layout: The house.
-        start: Index of the room of the start.
-
-    Returns:
-        Indices of objects if the goal is an object, else indices of rooms.
-    """
+    """Return all possible goals of a route from a room: indices of objects if the goal is an object, else of rooms."""
     stop = route[-1]
     if not isinstance(stop, Stop):
         raise TypeError("a route ends with its goal")
@@ -95,9 +80,8 @@ def _follow(clause: Clause, state: State, layout: Layout) -> list[State]:
     if isinstance(clause, Leave):
         return _through(state, layout, clause.into) if layout.category(state.room) == clause.room else []
     if isinstance(clause, Climb):
-        return [
-            there for there in _through(state, layout, "") if _rises(layout, state.room, there.room) == clause.direction
-        ]
+        through = _through(state, layout, "")
+        return [there for there in through if _rises(layout, state.room, there.room) == clause.direction]
     if isinstance(clause, Enter):
         return _enter(clause, state, layout)
     return [state]

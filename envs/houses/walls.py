@@ -1,11 +1,12 @@
-"""Faces of floors, walls and ceilings of a plan, with holes for doors."""
+"""Faces of floors, walls and ceilings of a plan, with holes for doors, and the light that is baked into colours."""
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from envs.houses.light import corner_light, face_light
 from envs.houses.parts import Paint
+from envs.houses.piece import Pose
 from envs.houses.plan import DOOR_HEIGHT, WALL, Opening, Plan, inset
 
 FRAME = 0.06  # metres, width of a door's frame
@@ -13,25 +14,21 @@ HOLE = 0.04  # metres by which a hole exceeds its door on each side, hidden by t
 BAND = 0.35  # metres from a corner to full light
 CLOSE = 0.02  # metres, least distance between two cuts of a face
 SKIRTING = (0.08, 0.012)  # height and depth, metres
+SIDE = np.array([0.80, 0.90, 0.85, 0.95])  # light on faces towards -x, +x, -z, +z
+UP, DOWN = 1.0, 0.66
+CORNER_DEPTH = 0.16  # fraction of light lost where surfaces meet
+CORNER_REACH = 0.3  # metres, decay length of the darkening
 
 
 @dataclass(frozen=True)
 class Edge:
-    """One straight face of a wall; from start to end, the room in front of it is to the left.
+    """One straight face of a wall; from start to end, the room in front of it is to the left."""
 
-    Attributes:
-        room: Index of the room in front of the face, -1 for the outside.
-        start: x, z of the start.
-        direction: x, z of the unit vector along the face, parallel to an axis.
-        length: Metres.
-        openings: (start, end, opening) along the face, metres from its start.
-    """
-
-    room: int
-    start: tuple[float, float]
-    direction: tuple[float, float]
-    length: float
-    openings: tuple[tuple[float, float, Opening], ...]
+    room: int  # in front of the face, -1 for the outside
+    start: tuple[float, float]  # x, z
+    direction: tuple[float, float]  # x, z of the unit vector along the face, parallel to an axis
+    length: float  # metres
+    openings: tuple[tuple[float, float, Opening], ...]  # (start, end, opening) along the face, metres from its start
 
     @property
     def normal(self) -> tuple[float, float]:
@@ -42,6 +39,25 @@ class Edge:
         """Return x, z of the point `along` the face and `out` into the room."""
         (x, z), (dx, dz) = self.start, self.direction
         return x + dx * along - dz * out, z + dz * along + dx * out
+
+    def pose(self, along: float, out: float = 0.0, y: float = 0.0) -> Pose:
+        """Return the pose at that point, facing into the room."""
+        x, z = self.point(along, out)
+        return Pose(x, y, z, math.atan2(*self.normal))
+
+
+def face_light(normals: np.ndarray) -> np.ndarray:
+    """Return the light (...,) on faces from their unit normals (..., 3)."""
+    square = normals * normals
+    side_x = np.where(normals[..., 0] > 0, SIDE[1], SIDE[0])
+    side_z = np.where(normals[..., 2] > 0, SIDE[3], SIDE[2])
+    level = np.where(normals[..., 1] > 0, UP, DOWN)
+    return square[..., 0] * side_x + square[..., 1] * level + square[..., 2] * side_z
+
+
+def corner_light(distance: np.ndarray) -> np.ndarray:
+    """Return the factor of light at a distance in metres from a corner, where surfaces meet."""
+    return 1.0 - CORNER_DEPTH * np.exp(-np.maximum(distance, 0.0) / CORNER_REACH)
 
 
 def edges_of(corners: list[tuple[float, float]], room: int, openings: list[Opening]) -> list[Edge]:
@@ -66,19 +82,11 @@ def edges_of(corners: list[tuple[float, float]], room: int, openings: list[Openi
 
 @dataclass
 class Shell:
-    """Collects the faces of the building.
+    """Collects the faces of the building; each array has one texture and one object id."""
 
-    Attributes:
-        corners: Arrays (n, 4, 3).
-        uv: Arrays (n, 4, 2).
-        colours: Arrays (n, 4, 3), with baked light.
-        texture: Texture of each array.
-        object_id: Object id of each array.
-    """
-
-    corners: list[np.ndarray] = field(default_factory=list)
-    uv: list[np.ndarray] = field(default_factory=list)
-    colours: list[np.ndarray] = field(default_factory=list)
+    corners: list[np.ndarray] = field(default_factory=list)  # (n, 4, 3) each
+    uv: list[np.ndarray] = field(default_factory=list)  # (n, 4, 2)
+    colours: list[np.ndarray] = field(default_factory=list)  # (n, 4, 3), with baked light
     texture: list[int] = field(default_factory=list)
     object_id: list[int] = field(default_factory=list)
 
@@ -99,8 +107,10 @@ def _patches(u: np.ndarray, v: np.ndarray, keep: np.ndarray) -> np.ndarray:
     return np.stack([across, np.stack([low_v, low_v, high_v, high_v], 1)], 2)
 
 
-def _splits(values: list[float], low: float, high: float) -> np.ndarray:
-    """Return the distinct values between two ends, and the ends, sorted."""
+def _splits(ends: list[float]) -> np.ndarray:
+    """Return the ends of rectangles along an axis, and the places where the light of corners ends, sorted."""
+    margin, low, high = BAND + WALL / 2, min(ends), max(ends)
+    values = [*ends, *(value + margin for value in ends), *(value - margin for value in ends)]
     inside = [value for value in values if low + CLOSE < value < high - CLOSE]
     return np.array(sorted({low, high, *(round(value, 4) for value in inside)}))
 
@@ -158,19 +168,8 @@ def add_level(
     ceiling: bool,
 ) -> None:
     """Add a floor or a ceiling over rectangles; `inner` is the outline of the surrounding wall faces."""
-    ends_x = [value for rect in rects for value in (rect[0], rect[2])]
-    ends_z = [value for rect in rects for value in (rect[1], rect[3])]
-    margin = BAND + WALL / 2
-    xs = _splits(
-        [*ends_x, *(value + margin for value in ends_x), *(value - margin for value in ends_x)],
-        min(ends_x),
-        max(ends_x),
-    )
-    zs = _splits(
-        [*ends_z, *(value + margin for value in ends_z), *(value - margin for value in ends_z)],
-        min(ends_z),
-        max(ends_z),
-    )
+    xs = _splits([value for rect in rects for value in (rect[0], rect[2])])
+    zs = _splits([value for rect in rects for value in (rect[1], rect[3])])
     middle_x, middle_z = (xs[1:] + xs[:-1]) / 2, (zs[1:] + zs[:-1]) / 2
     keep = np.zeros((len(middle_x), len(middle_z)), dtype=bool)
     for x0, z0, x1, z1 in rects:
