@@ -21,11 +21,7 @@ def to_array(value: Any) -> np.ndarray:
 
 
 def find_mode(given: AutoresetMode | str) -> AutoresetMode:
-    """Return the autoreset mode of a name, "NextStep", or of itself.
-
-    Raises:
-        InputError: If there is none.
-    """
+    """Return the autoreset mode of a name, "NextStep", or of itself."""
     try:
         return AutoresetMode(given)
     except ValueError:
@@ -34,11 +30,7 @@ def find_mode(given: AutoresetMode | str) -> AutoresetMode:
 
 
 def step_limit(max_steps: int, max_episode_steps: int | None) -> int:
-    """Return the smaller of two limits on the number of actions; None and -1 are none.
-
-    Raises:
-        InputError: If it is not above 0.
-    """
+    """Return the smaller of two limits on the number of actions; None and -1 are none."""
     smallest = max_steps if max_episode_steps in (None, -1) else min(max_steps, max_episode_steps)
     if smallest < 1:
         raise InputError("max_steps", f"is {smallest}", "give 1 or more actions")
@@ -46,11 +38,7 @@ def step_limit(max_steps: int, max_episode_steps: int | None) -> int:
 
 
 def check_options(options: dict[str, Any], known: Sequence[str] = RESET_OPTIONS) -> None:
-    """Check that all options of a reset are known.
-
-    Raises:
-        InputError: If one is not.
-    """
+    """Raise an InputError if an option of a reset is unknown."""
     unknown = sorted(set(options) - set(known))
     if unknown:
         raise InputError("reset options", f"'{unknown[0]}' is unknown", f"use {' or '.join(map(repr, known))}")
@@ -80,11 +68,7 @@ def episode_indices(given: Any, mask: np.ndarray, count: int) -> np.ndarray:
 
 
 def check_actions(given: Any, space: spaces.Space, single: spaces.Discrete, device: torch.device, name: str) -> Tensor:
-    """Return actions as int64, all of them in the action `space` of environment `name`.
-
-    Raises:
-        InputError: If one is not.
-    """
+    """Return actions as int64; an InputError if one is not in the action `space` of environment `name`."""
     given = to_array(given) if not isinstance(given, Tensor) else given
     whole = given.dtype.kind in "iu" if isinstance(given, np.ndarray) else given.dtype in INTEGERS
     if not whole or tuple(given.shape) != space.shape:

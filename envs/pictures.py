@@ -26,7 +26,6 @@ class ChartCache:
     """A cache of the most recent charts of storeys."""
 
     def __init__(self) -> None:
-        """Create an empty cache."""
         self._kept: OrderedDict[tuple[str, int], Chart] = OrderedDict()
 
     def of_plan(self, name: str, plan: FloorPlan, storey: int) -> Chart:
@@ -48,16 +47,10 @@ class ChartCache:
 
 
 def draw_map(chart: Chart, trail: Sequence[Pose], reference: np.ndarray, goal: np.ndarray | None) -> np.ndarray:
-    """Draw the map of a storey with the path of a body, the demonstration and the goal.
+    """Draw the map of a storey with the trail of a body, the demonstration and the goal, (SIDE, SIDE, 3) uint8.
 
-    Args:
-        chart: Chart of the storey.
-        trail: Poses so far in map coordinates; the last one is the present pose.
-        reference: (N, 3) demonstration in map coordinates; (0, 3) if it is withheld.
-        goal: (3,) in map coordinates; None if it is withheld.
-
-    Returns:
-        (SIDE, SIDE, 3) uint8.
+    All are in map coordinates. The last pose of the trail is the present one; a demonstration (N, 3) that is withheld
+    is (0, 3), and its goal None.
     """
     way = np.array([pose.position for pose in trail])
     marks = [Mark(reference, style.DEMONSTRATION), Mark(way, style.AGENTS[0], trail[-1])]

@@ -18,9 +18,7 @@ _owners: set[int] = set()  # id of this process once it has made an environment;
 def check_fork_safety() -> None:
     """Record that this process has environments.
 
-    Raises:
-        InputError: If the process was forked from one that had environments, or if the caller is Gymnasium's
-            AsyncVectorEnv, which is about to fork.
+    An InputError is raised if it was forked from one that had, or if Gymnasium's AsyncVectorEnv is about to fork.
     """
     if _owners and os.getpid() not in _owners:
         problem = "was forked from one in which environments have been made, whose threads it lacks"

@@ -24,36 +24,20 @@ from vln.vlnce_submission import check_continuous_submission, predictions
 
 @dataclass(frozen=True)
 class SceneFile:
-    """Where the scene of trajectories in a mesh is, and how it lies.
+    """Where the scene of trajectories in a mesh is, and how it lies."""
 
-    Attributes:
-        path: The file; where the trajectories say if absent.
-        up: Axis that points up; as its stage_config says if absent.
-        scale: Metres per unit; as its stage_config says if absent.
-    """
-
-    path: Path | None = None
-    up: str | None = None
-    scale: float | None = None
+    path: Path | None = None  # where the trajectories say if absent
+    up: str | None = None  # axis; as its stage_config says if absent
+    scale: float | None = None  # metres per unit; as its stage_config says if absent
 
     def load(self, trajectory: Trajectory) -> Scene:
-        """The scene.
-
-        Raises:
-            InputError: If it cannot be loaded.
-        """
+        """The scene."""
         return load_scene(self.path or trajectory.scan, self.up, self.scale)
 
 
 @dataclass
 class Looks:
-    """Plans and views of trajectories; each scene is loaded once.
-
-    Attributes:
-        load: Gives the scene of a trajectory.
-        body: Who walks there.
-        camera: Where its camera is.
-    """
+    """Plans and views of trajectories as a body sees them through its camera; each scene is loaded once."""
 
     load: Callable[[Trajectory], Scene]
     body: Body = BODY
@@ -61,11 +45,7 @@ class Looks:
     _known: dict[str, tuple[FloorPlan, PackedScene]] = field(default_factory=dict)
 
     def __call__(self, trajectory: Trajectory) -> tuple[FloorPlan, Views]:
-        """The plan of a trajectory's scene, and what its agent saw.
-
-        Raises:
-            InputError: If the scene cannot be loaded.
-        """
+        """The plan of a trajectory's scene, and what its agent saw."""
         if trajectory.scan not in self._known:
             scene = self.load(trajectory)
             ground = None if scene.rooms else build_ground(scene, self.body)
@@ -77,16 +57,10 @@ class Looks:
 def house_replays(
     runs: Sequence[Run], selection: Selection, file: SceneFile, data: Path | None = None
 ) -> list[HouseReplay]:
-    """The selected episodes of runs in continuous worlds.
+    """The selected episodes of runs, one an agent, in continuous worlds, of which `file` has moved.
 
-    Args:
-        runs: One an agent.
-        selection: Which episodes.
-        file: Where the scene is, if it has moved.
-        data: The data folder, for scans and what trajectories in them are compared with.
-
-    Raises:
-        InputError: As `replay_houses`, or if a scene or what trajectories are compared with cannot be loaded.
+    The data folder has scans and what trajectories in them are compared with. Errors are those of `replay_houses`, and
+    of loading scenes.
     """
     tasks = dict.fromkeys(each.task for run in runs for each in run.trajectories.values())
     if all(task.scenes != "scans" for task in tasks):
@@ -122,11 +96,7 @@ def scan_replays(
 
 
 def task_of(runs: Sequence[Run]) -> Task:
-    """The task that runs are of.
-
-    Raises:
-        InputError: If they are of several tasks or splits.
-    """
+    """The task that runs are of; an InputError if there are several tasks or splits."""
     first = next(iter(runs[0].trajectories.values()))
     for run in runs:
         for each in run.trajectories.values():

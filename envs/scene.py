@@ -12,21 +12,13 @@ MESH = ("vertices", "triangles", "colours", "uv", "texture", "object_ids")  # na
 
 @dataclass(frozen=True)
 class SceneObject:
-    """A labelled object with its axis-aligned bounding box.
+    """A labelled object with its axis-aligned bounding box."""
 
-    Attributes:
-        category: For instance "sofa"; one of `envs.houses.categories` in generated houses.
-        colour: Name of its colour, for instance "red"; empty where unknown.
-        room: Index into the scene's rooms, -1 where unknown.
-        low: Smallest x, y, z of the bounding box.
-        high: Largest x, y, z of the bounding box.
-    """
-
-    category: str
-    colour: str
-    room: int
-    low: tuple[float, float, float]
-    high: tuple[float, float, float]
+    category: str  # for instance "sofa"; one of `envs.houses.categories` in generated houses
+    colour: str  # its name, for instance "red"; empty where unknown
+    room: int  # index into the scene's rooms, -1 where unknown
+    low: tuple[float, float, float]  # smallest x, y, z of the bounding box
+    high: tuple[float, float, float]  # largest x, y, z
 
     @property
     def centre(self) -> tuple[float, float, float]:
@@ -37,34 +29,21 @@ class SceneObject:
 
 @dataclass(frozen=True)
 class Door:
-    """A walkable opening between two rooms.
+    """A walkable opening between two rooms."""
 
-    Attributes:
-        rooms: Indices into the scene's rooms.
-        centre: x, y, z of the middle of the opening at floor height.
-        width: Metres.
-    """
-
-    rooms: tuple[int, int]
-    centre: tuple[float, float, float]
-    width: float
+    rooms: tuple[int, int]  # indices into the scene's rooms
+    centre: tuple[float, float, float]  # x, y, z of the middle of the opening at floor height
+    width: float  # metres
 
 
 @dataclass(frozen=True)
 class Room:
-    """A labelled room.
+    """A labelled room."""
 
-    Attributes:
-        category: For instance "kitchen".
-        polygon: Outline of the floor, (x, z) corners in order.
-        floor: Height of the floor, y in metres.
-        storey: Number of the storey, 0 for the lowest.
-    """
-
-    category: str
-    polygon: tuple[tuple[float, float], ...]
-    floor: float = 0.0
-    storey: int = 0
+    category: str  # for instance "kitchen"
+    polygon: tuple[tuple[float, float], ...]  # outline of the floor, (x, z) corners in order
+    floor: float = 0.0  # height of the floor, y in metres
+    storey: int = 0  # 0 for the lowest
 
 
 class Wrap(IntEnum):
@@ -77,17 +56,11 @@ class Wrap(IntEnum):
 
 @dataclass(frozen=True, order=True)
 class Sampler:
-    """How a texture is sampled.
+    """How a texture is sampled."""
 
-    Attributes:
-        across: Wrap mode along u.
-        down: Wrap mode along v.
-        cutoff: Alpha, 1 to 255, below which nothing is drawn; 0 ignores alpha.
-    """
-
-    across: Wrap = Wrap.REPEAT
-    down: Wrap = Wrap.REPEAT
-    cutoff: int = 0
+    across: Wrap = Wrap.REPEAT  # along u
+    down: Wrap = Wrap.REPEAT  # along v
+    cutoff: int = 0  # alpha, 1 to 255, below which nothing is drawn; 0 ignores alpha
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,38 +68,23 @@ class Scene:
     """A triangle mesh with labels.
 
     The colour at a point is the interpolated colour of the corners, times the texture if there is one (255 = 1).
-    Light is baked into the colours.
-
-    Attributes:
-        name: Name of the scene in episodes: `house-000123`, or the stem of a file.
-        vertices: (V, 3) float32, metres.
-        triangles: (T, 3) int32, indices into the vertices, counter-clockwise seen from outside.
-        colours: (V, 3) uint8.
-        uv: (V, 2) float32 texture coordinates, 1 = one repetition, v downwards as in glTF.
-        texture: (T,) int32, index into `textures`; -1 for none.
-        object_ids: (T,) int32, 0 for unlabelled triangles, else 1 + index into `objects`.
-        textures: (h, w, 3) uint8 images, sides powers of two; (h, w, 4) with alpha where a sampler has a cutoff. Scenes
-            share equal arrays.
-        objects: The labelled objects.
-        rooms: The rooms.
-        doors: The doors between rooms.
-        two_sided: Draw the back of triangles too, as scans need.
-        samplers: One for each texture; empty if all repeat and none has a cutoff.
+    Light is baked into the colours. Textures are (h, w, 3) uint8 images, sides powers of two, or (h, w, 4) with alpha
+    where a sampler has a cutoff; scenes share equal arrays.
     """
 
-    name: str
-    vertices: np.ndarray
-    triangles: np.ndarray
-    colours: np.ndarray
-    uv: np.ndarray
-    texture: np.ndarray
-    object_ids: np.ndarray
+    name: str  # in episodes: `house-000123`, or the stem of a file
+    vertices: np.ndarray  # (V, 3) float32, metres
+    triangles: np.ndarray  # (T, 3) int32, indices into the vertices, counter-clockwise seen from outside
+    colours: np.ndarray  # (V, 3) uint8
+    uv: np.ndarray  # (V, 2) float32 texture coordinates, 1 = one repetition, v downwards as in glTF
+    texture: np.ndarray  # (T,) int32, index into `textures`; -1 for none
+    object_ids: np.ndarray  # (T,) int32, 0 for unlabelled triangles, else 1 + index into `objects`
     textures: tuple[np.ndarray, ...] = ()
     objects: tuple[SceneObject, ...] = ()
     rooms: tuple[Room, ...] = ()
     doors: tuple[Door, ...] = ()
-    two_sided: bool = False
-    samplers: tuple[Sampler, ...] = ()
+    two_sided: bool = False  # draw the back of triangles too, as scans need
+    samplers: tuple[Sampler, ...] = ()  # one for each texture; empty if all repeat and none has a cutoff
 
     @cached_property
     def bounds(self) -> np.ndarray:

@@ -11,16 +11,7 @@ _HOUSE = re.compile(r"house-(-?\d+)")
 
 
 def load_scene(name_or_path: Path | str, up: Up | None = None, scale: float | None = None) -> Scene:
-    """Load a scene: `house-000123` is generated, any other name is a GLB or glTF file.
-
-    Args:
-        name_or_path: The name of a house, or a file for `envs.glb.load_glb`.
-        up: Axis of the file that points up; None reads it from the stage_config.
-        scale: Metres per unit of the file; None reads it from the stage_config.
-
-    Raises:
-        InputError: If the house's seed is out of range or the file is bad.
-    """
+    """Load a scene: `house-000123` is generated, any other name is a file for `envs.glb.load_glb`."""
     house = _HOUSE.fullmatch(str(name_or_path))
     if house and not Path(name_or_path).exists():
         from envs.houses import make_house  # imports compiled code, which takes seconds; files do not need it

@@ -65,7 +65,6 @@ class Reporter(numba.core.event.Listener):
     """A listener to numba's events that puts the name of each compiled function into a queue."""
 
     def __init__(self, compiled: Compiled) -> None:
-        """Create a listener that writes into `compiled`."""
         self._compiled = compiled
 
     def on_start(self, event: numba.core.event.Event) -> None:

@@ -35,10 +35,7 @@ complete -F _vln vln
 
 
 def main() -> None:
-    """Run the command that the first word of the command line names.
-
-    Ends with one sentence on stderr and code 2 if there is no such command.
-    """
+    """Run the command that the first word of the command line names; code 2 if there is no such command."""
     name, *arguments = sys.argv[1:] or ["--help"]
     try:
         if name in ("-h", "--help"):
@@ -77,11 +74,7 @@ def run(name: str, arguments: list[str]) -> None:
 
 
 def completion(shell: str = "") -> str:
-    """Return the completion script of all commands for a shell.
-
-    Raises:
-        InputError: If the shell is not bash.
-    """
+    """Return the completion script of all commands for bash; an InputError for another shell."""
     if shell != "bash":
         raise InputError(COMPLETION, f"'{shell}' is no shell known here", "use bash")
     parts = []

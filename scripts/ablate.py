@@ -76,25 +76,14 @@ def rcm(
 
 
 def measured(run: Path, split: str, data: Path | None) -> dict[str, Any]:
-    """Evaluate the last weights of a run in a split.
-
-    Returns:
-        Metrics of the episodes, (N,) each, the `episodes` themselves, and the `minutes` that the run took.
-    """
+    """Return metrics (N,) of the last weights of a run in a split, its `episodes`, and the `minutes` of the run."""
     trained = open_run(run, split, open_task, data, "latest")
     trajectories = rollout_with_progress(trained.agent, trained.environment(split), 0)
     return {**score(trajectories, trained.data), "episodes": trained.data.splits[split], "minutes": minutes(run)}
 
 
 def learn_row(
-    folder: Path,
-    name: str,
-    row: Row,
-    speaker: CaptionConfig,
-    seed: int,
-    scale: float,
-    data: Path | None,
-    threads: int,
+    folder: Path, name: str, row: Row, speaker: CaptionConfig, seed: int, scale: float, data: Path | None, threads: int
 ) -> Path:
     """Train a row, or resume it, unless it is finished; its critic first."""
     critic = None

@@ -88,16 +88,13 @@ def main(
     def described_routes() -> Iterator[Routes]:
         for batch in track(batches, "describing", console=Console(stderr=True)):
             routes = trained.data.graph_routes.of([(each["scan"], each["path"], each["heading"]) for each in batch])
-            yield (
-                replace(routes, environment=torch.tensor([each["environment"] for each in batch]))
-                if altered
-                else routes
-            )
+            if altered:
+                routes = replace(routes, environment=torch.tensor([each["environment"] for each in batch]))
+            yield routes
 
     said = captions(trained.speaker, described_routes(), learnt, decoding, random)
-    described = [
-        {**each, "instructions": [sentence.text]} for each, sentence in zip(drawn, said, strict=True) if sentence.text
-    ]
+    pairs = zip(drawn, said, strict=True)
+    described = [{**each, "instructions": [sentence.text]} for each, sentence in pairs if sentence.text]
     write_json(out, described)
     Console(stderr=True).print(f"wrote {out}: {len(described)} paths", highlight=False, soft_wrap=True)
 

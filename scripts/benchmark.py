@@ -80,14 +80,12 @@ def metrics(
     walks = {walk.episode_id: walk for walk in submission}
     paths = [viewpoints(walks[episode.episode_id]) for episode in episodes]
     distances = {scan: distance_dictionaries(graph) for scan, graph in graphs.items()}
-    rows = _compare(
-        {
-            "an episode at a time": partial(score_all, distances, episodes, paths),
-            "batched, from viewpoint ids": partial(score_paths, graphs, episodes, paths),
-            "batched, from arrays": partial(score_rows, graphs, episodes, *padded_rows(graphs, episodes, paths)),
-        },
-        repeats,
-    )
+    runs = {
+        "an episode at a time": partial(score_all, distances, episodes, paths),
+        "batched, from viewpoint ids": partial(score_paths, graphs, episodes, paths),
+        "batched, from arrays": partial(score_rows, graphs, episodes, *padded_rows(graphs, episodes, paths)),
+    }
+    rows = _compare(runs, repeats)
     show(_metrics_table(rows, len(episodes), repeats), {"episodes": len(episodes), "implementations": rows}, json)
 
 
@@ -119,9 +117,8 @@ def graph(
     folder = find_data(data)
     episodes, sources = load_graph_split(folder, "r2r", "train")
     graphs = sources.graphs({episode.scan for episode in episodes})
-    walks = time_walks(
-        list(graphs.values()), episodes, _features(folder, list(graphs.values())), batches, steps, repeats
-    )
+    buildings = list(graphs.values())
+    walks = time_walks(buildings, episodes, _features(folder, buildings), batches, steps, repeats)
     show(_graph_table(walks, steps, repeats), {"threads": torch.get_num_threads(), "walks": walks}, json)
 
 

@@ -31,10 +31,7 @@ from agents.speaking.decoding import Decoding
 from agents.speaking.language_model import LanguageModelConfig
 from agents.speaking.language_runs import build_language_trainer, load_language_model, training_history
 from agents.speaking.writing import Writer
-from agents.training.checkpoint import (
-    LATEST,
-    load_checkpoint,
-)
+from agents.training.checkpoint import LATEST, load_checkpoint
 from agents.training.devices import usable_device, use_threads
 from agents.training.runs import run_folder
 from agents.training.settings import resumed_settings, save_settings
@@ -85,7 +82,9 @@ def train(arguments: Annotated[Arguments, tyro.conf.arg(name="")]) -> None:
     if arguments.resume:
         arguments = resumed_settings(Arguments, sys.argv[2:]) or arguments
     check_numbers(arguments.config)
-    config = longer(arguments.config) if arguments.full else arguments.config
+    config = arguments.config
+    if arguments.full:
+        config = replace(config, iterations=FULL * config.iterations, evaluate_every=FULL * config.evaluate_every)
     use_threads(arguments.threads)
     torch.manual_seed(config.seed)
     with run_folder(arguments.out, arguments.resume) as folder:
@@ -107,11 +106,6 @@ def load_houses(dataset: str, split: str, houses: int) -> list[Episode]:
     from envs.houses.dataset import houses_for, houses_split  # compiled code, which takes seconds to load
 
     return houses_split(split, dataset, None, houses_for(split, houses))
-
-
-def longer(config: LanguageModelConfig) -> LanguageModelConfig:
-    """Return the configuration of the whole study."""
-    return replace(config, iterations=FULL * config.iterations, evaluate_every=FULL * config.evaluate_every)
 
 
 def sample(

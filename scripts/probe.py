@@ -116,11 +116,7 @@ def cells(
 
 
 def search_run(search: CellSearch, run: Path, data: Path | None, checkpoint: str) -> tuple[Parts, Effects]:
-    """Search the navigator or the speaker of a run.
-
-    Raises:
-        InputError: If the run or its data are missing or do not fit, a cell does not exist, or nothing can be scored.
-    """
+    """Search the navigator or the speaker of a run."""
     if "speaker" in load_checkpoint(run_checkpoint(run, checkpoint)).state["config"]:
         return search.speaker(open_speaker(run, [search.split], open_task, data, checkpoint))
     trained = open_run(run, search.split, open_task, data, checkpoint)
@@ -196,7 +192,7 @@ def attention(
         for kind in kinds:
             check_attention(trajectories or source, each, kind)
     runs = make_runs([(trajectories or source, found)])
-    replays, rooms = replay_runs(runs, data, Selection(tuple(episode)), None, None, None)
+    replays, rooms = replay_runs(runs, data, Selection(tuple(episode)))
     folder = writable_folder(out or run / "inside" / split)
     written = [path for replay in replays for path in write_attention(replay, View(rooms), kinds, folder)]
     if json:
@@ -219,9 +215,8 @@ def write_attention(replay: Replay, view: View, kinds: tuple[str, ...], folder: 
 
 def attention_row(trajectory: Trajectory) -> dict[str, Any]:
     """Return the attention in an episode for JSON."""
-    steps = [
-        {"choice": step.choice, "words": step.word_attention, "views": step.view_attention} for step in trajectory.steps
-    ]
+    taken = trajectory.steps
+    steps = [{"choice": step.choice, "words": step.word_attention, "views": step.view_attention} for step in taken]
     return {"episode": trajectory.episode_id, "words": trajectory.words, "steps": steps}
 
 

@@ -108,11 +108,7 @@ def main(
 
 
 def choose(episodes: tuple[str, ...], worst: int | None, best: int | None, random: int | None, seed: int) -> Selection:
-    """The selection the flags ask for.
-
-    Raises:
-        InputError: If they ask for more than one, or for less than one episode.
-    """
+    """The selection the flags ask for; an InputError if that is more than one, or less than one episode."""
     for flag, count in (("--worst", worst), ("--best", best), ("--random", random)):
         if count is not None and count < 1:
             raise InputError(flag, f"{count} episodes asked for", "give a number above 0")
@@ -122,23 +118,17 @@ def choose(episodes: tuple[str, ...], worst: int | None, best: int | None, rando
 
 
 def replay_runs(
-    runs: Sequence[Run],
-    data: Path | None,
-    selection: Selection,
-    scene: Path | None,
-    up: str | None,
-    scale: float | None,
+    runs: Sequence[Run], data: Path | None, selection: Selection, *scene: Any
 ) -> tuple[Sequence[Replay], dict[str, dict[str, Room]]]:
     """The selected episodes of runs on graphs or in continuous worlds, and the rooms of Matterport's buildings.
 
-    Raises:
-        InputError: As `replay_episodes` and `replay_houses`, or if data or a scene is missing.
+    `scene` has the arguments of `envs.replay.SceneFile`, for a mesh that has moved.
     """
     if any(trajectory.task.continuous for run in runs for trajectory in run.trajectories.values()):
         # Compiled code and torch take seconds to load, which graphs do without.
         from envs.replay import SceneFile, house_replays
 
-        return house_replays(runs, selection, SceneFile(scene, up, scale), data), {}
+        return house_replays(runs, selection, SceneFile(*scene), data), {}
     folder = find_data(data)
     return replay_episodes(runs, selection, Sources(folder)), load_rooms(folder)
 

@@ -27,13 +27,7 @@ from vln.cli import command, show
 from vln.data import find_data
 from vln.errors import InputError
 from vln.metrics import METRICS, mean_scores
-from vln.score_files import (
-    PredictionFile,
-    load_graph_split,
-    load_trajectories,
-    score_continuous,
-    score_on_graphs,
-)
+from vln.score_files import PredictionFile, load_graph_split, load_trajectories, score_continuous, score_on_graphs
 from vln.score_tables import comparison_table, metrics_table
 from vln.tasks import R2R, Task, find_task
 from vln.tasks.scoring import Sources
@@ -106,11 +100,7 @@ def main(
 
 
 def load_continuous(task: Task, split: str, data: Path | None, scenes: int | None) -> ContinuousSplit:
-    """Load a split of a task in a continuous world.
-
-    Raises:
-        InputError: If it is missing or malformed.
-    """
+    """Load a split of a task in a continuous world."""
     if task.dataset in VLNCE:
         return Sources(data).split(task, split)
     # Compiled code takes seconds to load, which others do without.

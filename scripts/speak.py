@@ -47,17 +47,11 @@ DIGITS = 4  # of log-probabilities
 
 @dataclass(frozen=True)
 class Subject:
-    """Routes to describe.
+    """Routes to describe."""
 
-    Attributes:
-        names: Name of each.
-        people: Sentences of people about each, if there are any.
-        routes: The routes, batch by batch.
-    """
-
-    names: list[str]
-    people: list[list[str]]
-    routes: list[Routes]
+    names: list[str]  # one each
+    people: list[list[str]]  # their sentences about each, if there are any
+    routes: list[Routes]  # batch by batch
 
 
 def main(
@@ -121,19 +115,10 @@ def main(
 
 
 def choose(
-    trained: TrainedSpeaker,
-    split: str,
-    episode: Sequence[str],
-    trajectories: Path | None,
-    scan: str | None,
-    path: Sequence[str],
-    heading: float,
-) -> Subject:
-    """Return the routes to describe.
-
-    Raises:
-        InputError: If there is nothing, or too much, or something is unknown.
-    """
+    trained: TrainedSpeaker, split: str, episode: Sequence[str], trajectories: Path | None, scan: str | None,
+    path: Sequence[str], heading: float,
+) -> Subject:  # fmt: skip
+    """Return the routes to describe; an InputError if there is nothing, or too much, or something is unknown."""
     if bool(path) + bool(trajectories or episode) != 1:
         fix = "give --episode ID, --trajectories FILE or --path VIEWPOINT ... with --scan, or --evaluate"
         raise InputError("arguments", "it is not clear what to describe", fix)
@@ -147,10 +132,8 @@ def choose(
     episodes = trained.data.data.splits[split]
     wanted = select_ids(f"split '{split}'", episodes, episode)
     demonstrations = trained.data.demonstrations(split, episodes=wanted)
-    people = [
-        [each.instruction for each in episodes if demonstration_key(each) == demonstration_key(asked)]
-        for asked in wanted
-    ]
+    keys = [demonstration_key(each) for each in wanted]
+    people = [[each.instruction for each in episodes if demonstration_key(each) == key] for key in keys]
     return Subject([each.episode_id for each in wanted], people, list(in_batches(demonstrations, len(wanted))))
 
 
@@ -166,11 +149,7 @@ def said(trained: TrainedSpeaker, subject: Subject, decoding: Decoding, seed: in
 
 @torch.no_grad()
 def fits(trained: TrainedSpeaker, subject: Subject, instruction: str) -> list[dict[str, Any]]:
-    """Return a row for each route: how well a sentence fits it.
-
-    Raises:
-        InputError: If it is empty, or none of its words is known.
-    """
+    """Return a row for each route: how well a sentence fits it."""
     vocabulary, device = trained.data.data.vocabulary, next(trained.speaker.parameters()).device
     check_readable(instruction, vocabulary, "--instruction")
     tokens = torch.from_numpy(vocabulary.encode(instruction, trained.data.config.text.max_length)).to(device)

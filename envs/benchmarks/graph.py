@@ -25,15 +25,9 @@ def time_walks(
     steps: int,
     repeats: int,
 ) -> list[dict[str, Any]]:
-    """Return steps a second of random walks, for each batch and each set of features.
+    """Return steps a second of random walks, for each batch and each set of features, the median of `repeats` runs.
 
-    Args:
-        graphs: The buildings.
-        episodes: Episodes in them.
-        features: By name, tables (viewpoints, ...) whose rows are gathered at every step.
-        batches: Numbers of environments.
-        steps: Steps of a run.
-        repeats: Runs of each, in turns; the median counts.
+    Features are tables (viewpoints, ...) whose rows are gathered at every step.
     """
     vocabulary = Vocabulary.build(episode.instruction for episode in episodes)
     runs: dict[tuple[str, int], Callable[[], None]] = {}

@@ -31,21 +31,13 @@ Kind = Literal["houses", "mesh", "environment"]
 
 @dataclass(frozen=True)
 class Views:
-    """Scenes and places to look at them from.
-
-    Attributes:
-        name: Name of the scenes.
-        scenes: The scenes.
-        packed: The same, ready to render.
-        rays: The same, ready to cast rays at.
-        places: (n, 3) positions of feet in each.
-    """
+    """Scenes and places to look at them from."""
 
     name: str
     scenes: Sequence[Scene]
-    packed: Sequence[PackedScene]
-    rays: Sequence[Any]
-    places: Sequence[np.ndarray]
+    packed: Sequence[PackedScene]  # the same, ready to render
+    rays: Sequence[Any]  # the same, ready to cast rays at
+    places: Sequence[np.ndarray]  # (n, 3) positions of feet in each
 
 
 def open_views(kinds: Sequence[Kind], houses: int, triangles: int) -> Iterator[Views]:

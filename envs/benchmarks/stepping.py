@@ -28,21 +28,13 @@ MOVES = (1, 1, 2, 3)  # forward twice as often as each turn
 
 @dataclass(frozen=True)
 class Course:
-    """Scenes to walk through, for both simulators.
-
-    Attributes:
-        name: Name of the scenes.
-        triangles: Mean number of triangles.
-        embedded: The scenes in this process.
-        files: The same as files.
-        episodes: Start poses; the scenes take turns.
-    """
+    """Scenes to walk through, for both simulators."""
 
     name: str
-    triangles: int
-    embedded: SceneCache
-    files: SceneFolder
-    episodes: Sequence[Episode]
+    triangles: int  # mean number
+    embedded: SceneCache  # the scenes in this process
+    files: SceneFolder  # the same as files
+    episodes: Sequence[Episode]  # start poses; the scenes take turns
 
 
 def open_courses(kinds: Sequence[Kind], houses: int, triangles: int, bodies: int, folder: Path) -> Iterator[Course]:
@@ -59,12 +51,10 @@ def _course(name: str, scenes: Mapping[str, Scene], folder: Path, bodies: int) -
     ends = {each: embedded.get(each).ground.sample(np.random.default_rng(0), 2 * bodies) for each in scenes}
     turns = [list(scenes)[number % len(scenes)] for number in range(bodies)]
     headings = np.random.default_rng(1).uniform(0, 2 * np.pi, bodies).tolist()
-    episodes = [
-        Episode(
-            f"{number}", each, "made", "Go.", (), heading, (), tuple(map(tuple, ends[each][2 * number :][:2].tolist()))
-        )
-        for number, (each, heading) in enumerate(zip(turns, headings, strict=True))
-    ]
+    episodes = []
+    for number, (each, heading) in enumerate(zip(turns, headings, strict=True)):
+        path = tuple(map(tuple, ends[each][2 * number :][:2].tolist()))
+        episodes.append(Episode(f"{number}", each, "made", "Go.", (), heading, (), path))
     triangles = round(np.mean([len(scene.triangles) for scene in scenes.values()]))
     return Course(name, triangles, embedded, SceneFolder(folder, scenes.__getitem__), episodes)
 
@@ -72,14 +62,7 @@ def _course(name: str, scenes: Mapping[str, Scene], folder: Path, bodies: int) -
 def compare_with_habitat(
     courses: Sequence[Course], sizes: Sequence[int], batches: Sequence[int], repeats: int
 ) -> Iterator[dict[str, Any]]:
-    """Yield frames a second of both simulators; a frame is a step of one body with RGB, depth, distance and expert.
-
-    Args:
-        courses: Scenes to walk through.
-        sizes: Pixels a side.
-        batches: Numbers of bodies at a time.
-        repeats: Runs of each, in turns; the median counts.
-    """
+    """Yield frames a second of both simulators; a frame is a step of one body with RGB, depth, distance and expert."""
     for each in courses:
         for size in sizes:
             for batch in batches:
@@ -92,16 +75,8 @@ def _compare(course: Course, size: int, batch: int, repeats: int) -> dict[str, A
     simulators = {"embedded": HousesSimulator(sensors, scenes=course.embedded), "habitat": habitat}
     runs: dict[str, Callable[[], None]] = {}
     for name, simulator in simulators.items():
-        vocabulary = Vocabulary.build(["go"], 1)
-        env = NavigationVectorEnv(
-            simulator,
-            course.episodes[:batch],
-            vocabulary,
-            batch,
-            max_steps=10**9,
-            autoreset_mode=AutoresetMode.DISABLED,
-            tensors=True,
-        )
+        options: dict[str, Any] = {"max_steps": 10**9, "autoreset_mode": AutoresetMode.DISABLED, "tensors": True}
+        env = NavigationVectorEnv(simulator, course.episodes[:batch], Vocabulary.build(["go"], 1), batch, **options)
         env.reset(options={"episode_index": np.arange(batch)})
         runs[name] = partial(_walk, env, np.random.default_rng(0).choice(MOVES, (STEPS, batch)))
     time_in_turns(runs, 1)  # warms up
@@ -116,23 +91,14 @@ def _compare(course: Course, size: int, batch: int, repeats: int) -> dict[str, A
 def time_houses(sizes: Sequence[int], batches: Sequence[int], houses: int, repeats: int) -> list[dict[str, Any]]:
     """Return frames a second of the vector environment of generated houses under random moves."""
     rows = []
-    scenes = SceneCache()
+    options: dict[str, Any] = {"autoreset_mode": "NextStep", "tensors": True, "scenes": houses}
+    options["scene_cache"] = SceneCache()
     with TemporaryDirectory() as folder:
         for size in sizes:
-            sensors = Sensors(width=size, height=size)
+            sensors = Sensors(size, size)
             runs: dict[int, Callable[[], None]] = {}
             for batch in batches:
-                env = make_env(
-                    "houses-fine",
-                    "train",
-                    batch,
-                    autoreset_mode="NextStep",
-                    tensors=True,
-                    cache=Path(folder),
-                    scenes=houses,
-                    sensors=sensors,
-                    scene_cache=scenes,
-                )
+                env = make_env("houses-fine", "train", batch, cache=Path(folder), sensors=sensors, **options)
                 env.reset(seed=0)
                 actions = np.random.default_rng(0).integers(1, 4, (STEPS, batch))
                 runs[batch] = partial(_walk, env, actions)

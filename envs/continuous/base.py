@@ -12,7 +12,7 @@ from torch import Tensor
 
 from envs.continuous.guide import GOAL_ROOM, NO_ROOM, Guide
 from envs.continuous.scenes import COLOUR_NAMES, ROOM_NAMES, SceneLabels
-from envs.continuous.settings import ACTIONS, FORWARD, LEFT, RIGHT, STOP, Sensors
+from envs.continuous.settings import ACTIONS, FORWARD, IMAGES, LEFT, RIGHT, STOP, Sensors
 from envs.houses.categories import CATEGORIES
 from envs.navigation import NUDGE
 from vln.episodes import Episode
@@ -30,7 +30,6 @@ FAR = 1000.0  # metres, upper limit of depth
 SNAP_LIMIT = 0.5  # metres, greatest distance of a start or a goal from the walkable area
 NO_ACTION = len(ACTIONS)  # `previous_action` before the first action
 STOP_RADIUS = 0.25  # metres to the goal at which the expert stops
-IMAGES = ("rgb", "depth", "semantic", "category", "colour", "room", "target", "way")
 PRIVILEGED_LABELS = ("category", "colour", "room", "target", "way")  # images that policies may not act on
 LABELS = ("colour", "room", "target", "way")  # images made from object ids by a lookup table
 FIX = "correct the episode, use the scene it was made for, or leave it out with --skip-bad"
@@ -74,15 +73,7 @@ class ContinuousSimulator(ABC):
     device = torch.device("cpu")
 
     def __init__(self, sensors: Sensors | None = None, motion: Motion | None = None) -> None:
-        """Create a simulator without bodies.
-
-        Args:
-            sensors: Camera and images of a body.
-            motion: Lengths of moves and turns.
-
-        Raises:
-            InputError: If a move or a turn is out of range.
-        """
+        """Create a simulator without bodies; raises an InputError if a move or a turn is out of range."""
         self.sensors, self.motion = sensors or Sensors(), motion or Motion()
         self.episodes: tuple[Episode, ...] = ()
         self.motion.check()
@@ -96,9 +87,7 @@ class ContinuousSimulator(ABC):
 
     @abstractmethod
     def _place_bodies(self, rows: Sequence[int], episodes: Sequence[Episode]) -> None:
-        """Load the scenes of episodes and put the bodies `rows` at the starts.
-
-        Sets `_positions` and `_has_goal` of these rows.
+        """Load the scenes of episodes and put the bodies `rows` at the starts: sets `_positions` and `_has_goal`.
 
         Raises:
             InputError: If a scene is unknown, or a start or a goal is not walkable.
@@ -152,11 +141,7 @@ class ContinuousSimulator(ABC):
         return spaces.Dict({**images, "previous_action": spaces.Discrete(NO_ACTION + 1)})
 
     def load(self, episodes: Sequence[Episode]) -> None:
-        """Load episodes, which `place` numbers by their position in the sequence. Scenes are loaded by `place`.
-
-        Raises:
-            InputError: If an episode is not of a continuous world.
-        """
+        """Load episodes, which `place` numbers by their position in the sequence. Scenes are loaded by `place`."""
         for episode in episodes:
             if not episode.positions:
                 problem = f"field 'positions' is empty, scan '{episode.scan}' is no scene of a continuous world"
@@ -211,11 +196,7 @@ class ContinuousSimulator(ABC):
             self._guides[row] = guide
 
     def _check_reachable(self, rows: np.ndarray, episodes: Tensor) -> None:
-        """Check that the goals can be reached from the starts.
-
-        Raises:
-            BadEpisodeError: If not.
-        """
+        """Raise a BadEpisodeError if a goal cannot be reached from its start."""
         apart = np.flatnonzero(np.isposinf(self._update_distances()[rows]))
         if len(apart):
             episode = self.episodes[int(episodes[apart[0]])]
@@ -316,10 +297,9 @@ class ContinuousSimulator(ABC):
         ]
 
     def picture(self, row: int, trail: Sequence[Pose]) -> np.ndarray:
-        """Draw the view of a body beside the map with its trail and its goal.
+        """Draw the view of a body beside the map with its trail and its goal, (256, W, 3) uint8.
 
-        Returns:
-            (256, W, 3) uint8; the map alone without an `rgb` sensor.
+        Without an `rgb` sensor there is the map alone.
         """
         from envs.pictures import ChartCache, draw_map
 
@@ -354,12 +334,7 @@ def outside_error(episode: Episode, end: str) -> BadEpisodeError:
 def bad_episodes(simulator: ContinuousSimulator, episodes: Sequence[Episode]) -> Iterator[tuple[int, BadEpisodeError]]:
     """Iterate over the episodes that do not fit their scenes: number and error of each.
 
-    Args:
-        simulator: A simulator that nothing else uses, with or without sensors.
-        episodes: The episodes to check.
-
-    Raises:
-        InputError: If a scene is missing.
+    Nothing else may use the simulator, whose sensors do not matter. An InputError is raised if a scene is missing.
     """
     simulator.load(episodes)
     simulator.resize(1)

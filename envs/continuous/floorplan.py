@@ -30,12 +30,7 @@ SIDE = 256  # pixels, side of a view
 def floor_plan(scene: Scene, ground: Ground | None = None) -> FloorPlan:
     """Make the floor plan of a scene. A mesh without rooms gets pictures rendered from above instead of outlines.
 
-    Args:
-        scene: The scene.
-        ground: Walkable area, computed for the default body if absent.
-
-    Raises:
-        InputError: If a mesh without rooms has no walkable floor.
+    The walkable area is computed for the default body if absent. A mesh must have some, or an InputError is raised.
     """
     (low_x, _, low_z), (high_x, _, high_z) = scene.bounds.tolist()
     window = Window(low_x - MARGIN, -high_z - MARGIN, high_x + MARGIN, -low_z + MARGIN)
@@ -57,14 +52,7 @@ def floor_plan(scene: Scene, ground: Ground | None = None) -> FloorPlan:
 
 
 def render_views(scene: PackedScene, poses: list[Pose], side: int = SIDE, sensors: Sensors | None = None) -> Views:
-    """Render the view at each pose of a trajectory.
-
-    Args:
-        scene: The scene.
-        poses: T poses of the simulator.
-        side: Pixels, width and height of each view.
-        sensors: Height and field of view of the camera; the defaults if absent.
-    """
+    """Render the view at each pose of a trajectory, `side` pixels wide and high, with the camera of some sensors."""
     sensors = sensors or Sensors()
     rgb = np.zeros((len(poses), side, side, 3), np.uint8)
     depth = np.zeros((len(poses), side, side), np.float32)
@@ -140,14 +128,12 @@ def _picture(scene: Scene, ground: Ground, window: Window, height: float) -> Pic
     width, rows = max(1, round(window.width * scale)), max(1, round(window.height * scale))
     middles = scene.vertices[scene.triangles].mean(1)[:, 1]
     kept = middles < height + CUT
-    cut = replace(
-        scene, triangles=scene.triangles[kept], texture=scene.texture[kept], object_ids=scene.object_ids[kept]
-    )
+    cut = {name: getattr(scene, name)[kept] for name in ("triangles", "texture", "object_ids")}
     above = AWAY * max(window.width, window.height)
     camera = Camera(width, rows, math.degrees(2 * math.atan(window.width / 2 / above)), pitch=-90)
     renderer = Renderer(camera, 1)
     x, y = (window.left + window.right) / 2, (window.bottom + window.top) / 2
-    renderer.render([pack(cut)], np.array([[x, height + above, -y]]), np.zeros(1))
+    renderer.render([pack(replace(scene, **cut))], np.array([[x, height + above, -y]]), np.zeros(1))
     image = np.where(renderer.depth[0] > 0, renderer.rgb[0], 255).astype(np.uint8)
     return Picture(window, image, _walkable(ground, window, height, (rows, width), scene.bounds[0]))
 

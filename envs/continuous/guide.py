@@ -6,9 +6,7 @@ import numpy as np
 
 from envs.houses.layout import Layout
 
-BEHIND_DOOR = (
-    0.5  # metres behind a door where the remaining distance is taken, so that doors beside the path score worse
-)
+BEHIND_DOOR = 0.5  # metres behind doors where remaining distances are taken, so that doors beside the path score worse
 NO_ROOM, GOAL_ROOM = -1, -2  # values instead of the index of a room
 
 
@@ -24,12 +22,7 @@ class Distances(Protocol):
 
 
 class Guide:
-    """Finds the next room on the shortest path to a goal from anywhere in a house.
-
-    Args:
-        layout: Rooms and doors.
-        field: Distances to the goal.
-    """
+    """Finds the next room on the shortest path to a goal from anywhere in a house."""
 
     def __init__(self, layout: Layout, field: Distances) -> None:
         self._layout = layout
@@ -43,14 +36,9 @@ class Guide:
         self._remaining = BEHIND_DOOR + field.distance(behind)
 
     def next_room(self, position: np.ndarray, before: int) -> int:
-        """Return the index of the next room.
+        """Return the index of the next room; `GOAL_ROOM` in the room of the goal, `NO_ROOM` without exits.
 
-        Args:
-            position: (3,) float64, feet.
-            before: Result of the previous step, returned again in a doorway, which belongs to no room.
-
-        Returns:
-            The index; `GOAL_ROOM` in the room of the goal; `NO_ROOM` in a room without exits.
+        In a doorway, which belongs to no room, it is `before`, the result of the previous step.
         """
         here = int(self._layout.rooms_at(position[None])[0])
         if here == NO_ROOM:

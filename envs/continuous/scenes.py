@@ -30,25 +30,15 @@ ROOM_NAMES = ("nowhere", *ROOM_CATEGORIES)  # names of the values of a room imag
 
 @dataclass(frozen=True)
 class SceneLabels:
-    """Labels of a scene: lookup tables by object id.
-
-    Attributes:
-        content_hash: Hash of the scene.
-        categories: (1 + objects,) uint8, category of each object, index into `CATEGORIES`.
-        colours: (1 + objects,) uint8, colour of each object, index into `COLOUR_NAMES`.
-        rooms: (1 + objects,) uint8, category of the room of each object, index into `ROOM_NAMES`.
-        names: (1 + objects,) str, name of each object, "red sofa"; "" for id 0.
-        room_indices: (1 + objects,) int16, index of the room of each object; -1 for none.
-        layout: Rooms and doors; None for a scene without rooms.
-    """
+    """Labels of a scene: lookup tables by object id."""
 
     content_hash: str
-    categories: np.ndarray
-    colours: np.ndarray
-    rooms: np.ndarray
-    names: np.ndarray
-    room_indices: np.ndarray
-    layout: Layout | None
+    categories: np.ndarray  # (1 + objects,) uint8, indices into `CATEGORIES`
+    colours: np.ndarray  # (1 + objects,) uint8, indices into `COLOUR_NAMES`
+    rooms: np.ndarray  # (1 + objects,) uint8, category of the object's room, index into `ROOM_NAMES`
+    names: np.ndarray  # (1 + objects,) str, "red sofa"; "" for id 0
+    room_indices: np.ndarray  # (1 + objects,) int16; -1 for none
+    layout: Layout | None  # None without rooms
 
     @classmethod
     def of(cls, scene: Scene) -> Self:
@@ -63,12 +53,7 @@ class SceneLabels:
 
 @dataclass(frozen=True)
 class LoadedScene(SceneLabels):
-    """A scene prepared for the embedded simulator.
-
-    Attributes:
-        ground: The walkable area.
-        packed: The mesh for the renderer; None without rendering.
-    """
+    """A scene prepared for the embedded simulator; it is packed if it is to be rendered."""
 
     ground: Ground
     packed: PackedScene | None
@@ -89,20 +74,11 @@ class SceneCache:
     """A cache of loaded scenes by name, limited in bytes; the least recently used are dropped."""
 
     def __init__(
-        self,
-        load: Callable[[str], Scene] = load_scene,
-        body: Body = BODY,
-        *,
-        drawn: bool = True,
-        memory: int = MEMORY,
+        self, load: Callable[[str], Scene] = load_scene, body: Body = BODY, *, drawn: bool = True, memory: int = MEMORY
     ) -> None:
-        """Create an empty cache.
+        """Create an empty cache of at most `memory` bytes; the latest scene is kept even if it is larger.
 
-        Args:
-            load: Loads the scene of a name.
-            body: Size of the body that the walkable area is computed for.
-            drawn: Whether scenes are prepared for rendering.
-            memory: Limit in bytes. The latest scene is kept even if it is larger.
+        `drawn` scenes are prepared for rendering; the walkable area is that of `body`.
         """
         self.body, self.drawn, self.memory = body, drawn, memory
         self._load = load
@@ -114,11 +90,7 @@ class SceneCache:
         return len(self._kept)
 
     def get(self, name: str) -> LoadedScene:
-        """Return a scene, loaded if it is not in the cache.
-
-        Raises:
-            InputError: If there is no scene of that name, or it has no walkable area.
-        """
+        """Return a scene, loaded if it is not in the cache."""
         if name in self._kept:
             self._kept.move_to_end(name)
             return self._kept[name][0]
@@ -133,11 +105,7 @@ class SceneCache:
         return loaded
 
     def scene(self, name: str) -> Scene:
-        """Load the scene itself, without the cache.
-
-        Raises:
-            InputError: If there is no scene of that name.
-        """
+        """Load the scene itself, without the cache."""
         return self._load(name)
 
     def content_hash(self, name: str) -> str:

@@ -27,13 +27,7 @@ class HousesSimulator(ContinuousSimulator):
     def __init__(
         self, sensors: Sensors | None = None, motion: Motion | None = None, scenes: SceneCache | None = None
     ) -> None:
-        """Create a simulator without bodies.
-
-        Args:
-            sensors: Camera and images of a body.
-            motion: Lengths of moves and turns.
-            scenes: Cache of scenes, which simulators may share; `drawn` must be set if the sensors render.
-        """
+        """Create a simulator without bodies. Simulators may share scenes, `drawn` if the sensors render."""
         super().__init__(sensors, motion)
         self.scenes = SceneCache(drawn=self.sensors.draws) if scenes is None else scenes
         self.resize(0)
@@ -112,11 +106,7 @@ class HousesSimulator(ContinuousSimulator):
 
 
 def on_ground(ground: Ground, episode: Episode, end: Literal["start", "goal"]) -> np.ndarray:
-    """Snap the start or the goal of an episode to the walkable area; returns (3,).
-
-    Raises:
-        InputError: If it is more than `SNAP_LIMIT` away from it.
-    """
+    """Snap the start or the goal of an episode to the walkable area; returns (3,)."""
     points, moved = ground.snap(np.array([episode.positions[0 if end == "start" else -1]]))
     if not moved[0] <= SNAP_LIMIT:
         raise outside_error(episode, end)

@@ -17,14 +17,11 @@ def load_glb(path: Path | str, up: Up | None = None, scale: float | None = None)
     removed, also for collisions. BLEND is drawn opaque. Textures repeat, mirror or clamp as their samplers specify.
     Points and lines are skipped with a warning in the log. Draco, meshopt and KTX2 are not supported.
 
-    Args:
-        path: The file, or a habitat `*.stage_config.json` that names it. A stage_config of the same stem beside the
-            file gives its axes; without one up is y, as in the glTF standard (habitat-sim assumes z).
-        up: Axis of the file that points up, "x", "-z", ... or a vector; overrides the stage_config.
-        scale: Metres per unit; overrides the stage_config and skips the check for implausible sizes.
+    The path may be a habitat `*.stage_config.json` that names the file; one of the same stem beside the file gives its
+    axes and units as well. Without one, up is y, as in the glTF standard (habitat-sim assumes z). `up` ("x", "-z", ...
+    or a vector) and `scale`, metres per unit, override it; with a scale, implausible sizes are not refused.
 
-    Returns:
-        The scene, named after the file. It is two-sided unless every material is one-sided.
+    The scene is named after the file, and two-sided unless every material is one-sided.
 
     Raises:
         InputError: If the file is missing, truncated or not glTF; lacks triangles, textures or buffers; refers to
@@ -45,21 +42,11 @@ def load_glb(path: Path | str, up: Up | None = None, scale: float | None = None)
 
 
 def save_glb(scene: Scene, folder: Path | str) -> Path:
-    """Write a scene for habitat-sim and other programs that read glTF.
+    """Write a scene for habitat-sim and other programs that read glTF; returns the GLB file.
 
     The files are `<name>.glb` (one mesh per texture, unlit materials, vertex colours), `<name>.stage_config.json`,
     habitat's semantic description (`<name>.semantic.glb`, `<name>.semantic.txt`) and `<name>.house.json`, from which
     `load_glb` restores an identical scene. Equal scenes give equal bytes.
-
-    Args:
-        scene: The scene.
-        folder: The folder, created if necessary.
-
-    Returns:
-        The GLB file.
-
-    Raises:
-        InputError: If the folder cannot be written.
     """
     from envs.glb import save
 

@@ -13,24 +13,15 @@ _WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4}
 
 
 def count_of(container: Container, index: Any) -> int:
-    """Return the number of elements of an accessor.
-
-    Raises:
-        InputError: If `count` is missing or invalid.
-    """
+    """Return the number of elements of an accessor."""
     count: Any = container.entry("accessors", index).get("count")
     if not is_index(count, MAX_COUNT + 1):
-        problem = f"accessor {index} has {count!r} elements"
-        raise InputError(container.path, problem, EXPORT_AGAIN)
+        raise InputError(container.path, f"accessor {index} has {count!r} elements", EXPORT_AGAIN)
     return int(count)
 
 
 def read_accessor(container: Container, index: Any) -> np.ndarray:
-    """Read the elements of an accessor, (n, width) with the stored dtype; sparse values are substituted.
-
-    Raises:
-        InputError: If the accessor reaches past its buffer view or is invalid.
-    """
+    """Read the elements of an accessor, (n, width) with the stored dtype; sparse values are substituted."""
     accessor, count = container.entry("accessors", index), count_of(container, index)
     types: tuple[Any, Any] = accessor.get("componentType"), accessor.get("type")
     kind, width = _KINDS.get(types[0]), _WIDTHS.get(types[1])
@@ -45,16 +36,9 @@ def read_accessor(container: Container, index: Any) -> np.ndarray:
 
 
 def read_floats(container: Container, index: Any, rows: np.ndarray | None = None, unit: bool = False) -> np.ndarray:
-    """Read elements of an accessor as (n, width) float64; normalised integers become -1 to 1.
+    """Read the elements `rows` (ascending, or all) of an accessor as (n, width) float64; integers become -1 to 1.
 
-    Args:
-        container: The file.
-        index: Index of the accessor.
-        rows: Indices of the elements, in ascending order; None for all.
-        unit: Treat all integers as normalised, whatever the accessor specifies.
-
-    Raises:
-        InputError: As `read_accessor`.
+    Only normalised integers do; `unit` treats all integers as normalised, whatever the accessor specifies.
     """
     values = read_accessor(container, index)
     if rows is not None and len(rows) < len(values):

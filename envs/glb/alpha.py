@@ -15,9 +15,7 @@ _FAR = 4  # repetitions: a triangle across more of them is taken to cover every 
 def lowest_alpha(cutoff: float, alpha: np.ndarray) -> np.ndarray:
     """Return the lowest alpha of a texel that is drawn, (t,) int64, 0 to 255; 0 draws all, 256 none.
 
-    Args:
-        cutoff: Alpha cutoff of the material, 0 to 1.
-        alpha: (t,) factor of the texels' alpha.
+    The material's cutoff is 0 to 1; `alpha` (t,) is a factor of the texels' alpha.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         lowest = np.ceil(255 * cutoff / np.maximum(alpha, 0) - 1e-6)  # alpha equal to the cutoff is drawn
@@ -25,13 +23,7 @@ def lowest_alpha(cutoff: float, alpha: np.ndarray) -> np.ndarray:
 
 
 def has_visible_texel(uv: np.ndarray, alpha: np.ndarray, sampler: Sampler) -> np.ndarray:
-    """Return whether any texel under a triangle is drawn, (t,) bool.
-
-    Args:
-        uv: (t, 3, 2) texture coordinates of triangles.
-        alpha: (h, w) uint8, alpha of the texture.
-        sampler: Wrap modes and cutoff.
-    """
+    """Return whether any texel under triangles is drawn, (t,) bool; `uv` is (t, 3, 2), `alpha` (h, w) uint8."""
     drawn = alpha >= sampler.cutoff
     if sampler.across == Wrap.MIRROR:
         drawn = np.concatenate([drawn, drawn[:, ::-1]], axis=1)

@@ -22,30 +22,19 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")  # also C: of Windows
 
 @dataclass(frozen=True, eq=False)
 class Container:
-    """A parsed file. The header is not trusted: the methods check every index and range.
-
-    Attributes:
-        path: Path of the file.
-        header: The glTF JSON.
-        binary: The binary chunk of a GLB; None if there is none.
-        buffers: Cache of buffers by index.
-    """
+    """A parsed file. The header, the glTF JSON, is not trusted: the methods check every index and range."""
 
     path: Path
     header: dict[str, Any]
-    binary: bytes | None
-    buffers: dict[int, memoryview] = field(default_factory=dict)
+    binary: bytes | None  # the binary chunk of a GLB
+    buffers: dict[int, memoryview] = field(default_factory=dict)  # cache by index
 
     def count(self, kind: str) -> int:
         """Return the length of a list of the header."""
         return len(self.header.get(kind, ()))
 
     def entry(self, kind: str, index: Any) -> dict[str, Any]:
-        """Return an entry of a list of the header: `entry("meshes", 0)`.
-
-        Raises:
-            InputError: If the index is out of range.
-        """
+        """Return an entry of a list of the header: `entry("meshes", 0)`."""
         entries = self.header.get(kind, [])
         if not is_index(index, len(entries)) or not isinstance(entries[index], dict):
             raise InputError(self.path, f"refers to entry {index!r} of {kind!r}, which is not there", EXPORT_AGAIN)
@@ -53,11 +42,7 @@ class Container:
         return entry
 
     def view(self, index: Any) -> memoryview:
-        """Return the bytes of a buffer view.
-
-        Raises:
-            InputError: If it reaches past its buffer, or the buffer is missing or truncated.
-        """
+        """Return the bytes of a buffer view."""
         view = self.entry("bufferViews", index)
         number = view["buffer"]
         if number not in self.buffers:
@@ -69,11 +54,7 @@ class Container:
         return buffer[start : start + length]
 
     def image(self, index: Any) -> bytes:
-        """Return the encoded bytes of an image.
-
-        Raises:
-            InputError: If it is missing.
-        """
+        """Return the encoded bytes of an image."""
         entry = self.entry("images", index)
         if "bufferView" in entry:
             return bytes(self.view(entry["bufferView"]))
@@ -122,15 +103,8 @@ def is_index(value: Any, length: int) -> bool:
 def external_file(path: Path, what: str, uri: str) -> Path:
     """Return the file that a URI of a glTF file names; it must exist below the folder of the glTF file.
 
-    Symbolic links are followed, since caches of data sets link every file; a glTF file cannot create links.
-
-    Args:
-        path: The glTF file.
-        what: Role of the file in messages, "buffer" or "texture".
-        uri: The URI from the header.
-
-    Raises:
-        InputError: If the URI is outside the folder or the file is missing.
+    `what` is its role, "buffer" or "texture". Symbolic links are followed, since caches of data sets link every file; a
+    glTF file cannot create links.
     """
     name = unquote(uri)
     parts = PurePosixPath(name.replace("\\", "/"))
@@ -143,20 +117,12 @@ def external_file(path: Path, what: str, uri: str) -> Path:
 
 
 def read_container(path: Path) -> Container:
-    """Read a file and parse its header.
-
-    Raises:
-        InputError: If the file is missing, truncated or not glTF 2.0.
-    """
+    """Read a file and parse its header; an InputError if it is missing, truncated or not glTF 2.0."""
     return Container(path, *_parse(path, _read(path)))
 
 
 def check_count(path: Path, triangles: int) -> None:
-    """Check the number of triangles.
-
-    Raises:
-        InputError: If it is zero or more than `MAX_TRIANGLES`.
-    """
+    """Raise an InputError if the number of triangles is zero or more than `MAX_TRIANGLES`."""
     if triangles == 0:
         raise InputError(path, "holds no triangles", "export a mesh, not points, lines or an empty scene")
     if triangles > MAX_TRIANGLES:

@@ -23,11 +23,9 @@ _READ |= _HARMLESS | {f"KHR_materials_{name}" for name in _MATERIALS.split()}
 
 
 def check_features(container: Container) -> None:
-    """Check that all geometry and colour textures can be read.
+    """Raise an InputError unless all geometry and colour textures can be read.
 
-    Raises:
-        InputError: If geometry is compressed without an uncompressed fallback, pillow cannot read the format of a
-            texture, an unsupported extension is required, or a file is missing.
+    Geometry may be compressed if there is an uncompressed fallback; no unsupported extension may be required.
     """
     required = set(container.header.get("extensionsRequired", ()))
     for name in (_DRACO, *_MESHOPT):

@@ -39,11 +39,7 @@ _LEVELS = _levels()
 
 
 def colours(count: int) -> np.ndarray:
-    """Return linear colours of object ids, (count + 1, 3) uint8; black for id 0.
-
-    Args:
-        count: Number of objects, below some million.
-    """
+    """Return linear colours of object ids, (count + 1, 3) uint8, for up to some million; black for id 0."""
     base = len(_LEVELS)
     numbers = np.arange(count + 1, dtype=np.int64) * _STRIDE % base**3
     return _LEVELS[np.stack([numbers // base**2, numbers // base % base, numbers % base], axis=1)].astype(np.uint8)
@@ -69,13 +65,7 @@ def label(scene: Scene, semantic: Scene, path: Path) -> Scene:
 
     The format has no colours and no boxes: colours stay empty, boxes come from triangles, rooms from their objects.
 
-    Args:
-        scene: The scene.
-        semantic: The same triangles with one colour per object.
-        path: The text file.
-
-    Raises:
-        InputError: If the text file is not in HM3D's format.
+    `semantic` has the same triangles with one colour per object, `path` is the text file.
     """
     if not np.array_equal(scene.vertices[scene.triangles], semantic.vertices[semantic.triangles]):
         return scene

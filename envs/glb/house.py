@@ -1,6 +1,5 @@
 """`<name>.house.json`: the parts of a scene that GLB cannot store, so that an exported house can be restored."""
 
-from collections.abc import Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -19,13 +18,7 @@ _AGAIN = "export the scene again, or delete this file to do without objects and 
 
 
 def describe(scene: Scene, owners: np.ndarray, glb: Path) -> dict[str, Any]:
-    """Return the content of the file.
-
-    Args:
-        scene: The scene.
-        owners: (V,) texture of each vertex from `vertex_textures`.
-        glb: The written GLB, with triangles and vertices grouped by texture.
-    """
+    """Return the content of the file for a written GLB; `owners` are those of `vertex_textures`."""
     return {
         "format": FORMAT,
         "glb_sha256": sha256(glb),
@@ -67,11 +60,6 @@ def restore(scene: Scene, stage: Stage, path: Path) -> Scene:
     """Restore an exported scene: order of triangles, objects, rooms and doors.
 
     Vertices keep the order of the GLB if some had several textures or none, since the export split or dropped those.
-
-    Args:
-        scene: The content of the GLB in its order.
-        stage: The GLB and its frame.
-        path: The file.
 
     Raises:
         InputError: If the file is damaged, the GLB has changed since, or the stage rotates or scales it.
@@ -143,11 +131,8 @@ def _object(entry: dict[str, Any]) -> SceneObject:
 
 
 def _room(entry: dict[str, Any]) -> Room:
-    return Room(str(entry["category"]), _points(entry["polygon"]), float(entry["floor"]), int(entry["storey"]))
-
-
-def _points(points: Iterable[Any]) -> tuple[tuple[float, float], ...]:
-    return tuple((float(x), float(z)) for x, z in points)
+    polygon = tuple((float(x), float(z)) for x, z in entry["polygon"])
+    return Room(str(entry["category"]), polygon, float(entry["floor"]), int(entry["storey"]))
 
 
 def _door(entry: dict[str, Any]) -> Door:

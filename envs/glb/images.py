@@ -28,12 +28,7 @@ _BROKEN = (OSError, ValueError, SyntaxError, LookupError, TypeError, struct.erro
 
 
 class DecodedImage(NamedTuple):
-    """A decoded image whose sides are powers of two.
-
-    Attributes:
-        colours: (h, w, 3) uint8.
-        alpha: (h, w) uint8; None if the image is opaque.
-    """
+    """Colours (h, w, 3) uint8 and alpha (h, w) uint8, if the image is not opaque; sides are powers of two."""
 
     colours: np.ndarray
     alpha: np.ndarray | None
@@ -42,8 +37,7 @@ class DecodedImage(NamedTuple):
 def read_textures(container: Container, images: Sequence[int]) -> list[DecodedImage]:
     """Decode images of the file; they are scaled down until their colours fit into `TEXTURE_BYTES`.
 
-    Raises:
-        InputError: If one is not PNG, JPEG or WebP, is damaged, or has more than `MAX_PIXELS`.
+    An InputError is raised for one that is not PNG, JPEG or WebP, is damaged, or has more than `MAX_PIXELS`.
     """
     sizes = [_open(container, index).size for index in images]
     side = MAX_TEXTURE

@@ -29,31 +29,18 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, eq=False)
 class _Part:
-    """The triangles of one primitive in all its instances.
+    """The triangles of one primitive in all its instances."""
 
-    Attributes:
-        vertices: (v, 3) float32, in the frame of the scene.
-        triangles: (t, 3) int32.
-        colours: (v, 3) uint8.
-        uv: (v, 2) float32.
-        material: Material of the primitive.
-        cutoffs: (t,) int64, lowest alpha of a texel that is drawn, see `lowest_alpha`.
-    """
-
-    vertices: np.ndarray
-    triangles: np.ndarray
-    colours: np.ndarray
-    uv: np.ndarray
+    vertices: np.ndarray  # (v, 3) float32, in the frame of the scene
+    triangles: np.ndarray  # (t, 3) int32
+    colours: np.ndarray  # (v, 3) uint8
+    uv: np.ndarray  # (v, 2) float32
     material: Material
-    cutoffs: np.ndarray
+    cutoffs: np.ndarray  # (t,) int64, lowest alpha of a texel that is drawn, see `lowest_alpha`
 
 
 def load_mesh(stage: Stage) -> Scene:
-    """Load triangles, colours and textures of the file of a stage.
-
-    Raises:
-        InputError: See `envs.glb.load_glb`.
-    """
+    """Load triangles, colours and textures of the file of a stage; errors are those of `envs.glb.load_glb`."""
     with as_input_errors(stage.asset):
         container = read_container(stage.asset)
         check_features(container)
@@ -126,9 +113,6 @@ def _triangles(container: Container, name: str, primitive: dict[str, Any]) -> tu
     """Return the used vertices of a primitive, (v,), and its triangles, (t, 3) int32 indices into them.
 
     Triangles are counter-clockwise seen from outside. Primitives may share vertices, so only the used ones are read.
-
-    Raises:
-        InputError: If an index is out of range, or there are more vertices than the largest mesh can use.
     """
     count, mode = count_of(container, primitive["attributes"]["POSITION"]), primitive.get("mode", _TRIANGLES)
     if count > 3 * MAX_TRIANGLES:
@@ -149,11 +133,9 @@ def _triangles(container: Container, name: str, primitive: dict[str, Any]) -> tu
 
 
 def triangulate(corners: np.ndarray, mode: int) -> np.ndarray:
-    """Convert a list (n,) of vertices to triangles (t, 3). glTF 2.0, section 3.7.2.1.
+    """Convert a list (n,) of vertices to triangles (t, 3); mode 4 for triangles, 5 for a strip, 6 for a fan.
 
-    Args:
-        corners: Vertices in the order of the file; an incomplete last triangle is dropped.
-        mode: 4 for triangles, 5 for a strip, 6 for a fan.
+    An incomplete last triangle is dropped. glTF 2.0, section 3.7.2.1.
     """
     if mode == _TRIANGLES:
         return corners[: len(corners) // 3 * 3].reshape(-1, 3)
@@ -175,19 +157,14 @@ def _place(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Transform a primitive by matrices (n, 4, 4) of its n instances.
 
-    Returns:
-        (n v, 3) float32 vertices in the frame of the scene, and (n t, 3) int32 triangles.
-
-    Raises:
-        InputError: If a vertex is not finite, or beyond `MAX_EXTENT`.
+    Returns vertices (n v, 3) float32 in the frame of the scene, and triangles (n t, 3) int32.
     """
     positions = _attribute(container, attributes["POSITION"], used, 3)
     if not np.isfinite(positions).all():
         wrong = np.flatnonzero(~np.isfinite(positions).all(axis=1))
         where = f"vertex {used[wrong[0]]} of mesh {name} is {positions[wrong[0]].tolist()}"
-        raise InputError(
-            container.path, f"{where} ({wrong.size} are not finite)", "repair the mesh and export it again"
-        )
+        problem = f"{where} ({wrong.size} are not finite)"
+        raise InputError(container.path, problem, "repair the mesh and export it again")
     with np.errstate(over="ignore", invalid="ignore"):
         placed = positions @ matrices[:, :3, :3].transpose(0, 2, 1) + matrices[:, None, :3, 3]
         near = (np.abs(placed) < MAX_EXTENT).all()  # also false if a vertex is not finite
@@ -226,11 +203,7 @@ def _uv(container: Container, attributes: dict[str, Any], material: Material, us
 
 
 def _attribute(container: Container, index: Any, used: np.ndarray, width: int, unit: bool = False) -> np.ndarray:
-    """Read an attribute of the used vertices, (v, width or more) float64.
-
-    Raises:
-        InputError: If the accessor has too few elements, or fewer than `width` numbers per element.
-    """
+    """Read an attribute of the used vertices, (v, width or more) float64."""
     if used.size and used[-1] >= count_of(container, index):
         raise InputError(container.path, f"accessor {index} is of fewer vertices than its mesh", EXPORT_AGAIN)
     values = read_floats(container, index, used, unit)
@@ -310,17 +283,12 @@ def _two_sided(container: Container) -> bool:
 
 
 def _check_units(path: Path, scene: Scene) -> None:
-    """Check that the size of the scene is plausible in metres; something wide and 60 m high is in other units.
-
-    Raises:
-        InputError: If it is not.
-    """
+    """Check that the size of the scene is plausible in metres; something wide and 60 m high is in other units."""
     low, high = scene.bounds
     width, height, depth = (float(length) for length in high - low)
     if height < 60 or max(width, depth) < 120:
         return
     unit, factor = ("millimetres", 0.001) if height > 1500 else ("centimetres", 0.01)
-    problem = (
-        f"is {width:,.0f} x {height:,.0f} x {depth:,.0f} units large, which are {unit}, not metres, if it is a home"
-    )
+    size = f"{width:,.0f} x {height:,.0f} x {depth:,.0f}"
+    problem = f"is {size} units large, which are {unit}, not metres, if it is a home"
     raise InputError(path, problem, f"give scale={factor}, or scale=1 if these are metres")

@@ -18,36 +18,22 @@ WRAPS = {10497: Wrap.REPEAT, 33648: Wrap.MIRROR, 33071: Wrap.CLAMP}
 
 @dataclass(frozen=True)
 class Material:
-    """The colour properties of a material.
+    """The colour properties of a material."""
 
-    Attributes:
-        factor: Red, green, blue and alpha, 0 to 1; multiplies the texture and the vertex colours.
-        image: Index of the image in the file; None without a texture.
-        coordinates: Name of the attribute with the texture coordinates.
-        wrap: Wrap modes along u and v.
-        uv_transform: (3, 2) matrix of `KHR_texture_transform`, applied to (u, v, 1); None if there is none.
-        cutoff: Alpha below which nothing is drawn; None ignores alpha.
-    """
-
-    factor: tuple[float, float, float, float] = (1.0, 1.0, 1.0, 1.0)
-    image: int | None = None
-    coordinates: str = "TEXCOORD_0"
-    wrap: tuple[Wrap, Wrap] = (Wrap.REPEAT, Wrap.REPEAT)
-    uv_transform: np.ndarray | None = None
-    cutoff: float | None = None
+    factor: tuple[float, float, float, float] = (1.0, 1.0, 1.0, 1.0)  # red, green, blue, alpha: of texture and vertices
+    image: int | None = None  # index in the file; None without a texture
+    coordinates: str = "TEXCOORD_0"  # name of the attribute with the texture coordinates
+    wrap: tuple[Wrap, Wrap] = (Wrap.REPEAT, Wrap.REPEAT)  # along u and v
+    uv_transform: np.ndarray | None = None  # (3, 2) matrix of `KHR_texture_transform`, applied to (u, v, 1)
+    cutoff: float | None = None  # alpha below which nothing is drawn; None ignores alpha
 
 
 def read_material(container: Container, index: Any) -> Material:
-    """Read a material of the file.
-
-    Raises:
-        InputError: If its factor or cutoff is not a number, or a reference is invalid.
-    """
+    """Read a material of the file; an InputError if its factor or cutoff is no number, or a reference is invalid."""
     entry = container.entry("materials", index)
     glossy = entry.get("extensions", {}).get(_GLOSSY)
-    base = (
-        entry.get("pbrMetallicRoughness", {}).get("baseColorFactor") if glossy is None else glossy.get("diffuseFactor")
-    )
+    plain = entry.get("pbrMetallicRoughness", {}).get("baseColorFactor")
+    base = plain if glossy is None else glossy.get("diffuseFactor")
     factor = _numbers(container, index, "colour factor", (1, 1, 1, 1) if base is None else base, 4)
     cutoff = _numbers(container, index, "alphaCutoff", [entry.get("alphaCutoff", 0.5)], 1)[0]
     masked = cutoff if entry.get("alphaMode") == "MASK" else None
@@ -100,11 +86,7 @@ def _uv_transform(container: Container, index: Any, moved: dict[str, Any]) -> np
 
 
 def _numbers(container: Container, index: Any, what: str, values: Any, count: int) -> list[float]:
-    """Return `count` finite numbers.
-
-    Raises:
-        InputError: If the values are not.
-    """
+    """Return `count` finite numbers, or raise an InputError."""
     numbers = np.asarray(values, np.float64)
     if numbers.shape != (count,) or not np.isfinite(numbers).all():
         problem = f"the {what} of material {index} is {values!r}"

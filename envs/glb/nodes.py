@@ -17,9 +17,7 @@ _PARTS = {"translation": 3, "rotation": 4, "scale": 3}  # components of a transf
 def place_meshes(container: Container, triangles: Mapping[int, int]) -> dict[int, np.ndarray]:
     """Compute the matrices (n, 4, 4) from each mesh of the scene to the file's frame, by mesh.
 
-    Args:
-        container: The file.
-        triangles: Number of triangles by mesh; other meshes are skipped.
+    `triangles` has the number of triangles by mesh; other meshes are skipped.
 
     Raises:
         InputError: If a matrix is not finite, a node is its own descendant or has two parents, or the scene has no
@@ -119,11 +117,8 @@ def _instance_count(container: Container, index: Any, node: dict[str, Any]) -> i
     extension = node.get("extensions", {}).get(INSTANCING)
     if extension is None:
         return 1
-    counts = {
-        count_of(container, extension["attributes"][part.upper()])
-        for part in _PARTS
-        if part.upper() in extension["attributes"]
-    }
+    attributes = extension["attributes"]
+    counts = {count_of(container, attributes[part]) for part in map(str.upper, _PARTS) if part in attributes}
     if len(counts) != 1:
         problem = f"the instances of node {_name(index, node)} are {sorted(counts)} many, as its attributes say"
         raise InputError(container.path, problem, EXPORT_AGAIN)

@@ -1,9 +1,8 @@
 """Writing scenes as GLB with the files of habitat-sim, so that other viewers render them as this renderer does."""
 
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import trimesh
@@ -19,8 +18,7 @@ from vln.files import replacing, write_json, write_text
 _UNLIT = "KHR_materials_unlit"
 
 
-@dataclass(frozen=True)
-class ScenePaths:
+class ScenePaths(NamedTuple):
     """Paths of the files of a scene."""
 
     glb: Path
@@ -29,16 +27,15 @@ class ScenePaths:
     semantic_text: Path
     house: Path
 
-    @classmethod
-    def of(cls, folder: Path, name: str) -> "ScenePaths":
-        """Return the paths for the scene `name` in a folder."""
-        ends = (".glb", stage.SUFFIX, *habitat.SUFFIXES, house.SUFFIX)
-        return cls(*(folder / (name + end) for end in ends))
+
+def _paths(folder: Path, name: str) -> ScenePaths:
+    ends = (".glb", stage.SUFFIX, *habitat.SUFFIXES, house.SUFFIX)
+    return ScenePaths(*(folder / (name + end) for end in ends))
 
 
 def save(scene: Scene, folder: Path) -> Path:
     """Write a scene; see `envs.glb.save_glb`."""
-    names = ScenePaths.of(folder, scene.name)
+    names = _paths(folder, scene.name)
     # house.json is removed first and written last: if it exists, the other files are complete.
     names.house.unlink(missing_ok=True)
     order = np.argsort(scene.texture, kind="stable")
@@ -52,9 +49,8 @@ def save(scene: Scene, folder: Path) -> Path:
 
 def is_saved(scene: Scene, folder: Path) -> bool:
     """Return whether the folder has all files that `save` writes for exactly this scene."""
-    names = ScenePaths.of(folder, scene.name)
-    others = (names.glb, names.stage, names.semantic_glb, names.semantic_text)
-    return all(path.is_file() for path in others) and house.matches(names.house, scene, names.glb)
+    names = _paths(folder, scene.name)
+    return all(path.is_file() for path in names[:-1]) and house.matches(names.house, scene, names.glb)
 
 
 def _textured_meshes(scene: Scene) -> trimesh.Scene:

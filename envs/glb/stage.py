@@ -17,33 +17,20 @@ Up = str | Sequence[float]
 
 @dataclass(frozen=True, eq=False)
 class Stage:
-    """A scene file and its frame.
-
-    Attributes:
-        asset: The GLB or glTF file.
-        name: Name of the scene.
-        rotation: (3, 3) rotation from the file's frame to y up and front along -z.
-        scale: (3,) metres per unit along the file's axes.
-        units_known: Whether the units were given by the stage_config or the caller.
-    """
+    """A scene file and its frame."""
 
     asset: Path
     name: str
-    rotation: np.ndarray
-    scale: np.ndarray
-    units_known: bool
+    rotation: np.ndarray  # (3, 3), from the file's frame to y up and front along -z
+    scale: np.ndarray  # (3,) metres per unit along the file's axes
+    units_known: bool  # given by the stage_config or the caller
 
 
 def find_stage(path: Path, up: Up | None, scale: float | None) -> Stage:
     """Find the frame of a scene file: from the arguments, else from the stage_config, else y up and metres.
 
-    Args:
-        path: A GLB or glTF file, or a `*.stage_config.json` that names one.
-        up: Axis that points up, "y" or "-z" or a vector in the file's frame; None reads it from the stage_config.
-        scale: Metres per unit; None reads it from the stage_config.
-
-    Raises:
-        InputError: If the stage_config, an axis or the scale is invalid.
+    The path is that of a GLB or glTF file, or of a `*.stage_config.json` that names one. `up` is an axis, "y" or "-z",
+    or a vector in the file's frame; `scale` is metres per unit.
     """
     direct = path.name.endswith(SUFFIX)
     config_path = path if direct else path.with_name(path.stem + SUFFIX)
@@ -75,11 +62,7 @@ def _config_scale(path: Path, config: dict[str, Any]) -> np.ndarray:
 
 
 def _scale(source: str, scale: Any) -> np.ndarray:
-    """Return metres per unit along each axis, (3,).
-
-    Raises:
-        InputError: If it is neither one positive number nor three.
-    """
+    """Return metres per unit along each axis, (3,), from one positive number or three."""
     try:
         factor = np.broadcast_to(np.asarray(scale, dtype=np.float64), 3)
     except (TypeError, ValueError, OverflowError):
@@ -90,11 +73,7 @@ def _scale(source: str, scale: Any) -> np.ndarray:
 
 
 def _axis(source: str, axis: Any) -> np.ndarray:
-    """Convert the name or the vector of an axis to a unit vector.
-
-    Raises:
-        InputError: If it is neither.
-    """
+    """Convert the name or the vector of an axis to a unit vector."""
     fix = "give x, y or z, with a minus sign for the opposite, or three numbers"
     if isinstance(axis, str):
         if not re.fullmatch(r"[+-]?[xyzXYZ]", axis):

@@ -126,16 +126,7 @@ def forward_rows(tables: GraphTables) -> Tensor:
 
 
 def forward_next_slots(graphs: Sequence[NavigationGraph], tables: GraphTables, ahead: Tensor) -> Tensor:
-    """Compute `GraphTables.next_slot` for shortest paths that use only the moves of `forward`.
-
-    Args:
-        graphs: The buildings.
-        tables: Their tables.
-        ahead: (N, 36), see `forward_rows`.
-
-    Returns:
-        (sum of V²,) int64.
-    """
+    """Compute `GraphTables.next_slot`, (sum of V²,) int64, for paths of the moves `ahead` of `forward_rows`."""
     parts, first = [], 0
     for graph in graphs:
         rows = slice(first, first + len(graph.viewpoints))
@@ -163,10 +154,9 @@ def _hops(graph: NavigationGraph, ahead: np.ndarray) -> np.ndarray:
 def _view_tables() -> tuple[Tensor, Tensor, Tensor]:
     """Build the tables of turns and tilts between the 36 views.
 
-    Returns:
-        view_after: (36, 6) int64, the view after each action.
-        gaze_cost: (36, 36) float32, number of actions between two views; tilts cost slightly more, to break ties.
-        first_action: (36, 36) int64, the first action from one view to another, turns first; `forward` on the diagonal.
+    They are the view after each action, (36, 6) int64; the number of actions between two views, (36, 36) float32, where
+    tilts cost slightly more, to break ties; and the first action from one view to another, (36, 36) int64, turns first,
+    `forward` on the diagonal.
     """
     view = torch.arange(VIEWS)
     column, tilt = view % COLUMNS, view // COLUMNS

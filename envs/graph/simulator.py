@@ -32,14 +32,10 @@ class GraphSimulator:
         expert: Literal["goal", "reference"] = "goal",
         device: torch.device | str = "cpu",
     ) -> None:
-        """Create a simulator without bodies.
+        """Create a simulator without bodies, with its tables on a device.
 
-        Args:
-            graphs: Navigation graphs of the buildings.
-            features: If dense, the observation includes the features of the panorama, (36, F).
-            expert: Path of the expert: "goal", the shortest one (R2R), or "reference", along the reference viewpoints
-                in order (R4R, whose references are not shortest paths).
-            device: Device of the tables and the state.
+        With dense features the observation includes those of the panorama, (36, F). The expert takes the shortest path
+        to the goal (R2R), or the reference viewpoints in order (R4R, whose references are not shortest paths).
         """
         self.graphs = tuple(graphs)
         self._expert_follows = expert

@@ -17,29 +17,19 @@ TURN = 2 * math.pi
 class GraphTables:
     """Concatenated tables of all buildings: N viewpoints ("rows"), each with at most D neighbours ("slots").
 
-    Attributes:
-        position: (N, 3) float32, metres.
-        neighbour: (N, D) int64, rows of the neighbours; unused slots hold the viewpoint itself.
-        degree: (N,) int64, slots in use.
-        heading: (N, D) float32, direction of each neighbour in radians clockwise from +y.
-        elevation: (N, D) float32, radians above the horizon.
-        length: (N, D) float32, metres; 0 in unused slots.
-        view: (N, D) int64, index of the view, of 36, whose centre is nearest to the neighbour.
-        offset: (N,) int64; `offset[a] + b` is the index of the pair (a, b) of one building in the next two tables.
-        distance: (sum of V²,) float32, geodesic distances from a to b in metres.
-        next_slot: (sum of V²,) int64, slot of the neighbour of a on a shortest path to b; -1 where a is b.
+    `offset[a] + b` is the index of the pair (a, b) of one building in `distance` and `next_slot`.
     """
 
-    position: Tensor
-    neighbour: Tensor
-    degree: Tensor
-    heading: Tensor
-    elevation: Tensor
-    length: Tensor
-    view: Tensor
-    offset: Tensor
-    distance: Tensor
-    next_slot: Tensor
+    position: Tensor  # (N, 3) float32, metres
+    neighbour: Tensor  # (N, D) int64, rows of the neighbours; unused slots hold the viewpoint itself
+    degree: Tensor  # (N,) int64, slots in use
+    heading: Tensor  # (N, D) float32, direction of each neighbour in radians clockwise from +y
+    elevation: Tensor  # (N, D) float32, radians above the horizon
+    length: Tensor  # (N, D) float32, metres; 0 in unused slots
+    view: Tensor  # (N, D) int64, index of the view, of 36, whose centre is nearest to the neighbour
+    offset: Tensor  # (N,) int64
+    distance: Tensor  # (sum of V²,) float32, geodesic distances from a to b in metres
+    next_slot: Tensor  # (sum of V²,) int64, slot of the neighbour of a on a shortest path to b; -1 where a is b
 
     @property
     def device(self) -> torch.device:
@@ -100,15 +90,9 @@ def _building(graph: NavigationGraph, width: int, start: int, square: int) -> di
 
 
 def hops_to_slots(hops: np.ndarray, neighbours: np.ndarray, used: np.ndarray) -> np.ndarray:
-    """Convert next hops from viewpoints to slots.
+    """Convert next hops (V, V) from a to b to slots (V, V); -1 where there is none and the hop is a itself.
 
-    Args:
-        hops: (V, V) next viewpoint on the path from a to b; a itself where there is no path.
-        neighbours: (V, D) viewpoints.
-        used: (V, D) bool, which slots are in use.
-
-    Returns:
-        (V, V) slots; -1 where there is no hop.
+    `neighbours` (V, D) are the viewpoints in the slots, of which some are `used` (V, D).
     """
     count = len(hops)
     slot_of = np.full((count, count), -1)

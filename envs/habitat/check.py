@@ -23,11 +23,7 @@ FLOOR = 4.0  # metres
 
 
 def check_habitat(workers: Workers | None = None) -> str:
-    """Return the version of habitat-sim after opening a small scene with it. Only temporary files are written.
-
-    Raises:
-        InputError: If habitat-sim is missing or does not work.
-    """
+    """Return the version of habitat-sim after opening a small scene with it. Only temporary files are written."""
     workers = workers or Workers()
     return _check_once(habitat_interpreter(workers.python), workers.program)
 
@@ -41,11 +37,7 @@ def _check_once(python: str, program: Path) -> str:
 
 
 def open_scene(scenes: SceneFolder, name: str, body: Body, workers: Workers | None = None) -> str:
-    """Open a scene with its navmesh and render one image; returns the version of habitat-sim.
-
-    Raises:
-        InputError: If that fails.
-    """
+    """Open a scene with its navmesh and render one image; returns the version of habitat-sim."""
     once = replace(workers or Workers(), count=1, restarts=0)
     simulator = HabitatSimulator(scenes, Sensors(SIDE, SIDE), workers=once, body=body)
     simulator.resize(1)

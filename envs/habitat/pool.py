@@ -34,25 +34,18 @@ ALWAYS = re.compile(
 )
 SHARED = Path("/dev/shm")  # file system in memory, on Linux
 Request = tuple[str, dict[str, Any]]
+Images = Mapping[str, tuple[tuple[int, ...], type[np.generic]]]
 
 
 @dataclass(eq=False)
 class Process:
-    """A running worker.
-
-    Attributes:
-        popen: The process.
-        connection: Socket to the process.
-        printed: Its output.
-        folder: Its working folder.
-        answered: Size of its output in bytes at its last reply.
-    """
+    """A running worker: its process, the socket to it, and its output and working folder."""
 
     popen: subprocess.Popen[bytes]
     connection: socket.socket
     printed: IO[bytes]
     folder: "tempfile.TemporaryDirectory[str]"
-    answered: int = 0
+    answered: int = 0  # size of its output in bytes at its last reply
 
     def close(self) -> None:
         """End the process by closing its connection; kill it if it does not end."""
@@ -87,11 +80,7 @@ class Process:
             self.connection.sendall(body)
 
     def receive(self, timeout: float) -> dict[str, Any]:
-        """Wait `timeout` seconds for the reply and return it.
-
-        Raises:
-            WorkerDied: If there is none.
-        """
+        """Wait `timeout` seconds for the reply and return it; raises WorkerDied if there is none."""
         self.connection.settimeout(timeout)
         try:
             (size,) = struct.unpack("!I", self._exactly(4))
@@ -100,9 +89,8 @@ class Process:
             return reply
         except TimeoutError:
             self.popen.kill()
-            raise WorkerDied(
-                f"gave no answer for {timeout:.0f} s and was ended; its last lines: {self.last_lines()}"
-            ) from None
+            problem = f"gave no answer for {timeout:.0f} s and was ended; its last lines: {self.last_lines()}"
+            raise WorkerDied(problem) from None
         except (EOFError, ConnectionResetError):
             code = self.popen.wait()
             ended = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
@@ -135,20 +123,11 @@ class WorkerDied(Exception):  # noqa: N818 - caught here
 class WorkerPool:
     """A pool of workers that render into the same shared images.
 
-    Args:
-        workers: Settings of the processes.
-        count: Number of workers.
-        settings: Settings of the first request, "open"; `images`, `gpu` and other entries of one worker are added.
-        images: Shape (B, H, W, ...) and dtype of each shared image, by name.
+    The settings are those of the first request, "open"; `images`, `gpu` and other entries of one worker are added.
+    Images are given by shape (B, H, W, ...) and dtype.
     """
 
-    def __init__(
-        self,
-        workers: Workers,
-        count: int,
-        settings: Mapping[str, Any],
-        images: Mapping[str, tuple[tuple[int, ...], type[np.generic]]],
-    ) -> None:
+    def __init__(self, workers: Workers, count: int, settings: Mapping[str, Any], images: Images) -> None:
         self.workers, self.count, self._settings = workers, count, dict(settings)
         self._python = habitat_interpreter(workers.python)
         self._memory, self._layout, self.images = share(images)
@@ -170,10 +149,8 @@ class WorkerPool:
     def ask(self, requests: Mapping[int, Request]) -> dict[int, Any]:
         """Send requests to several workers at once and return their results, both by worker number.
 
-        Workers that are not running are started.
-
-        Raises:
-            InputError: If a worker refuses or fails, or dies more than `restarts` times in a row.
+        Workers that are not running are started. An InputError is raised if one refuses or fails, or dies more than
+        `restarts` times in a row.
         """
         try:
             self._open(number for number in requests if number not in self._processes)
@@ -221,8 +198,7 @@ class WorkerPool:
     def _open(self, numbers: Iterable[int]) -> None:
         """Start workers in parallel and send each its settings.
 
-        Raises:
-            InputError: If a worker cannot be started, lacks habitat-sim, or has another version than the others.
+        An InputError is raised if one cannot be started, lacks habitat-sim, or has another version than the others.
         """
         taken = {number: self._take(number) for number in numbers}
         self._processes |= taken
@@ -328,16 +304,10 @@ def _environment(gpu: int) -> dict[str, str]:
     return {**quiet, **os.environ, **({"LP_NUM_THREADS": "0"} if gpu < 0 else {})}
 
 
-def share(
-    images: Mapping[str, tuple[tuple[int, ...], type[np.generic]]],
-) -> tuple[IO[bytes], dict[str, tuple[int, tuple[int, ...], str]], dict[str, np.ndarray]]:
+def share(images: Images) -> tuple[IO[bytes], dict[str, tuple[int, tuple[int, ...], str]], dict[str, np.ndarray]]:
     """Allocate images in memory that other processes can map.
 
-    Args:
-        images: Shape and dtype by name.
-
-    Returns:
-        The open file, the place of each image in it (offset, shape, dtype), and the images.
+    Returns the open file, the place of each image in it (offset, shape, dtype), and the images.
     """
     layout: dict[str, tuple[int, tuple[int, ...], str]] = {}
     size = 0

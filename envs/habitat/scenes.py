@@ -26,29 +26,19 @@ _HOUSE = re.compile(r"house-\d+")
 class SceneFolder:
     """A folder of scene files for habitat-sim.
 
-    Attributes:
-        folder: Contains `<name>.stage_config.json` or `<name>.glb`, directly or in a folder `<name>/`.
+    It contains `<name>.stage_config.json` or `<name>.glb`, directly or in a folder `<name>/`. A missing scene is made
+    and written to the folder if `make` is given, else an error whose fix is `missing`, with `{scan}` for its name and
+    `{folder}` for the folder.
     """
 
     def __init__(self, folder: Path, make: Callable[[str], Scene] | None = None, missing: str = "put it there") -> None:
-        """Use the scenes of a folder.
-
-        Args:
-            folder: The folder.
-            make: Makes a missing scene, which is then written to the folder; None makes a missing scene an error.
-            missing: Fix in the error for a missing scene, with `{scan}` for its name and `{folder}` for the folder.
-        """
         self.folder, self._make, self._missing = Path(folder), make, missing
         self._labels: OrderedDict[str, SceneLabels] = OrderedDict()
         self._files: dict[str, Path] = {}
         self._hashes: dict[str, str] = {}
 
     def file(self, name: str) -> Path:
-        """Return the file of a scene, written first if the folder can make it.
-
-        Raises:
-            InputError: If the file is missing and cannot be made.
-        """
+        """Return the file of a scene, written first if the folder can make it."""
         if name not in self._files:
             self._files[name] = self._find(name)
         return self._files[name]
@@ -88,11 +78,7 @@ class SceneFolder:
         return self._hashes[name]
 
     def scene(self, name: str) -> Scene:
-        """Load or make the scene itself.
-
-        Raises:
-            InputError: If its file is missing or cannot be read.
-        """
+        """Load or make the scene itself."""
         return self._make(name) if self._make else load_scene(self.file(name))
 
     def labels(self, name: str) -> SceneLabels:
@@ -107,9 +93,8 @@ class SceneFolder:
 
 def house_scenes(folder: Path | None = None) -> SceneFolder:
     """Return the folder of generated houses (`cache/habitat`), each written on first use."""
-    return SceneFolder(
-        folder or cache_folder() / "habitat", _house, "take house-000000 to house-999999, which are generated"
-    )
+    missing = "take house-000000 to house-999999, which are generated"
+    return SceneFolder(folder or cache_folder() / "habitat", _house, missing)
 
 
 def matterport_scenes(folder: Path) -> SceneFolder:

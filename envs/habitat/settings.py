@@ -44,35 +44,19 @@ def habitat_interpreter(path: Path | str | None = None) -> str:
 
 @dataclass(frozen=True)
 class Workers:
-    """Settings of the habitat-sim processes.
+    """Settings of the habitat-sim processes."""
 
-    Attributes:
-        python: Interpreter with habitat-sim; see `habitat_interpreter`.
-        count: Number of workers; 0 for one per core or GPU. There are never more workers than bodies.
-        gpu: GPU of all workers; -1 lets habitat-sim choose, and is the only choice without CUDA. None assigns the GPUs
-            that torch sees in turn.
-        scenes: Number of scenes that each worker keeps open.
-        cache: Folder of computed navmeshes.
-        program: The program of a worker, normally `envs/habitat/worker.py`.
-        timeout: Seconds to wait for a reply; the navmesh of a large scan can take minutes.
-        restarts: How often a worker is restarted for the same request.
-    """
-
-    python: Path | str | None = None
-    count: int = 0
-    gpu: int | None = None
-    scenes: int = SCENES
-    cache: Path = field(default_factory=lambda: cache_folder() / "navmeshes")
-    program: Path = PROGRAM
-    timeout: float = 600.0
-    restarts: int = 2
+    python: Path | str | None = None  # interpreter with habitat-sim; see `habitat_interpreter`
+    count: int = 0  # 0 for one per core or GPU; there are never more workers than bodies
+    gpu: int | None = None  # of all workers; -1 lets habitat-sim choose; None takes those that torch sees in turn
+    scenes: int = SCENES  # that each worker keeps open
+    cache: Path = field(default_factory=lambda: cache_folder() / "navmeshes")  # of computed navmeshes
+    program: Path = PROGRAM  # of a worker
+    timeout: float = 600.0  # seconds to wait for a reply; the navmesh of a large scan can take minutes
+    restarts: int = 2  # of a worker for the same request
 
     def __post_init__(self) -> None:
-        """Check the numbers.
-
-        Raises:
-            InputError: If one is out of range.
-        """
+        """Raise an InputError if a number is out of range."""
         if self.count < 0:
             raise InputError("--workers", f"{self.count} is out of range", "give a whole number of at least 0")
         if self.scenes < 1:

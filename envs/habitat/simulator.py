@@ -42,15 +42,9 @@ class HabitatSimulator(ContinuousSimulator):
         body: Body = BODY,
         seed: int = 0,
     ) -> None:
-        """Create a simulator without bodies.
+        """Create a simulator without bodies; navmeshes of another size than that of the body are ignored.
 
-        Args:
-            scenes: The scene files.
-            sensors: Camera and images of a body.
-            motion: Lengths of moves and turns.
-            workers: Settings of the processes.
-            body: Size of the body that navmeshes are computed for; existing navmeshes for another size are ignored.
-            seed: Seed of habitat-sim's random numbers, which only `sample` uses.
+        The seed is that of habitat-sim's random numbers, which only `sample` uses.
         """
         super().__init__(sensors, motion)
         self.scenes, self.workers, self.body = scenes, workers or Workers(), body
@@ -136,11 +130,7 @@ class HabitatSimulator(ContinuousSimulator):
             load[owner] += 1
 
     def _snap(self, rows: np.ndarray, episodes: Sequence[Episode], end: str) -> np.ndarray:
-        """Snap the starts or goals of episodes to the navmesh; returns (n, 3).
-
-        Raises:
-            InputError: If one is more than `SNAP_LIMIT` away from it.
-        """
+        """Snap the starts or goals of episodes to the navmesh; returns (n, 3)."""
         points = [episode.positions[0 if end == "start" else -1] for episode in episodes]
         found = self._ask("enter", rows, points=points)
         for episode, moved in zip(episodes, found["moved"], strict=True):
@@ -151,19 +141,14 @@ class HabitatSimulator(ContinuousSimulator):
     def _ask(self, do: str, bodies: np.ndarray, **columns: Sequence[Any]) -> Any:
         """Send a request to the workers of bodies (n,) and join the results in the order of the bodies.
 
-        Args:
-            do: Name of the request.
-            bodies: Numbers of the bodies.
-            **columns: Arguments of the request, each with one value per body.
+        Columns are arguments of the request with one value per body.
         """
         parts = group_by_owner(bodies.tolist(), self._owners)
         requests: dict[int, Request] = {}
         for owner, places in parts.items():
             scenes = [self._files[int(bodies[place])] for place in places]
-            requests[owner] = (
-                do,
-                {"scenes": scenes, **{key: [all_[p] for p in places] for key, all_ in columns.items()}},
-            )
+            picked = {key: [values[place] for place in places] for key, values in columns.items()}
+            requests[owner] = (do, {"scenes": scenes, **picked})
         answers = self.pool.ask(requests)
         return _joined([(parts[owner], answer) for owner, answer in answers.items()], len(bodies))
 
@@ -212,15 +197,9 @@ class HabitatSimulator(ContinuousSimulator):
         return np.array(path, np.float64).reshape(-1, 3)
 
     def topdown(self, scan: str, height: float, metres: float = 0.05) -> tuple[np.ndarray, np.ndarray]:
-        """Return a map of the walkable area at a height.
+        """Return a map of the walkable area at a height, and the lowest corner of the navmesh, (3,).
 
-        Args:
-            scan: Name of the scene.
-            height: Height of the floor, metres.
-            metres: Side of a pixel.
-
-        Returns:
-            (depth, width) bool, rows along z and columns along x, and the lowest corner of the navmesh, (3,).
+        The map is (depth, width) bool, rows along z and columns along x, with pixels of `metres`.
         """
         found = self.pool.ask_one(0, "topdown", scene=self._file(scan), metres=metres, height=height)
         return unpack_bits(found["shape"], found["packed"]), np.array(found["low"])
@@ -249,9 +228,8 @@ class GoalDistances:
         if not len(points):
             return np.zeros(0)
         goals, scenes = [self.goal.tolist()] * len(points), [self._file] * len(points)
-        return _to_metres(
-            self._pool.ask_one(self._owner, "measure", scenes=scenes, places=points.tolist(), goals=goals)
-        )
+        places = points.tolist()
+        return _to_metres(self._pool.ask_one(self._owner, "measure", scenes=scenes, places=places, goals=goals))
 
 
 def _to_metres(found: Sequence[float | None]) -> np.ndarray:

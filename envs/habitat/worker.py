@@ -53,12 +53,7 @@ class Refusal(Exception):  # noqa: N818 - no error of the program
 
 
 class LruCache:
-    """A cache of the most recently used values by name.
-
-    Args:
-        most: Largest number of values.
-        make: Makes a missing value from its name.
-    """
+    """A cache of the most recently used values by name; missing ones are made from their names."""
 
     def __init__(self, most: int, make: Callable[[str], Any]) -> None:
         self._most, self._make = most, make
@@ -82,14 +77,9 @@ class Habitat:
     """Answers requests with habitat-sim, which is imported by the constructor."""
 
     def __init__(self, settings: dict[str, Any], images: dict[str, np.ndarray]) -> None:
-        """Import habitat-sim without opening a scene.
+        """Import habitat-sim without opening a scene; `draw` fills images (B, H, W, ...).
 
-        Args:
-            settings: See `envs.habitat.simulator.HabitatSimulator` and `envs.habitat.pool.WorkerPool`.
-            images: Arrays (B, H, W, ...) by name, filled by `draw`.
-
-        Raises:
-            Refusal: If habitat-sim cannot be imported.
+        Settings come from `envs.habitat.simulator.HabitatSimulator` and `envs.habitat.pool.WorkerPool`.
         """
         try:
             import habitat_sim
@@ -163,9 +153,8 @@ class Habitat:
         for number in sorted(range(len(rows)), key=lambda each: scenes[each]):
             simulator = self._simulators.get(scenes[number])
             half = headings[number] / 2
-            state = self._hsim.AgentState(
-                np.array(places[number], np.float32), np.array([0, math.sin(half), 0, math.cos(half)])
-            )
+            turn = np.array([0, math.sin(half), 0, math.cos(half)])
+            state = self._hsim.AgentState(np.array(places[number], np.float32), turn)
             simulator.get_agent(0).set_state(state, reset_sensors=False)
             for name, seen in simulator.get_sensor_observations().items():
                 self._keep(name, rows[number], np.asarray(seen))
@@ -256,9 +245,8 @@ class Habitat:
     def _fits(self, navmesh: Any) -> bool:
         """Return whether an existing navmesh was computed for the body's size."""
         wanted, found = self._settings["navmesh"], navmesh.nav_mesh_settings
-        return found is None or all(
-            abs(getattr(found, field) - wanted[name]) <= TOLERANCE for name, field in CHECKED.items()
-        )
+        pairs = CHECKED.items()
+        return found is None or all(abs(getattr(found, field) - wanted[name]) <= TOLERANCE for name, field in pairs)
 
     def _key(self, scene: str) -> str:
         """Return the name of a navmesh in the cache, from the scene's files, the settings and the version."""
@@ -367,12 +355,7 @@ def version_of(reported: str) -> str:
 
 
 def map_images(file: int, layout: dict[str, Any]) -> dict[str, np.ndarray]:
-    """Map a file into memory and return the arrays in it.
-
-    Args:
-        file: File descriptor, which is closed.
-        layout: Offset in bytes, shape and dtype by name.
-    """
+    """Map a file into memory, close its descriptor and return the arrays (offset in bytes, shape, dtype) in it."""
     memory = mmap.mmap(file, os.fstat(file).st_size)
     os.close(file)
     return {
@@ -420,8 +403,7 @@ def answer(world: Any, make: Callable[..., Any], request: dict[str, Any], files:
 def main(make: Callable[..., Any]) -> None:
     """Answer requests until the connection is closed. All output, also that of libraries, goes to stderr.
 
-    Args:
-        make: Makes the object that answers from settings and images: `Habitat`, or one with the same methods.
+    `make` makes the object that answers from settings and images: `Habitat`, or one with the same methods.
     """
     parser = argparse.ArgumentParser()
     parser.add_argument("--socket", type=int, required=True)

@@ -91,9 +91,7 @@ def _covers(ground: View, column: int, y: float) -> bool:
 def cover(ground: View, floors: Floors) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Compute the places that a walkable area touches: `start`, `height` and `island` of the final `View`.
 
-    Args:
-        ground: The traced places and the simplified walls.
-        floors: The places to stand, including those removed by erosion.
+    `ground` has the traced places and the simplified walls, `floors` all places to stand, those eroded included.
     """
     columns = len(ground.slot)
     unsettled = near_walls(ground.slot, ground.size[0], ground.size[1])

@@ -7,19 +7,12 @@ from vln.errors import InputError
 
 @dataclass(frozen=True)
 class Body:
-    """An upright cylinder, and the resolution of the grid that is used for it. Metres.
+    """An upright cylinder, and the resolution of the grid that is used for it. Metres."""
 
-    Attributes:
-        radius: Radius of the cylinder, the clearance of its axis from walls.
-        height: Required head room.
-        climb: Highest step that it can climb.
-        cell: Side of a voxel of the grid, also vertically.
-    """
-
-    radius: float = 0.1
-    height: float = 1.5
-    climb: float = 0.2
-    cell: float = 0.05
+    radius: float = 0.1  # of the cylinder, the clearance of its axis from walls
+    height: float = 1.5  # required head room
+    climb: float = 0.2  # highest step that it can climb
+    cell: float = 0.05  # side of a voxel of the grid, also vertically
 
     def __post_init__(self) -> None:
         for field in ("height", "cell"):

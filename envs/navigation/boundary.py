@@ -13,19 +13,12 @@ _END_CORNERS = np.array([[0, 1], [1, 1], [1, 0], [0, 0]])  # the corner of a cel
 
 
 class Outlines(NamedTuple):
-    """Closed outlines of straight walls. The walkable area is on the left of each, seen from above with z down.
+    """Closed outlines of straight walls. The walkable area is on the left of each, seen from above with z down."""
 
-    Attributes:
-        corners: (S, 2) int32, start of each wall, x and z in cells.
-        heights: (S,) float32, height of the floor at the start, metres above the scene's lowest point.
-        after: (S,) int32, index of the next wall of the same outline.
-        before: (S,) int32, index of the previous wall of the same outline.
-    """
-
-    corners: np.ndarray
-    heights: np.ndarray
-    after: np.ndarray
-    before: np.ndarray
+    corners: np.ndarray  # (S, 2) int32, start of each wall, x and z in cells
+    heights: np.ndarray  # (S,) float32, height of the floor at the start, metres above the scene's lowest point
+    after: np.ndarray  # (S,) int32, index of the next wall of the same outline
+    before: np.ndarray  # (S,) int32, index of the previous wall of the same outline
 
 
 @numba.njit(cache=True)
@@ -155,12 +148,9 @@ def _follow_rises(points: np.ndarray, heights: np.ndarray, keep: np.ndarray) -> 
 
 @numba.njit(cache=True)
 def trace_outlines(floors: Floors, regions: np.ndarray, width: int) -> Outlines:
-    """Trace and simplify the outlines of the walkable area.
+    """Trace and simplify the outlines of the eroded walkable area on a grid of `width` columns along x.
 
-    Args:
-        floors: Places to stand, eroded.
-        regions: (N,) int32, region of each place; corners are kept where the region along an outline changes.
-        width: Columns along x.
+    `regions` (N,) int32 are those of the places; corners are kept where the region along an outline changes.
     """
     total = 0
     for i in range(len(floors.links)):

@@ -24,9 +24,7 @@ _TURN_COST = 0.03  # cost, in the same unit, of each turn away from the straight
 _MIN_PROGRESS = -0.1  # progress below which a step is as bad as a collision
 _BAD_STEP_COST = 2.0  # cost of such steps: they rank below all others
 _TURN_TOLERANCE = 0.85  # fraction of a turn by which the heading may be off; a later turn often saves a turn back
-_CERTAIN_PROGRESS = (
-    0.05  # least progress of a step, as a fraction of its length, with which greedy steps certainly arrive
-)
+_CERTAIN_PROGRESS = 0.05  # least progress of a step, as a fraction of its length, with which greedy steps surely arrive
 _MAX_STEPS_AHEAD = 1000  # greedy steps simulated ahead
 NUDGE = 1e-3  # metres; a shorter displacement counts as no move
 _SAME = 1e-9  # metres and radians, tolerance for equal poses in a simulation
@@ -35,18 +33,9 @@ _EXACT = 1e-3  # metres and radians, tolerance for a pose of a plan
 
 @numba.njit(cache=True)
 def _progress(
-    ground: View,
-    roads: VisibilityGraph,
-    ways: ShortestPathTree,
-    x: float,
-    z: float,
-    y: float,
-    heading: float,
-    forward: float,
-    far: float,
-    corner: int,
-    sliding: bool,
-) -> tuple[float, bool, bool]:
+    ground: View, roads: VisibilityGraph, ways: ShortestPathTree, x: float, z: float, y: float, heading: float,
+    forward: float, far: float, corner: int, sliding: bool,
+) -> tuple[float, bool, bool]:  # fmt: skip
     """Return the progress of a step to the goal, as a fraction of its length, and whether it collides.
 
     The third value is False if the step may not happen as computed: a body without sliding stays stuck at a wall.
@@ -66,18 +55,9 @@ def _progress(
 
 @numba.njit(cache=True)
 def _choose(
-    ground: View,
-    roads: VisibilityGraph,
-    ways: ShortestPathTree,
-    x: float,
-    z: float,
-    y: float,
-    heading: float,
-    forward: float,
-    turn: float,
-    stop: float,
-    sliding: bool,
-) -> tuple[int, bool]:
+    ground: View, roads: VisibilityGraph, ways: ShortestPathTree, x: float, z: float, y: float, heading: float,
+    forward: float, turn: float, stop: float, sliding: bool,
+) -> tuple[int, bool]:  # fmt: skip
     """Return the greedy action of one body, and whether greedy actions may fail to arrive."""
     far, corner = look_up(ground, roads, ways, x, z, y)
     if corner == UNREACHABLE or far < stop:
@@ -109,16 +89,9 @@ def _choose(
 
 @numba.njit(cache=True)
 def _arrives(
-    ground: View,
-    roads: VisibilityGraph,
-    ways: ShortestPathTree,
-    position: np.ndarray,
-    heading: float,
-    forward: float,
-    turn: float,
-    stop: float,
-    sliding: bool,
-) -> bool:
+    ground: View, roads: VisibilityGraph, ways: ShortestPathTree, position: np.ndarray, heading: float, forward: float,
+    turn: float, stop: float, sliding: bool,
+) -> bool:  # fmt: skip
     """Return whether greedy actions arrive; they do not if a pose repeats (cycle detection, Brent 1980)."""
     before, headed, due = position, heading, 1
     for taken in range(1, _MAX_STEPS_AHEAD):
@@ -144,15 +117,9 @@ def _arrives(
 
 @numba.njit(cache=True)
 def _choose_each(
-    ground_rows: np.ndarray,
-    rows: np.ndarray,
-    positions: np.ndarray,
-    headings: np.ndarray,
-    forward: float,
-    turn: float,
-    stop: float,
-    sliding: bool,
-) -> tuple[np.ndarray, np.ndarray]:
+    ground_rows: np.ndarray, rows: np.ndarray, positions: np.ndarray, headings: np.ndarray, forward: float,
+    turn: float, stop: float, sliding: bool,
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """Return the greedy action of each body, and whether it may fail to arrive."""
     result, doubtful = np.empty(len(positions), np.int64), np.empty(len(positions), np.bool_)
     for i in range(len(positions)):
@@ -165,15 +132,9 @@ def _choose_each(
 
 @numba.njit(cache=True)
 def look_ahead(
-    ground_row: np.ndarray,
-    row: np.ndarray,
-    position: np.ndarray,
-    heading: float,
-    forward: float,
-    turn: float,
-    stop: float,
-    sliding: bool,
-) -> tuple[np.ndarray, np.ndarray]:
+    ground_row: np.ndarray, row: np.ndarray, position: np.ndarray, heading: float, forward: float, turn: float,
+    stop: float, sliding: bool,
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """Return a plan from a pose, see `find_plan`; empty if greedy steps arrive."""
     ground, roads, ways = view(ground_row), roads_view(row), ways_view(row)
     if _arrives(ground, roads, ways, position, heading, forward, turn, stop, sliding):
@@ -211,32 +172,14 @@ def _planned(
 
 
 def expert(
-    grounds: Sequence[Addressed],
-    fields: Sequence[Field],
-    positions: np.ndarray,
-    headings: np.ndarray,
-    forward: float,
-    turn: float,
-    stop_radius: float,
-    sliding: bool = True,
-) -> np.ndarray:
+    grounds: Sequence[Addressed], fields: Sequence[Field], positions: np.ndarray, headings: np.ndarray,
+    forward: float, turn: float, stop_radius: float, sliding: bool = True,
+) -> np.ndarray:  # fmt: skip
     """Compute actions that reach each body's goal in few steps, from any pose.
 
-    A body that follows them stops within the radius or, if no actions lead there, at the nearest reachable pose. Plans
-    are cached in the fields.
-
-    Args:
-        grounds: B grounds.
-        fields: B distance fields, one per body.
-        positions: (B, 3) metres.
-        headings: (B,) radians.
-        forward: Length of a forward step, metres.
-        turn: Angle of a turn, radians.
-        stop_radius: Distance to the goal at which to stop, metres.
-        sliding: Whether bodies slide along walls.
-
-    Returns:
-        (B,) int64: 0 stop (also if there is no path), 1 forward, 2 turn left, 3 turn right.
+    There is one ground, distance field, position (B, 3) and heading (B,) a body; lengths are in metres, angles in
+    radians. The actions, (B,) int64, are 0 stop (also without a path), 1 forward, 2 left, 3 right. A body that follows
+    them stops within the radius or, if none lead there, at the nearest reachable pose. Plans are cached in the fields.
     """
     positions, headings = np.asarray(positions, np.float64), np.asarray(headings, np.float64)
     ground_rows, rows = np.stack([ground.row for ground in grounds]), np.stack([field.row for field in fields])

@@ -15,25 +15,16 @@ from envs.navigation.view import Addressed, View, array_at, float32_at, float64_
 from envs.navigation.walls import column_of, place_at, sees
 
 GOAL, UNREACHABLE = -1, -2
-_DETOUR_RATIO = (
-    1.001  # ratio of 3D to horizontal length above which a detour around the heights of a straight line is sought
-)
+_DETOUR_RATIO = 1.001  # of 3D to horizontal length above which a detour around the heights of a straight line is sought
 
 
 class ShortestPathTree(NamedTuple):
-    """The tree of shortest paths from each corner of the visibility graph to a goal.
+    """The tree of shortest paths from each corner of the visibility graph to a goal."""
 
-    Attributes:
-        goal: (3,) float64, x, z in cells and height in metres.
-        far: (n,) float64, metres from each corner to the goal; infinite if there is no path.
-        onward: (n,) int32, the next corner; GOAL or UNREACHABLE.
-        gates: (9, n) float32, half-planes of directions from which shortest paths reach each corner; see `_add_gates`.
-    """
-
-    goal: np.ndarray
-    far: np.ndarray
-    onward: np.ndarray
-    gates: np.ndarray
+    goal: np.ndarray  # (3,) float64, x, z in cells and height in metres
+    far: np.ndarray  # (n,) float64, metres from each corner to the goal; infinite if there is no path
+    onward: np.ndarray  # (n,) int32, the next corner; GOAL or UNREACHABLE
+    gates: np.ndarray  # (9, n) float32, half-planes of directions of shortest paths to each corner; see `_add_gates`
 
 
 @numba.njit(cache=True)
@@ -129,15 +120,9 @@ def _promises(
 
 @numba.njit(cache=True)
 def _best_corner(
-    ground: View,
-    roads: VisibilityGraph,
-    ways: ShortestPathTree,
-    x: float,
-    z: float,
-    y: float,
-    strict: bool,
+    ground: View, roads: VisibilityGraph, ways: ShortestPathTree, x: float, z: float, y: float, strict: bool,
     most: float,
-) -> tuple[float, int]:
+) -> tuple[float, int]:  # fmt: skip
     """Return metres to the goal via the best visible corner, and the corner; `most`, UNREACHABLE if none is better."""
     promises = _promises(ground, roads, ways, x, z, strict)
     far, corner = most, UNREACHABLE
@@ -242,21 +227,13 @@ def _measure_each(ground_rows: np.ndarray, rows: np.ndarray, points: np.ndarray)
 
 @dataclass(frozen=True, eq=False)
 class Field(Addressed):
-    """The geodesic distance field of a goal.
+    """The geodesic distance field of a goal."""
 
-    Attributes:
-        goal: (3,) float64 metres, on the floor.
-        ground: The ground.
-        roads: Visibility graph of the ground.
-        ways: Shortest paths from its corners to the goal.
-        plans: The expert's cache of actions at poses from which greedy steps do not arrive; see `expert`.
-    """
-
-    goal: np.ndarray
+    goal: np.ndarray  # (3,) float64 metres, on the floor
     ground: Addressed
-    roads: VisibilityGraph
-    ways: ShortestPathTree
-    plans: dict[Any, dict[Any, int]] = field(default_factory=dict, repr=False)
+    roads: VisibilityGraph  # of the ground
+    ways: ShortestPathTree  # from its corners to the goal
+    plans: dict[Any, dict[Any, int]] = field(default_factory=dict, repr=False)  # the expert's cache, see `expert`
 
     @property
     def addressed(self) -> tuple[np.ndarray, ...]:
@@ -264,13 +241,9 @@ class Field(Addressed):
         return (*self.roads, *self.ways)
 
     def distance(self, points: Any) -> np.ndarray:
-        """Return the length of the shortest walkable path to the goal in metres.
+        """Return the length of the shortest walkable path to the goal in metres, infinite where there is no path.
 
-        Args:
-            points: (n, 3) or (3,) metres, snapped to the walkable area.
-
-        Returns:
-            (n,) or () float64, infinite where there is no path.
+        Points (n, 3) or (3,) are snapped to the walkable area; the result is (n,) or () float64.
         """
         points = np.asarray(points, np.float64)
         flat = points.reshape(-1, 3)
@@ -288,15 +261,7 @@ def build_field(ground: Addressed, road_map: RoadMap, goal: np.ndarray) -> Field
 
 
 def distances(fields: Sequence[Field], positions: np.ndarray) -> np.ndarray:
-    """Compute the geodesic distance of each body to its goal in metres.
-
-    Args:
-        fields: B fields.
-        positions: (B, 3) metres.
-
-    Returns:
-        (B,) float32, infinite where there is no path.
-    """
+    """Compute the geodesic distance of each body to its goal in metres, (B,) float32; infinite without a path."""
     ground_rows = np.stack([field.ground.row for field in fields])
     rows = np.stack([field.row for field in fields])
     return _measure_each(ground_rows, rows, np.asarray(positions, np.float64)).astype(np.float32)

@@ -12,25 +12,15 @@ _NO_CEILING = 1 << 20  # height of the ceiling, in cells, where there is none
 
 
 class Floors(NamedTuple):
-    """Places to stand, sorted by column and upwards within a column; an open heightfield.
+    """Places to stand, sorted by column and upwards within a column; an open heightfield."""
 
-    Attributes:
-        start: (width * depth + 1,) int32, first place of each column.
-        column: (N,) int32, column of each place.
-        level: (N,) int32, height in cells.
-        height: (N,) float32, height in metres above the scene's lowest point.
-        covered: (N,) bool, whether there is a ceiling above.
-        links: (N, 4) int32, neighbours that can be stepped to, in the order of `STEPS`; -1 for none.
-        walkable: (N,) bool, whether the body's axis may be there.
-    """
-
-    start: np.ndarray
-    column: np.ndarray
-    level: np.ndarray
-    height: np.ndarray
-    covered: np.ndarray
-    links: np.ndarray
-    walkable: np.ndarray
+    start: np.ndarray  # (width * depth + 1,) int32, first place of each column
+    column: np.ndarray  # (N,) int32, column of each place
+    level: np.ndarray  # (N,) int32, height in cells
+    height: np.ndarray  # (N,) float32, height in metres above the scene's lowest point
+    covered: np.ndarray  # (N,) bool, whether there is a ceiling above
+    links: np.ndarray  # (N, 4) int32, neighbours that can be stepped to, in the order of `STEPS`; -1 for none
+    walkable: np.ndarray  # (N,) bool, whether the body's axis may be there
 
 
 @numba.njit(cache=True)
@@ -108,13 +98,9 @@ def _link(floors: Floors, ceilings: np.ndarray, size: tuple[int, int], tall: int
 
 @numba.njit(cache=True)
 def find_floors(columns: Columns, size: tuple[int, int], tall: int, climb: int) -> Floors:
-    """Find the places to stand in columns of solid spans, before erosion.
+    """Find the places to stand in columns of solid spans, before erosion; all measures are in cells.
 
-    Args:
-        columns: Solid spans; low obstacles are marked as flat in place.
-        size: Cells along x and along z.
-        tall: Required head room in cells.
-        climb: Highest step in cells.
+    Low obstacles are marked as flat in place.
     """
     _bridge_low_obstacles(columns, climb)
     standing = _standing_places(columns, size, tall, climb)

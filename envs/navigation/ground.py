@@ -28,19 +28,12 @@ _GOALS_KEPT = 32
 
 @dataclass(eq=False)
 class Ground(Addressed):
-    """The walkable area of a scene for one body. Positions are x, y, z of the feet in metres.
+    """The walkable area of a scene for one body. Positions are x, y, z of the feet in metres."""
 
-    Attributes:
-        name: Name of the scene.
-        body: Size of the body.
-        arrays: Arrays for compiled code.
-        main_island: Number of the island of indoor floors: the largest with a ceiling, else the largest.
-    """
-
-    name: str
+    name: str  # of the scene
     body: Body
-    arrays: View = field(repr=False)
-    main_island: int
+    arrays: View = field(repr=False)  # for compiled code
+    main_island: int  # number of the island of indoor floors: the largest with a ceiling, else the largest
     _fields: OrderedDict[tuple[float, ...], Field] = field(default_factory=OrderedDict, repr=False)
 
     @property
@@ -59,24 +52,12 @@ class Ground(Addressed):
         return sum(array.nbytes for array in (*self.arrays, *self.road_map.roads))
 
     @property
-    def is_navigable(self) -> bool:
-        """Whether there is any walkable floor; always true after `build_ground`."""
-        return len(self.arrays.height) > 0
-
-    @property
     def area(self) -> float:
         """Walkable area of the main island in square metres."""
         return float((self.arrays.island == self.main_island).sum() * self.body.cell**2)
 
     def snap(self, points: Any) -> tuple[np.ndarray, np.ndarray]:
-        """Snap points to the walkable area.
-
-        Args:
-            points: (n, 3) or (3,) metres.
-
-        Returns:
-            Nearest points on the floor, same shape, float64, and the distances moved, (n,) or () metres.
-        """
+        """Return the nearest points on walkable floor, float64, and the metres moved, for points (n, 3) or (3,)."""
         points = np.asarray(points, np.float64)
         snapped, moved = queries.snap_points(self.row, np.atleast_2d(points))
         return snapped.reshape(points.shape), moved.reshape(points.shape[:-1])
@@ -92,17 +73,10 @@ class Ground(Addressed):
         return queries.island_of_points(self.row, np.atleast_2d(points)).reshape(points.shape[:-1])
 
     def require(self, point: Any, what: str) -> np.ndarray:
-        """Check that a point is walkable and snap it to the floor.
-
-        Args:
-            point: (3,) metres.
-            what: Name of the point in the error message ("start").
-
-        Returns:
-            (3,) float64.
+        """Check that a point (3,) is walkable and snap it to the floor.
 
         Raises:
-            InputError: If it is outside the walkable area; the error names the nearest walkable place.
+            InputError: If it is outside the walkable area; it names the point ("start") and the nearest walkable place.
         """
         point = np.asarray(point, np.float64)
         place = f"({', '.join(f'{value:.2f}' for value in point)})"
@@ -111,22 +85,12 @@ class Ground(Addressed):
         nearest, _ = self.snap(point)
         if not self.contains(point) and np.hypot(nearest[0] - point[0], nearest[2] - point[2]) > self.body.cell / 2:
             near = f"({', '.join(f'{value:.2f}' for value in nearest)})"
-            raise InputError(
-                self.name, f"the {what} {place} is outside the walkable area", f"the nearest walkable place is {near}"
-            )
+            problem = f"the {what} {place} is outside the walkable area"
+            raise InputError(self.name, problem, f"the nearest walkable place is {near}")
         return nearest
 
     def sample(self, rng: np.random.Generator, n: int, island: int | None = None) -> np.ndarray:
-        """Sample random walkable positions, uniform over the area of an island.
-
-        Args:
-            rng: Random generator.
-            n: Number of positions.
-            island: Number of the island; None for the main island.
-
-        Returns:
-            (n, 3) float64 metres.
-        """
+        """Sample n random walkable positions (n, 3), uniform over the area of an island, the main one if None."""
         places = np.flatnonzero(self.arrays.island == (self.main_island if island is None else island))
         result = np.empty((0, 3))
         while len(result) < n:
@@ -138,17 +102,12 @@ class Ground(Addressed):
     def topdown(self, height: float | None = None) -> np.ndarray:
         """Return a map of walkable cell centres, (depth, width) bool, from the lowest corner, rows along z.
 
-        Args:
-            height: Height of the floor, metres; None for all floors of the main island.
+        It shows the floor at a height in metres, or all floors of the main island.
         """
         return queries.top_view(self.row, self.main_island, np.nan if height is None else height)
 
     def field(self, goal: Any) -> Field:
-        """Return the geodesic distance field of a goal; the fields of the last 32 goals are cached.
-
-        Args:
-            goal: (3,) metres, snapped to the walkable area.
-        """
+        """Return the geodesic distance field of a goal (3,), snapped to the floor; the last 32 fields are cached."""
         goal, _ = self.snap(goal)
         key = tuple(goal.tolist())
         if key in self._fields:
@@ -160,14 +119,9 @@ class Ground(Addressed):
         return result
 
     def shortest_path(self, start: Any, goal: Any) -> np.ndarray:
-        """Return the shortest walkable path: its corners, and changes of slope between them.
+        """Return the shortest walkable path, (k, 3): its corners, and changes of slope between them; (0, 3) if none.
 
-        Args:
-            start: (3,) metres.
-            goal: (3,) metres.
-
-        Returns:
-            (k, 3) float64 from start to goal, both snapped to the floor; (0, 3) if there is no path.
+        Its ends are snapped to the floor.
         """
         return self.field(goal).path(start)
 
@@ -181,19 +135,15 @@ def build_ground(scene: Scene, body: Body) -> Ground:
     low, high = scene.bounds.astype(np.float32)
     width, depth = (max(1, int((high[k] - low[k]) / np.float32(body.cell) + np.float32(0.5))) for k in (0, 2))
     if not width * depth <= _MOST_COLUMNS:
-        raise InputError(
-            scene.name,
-            f"it measures {high[0] - low[0]:.0f} x {high[2] - low[2]:.0f} m, too large to walk in",
-            "scale it to metres (is it in centimetres?)",
-        )
+        size = f"{high[0] - low[0]:.0f} x {high[2] - low[2]:.0f} m"
+        fix = "scale it to metres (is it in centimetres?)"
+        raise InputError(scene.name, f"it measures {size}, too large to walk in", fix)
     floors = _find_floors(scene, body, low, high, (width, depth))
     islands = find_islands(floors, max(1, round(_SMALLEST_ISLAND / body.cell**2)))
     if not floors.walkable.any():
-        raise InputError(
-            scene.name,
-            f"it has no walkable floor of {_SMALLEST_ISLAND:.0f} square metre for a body {body.height} m high",
-            "check its up axis (--up) and that its units are metres",
-        )
+        size = f"{_SMALLEST_ISLAND:.0f} square metre for a body {body.height} m high"
+        fix = "check its up axis (--up) and that its units are metres"
+        raise InputError(scene.name, f"it has no walkable floor of {size}", fix)
     return Ground(scene.name, body, _arrange(floors, islands, body, low, (width, depth)), _main_island(floors, islands))
 
 

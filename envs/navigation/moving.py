@@ -54,10 +54,8 @@ def _slide(ground: View, x0: float, z0: float, y: float, x1: float, z1: float) -
     """Slide along walls: find the reachable point nearest to the end of a blocked line.
 
     Reachable is the connected area within the circle whose diameter is the line. Its border is found by following walls
-    from the first one hit; if such a wall crosses the line again, the area behind it becomes reachable too.
-
-    Returns:
-        The wall at which the body ends and the point on it; -1 and the end of the line if that is reachable.
+    from the first one hit; if such a wall crosses the line again, the area behind it becomes reachable too. Returns the
+    wall at which the body ends and the point on it; -1 and the end of the line if that is reachable.
     """
     crossed = np.empty(16, np.int32)
     count = _all_crossings(ground, x0, z0, y, x1, z1, crossed)
@@ -104,15 +102,9 @@ def _island(ground: View, x: float, z: float, y: float) -> int:
 
 @numba.njit(cache=True)
 def _aims_elsewhere(ground: View, x: float, z: float, y: float, island: int, reach: float) -> bool:
-    """Return whether the walkable place nearest to the end of a move is on another island.
+    """Return whether the walkable place nearest to the end of a move is on another island than the body's.
 
-    Args:
-        ground: The ground.
-        x: End of the move, in cells.
-        z: End of the move, in cells.
-        y: Height of the feet, metres.
-        island: Island of the body.
-        reach: Search radius, in cells.
+    The end is (x, z), in cells, the height of the feet y, in metres, and the search radius `reach`, in cells.
     """
     cell, best, nearest = ground.scale[3], (reach * ground.scale[3]) ** 2, island
     column = column_of(ground, x, z)
@@ -201,17 +193,11 @@ def step(
     distance: float | np.ndarray,
     sliding: bool,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Move bodies forward, each on its own ground.
+    """Move bodies forward, each on its own ground, by one number of metres or (B,).
 
-    Args:
-        grounds: B grounds.
-        positions: (B, 3) metres.
-        headings: (B,) radians about +y, 0 looks along -z.
-        distance: Metres to move, one number or (B,); bodies that move 0 keep their position.
-        sliding: Slide along walls; otherwise stop at the first wall on the straight line.
-
-    Returns:
-        (B, 3) float64 positions on the floor, and (B,) bool, whether the step was shortened.
+    Headings (B,) are radians about +y, 0 looks along -z. Bodies slide along walls, or stop at the first one on the
+    straight line; those that move 0 keep their position. Returns positions (B, 3) on the floor, and whether each step
+    was shortened, (B,) bool.
     """
     positions = np.asarray(positions, np.float64)
     headings = np.asarray(headings, np.float64)

@@ -43,31 +43,12 @@ def _left_from(ground: View, roads: VisibilityGraph, ways: ShortestPathTree, pos
 
 @numba.njit(cache=True)
 def find_plan(
-    ground: View,
-    roads: VisibilityGraph,
-    ways: ShortestPathTree,
-    position: np.ndarray,
-    heading: float,
-    forward: float,
-    turn: float,
-    stop: float,
-    sliding: bool,
-) -> tuple[np.ndarray, np.ndarray]:
+    ground: View, roads: VisibilityGraph, ways: ShortestPathTree, position: np.ndarray, heading: float, forward: float,
+    turn: float, stop: float, sliding: bool,
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """Find actions that lead to within `stop` metres of the goal, else to the nearest reachable pose.
 
-    Args:
-        ground: The ground.
-        roads: Its visibility graph.
-        ways: Shortest paths to the goal.
-        position: (3,) metres.
-        heading: Radians.
-        forward: Length of a move, metres.
-        turn: Angle of a turn, radians.
-        stop: Distance to the goal at which to stop, metres.
-        sliding: Whether the body slides along walls.
-
-    Returns:
-        (n, 4) float64 poses from the given one on: x, y, z, heading; and (n,) int64 actions, the last of which is stop.
+    Returns poses (n, 4) from the given one on: x, y, z, heading; and actions (n,) int64, the last of which is stop.
     """
     grid = min(_GRID, _SHARE * forward)
     poses, far = np.empty((_MOST, 4)), np.empty(_MOST)

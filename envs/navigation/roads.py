@@ -18,21 +18,13 @@ SLACK = 0.06  # cells, tolerance for a path that seems to bend the wrong way: th
 
 
 class VisibilityGraph(NamedTuple):
-    """The visibility graph: corners around which shortest paths bend, and the straight edges between them.
+    """The visibility graph: corners around which shortest paths bend, and the straight edges between them."""
 
-    Attributes:
-        at: (n, 3) float64, x, z in cells and height in metres of each corner.
-        sides: (n, 6) float64, for both walls of a corner: unit vector along the wall (x, z) and its length in cells.
-        start: (n + 1,) int32, index of each corner's first edge in `ends`.
-        ends: (M,) int32, corners at the other ends of the edges.
-        lengths: (M,) float32, lengths of the edges over the floor in three dimensions, metres.
-    """
-
-    at: np.ndarray
-    sides: np.ndarray
-    start: np.ndarray
-    ends: np.ndarray
-    lengths: np.ndarray
+    at: np.ndarray  # (n, 3) float64, x, z in cells and height in metres of each corner
+    sides: np.ndarray  # (n, 6) float64, for both walls of a corner: unit vector along it (x, z) and length in cells
+    start: np.ndarray  # (n + 1,) int32, index of each corner's first edge in `ends`
+    ends: np.ndarray  # (M,) int32, corners at the other ends of the edges
+    lengths: np.ndarray  # (M,) float32, lengths of the edges over the floor in three dimensions, metres
 
 
 @numba.njit(cache=True)
@@ -49,16 +41,10 @@ def roads_view(row: np.ndarray) -> VisibilityGraph:
 
 @numba.njit(cache=True)
 def bend(sides: np.ndarray, dx: float, dz: float, reach: float) -> int:
-    """Return the side to which a line may bend around a corner.
+    """Return the side to which a line may bend around a corner whose `VisibilityGraph.sides` are (6,).
 
-    Args:
-        sides: (6,) row of `VisibilityGraph.sides`.
-        dx: Unit vector of the line, x.
-        dz: Unit vector of the line, z.
-        reach: Length of the line in cells, which limits the considered length of the walls.
-
-    Returns:
-        1 or -1, the sign of the cross product with the line after the bend; 2 for either; 0 if a wall is in the way.
+    The line is a unit vector and a length in cells, which limits the considered length of the walls. The result is 1 or
+    -1, the sign of the cross product with the line after the bend; 2 for either; 0 if a wall is in the way.
     """
     one = (dx * sides[1] - dz * sides[0]) * min(sides[2], reach)
     two = (dx * sides[4] - dz * sides[3]) * min(sides[5], reach)

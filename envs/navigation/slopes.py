@@ -33,20 +33,10 @@ def _straight(flat: float, rise: float) -> float:
 def _treads(
     ground: View, x0: float, z0: float, y: float, x1: float, z1: float, begins: np.ndarray, heights: np.ndarray
 ) -> int:
-    """Split a line into treads, intervals of constant height.
+    """Split a line into treads, intervals of constant height; returns their number.
 
-    Args:
-        ground: The ground.
-        x0: Start, in cells.
-        z0: Start, in cells.
-        y: Height of the start, metres; the line follows the floor.
-        x1: End, in cells.
-        z1: End, in cells.
-        begins: Filled with the start of each tread as a fraction of the line; longer than the number of cells on it.
-        heights: Filled with the height of each tread.
-
-    Returns:
-        Number of treads.
+    Positions are in cells, the height of the start is in metres; the line follows the floor. The start of each tread as
+    a fraction of the line, and its height, go to arrays that are longer than the number of cells on the line.
     """
     dx, dz = x1 - x0, z1 - z0
     x, z = int(np.floor(x0)), int(np.floor(z0))
@@ -96,11 +86,7 @@ def _without_cuts(begins: np.ndarray, heights: np.ndarray, count: int, cell: flo
 def _pitch_line(begins: np.ndarray, heights: np.ndarray, count: int, spread: float) -> np.ndarray:
     """Return the pitch line, (n, 2) fractions of the line and heights: each step is spread over half of its treads.
 
-    Args:
-        begins: Starts of the treads as fractions of the line.
-        heights: Heights of the treads.
-        count: Number of treads.
-        spread: Largest fraction of the line over which a step is spread, on either side.
+    `spread` is the largest fraction of the line over which a step is spread, on either side.
     """
     points = np.empty((2 * count, 2))
     points[0, 0], points[0, 1], n = 0.0, heights[0], 1

@@ -15,35 +15,20 @@ from numba.extending import intrinsic
 
 
 class View(NamedTuple):
-    """The arrays of a ground. x and z are in cells from its lowest corner, heights in metres from there.
+    """The arrays of a ground. x and z are in cells from its lowest corner, heights in metres from there."""
 
-    Attributes:
-        scale: (6,) float64 metres: lowest x, y, z; side of a cell; height tolerance within one floor; highest step.
-        size: (2,) int64, columns along x and along z.
-        start: (columns + 1,) int32, first place of each column.
-        height: (N,) float32, height of each place that the walkable area touches.
-        island: (N,) int32, number of its connected area.
-        corners: (S, 2) float64, start of each wall; the walkable area is on its left, seen from above with z down.
-        wall_height: (S,) float32, height of the floor there.
-        after: (S,) int32, the wall that starts at the end of each wall.
-        before: (S,) int32, the wall that ends at the start of each wall.
-        slot: (columns,) int32, row of `wall_start` for columns touched by walls, 0 elsewhere.
-        wall_start: (K + 2,) int32, first index of each row in `walls`; row 0 is empty.
-        walls: (M,) int32, indices of walls.
-    """
-
-    scale: np.ndarray
-    size: np.ndarray
-    start: np.ndarray
-    height: np.ndarray
-    island: np.ndarray
-    corners: np.ndarray
-    wall_height: np.ndarray
-    after: np.ndarray
-    before: np.ndarray
-    slot: np.ndarray
-    wall_start: np.ndarray
-    walls: np.ndarray
+    scale: np.ndarray  # (6,) float64 metres: lowest x, y, z; side of a cell; height tolerance of a floor; highest step
+    size: np.ndarray  # (2,) int64, columns along x and along z
+    start: np.ndarray  # (columns + 1,) int32, first place of each column
+    height: np.ndarray  # (N,) float32, height of each place that the walkable area touches
+    island: np.ndarray  # (N,) int32, number of its connected area
+    corners: np.ndarray  # (S, 2) float64, start of each wall; the walkable area is on its left, from above with z down
+    wall_height: np.ndarray  # (S,) float32, height of the floor there
+    after: np.ndarray  # (S,) int32, the wall that starts at the end of each wall
+    before: np.ndarray  # (S,) int32, the wall that ends at the start of each wall
+    slot: np.ndarray  # (columns,) int32, row of `wall_start` for columns touched by walls, 0 elsewhere
+    wall_start: np.ndarray  # (K + 2,) int32, first index of each row in `walls`; row 0 is empty
+    walls: np.ndarray  # (M,) int32, indices of walls
 
 
 class Addressed:

@@ -13,21 +13,13 @@ _FIRST_CAPACITY = 1 << 16
 
 
 class Columns(NamedTuple):
-    """Solid spans, sorted by column (z major) and upwards within a column.
+    """Solid spans, sorted by column (z major) and upwards within a column."""
 
-    Attributes:
-        start: (width * depth + 1,) int32, first span of each column.
-        low: (N,) int32, lower end, in cells above the scene's lowest point.
-        high: (N,) int32, upper end, in cells.
-        flat: (N,) bool, whether the upper side is flat enough to stand on.
-        top: (N,) float32, exact upper end, metres above the scene's lowest point.
-    """
-
-    start: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-    flat: np.ndarray
-    top: np.ndarray
+    start: np.ndarray  # (width * depth + 1,) int32, first span of each column
+    low: np.ndarray  # (N,) int32, lower end, in cells above the scene's lowest point
+    high: np.ndarray  # (N,) int32, upper end, in cells
+    flat: np.ndarray  # (N,) bool, whether the upper side is flat enough to stand on
+    top: np.ndarray  # (N,) float32, exact upper end, metres above the scene's lowest point
 
 
 @numba.njit(cache=True)
@@ -73,13 +65,8 @@ def _extent(polygon: np.ndarray, count: int, axis: int) -> tuple[np.float32, np.
 def _insert(spans: np.ndarray, tops: np.ndarray, first: np.ndarray, column: int, new: int, climb: int) -> None:
     """Insert span `new` into the linked list of its column, merged with the spans that it touches.
 
-    Args:
-        spans: (C, 4) int32 rows of low, high, flat, next (-1 for none).
-        tops: (C,) float32, exact upper ends.
-        first: (columns,) int32 heads of the lists, -1 for empty.
-        column: Column of the list.
-        new: Row of the new span.
-        climb: Cells; if the tops differ by at most this, the merged span is flat if either is.
+    Spans (C, 4) are low, high, flat, next (-1 for none), `tops` (C,) their exact upper ends, `first` the heads of the
+    lists. If the tops differ by at most `climb` cells, the merged span is flat if either is.
     """
     before, here = -1, first[column]
     while here >= 0:
@@ -138,24 +125,13 @@ def is_flat(corners: np.ndarray) -> np.ndarray:
 
 @numba.njit(cache=True)
 def voxelise(
-    corners: np.ndarray,
-    flat: np.ndarray,
-    low: np.ndarray,
-    high: np.ndarray,
-    size: tuple[int, int],
-    cell: float,
+    corners: np.ndarray, flat: np.ndarray, low: np.ndarray, high: np.ndarray, size: tuple[int, int], cell: float,
     climb: int,
-) -> Columns:
-    """Voxelise a mesh to columns of solid spans.
+) -> Columns:  # fmt: skip
+    """Voxelise a mesh of triangles (T, 3, 3) float32 between `low` and `high` to columns of solid spans.
 
-    Args:
-        corners: (T, 3, 3) float32, corners of the triangles.
-        flat: (T,) bool, triangles that can be stood on; see `is_flat`.
-        low: (3,) float32, lowest coordinates of the mesh, the origin of the grid.
-        high: (3,) float32, highest coordinates.
-        size: Cells along x and along z.
-        cell: Side of a cell, metres.
-        climb: Highest step, in cells.
+    `flat` (T,) are the triangles that can be stood on, see `is_flat`; the side of a cell is in metres, the highest step
+    in cells.
     """
     width, depth = size
     side = np.float32(cell)

@@ -186,19 +186,10 @@ def is_inside(ground: View, x: float, z: float, y: float) -> bool:
 def first_crossing(
     ground: View, x0: float, z0: float, y: float, x1: float, z1: float, nearest: bool
 ) -> tuple[float, int, float]:
-    """Find the first wall on a line through the walkable area.
+    """Find the first wall on a line through the walkable area, or any if not `nearest`.
 
-    Args:
-        ground: The ground.
-        x0: Start, in cells.
-        z0: Start, in cells.
-        y: Height at the start, metres; the line follows the floor.
-        x1: End, in cells.
-        z1: End, in cells.
-        nearest: False to return any crossing instead of the first.
-
-    Returns:
-        Fraction of the line (NO_CROSSING if it is free), index of the wall, height at the last visited cell.
+    Positions are in cells, the height at the start is in metres; the line follows the floor. Returns the fraction of
+    the line (NO_CROSSING if it is free), the index of the wall, and the height at the last visited cell.
     """
     dx, dz = x1 - x0, z1 - z0
     x, z = int(np.floor(x0)), int(np.floor(z0))

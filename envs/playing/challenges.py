@@ -28,34 +28,19 @@ UNSEEN = SPLITS["val_unseen"]
 
 @dataclass(frozen=True)
 class PlayRequest:
-    """What a person asked for; None where it does not matter.
+    """What a person asked for; None where it does not matter."""
 
-    Attributes:
-        house: Number of a generated house.
-        scene: A file of a scene instead.
-        dataset: How far the goals of episodes are.
-        split: A split to take episodes from.
-        episode: Id of an episode of it.
-        start: Where to start, metres.
-        heading: Degrees to the left of -z, for a start of one's own.
-        instruction: What to do.
-    """
-
-    house: int | None = None
-    scene: Path | None = None
-    dataset: str = "houses-short"
-    split: str | None = None
-    episode: str | None = None
-    start: tuple[float, float, float] | None = None
-    heading: float = 0.0
+    house: int | None = None  # number of a generated house
+    scene: Path | None = None  # a file of a scene instead
+    dataset: str = "houses-short"  # how far the goals of episodes are
+    split: str | None = None  # to take episodes from
+    episode: str | None = None  # its id in the split
+    start: tuple[float, float, float] | None = None  # metres
+    heading: float = 0.0  # degrees to the left of -z, for a start of one's own
     instruction: str | None = None
 
     def __post_init__(self) -> None:
-        """Check that the parts fit together.
-
-        Raises:
-            InputError: If they do not.
-        """
+        """Raise an InputError if the parts do not fit together."""
         given = [flag for flag in ("house", "scene", "split", "episode") if getattr(self, flag) is not None]
         if len(given) > 1 and given != ["split", "episode"]:
             problem = "both say where to be"
@@ -70,15 +55,10 @@ class PlayRequest:
 
 @dataclass
 class Places:
-    """Scenes by name, as they are walked in and as they are drawn, each made once.
+    """Scenes by name, as they are walked in and as they are drawn, each made once."""
 
-    Attributes:
-        up: Axis that points up in files.
-        scale: Metres per unit in files.
-    """
-
-    up: str | None = None
-    scale: float | None = None
+    up: str | None = None  # axis in files
+    scale: float | None = None  # metres per unit in files
     _scenes: dict[str, Scene] = field(default_factory=dict)
     _plans: dict[str, FloorPlan] = field(default_factory=dict)
 
@@ -86,11 +66,7 @@ class Places:
         self.cache = SceneCache(self.scene)
 
     def scene(self, name: str) -> Scene:
-        """A scene.
-
-        Raises:
-            InputError: If it cannot be loaded.
-        """
+        """A scene."""
         if name not in self._scenes:
             self._scenes[name] = load_scene(name, self.up, self.scale)
         return self._scenes[name]
@@ -103,11 +79,7 @@ class Places:
 
 
 def challenges(request: PlayRequest, places: Places, rng: random.Random) -> Iterator[Episode]:
-    """Episodes as a person wishes, one after the other.
-
-    Raises:
-        InputError: If there is none, or a start is outside the walkable area.
-    """
+    """Episodes as a person wishes; an InputError if there is none, or a start is outside the walkable area."""
     if request.split is not None or request.episode is not None:
         return _of_split(request, rng)
     if request.scene is not None or request.start is not None or request.instruction is not None:
@@ -140,11 +112,7 @@ def _of_houses(request: PlayRequest, rng: random.Random) -> Iterator[Episode]:
 
 
 def house_episodes(house: int, dataset: str, rng: random.Random) -> Iterator[Episode]:
-    """Some episodes of a house that are in no data set.
-
-    Raises:
-        InputError: If there is no such house.
-    """
+    """Some episodes of a house that are in no data set."""
     seed = rng.randrange(2**31)
     maker = TaskMaker(make_house(house), LEVELS[dataset], True, (seed, house))
     for number, task in enumerate(maker.tasks(TASKS)):

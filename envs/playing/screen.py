@@ -26,11 +26,7 @@ MAP = 48  # columns of the map
 
 
 def view_camera(console: Console, size: int | None, eye: Sensors) -> Camera:
-    """A camera whose picture fits a terminal, or is as wide as asked for.
-
-    Raises:
-        InputError: If no picture can be that wide.
-    """
+    """A camera whose picture fits a terminal, or is as wide as asked for."""
     if size is not None:
         return Camera(size, max(2, size * 3 // 4), eye.hfov)
     height = 2 * max(8, console.height - AROUND)
@@ -40,16 +36,7 @@ def view_camera(console: Console, size: int | None, eye: Sensors) -> Camera:
 
 @dataclass
 class Screen:
-    """What a terminal shows of an episode; nothing where it is none.
-
-    Attributes:
-        console: The terminal.
-        episode: The episode.
-        plan: The place from above.
-        scene: The place.
-        camera: Of the view.
-        map: Whether the map is shown.
-    """
+    """What a terminal shows of an episode, with a map or without; nothing where it is no terminal."""
 
     console: Console
     episode: Episode
@@ -72,13 +59,9 @@ class Screen:
         self._live.stop()
 
     def show(self, pose: Pose, status: str, reading: Text | None = None, keys: str = "") -> None:
-        """Show where a body is and what it sees.
+        """Show where a body is and what it sees, with a line of status, and one of help.
 
-        Args:
-            pose: In the frame of the simulator.
-            status: A line about it.
-            reading: The instruction as an agent reads it; as it is written if absent.
-            keys: A line of help.
+        The instruction is shown as an agent reads it, or as it is written.
         """
         if self.console.is_terminal:
             self._live.update(self._page(pose, status, reading, keys), refresh=True)

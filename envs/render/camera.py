@@ -14,14 +14,7 @@ LARGEST = 4096  # pixels per side; a larger value is probably a typing error
 class Camera:
     """A pinhole camera with square pixels, the same for all rows of a batch.
 
-    Attributes:
-        width: Pixels.
-        height: Pixels.
-        hfov: Horizontal field of view, degrees.
-        pitch: Degrees above the horizon, negative below.
-
-    Raises:
-        InputError: If a size, the field of view or the pitch is out of range.
+    Sizes are in pixels; the horizontal field of view and the pitch, negative below the horizon, in degrees.
     """
 
     width: int = 64
@@ -48,14 +41,9 @@ class Camera:
 
 
 def axes(headings: np.ndarray, pitch: np.ndarray | float) -> np.ndarray:
-    """Return the axes of cameras in world coordinates.
+    """Return the axes of cameras in world coordinates, (B, 3, 3) float64, rows right, up, forward.
 
-    Args:
-        headings: (B,) radians, 0 along -z, positive to the left.
-        pitch: Radians above the horizon, one number or (B,).
-
-    Returns:
-        (B, 3, 3) float64, rows right, up, forward.
+    Headings (B,) and pitches above the horizon, one number or (B,), are in radians; 0 along -z, positive to the left.
     """
     headings = np.asarray(headings, np.float64)
     sin, cos = np.sin(headings), np.cos(headings)

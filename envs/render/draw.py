@@ -16,19 +16,12 @@ from envs.render.visibility import find_visible
 
 
 class Images(NamedTuple):
-    """The output images.
+    """The output images."""
 
-    Attributes:
-        rgb: (B, H, W, 3) uint8.
-        depth: (B, H, W, 1) float32, metres.
-        semantic: (B, H, W) int32.
-        category: (B, H, W) uint8.
-    """
-
-    rgb: np.ndarray
-    depth: np.ndarray
-    semantic: np.ndarray
-    category: np.ndarray
+    rgb: np.ndarray  # (B, H, W, 3) uint8
+    depth: np.ndarray  # (B, H, W, 1) float32, metres
+    semantic: np.ndarray  # (B, H, W) int32
+    category: np.ndarray  # (B, H, W) uint8
 
 
 @njit(forceinline=True)
@@ -63,29 +56,14 @@ def _compiled(version: int) -> Any:
 
     @njit(parallel=True, fastmath=FAST, nogil=True, cache=True)
     def draw(
-        rows: np.ndarray,
-        workers: int,
-        scenes: np.ndarray,
-        views: np.ndarray,
-        lens: Projection,
-        scratch: Scratch,
-        images: Images,
-        wanted: LabelChannels,
-    ) -> int:
-        """Draw rows of a batch. Every worker has its own scratch memory; the result does not depend on the worker.
+        rows: np.ndarray, workers: int, scenes: np.ndarray, views: np.ndarray, lens: Projection, scratch: Scratch,
+        images: Images, wanted: LabelChannels,
+    ) -> int:  # fmt: skip
+        """Draw rows (R,) of a batch with parallel workers, and return the version that was compiled.
 
-        Args:
-            rows: (R,) int64, rows to draw.
-            workers: Number of parallel workers.
-            scenes: (B, 17) int64, `PackedScene.address` of each row.
-            views: (B, 12) float32, position, right, up, forward of each row.
-            lens: Projection of all rows.
-            scratch: Arrays whose first axis is the worker.
-            images: Output.
-            wanted: Images to draw besides colours and depth.
-
-        Returns:
-            The version that was compiled.
+        `scenes` (B, 17) are the addresses of the rows' scenes, `views` (B, 12) position, right, up, forward of their
+        cameras. Every worker has its own scratch memory, the first axis of these arrays; the result does not depend on
+        the worker.
         """
         for worker in prange(workers):
             mine = Scratch(

@@ -34,38 +34,25 @@ TRIANGLES, CLUSTERS, MAPPED, GRADED, IMAGES, OBJECTS, LARGE_CLUSTERS, CUT_CLUSTE
 class PackedScene:
     """A scene packed for the renderer; T triangles, C clusters.
 
-    Attributes:
-        name: Name of the scene.
-        corners: (9, T) float32, x, y, z of the first, the second and the third corner.
-        boxes: (C, 6) float32, bounding box of each cluster: smallest x, y, z, largest x, y, z.
-        spans: (C, 2) int32, first triangle of each cluster and the first after it; clusters of large triangles come
-            first, alpha-tested ones last.
-        large: Number of clusters of large triangles.
-        cut: Number of clusters of alpha-tested triangles.
-        surfaces: (T, 4) int32, row of `mappings` or -1, colour (red + green << 8 + blue << 16) if it is uniform, row of
-            `gradients` or -1 if it is uniform, object id.
-        mappings: (M, 16) float32, of each textured triangle: gradient of u and its value at the origin, the same of v,
-            texels per square metre, normal of its plane, distance of the plane from the origin, index of its texture.
-        gradients: (G, 12) float32, gradient of red and its value at the origin, the same of green and blue, 0 to 255.
-        textures: Textures, shared with other scenes.
-        samplers: Sampler of each texture.
-        categories: (objects + 1,) uint8, value of each object id in category images.
-        cull: Whether back faces are culled.
+    Clusters of large triangles come first, alpha-tested ones last. Columns of `surfaces` are the row of `mappings` or
+    -1, the colour (red + green << 8 + blue << 16) if it is uniform, the row of `gradients` or -1 if it is uniform, and
+    the object id. Those of `mappings`, for textured triangles, are the gradient of u and its value at the origin, the
+    same of v, texels per square metre, the normal of the plane, its distance from the origin, the index of the texture.
     """
 
     name: str
-    corners: np.ndarray
-    boxes: np.ndarray
-    spans: np.ndarray
-    large: int
-    cut: int
-    surfaces: np.ndarray
-    mappings: np.ndarray
-    gradients: np.ndarray
-    textures: tuple[Texture, ...]
-    samplers: tuple[Sampler, ...]
-    categories: np.ndarray
-    cull: bool
+    corners: np.ndarray  # (9, T) float32, x, y, z of the first, the second and the third corner
+    boxes: np.ndarray  # (C, 6) float32, bounding box of each cluster: smallest x, y, z, largest x, y, z
+    spans: np.ndarray  # (C, 2) int32, first triangle of each cluster and the first after it
+    large: int  # number of clusters of large triangles
+    cut: int  # number of clusters of alpha-tested triangles
+    surfaces: np.ndarray  # (T, 4) int32
+    mappings: np.ndarray  # (M, 16) float32
+    gradients: np.ndarray  # (G, 12) float32, gradient of red and its value at the origin, and of green, blue, 0 to 255
+    textures: tuple[Texture, ...]  # shared with other scenes
+    samplers: tuple[Sampler, ...]  # one a texture
+    categories: np.ndarray  # (objects + 1,) uint8, value of each object id in category images
+    cull: bool  # whether back faces are culled
 
     @property
     def nbytes(self) -> int:
@@ -92,11 +79,7 @@ class PackedScene:
 
 
 def pack(scene: Scene, categories: np.ndarray | None = None) -> PackedScene:
-    """Pack a scene for the renderer.
-
-    Args:
-        scene: The scene.
-        categories: (objects + 1,) uint8, value of each object id in category images; zeros if absent.
+    """Pack a scene for the renderer; `categories` are values of object ids in category images, zeros if absent.
 
     Raises:
         InputError: If a side of a texture is not a power of two, or categories are missing.

@@ -20,13 +20,7 @@ HIDDEN, WHOLE, CROSSING = 0, 1, 2  # states of projected triangles; a crossing o
 
 
 class Projection(NamedTuple):
-    """The projection of a view.
-
-    Attributes:
-        focal: Focal length in pixels, float32.
-        width: Pixels.
-        height: Pixels.
-    """
+    """The projection of a view; the focal length is in pixels, float32."""
 
     focal: Number
     width: int
@@ -34,75 +28,41 @@ class Projection(NamedTuple):
 
 
 class Geometry(NamedTuple):
-    """The geometry of a scene: arrays of `PackedScene`.
+    """The geometry of a scene: arrays of `PackedScene`."""
 
-    Attributes:
-        triangles: T.
-        corners: (9 T,) float32.
-        boxes: (C, 6) float32.
-        spans: (C, 2) int32.
-        large: Number of clusters of large triangles.
-        whole: Number of clusters without alpha test; the others come last.
-        cull: Whether back faces are culled.
-    """
-
-    triangles: int
-    corners: np.ndarray
-    boxes: np.ndarray
-    spans: np.ndarray
-    large: int
-    whole: int
-    cull: bool
+    triangles: int  # T
+    corners: np.ndarray  # (9 T,) float32
+    boxes: np.ndarray  # (C, 6) float32
+    spans: np.ndarray  # (C, 2) int32
+    large: int  # number of clusters of large triangles
+    whole: int  # number of clusters without alpha test; the others come last
+    cull: bool  # whether back faces are culled
 
 
 class Scratch(NamedTuple):
-    """Working memory of a worker for one view, allocated once.
+    """Working memory of a worker for one view, allocated once. Those of a band of lines are (BAND W + VECTOR,)."""
 
-    Attributes:
-        depths: (H * W + VECTOR,) float32, inverse depths, 0 for no surface.
-        numbers: (H * W + VECTOR,) int32, indices of triangles, -1 for no surface.
-        tiles: (tiles,) float32, smallest inverse depth of each tile.
-        order: (3, clusters) int32, arrays for sorting clusters; the sorted ones are in row 1.
-        counts: (BUCKETS + 1,) int32, number of clusters by distance.
-        screen: (9 CLUSTER,) float32, x, y, inverse depth of the three corners of a cluster's triangles.
-        states: (CLUSTER,) int32, HIDDEN, WHOLE or CROSSING.
-        least: (W + VECTOR,) float32, smallest inverse depth of each column.
-        runs: (BAND W + 1,) int32, first pixels of the runs of one triangle in a band of lines.
-        colours: (BAND W + VECTOR,) uint32, packed colours of a band.
-        metres: (BAND W + VECTOR,) float32, depths of a band.
-        red: (BAND W + VECTOR,) float32, factor of the texels of a band.
-        green: The same for green.
-        blue: The same for blue.
-        u: (BAND W + VECTOR,) int32, texture coordinates of a band in fixed-point texels of the mipmap level.
-        v: The same for v.
-        masks: (BAND W + VECTOR,) int32, width - 1 and height - 1 of the mipmap levels.
-        texels: (BAND W + VECTOR,) int64, addresses of the mipmap levels.
-        one: Address of the texel (1, 1, 1), for pixels without a texture.
-        setups: (SETUPS, 24) float32, cache of triangle setups, see `shade`.
-        owners: (SETUPS, 4) int32, triangle of each setup, its colour and its texture.
-    """
-
-    depths: np.ndarray
-    numbers: np.ndarray
-    tiles: np.ndarray
-    order: np.ndarray
-    counts: np.ndarray
-    screen: np.ndarray
-    states: np.ndarray
-    least: np.ndarray
-    runs: np.ndarray
-    colours: np.ndarray
-    metres: np.ndarray
-    red: np.ndarray
+    depths: np.ndarray  # (H * W + VECTOR,) float32, inverse depths, 0 for no surface
+    numbers: np.ndarray  # (H * W + VECTOR,) int32, indices of triangles, -1 for no surface
+    tiles: np.ndarray  # (tiles,) float32, smallest inverse depth of each tile
+    order: np.ndarray  # (3, clusters) int32, arrays for sorting clusters; the sorted ones are in row 1
+    counts: np.ndarray  # (BUCKETS + 1,) int32, number of clusters by distance
+    screen: np.ndarray  # (9 CLUSTER,) float32, x, y, inverse depth of the three corners of a cluster's triangles
+    states: np.ndarray  # (CLUSTER,) int32, HIDDEN, WHOLE or CROSSING
+    least: np.ndarray  # (W + VECTOR,) float32, smallest inverse depth of each column
+    runs: np.ndarray  # (BAND W + 1,) int32, first pixels of the runs of one triangle in a band
+    colours: np.ndarray  # uint32, packed colours of a band
+    metres: np.ndarray  # float32, depths of a band
+    red: np.ndarray  # float32, factors of the texels of a band
     green: np.ndarray
     blue: np.ndarray
-    u: np.ndarray
+    u: np.ndarray  # int32, texture coordinates of a band in fixed-point texels of the mipmap level
     v: np.ndarray
-    masks: np.ndarray
-    texels: np.ndarray
-    one: int
-    setups: np.ndarray
-    owners: np.ndarray
+    masks: np.ndarray  # int32, width - 1 and height - 1 of the mipmap levels
+    texels: np.ndarray  # int64, addresses of the mipmap levels
+    one: int  # address of the texel (1, 1, 1), for pixels without a texture
+    setups: np.ndarray  # (SETUPS, 24) float32, cache of triangle setups, see `shade`
+    owners: np.ndarray  # (SETUPS, 4) int32, triangle of each setup, its colour and its texture
 
 
 class Buffer(NamedTuple):
@@ -113,13 +73,7 @@ class Buffer(NamedTuple):
 
 
 class Corner(NamedTuple):
-    """A point on the screen.
-
-    Attributes:
-        x: Pixels, float32.
-        y: Pixels, float32.
-        z: Inverse depth, float32.
-    """
+    """A point on the screen: pixels and inverse depth, float32."""
 
     x: Number
     y: Number
@@ -207,16 +161,7 @@ def _fill_cut_line(
 
 @inlined
 def project(shape: Geometry, start: int, stop: int, view: np.ndarray, lens: Projection, scratch: Scratch) -> None:
-    """Project the triangles of a cluster, start to stop, into `screen`, and classify them in `states`.
-
-    Args:
-        shape: Geometry of the scene.
-        start: First triangle of the cluster.
-        stop: First triangle after the cluster.
-        view: (12,) position, right, up, forward of the camera.
-        lens: Projection of the camera.
-        scratch: Its `screen` and `states` are filled.
-    """
+    """Project the triangles of a cluster, start to stop, into `screen`, and classify them in `states`."""
     count, triangles, screen = stop - start, shape.triangles, scratch.screen
     for corner in range(3):
         _project_corners(
@@ -254,26 +199,12 @@ def corner_of(screen: np.ndarray, corner: int, i: int) -> Corner:
 
 @inlined
 def _project_corners(
-    corners: np.ndarray,
-    base: int,
-    step: int,
-    count: int,
-    view: np.ndarray,
-    lens: Projection,
-    screen: np.ndarray,
+    corners: np.ndarray, base: int, step: int, count: int, view: np.ndarray, lens: Projection, screen: np.ndarray,
     row: int,
-) -> None:
+) -> None:  # fmt: skip
     """Project points to x, y and inverse depth, which is 0 for points not beyond the near plane.
 
-    Args:
-        corners: (9 T,) corners of a scene.
-        base: Index of the first x in it.
-        step: Offset from x to y and from y to z.
-        count: Number of points.
-        view: (12,) position, right, up, forward of the camera.
-        lens: Projection of the camera.
-        screen: (9 CLUSTER,) output.
-        row: Row of `screen` for x; y and inverse depth go to the next two.
+    The first x is `corners[base]`; y and z follow after `step` and 2 `step`. The results are in three rows of `screen`.
     """
     px, py, pz = view[0], view[1], view[2]
     rx, ry, rz, ux, uy, uz = view[3], view[4], view[5], view[6], view[7], view[8]

@@ -19,56 +19,31 @@ ONE_TEXEL = np.array([0x010101], np.uint32)
 
 
 class Renderer:
-    """Draws a batch of views, each of its own scene, into arrays that are allocated once.
-
-    Attributes:
-        rgb: (B, H, W, 3) uint8.
-        depth: (B, H, W, 1) float32, metres along the view axis, 0 where there is no surface.
-        semantic: (B, H, W) int32, object ids, 0 where there is none; drawn on request.
-        category: (B, H, W) uint8, values of the scenes' `categories`; drawn on request.
-
-    Args:
-        camera: Camera of all rows.
-        batch: Number of rows, B.
-
-    Raises:
-        InputError: If the batch is empty.
-    """
+    """Draws a batch of views, each of its own scene, into arrays that are allocated once."""
 
     def __init__(self, camera: Camera, batch: int) -> None:
         if batch < 1:
             raise InputError("renderer", f"a batch of {batch} views is not possible", "give at least 1")
         self.camera = camera
         shape = (batch, camera.height, camera.width)
-        self.rgb = np.zeros((*shape, 3), np.uint8)
-        self.depth = np.zeros((*shape, 1), np.float32)
-        self.semantic = np.zeros(shape, np.int32)
-        self.category = np.zeros(shape, np.uint8)
+        self.rgb = np.zeros((*shape, 3), np.uint8)  # (B, H, W, 3)
+        self.depth = np.zeros((*shape, 1), np.float32)  # (B, H, W, 1) metres along the view axis, 0 without a surface
+        self.semantic = np.zeros(shape, np.int32)  # (B, H, W) object ids, 0 where there is none; drawn on request
+        self.category = np.zeros(shape, np.uint8)  # (B, H, W) values of the scenes' `categories`; drawn on request
         self._rows = np.arange(batch)
         self._views = np.zeros((batch, 12), np.float32)
         self._addresses = np.zeros((batch, 17), np.int64)
         self._scratch: Scratch | None = None
 
     def render(
-        self,
-        scenes: Sequence[PackedScene],
-        positions: np.ndarray,
-        headings: np.ndarray,
-        rows: np.ndarray | None = None,
-        semantic: bool = False,
-        category: bool = False,
+        self, scenes: Sequence[PackedScene], positions: np.ndarray, headings: np.ndarray,
+        rows: np.ndarray | None = None, semantic: bool = False, category: bool = False,
         pitches: np.ndarray | None = None,
-    ) -> None:
-        """Draw all rows, or some of them; the other rows are unchanged.
+    ) -> None:  # fmt: skip
+        """Draw all rows, or some of them, each once; the other rows are unchanged.
 
-        Args:
-            scenes: B scenes, one per row.
-            positions: (B, 3) positions of the cameras, metres.
-            headings: (B,) radians.
-            rows: Rows to draw, each once; all if absent.
-            semantic: Also draw object ids.
-            category: Also draw categories.
-            pitches: (B,) radians above the horizon; the camera's pitch if absent.
+        Scenes and positions (B, 3) of the cameras in metres are one a row; headings (B,), and pitches (B,) above the
+        horizon instead of the camera's, are in radians.
         """
         rows = self._rows if rows is None else np.asarray(rows, np.int64)
         for row in rows.tolist():
@@ -119,7 +94,7 @@ class Renderer:
         return self._scratch
 
 
-HEADINGS = 12  # headings of a panorama, 30 degrees noalias
+HEADINGS = 12  # headings of a panorama, 30 degrees apart
 ELEVATIONS = (-30.0, 0.0, 30.0)  # degrees
 
 
@@ -128,15 +103,9 @@ def panorama(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Render the 36 views of a Room-to-Room panorama in its order: elevations upwards, headings clockwise.
 
-    Args:
-        scene: The scene.
-        position: (3,) position of the camera, metres.
-        camera: Camera of each view; R2R's 640 x 480 with a vertical field of view of 60 degrees if absent. Its pitch is
-            added to the elevations.
-        heading: Heading of the first view of each elevation, radians.
-
-    Returns:
-        (36, H, W, 3) uint8 colours and (36, H, W, 1) float32 depth.
+    The result is (36, H, W, 3) uint8 colours and (36, H, W, 1) float32 depth, seen from a position (3,) with R2R's
+    camera, 640 x 480 with a vertical field of view of 60 degrees, or another one, whose pitch is added to the
+    elevations. The first view of each elevation looks along `heading`, radians.
     """
     camera = camera or Camera(640, 480, hfov=75.18)
     count = HEADINGS * len(ELEVATIONS)

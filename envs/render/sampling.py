@@ -18,15 +18,10 @@ HALF_TEXEL = f32(1 << (FIXED - 1))
 
 
 class AlphaTest(NamedTuple):
-    """The inputs of the alpha test of a triangle.
+    """The inputs of the alpha test of a triangle."""
 
-    Attributes:
-        setup: (24,) float32, see `shade`; gives u and v of a view's pixels.
-        texture: (6,) int64, row of the texture table.
-    """
-
-    setup: np.ndarray
-    texture: np.ndarray
+    setup: np.ndarray  # (24,) float32, see `shade`; gives u and v of a view's pixels
+    texture: np.ndarray  # (6,) int64, row of the texture table
 
 
 @inlined

@@ -33,49 +33,27 @@ Colours = tuple[Along, Along, Along]
 
 
 class LabelChannels(NamedTuple):
-    """Images to draw besides colours and depth.
-
-    Attributes:
-        semantic: Object ids.
-        category: Categories.
-    """
+    """Images to draw besides colours and depth."""
 
     semantic: bool
     category: bool
 
 
 class Appearance(NamedTuple):
-    """Colours, textures and labels of the triangles of a scene: arrays of `PackedScene`.
+    """Colours, textures and labels of the triangles of a scene: arrays of `PackedScene`."""
 
-    Attributes:
-        surfaces: (T, 4) int32.
-        mappings: (M, 16) float32.
-        gradients: (G, 12) float32.
-        textures: (textures, 6) int64.
-        categories: (objects + 1,) uint8.
-    """
-
-    surfaces: np.ndarray
-    mappings: np.ndarray
-    gradients: np.ndarray
-    textures: np.ndarray
-    categories: np.ndarray
+    surfaces: np.ndarray  # (T, 4) int32
+    mappings: np.ndarray  # (M, 16) float32
+    gradients: np.ndarray  # (G, 12) float32
+    textures: np.ndarray  # (textures, 6) int64
+    categories: np.ndarray  # (objects + 1,) uint8
 
 
 @compiled
 def shade(
     looks: Appearance, view: np.ndarray, lens: Projection, scratch: Scratch, rgb: np.ndarray, depth: np.ndarray
 ) -> None:
-    """Compute colours and depth of one view from its visibility buffer.
-
-    Args:
-        looks: Appearance of the scene.
-        view: (12,) position, right, up, forward of the camera.
-        lens: Projection of the camera.
-        scratch: Contains `depths` and `numbers` of the view.
-        rgb: (H, W, 3) uint8, output.
-        depth: (H, W, 1) float32, output, metres.
-    """
+    """Compute colours (H, W, 3) and depth (H, W, 1) in metres of one view from the visibility buffer in `scratch`."""
     width, runs = lens.width, scratch.runs
     scratch.owners[:, OWNER] = -1
     for top in range(0, lens.height, BAND):
@@ -102,10 +80,7 @@ def _send_for(looks: Appearance, soon: Number, later: Number) -> None:
 
 @inlined
 def _find_runs(numbers: np.ndarray, runs: np.ndarray, width: int) -> int:
-    """Fill `runs` with the first pixel of each run and the first pixel after the last; returns the number of runs.
-
-    There are no branches, because they would be unpredictable.
-    """
+    """Fill `runs` with the first pixel of each run and the first after the last, without branches; returns how many."""
     count = 0
     for first in range(0, len(numbers), width):
         runs[count] = first
@@ -139,15 +114,9 @@ def _unpack(colours: np.ndarray, rgb: np.ndarray) -> None:
 
 @inlined
 def _run(
-    triangle: int,
-    looks: Appearance,
-    view: np.ndarray,
-    lens: Projection,
-    scratch: Scratch,
-    top: int,
-    start: int,
+    triangle: int, looks: Appearance, view: np.ndarray, lens: Projection, scratch: Scratch, top: int, start: int,
     stop: int,
-) -> None:
+) -> None:  # fmt: skip
     """Compute texel addresses and factors of a run of pixels of one triangle, in the band of lines from `top` on."""
     end = start + ((stop - start + VECTOR - 1) & -VECTOR)
     if triangle < 0:

@@ -17,11 +17,8 @@ LARGEST = 1 << (HEADER - 2)  # texels per side
 class Texture:
     """A texture with mipmap levels down to one texel.
 
-    Attributes:
-        words: (HEADER + texels of all levels,) uint32; the header has the start of each level, a texel is
-            red + green << 8 + blue << 16 + alpha << 24.
-        width_bits: Binary logarithm of the width in texels.
-        height_bits: Binary logarithm of the height.
+    `words`, (HEADER + texels of all levels,) uint32, begin with the start of each level; a texel is
+    red + green << 8 + blue << 16 + alpha << 24. The bits are the binary logarithms of width and height in texels.
     """
 
     words: np.ndarray
@@ -33,14 +30,10 @@ _bank: WeakValueDictionary[bytes, Texture] = WeakValueDictionary()
 
 
 def shared_texture(image: np.ndarray, source: str) -> Texture:
-    """Return the texture of an image, shared within the process as long as any scene holds it.
-
-    Args:
-        image: (h, w, 3) or, with alpha, (h, w, 4) uint8.
-        source: Name of the scene in error messages.
+    """Return the texture of an image (h, w, 3 or 4) uint8, shared in the process as long as any scene holds it.
 
     Raises:
-        InputError: If a side is not a power of two, or too large.
+        InputError: If a side is not a power of two, or too large; it names `source`.
     """
     height, width = image.shape[:2]
     if any(side < 1 or side & (side - 1) or side > LARGEST for side in (width, height)):

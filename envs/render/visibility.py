@@ -33,15 +33,7 @@ FAR = f32(1e9)
 
 @compiled
 def find_visible(shape: Geometry, looks: Appearance, view: np.ndarray, lens: Projection, scratch: Scratch) -> None:
-    """Fill the visibility buffer of one view: large triangles, then the rest, then alpha-tested triangles.
-
-    Args:
-        shape: Geometry of the scene.
-        looks: Appearance of the scene, for the alpha test.
-        view: (12,) position, right, up, forward of the camera.
-        lens: Projection of the camera.
-        scratch: Its `depths` and `numbers` are filled.
-    """
+    """Fill the visibility buffer in `scratch`: large triangles, then the rest, then alpha-tested triangles."""
     scratch.depths[:] = ZERO
     scratch.numbers[:] = -1
     scratch.tiles[:] = ZERO
@@ -54,14 +46,9 @@ def find_visible(shape: Geometry, looks: Appearance, view: np.ndarray, lens: Pro
 
 @inlined
 def _draw_clusters(
-    start: int,
-    stop: int,
-    shape: Geometry,
-    looks: Appearance | None,
-    view: np.ndarray,
-    lens: Projection,
+    start: int, stop: int, shape: Geometry, looks: Appearance | None, view: np.ndarray, lens: Projection,
     scratch: Scratch,
-) -> None:
+) -> None:  # fmt: skip
     """Draw the clusters of a range that are not occluded, near ones first; with `looks`, use the alpha test."""
     filled, patience = 0, REFRESH
     for i in range(_in_frustum(shape.boxes, start, stop, view, lens, scratch)):
