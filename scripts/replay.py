@@ -118,17 +118,19 @@ def choose(episodes: tuple[str, ...], worst: int | None, best: int | None, rando
 
 
 def replay_runs(
-    runs: Sequence[Run], data: Path | None, selection: Selection, *scene: Any
+    runs: Sequence[Run],
+    data: Path | None,
+    selection: Selection,
+    scene: Path | None = None,
+    up: str | None = None,
+    scale: float | None = None,
 ) -> tuple[Sequence[Replay], dict[str, dict[str, Room]]]:
-    """The selected episodes of runs on graphs or in continuous worlds, and the rooms of Matterport's buildings.
-
-    `scene` has the arguments of `envs.replay.SceneFile`, for a mesh that has moved.
-    """
+    """The selected episodes of runs on graphs or in continuous worlds, and the rooms of Matterport's buildings."""
     if any(trajectory.task.continuous for run in runs for trajectory in run.trajectories.values()):
         # Compiled code and torch take seconds to load, which graphs do without.
         from envs.replay import SceneFile, house_replays
 
-        return house_replays(runs, selection, SceneFile(*scene), data), {}
+        return house_replays(runs, selection, SceneFile(scene, up, scale), data), {}
     folder = find_data(data)
     return replay_episodes(runs, selection, Sources(folder)), load_rooms(folder)
 
