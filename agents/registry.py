@@ -1,4 +1,4 @@
-"""Registries: policies (named by their configurations), their encoders, learners, and agents that need no run."""
+"""Registries: policies (by their configurations), their encoders, learners, log sinks; agents that need no run."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -7,6 +7,7 @@ from vln.registry import Registry
 if TYPE_CHECKING:
     from agents.config import PolicyConfig
     from agents.learners.learner import Learner
+    from agents.training.sinks import LogSink
 
 POLICIES: Registry[type["PolicyConfig"]] = Registry(
     "policy",
@@ -42,5 +43,14 @@ LEARNERS: Registry[type["Learner"]] = Registry(
         "ppo": "agents.learners.ppo:Ppo",
         "self_imitation": "agents.learners.self_imitation:SelfImitation",
         "label_pretraining": "agents.learners.label_pretraining:LabelPretraining",
+    },
+)
+
+LOG_SINKS: Registry[type["LogSink"]] = Registry(
+    "log sink",
+    {
+        "json-lines": "agents.training.sinks:JsonLines",
+        "tensorboard": "agents.training.sinks:TensorBoard",
+        "wandb": "agents.training.sinks:WeightsAndBiases",
     },
 )

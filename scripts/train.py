@@ -7,6 +7,7 @@ python scripts/train.py r2r-navigator --out runs/deaf --ablate language
 python scripts/train.py r2r-navigator --out runs/a2c --start-from runs/base/best.safetensors --imitation.iterations 0
 python scripts/train.py r2r-navigator --phase tuning=ppo --tuning.iterations 500 --out runs/tuned
 python scripts/train.py r2r-navigator --import my_learners --phase imitation=my_learner --out runs/mine
+python scripts/train.py r2r-navigator --log tensorboard wandb --out runs/logged   # with pip install vln[wandb]
 python scripts/train.py houses --out runs/houses --workers 2                 # two processes
 torchrun --nproc-per-node 2 scripts/train.py houses --out runs/houses        # the same, e.g. on several GPUs
 """
@@ -25,12 +26,14 @@ import tyro
 from agents.config import TrainConfig, check_config, data_options
 from agents.data import TaskData
 from agents.presets import PRESETS
+from agents.registry import LOG_SINKS
 from agents.speaking.runs import open_critic
 from agents.training.build import build_trainer
 from agents.training.checkpoint import LATEST, check_fingerprint, load_checkpoint
 from agents.training.data import add_episodes, check_splits, run_splits
 from agents.training.devices import usable_device, use_threads
 from agents.training.distributed import Workers, check_workers, is_main_here, launch, workers_wanted
+from agents.training.log import SINKS
 from agents.training.runs import run_folder, train_once
 from agents.training.settings import read_settings, save_settings
 from envs.habitat.settings import use_interpreter
@@ -58,6 +61,8 @@ class Arguments:
         threads: CPU threads of each worker; 0 divides the cores among them.
         workers: Processes that divide each batch among them and learn as one. Gradients are those of the whole batch up
             to rounding; chance is each worker's own, and logged numbers are means over workers.
+        log: Where metrics go besides `metrics.jsonl`, which may change with --resume: tensorboard, wandb (that of
+            `pip install vln[wandb]`), or a sink of one's own (`agents.training.sinks.LogSink`).
         preset: The preset's name.
         imports: Modules that were imported first, with `--import MODULE`, to register learners of one's own.
     """
@@ -74,6 +79,7 @@ class Arguments:
     skip_bad: bool = False
     threads: int = 0
     workers: int = 1
+    log: tuple[str, ...] = SINKS
     preset: tyro.conf.Suppress[str | None] = None
     imports: tyro.conf.Suppress[tuple[str, ...]] = ()
 
@@ -83,6 +89,8 @@ def main(arguments: Arguments) -> None:
     workers = workers_wanted(arguments.workers)
     check_workers(arguments.config, workers)
     check_config(arguments.config, workers)
+    for name in arguments.log:
+        LOG_SINKS.find(name)
     with run_folder(arguments.out, arguments.resume, is_main_here()):
         launch(partial(train, arguments), workers)
 
@@ -102,7 +110,7 @@ def train(arguments: Arguments, workers: Workers) -> None:
         data = add_episodes(data, arguments.augment)
         check_splits(config, data, workers.is_main)
         critic = open_critic(arguments.critic, config, data, open_task, arguments.data, device)
-    trainer = build_trainer(config, data, folder, device, run_splits(config)[1:], critic, workers)
+    trainer = build_trainer(config, data, folder, device, run_splits(config)[1:], critic, workers, arguments.log)
     if arguments.resume:
         trainer.resume(load_checkpoint(folder / LATEST))
     elif arguments.start_from:

@@ -37,7 +37,7 @@ from agents.training.checkpoint import (
     restore_random,
     save_checkpoint,
 )
-from agents.training.log import read_metrics
+from agents.training.sinks import read_metrics
 from envs.glb import save_glb
 from envs.houses import dataset
 from envs.scenes import load_scene

@@ -67,7 +67,7 @@ def test_a_resumed_run_measures_from_where_it_goes_on(clock):
 
 
 def test_an_evaluation_has_a_bar_of_its_own(tmp_path):
-    shown = Log(tmp_path, Console(file=io.StringIO()))
+    shown = Log(tmp_path, console=Console(file=io.StringIO()))
     with shown.progress(Going()), shown.evaluating("val_unseen", 7) as advance:
         advance(3)
         assert shown._bar is not None

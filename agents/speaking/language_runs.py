@@ -9,7 +9,8 @@ from agents.speaking.language_modelling import SAMPLE, LanguageTrainer
 from agents.speaking.writing import Writer
 from agents.training.base import RunRecord
 from agents.training.checkpoint import Fingerprint, check_fingerprint, load_checkpoint, load_model, run_checkpoint
-from agents.training.log import Log, read_metrics
+from agents.training.log import Log
+from agents.training.sinks import read_metrics
 from vln.configuration import from_json
 from vln.errors import InputError
 from vln.files import read_text

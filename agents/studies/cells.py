@@ -27,7 +27,7 @@ from agents.registry import LEARNERS
 from agents.runs import fingerprint
 from agents.studies.trainings import config_of, minutes, shorter
 from agents.training.checkpoint import LATEST, Checkpoint, check_fingerprint, load_checkpoint, load_model
-from agents.training.log import read_metrics
+from agents.training.sinks import read_metrics
 from vln.audit import subset
 from vln.console import Console
 from vln.errors import InputError

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from agents.config import TrainConfig
 from agents.training.checkpoint import LATEST, Checkpoint, load_checkpoint
-from agents.training.log import read_metrics
+from agents.training.sinks import read_metrics
 from vln.configuration import from_json
 from vln.errors import InputError
 

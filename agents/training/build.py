@@ -19,9 +19,10 @@ from agents.speaking.critic import MatchingCritic
 from agents.speaking.speaker import Speaker
 from agents.training.base import RunRecord
 from agents.training.distributed import SINGLE, Workers
-from agents.training.log import Log, Scores, Silence
+from agents.training.log import SINKS, Log, Scores, Silence
 from agents.training.optimization import OptimizerStep
 from agents.training.trainer import Trainer
+from vln.configuration import as_json
 from vln.metrics import mean_scores
 
 
@@ -33,13 +34,15 @@ def build_trainer(
     evaluated: Sequence[str],
     critic: Speaker | None = None,
     workers: Workers = SINGLE,
+    sinks: Sequence[str] = SINKS,
 ) -> Trainer:
     """Build a trainer at iteration 0 from a configuration and the data of its task.
 
     Of the splits `evaluated` those with withheld goals are left out. `critic` is the speaker of the matching critic.
+    `sinks` are names in `LOG_SINKS`.
     """
     policy = config.policy.build(config, data).to(device)
-    log = Log(folder) if workers.is_main else Silence()
+    log = Log(folder, sinks, as_json(config)) if workers.is_main else Silence()
     evaluate_all = evaluator(data, policy, evaluated if workers.is_main else (), log)
     rate = next((phase.learning_rate for phase in config.phases.values()), 0.0)
     optimizer = OptimizerStep(policy, rate, config.gradient_clip, config.optimizer == "muon", workers)

@@ -1,26 +1,24 @@
-"""What a run shows and writes down: a progress bar, JSON lines, TensorBoard."""
+"""What a run shows and writes down: a progress bar, and the lines that its sinks take."""
 
-import json
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from msgspec import Struct
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from torch.utils.tensorboard import SummaryWriter
 
+from agents.registry import LOG_SINKS
+from agents.training.sinks import LogSink
 from vln.console import Console
-from vln.errors import InputError
-from vln.files import read_json_lines, write_json_lines, writing
-from vln.schema import Count, convert_value
 
 EVERY = 20  # updates whose numbers are averaged into one line of the log
+JSON_LINES = "json-lines"  # the sink that all runs have: studies read it
+SINKS = ("tensorboard",)  # besides, if nothing is said
 Scores = dict[str, dict[str, float]]
 
 
@@ -71,12 +69,23 @@ class StageClock:
 
 
 class Log:
-    """Numbers of a run, in `metrics.jsonl` and `tensorboard/` of its folder and on the screen."""
+    """Numbers of a run, on the screen and in its sinks: `metrics.jsonl`, and those that are chosen."""
 
-    def __init__(self, folder: Path, console: Console | None = None) -> None:
-        self._file, self._boards = folder / "metrics.jsonl", folder / "tensorboard"
+    def __init__(
+        self,
+        folder: Path,
+        sinks: Iterable[str] = SINKS,
+        config: Mapping[str, Any] | None = None,
+        console: Console | None = None,
+    ) -> None:
+        """A log of the run in a folder, with its configuration as JSON has it.
+
+        Raises:
+            InputError: If a sink is not registered, or cannot be used.
+        """
+        names = dict.fromkeys((JSON_LINES, *sinks))
+        self._sinks: list[LogSink] = [LOG_SINKS.find(name)(folder, config or {}) for name in names]
         self._console = console or Console(stderr=True)
-        self._board: SummaryWriter | None = None
         # Numbers of updates that are no line yet; checkpoints keep them.
         self.waiting: list[dict[str, float]] = []
         self._lined = (0, 0.0)  # steps and seconds of the run at the last line
@@ -85,19 +94,12 @@ class Log:
 
     def rewind(self, iteration: int) -> None:
         """Forget what was logged after `iteration`: a resumed run writes the same log as an uninterrupted one."""
-        with writing(self._boards):
-            self._board = SummaryWriter(str(self._boards), purge_step=iteration + 1 if iteration else None)
-        if self._file.is_file():
-            write_json_lines(self._file, [row for row in self._rows() if row["iteration"] <= iteration])
-
-    def _rows(self) -> Iterator[dict[str, Any]]:
-        """What was logged, up to a line that a crash cut off."""
-        with suppress(InputError):
-            yield from read_metrics(self._file)
+        for sink in self._sinks:
+            sink.start(iteration)
 
     @contextmanager
     def progress(self, trainer: Run) -> Iterator[None]:
-        """A progress bar over the updates, with rate and time left."""
+        """A progress bar over the updates, with rate and time left; after it the sinks are closed."""
         self._lined = trainer.steps, trainer.seconds
         columns = (
             TextColumn("{task.description}"),
@@ -107,7 +109,9 @@ class Log:
             TimeElapsedColumn(),
             TextColumn("{task.fields[left]}"),
         )
-        with _quiet_write_errors(), Progress(*columns, console=self._console) as self._bar:
+        with _quiet_write_errors(), ExitStack() as closing, Progress(*columns, console=self._console) as self._bar:
+            for sink in self._sinks:
+                closing.callback(sink.close)
             left, done = self._clock.time_left(trainer), trainer.iteration
             self._task = self._bar.add_task("training", total=trainer.iterations, completed=done, rate="", left=left)
             yield
@@ -155,31 +159,19 @@ class Log:
 
     def text(self, trainer: Run, group: str, text: str) -> None:
         """Note a text that a run has made."""
-        assert self._board is not None, "call rewind first"
-        self._append(trainer, group, {"text": text})
-        with writing(self._boards):
-            self._board.add_text(group, text, trainer.iteration)
+        self._write(trainer, group, {"text": text})
         self.say(f"{group} after iteration {trainer.iteration}: {text}")
 
     def say(self, text: str) -> None:
         """Show a line to whoever watches."""
         self._console.print(text, highlight=False, soft_wrap=True)
 
-    def _write(self, trainer: Run, group: str, numbers: dict[str, float]) -> None:
-        assert self._board is not None, "call rewind first"
+    def _write(self, trainer: Run, group: str, values: Mapping[str, float | str]) -> None:
         # JSON has no NaN; a number that is none (the explained variance of nothing) is left out.
-        numbers = {name: value for name, value in numbers.items() if math.isfinite(value)}
-        self._append(trainer, group, {name: round(value, 5) for name, value in numbers.items()})
-        with writing(self._boards):
-            for name, value in numbers.items():
-                self._board.add_scalar(f"{group}/{name}", value, trainer.iteration)
-            self._board.flush()
-
-    def _append(self, trainer: Run, group: str, values: Mapping[str, Any]) -> None:
-        """Add a line to the file."""
-        row = {"iteration": trainer.iteration, "seconds": round(trainer.seconds, 1), "group": group, **values}
-        with writing(self._file), self._file.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+        known = {name: each for name, each in values.items() if isinstance(each, str) or math.isfinite(each)}
+        metrics = {"seconds": trainer.seconds, **{f"{group}/{name}": each for name, each in known.items()}}
+        for sink in self._sinks:
+            sink.log(trainer.iteration, metrics)
 
 
 @contextmanager
@@ -198,31 +190,11 @@ def _quiet_write_errors() -> Iterator[None]:
         threading.excepthook = before
 
 
-class _Line(Struct):
-    """What every line of `metrics.jsonl` has, besides numbers, or a text."""
-
-    iteration: Count
-    seconds: float
-    group: str
-
-
-def read_metrics(path: Path) -> Iterator[dict[str, Any]]:
-    """The lines of a `metrics.jsonl`, each with `iteration`, `seconds`, `group` and the numbers, or the text, of that.
-
-    Raises:
-        InputError: If the file is missing, or a line is none.
-    """
-    fix = "train again, or give another run"
-    for number, row in read_json_lines(path, dict[str, int | float | str], fix):
-        convert_value(row, _Line, path, fix, f"line {number}")
-        yield row
-
-
 class Silence(Log):
     """A log that says and writes nothing, of workers whose first has a log of its own."""
 
     def __init__(self) -> None:
-        super().__init__(Path(), Console(quiet=True))
+        super().__init__(Path(), (), console=Console(quiet=True))
 
     def rewind(self, iteration: int) -> None:
         """There is nothing to forget."""
@@ -232,7 +204,7 @@ class Silence(Log):
         """Nobody watches."""
         yield
 
-    def _write(self, trainer: Run, group: str, numbers: dict[str, float]) -> None:
+    def _write(self, trainer: Run, group: str, values: Mapping[str, float | str]) -> None:
         pass
 
 

@@ -23,7 +23,8 @@ from vln.registry import import_module
 from vln.tasks import REWARDS, Reward, find_task
 
 RECORD, ARGUMENTS = "config.json", "arguments"
-CHANGEABLE = ("out", "resume", "data", "device", "threads", "habitat_python", "json")  # place and speed of a run
+# Place, speed and log of a run.
+CHANGEABLE = ("out", "resume", "data", "device", "threads", "habitat_python", "json", "log")
 FIX = "leave it out, or start another run"
 
 
