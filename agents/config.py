@@ -1,7 +1,7 @@
 """Configuration of the agent and of its learning: one frozen dataclass per concern."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -9,7 +9,7 @@ import tyro
 
 from agents.registry import LEARNERS, POLICIES
 from vln.errors import InputError
-from vln.tasks import R2R, Task
+from vln.tasks import R2R, Task, mixed_tasks
 
 if TYPE_CHECKING:
     from agents.policies.policy import Policy
@@ -192,6 +192,23 @@ def learner_config(values: Any, source: object, prefix: str) -> type[PhaseConfig
     return LEARNERS.find(learner).config_type
 
 
+def read_weights(words: Sequence[str]) -> dict[str, float]:
+    """Read weights of the command line, `NAME=WEIGHT`; a ValueError if one is none."""
+    pairs = [each.rpartition("=") for each in words]
+    if any(not name for name, _, _ in pairs):
+        raise ValueError("give NAME=WEIGHT")
+    return {name: float(weight) for name, _, weight in pairs}
+
+
+WEIGHTS: tyro.constructors.PrimitiveConstructorSpec[dict[str, float]] = tyro.constructors.PrimitiveConstructorSpec(
+    nargs="*",
+    metavar="NAME=WEIGHT ...",
+    instance_from_str=read_weights,
+    is_instance=lambda value: isinstance(value, dict),
+    str_from_instance=lambda weights: [f"{name}={weight!r}" for name, weight in weights.items()],
+)
+
+
 @dataclass(frozen=True)
 class DataConfig:
     """What there is to learn from."""
@@ -212,6 +229,9 @@ class DataConfig:
 class TrainConfig(DataConfig):
     """Everything a training run depends on, together with the data."""
 
+    mixture: Annotated[dict[str, float], WEIGHTS] = field(default_factory=dict)
+    """Weights of tasks to learn at once, the task of the run among them, by which the best checkpoint is chosen. Its
+    reward and success rule are those of all; the others are evaluated by their own."""
     ablate: Literal["nothing", "vision", "language"] = "nothing"
     """Train the blind agent (views without content) or the deaf one (no instruction)."""
     max_steps: int | None = None
@@ -381,6 +401,7 @@ def check_config(config: TrainConfig, workers: int = 1) -> None:
     Raises:
         InputError: If a number is out of its range, or a phase cannot learn in the way it is to, naming the flag.
     """
+    mixed_tasks(config.task, config.mixture)
     check_numbers(config)
     if not config.phases:
         raise InputError("phases", "there is none", "add one with --phase NAME=LEARNER")

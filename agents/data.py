@@ -36,6 +36,9 @@ class TaskData(Protocol):
     def lengths(self, split: str) -> np.ndarray:
         """Return the (N,) tokens of the instructions of a split."""
 
+    def parts(self, split: str) -> list[tuple[np.ndarray, float]]:
+        """Return the numbers of the episodes of each task of a mixture, and its share of what is learnt from."""
+
     def path_lengths(self, split: str) -> np.ndarray:
         """Return the (N,) metres of the demonstrations of a split."""
 

@@ -3,20 +3,21 @@
 import sys
 from collections.abc import Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import numpy as np
 from gymnasium.vector import AutoresetMode
 
 from envs.environment import NavigationVectorEnv
+from envs.mixture import mixed_episodes, mixed_rules
 from envs.processes import check_fork_safety
 from envs.single import NavigationEnv
 from envs.source import SCENES, Options, Source
 from vln.episodes import Episode
 from vln.errors import InputError
 from vln.language import Vocabulary
-from vln.tasks import Task, find_task
+from vln.tasks import Task, find_task, mixed_tasks
 
 
 @dataclass(frozen=True)
@@ -27,11 +28,15 @@ class TaskData:
         source: Where episodes and scenes come from.
         splits: Episodes by name of the split.
         vocabulary: Of the instructions.
+        shares: Of a mixture, each task's share of what is learnt from, by `Episode.task`.
+        rules: Tasks by whose rules splits go, where that is not the task.
     """
 
     source: Source
     splits: Mapping[str, Sequence[Episode]]
     vocabulary: Vocabulary
+    shares: Mapping[str, float] = field(default_factory=dict)
+    rules: Mapping[str, Task] = field(default_factory=dict)
 
     @property
     def task(self) -> Task:
@@ -48,6 +53,20 @@ class TaskData:
         instructions = [each.instruction for each in self.splits[split]]
         return self.vocabulary.encode_batch(instructions, self.options.max_length)[1]
 
+    def parts(self, split: str) -> list[tuple[np.ndarray, float]]:
+        """Return the numbers of the episodes of each task, and its share of what is learnt from; none in other splits.
+
+        Raises:
+            InputError: If a task has no episodes left.
+        """
+        names = np.array([each.task for each in self.splits[split]])
+        parts = [(name, np.flatnonzero(names == name), share) for name, share in self.shares.items()]
+        for name, numbers, _ in parts if split == "train" else ():
+            if not len(numbers):
+                problem = f"there are no training episodes of '{name or self.task.name}' in these scenes"
+                raise InputError("--mixture", problem, "leave it out, or take more scenes")
+        return [(numbers, share) for _, numbers, share in parts if split == "train"]
+
     def path_lengths(self, split: str) -> np.ndarray:
         """Return the (N,) metres of the demonstrations of a split."""
         return np.array([self.source.path_length(each) for each in self.splits[split]])
@@ -60,7 +79,7 @@ class TaskData:
         """Return the same data for another task on them, such as one with other actions."""
         source = copy(self.source)
         source.task = task
-        return replace(self, source=source)
+        return replace(self, source=source, rules={})
 
     def sharing(self, other: "TaskData") -> Self:
         """Return the same with the scenes that other data have loaded and can show."""
@@ -89,31 +108,41 @@ class TaskData:
         self.source.check([each for episodes in self.splits.values() for each in episodes])
 
 
-def open_task(task: Task | str, splits: Sequence[str], simulator: str | None = None, **options: Any) -> TaskData:
+def open_task(
+    task: Task | str,
+    splits: Sequence[str],
+    simulator: str | None = None,
+    mixture: Mapping[str, float] | None = None,
+    **options: Any,
+) -> TaskData:
     """Open the data of a task, for several environments to share.
 
     Args:
         task: The task, or its name.
         splits: Names of the splits.
         simulator: Another simulator than the task's.
+        mixture: Weights of tasks to learn at once, by name, the task among them; see `envs.mixture`. All episodes give
+            rewards and end as in the task, but the step limit of training is the largest of all tasks.
         **options: Of `envs.source.Options`.
 
     Raises:
-        InputError: If the task is unknown, or its data are missing or malformed.
+        InputError: If the task is unknown, its data are missing or malformed, or tasks cannot be mixed.
     """
     check_fork_safety()
     task = find_task(task) if isinstance(task, str) else task
     task = task if simulator is None else replace(task, simulator=simulator)
     task.check()
-    source = SCENES.find(task.scenes)(task, Options(**options))
-    episodes = {split: source.episodes(split) for split in splits}
+    mixed = mixed_tasks(task, mixture or {})
+    sources = [SCENES.find(each.scenes)(each, Options(**options)) for each, _ in mixed]
+    source, (opened, episodes) = sources[0], mixed_episodes(sources, splits)
     vocabulary = source.options.vocabulary
     if vocabulary is None:
-        training = episodes["train"] if "train" in episodes else source.episodes("train")
+        training = (episodes if "train" in episodes else mixed_episodes(sources, ["train"])[0])["train"]
         sentences = (each.instruction for each in training)
         vocabulary = Vocabulary.build(sentences, source.options.min_count, source.options.unit)
-    source.open(episodes)
-    return TaskData(source, episodes, vocabulary)
+    source.open(opened)
+    shares = {each.name if each is not task else "": share for each, share in mixed if len(mixed) > 1}
+    return TaskData(source, episodes, vocabulary, shares, mixed_rules([each for each, _ in mixed], splits))
 
 
 def make_single_env(task: Task | str | TaskData, split: str = "train", **options: Any) -> NavigationEnv:
@@ -177,7 +206,7 @@ def make_env(
         [each.without_goal() for each in episodes] if withheld else episodes,
         data.vocabulary,
         num_envs,
-        task=data.task,
+        task=data.rules.get(split, data.task),
         split=split,
         source=data.source,
         max_steps=max_steps,

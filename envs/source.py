@@ -80,6 +80,7 @@ class Source(ABC):
         actions: How many low-level actions there are.
         labels: How many labels pixels may have, by name of the privileged image.
         word_vectors: Folder of word vectors.
+        mixes: Whether it can open episodes of other tasks that have the same kind of source.
     """
 
     graphs: tuple[NavigationGraph, ...] = ()
@@ -87,6 +88,7 @@ class Source(ABC):
     actions: int
     labels: Mapping[str, int] = {}
     word_vectors: Path
+    mixes: bool = False
 
     def __init__(self, task: Task, options: Options) -> None:
         self.task, self.options = task, options

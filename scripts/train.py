@@ -7,6 +7,7 @@ python scripts/train.py r2r-navigator --out runs/deaf --ablate language
 python scripts/train.py r2r-navigator --out runs/a2c --start-from runs/base/best.safetensors --imitation.iterations 0
 python scripts/train.py r2r-navigator --phase tuning=ppo --tuning.iterations 500 --out runs/tuned
 python scripts/train.py r2r-navigator --import my_learners --phase imitation=my_learner --out runs/mine
+python scripts/train.py r2r-navigator --mixture r2r=0.7 r4r=0.3 --out runs/mixed
 python scripts/train.py r2r-navigator --log tensorboard wandb --out runs/logged   # with pip install vln[wandb]
 python scripts/train.py houses --out runs/houses --workers 2                 # two processes
 torchrun --nproc-per-node 2 scripts/train.py houses --out runs/houses        # the same, e.g. on several GPUs
@@ -105,12 +106,13 @@ def train(arguments: Arguments, workers: Workers) -> None:
     torch.manual_seed(arguments.config.seed)
     with workers.main_first():
         config = arguments.config
-        data: TaskData = open_task(config.task, run_splits(config), data=arguments.data, **data_options(config))
+        how = {"data": arguments.data, "mixture": config.mixture, **data_options(config)}
+        data: TaskData = open_task(config.task, run_splits(config), **how)
         data = data.without_bad_episodes() if arguments.skip_bad else data
         data = add_episodes(data, arguments.augment)
         check_splits(config, data, workers.is_main)
         critic = open_critic(arguments.critic, config, data, open_task, arguments.data, device)
-    trainer = build_trainer(config, data, folder, device, run_splits(config)[1:], critic, workers, arguments.log)
+    trainer = build_trainer(config, data, folder, device, [*data.splits][1:], critic, workers, arguments.log)
     if arguments.resume:
         trainer.resume(load_checkpoint(folder / LATEST))
     elif arguments.start_from:

@@ -68,6 +68,7 @@ class Episode:
             3.4), that the instruction was generated for; -1 for the real one.
         known: Published part of the episode. None stands for "start" if the path is one place, and for "way" otherwise.
             For "goal" the path is the start and the goal, which is no demonstration.
+        task: Name of its task, where it is not the one that is evaluated but another one of a mixture.
     """
 
     episode_id: str
@@ -81,6 +82,7 @@ class Episode:
     target: str = ""
     environment: int = REAL
     known: KnownPart | None = None
+    task: str = ""
 
     @property
     def withheld(self) -> bool:

@@ -52,7 +52,7 @@ def build_trainer(
         shown: dict[str, Any] = {"tensors": True, "labelled": config.learns_labels, "withheld": withheld}
         rows = config.batch_size // workers.count
         env = data.make_env(split, rows, max_steps=config.max_steps, device=device, **shown)
-        return env, EpisodeSampler(data.lengths(split), batch_size, config.seed, workers.rows)
+        return env, EpisodeSampler(data.lengths(split), batch_size, config.seed, workers.rows, data.parts(split))
 
     env, sampler = make_episodes("train", withheld=False, batch_size=config.batch_size)
     setup = Setup(

@@ -87,6 +87,8 @@ class ContinuousSource(Source):
 class HouseSource(ContinuousSource):
     """Generated houses."""
 
+    mixes = True
+
     @property
     def folder(self) -> Path:
         """Where data sets are kept."""

@@ -28,6 +28,7 @@ class GraphSource(Source):
     """Navigation graphs of a data folder. An agent has its own table of what views look like."""
 
     actions = len(LOW_LEVEL_ACTIONS)
+    mixes = True
 
     def __init__(self, task: Task, options: Options) -> None:
         """Find the data folder.

@@ -1,6 +1,7 @@
 """Tasks: what is to be done, how it is judged, and the registry of named ones."""
 
 from vln.tasks.builtin import CUSTOM, HOUSE_DATASETS, R2R
+from vln.tasks.mixture import mixed_tasks
 from vln.tasks.rewards import REWARDS, ProgressReward, Reward
 from vln.tasks.success import SUCCESS_RULES, SuccessRule, WithinRadius
 from vln.tasks.task import TASKS, Body, Camera, Motion, Task, find_task, register_task
@@ -21,5 +22,6 @@ __all__ = [
     "Task",
     "WithinRadius",
     "find_task",
+    "mixed_tasks",
     "register_task",
 ]
