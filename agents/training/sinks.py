@@ -103,6 +103,7 @@ class WeightsAndBiases(LogSink):
     """A run at Weights & Biases, in which a resumed run goes on: its id is in the file `wandb-id` of the run's folder.
 
     W&B's own environment variables say where it is, such as WANDB_PROJECT ("vln" if not set) and WANDB_MODE=offline.
+    What was on its way there when the process was killed may be missing; `metrics.jsonl` has it.
     """
 
     def __init__(self, folder: Path, config: Mapping[str, Any]) -> None:
