@@ -17,7 +17,7 @@ from envs.source import SCENES, Options, Source
 from vln.episodes import Episode
 from vln.errors import InputError
 from vln.language import Vocabulary
-from vln.tasks import Task, find_task, mixed_tasks
+from vln.tasks import Task, find_task, mixed_tasks, with_data_folder
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def open_task(
     """Open the data of a task, for several environments to share.
 
     Args:
-        task: The task, or its name.
+        task: The task, its name, or the path of a data set.
         splits: Names of the splits.
         simulator: Another simulator than the task's.
         mixture: Weights of tasks to learn at once, by name, the task among them; see `envs.mixture`. All episodes give
@@ -131,6 +131,7 @@ def open_task(
     check_fork_safety()
     task = find_task(task) if isinstance(task, str) else task
     task = task if simulator is None else replace(task, simulator=simulator)
+    task = with_data_folder(task, options.get("data"))
     task.check()
     mixed = mixed_tasks(task, mixture or {})
     sources = [SCENES.find(each.scenes)(each, Options(**options)) for each, _ in mixed]
@@ -173,7 +174,7 @@ def make_env(
     """Make a vector environment of a split of a task.
 
     Args:
-        task: The task, its name, or data that are open already.
+        task: The task, its name, the path of a data set, or data that are open already.
         split: Name of the split.
         num_envs: Episodes at a time.
         autoreset_mode: What happens after an episode ended; see `NavigationVectorEnv`. NEXT_STEP if None, but DISABLED

@@ -65,7 +65,8 @@ def house_replays(
     tasks = dict.fromkeys(each.task for run in runs for each in run.trajectories.values())
     if all(task.scenes != "scans" for task in tasks):
         return replay_houses(runs, selection, Looks(file.load, body_of(next(iter(tasks)))))
-    return scan_replays(runs, selection, file, task_of(runs), find_vlnce(data))
+    task = task_of(runs)
+    return scan_replays(runs, selection, file, task, find_vlnce(data, task.dataset))
 
 
 def scan_replays(
@@ -76,7 +77,7 @@ def scan_replays(
     from envs.continuous.scans import load_scan, scans
     from envs.continuous.source import sensors_of
 
-    files, sources = scans(data), Sources(data)
+    files, sources = scans(data, task.dataset), Sources(data)
     for run in runs:
         episodes = sources.split(task, next(iter(run.trajectories.values())).split).episodes
         check_continuous_submission(run.source, predictions(run.trajectories.values()), episodes, allow_missing=True)

@@ -137,7 +137,7 @@ def surroundings_of(data: TaskData) -> Surroundings:
     """Return what surrounds agents in a task."""
     radius, source = data.task.success.metres, data.source
     if source.graphs:
-        rooms = load_rooms(find_data(data.options.data))
+        rooms = load_rooms(find_data(data.options.data, data.task.dataset))
         return GraphSurroundings({each.scan: each for each in source.graphs}, rooms, radius)
     return SceneSurroundings(getattr(source, "room_names"), radius)  # noqa: B009 (of continuous worlds alone)
 

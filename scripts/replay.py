@@ -131,7 +131,7 @@ def replay_runs(
         from envs.replay import SceneFile, house_replays
 
         return house_replays(runs, selection, SceneFile(scene, up, scale), data), {}
-    folder = find_data(data)
+    folder = find_data(data, next(iter(runs[0].trajectories.values())).task.dataset)
     return replay_episodes(runs, selection, Sources(folder)), load_rooms(folder)
 
 

@@ -32,7 +32,6 @@ from vln.score_tables import comparison_table, metrics_table
 from vln.tasks import R2R, Task, find_task
 from vln.tasks.scoring import Sources
 from vln.vlnce import ContinuousSplit
-from vln.vlnce_datasets import VLNCE
 from vln.vlnce_scores import CONTINUOUS, is_trajectories
 
 Language = Literal["en-US", "en-IN", "hi-IN", "te-IN"]
@@ -82,7 +81,7 @@ def main(
         files = [replace(file, task=replace(file.task, metrics="graph-official")) for file in files]
     whole = load_continuous(of, split, data, scenes) if of.continuous else None
     if whole is None:
-        episodes, sources = load_graph_split(find_data(data), of.dataset, split)
+        episodes, sources = load_graph_split(find_data(data, of.dataset), of.dataset, split)
         scored = {str(file.path): score_on_graphs(file, episodes, sources, allow_missing) for file in files}
     else:
         scored = {str(file.path): score_continuous(file, whole, Sources(data), allow_missing) for file in files}
@@ -100,8 +99,12 @@ def main(
 
 
 def load_continuous(task: Task, split: str, data: Path | None, scenes: int | None) -> ContinuousSplit:
-    """Load a split of a task in a continuous world."""
-    if task.dataset in VLNCE:
+    """Load a split of a task in a continuous world.
+
+    Raises:
+        InputError: If it is missing or malformed.
+    """
+    if task.scenes == "scans":
         return Sources(data).split(task, split)
     # Compiled code takes seconds to load, which others do without.
     from envs.houses.dataset import file_name, houses_folder, houses_for, houses_split

@@ -107,7 +107,7 @@ def train(arguments: Arguments, workers: Workers) -> None:
     with workers.main_first():
         config = arguments.config
         how = {"data": arguments.data, "mixture": config.mixture, **data_options(config)}
-        data: TaskData = open_task(config.task, run_splits(config), **how)
+        data: TaskData = open_task(config.task, run_splits(config, arguments.data), **how)
         data = data.without_bad_episodes() if arguments.skip_bad else data
         data = add_episodes(data, arguments.augment)
         check_splits(config, data, workers.is_main)

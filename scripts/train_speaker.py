@@ -63,9 +63,10 @@ def main(arguments: Arguments) -> None:
     use_threads(arguments.threads)
     torch.manual_seed(config.seed)
     with run_folder(arguments.out, arguments.resume) as folder:
-        data = open_speaker_data(config, run_splits(config), open_task, data=arguments.data)
+        splits = run_splits(config, arguments.data)
+        data = open_speaker_data(config, splits, open_task, data=arguments.data)
         check_splits(config.navigator, data.data)
-        trainer = build_caption_trainer(data, folder, device, run_splits(config)[1:], arguments.encoder_from)
+        trainer = build_caption_trainer(data, folder, device, splits[1:], arguments.encoder_from)
         if arguments.resume:
             trainer.resume(load_checkpoint(folder / LATEST))
         save_settings(arguments)

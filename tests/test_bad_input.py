@@ -191,7 +191,7 @@ def test_an_unknown_split(refused, run_folder):
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_a_data_folder_that_is_not_there(refused, run_folder, tmp_path, script):
     text = refused(*users(run_folder, tmp_path)[script], data=tmp_path / "nothing")
-    mentions(text, tmp_path / "nothing", "connectivity/scans.txt is missing", "--data", "VLN_DATA", PUBLISHED)
+    mentions(text, tmp_path / "nothing", "connectivity/ is missing", "--data", "VLN_DATA", PUBLISHED)
 
 
 # --- predictions ---

@@ -180,7 +180,7 @@ def test_missing_data_is_one_sentence_with_where_to_get_it(tmp_path, monkeypatch
         monkeypatch.setenv("VLN_DATA", str(empty))
     with pytest.raises(InputError) as caught:
         find_data(None if by_environment else empty)
-    for part in (str(empty), "connectivity/scans.txt is missing", "--data", "VLN_DATA", "Matterport3DSimulator"):
+    for part in (str(empty), "connectivity/ is missing", "--data", "VLN_DATA", "Matterport3DSimulator"):
         assert part in str(caught.value)
 
 

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from vln.data_folder import find_data_folder
 from vln.errors import InputError, unknown_name
 
 PUBLISHED = (
@@ -26,13 +27,16 @@ def cache_folder(cache: Path | None = None) -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vln"
 
 
-def find_data(folder: Path | None = None) -> Path:
-    """Return the data folder, which has `connectivity/` in it.
+def find_data(folder: Path | None = None, dataset: str = "") -> Path:
+    """Return the data folder, which has `connectivity/` in it; that of the data set itself if `dataset` is its path.
 
     Raises:
         InputError: If no candidate folder holds the connectivity graphs.
     """
-    return find_folder(folder, "connectivity/scans.txt", f"a folder with r2r/ and connectivity/; {PUBLISHED}")
+    own = find_data_folder(dataset, folder)
+    if own:
+        return own.path
+    return find_folder(folder, "connectivity/", f"a folder with r2r/ and connectivity/; {PUBLISHED}")
 
 
 def find_folder(folder: Path | None, holds: str, what: str) -> Path:
@@ -56,11 +60,14 @@ def find_folder(folder: Path | None, holds: str, what: str) -> Path:
 
 
 def split_file(data: Path, dataset: str, split: str) -> Path:
-    """Return the file of one split of a data set in R2R format.
+    """Return the file of one split of a data set in R2R format, which may be the path of a folder.
 
     Raises:
         InputError: If the data set or the split is not there.
     """
+    own = find_data_folder(dataset, data)
+    if own:
+        return own.file(split)
     if dataset not in DATASETS:
         raise unknown_name("dataset", dataset, DATASETS)
     path = Path(data) / DATASETS[dataset].format(split=split)

@@ -116,8 +116,8 @@ class Trajectory(_Record):
 
     @property
     def dataset(self) -> str:
-        """Name of the data set."""
-        return self.task.dataset
+        """Name of the data set, of a folder without the path to it."""
+        return Path(self.task.dataset).name
 
     @property
     def withheld(self) -> bool:

@@ -18,6 +18,7 @@ from msgspec import Meta, Raw, Struct
 
 from vln.continuous_metrics import resample
 from vln.data import find_folder
+from vln.data_folder import find_data_folder, is_path
 from vln.episodes import Episode
 from vln.errors import InputError, unknown_name
 from vln.files import read_json, replacing
@@ -78,13 +79,14 @@ class ContinuousSplit:
         ]
 
 
-def find_vlnce(folder: Path | None = None) -> Path:
-    """Return the data folder, which has `vlnce/` in it.
+def find_vlnce(folder: Path | None = None, dataset: str = "") -> Path:
+    """Return the data folder, which has `vlnce/` in it; that of the data set itself if `dataset` is its path.
 
     Raises:
         InputError: If no candidate folder holds it.
     """
-    return find_folder(folder, "vlnce", f"a folder with vlnce/; {PUBLISHED}")
+    own = find_data_folder(dataset, folder)
+    return own.path if own else find_folder(folder, "vlnce", f"a folder with vlnce/; {PUBLISHED}")
 
 
 def split_files(data: Path, dataset: str, split: str, role: str | None = None) -> tuple[Path, Path]:
@@ -97,6 +99,10 @@ def split_files(data: Path, dataset: str, split: str, role: str | None = None) -
     """
     described = _described(dataset)
     whose = described.role(role)
+    own = find_data_folder(dataset, data)
+    if own:
+        episodes = own.file(split)
+        return episodes, episodes.with_name(episodes.name.replace(".json.gz", "_gt.json.gz"))
     found = [folder for pattern in described.folders for folder in sorted((Path(data) / "vlnce").glob(pattern))]
     if not found:
         raise InputError(Path(data) / "vlnce", f"'{dataset}' is missing", PUBLISHED)
@@ -113,6 +119,8 @@ def split_files(data: Path, dataset: str, split: str, role: str | None = None) -
 
 
 def _described(dataset: str) -> VlnceDataset:
+    if is_path(dataset):
+        return VlnceDataset(Path(dataset).name, ())
     if dataset not in VLNCE:
         raise unknown_name("dataset", dataset, VLNCE)
     return VLNCE[dataset]
@@ -131,7 +139,7 @@ def load_continuous_split(
 
     Args:
         data: The data folder, with `vlnce/` in it.
-        dataset: "r2r-ce" or "rxr-ce".
+        dataset: "r2r-ce", "rxr-ce", or the path of a folder.
         split: Name of the split.
         ground_truth: Whether to read the ground truth, which is larger than the episodes.
         role: Whose paths to read in RxR: "guide" (default) or "follower". Both have the same instructions.

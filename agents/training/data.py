@@ -6,16 +6,26 @@ from pathlib import Path
 from agents.config import CaptionConfig, TrainConfig
 from agents.data import TaskData
 from agents.evaluation import warn_unreadable
+from vln.data_folder import find_data_folder
 from vln.episodes import check_episodes, load_episodes
 from vln.errors import InputError
 
 SPLITS = ("val_seen", "val_unseen")
 
 
-def run_splits(config: TrainConfig | CaptionConfig) -> tuple[str, ...]:
-    """Return the splits that a run needs, training first."""
+def run_splits(config: TrainConfig | CaptionConfig, data: Path | None = None) -> tuple[str, ...]:
+    """Return the splits that a run needs, training first; a folder of one's own may lack some.
+
+    Raises:
+        InputError: If the split that chooses the checkpoint is not in that folder.
+    """
+    folder = find_data_folder(config.task.dataset, data)
+    if folder and config.select != "latest" and not folder.has(config.select):
+        fix = "add it, or choose the newest checkpoint of a navigator with --select latest"
+        raise InputError(folder.path, f"split '{config.select}', which chooses the best checkpoint, is missing", fix)
+    evaluated = [split for split in SPLITS if folder is None or folder.has(split)]
     explored = config.explored_splits if isinstance(config, TrainConfig) else ()
-    return tuple(dict.fromkeys(["train", *SPLITS, *(["dev"] if config.select == "dev" else []), *explored]))
+    return tuple(dict.fromkeys(["train", *evaluated, *(["dev"] if config.select == "dev" else []), *explored]))
 
 
 def check_splits(config: TrainConfig, data: TaskData, is_main: bool = True) -> None:

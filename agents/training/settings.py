@@ -20,7 +20,7 @@ from vln.configuration import Difference, as_json, first_difference, from_json
 from vln.errors import InputError
 from vln.files import read_json, write_json
 from vln.registry import import_module
-from vln.tasks import REWARDS, Reward, find_task
+from vln.tasks import REWARDS, Reward, find_task, with_data_folder
 
 RECORD, ARGUMENTS = "config.json", "arguments"
 # Place, speed and log of a run.
@@ -79,7 +79,7 @@ def read_settings(kind: type[Kind], presets: Mapping[str, Callable[[], Any]]) ->
     for name, preset in presets.items():
         config = with_reward(with_task(with_policy(with_phases(preset(), phases), policies), task), rewards)
         choices[name] = preset.__doc__ or "", kind(config)  # type: ignore[call-arg]
-    found = tyro.extras.overridable_config_cli(choices)
+    found = with_absolute_dataset(tyro.extras.overridable_config_cli(choices))
     known = {each.name for each in fields(kind)}  # type: ignore[arg-type]
     extra = {"preset": named[0] if named else None, "imports": imports}
     return replace(found, **{name: value for name, value in extra.items() if name in known})  # type: ignore[type-var]
@@ -115,6 +115,18 @@ def with_reward(config: Any, names: Sequence[str]) -> Any:
             raise InputError("--reward", f"'{name}' is no reward", "name a subclass of vln.tasks.Reward")
         config = replace(config, task=replace(config.task, reward=kind()))
     return config
+
+
+def with_absolute_dataset(settings: Kind) -> Kind:
+    """Return settings whose data set, if it is a folder, is found from any working directory.
+
+    Raises:
+        InputError: If the folder is missing or in a format of other tasks.
+    """
+    if not hasattr(settings.config, "task"):
+        return settings
+    task = with_data_folder(settings.config.task, getattr(settings, "data", None))
+    return replace(settings, config=replace(settings.config, task=task))  # type: ignore[type-var]
 
 
 def with_policy(config: Any, names: Sequence[str]) -> Any:
@@ -224,7 +236,8 @@ def with_flags(recorded: Kind, flags: Sequence[str]) -> Kind:
     Raises:
         InputError: If another one differs, naming the flag.
     """
-    given = tyro.cli(type(recorded), args=flags, default=recorded, config=(tyro.conf.AvoidSubcommands,))
+    read = tyro.cli(type(recorded), args=flags, default=recorded, config=(tyro.conf.AvoidSubcommands,))
+    given = with_absolute_dataset(read)
     for each in fields(recorded):  # type: ignore[arg-type]
         before, now = getattr(recorded, each.name), getattr(given, each.name)
         if each.name == "config":

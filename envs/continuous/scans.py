@@ -1,4 +1,4 @@
-"""R2R and RxR in continuous environments, as the source of a task: scans of Matterport3D, in either simulator."""
+"""R2R, RxR and data sets of one's own in continuous environments, as the source of a task, in either simulator."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,11 +10,12 @@ from envs.continuous.scenes import SceneCache, body_of
 from envs.continuous.source import BLIND, ContinuousSource
 from envs.glb.stage import SUFFIX as STAGE
 from envs.habitat.check import open_scene
-from envs.habitat.scenes import SceneFolder, matterport_scenes
+from envs.habitat.scenes import OwnScenes, SceneFolder, matterport_scenes
 from envs.scene import Scene
 from envs.scenes import load_scene
 from envs.source import Options, of_first_scenes
 from vln.console import Console
+from vln.data_folder import is_path
 from vln.episodes import Episode
 from vln.tasks import Task
 from vln.tasks.scoring import Sources
@@ -24,7 +25,7 @@ UP = "z"  # of files without a stage_config, as habitat-sim takes them, and as M
 
 
 class ScanSource(ContinuousSource):
-    """Splits of VLN-CE in a data folder, and scans of Matterport3D."""
+    """Splits of VLN-CE in a data folder, and scans of Matterport3D; or a folder with splits and scenes."""
 
     def __init__(self, task: Task, options: Options) -> None:
         """Find the data folder.
@@ -33,9 +34,9 @@ class ScanSource(ContinuousSource):
             InputError: As `ContinuousSource`, or if there is no such folder.
         """
         super().__init__(task, options)
-        self.data = find_vlnce(options.data)
+        self.data = find_vlnce(options.data, task.dataset)
         self.word_vectors = self.data / "glove"
-        self.files = scans(self.data)
+        self.files = scans(self.data, task.dataset)
         self._splits: dict[str, ContinuousSplit] = {}
 
     def _split(self, split: str) -> ContinuousSplit:
@@ -62,7 +63,9 @@ class ScanSource(ContinuousSource):
 
     @property
     def content(self) -> str:
-        """The data set and its version."""
+        """The data set and its version; a folder of one's own has none."""
+        if is_path(self.task.dataset):
+            return "own scenes"
         return f"{self.task.dataset} {next(iter(self._splits.values())).source.parent.parent.name}"
 
     def _new_cache(self, memory: int) -> SceneCache:
@@ -99,6 +102,8 @@ def load_scan(files: SceneFolder, name: str) -> Scene:
     return load_scene(file, up=None if file.name.endswith(STAGE) else UP)
 
 
-def scans(data: Path) -> SceneFolder:
-    """Return the scans in a data folder."""
+def scans(data: Path, dataset: str = "") -> SceneFolder:
+    """Return the scans in a data folder, or the scenes of a data set that is a folder itself."""
+    if is_path(dataset):
+        return OwnScenes(data)
     return matterport_scenes(data / "scene_datasets" / "mp3d")

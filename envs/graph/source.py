@@ -9,6 +9,7 @@ from envs.graph import LOW_LEVEL_ACTIONS, LowLevelGraph, PanoramicGraph
 from envs.source import SIMULATORS, Options, Source, of_first_scenes
 from vln.continuous_metrics import path_length
 from vln.data import find_data, split_file
+from vln.data_folder import is_path
 from vln.episodes import Episode, check_episodes, load_episodes
 from vln.errors import InputError
 from vln.features import blind_table, open_features
@@ -37,13 +38,14 @@ class GraphSource(Source):
             InputError: If there is none.
         """
         super().__init__(task, options)
-        self.data = find_data(options.data)
+        self.data = find_data(options.data, task.dataset)
+        self._divided = not is_path(task.dataset)  # "dev" is a part of "train", not a split of its own
         self._by_scan: dict[str, NavigationGraph] = {}
         self.word_vectors = self.data / "glove"
 
     def file(self, split: str) -> Path:
-        """Return the file of a split; "dev" is a part of "train"."""
-        return split_file(self.data, self.task.dataset, "train" if split == "dev" else split)
+        """Return the file of a split; "dev" is a part of "train", but in a folder of one's own."""
+        return split_file(self.data, self.task.dataset, "train" if split == "dev" and self._divided else split)
 
     def episodes(self, split: str) -> list[Episode]:
         """Load the episodes of a split; "dev" is the part of "train" in `DEV_SCANS`."""
@@ -52,7 +54,7 @@ class GraphSource(Source):
         if count is not None and split in ("train", "val_seen"):
             training = episodes if split == "train" else load_episodes(self.file("train"), "train")
             episodes = of_first_scenes(episodes, training, count)
-        if split == "dev" or (split == "train" and self.options.dev):
+        if self._divided and (split == "dev" or (split == "train" and self.options.dev)):
             episodes = [each for each in episodes if (each.scan in DEV_SCANS) == (split == "dev")]
         if not episodes:
             raise InputError(source, f"has no episodes of split '{split}'", "choose another split or data set")

@@ -1,5 +1,6 @@
 """Scene files for habitat-sim by name: a generated house, a scan of Matterport3D, or a file."""
 
+import glob
 import re
 from collections import OrderedDict
 from collections.abc import Callable
@@ -89,6 +90,25 @@ class SceneFolder:
                 self._labels.popitem(last=False)
         self._labels.move_to_end(name)
         return self._labels[name]
+
+
+class OwnScenes(SceneFolder):
+    """Scene files of a data set of one's own, anywhere in its folder. Without a stage_config y is up, as in glTF."""
+
+    def __init__(self, folder: Path) -> None:
+        """Use the scenes below a folder, to which nothing is written."""
+        super().__init__(cache_folder() / "habitat")
+        self._place = Path(folder)
+
+    def _find(self, name: str) -> Path:
+        for end in (STAGE, ".glb", ".gltf"):
+            found = sorted(self._place.rglob(f"{glob.escape(name)}{end}"))
+            if len(found) > 1:
+                problem = f"scene '{name}' is there twice, as {' and '.join(str(each) for each in found[:2])}"
+                raise InputError(self._place, problem, "give every scene a name of its own")
+            if found:
+                return found[0].resolve() if end == STAGE else self._stage_of(found[0].resolve())
+        raise InputError(self._place / "scenes" / f"{name}.glb", "the scene is missing", "put it there")
 
 
 def house_scenes(folder: Path | None = None) -> SceneFolder:

@@ -82,7 +82,8 @@ def load_walks(file: Path, folder: Path | None, split: str | None, task: str) ->
         return read_trajectories(file)
     if split is None:
         raise InputError(file, "a submission does not tell its split", "add --split, e.g. --split val_unseen")
-    data, of = find_data(folder), find_task(task)
+    of = find_task(task)
+    data = find_data(folder, of.dataset)
     episodes, predictions = load_split(data, split, of.dataset), read_submission(file)
     graphs = load_graphs(data / "connectivity", sorted({episode.scan for episode in episodes}))
     check_submission(file, predictions, episodes, graphs, allow_missing=True)

@@ -4,7 +4,7 @@ from vln.tasks.builtin import CUSTOM, HOUSE_DATASETS, R2R
 from vln.tasks.mixture import mixed_tasks
 from vln.tasks.rewards import REWARDS, ProgressReward, Reward
 from vln.tasks.success import SUCCESS_RULES, SuccessRule, WithinRadius
-from vln.tasks.task import TASKS, Body, Camera, Motion, Task, find_task, register_task
+from vln.tasks.task import TASKS, Body, Camera, Motion, Task, find_task, register_task, with_data_folder
 
 __all__ = [
     "CUSTOM",
@@ -24,4 +24,5 @@ __all__ = [
     "find_task",
     "mixed_tasks",
     "register_task",
+    "with_data_folder",
 ]

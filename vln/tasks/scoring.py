@@ -58,7 +58,7 @@ class Sources:
         """
         if split not in self._splits:
             self._splits[split] = load_continuous_split(
-                find_vlnce(self.data), task.dataset, split, role=task.role, languages=task.languages
+                find_vlnce(self.data, task.dataset), task.dataset, split, role=task.role, languages=task.languages
             )
         return self._splits[split]
 

@@ -2,9 +2,11 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Literal
 
+from vln.data_folder import absolute_path, find_data_folder
 from vln.errors import InputError
 from vln.registry import Registry
 from vln.tasks.rewards import REWARDS, ProgressReward, Reward
@@ -12,6 +14,7 @@ from vln.tasks.success import SUCCESS_RULES, SuccessRule, WithinRadius
 from vln.vlnce_datasets import VLNCE
 
 GRAPH = "graph"  # the simulator of navigation graphs
+SCENES = ("graphs", "houses", "scans")  # where the built-in tasks have scenes from
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,7 @@ class Task:
     name: str
     """Name of the task."""
     dataset: str
-    """Data set of the episodes."""
+    """Data set of the episodes: its name, or the path of a folder in the format of R2R or VLN-CE."""
     scenes: str = "graphs"
     """Where episodes and scenes come from, a name that `envs.sources` knows: "graphs", "houses" or "scans"."""
     simulator: str = GRAPH
@@ -143,13 +146,39 @@ def register_task(task: Task) -> Task:
 
 
 def find_task(name: str) -> Task:
-    """Return the task of a name, or of `module:attribute`: a task, or a function without arguments that returns one.
+    """Return the task of a name, of `module:attribute` or of the path of a data set.
+
+    An attribute is a task, or a function without arguments that returns one. A data set on graphs has the task of R2R,
+    one in scenes that of R2R in continuous environments, in the embedded simulator.
 
     Raises:
         InputError: If there is none, or what is there is no task.
     """
+    folder = find_data_folder("" if name in TASKS.names() or ":" in name else absolute_path(name, ()))
+    if folder:
+        like = replace(TASKS.find("r2r-ce"), simulator="embedded") if folder.continuous else TASKS.find("r2r")
+        return with_data_folder(replace(like, name=folder.path.name, dataset=str(folder.path)))
     found: Task | Callable[[], Task] = TASKS.find(name)
     task = found if isinstance(found, Task) or not callable(found) else found()
     if not isinstance(task, Task):
         raise InputError(f"task '{name}'", f"is {type(task).__name__}, not a vln.tasks.Task", "name a task")
     return task
+
+
+def with_data_folder(task: Task, data: Path | None = None) -> Task:
+    """Return a task whose data set is a folder with its absolute path and its scenes; others as they are.
+
+    Raises:
+        InputError: If the folder, which may have moved to `data`, is missing or in a format of other tasks.
+    """
+    if task.scenes not in SCENES:
+        return task
+    dataset = absolute_path(task.dataset, {TASKS.find(each).dataset for each in TASKS.names()})
+    folder = find_data_folder(dataset, data)
+    if folder is None:
+        return task
+    if folder.continuous is not task.continuous:
+        found, wanted = ("in scenes", "on graphs") if folder.continuous else ("on graphs", "in scenes")
+        fix = f"take a task {found}, such as {'r2r-ce' if folder.continuous else 'r2r'}"
+        raise InputError(folder.path, f"has episodes {found}, and task '{task.name}' is {wanted}", fix)
+    return replace(task, dataset=dataset, scenes="scans" if folder.continuous else "graphs")
