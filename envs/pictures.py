@@ -9,16 +9,18 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from PIL import Image
 
-from vln.floors import Floors
+from vln.floors import Floors, find_floors
 from vln.graph import NavigationGraph
 from vln.replay import style
+from vln.replay.layout import Window
 from vln.replay.minimap import PAPER, Chart, Mark, graph_chart, plan_chart
-from vln.replay.plan import FloorPlan
+from vln.replay.plan import FloorPlan, pose_on_map
 from vln.trajectory import Pose
 
 SIDE = 256  # pixels: side of a map, height of a view
 WEIGHT = 2  # pixels: width of a thin line
 FINE = 2  # supersampling: pixels drawn for each pixel shown, in each direction
+AROUND = 1.0  # metres shown around a trail
 KEPT = 64  # charts in the cache, half a megabyte each
 
 
@@ -55,6 +57,16 @@ def draw_map(chart: Chart, trail: Sequence[Pose], reference: np.ndarray, goal: n
     way = np.array([pose.position for pose in trail])
     marks = [Mark(reference, style.DEMONSTRATION), Mark(way, style.AGENTS[0], trail[-1])]
     return _centred(chart.marked(marks, goal))
+
+
+def draw_trail(trail: Sequence[Pose]) -> np.ndarray:
+    """Draw the path of a body where nothing else is known of the place, (SIDE, SIDE, 3) uint8."""
+    shown = [pose if pose.viewpoint else pose_on_map(pose) for pose in trail]
+    places = np.array([pose.position for pose in shown])
+    (left, bottom, _), (right, top, _) = places.min(0) - AROUND, places.max(0) + AROUND
+    plan = FloorPlan("", "", find_floors(places[:, 2]), Window(left, bottom, right, top))
+    storey = int(plan.floors.of(places[-1, 2]))
+    return draw_map(plan_chart(plan, storey, SIDE, SIDE, WEIGHT, FINE), shown, np.zeros((0, 3)), None)
 
 
 def _centred(picture: np.ndarray) -> np.ndarray:

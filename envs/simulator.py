@@ -1,5 +1,6 @@
-"""The protocol of all simulators. The conformance suite in `tests/test_conformance.py` checks each of them."""
+"""The protocol of all simulators, and the base class of one's own. `envs.conformance` checks what it promises."""
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -17,6 +18,7 @@ class Simulator(Protocol):
 
     A simulator moves bodies, renders their observations and measures distances to their goals. Instructions, rewards,
     success and time limits belong to the environment around it. Tensors live on `device`; rows are independent.
+    Subclasses may leave out what has a body here, for instance what is for people; Python names what is missing.
 
     Attributes:
         name: Name of the simulator in trajectories.
@@ -25,20 +27,27 @@ class Simulator(Protocol):
     """
 
     name: str
-    device: torch.device
-    stop: int
+    device: torch.device = torch.device("cpu")
+    stop: int = 0
+
+    def __init__(self, source: Any = None, **shown: Any) -> None:
+        """Create a simulator without bodies of an `envs.source.Source`, with the arguments of `Source.simulator`."""
 
     @property
+    @abstractmethod
     def action_space(self) -> gymnasium.spaces.Discrete:
         """The actions of one body."""
 
     @property
+    @abstractmethod
     def observation_space(self) -> gymnasium.spaces.Dict:
         """The space of one row of what `observe` returns."""
 
     def content_hash(self, scan: str) -> str:
-        """Return the hash of the content of a scene of the loaded episodes."""
+        """Return the hash of the content of a scene of the loaded episodes; "" where scenes never change."""
+        return ""
 
+    @abstractmethod
     def load(self, episodes: Sequence[Episode]) -> None:
         """Load episodes, which `place` numbers by their position in the sequence.
 
@@ -46,12 +55,15 @@ class Simulator(Protocol):
             InputError: If a scene or a viewpoint of an episode is unknown.
         """
 
+    @abstractmethod
     def resize(self, batch: int) -> None:
         """Allocate `batch` bodies. Each must be placed before it is used."""
 
+    @abstractmethod
     def place(self, rows: Tensor, episodes: Tensor) -> None:
         """Put the bodies `rows` (n,) at the starts of the loaded `episodes` (n,)."""
 
+    @abstractmethod
     def act(self, actions: Tensor, moving: Tensor) -> Tensor:
         """Apply `actions` (B,) to the bodies where `moving` (B,) is true.
 
@@ -59,20 +71,31 @@ class Simulator(Protocol):
             (B,) bool, True where a body collided.
         """
 
+    @abstractmethod
     def observe(self) -> dict[str, Any]:
         """Return the observations, (B, ...) by the keys of `observation_space`, in tensors that nothing else uses."""
 
+    @abstractmethod
     def expert(self) -> Tensor:
         """Return the actions of the shortest-path expert, (B,) int64; stop at the goal."""
 
+    @abstractmethod
     def distance(self) -> Tensor:
         """Return the geodesic distances to the goals in metres, (B,) float32; NaN where the goal is withheld."""
 
+    @abstractmethod
     def poses(self) -> list[Pose]:
         """Return the B poses."""
 
     def picture(self, row: int, trail: Sequence[Pose]) -> np.ndarray:
-        """Draw a body for people, with its `trail` of poses so far: (H, W, 3) uint8, always of the same size."""
+        """Draw a body for people, with its `trail` of poses so far: (H, W, 3) uint8, always of the same size.
 
+        Unless a simulator draws more, the trail from above.
+        """
+        from envs.pictures import draw_trail
+
+        return draw_trail(trail)
+
+    @abstractmethod
     def choices(self) -> list[tuple[str, ...]]:
         """Return the name of each action for each body; an empty string where the action is not available."""

@@ -1,7 +1,7 @@
 """Where the episodes and scenes of a task come from: what every source promises, and the registries by name."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,39 +70,43 @@ class Options:
 
 
 class Source(ABC):
-    """Episodes and scenes of a task; register subclasses with `SCENES.register`.
+    """Episodes and scenes of a task; register subclasses with `SCENES.register`, which bring at least `episodes`.
 
     Attributes:
         task: The task.
         options: How the data are opened.
+        splits: Names of the splits; empty where `episodes` itself refuses those that are not there.
         graphs: Navigation graphs that are loaded, in the order of the simulator; none in continuous worlds.
         table: What views look like; None where bodies have cameras.
-        actions: How many low-level actions there are.
         labels: How many labels pixels may have, by name of the privileged image.
-        word_vectors: Folder of word vectors.
+        word_vectors: Folder of word vectors, `glove` in the data folder.
         mixes: Whether it can open episodes of other tasks that have the same kind of source.
     """
 
+    splits: Collection[str] = ()
     graphs: tuple[NavigationGraph, ...] = ()
     table: ViewTable | None = None
-    actions: int
     labels: Mapping[str, int] = {}
-    word_vectors: Path
     mixes: bool = False
 
     def __init__(self, task: Task, options: Options) -> None:
         self.task, self.options = task, options
+        self.word_vectors = (options.data or Path("data")) / "glove"
+
+    @property
+    def actions(self) -> int:
+        """How many low-level actions there are."""
+        return int(self.simulator(blind=True).action_space.n)
 
     @abstractmethod
-    def episodes(self, split: str) -> list[Episode]:
+    def episodes(self, split: str) -> Iterable[Episode]:
         """Load, or make, the episodes of a split.
 
         Raises:
             InputError: If it is not there, malformed, or empty.
         """
 
-    @abstractmethod
-    def open(self, splits: Mapping[str, Sequence[Episode]]) -> None:
+    def open(self, splits: Mapping[str, Sequence[Episode]]) -> None:  # noqa: B027 - may load with the first episode
         """Load what all environments of these episodes share.
 
         Raises:
@@ -110,19 +114,21 @@ class Source(ABC):
         """
 
     @property
-    @abstractmethod
     def content(self) -> str:
         """What tells these data from other versions, e.g. a hash."""
+        return self.task.dataset
 
-    @abstractmethod
     def simulator(self, *, blind: bool = False, labelled: bool = False, device: str = "cpu") -> Simulator:
-        """Make a simulator.
+        """Make a simulator: call what `SIMULATORS` has under the task's name with this source and these arguments.
 
         Args:
             blind: Show nothing.
             labelled: Show the privileged labels of pixels as well.
             device: Where it lives, if it can live elsewhere than on the CPU.
         """
+        shown = {"blind": blind or self.options.blind, "labelled": labelled, "device": device}
+        made: Simulator = SIMULATORS.find(self.task.simulator)(self, **shown)
+        return made
 
     @property
     def scoring(self) -> Sources:
@@ -157,7 +163,7 @@ SCENES: Registry[type[Source]] = Registry(
         "scans": "envs.continuous.scans:ScanSource",
     },
 )
-SIMULATORS: Registry[Any] = Registry(  # functions of a source and, on graphs, a device, elsewhere sensors
+SIMULATORS: Registry[Any] = Registry(  # functions of a source and what `Source.simulator` of that source gives besides
     "simulator",
     {
         "graph": "envs.graph.source:graph_simulator",

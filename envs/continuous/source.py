@@ -37,7 +37,6 @@ class ContinuousSource(Source):
             InputError: If images are too large, or habitat-sim is asked for and not there.
         """
         super().__init__(task, options)
-        self.word_vectors = (options.data or Path("data")) / "glove"
         sensors_of(task.camera, options.image_size)
         if task.simulator == "habitat":
             from envs.habitat.check import check_habitat
@@ -115,9 +114,6 @@ class HouseSource(ContinuousSource):
 
     def _split(self, split: str) -> list[Episode]:
         return houses_split(split, self.task.dataset, self.folder, houses_for(split, self.options.scenes))
-
-    def open(self, splits: Mapping[str, Sequence[Episode]]) -> None:
-        """Houses are made when they are first walked in."""
 
 
 def embedded_simulator(source: ContinuousSource, sensors: Sensors) -> HousesSimulator:
