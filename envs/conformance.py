@@ -230,6 +230,13 @@ def _moves(simulator: Simulator, batch: int, steps: int, seed: int = 0) -> Itera
     yield from torch.from_numpy(drawn).to(simulator.device)
 
 
+def _spoil(results: Any) -> None:
+    """Overwrite all tensors."""
+    for tensor in pytree.tree_leaves(results):
+        if isinstance(tensor, torch.Tensor):
+            tensor.fill_(1)
+
+
 def _some(world: World, batch: int, first: int = 0) -> list[int]:
     """Return the numbers of so many episodes, from the first one."""
     return [number % len(world.episodes) for number in range(first, first + batch)]
@@ -361,10 +368,9 @@ def tensors_are_fresh(world: World) -> None:
         copies.append(deepcopy(handed[-1]))
         told = senses(soiled)
         _expect_same(world, handed[-1], told, "after a caller changed what it was given", "return clones")
-        results = [each.act(actions, _all(each, 6)) for each in (clean, soiled)]
-        for tensor in pytree.tree_leaves([told, results[1]]):
-            if isinstance(tensor, torch.Tensor):
-                tensor.fill_(1)
+        _spoil(told)
+        for simulator in (clean, soiled):
+            _spoil(simulator.act(actions.clone(), _all(simulator, 6)))
     clean.place(torch.tensor([0, 2], device=clean.device), torch.tensor(_some(world, 2), device=clean.device))
     _expect_same(world, copies, handed, "of an earlier step after later ones", "return clones")
 
@@ -403,14 +409,15 @@ def distances_are_a_metric(world: World) -> None:
     metres, share = world.accuracy
     off, fix = metres + share * between, "correct `distance`"
     detours = (between[:, :, None] + between[None] + off[:, None, :]).min(1)
+    same = np.eye(len(places), dtype=bool)
     for holds, what in (
-        ((between > 0) | np.eye(len(places), dtype=bool), "distance to another place"),
-        (np.diag(between) <= metres * (share > 0), "distance to the place itself"),
+        ((between > 0) | same, "distance to another place"),
+        ((between <= metres * (share > 0)) | ~same, "distance to the place itself"),
         (np.abs(between - between.T) <= off, "distance there, and not back,"),
         (between >= straight - off, "distance that is below the straight line"),
         (between <= detours, "distance that is above a detour"),
     ):
-        _expect(world, holds.all(), what, "that of a metric", between[np.argwhere(~holds)[:1].T], fix)
+        _expect(world, holds.all(), what, "that of a metric", between[~holds][:1], fix)
 
 
 def the_expert_arrives(world: World) -> None:
@@ -538,13 +545,13 @@ PROMISES: dict[str, Callable[[World], None]] = {
         actions_mean_what_they_say,
         starts_are_where_episodes_say,
         placing_leaves_others,
+        nothing_is_random,
         rows_are_independent,
         tensors_are_fresh,
         stops_and_collisions_hold,
         distances_are_a_metric,
         the_expert_arrives,
         withheld_goals_stay_so,
-        nothing_is_random,
         content_hashes_last,
         pictures_keep_their_size,
         a_vector_is_its_singles,

@@ -1,24 +1,143 @@
 """Promises of every simulator and registered environment: determinism, motion, spaces, Gymnasium's interface."""
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import permutations
 from typing import Any
 
 import gymnasium
 import numpy as np
 import pytest
 import torch
-from conformance import DISABLED, assert_at_start, assert_same, random_actions, row, walk
+from conformance import assert_same
 from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode
 from habitat_worlds import look_alike_workers
+from small_world import GRAPHS
 
 import envs
+from envs.conformance import DISABLED, PROMISES, ConformanceError, World, check_world, compare_with_singles, walk
 from envs.continuous import Sensors
-from envs.environment import NavigationVectorEnv
-from vln.language import PAD
+from envs.environment import NavigationVectorEnv, row_of
+from envs.graph import PanoramicGraph
+from vln.episodes import Episode
+from vln.language import PAD, Vocabulary
 
-# --- determinism, and rows that do not depend on one another ---
+
+@pytest.mark.parametrize("promise", PROMISES)
+def test_every_simulator_keeps_its_promises(world, promise):
+    assert world.journeys
+    PROMISES[promise](world)
+
+
+# --- simulators that break one ---
+
+PLACES = [(scan, *pair) for scan, graph in GRAPHS.items() for pair in permutations(graph.viewpoints, 2)]
+WALKS = [
+    Episode(f"{scan}-{here}{there}", scan, "made", "Go.", (here, there), 0.0)
+    for scan, here, there in PLACES
+    if np.isfinite(GRAPHS[scan].distances[GRAPHS[scan].index[here], GRAPHS[scan].index[there]])
+]
+REACHED = {each.path: each for each in WALKS if each.scan == "block"}
+HERE = {(place, place): Episode("same", "block", "made", "Go.", (place, place), 0.0) for place in "abcdf"}
+
+
+def small(simulator: Callable[[], Any]) -> World:
+    """A world of the two small buildings."""
+    return World(simulator, WALKS, Vocabulary.build(["go"], 1), journeys={**REACHED, **HERE}, patience=10)
+
+
+def changed(**methods: Callable[..., Any]) -> Callable[[], Any]:
+    """A simulator with other methods, which get what the right ones return."""
+
+    def wrapped(name: str, change: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda self, *given: change(self, getattr(PanoramicGraph, name)(self, *given), *given)
+
+    kind = type("Changed", (PanoramicGraph,), {name: wrapped(name, change) for name, change in methods.items()})
+    return lambda: kind([*GRAPHS.values()])
+
+
+def looks_at_others(self, collided, actions, moving):
+    self.heading = self.heading + 1e-3 * (len(actions) > 1)
+    return collided
+
+
+def ignores_who_moves(self, collided, actions, moving):
+    PanoramicGraph.act(self, actions, ~moving)
+    return collided
+
+
+def shares(self, seen):
+    self.kept = getattr(self, "kept", seen["viewpoint"])
+    self.kept[...] = seen["viewpoint"]
+    return {**seen, "viewpoint": self.kept}
+
+
+def lives(self, seen):
+    return {**seen, "heading": self.heading[:, None]}
+
+
+def scatters(self, nothing, rows, episodes):
+    self.heading = self.heading + 1e-3 * (self.viewpoint > 0)
+
+
+def wanders(self, collided, actions, moving):
+    self.heading = self.heading + 1e-3 * torch.rand(()) * moving
+    return collided
+
+
+BROKEN = {
+    "type of 'heading' is float64, not float32": {
+        "observe": lambda self, seen: {**seen, "heading": seen["heading"].double()}
+    },
+    "'heading' of body 0 is [9.]": {"observe": lambda self, seen: {**seen, "heading": seen["heading"] * 0 + 9}},
+    "shape and type of 'distance' is ((8,), dtype('float64'))": {"distance": lambda self, found: found.double()},
+    "expert's action of body 0 is 99, not in Discrete": {"expert": lambda self, found: found * 0 + 99},
+    "number of choices of body 0 is 1, not": {"choices": lambda self, found: [each[:1] for each in found]},
+    "choice of the stop action of body 0 is halt, not stop": {
+        "choices": lambda self, found: [("halt", *each[1:]) for each in found]
+    },
+    "is a move, not a collision": {"act": lambda self, collided, *given: collided & False},
+    "start of body 0 is z, not a": {"poses": lambda self, found: [replace(each, viewpoint="z") for each in found]},
+    "of body 0 after [4, 1] were placed is": {"place": scatters},
+    "of body 0 among others is": {"act": looks_at_others},
+    "after a caller changed what it was given is": {"observe": lives},
+    "of an earlier step after later ones is": {"observe": shares},
+    "which has ended, is": {"act": ignores_who_moves},
+    "number of collisions on a random walk is 0": {
+        "act": lambda self, collided, *given: collided & False,
+        "choices": lambda self, found: [tuple(name or "forward" for name in each) for each in found],
+    },
+    "distance there, and not back, is": {"distance": lambda self, found: found + 0.1 * self.viewpoint * (found > 0)},
+    "distance that is below the straight line is": {"distance": lambda self, found: found / 2},
+    "distance after the expert's action of body": {"expert": lambda self, found: (found > 0) * 1},
+    "distance where the expert stopped of body 0 is 2.0": {"expert": lambda self, found: found * 0},
+    "distance to a withheld goal of body 0 is 0.0, not nan": {"distance": lambda self, found: found.nan_to_num()},
+    "in another simulator is": {"act": wanders},
+    "type of the hash of 'corridor' is int, not str": {"content_hash": lambda self, found, scan: 3},
+    "hash of 'corridor' in another simulator is": {"content_hash": lambda self, found, scan: str(id(self))},
+    "type of a picture is float64, not uint8": {"picture": lambda self, found, *given: found / 2},
+    "shape of pictures is [(": {"picture": lambda self, found, row, trail: found[len(trail) :]},
+    "test_conformance.py raised ZeroDivisionError: division by zero; see its line": {"poses": lambda self, _: 1 / 0},
+}
+
+
+def test_the_small_world_keeps_all_promises():
+    kept = []
+    check_world(small(changed()), kept.append)
+    assert kept == [*PROMISES]
+
+
+@pytest.mark.parametrize("sentence", BROKEN)
+def test_a_simulator_that_breaks_a_promise_is_told_in_one_sentence(sentence):
+    with pytest.raises(ConformanceError) as error:
+        check_world(small(changed(**BROKEN[sentence])))
+    assert str(error.value).startswith("simulator 'graph': ")
+    assert sentence in str(error.value)
+
+
+# --- seeds ---
 
 
 def test_the_seed_decides_everything(world):
@@ -52,133 +171,15 @@ def test_episodes_are_drawn_evenly(world):
 def test_seeds_one_by_one(world):
     env = world.vector(3)
     together, _ = env.reset(seed=[9, 7, 9])
-    assert_same(row(together, 0), row(together, 2))
+    assert_same(row_of(together, 0), row_of(together, 2))
     for index, seed in enumerate((9, 7)):
-        assert_same(row(together, index), row(world.vector(1).reset(seed=seed)[0], 0))
+        assert_same(row_of(together, index), row_of(world.vector(1).reset(seed=seed)[0], 0))
     env.reset(seed=[None, 7, None])
     with pytest.raises(ValueError, match="2 seeds are given for 3 environments"):
         env.reset(seed=[1, 2])
 
 
-def test_a_body_goes_its_way_whatever_the_others_do(world):
-    several, alone = world.vector(4, record=True, **DISABLED), world.vector(1, record=True, **DISABLED)
-    actions = random_actions(several, 30)
-    seen = [several.reset(options={"episode_index": [1, 2, 3, 4]})[1], *(several.step(each)[4] for each in actions)]
-    alone_seen = [alone.reset(options={"episode_index": [3]})[1], *(alone.step(each[2:3])[4] for each in actions)]
-    for infos, alone_infos in zip(seen, alone_seen, strict=True):
-        assert_same({**row(infos, 2), "episode_index": 3}, {**row(alone_infos, 0), "episode_index": 3})
-
-
-def test_chosen_episodes_start_where_they_say(world):
-    env = world.vector(len(world.episodes), record=True)
-    _, infos = env.reset(options={"episode_index": np.arange(len(world.episodes))})
-    assert infos["episode_index"].tolist() == list(range(len(world.episodes)))
-    for pose, episode in zip(infos["poses"], world.episodes, strict=True):
-        assert_at_start(pose, episode)
-    assert not infos["steps"].any()
-    assert not infos["success"].any()
-    assert not infos["collided"].any()
-
-
-# --- moving ---
-
-
-def test_collisions_and_stops_move_nothing(world):
-    env = world.vector(32, record=True, max_steps=world.patience, **DISABLED)
-    _, infos = env.reset(seed=0)
-    ended, collisions = np.zeros(32, dtype=bool), 0
-    for actions in random_actions(env, 30):
-        before = infos["poses"]
-        _, reward, terminated, truncated, infos = env.step(actions)
-        stops = ended | (actions == env.simulator.stop)
-        assert not (infos["collided"] & stops).any()
-        still = stops if world.moves_on else infos["collided"] | stops
-        assert not reward[still & ~truncated & ~(terminated & ~ended)].any()
-        assert all(one == other for one, other, held in zip(before, infos["poses"], still, strict=True) if held)
-        ended, collisions = terminated | truncated, collisions + infos["collided"].sum()
-    assert collisions
-
-
-def test_what_actions_mean(world):
-    env = world.vector(16, record=True, **DISABLED)
-    _, infos = env.reset(seed=1)
-    alive = np.ones(16, dtype=bool)
-    for actions in random_actions(env, 20):
-        choices = infos["choices"]
-        assert {len(names) for names in choices} == {env.single_action_space.n}
-        assert all(names[env.simulator.stop] == "stop" for names in choices)
-        before = infos["poses"]
-        _, _, terminated, truncated, infos = env.step(actions)
-        for number in np.flatnonzero(alive):
-            meant, pose = choices[number][actions[number]], infos["poses"][number]
-            # An action that is not offered is without a name and collides; a place's name is where one arrives.
-            assert meant or infos["collided"][number]
-            if pose.viewpoint != before[number].viewpoint:
-                assert meant in (pose.viewpoint, "forward")
-        alive = ~(terminated | truncated)
-
-
-def test_geodesic_distances_are_a_metric(world):
-    simulator = world.simulator()
-    simulator.load(list(world.journeys.values()))
-    simulator.resize(len(world.journeys))
-    everyone = torch.arange(len(world.journeys))
-    simulator.place(everyone, everyone)
-    places = sorted({place for pair in world.journeys for place in pair})
-    measured = dict(zip(world.journeys, simulator.distance().tolist(), strict=True))
-    between = np.array([[measured[here, there] for there in places] for here in places])
-    starts = zip(world.journeys, simulator.poses(), strict=True)
-    position = {here: np.array(pose.position) for (here, _), pose in starts}
-    straight = np.array([[np.linalg.norm(position[here] - position[there]) for there in places] for here in places])
-    assert (between[~np.eye(len(places), dtype=bool)] > 0).all()
-    metres, share = world.accuracy
-    off = metres + share * between
-    assert (np.diag(between) <= metres * (share > 0)).all()
-    assert (np.abs(between - between.T) <= off).all()
-    assert (between >= straight - off).all()
-    assert (between[:, None, :] <= between[:, :, None] + between[None] + off[:, None, :]).all()
-
-
-def test_the_expert_reaches_every_goal_and_stops(world):
-    env = world.vector(len(world.episodes), max_steps=world.patience, **DISABLED)
-    _, infos = env.reset(options={"episode_index": np.arange(len(world.episodes))})
-    distance = infos["distance"]
-    for _ in range(world.patience):
-        _, _, terminated, _, infos = env.step(infos["expert"])
-        assert (infos["distance"] <= distance + world.accuracy[0]).all()
-        distance = infos["distance"]
-    assert terminated.mean() >= world.sure
-    assert (infos["distance"][terminated] <= world.near).all()
-    assert (infos["success"] == terminated).all()
-    assert (infos["expert"][terminated] == env.simulator.stop).all()
-
-
 # --- spaces ---
-
-
-def test_observations_are_inside_the_spaces(world):
-    env = world.vector(8, max_steps=12)
-    for observation, *_ in walk(env, steps=50):
-        assert observation in env.observation_space
-        for index in range(env.num_envs):
-            assert arrays(row(observation, index)) in env.single_observation_space
-        assert_types(observation, env.observation_space)
-
-
-def arrays(observation: dict[str, Any]) -> dict[str, Any]:
-    """An observation with arrays in place of numbers."""
-    return {
-        name: arrays(value) if isinstance(value, dict) else np.asarray(value) for name, value in observation.items()
-    }
-
-
-def assert_types(observation: dict[str, Any], space: gymnasium.spaces.Dict) -> None:
-    """Arrays have the types of their spaces, in groups as well."""
-    for name, part in space.items():
-        if isinstance(part, gymnasium.spaces.Dict):
-            assert_types(observation[name], part)
-        else:
-            assert observation[name].dtype == part.dtype, name
 
 
 def test_observations_of_a_single_environment_are_inside_its_space(world):
@@ -223,12 +224,6 @@ def options_of(small_data, tmp_path_factory) -> Callable[[str], dict[str, Any]]:
     return options
 
 
-def test_the_simulators_environment_passes_gymnasiums_check(world):
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        check_env(world.single(), skip_render_check=True)
-
-
 @pytest.mark.parametrize("name", IDS)
 def test_every_id_passes_gymnasiums_check(name, options_of):
     with warnings.catch_warnings():
@@ -245,37 +240,4 @@ def test_every_id_is_made_alone_and_as_a_vector(name, options_of):
         singles = [gymnasium.make(name, **options) for _ in range(3)]
         assert isinstance(vector.unwrapped, NavigationVectorEnv)
         assert (vector.num_envs, vector.metadata["autoreset_mode"]) == (3, AutoresetMode.NEXT_STEP)
-        assert_vector_is_singles(vector, singles)
-
-
-def test_a_vector_is_its_singles(world):
-    options = {"max_steps": 9, "record": True}
-    assert_vector_is_singles(world.vector(5, **options), [world.single(**options) for _ in range(5)])
-
-
-def assert_vector_is_singles(vector, singles: Sequence[gymnasium.Env]) -> None:
-    """Environment i of the vector lives like a single one with seed + i, reset where the vector resets itself."""
-    observations, infos = vector.reset(seed=11)
-    for index, env in enumerate(singles):
-        assert_rows_are(observations, infos, index, *env.reset(seed=11 + index))
-    ended, ends = np.zeros(len(singles), dtype=bool), 0
-    for actions in random_actions(vector.unwrapped, 40):
-        observations, rewards, terminated, truncated, infos = vector.step(actions)
-        for index, env in enumerate(singles):
-            if ended[index]:
-                assert (rewards[index], terminated[index], truncated[index]) == (0, False, False)
-                assert_rows_are(observations, infos, index, *env.reset())
-                continue
-            observation, *result, info = env.step(actions[index])
-            assert [rewards[index], terminated[index], truncated[index]] == result
-            assert_rows_are(observations, infos, index, observation, info)
-        ended = terminated | truncated
-        ends += ended.sum()
-    assert ends > len(singles)
-
-
-def assert_rows_are(observations, infos, index: int, observation, info) -> None:
-    assert_same(row(observations, index), observation)
-    lists = {name: infos[name][index] for name in ("poses", "choices") if name in infos}
-    arrays = {name: infos[name][index] for name in infos if not name.startswith("_") and name not in lists}
-    assert_same({**arrays, **lists}, info)
+        compare_with_singles(vector, singles)

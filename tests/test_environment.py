@@ -7,12 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from conformance import DISABLED, assert_same, random_actions, row, walk, withhold
+from conformance import assert_same, withhold
 from gymnasium.error import ResetNeeded
 from gymnasium.vector import AutoresetMode
 from torch.utils import _pytree as pytree
 
-from envs.environment import NavigationVectorEnv
+from envs.conformance import DISABLED, random_actions, walk
+from envs.environment import NavigationVectorEnv, row_of
 from vln.errors import InputError
 from vln.language import EOS, PAD
 from vln.tasks import CUSTOM, WithinRadius
@@ -44,7 +45,7 @@ def test_without_autoreset_an_ended_episode_stays_until_its_reset(world):
     for actions in random_actions(env, 12, seed=1):
         observation, reward, terminated, truncated, infos = env.step(actions)
         for index in np.flatnonzero(ended):
-            assert_same(row(observation, index), row(before[0], index))
+            assert_same(row_of(observation, index), row_of(before[0], index))
             for name in ("episode_index", "steps", "distance", "poses", "success"):
                 assert_same(infos[name][index], before[1][name][index])
         assert (reward[ended] == 0).all()
@@ -56,7 +57,7 @@ def test_without_autoreset_an_ended_episode_stays_until_its_reset(world):
     mask = np.array([True, False] * 3)
     observation, after = env.reset(options={"reset_mask": mask, "episode_index": np.arange(6)})
     for index in np.flatnonzero(~mask):
-        assert_same(row(observation, index), row(before[0], index))
+        assert_same(row_of(observation, index), row_of(before[0], index))
     assert after["episode_index"][mask].tolist() == [0, 2, 4]
     assert after["steps"].tolist() == np.where(mask, 0, infos["steps"]).tolist()
     _, _, terminated, truncated, infos = env.step(np.full(6, env.simulator.stop))
@@ -109,15 +110,15 @@ def test_with_same_step_autoreset_the_step_that_ends_an_episode_starts_the_next(
             if over[number]:
                 final = {name: value for name, value in infos["final_info"].items() if not name.startswith("_")}
                 assert_same(infos["final_obs"][number], alone[0])
-                assert_same(row(final, number), alone[4])
+                assert_same(row_of(final, number), alone[4])
                 assert all(infos["final_info"][f"_{name}"].tolist() == over.tolist() for name in final)
                 first, told = single.reset()
             else:
                 first, told = alone[0], alone[4]
                 assert not over.any() or infos["final_obs"][number] is None
-            assert_same(row(observation, number), first)
+            assert_same(row_of(observation, number), first)
             kept = {name: value for name, value in infos.items() if "final" not in name}
-            assert_same(row(kept, number), told)
+            assert_same(row_of(kept, number), told)
         ends += over.sum()
     assert ends > 8
 
@@ -221,7 +222,7 @@ def test_tensors_are_the_arrays(world):
 def test_the_device_does_not_matter(world):
     if world.on_cpu:
         pytest.skip("lives on the CPU alone")
-    here, there = walk(world.vector(6, tensors=True)), walk(world.vector(6, tensors=True, device="cuda"))
+    here, there = walk(world.vector(6, tensors=True)), walk(world.on("cuda").vector(6, tensors=True))
     for one, other in zip(here, there, strict=True):
         assert other[0]["viewpoint"].is_cuda
         for name, value in one[0].items():
