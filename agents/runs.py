@@ -15,9 +15,8 @@ from agents.training.checkpoint import (
     Checkpoint,
     Fingerprint,
     check_fingerprint,
-    load_checkpoint,
     load_model,
-    run_checkpoint,
+    open_checkpoint,
 )
 from agents.training.devices import usable_device
 from vln.configuration import as_json, first_difference, from_json
@@ -79,7 +78,7 @@ def load_run(folder: Path | str, checkpoint: str = "best") -> Run:
         InputError: If there is no such run, or it is damaged.
     """
     folder = Path(folder)
-    found = load_checkpoint(run_checkpoint(folder, checkpoint))
+    found = open_checkpoint(folder, checkpoint)
     config = from_json(TrainConfig, found.state["config"], found.source)
     vocabulary = Vocabulary.from_json(read_text(folder / "vocabulary.json"), folder / "vocabulary.json")
     return Run(folder, config, vocabulary, found)
@@ -117,7 +116,7 @@ def open_run(
     blind: bool = False,
     decoding: Literal["greedy", "sample"] = "greedy",
     device: str = "cpu",
-    simulator: Literal["embedded", "habitat"] | None = None,
+    simulator: str | None = None,
     skip_bad: bool = False,
 ) -> Trained:
     """Load the agent of a run, and open a split of its task with `open_task`, which is `envs.make.open_task`.

@@ -34,7 +34,7 @@ from vln.language import Vocabulary
 from vln.tasks import CUSTOM, Task
 from vln.text import one_line
 
-DISABLED = {"autoreset_mode": AutoresetMode.DISABLED}
+DISABLED: dict[str, Any] = {"autoreset_mode": AutoresetMode.DISABLED}
 SHOWN = 120  # characters of a value in a sentence
 NEAR_START = 0.06  # metres by which a simulator may move a start
 
@@ -78,7 +78,7 @@ class World:
 
     def single(self, **options: Any) -> NavigationEnv:
         """Make a single environment."""
-        return NavigationEnv(self.vector(1, **DISABLED, **options))
+        return NavigationEnv(self.vector(1, **{**DISABLED, **options}))
 
     def bodies(self, numbers: Sequence[int], episodes: Sequence[Episode] = ()) -> Simulator:
         """Make a simulator with a body at the start of each of the episodes of these numbers."""
@@ -104,7 +104,7 @@ def open_world(task: Task | str, split: str = "train", episodes: int = 60, **opt
     return World(data.source.simulator, chosen, data.vocabulary, data.task, **limits)
 
 
-def check_world(world: World, kept: Callable[[str], object] = lambda promise: None) -> None:
+def check_world(world: World, kept: Callable[[str], object] = str) -> None:
     """Check all promises; `kept` is told of each that is kept.
 
     Raises:
@@ -252,12 +252,13 @@ def _all(simulator: Simulator, batch: int) -> torch.Tensor:
 def spaces_hold(world: World) -> None:
     """Observations, experts, distances and collisions have the shapes, types and ranges of their spaces."""
     env = world.vector(8, max_steps=12)
-    actions = env.single_action_space
+    space: Any = env.single_observation_space
+    actions: Any = env.single_action_space
     if not isinstance(actions, spaces.Discrete) or actions.start or env.simulator.stop not in range(int(actions.n)):
         _broken(world, "action space", f"a Discrete from 0 with stop {env.simulator.stop}", actions, "correct it")
     types = {"expert": np.int64, "distance": np.float32, "collided": np.bool_}
     for observation, *_, infos in walk(env, steps=50):
-        _inside(world, observation, env.single_observation_space, env.num_envs)
+        _inside(world, observation, space, env.num_envs)
         if observation not in env.observation_space:
             _broken(world, "batch of observations", env.observation_space, observation, "correct `observe`")
         for name, kind in types.items():
@@ -388,8 +389,8 @@ def stops_and_collisions_hold(world: World) -> None:
         for row in np.flatnonzero(still).tolist():
             why = "has ended" if not moving[row] else "stops" if stops[row] else "collides"
             kept = ("poses", "distance") if moving[row] else tuple(before)
-            pair = [{name: row_of(each, row)[name] for name in kept} for each in (before, after)]
-            _expect_same(world, *pair, f"of body {row}, which {why},", "move only those that are `moving`")
+            was, now = ({name: row_of(each, row)[name] for name in kept} for each in (before, after))
+            _expect_same(world, was, now, f"of body {row}, which {why},", "move only those that are `moving`")
         collisions += collided.sum()
     if not collisions:
         _broken(world, "number of collisions on a random walk", "above 0", 0, "report in `act` which moves are blocked")
@@ -423,7 +424,7 @@ def distances_are_a_metric(world: World) -> None:
 def the_expert_arrives(world: World) -> None:
     """The expert reaches the goals and stops there with success, and never goes away from them."""
     count, fix = len(world.episodes), "correct `expert` or `distance`"
-    env = world.vector(count, max_steps=world.patience, **DISABLED)
+    env = world.vector(count, max_steps=world.patience, autoreset_mode=AutoresetMode.DISABLED)
     _, infos = env.reset(options={"episode_index": np.arange(count)})
     distance, terminated = infos["distance"], np.zeros(count, dtype=bool)
     for _ in range(world.patience):

@@ -27,7 +27,7 @@ def mixed_episodes(sources: Sequence[Source], splits: Sequence[str]) -> tuple[Sp
     main, *others = sources
     if others and not main.mixes:
         raise InputError("--mixture", f"tasks with scenes '{main.task.scenes}' cannot be mixed", "learn one at a time")
-    opened = {split: main.episodes(split) for split in splits}
+    opened = {split: list(main.episodes(split)) for split in splits}
     found, held_out = dict(opened), {each.scan for each in opened.get("dev", ())}
     for source in others:
         name = source.task.name

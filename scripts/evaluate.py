@@ -22,10 +22,9 @@ import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 from zlib import crc32
 
-import tyro
 from tyro.conf import Positional, UseAppendAction
 
 from agents.baselines import baseline_scores
@@ -43,7 +42,6 @@ from vln.console import Console
 from vln.errors import InputError
 from vln.files import writable_folder, write_json
 from vln.language import Vocabulary
-from vln.registry import import_module
 from vln.score_tables import evaluation_table
 from vln.submission import write_submission
 from vln.tasks import Task, find_task
@@ -81,7 +79,6 @@ def main(
     runs: Positional[tuple[Path, ...]] = (),
     agent: UseAppendAction[tuple[str, ...]] = (),
     agent_options: tuple[str, ...] = (),
-    imports: Annotated[UseAppendAction[tuple[str, ...]], tyro.conf.arg(name="import")] = (),
     task: str | None = None,
     out: Path = Path("runs/agents"),
     split: str = "val_unseen",
@@ -94,7 +91,7 @@ def main(
     confidence: float = 0.01,
     seed: int = 0,
     device: str = "cpu",
-    simulator: Literal["embedded", "habitat"] | None = None,
+    simulator: str | None = None,
     habitat_python: Path | None = None,
     skip_bad: bool = False,
     json: bool = False,
@@ -105,7 +102,6 @@ def main(
         runs: Folders of training runs on one data set.
         agent: An agent that needs no run: a registered name, or `module:Class`; repeatable.
         agent_options: Options of these agents, as key=value.
-        imports: Modules to import first, which may register agents and tasks; repeatable.
         task: Name of the task, where no run says it.
         out: Where folders of agents without runs go.
         split: Split to evaluate on.
@@ -118,7 +114,7 @@ def main(
         confidence: What the agent's own log-probability counts in that, beside the speaker's of a word.
         seed: Of sampling, and of the random agent.
         device: Device of the agent.
-        simulator: Simulate generated houses by another simulator than in training.
+        simulator: Another simulator of the same scenes than in training: embedded, habitat, or a registered one.
         habitat_python: Interpreter that has habitat-sim; $VLN_HABITAT_PYTHON, or this one.
         skip_bad: Leave episodes out that do not fit their scenes in a continuous world, and say which.
         json: Print JSON instead of a table.
@@ -129,8 +125,6 @@ def main(
     blind = ablate == "vision"
     how: dict[str, Any] = {"blind": blind, "decoding": decoding, "device": device}
     how |= {"simulator": simulator, "skip_bad": skip_bad}
-    for module in imports:
-        import_module(module, "--import")
     check_entrants(runs, agent, task)
     trained = [open_run(run, split, open_task, data, checkpoint, **how) for run in (check_runs(runs) if runs else ())]
     suffix = SUFFIX[ablate] + (".search" if search else "") + (f".{simulator}" if simulator else "")

@@ -30,7 +30,7 @@ from agents.probing.cell_search import CellSearch, Effects, Parts
 from agents.probing.recording import observed_labels
 from agents.runs import open_run
 from agents.speaking.runs import open_speaker
-from agents.training.checkpoint import load_checkpoint, run_checkpoint
+from agents.training.checkpoint import open_checkpoint
 from agents.training.devices import use_threads
 from envs.make import open_task
 from scripts.replay import replay_runs
@@ -117,7 +117,7 @@ def cells(
 
 def search_run(search: CellSearch, run: Path, data: Path | None, checkpoint: str) -> tuple[Parts, Effects]:
     """Search the navigator or the speaker of a run."""
-    if "speaker" in load_checkpoint(run_checkpoint(run, checkpoint)).state["config"]:
+    if "speaker" in open_checkpoint(run, checkpoint).state["config"]:
         return search.speaker(open_speaker(run, [search.split], open_task, data, checkpoint))
     trained = open_run(run, search.split, open_task, data, checkpoint)
     sees = trained.data.task.continuous and not trained.data.options.blind
@@ -177,8 +177,8 @@ def attention(
     if not episode:
         raise InputError("--episode", "none is given", "give the ids of episodes")
     use_threads(threads)
-    source = run_checkpoint(run, checkpoint)
-    config = from_json(TrainConfig, load_checkpoint(source).state["config"], source)
+    opened = open_checkpoint(run, checkpoint)
+    source, config = opened.source, from_json(TrainConfig, opened.state["config"], opened.source)
     kinds = check_over(source, config, over)
     if trajectories is None:
         trained = open_run(run, split, open_task, data, checkpoint)

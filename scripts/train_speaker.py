@@ -43,6 +43,7 @@ class Arguments:
         device: Device to learn on, "cpu" or "cuda".
         threads: CPU threads; 0 takes one for each core.
         preset: The preset's name.
+        imports: Modules that were imported first, with `--import MODULE`.
     """
 
     config: Annotated[CaptionConfig, tyro.conf.arg(name="")]
@@ -53,6 +54,7 @@ class Arguments:
     device: str = "cpu"
     threads: int = 0
     preset: tyro.conf.Suppress[str | None] = None
+    imports: tyro.conf.Suppress[tuple[str, ...]] = ()
 
 
 def main(arguments: Arguments) -> None:

@@ -129,4 +129,3 @@ def assert_same(here: Any, there: Any) -> None:
 def withhold(episode: Episode) -> Episode:
     """The same episode without its goal."""
     return replace(episode, path=episode.path[:1], positions=episode.positions[:1])
-

@@ -1,11 +1,12 @@
 """The frame of a command: parsing its arguments, errors as one sentence with an exit code, results as table or JSON."""
 
 import errno
+import inspect
 import json
 import math
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from tyro.extras import subcommand_cli_from_dict
 from vln.console import Console
 from vln.errors import InputError, unknown_name
 from vln.files import write_error
+from vln.registry import import_module
 from vln.signals import exit_code, stop_on_signal
 from vln.tables import fit_to_width
 from vln.text import one_line
@@ -59,17 +61,49 @@ def _no_more_output() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+IMPORT = """\n\n`--import MODULE`, repeatable, imports a module first, which may register tasks, metrics, success rules,
+simulators, policies, learners and agents."""
+
+
 def command(main: Callable[..., None], **options: Any) -> None:
     """Run a function as a command: its signature is the command line, an unknown flag is an error."""
     with friendly_exit():
-        tyro.cli(main, config=(tyro.conf.OmitArgPrefixes,), **options)
+        import_modules()
+        description = (inspect.getdoc(main) or "").partition("\n\nArgs:")[0] + IMPORT
+        tyro.cli(main, config=(tyro.conf.OmitArgPrefixes,), description=description, **options)
 
 
 def commands(mains: Mapping[str, Callable[..., None]]) -> None:
     """Run one of several functions, chosen by the first word of the command line, as `command` does."""
     with friendly_exit():
+        import_modules()
         check_subcommand(mains)
-        subcommand_cli_from_dict(dict(mains), config=(tyro.conf.OmitArgPrefixes,))
+        subcommand_cli_from_dict(dict(mains), config=(tyro.conf.OmitArgPrefixes,), description=IMPORT.strip())
+
+
+def import_modules() -> tuple[str, ...]:
+    """Take each `--import MODULE` out of the command line and import the module; return their names.
+
+    Raises:
+        InputError: If one cannot be imported.
+    """
+    modules, sys.argv[1:] = extract_flag("--import", sys.argv[1:])
+    for module in modules:
+        import_module(module, "--import")
+    return modules
+
+
+def extract_flag(flag: str, arguments: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
+    """Take a repeatable flag with a value out of arguments; return its values and the other arguments."""
+    values, rest, left = [], [], iter(arguments)
+    for each in left:
+        if each == flag:
+            values.append(next(left, ""))
+        elif each.startswith(f"{flag}="):
+            values.append(each.split("=", 1)[1])
+        else:
+            rest.append(each)
+    return tuple(values), rest
 
 
 def check_subcommand(known: Iterable[str]) -> None:

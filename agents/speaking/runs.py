@@ -18,7 +18,7 @@ from agents.speaking.captions import CaptionEvaluator
 from agents.speaking.demonstrations import SpeakerData
 from agents.speaking.speaker import Speaker
 from agents.training.base import RunRecord
-from agents.training.checkpoint import check_fingerprint, load_checkpoint, load_model, run_checkpoint
+from agents.training.checkpoint import check_fingerprint, load_checkpoint, load_model, open_checkpoint
 from agents.training.devices import usable_device
 from agents.training.log import Log, Scores
 from vln.configuration import from_json
@@ -63,7 +63,7 @@ def open_speaker(
     Raises:
         InputError: If the run or its data are missing or do not fit.
     """
-    found = load_checkpoint(run_checkpoint(run, checkpoint))
+    found = open_checkpoint(run, checkpoint)
     config = from_json(CaptionConfig, found.state["config"], found.source)
     own = Vocabulary.from_json(read_text(run / "vocabulary.json"), run / "vocabulary.json")
     if vocabulary is not None:

@@ -16,7 +16,7 @@ from agents.evaluation import EVALUATION_BATCH, evaluate
 from agents.policies.acting import PolicyAgent
 from agents.runs import Trained, check_runs
 from agents.studies.trainings import config_of, slug
-from agents.training.checkpoint import load_checkpoint, run_checkpoint
+from agents.training.checkpoint import open_checkpoint
 from vln.audit import Ablation, describe_ablations, format_points, mask_word_class, shuffle_instructions, subset
 from vln.cli import show
 from vln.console import Console
@@ -135,7 +135,7 @@ def grouped(runs: Sequence[Path], checkpoint: str) -> dict[Path, list[Path]]:
     Raises:
         InputError: If a run is missing, or there is none that such a one could be compared with.
     """
-    configs = {run: config_of(load_checkpoint(run_checkpoint(run, checkpoint))) for run in check_runs(runs)}
+    configs = {run: config_of(open_checkpoint(run, checkpoint)) for run in check_runs(runs)}
     found: dict[Path, list[Path]] = {run: [] for run, config in configs.items() if config.ablate == "nothing"}
     for run, config in configs.items():
         partners = [full for full in found if configs[full].task.name == config.task.name]

@@ -21,12 +21,14 @@ from torch import Tensor, nn
 
 from vln.configuration import as_json, first_difference, from_json
 from vln.errors import InputError
-from vln.files import reading, replacing
+from vln.files import read_json, reading, replacing
+from vln.registry import import_module
 from vln.schema import Count, convert_value
 
 FORMAT = "vln-checkpoint-2"
 OLDER_FORMATS = {"vln-checkpoint-1": "commit 7960839 or before"}
 LATEST, BEST = "latest.safetensors", "best.safetensors"
+RECORD, ARGUMENTS = "config.json", "arguments"  # what a run was started with: a file in its folder, and a field of it
 SAVE_EVERY = 600.0  # seconds after which a run writes a checkpoint, whether or not it is time to evaluate
 
 
@@ -124,6 +126,28 @@ def run_checkpoint(run: Path, name: str = "best") -> Path:
     """Return the file of a run's checkpoint; a run stopped before its first evaluation has no best, so its latest."""
     file, latest = run / f"{name}.safetensors", run / LATEST
     return latest if file.name == BEST and latest.is_file() and not file.is_file() else file
+
+
+def open_checkpoint(run: Path, name: str = "best") -> Checkpoint:
+    """Load a checkpoint of a run after the modules that register what its configuration names.
+
+    Raises:
+        InputError: If there is no such run, it is damaged, or a module is missing.
+    """
+    if (run / RECORD).is_file():
+        import_recorded(read_json(run / RECORD), run / RECORD)
+    return load_checkpoint(run_checkpoint(run, name))
+
+
+def import_recorded(record: Any, source: Path) -> None:
+    """Import the modules that a run was started with (`--import`), as its record has them.
+
+    Raises:
+        InputError: If one cannot be imported.
+    """
+    arguments = record.get(ARGUMENTS) if isinstance(record, dict) else None
+    for module in arguments.get("imports", ()) if isinstance(arguments, dict) else ():
+        import_module(str(module), source)
 
 
 def load_model(model: nn.Module, tensors: Mapping[str, Tensor], source: Path) -> None:

@@ -14,15 +14,14 @@ import tyro
 
 from agents.config import PolicyConfig
 from agents.registry import LEARNERS, POLICIES
+from agents.training.checkpoint import ARGUMENTS, RECORD, import_recorded
 from agents.training.runs import check_folder
-from vln.cli import check_subcommand
+from vln.cli import check_subcommand, extract_flag, import_modules
 from vln.configuration import Difference, as_json, first_difference, from_json
 from vln.errors import InputError
 from vln.files import read_json, write_json
-from vln.registry import import_module
 from vln.tasks import REWARDS, Reward, find_task, with_data_folder
 
-RECORD, ARGUMENTS = "config.json", "arguments"
 # Place, speed and log of a run.
 CHANGEABLE = ("out", "resume", "data", "device", "threads", "habitat_python", "json", "log")
 FIX = "leave it out, or start another run"
@@ -53,13 +52,11 @@ def read_settings(kind: type[Kind], presets: Mapping[str, Callable[[], Any]]) ->
     Raises:
         InputError: If the preset is unknown or missing, or a flag contradicts the settings of the run to resume.
     """
-    imports, sys.argv[1:] = extract_flag("--import", sys.argv[1:])
+    imports = import_modules()
     phases, sys.argv[1:] = extract_flag("--phase", sys.argv[1:])
     policies, sys.argv[1:] = extract_flag("--policy", sys.argv[1:])
     task, sys.argv[1:] = extract_flag("--task", sys.argv[1:])
     rewards, sys.argv[1:] = extract_flag("--reward", sys.argv[1:])
-    for module in imports:
-        import_module(module, "--import")
     check_subcommand(presets)
     given = sys.argv[1:]
     named = given[:1] if given and given[0] in presets else []
@@ -83,19 +80,6 @@ def read_settings(kind: type[Kind], presets: Mapping[str, Callable[[], Any]]) ->
     known = {each.name for each in fields(kind)}  # type: ignore[arg-type]
     extra = {"preset": named[0] if named else None, "imports": imports}
     return replace(found, **{name: value for name, value in extra.items() if name in known})  # type: ignore[type-var]
-
-
-def extract_flag(flag: str, arguments: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
-    """Take a repeatable flag with a value out of arguments; return its values and the other arguments."""
-    values, rest, left = [], [], iter(arguments)
-    for each in left:
-        if each == flag:
-            values.append(next(left, ""))
-        elif each.startswith(f"{flag}="):
-            values.append(each.split("=", 1)[1])
-        else:
-            rest.append(each)
-    return tuple(values), rest
 
 
 def with_task(config: Any, names: Sequence[str]) -> Any:
@@ -196,9 +180,8 @@ def load_settings(kind: type[Kind], folder: Path) -> Kind:
     """
     source = folder / RECORD
     values = read_json(source)
+    import_recorded(values, source)
     arguments = values.pop(ARGUMENTS, {}) if isinstance(values, dict) else {}
-    for module in arguments.get("imports", ()) if isinstance(arguments, dict) else ():
-        import_module(str(module), source)
     types = get_type_hints(kind)
     try:
         found = {
