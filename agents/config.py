@@ -86,9 +86,9 @@ class PolicyConfig:
 class EncoderConfig(PolicyConfig):
     """What a policy sees and reads with."""
 
-    view_encoder: str | None = None
+    view_encoder: str | None = later(None)
     """Registered encoder of views, or `module:attribute`; if not given `features` on graphs, `rgbd` elsewhere."""
-    text_encoder: str = "recurrent"
+    text_encoder: str = later("recurrent")
     """Registered encoder of instructions, or `module:attribute`."""
     view: int = 128
     """Width of view embeddings."""
@@ -229,7 +229,7 @@ class DataConfig:
 class TrainConfig(DataConfig):
     """Everything a training run depends on, together with the data."""
 
-    mixture: Annotated[dict[str, float], WEIGHTS] = field(default_factory=dict)
+    mixture: Annotated[dict[str, float], WEIGHTS] = field(default_factory=dict, metadata={"later": True})
     """Weights of tasks to learn at once, the task of the run among them, by which the best checkpoint is chosen. Its
     reward and success rule are those of all; the others are evaluated by their own."""
     ablate: Literal["nothing", "vision", "language"] = "nothing"

@@ -118,7 +118,7 @@ def check_world(world: World, kept: Callable[[str], object] = str) -> None:
         except Exception as error:
             frame = traceback.extract_tb(error.__traceback__)[-1]
             reason = one_line(f"{type(error).__name__}: {error}").rstrip(".")
-            problem = f"while it was checked that {promise}, {Path(frame.filename).name} raised {reason}"
+            problem = f"{Path(frame.filename).name} raised {reason} in the check '{promise}'"
             raise ConformanceError(_name(world), problem, f"see its line {frame.lineno}") from error
         kept(promise)
 
@@ -165,7 +165,7 @@ def to_array(value: Any) -> np.ndarray:
 
 
 def _name(world: World) -> str:
-    return f"simulator '{getattr(world.simulator(), 'name', '')}'"
+    return f"simulator '{world.task.simulator}'"
 
 
 def _broken(world: World, what: str, expected: object, got: object, fix: str) -> NoReturn:

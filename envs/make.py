@@ -15,7 +15,7 @@ from envs.processes import check_fork_safety
 from envs.single import NavigationEnv
 from envs.source import SCENES, Options, Source
 from vln.episodes import Episode
-from vln.errors import InputError, unknown_name
+from vln.errors import InputError
 from vln.language import Vocabulary
 from vln.tasks import Task, find_task, mixed_tasks, with_data_folder
 
@@ -135,10 +135,6 @@ def open_task(
     task.check()
     mixed = mixed_tasks(task, mixture or {})
     sources = [SCENES.find(each.scenes)(each, Options(**options)) for each, _ in mixed]
-    for source in sources:
-        for split in splits if source.splits else ():
-            if split not in source.splits:
-                raise unknown_name(f"task '{source.task.name}'", split, source.splits, "has no split '{}'")
     source, (opened, episodes) = sources[0], mixed_episodes(sources, splits)
     vocabulary = source.options.vocabulary
     if vocabulary is None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from envs.source import Source
+from envs.source import Source, load_split
 from vln.episodes import Episode
 from vln.errors import InputError
 from vln.tasks import Task
@@ -27,12 +27,14 @@ def mixed_episodes(sources: Sequence[Source], splits: Sequence[str]) -> tuple[Sp
     main, *others = sources
     if others and not main.mixes:
         raise InputError("--mixture", f"tasks with scenes '{main.task.scenes}' cannot be mixed", "learn one at a time")
-    opened = {split: list(main.episodes(split)) for split in splits}
+    opened = {split: load_split(main, split) for split in splits}
     found, held_out = dict(opened), {each.scan for each in opened.get("dev", ())}
     for source in others:
         name = source.task.name
         for split in splits:
-            own = [replace(each, episode_id=f"{name}/{each.episode_id}", task=name) for each in source.episodes(split)]
+            own = [
+                replace(each, episode_id=f"{name}/{each.episode_id}", task=name) for each in load_split(source, split)
+            ]
             if split == "train":
                 own = [each for each in own if each.scan not in held_out]
                 found[split] = [*found[split], *own]

@@ -11,6 +11,7 @@ from envs.navigation import Body, build_ground
 from envs.render import PackedScene, pack
 from envs.scene import Scene
 from envs.scenes import load_scene
+from envs.source import SCENES, Options
 from vln.errors import InputError
 from vln.replay.episode import HouseReplay
 from vln.replay.plan import FloorPlan, Views
@@ -63,6 +64,10 @@ def house_replays(
     of loading scenes.
     """
     tasks = dict.fromkeys(each.task for run in runs for each in run.trajectories.values())
+    own = next((task for task in tasks if task.scenes not in ("houses", "scans")), None)
+    if own:
+        source = SCENES.find(own.scenes)(own, Options(data=data))
+        return replay_houses(runs, selection, source.look, source.scoring)
     if all(task.scenes != "scans" for task in tasks):
         return replay_houses(runs, selection, Looks(file.load, body_of(next(iter(tasks)))))
     task = task_of(runs)

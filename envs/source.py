@@ -12,13 +12,15 @@ import numpy as np
 from envs.simulator import Simulator
 from vln.continuous_metrics import path_length
 from vln.episodes import Episode
-from vln.errors import InputError
+from vln.errors import InputError, unknown_name
 from vln.features.table import ViewTable
 from vln.graph import NavigationGraph
 from vln.language import Unit, Vocabulary
 from vln.registry import Registry
+from vln.replay.plan import FloorPlan, Views
 from vln.tasks import Task
 from vln.tasks.scoring import Sources
+from vln.trajectory import Trajectory
 
 
 @dataclass(frozen=True)
@@ -150,6 +152,15 @@ class Source(ABC):
         """Return the metres of a demonstration."""
         return path_length(np.array(episode.positions))
 
+    def look(self, trajectory: Trajectory) -> tuple[FloorPlan, Views]:
+        """Return the plan of a trajectory's scene, in the frame of maps, and what the agent saw, for replays.
+
+        Raises:
+            InputError: If such scenes cannot be drawn.
+        """
+        fix = f"let {type(self).__name__} have a method `look`, as envs.source.Source says"
+        raise InputError(f"scenes '{self.task.scenes}'", "cannot be drawn", fix)
+
     def sharing(self, other: "Source") -> Self:
         """Return the same source with what another one of its kind has loaded and can show it."""
         return copy(self)
@@ -171,6 +182,17 @@ SIMULATORS: Registry[Any] = Registry(  # functions of a source and what `Source.
         "habitat": "envs.habitat.building:habitat_simulator",
     },
 )
+
+
+def load_split(source: Source, split: str) -> list[Episode]:
+    """Return the episodes of a split.
+
+    Raises:
+        InputError: If it is not there, malformed, or empty.
+    """
+    if source.splits and split not in source.splits:
+        raise unknown_name(f"task '{source.task.name}'", split, source.splits, "has no split '{}'")
+    return list(source.episodes(split))
 
 
 def of_first_scenes(episodes: Sequence[Episode], training: Sequence[Episode], count: int | None) -> list[Episode]:

@@ -107,11 +107,10 @@ def load_continuous(task: Task, split: str, data: Path | None, scenes: int | Non
     if task.scenes == "scans":
         return Sources(data).split(task, split)
     # Compiled code takes seconds to load, which others do without.
-    from envs.houses.dataset import file_name, houses_folder, houses_for, houses_split
+    from envs.source import SCENES, Options, load_split
 
-    folder = houses_folder()
-    episodes = houses_split(split, task.dataset, folder, houses_for(split, scenes))
-    return ContinuousSplit(folder / file_name(task.dataset, split), episodes, {}, {})
+    source = SCENES.find(task.scenes)(replace(task, simulator=""), Options(data=data, scenes=scenes))
+    return ContinuousSplit(Path(f"{task.dataset}-{split}"), load_split(source, split), {}, {})
 
 
 if __name__ == "__main__":
