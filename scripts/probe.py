@@ -117,11 +117,7 @@ def cells(
 
 def search_run(search: CellSearch, run: Path, data: Path | None, checkpoint: str) -> tuple[Parts, Effects]:
     """Search the navigator or the speaker of a run."""
-<<<<<<< HEAD
     if "speaker" in open_checkpoint(run, checkpoint).state["config"]:
-=======
-    if "speaker" in load_checkpoint(run_checkpoint(run, checkpoint)).state["config"]:
->>>>>>> 4413de5 (Simulators, renderer, navigation, files and scripts: fields say what they hold where they stand, docstrings say what informs, signatures and tables are compact)
         return search.speaker(open_speaker(run, [search.split], open_task, data, checkpoint))
     trained = open_run(run, search.split, open_task, data, checkpoint)
     sees = trained.data.task.continuous and not trained.data.options.blind

@@ -118,7 +118,6 @@ def choose(episodes: tuple[str, ...], worst: int | None, best: int | None, rando
 
 
 def replay_runs(
-<<<<<<< HEAD
     runs: Sequence[Run],
     data: Path | None,
     selection: Selection,
@@ -127,25 +126,12 @@ def replay_runs(
     scale: float | None = None,
 ) -> tuple[Sequence[Replay], dict[str, dict[str, Room]]]:
     """The selected episodes of runs on graphs or in continuous worlds, and the rooms of Matterport's buildings."""
-=======
-    runs: Sequence[Run], data: Path | None, selection: Selection, *scene: Any
-) -> tuple[Sequence[Replay], dict[str, dict[str, Room]]]:
-    """The selected episodes of runs on graphs or in continuous worlds, and the rooms of Matterport's buildings.
-
-    `scene` has the arguments of `envs.replay.SceneFile`, for a mesh that has moved.
-    """
->>>>>>> 4413de5 (Simulators, renderer, navigation, files and scripts: fields say what they hold where they stand, docstrings say what informs, signatures and tables are compact)
     if any(trajectory.task.continuous for run in runs for trajectory in run.trajectories.values()):
         # Compiled code and torch take seconds to load, which graphs do without.
         from envs.replay import SceneFile, house_replays
 
-<<<<<<< HEAD
         return house_replays(runs, selection, SceneFile(scene, up, scale), data), {}
     folder = find_data(data, next(iter(runs[0].trajectories.values())).task.dataset)
-=======
-        return house_replays(runs, selection, SceneFile(*scene), data), {}
-    folder = find_data(data)
->>>>>>> 4413de5 (Simulators, renderer, navigation, files and scripts: fields say what they hold where they stand, docstrings say what informs, signatures and tables are compact)
     return replay_episodes(runs, selection, Sources(folder)), load_rooms(folder)
 
 

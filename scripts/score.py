@@ -99,17 +99,8 @@ def main(
 
 
 def load_continuous(task: Task, split: str, data: Path | None, scenes: int | None) -> ContinuousSplit:
-<<<<<<< HEAD
-    """Load a split of a task in a continuous world.
-
-    Raises:
-        InputError: If it is missing or malformed.
-    """
-    if task.scenes == "scans":
-=======
     """Load a split of a task in a continuous world."""
-    if task.dataset in VLNCE:
->>>>>>> 4413de5 (Simulators, renderer, navigation, files and scripts: fields say what they hold where they stand, docstrings say what informs, signatures and tables are compact)
+    if task.scenes == "scans":
         return Sources(data).split(task, split)
     # Compiled code takes seconds to load, which others do without.
     from envs.source import SCENES, Options, load_split
