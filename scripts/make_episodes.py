@@ -17,12 +17,11 @@ import random
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 from rich.table import Table
 
-from envs.continuous import SceneCache
 from envs.houses.dataset import houses_folder, houses_for, houses_split
 from envs.scene_episodes import (
     SHARES,
@@ -42,6 +41,9 @@ from vln.errors import InputError
 from vln.language import split_words
 from vln.tasks import Task
 from vln.vlnce_datasets import VLNCE
+
+if TYPE_CHECKING:
+    from envs.continuous import SceneCache
 
 SPLITS = ("train", "val_seen", "val_unseen")  # of houses
 
@@ -121,6 +123,8 @@ def make_in_scenes(
     Raises:
         InputError: If an argument is out of range, a scene or a file is malformed, or there is something in the way.
     """
+    from envs.continuous import SceneCache  # with torch, which takes seconds to load and houses do without
+
     draw.check()
     if instructions and speaker:
         raise InputError("--instructions and --speaker", "both say the instructions", "give one of them")
@@ -145,13 +149,13 @@ def make_in_scenes(
     return splits
 
 
-def spoken(run: Path, episodes: Sequence[Episode], cache: SceneCache) -> list[str]:
+def spoken(run: Path, episodes: Sequence[Episode], cache: "SceneCache") -> list[str]:
     """Return what a speaker says of the paths of episodes.
 
     Raises:
         InputError: If there is no such speaker, or it did not learn in houses.
     """
-    # Networks take seconds to load, which houses do without.
+    # Networks take seconds to load, which other instructions do without.
     from agents.speaking.captions import captions
     from agents.speaking.decoding import Decoding
     from agents.speaking.demonstrations import in_batches
