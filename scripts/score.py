@@ -93,7 +93,7 @@ def main(
         show(Table(), rows, as_json=True)
         return
     names = CONTINUOUS if of.continuous else METRICS
-    show(metrics_table(scored, f"{of.name} {split}", names), rows, as_json=False)
+    show(metrics_table(scored, f"{of.title} {split}", names), rows, as_json=False)
     if len(scored) > 1:
         show(comparison_table(scored), rows, as_json=False)
 

@@ -198,6 +198,7 @@ def test_a_run_finds_its_data_from_elsewhere_and_after_a_move(tower, tmp_path, m
         rows = json.loads(ran("evaluate.py", run, "--json", *data))
         scored = json.loads(ran("score.py", *files, "--split", "val_unseen", "--json", *data))
         assert [row["SR"] for row in scored.values()] == pytest.approx([rows["run"]["SR"]] * 2)
+        assert "r2r on tower val_unseen" in ran("evaluate.py", run, *data)
         assert "tower val_unseen" in ran("replay.py", files[0], "--worst", "1", *data)
 
     use()

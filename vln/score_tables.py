@@ -27,7 +27,7 @@ KNOWN = {*METRICS, *CONTINUOUS}
 def evaluation_table(rows: Mapping[str, Mapping[str, Any]], task: Task, split: str) -> Table:
     """Return a row for each agent, with half widths of 95 % intervals, and published rows below."""
     names = [*METRICS, *(name for name in found_metrics(rows) if name not in METRICS)]
-    drawn = Table(title=f"{task.name} {split}", caption=_apart(rows), box=SIMPLE_HEAD, padding=0)
+    drawn = Table(title=f"{task.title} {split}", caption=_apart(rows), box=SIMPLE_HEAD, padding=0)
     drawn.add_column("agent", min_width=24)
     for name in names:
         drawn.add_column(f"{name} %" if name in PERCENT else name, justify="right", no_wrap=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from vln.data_folder import absolute_path, find_data_folder
+from vln.data_folder import absolute_path, find_data_folder, is_path
 from vln.errors import InputError
 from vln.registry import Registry
 from vln.tasks.rewards import REWARDS, ProgressReward, Reward
@@ -110,6 +110,12 @@ class Task:
     """How trajectories are scored: a metric set of `vln.tasks.scoring`."""
     privileged: tuple[str, ...] = ()
     """Labels of pixels that may be asked for in training and are hidden otherwise."""
+
+    @property
+    def title(self) -> str:
+        """What tables call it: its name, and the folder of the data set if that is one."""
+        folder = Path(self.dataset).name if is_path(self.dataset) else self.name
+        return self.name if folder == self.name else f"{self.name} on {folder}"
 
     @property
     def continuous(self) -> bool:
