@@ -224,7 +224,12 @@ class NavigationVectorEnv(VectorEnv):
     def _judge(self, actions: Tensor, ending: Tensor) -> Tensor:
         """Return where the success rule holds after the bodies took `actions`, (B,) bool."""
         now = BatchStates(self, self._distance, ending, self._zeros(torch.bool), actions)
-        return torch.as_tensor(self.task.success.judge(now), device=self.simulator.device)
+        rule, found = self.task.success, self.task.success.judge(now)
+        judged = torch.as_tensor(found, dtype=torch.bool, device=self.simulator.device)
+        if judged.shape != actions.shape:
+            problem = f"judges {len(actions)} moments with an array of shape {tuple(judged.shape)}"
+            raise InputError(f"success rule '{type(rule).__name__}'", problem, "return one boolean a moment")
+        return judged
 
     def _reward(self, before: BatchStates, actions: Tensor, ending: Tensor, success: Tensor) -> Tensor:
         """Return the rewards (B,) of actions."""

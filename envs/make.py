@@ -18,6 +18,7 @@ from vln.episodes import Episode
 from vln.errors import InputError
 from vln.language import Vocabulary
 from vln.tasks import Task, find_task, mixed_tasks, with_data_folder
+from vln.tasks.scoring import METRIC_SETS
 
 
 @dataclass(frozen=True)
@@ -133,6 +134,7 @@ def open_task(
     task = task if simulator is None else replace(task, simulator=simulator)
     task = with_data_folder(task, options.get("data"))
     task.check()
+    METRIC_SETS.find(task.metrics)  # now, and not after an hour of training
     mixed = mixed_tasks(task, mixture or {})
     sources = [SCENES.find(each.scenes)(each, Options(**options)) for each, _ in mixed]
     source, (opened, episodes) = sources[0], mixed_episodes(sources, splits)

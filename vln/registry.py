@@ -60,7 +60,7 @@ class Registry(Generic[T]):
             return self._values[name]
         if ":" in name:
             return cast(T, imported(self.kind, name))
-        raise unknown_name(self.kind, name, [*self.names(), "module:attribute"])
+        raise unknown_name(self.kind, name, [*self.names(), "module:attribute", "what --import MODULE registers"])
 
     def name_of(self, value: T) -> str:
         """Return a name that `find` takes for a value: the one it is registered under, or its `module:attribute`."""

@@ -1,7 +1,8 @@
 """Scoring: the metric sets that tasks name, computed from recorded trajectories.
 
-A metric set is a function of a task, trajectories and sources that returns an array (B,) for each of its metrics; it is
-registered with `METRIC_SETS.register("name")`. Whether an episode succeeded is the task's success rule to say.
+A metric set is a function of a task, trajectories and sources that returns an array (B,) for each of its metrics, among
+them SR and SPL, by which agents are chosen and compared; it is registered with `METRIC_SETS.register("name")`. Whether
+an episode succeeded is the task's success rule to say.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,6 +25,7 @@ from vln.vlnce import ContinuousSplit, find_vlnce, load_continuous_split
 from vln.vlnce_scores import score_vlnce_trajectories, shortest_paths
 
 Scores = Mapping[str, np.ndarray]
+NEEDED = ("SR", "SPL")  # metrics of every set
 
 
 class Sources:
@@ -81,7 +83,8 @@ def score_task(task: Task, trajectories: Sequence[Trajectory], sources: Sources)
     """Compute the metrics of a task for B recorded episodes of it, at least one; a (B,) array each.
 
     Raises:
-        InputError: If the metric set is unknown, a goal is withheld, or a metric is not one number an episode.
+        InputError: If the metric set is unknown or lacks one of `NEEDED`, a goal is withheld, or a metric is not one
+            number an episode.
     """
     scores = METRIC_SETS.find(task.metrics)(task, trajectories, sources)
     for name, values in scores.items():
@@ -93,6 +96,12 @@ def score_task(task: Task, trajectories: Sequence[Trajectory], sources: Sources)
         if np.isnan(found).any():
             episode = trajectories[int(np.isnan(found).argmax())].episode_id
             raise InputError(where, f"is not a number in episode '{episode}'", "return a finite number or infinity")
+    lacking = [name for name in NEEDED if name not in scores]
+    if lacking:
+        problem = f"gives no {' and no '.join(lacking)}"
+        raise InputError(
+            f"metric set '{task.metrics}'", problem, "add its metrics to those of graph_metrics or walk_metrics"
+        )
     return {name: np.asarray(values) for name, values in scores.items()}
 
 
