@@ -1,4 +1,4 @@
-"""The learners: agents, policies, what they learn by, and how they are trained, loaded and evaluated."""
+"""The learners of vln: agents, policies, what they learn by, and how they are trained, loaded and evaluated."""
 
 from typing import Any
 

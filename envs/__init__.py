@@ -1,4 +1,4 @@
-"""The worlds: simulators behind one protocol, and Gymnasium environments. Importing this registers the ids.
+"""The worlds of vln: simulators behind one protocol, and Gymnasium environments. Importing this registers the ids.
 
 Each id is a named task (`vln.tasks`); `gymnasium.make(id, task=...)` takes a changed one. What changed from one version
 of the ids to the next is in `docs/migration.md`.

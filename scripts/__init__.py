@@ -1,1 +1,1 @@
-"""Command-line programs: the wiring between the task, the worlds and the learners."""
+"""Command-line programs of vln: the wiring between the task, the worlds and the learners."""

@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from importlib.metadata import version
+from json import loads
 from pathlib import Path
 
 import torch
@@ -55,6 +56,13 @@ for display in (egl.eglGetPlatformDisplay(0x31DD, None, None), egl.eglGetDisplay
         sys.exit(print(*(egl.eglQueryString(display, name).decode() for name in (0x3053, 0x3054))))
 sys.exit("no display can be opened")
 """
+PACKAGES = ("vln", "envs", "agents", "scripts")
+# Prints what Python imports under these names where no script has put ours first.
+PACKAGES_PROGRAM = f"""
+import json
+from importlib.util import find_spec
+print(json.dumps({{name: getattr(find_spec(name), "origin", None) for name in {PACKAGES}}}))
+"""
 
 
 @dataclass(frozen=True)
@@ -83,6 +91,7 @@ def main(
         habitat_python: Interpreter that has habitat-sim; $VLN_HABITAT_PYTHON, or this one.
         json: Print JSON instead of a table.
     """
+    check_packages()
     needed = needs(preset) if preset else frozenset[str]()
     folder = Path(data or os.environ.get("VLN_DATA") or "../shared/data")
     checks = {**programs(habitat_python), **data_checks(folder)}
@@ -101,6 +110,21 @@ def verdict(preset: str, missing: Sequence[str]) -> str:
     if missing:
         return f"{preset} cannot run yet: {' and '.join(missing)} missing."
     return f"{preset} can run: python scripts/{'train' if preset in PRESETS else 'train_speaker'}.py {preset}"
+
+
+def check_packages() -> None:
+    """Check that Python imports our packages by their names, or none.
+
+    Raises:
+        InputError: If another package of the name comes first.
+    """
+    root = Path(__file__).resolve().parents[1]
+    for name, found in loads(ask(sys.executable, PACKAGES_PROGRAM).found).items():
+        if found and Path(found).resolve() != root / name / "__init__.py":
+            fix = (
+                f"uninstall what brought it, put {root} before it on PYTHONPATH, or give vln an environment of its own"
+            )
+            raise InputError(found, f"is what Python imports as '{name}', in the way of vln's package", fix)
 
 
 def programs(habitat_python: Path | None) -> dict[str, Callable[[], Finding]]:

@@ -10,6 +10,7 @@ from command_line import SCRIPTS
 
 ROOT = SCRIPTS.parent
 COMMANDS = sorted(path.name for path in SCRIPTS.glob("*.py") if "    import prelude" in path.read_text())
+ROOMS = ("vln", "envs", "agents")
 INTERRUPTING = "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n"
 
 
@@ -59,6 +60,54 @@ def test_packages_of_other_projects_do_not_come_before_those_of_the_checkout(tmp
     program = f"import sys; sys.path[0] = {str(SCRIPTS)!r}; {imports}; print(sys.path[:2])"
     found = start("-c", program, path=tmp_path)
     assert (found.stdout, found.stderr) == (f"{[str(ROOT), str(tmp_path)]}\n", "")
+
+
+def fake(folder: Path, *names: str) -> Path:
+    """A folder with packages of another project."""
+    for name in names:
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        (folder / name / "__init__.py").write_text('"""Something else."""\n')
+    return folder
+
+
+@pytest.mark.parametrize("name", ["agents", "envs"])
+def test_doctor_says_which_package_is_in_the_way_of_imports(tmp_path, name):
+    folder = fake(tmp_path, name)
+    places = os.pathsep.join(map(str, (folder, ROOT)))
+    command = [sys.executable, SCRIPTS / "doctor.py"]
+    environment = {**os.environ, "PYTHONPATH": places}
+    found = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=tmp_path.parent)
+    assert (found.returncode, found.stdout) == (2, "")
+    problem = f"is what Python imports as '{name}', in the way of vln's package; uninstall what brought it, put {ROOT} "
+    assert found.stderr == (
+        f"{folder / name / '__init__.py'}: {problem}before it on PYTHONPATH, or give vln an environment of its own.\n"
+    )
+
+
+@pytest.mark.parametrize("name", ["agents", "envs"])
+def test_a_package_that_was_installed_over_ours_is_told_in_one_sentence(tmp_path, name):
+    for path in ("scripts/__init__.py", "scripts/prelude.py", *(f"{room}/__init__.py" for room in ROOMS)):
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text((ROOT / path).read_text())
+    sound = f"import sys; sys.path[0] = {str(tmp_path / 'scripts')!r}; import prelude"
+    assert start("-c", sound).returncode == 0
+    fake(tmp_path, name)
+    found = start("-c", sound)
+    assert (found.returncode, found.stdout) == (2, "")
+    assert found.stderr == (
+        f"{tmp_path / name / '__init__.py'}: is another package '{name}', in the place of vln's; uninstall what brought "
+        "it and install vln again, or give vln an environment of its own.\n"
+    )
+
+
+def test_the_program_is_found_behind_another_package_called_scripts(tmp_path):
+    places = os.pathsep.join(map(str, (fake(tmp_path, "scripts", "agents"), ROOT)))
+    environment = {**os.environ, "PYTHONPATH": places}
+    for arguments in (["--help"], ["score", "--help"]):
+        command = [sys.executable, "-m", "vln", *arguments]
+        found = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=tmp_path)
+        assert (found.returncode, found.stderr) == (0, "")
+        assert found.stdout.startswith("usage: vln ")
 
 
 @pytest.mark.parametrize("arguments", [(SCRIPTS / "score.py",), ("-m", "scripts.score")])

@@ -1,9 +1,12 @@
 """Consistency of the repository: declared dependencies, tested versions, packages."""
 
 import ast
+import importlib
 import re
+import subprocess
 import sys
 import tomllib
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -11,7 +14,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PROJECT = SETTINGS["project"]
 ROOMS = ("vln", "envs", "agents", "scripts")
 DISTRIBUTIONS = {"PIL": "pillow"}  # where the import has another name
 
@@ -74,3 +78,33 @@ def test_every_package_says_what_it_is():
     for room in ROOMS:
         for folder in {path.parent for path in (ROOT / room).rglob("*.py")}:
             assert ast.get_docstring(ast.parse((folder / "__init__.py").read_text())), folder
+
+
+def tracked() -> list[Path]:
+    """The files of our packages that git knows, and new ones that it does not ignore."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", *ROOMS]
+    try:
+        listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("needs git and a checkout")
+    return [Path(line) for line in listed.splitlines() if (ROOT / line).is_file()]
+
+
+def test_a_wheel_has_every_file_of_the_packages():
+    """As setuptools chooses: modules of packages, which have an `__init__.py` all the way up, and data by pattern."""
+    settings = SETTINGS["tool"]["setuptools"]
+    names, patterns = settings["packages"]["find"]["include"], settings["package-data"]["*"]
+    found = tracked()
+    assert len(found) > 100
+    for path in found:
+        assert any(fnmatch(".".join(path.parent.parts), name) for name in names), path
+        assert all((ROOT / folder / "__init__.py").is_file() for folder in [path.parent, *path.parents][:-1]), path
+        assert path.suffix == ".py" or any(fnmatch(path.name, pattern) for pattern in patterns), path
+
+
+def test_the_program_of_a_wheel_is_there():
+    for name in PROJECT["scripts"].values():
+        module, _, attribute = name.partition(":")
+        assert callable(getattr(importlib.import_module(module), attribute))
+    for file in (PROJECT["readme"], *PROJECT["license-files"]):
+        assert (ROOT / file).is_file()

@@ -79,6 +79,16 @@ def test_a_wide_terminal_changes_nothing(name):
     assert printed(fit_to_width(TABLES[name](), 400), 400) == printed(TABLES[name](), 400)
 
 
+def test_long_words_are_cut_in_the_columns_that_fold():
+    table = Table("part", "here")
+    for name in ("found", "needed"):
+        table.add_column(name, overflow="fold")
+    table.add_row("simulator", "yes", "/a/path" * 20, "https://where.it/is" * 20)
+    shown = printed(fit_to_width(table, WIDTH), WIDTH)
+    assert max(map(len, shown.splitlines())) <= WIDTH
+    assert {"part", "here", "found", "needed", "simulator", "yes"} <= set(re.sub(r"[│┃]", " ", shown).split())
+
+
 def test_tables_of_a_group_fit_too():
     heads = ("row", *(f"measured number {number}" for number in range(8)))
     shown = printed(fit_to_width(Group("first", numbers(heads), "last"), WIDTH), WIDTH)

@@ -1,3 +1,3 @@
-"""The task of vision-and-language navigation: episodes, data sets, language, metrics, trajectories, replay."""
+"""vln, the task of vision-and-language navigation: episodes, data sets, language, metrics, trajectories, replay."""
 
 __version__ = "0.1.0"

@@ -10,7 +10,7 @@ from rich.table import Table
 from vln.console import Console
 
 UNLIMITED = 10_000  # characters, wider than any table
-NARROWEST = 6  # characters of the first column (names), which may be cut if nothing else helps
+NARROWEST = 6  # characters of columns that fold, or of the first one, which may be cut if nothing else helps
 
 
 def number_table(heads: Sequence[str], rows: Sequence[Sequence[str]], title: str | None = None) -> Table:
@@ -58,7 +58,8 @@ def _fit(table: Table, width: int) -> None:
     if too_wide <= 0:
         return
     if sum(widths) - sum(least) < too_wide:
-        least[0] = min(least[0], NARROWEST)
+        for place in [each for each, column in enumerate(table.columns) if column.overflow == "fold"] or [0]:
+            least[place] = min(least[place], NARROWEST)
     for _ in range(too_wide):
         place = max(range(len(widths)), key=lambda each: widths[each] - least[each])
         widths[place] -= widths[place] > least[place]
