@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 from envs.houses import dataset
 
-LONGEST = 60  # lines of a file
+LONGEST = 60  # lines of code of a file
 
 
 @pytest.fixture(autouse=True)
@@ -35,10 +35,10 @@ def rows(folder, split="val_unseen"):
 
 def test_files_are_short_and_all_are_run():
     written = {name: text for each in tutorials().values() for name, text in each.files.items()}
-    assert len(written) >= 2
+    assert len(written) >= 10
     for name, text in written.items():
-        assert len(text.splitlines()) <= LONGEST, name
-    headings = [f'followed("{heading}"' for heading, each in tutorials().items() if each.files]
+        assert sum(bool(line.strip()) for line in text.splitlines()[1:]) <= LONGEST, name
+    headings = [f'"{heading}"' for heading, each in tutorials().items() if each.files]
     tests = "".join(path.read_text() for path in sorted(PAGE.parent.parent.glob("tests/test_*.py")))
     assert [heading for heading in headings if heading not in tests] == []
 
@@ -115,3 +115,71 @@ def test_a_reward(tmp_path, monkeypatch, cache):
         assert reward == {"kind": "on-the-path", "price": 0.01}
         evaluated = run_script("evaluate.py", "runs/on-the-path", cache=cache)
         assert evaluated.code == 0, evaluated.errors
+
+
+SIZES = (*("--batch-size", 6, "--max-steps", 5, "--language.hidden", 8, "--evaluate-every", 2, "--threads", 1),)
+DAGGER = ("--imitation.iterations", 2, "--imitation.rounds", 1, "--imitation.episodes", 6)
+
+
+def test_a_policy(tmp_path, monkeypatch, cache):
+    with followed("A policy", tmp_path, monkeypatch) as (train, resume, evaluate, replay):
+        give(train, *SIZES, *DAGGER, "--reinforcement.iterations", 2, "--policy.hidden", 8, cache=cache)
+        config = json.loads((tmp_path / "runs/tiny/config.json").read_text())
+        assert config["policy"] == {"kind": "my_policy:TinyConfig", "hidden": 8}
+        assert [phase["learner"] for phase in config["phases"].values()] == ["dagger", "ppo"]
+        give(resume, cache=cache)
+        give(evaluate, cache=cache)
+        give(replay, cache=cache)
+        assert len(list((tmp_path / "figures").glob("*.png"))) == 2
+
+
+def test_a_learner(tmp_path, monkeypatch, cache):
+    with followed("A learner", tmp_path, monkeypatch) as (train, evaluate):
+        fewer = [{"900": "3"}.get(word, word) for word in train]
+        give(fewer, *SIZES, "--policy.hidden", 8, "--imitation.gamma", 0.5, cache=cache)
+        phase = json.loads((tmp_path / "runs/focal/config.json").read_text())["phases"]["imitation"]
+        assert (phase["learner"], phase["gamma"]) == ("focal", 0.5)
+        give(evaluate, cache=cache)
+
+
+def test_a_data_set(tmp_path, monkeypatch, cache):
+    with followed("A data set", tmp_path, monkeypatch) as (write, train, evaluate, replay):
+        runpy.run_path(write[1], run_name="__main__")
+        give(train, *SIZES, "--policy.hidden", 8, "--imitation.iterations", 2, cache=cache)
+        give(evaluate, cache=cache)
+        assert rows(tmp_path / "runs/corridor")["shortest path"]["SR"] == 1
+        give(replay, cache=cache)
+        assert len(list((tmp_path / "figures").glob("*.png"))) == 1
+
+
+def test_a_scene(tmp_path, monkeypatch, cache):
+    with followed("A scene", tmp_path, monkeypatch) as (house, make, train, evaluate, replay, another, more):
+        give(house, cache=cache)
+        give(make, cache=cache)
+        sizes = [part for part in HOUSES if not str(part).startswith("--label")]
+        give(train, *sizes[2:], cache=cache)
+        give(evaluate, cache=cache)
+        assert rows(tmp_path / "runs/home", "val_seen")["shortest path"]["SR"] == 1
+        give(replay, cache=cache)
+        assert len(list((tmp_path / "figures").glob("*.png"))) == 1
+        give(another, cache=cache)
+        give(more, cache=cache)
+        again = run_script("evaluate.py", "runs/home", "--split", "val_far", cache=cache)
+        assert again.code == 0, again.errors
+
+
+def test_several_tasks_at_once(tmp_path, monkeypatch, cache):
+    with followed("Several tasks at once", tmp_path, monkeypatch) as (train,):
+        give(train, *HOUSES, cache=cache)
+        lines = [json.loads(line) for line in (tmp_path / "runs/mixed/metrics.jsonl").read_text().splitlines()]
+        assert any("houses-val_unseen/SPL" in line for line in lines)
+        assert any("val_unseen/SPL" in line for line in lines)
+
+
+def test_a_log_sink(tmp_path, monkeypatch, cache):
+    with followed("A log sink", tmp_path, monkeypatch) as (train,):
+        give(train, *SMALL[:2], *SIZES, "--policy.hidden", 8, cache=cache)
+        table = (tmp_path / "runs/table/metrics.csv").read_text().splitlines()
+        lines = [json.loads(line) for line in (tmp_path / "runs/table/metrics.jsonl").read_text().splitlines()]
+        assert any("val_unseen/SPL" in line for line in table)
+        assert len(table) >= len(lines)

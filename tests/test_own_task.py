@@ -1,13 +1,13 @@
 """The task of the guide, as printed: its success rule and metric go through training, evaluation, scoring, replay."""
 
 import json
-import re
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from command_line import SMALL
+from guide import tutorials
 
 from envs.make import make_env
 from vln.errors import InputError
@@ -16,10 +16,9 @@ from vln.tasks import SUCCESS_RULES
 from vln.tasks.scoring import METRIC_SETS
 from vln.trajectory import read_trajectories
 
-TEXT = (Path(__file__).parent.parent / "docs" / "_extend_task.md").read_text()
-(MODULE,) = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
-(BLOCK,) = re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL)
-COMMANDS = [line.removeprefix("vln ").split() for line in BLOCK.splitlines()]
+GUIDE = tutorials()["A task"]
+(MODULE,) = GUIDE.files.values()
+COMMANDS = [command[1:] for command in GUIDE.commands]
 
 
 @pytest.fixture(scope="module")
