@@ -95,8 +95,8 @@ def test_a_package_that_was_installed_over_ours_is_told_in_one_sentence(tmp_path
     found = start("-c", sound)
     assert (found.returncode, found.stdout) == (2, "")
     assert found.stderr == (
-        f"{tmp_path / name / '__init__.py'}: is another package '{name}', in the place of vln's; uninstall what brought "
-        "it and install vln again, or give vln an environment of its own.\n"
+        f"{tmp_path / name / '__init__.py'}: is another package '{name}', in the place of vln's; uninstall what "
+        "brought it and install vln again, or give vln an environment of its own.\n"
     )
 
 
