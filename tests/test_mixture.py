@@ -123,6 +123,8 @@ def test_without_a_mixture_nothing_changes(folder):
 class Told:
     """A source of episodes in scenes."""
 
+    splits = ()
+
     def __init__(self, task: str, scenes: dict[str, str], mixes: bool = True) -> None:
         self.task, self.scenes, self.mixes = Task(task, task), scenes, mixes
 

@@ -53,6 +53,7 @@ def test_the_record_is_the_configuration_and_what_else_was_said(begun):
         "skip_bad": True,
         "threads": 1,
         "workers": 2,
+        "log": ["tensorboard"],
         "preset": "r2r-sil",
         "imports": [],
     }
