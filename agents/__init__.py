@@ -2,6 +2,9 @@
 
 from typing import Any
 
+from vln.packages import warn_of_another
+
+warn_of_another("envs")
 _DOORS = {"load_run": "agents.runs", "evaluate": "agents.evaluation"}
 
 

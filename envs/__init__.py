@@ -9,6 +9,9 @@ continuous worlds are y-up and right-handed, heading 0 looks along -z and turnin
 
 import gymnasium
 
+from vln.packages import warn_of_another
+
+warn_of_another("agents")
 GRAPH_IDS = {"vln/GraphPanoramic-v2": "r2r", "vln/GraphLowLevel-v2": "r2r-low-level"}
 HOUSES_IDS = {
     "vln/HousesShort-v2": "houses-short",

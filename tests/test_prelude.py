@@ -85,6 +85,17 @@ def test_doctor_says_which_package_is_in_the_way_of_imports(tmp_path, name):
 
 
 @pytest.mark.parametrize("name", ["agents", "envs"])
+def test_an_import_of_ours_says_which_package_is_in_the_way(tmp_path, name):
+    ours = {"agents": "envs", "envs": "agents"}[name]
+    command = [sys.executable, "-c", f"import {ours}"]
+    for place, count in ((fake(tmp_path / "other", name), 1), (ROOT, 0)):
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (place, ROOT)))}
+        found = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=tmp_path)
+        assert found.returncode == 0
+        assert found.stderr.count(f"is what Python imports as '{name}', not vln's package of that name; put ") == count
+
+
+@pytest.mark.parametrize("name", ["agents", "envs"])
 def test_a_package_that_was_installed_over_ours_is_told_in_one_sentence(tmp_path, name):
     for path in ("scripts/__init__.py", "scripts/prelude.py", *(f"{room}/__init__.py" for room in ROOMS)):
         (tmp_path / path).parent.mkdir(exist_ok=True)

@@ -1,0 +1,14 @@
+"""Packages of other projects that have the names of ours."""
+
+import warnings
+from importlib.util import find_spec
+from pathlib import Path
+
+
+def warn_of_another(name: str) -> None:
+    """Warn if Python would import another package of a name than the one that belongs to this project."""
+    root = Path(__file__).resolve().parents[1]
+    spec = find_spec(name)
+    if spec and spec.origin and Path(spec.origin).resolve() != root / name / "__init__.py":
+        problem = f"{spec.origin} is what Python imports as '{name}', not vln's package of that name"
+        warnings.warn(f"{problem}; put {root} before it on PYTHONPATH, or run `vln doctor`", stacklevel=3)
