@@ -198,7 +198,7 @@ class NavigationVectorEnv(VectorEnv):
         actions = check_actions(actions, self.action_space, self.single_action_space, self.simulator.device, self.name)
         ended = self._terminated | self._truncated
         alive, nowhere = ~ended, self._zeros(torch.bool)
-        before = BatchStates(self, self._distance, nowhere, nowhere, None, [len(trail) for trail in self.trails])
+        before = BatchStates(self, self._distance, nowhere, nowhere, None, self._path_lengths())
         collided = self.simulator.act(actions, alive)
         self._distance = after = self.simulator.distance()
         self._steps = self._steps + alive
@@ -233,12 +233,16 @@ class NavigationVectorEnv(VectorEnv):
 
     def _reward(self, before: BatchStates, actions: Tensor, ending: Tensor, success: Tensor) -> Tensor:
         """Return the rewards (B,) of actions."""
-        after = BatchStates(self, self._distance, ending, success, actions, [len(trail) for trail in self.trails])
+        after = BatchStates(self, self._distance, ending, success, actions, self._path_lengths())
         reward = torch.as_tensor(self.task.reward(before, after, self.task), device=self.simulator.device)
         if reward.shape != ending.shape:
             problem = f"gives rewards of shape {tuple(reward.shape)}"
             raise InputError(f"reward '{type(self.task.reward).__name__}'", problem, f"give ({len(ending)},) numbers")
         return reward.to(torch.float32)
+
+    def _path_lengths(self) -> list[int]:
+        """Return how many poses of each body are remembered, for rewards; none where nothing needs them."""
+        return [len(trail) for trail in self.trails] if self._remembers else []
 
     @property
     def current_episodes(self) -> list[Episode]:
