@@ -157,6 +157,7 @@ class NavigationVectorEnv(VectorEnv):
         self._episode, self._distance = self._zeros(torch.int64), self._zeros(torch.float32)
         self._steps, self._drawn = self._zeros(torch.int64), self._zeros(torch.int64)
         self._terminated, self._truncated = self._zeros(torch.bool), self._zeros(torch.bool)
+        self._nowhere = self._zeros(torch.bool)
         self._seeds: Tensor | None = None
 
     def instruction(self, episode: int) -> str:
@@ -197,7 +198,7 @@ class NavigationVectorEnv(VectorEnv):
         """
         actions = check_actions(actions, self.action_space, self.single_action_space, self.simulator.device, self.name)
         ended = self._terminated | self._truncated
-        alive, nowhere = ~ended, self._zeros(torch.bool)
+        alive, nowhere = ~ended, self._nowhere
         before = BatchStates(self, self._distance, nowhere, nowhere, None, self._path_lengths())
         collided = self.simulator.act(actions, alive)
         self._distance = after = self.simulator.distance()
@@ -223,7 +224,7 @@ class NavigationVectorEnv(VectorEnv):
 
     def _judge(self, actions: Tensor, ending: Tensor) -> Tensor:
         """Return where the success rule holds after the bodies took `actions`, (B,) bool."""
-        now = BatchStates(self, self._distance, ending, self._zeros(torch.bool), actions)
+        now = BatchStates(self, self._distance, ending, self._nowhere, actions)
         rule, found = self.task.success, self.task.success.judge(now)
         judged = torch.as_tensor(found, dtype=torch.bool, device=self.simulator.device)
         if judged.shape != actions.shape:
