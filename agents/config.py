@@ -405,6 +405,11 @@ def check_config(config: TrainConfig, workers: int = 1) -> None:
     check_numbers(config)
     if not config.phases:
         raise InputError("phases", "there is none", "add one with --phase NAME=LEARNER")
+    if not any(phase.iterations for phase in config.phases.values()):
+        names = ", ".join(f"--{name.replace('_', '-')}.iterations" for name in config.phases)
+        raise InputError(
+            "phases", "none of them has updates, so nothing would be learnt", f"set one of {names} above 0"
+        )
     config.task.check()
     if config.select in config.explored_splits:
         problem = f"split '{config.select}' is explored, so its goals must not choose a checkpoint"

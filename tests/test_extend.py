@@ -43,8 +43,8 @@ def test_files_are_short_and_all_are_run():
     assert [heading for heading in headings if heading not in tests] == []
 
 
-def test_an_agent_that_is_ready(tmp_path, monkeypatch, cache):
-    with followed("An agent that is ready", tmp_path, monkeypatch) as (alone, beside, play, replay):
+def test_an_agent_of_your_own(tmp_path, monkeypatch, cache):
+    with followed("An agent of your own", tmp_path, monkeypatch) as (alone, beside, play, replay):
         give(alone, cache=cache)
         found = rows(tmp_path / "runs/agents/Wanderer")
         assert next(iter(found)) == "Wanderer"
@@ -112,12 +112,13 @@ def test_a_reward(tmp_path, monkeypatch, cache):
 
 
 SIZES = (*("--batch-size", 6, "--max-steps", 5, "--language.hidden", 8, "--evaluate-every", 2, "--threads", 1),)
-DAGGER = ("--imitation.iterations", 2, "--imitation.rounds", 1, "--imitation.episodes", 6)
 
 
 def test_a_policy(tmp_path, monkeypatch, cache):
     with followed("A policy", tmp_path, monkeypatch) as (train, resume, evaluate, replay):
-        give(train, *SIZES, *DAGGER, "--reinforcement.iterations", 2, "--policy.hidden", 8, cache=cache)
+        smaller = {"4": "1", "960": "6", "50": "2"}
+        fewer = [smaller.get(word, word) for word in train]
+        give(fewer, *SIZES, "--imitation.iterations", 2, "--policy.hidden", 8, cache=cache)
         config = json.loads((tmp_path / "runs/tiny/config.json").read_text())
         assert config["policy"] == {"kind": "my_policy:TinyConfig", "hidden": 8}
         assert [phase["learner"] for phase in config["phases"].values()] == ["dagger", "ppo"]
@@ -129,8 +130,7 @@ def test_a_policy(tmp_path, monkeypatch, cache):
 
 def test_a_learner(tmp_path, monkeypatch, cache):
     with followed("A learner", tmp_path, monkeypatch) as (train, evaluate):
-        fewer = [{"900": "3"}.get(word, word) for word in train]
-        give(fewer, *SIZES, "--policy.hidden", 8, "--imitation.gamma", 0.5, cache=cache)
+        give(train, *SIZES, "--policy.hidden", 8, "--imitation.iterations", 3, "--imitation.gamma", 0.5, cache=cache)
         phase = json.loads((tmp_path / "runs/focal/config.json").read_text())["phases"]["imitation"]
         assert (phase["learner"], phase["gamma"]) == ("focal", 0.5)
         give(evaluate, cache=cache)

@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVar, get_type_hints
 import msgspec
 import tyro
 
-from agents.config import PolicyConfig
+from agents.config import PhaseConfig, PolicyConfig
 from agents.registry import LEARNERS, POLICIES
 from agents.training.checkpoint import ARGUMENTS, RECORD, import_recorded
 from agents.training.runs import check_folder
@@ -25,6 +25,10 @@ from vln.tasks import REWARDS, Reward, find_task, with_data_folder
 # Place, speed and log of a run.
 CHANGEABLE = ("out", "resume", "data", "device", "threads", "habitat_python", "json", "log")
 FIX = "leave it out, or start another run"
+BY_NAME = (
+    "Also: --task NAME, --policy NAME, --reward NAME, --phase PHASE=LEARNER (adds or replaces a "
+    "phase), --import MODULE. Names are registered ones or module:attribute, see docs/extend.md."
+)
 
 
 class Settings(Protocol):
@@ -75,8 +79,9 @@ def read_settings(kind: type[Kind], presets: Mapping[str, Callable[[], Any]]) ->
     choices = {}
     for name, preset in presets.items():
         config = with_reward(with_task(with_policy(with_phases(preset(), phases), policies), task), rewards)
-        choices[name] = preset.__doc__ or "", kind(config)  # type: ignore[call-arg]
-    found = with_absolute_dataset(tyro.extras.overridable_config_cli(choices))
+        about = [preset.__doc__ or "", *([BY_NAME] if named else [])]
+        choices[name] = "\n\n".join(about), kind(config)  # type: ignore[call-arg]
+    found = with_absolute_dataset(tyro.extras.overridable_config_cli(choices, description=BY_NAME))
     known = {each.name for each in fields(kind)}  # type: ignore[arg-type]
     extra = {"preset": named[0] if named else None, "imports": imports}
     return replace(found, **{name: value for name, value in extra.items() if name in known})  # type: ignore[type-var]
@@ -130,6 +135,8 @@ def with_policy(config: Any, names: Sequence[str]) -> Any:
 def with_phases(config: Any, wanted: Sequence[str]) -> Any:
     """Return a configuration with phases added or replaced, each given as `name=learner`.
 
+    One that takes the place of another keeps its updates and step size.
+
     Raises:
         InputError: If one is malformed, or its learner is unknown.
     """
@@ -137,7 +144,9 @@ def with_phases(config: Any, wanted: Sequence[str]) -> Any:
         name, _, learner = each.partition("=")
         if not name.isidentifier() or not learner or not hasattr(config, "phases"):
             raise InputError("--phase", f"'{each}' adds no phase", "give a name and a learner, such as tuning=ppo")
-        phase = replace(LEARNERS.find(learner).config_type(), learner=learner)
+        before = config.phases.get(name, PhaseConfig())
+        kept = {field.name: getattr(before, field.name) for field in fields(PhaseConfig)} | {"learner": learner}
+        phase = replace(LEARNERS.find(learner).config_type(), **kept)
         config = replace(config, phases={**config.phases, name: phase})
     return config
 

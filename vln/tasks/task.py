@@ -83,7 +83,7 @@ class Task:
     dataset: str
     """Data set of the episodes: its name, or the path of a folder in the format of R2R or VLN-CE."""
     scenes: str = "graphs"
-    """Where episodes and scenes come from, a name that `envs.sources` knows: "graphs", "houses" or "scans"."""
+    """Where episodes and scenes come from, a name in `envs.source.SCENES`: "graphs", "houses" or "scans"."""
     simulator: str = GRAPH
     """What moves the body: "graph"; in continuous worlds "embedded" (compiled, in this process) or "habitat"."""
     role: Literal["guide", "follower"] | None = None
