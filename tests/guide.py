@@ -33,7 +33,7 @@ def tutorials() -> dict[str, Tutorial]:
     for section in re.split(r"^## ", PAGE.read_text(), flags=re.MULTILINE)[1:]:
         blocks = BLOCK.findall(section)
         files = {text.split()[1]: text for kind, text in blocks if kind == "python" and text.startswith("# ")}
-        lines = [line for kind, text in blocks if kind == "bash" for line in text.splitlines()]
+        lines = [line for kind, text in blocks if kind == "bash" for line in text.replace("\\\n", " ").splitlines()]
         found[section.splitlines()[0]] = Tutorial(files, [shlex.split(line, comments=True) for line in lines if line])
     return found
 
