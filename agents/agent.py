@@ -11,19 +11,12 @@ from vln.language import Vocabulary
 
 @dataclass(frozen=True)
 class Decision:
-    """Actions of a batch, and what led to them where the agent can tell.
+    """Actions of a batch, and what led to them where the agent can tell."""
 
-    Attributes:
-        actions: (B,) int64.
-        probabilities: (B, A) the agent's distribution over actions.
-        word_attention: (B, L) attention over the instruction's tokens.
-        view_attention: (B, 36) attention over the panorama.
-    """
-
-    actions: np.ndarray
-    probabilities: np.ndarray | None = None
-    word_attention: np.ndarray | None = None
-    view_attention: np.ndarray | None = None
+    actions: np.ndarray  # (B,) int64
+    probabilities: np.ndarray | None = None  # (B, A) the agent's distribution over actions
+    word_attention: np.ndarray | None = None  # (B, L) attention over the instruction's tokens
+    view_attention: np.ndarray | None = None  # (B, 36) attention over the panorama
 
 
 class Agent(Protocol):

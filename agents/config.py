@@ -181,11 +181,7 @@ def loss_of(phase: PhaseConfig) -> LossConfig | None:
 
 
 def learner_config(values: Any, source: object, prefix: str) -> type[PhaseConfig]:
-    """The type of a phase's configuration, which is that of its learner; as it is in the file `source`.
-
-    Raises:
-        InputError: If it names no learner, or an unknown one.
-    """
+    """The type of a phase's configuration, which is that of its learner; as it is in the file `source`."""
     learner = values.get("learner") if isinstance(values, Mapping) else None
     if not isinstance(learner, str):
         raise InputError(source, f"configuration field '{prefix}learner' is missing", "use the version that wrote it")
@@ -264,11 +260,7 @@ class TrainConfig(DataConfig):
 
     @property
     def navigator(self) -> NavigatorConfig:
-        """The settings of the policy, which is a navigator.
-
-        Raises:
-            InputError: If it is another one.
-        """
+        """The settings of the policy, which is a navigator; an InputError if it is another one."""
         if not isinstance(self.policy, NavigatorConfig):
             raise InputError("policy", f"is a {type(self.policy).__name__}", "use a run of a navigator")
         return self.policy
@@ -396,11 +388,7 @@ SIGNED = ("success", "failure", "progress_weight")
 
 
 def check_config(config: TrainConfig, workers: int = 1) -> None:
-    """Check a configuration of a run with so many workers.
-
-    Raises:
-        InputError: If a number is out of its range, or a phase cannot learn in the way it is to, naming the flag.
-    """
+    """Raise an InputError, naming the flag, if a number is out of its range or a phase cannot learn as it is to."""
     mixed_tasks(config.task, config.mixture)
     check_numbers(config)
     if not config.phases:

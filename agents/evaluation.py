@@ -66,9 +66,6 @@ def evaluate(agent: Agent, env: VectorEnv, *, seed: int = 0, **options: Any) -> 
     """Roll out an agent in all episodes of an environment once, and score it by the environment's task.
 
     `env` is of `envs.make.make_env` with `record=True`; options are those of `rollout`.
-
-    Raises:
-        InputError: If a metric fails.
     """
     trajectories = rollout(agent, env, seed=seed, **options)
     return Evaluation(trajectories, score(trajectories, env))
@@ -93,28 +90,16 @@ def rollout(
     agent: Agent,
     env: VectorEnv,
     *,
-    seed: int = 0,
+    seed: int = 0,  # of the agent; each batch adds its number
     attention: bool = False,
-    advance: Callable[[int], object] | None = None,
-    finished: Mapping[str, Trajectory] | None = None,
-    keep: Callable[[Sequence[Trajectory]], object] | None = None,
+    advance: Callable[[int], object] | None = None,  # called after each step with how many episodes it ended
+    finished: Mapping[str, Trajectory] | None = None,  # by episode id; a batch of such is not rolled out again
+    keep: Callable[[Sequence[Trajectory]], object] | None = None,  # called after each batch with all so far
 ) -> list[Trajectory]:
-    """Roll out an agent in all episodes of an environment once.
+    """Roll out an agent in all episodes of an environment once; trajectories in the order of `env.episodes`.
 
-    Args:
-        agent: Acts.
-        env: An `envs.environment.NavigationVectorEnv` with `record=True` and autoreset DISABLED.
-        seed: Seed of the agent; each batch adds its number.
-        attention: Write down attention over words and views.
-        advance: Called after each step with the number of episodes that it ended.
-        finished: Trajectories by episode id; a batch of which all are finished is not rolled out again.
-        keep: Called after each batch with all trajectories so far.
-
-    Returns:
-        Trajectories in the order of `env.episodes`.
-
-    Raises:
-        InputError: If the agent decides on what is no action.
+    `env` is an `envs.environment.NavigationVectorEnv` with `record=True` and autoreset DISABLED; `attention` writes
+    down attention over words and views.
     """
     world: Any = env
     episodes: Sequence[Episode] = world.episodes
@@ -162,9 +147,6 @@ def resumable_rollout(agent: Agent, env: Any, seed: int, file: Path) -> list[Tra
     """Do a `rollout_with_progress` that keeps finished episodes in a file, from which it goes on if it was killed.
 
     The file is to be removed once the trajectories have been written elsewhere.
-
-    Raises:
-        InputError: If the agent decides on what is no action, or the file is damaged or cannot be written.
     """
     known = read_trajectories(file) if file.is_file() else []
     same = [each for each in known if (each.agent, each.task) == (agent.name, env.task)]
@@ -202,10 +184,7 @@ def _rollout_batch(
     words: Sequence[int] | None,
     advance: Callable[[int], object] | None,
 ) -> list[EpisodeRecord]:
-    """One batch of episodes. A short batch is filled up with its first episode.
-
-    `words` are the lengths of the instructions as read; None leaves attention out.
-    """
+    """A batch of episodes, filled up with its first; `words` are lengths of instructions, None leaves attention out."""
     filled = np.array([*chosen, *[chosen[0]] * (env.num_envs - len(chosen))])
     observation, infos = env.reset(options={"episode_index": filled})
     records = [EpisodeRecord(infos["poses"][row], [_metres(infos, row)]) for row in range(len(chosen))]
@@ -224,11 +203,7 @@ def _rollout_batch(
 
 
 def checked(decision: Decision, agent: Agent, env: Any) -> Decision:
-    """Check that a decision has an action of the action space for each environment.
-
-    Raises:
-        InputError: If it has not, naming the agent.
-    """
+    """Return a decision that has an action of the action space for each environment; an InputError if it has not."""
     source, actions, count = f"agent '{agent.name}'", np.asarray(decision.actions), int(env.single_action_space.n)
     fix = f"give integers (B,) from 0 to {count - 1}, here with B = {env.num_envs}"
     if actions.shape != (env.num_envs,):

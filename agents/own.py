@@ -44,11 +44,7 @@ def is_own(name: str) -> bool:
 
 
 def read_options(given: Sequence[str]) -> dict[str, Any]:
-    """Read options `key=value`; values are JSON where they can be read as such, else text.
-
-    Raises:
-        InputError: If one is malformed.
-    """
+    """Read options `key=value`; values are JSON where they can be read as such, else text."""
     options = {}
     for each in given:
         key, equals, value = each.partition("=")
@@ -62,32 +58,17 @@ def read_options(given: Sequence[str]) -> dict[str, Any]:
 
 
 def data_options_of(name: str) -> dict[str, Any]:
-    """Return how an agent wants its data to be opened: `data_options` of its class, as of `envs.source.Options`.
-
-    Raises:
-        InputError: If there is no such agent.
-    """
+    """Return how an agent wants its data to be opened: `data_options` of its class, as of `envs.source.Options`."""
     return dict(getattr(AGENTS.find(name), "data_options", {}))
 
 
 def make_agent(
     name: str, data: TaskData, split: str, options: Mapping[str, Any], num_envs: int | None = None, **shown: Any
 ) -> tuple[Agent, Any]:
-    """Make an agent and the environment that it wants to act in.
+    """Make an agent and the environment that it wants to act in; `shown` are options of its environment, e.g. `blind`.
 
-    The class of the agent is called with an environment of the task and the options as keyword arguments. The agent may
-    have `num_envs`, the episodes at a time that it wants, and `action_space`.
-
-    Args:
-        name: A registered name, or `module:Class`.
-        data: The data of a task.
-        split: The split.
-        options: For the agent.
-        num_envs: Episodes at a time; as many as the agent wants if None.
-        **shown: Further options of its environment, e.g. `blind`.
-
-    Raises:
-        InputError: If there is no such agent, it is none, takes no such options, or is for other actions.
+    Its class is called with an environment of the task and the options as keyword arguments. It may have
+    `action_space`, and `num_envs`, the episodes at a time that it wants if none are given.
     """
     kind: Any = AGENTS.find(name)
     source = f"agent '{name}'"
@@ -105,11 +86,7 @@ def make_agent(
 
 
 def check_options(source: str, kind: Any, options: Mapping[str, Any]) -> None:
-    """Check that a class can be called with an environment and these options.
-
-    Raises:
-        InputError: If it cannot.
-    """
+    """Raise an InputError unless a class can be called with an environment and these options."""
     parameters = inspect.signature(kind).parameters
     names = [each.name for each in parameters.values()][1:]
     takes_all = any(each.kind is each.VAR_KEYWORD for each in parameters.values())

@@ -57,11 +57,7 @@ class Player:
         """Nothing to prepare."""
 
     def act(self, observation: dict[str, Any], infos: dict[str, Any]) -> Decision:
-        """Wait for a key that is a move.
-
-        Raises:
-            EpisodeLeft: If the person quits or wants another episode.
-        """
+        """Wait for a key that is a move; EpisodeLeft if the person quits or wants another episode."""
         while True:
             status = status_line(infos, self._steps, self._hint)
             self._screen.show(infos["poses"][0], status, keys=HELP if self._help else SHORT_HELP)

@@ -9,11 +9,7 @@ from vln.vlnce_datasets import VLNCE
 
 
 def needs(preset: str) -> frozenset[str]:
-    """Return the names of the parts that a preset needs.
-
-    Raises:
-        InputError: If there is no such preset.
-    """
+    """Return the names of the parts that a preset needs."""
     known: dict[str, Callable[[], TrainConfig | CaptionConfig]] = {**PRESETS, **SPEAKERS}
     if preset not in known:
         raise unknown_name("preset", preset, known)

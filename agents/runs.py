@@ -52,8 +52,7 @@ class Run:
     def policy(self, env: Any) -> Policy:
         """Build the policy with its averaged weights, for an environment of `envs.make.make_env` or the data it shares.
 
-        Raises:
-            InputError: If it is of another task or of other data, or the weights are of another architecture.
+        An InputError if it is of another task or of other data, or the weights are of another architecture.
         """
         check_task(self.folder, self.task, env.task)
         check_fingerprint(self.checkpoint, fingerprint(env))
@@ -72,11 +71,7 @@ class Run:
 
 
 def load_run(folder: Path | str, checkpoint: str = "best") -> Run:
-    """Load a run of a navigator; of its checkpoints the "latest" where there is no "best" on the selecting split yet.
-
-    Raises:
-        InputError: If there is no such run, or it is damaged.
-    """
+    """Load a run of a navigator; of its checkpoints the "latest" where there is no "best" yet."""
     folder = Path(folder)
     found = open_checkpoint(folder, checkpoint)
     config = from_json(TrainConfig, found.state["config"], found.source)
@@ -123,9 +118,6 @@ def open_run(
 
     Options: the data folder (the usual ones if None), a "best" or "latest" checkpoint, hidden views (`blind`), another
     simulator than in training, leaving out episodes that do not fit their scenes (`skip_bad`).
-
-    Raises:
-        InputError: If the run or its data are missing or do not fit, or the task has but one simulator.
     """
     found = load_run(folder, checkpoint)
     if found.checkpoint.source.stem != checkpoint:

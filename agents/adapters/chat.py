@@ -31,19 +31,12 @@ FINAL = (400, 404, 405, 422)  # and of one that will not take this request at al
 
 @dataclass(frozen=True)
 class Question:
-    """What the endpoint is asked about one episode.
+    """What the endpoint is asked about one episode."""
 
-    Attributes:
-        instruction: The sentence.
-        history: Actions taken so far, by name.
-        offered: Names of the actions offered, by number.
-        images: PNG files.
-    """
-
-    instruction: str
-    history: Sequence[str]
-    offered: Mapping[int, str]
-    images: Sequence[bytes]
+    instruction: str  # The sentence
+    history: Sequence[str]  # Actions taken so far, by name
+    offered: Mapping[int, str]  # Names of the actions offered, by number
+    images: Sequence[bytes]  # PNG files
 
     def messages(self) -> list[dict[str, Any]]:
         """The messages of a request."""
@@ -70,31 +63,15 @@ class ChatAgent(Agent):
     def __init__(
         self,
         env: Any,
-        url: str = "https://api.openai.com/v1",
+        url: str = "https://api.openai.com/v1",  # without `/chat/completions`
         model: str = "gpt-4o-mini",
-        key: str = "",
-        timeout: float = 60.0,
-        retries: int = 2,
-        num_envs: int = 8,
-        fallback: str = "stop",
-        max_tokens: int = 300,
+        key: str = "",  # $OPENAI_API_KEY if empty
+        timeout: float = 60.0,  # seconds after which a request has failed
+        retries: int = 2,  # requests after a failed one, or after an answer that names no action
+        num_envs: int = 8,  # episodes at a time, whose requests are sent at the same time
+        fallback: str = "stop",  # action where all of these fail
+        max_tokens: int = 300,  # of an answer
     ) -> None:
-        """An agent behind an endpoint.
-
-        Args:
-            env: Where it is to act.
-            url: The endpoint, without `/chat/completions`.
-            model: Name of the model.
-            key: Key of the endpoint; $OPENAI_API_KEY if empty.
-            timeout: Seconds after which a request has failed.
-            retries: Requests after a failed one, or after an answer that names no action.
-            num_envs: Episodes at a time, whose requests are sent at the same time.
-            fallback: Action where all of these fail.
-            max_tokens: Tokens of an answer.
-
-        Raises:
-            InputError: If the package `httpx` is missing.
-        """
         try:
             import httpx
         except ImportError:
@@ -122,12 +99,7 @@ class ChatAgent(Agent):
         self._history: list[list[str]] = [[] for _ in range(count)]
 
     def act(self, observation: dict[str, Any], infos: dict[str, Any]) -> Decision:
-        """Ask about all episodes at the same time.
-
-        Raises:
-            InputError: If the endpoint is not there, wants a key, or gives no answer that can be used, or the fallback
-                is no action.
-        """
+        """Ask about all episodes at the same time."""
         questions = [self._question(observation, infos, row) for row in range(len(self._history))]
         offered = list(questions[0].offered.values())
         if self._fallback not in offered:
@@ -177,11 +149,7 @@ class ChatAgent(Agent):
         return next(number for number, name in question.offered.items() if name == self._fallback)
 
     def _ask(self, messages: list[dict[str, Any]]) -> str:
-        """Send a request; the text of the answer.
-
-        Raises:
-            InputError: If the endpoint is not there, refuses the key, or does not speak the protocol.
-        """
+        """Send a request; the text of the answer."""
         try:
             response = self._client.post(self._url, json={**self._body, "messages": messages})
             if response.status_code in REFUSED:

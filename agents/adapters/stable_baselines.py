@@ -24,23 +24,11 @@ class StableBaselinesAgent(Agent):
     def __init__(
         self,
         env: Any,
-        path: str,
-        algorithm: str = "sb3_contrib:RecurrentPPO",
-        sample: bool = False,
+        path: str,  # the zip that `model.save` wrote
+        algorithm: str = "sb3_contrib:RecurrentPPO",  # its class, e.g. `stable_baselines3:PPO`
+        sample: bool = False,  # actions, instead of taking the most probable ones
         device: str = "cpu",
     ) -> None:
-        """Load a policy.
-
-        Args:
-            env: Where it is to act.
-            path: The zip that `model.save` wrote.
-            algorithm: Its class, `module:attribute`, e.g. `stable_baselines3:PPO`.
-            sample: Sample actions instead of taking the most probable ones.
-            device: Where it computes.
-
-        Raises:
-            InputError: If the library or the file is missing, or the policy is of other actions or observations.
-        """
         if not Path(path).is_file():
             raise InputError(path, "there is no such file", "give the zip that model.save wrote")
         try:

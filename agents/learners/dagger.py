@@ -33,19 +33,12 @@ AGAIN = "start the run again in another folder"
 
 @dataclass(frozen=True)
 class Shard:
-    """Episodes of one batch.
+    """Episodes of one batch."""
 
-    Attributes:
-        episodes: (B,) int32, indices into the environment's episodes.
-        lengths: (B,) int32, steps of each.
-        actions: (sum of lengths,) uint8, actions taken, episode by episode.
-        expert: (sum of lengths,) uint8, the expert's actions.
-    """
-
-    episodes: np.ndarray
-    lengths: np.ndarray
-    actions: np.ndarray
-    expert: np.ndarray
+    episodes: np.ndarray  # (B,) int32, indices into the environment's episodes
+    lengths: np.ndarray  # (B,) int32, steps of each
+    actions: np.ndarray  # (sum of lengths,) uint8, actions taken, episode by episode
+    expert: np.ndarray  # (sum of lengths,) uint8, the expert's actions
 
 
 def shard_of(episodes: np.ndarray, steps: Steps) -> Shard:
@@ -81,11 +74,7 @@ class Aggregate:
         return self.folder / f"{number:06d}.safetensors"
 
     def add(self, shard: Shard) -> None:
-        """Add the episodes of a batch.
-
-        Raises:
-            WriteError: If there is no room for them; nothing is lost.
-        """
+        """Add the episodes of a batch."""
         if self._written:
             self._write(self._file(self.added), shard)
         self.shards.append(shard)
@@ -105,11 +94,7 @@ class Aggregate:
             self._file(number).unlink(missing_ok=True)
 
     def restore(self, added: int) -> None:
-        """Read back what there was after `added` batches; what came after them is overwritten as it comes again.
-
-        Raises:
-            InputError: If one is missing or broken.
-        """
+        """Read back what there was after `added` batches; what came after them is overwritten as it comes again."""
         first = 0 if self._keep is None else max(0, added - self._keep)
         self.shards, self.added = [self._read(self._file(number)) for number in range(first, added)], added
 
@@ -128,11 +113,9 @@ class Aggregate:
         return np.concatenate([shard.lengths for shard in self.shards])
 
     def recall(self, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Episodes (B,) by their number in the data set.
+        """Indices (B,) of some episodes of the data set, their lengths (B,), actions and expert's actions (T, B).
 
-        Returns:
-            Indices (B,) into the environment's episodes, lengths (B,), actions (T, B) and the expert's (T, B), int64,
-            zeros after the end of an episode.
+        Actions are int64, zeros after the end of an episode; indices are into the environment's episodes.
         """
         batch = len(self.shards[0].episodes)
         found = [self._episode(*divmod(int(number), batch)) for number in numbers]
@@ -217,11 +200,7 @@ class RoundsLearner(Learner):
         return learn_recording(self.setup.policy, self.replay(), self.config, self.setup.optimizer)
 
     def replay(self) -> Recording:
-        """Step through episodes of the data set again, those of the next update.
-
-        Raises:
-            InputError: If they do not end as they did.
-        """
+        """Step through episodes of the data set again, those of the next update."""
         setup = self.setup
         if self._sampled != self.data.added:
             self._sampler = EpisodeSampler(self.data.lengths, setup.batch_size, setup.seed, setup.workers.rows)
@@ -245,11 +224,7 @@ class RoundsLearner(Learner):
         return {"added": torch.tensor(self.data.added)}
 
     def load_state_dict(self, tensors: Mapping[str, Tensor]) -> None:
-        """Read the data set back.
-
-        Raises:
-            InputError: If a file of it is missing or broken.
-        """
+        """Read the data set back."""
         self.data.restore(int(tensors["added"]))
 
 
@@ -274,11 +249,7 @@ class Dagger(RoundsLearner):
         return -(-self.config.episodes // self.setup.batch_size)
 
     def collect(self) -> int:
-        """Add a batch of episodes, which depends on its number alone; return the steps that were taken.
-
-        Raises:
-            FloatingPointError: If the policy is not a number.
-        """
+        """Add a batch of episodes, which depends on its number alone; return the steps that were taken."""
         setup, number = self.setup, self.data.added
         fraction = self.config.expert_decay ** (number // self.per_round)
         episodes = setup.sampler.batch(number)
@@ -328,11 +299,7 @@ class MixedActor:
 
     @torch.no_grad()
     def __call__(self, observation: Observation, infos: dict[str, Any], alive: Tensor) -> Tensor:
-        """Actions (B,) of the live episodes.
-
-        Raises:
-            FloatingPointError: If the policy is not a number.
-        """
+        """Actions (B,) of the live episodes."""
         expert = torch.as_tensor(infos["expert"], device=alive.device)
         if bool((self._fraction == 1).all()):
             return expert

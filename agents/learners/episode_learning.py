@@ -108,10 +108,7 @@ def learn_episodes(
     """Step through `episodes` (B,), in some of which the expert acts, and take a step of the optimiser.
 
     The critic's score is a reward where the loss has an intrinsic one. The agent acts with dropout, and learns from the
-    very policy that it acted by, however often gradients are cut.
-
-    Returns:
-        Numbers to log.
+    very policy that it acted by, however often gradients are cut. Returns numbers to log.
     """
     device = next(policy.parameters()).device
     student = torch.rand(len(episodes), device=device) >= config.expert_fraction
@@ -198,23 +195,14 @@ def _added(numbers: Metrics, more: Metrics) -> Metrics:
 
 @dataclass(frozen=True)
 class Targets:
-    """What the loss of predictions needs besides; no gradients, and of one shape unless said otherwise.
+    """What the loss of predictions needs besides; no gradients, and of one shape unless said otherwise."""
 
-    Attributes:
-        returns: Discounted sum of the rewards to come.
-        weight: How much the step counts in imitation.
-        mask: 1.0 where the episode was alive.
-        student: 1.0 where the agent acted, and the episode was alive.
-        batch: Episodes, in all.
-        steps: Live steps of all episodes, a number (); among several workers, their mean.
-    """
-
-    returns: Tensor
-    weight: Tensor
-    mask: Tensor
-    student: Tensor
-    batch: int
-    steps: Tensor
+    returns: Tensor  # Discounted sum of the rewards to come
+    weight: Tensor  # How much the step counts in imitation
+    mask: Tensor  # 1.0 where the episode was alive
+    student: Tensor  # 1.0 where the agent acted, and the episode was alive
+    batch: int  # Episodes, in all
+    steps: Tensor  # Live steps of all episodes, a number (); among several workers, their mean
 
     def at(self, where: Tensor) -> "Targets":
         """The targets at flattened positions (n,)."""

@@ -28,15 +28,10 @@ STOP = 0  # in every continuous world
 
 @runtime_checkable
 class LabelledEncoder(Protocol):
-    """A policy whose image encoder can be trained with labels of pixels.
+    """A policy whose image encoder can be trained with labels of pixels."""
 
-    Attributes:
-        labels: How many labels there are, by their name in the privileged part of observations.
-        label_grid: Rows and columns of cells that labels are compared in.
-    """
-
-    labels: dict[str, int]
-    label_grid: int
+    labels: dict[str, int]  # How many labels there are, by their name in the privileged part of observations
+    label_grid: int  # Rows and columns of cells that labels are compared in
 
     def encode(self, observation: Observation) -> Observation:
         """Encode images."""
@@ -81,11 +76,6 @@ class LabelPretraining(Learner):
     config: LabelPretrainingConfig
 
     def __init__(self, config: LabelPretrainingConfig, setup: Setup) -> None:
-        """Walks that have not started.
-
-        Raises:
-            InputError: If the world shows no labels, or the policy does not learn from them.
-        """
         super().__init__(config, setup)
         self.encoder = labelled_encoder(setup)
         self._frames = max(1, FRAMES // setup.workers.count)
@@ -142,11 +132,7 @@ class LabelPretraining(Learner):
 
 
 def labelled_encoder(setup: Setup) -> LabelledEncoder:
-    """The policy, if it can learn from labels that its world shows.
-
-    Raises:
-        InputError: If it cannot.
-    """
+    """The policy, if it can learn from labels that its world shows; else an InputError."""
     shown = cast(spaces.Dict, setup.env.single_observation_space).spaces.get(PRIVILEGED)
     known = set(shown.spaces) if isinstance(shown, spaces.Dict) else set()
     policy = setup.policy

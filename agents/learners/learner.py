@@ -33,33 +33,19 @@ class MakeEpisodes(Protocol):
 
 @dataclass(frozen=True)
 class Setup:
-    """What a learner is given to work with.
+    """What a learner is given to work with."""
 
-    Attributes:
-        policy: The policy, on the device to learn on.
-        env: Training episodes, autoreset DISABLED, as many at a time as this worker has rows of a batch.
-        sampler: Says which episodes each update learns from.
-        optimizer: Takes steps along gradients of the policy.
-        batch_size: Episodes of an update, of all workers together.
-        seed: Seed of everything random.
-        folder: Folder of the run, in which a learner may keep a folder of its own.
-        first_iteration: Updates of the phases before this one.
-        critic: The matching critic, for intrinsic rewards and self-imitation.
-        make_episodes: Makes other environments than `env`.
-        workers: The processes that learn together.
-    """
-
-    policy: Policy
-    env: VectorEnv
-    sampler: EpisodeSampler
-    optimizer: OptimizerStep
-    batch_size: int
-    seed: int
-    folder: Path
-    first_iteration: int = 0
-    critic: MatchingCritic | None = None
-    make_episodes: MakeEpisodes | None = None
-    workers: Workers = field(default=SINGLE)
+    policy: Policy  # The policy, on the device to learn on
+    env: VectorEnv  # Training episodes, autoreset DISABLED, as many at a time as this worker has rows of a batch
+    sampler: EpisodeSampler  # Says which episodes each update learns from
+    optimizer: OptimizerStep  # Takes steps along gradients of the policy
+    batch_size: int  # Episodes of an update, of all workers together
+    seed: int  # Seed of everything random
+    folder: Path  # Folder of the run, in which a learner may keep a folder of its own
+    first_iteration: int = 0  # Updates of the phases before this one
+    critic: MatchingCritic | None = None  # The matching critic, for intrinsic rewards and self-imitation
+    make_episodes: MakeEpisodes | None = None  # Makes other environments than `env`
+    workers: Workers = field(default=SINGLE)  # The processes that learn together
 
     @property
     def device(self) -> torch.device:
@@ -87,10 +73,8 @@ class Learner:
         """Take one or more steps of the optimiser; return numbers to log.
 
         They include `loss`, `gradient_norm` and `frames`, the steps of episodes that were learnt from. `updates` counts
-        the calls that have returned; the trainer keeps it.
-
-        Raises:
-            FloatingPointError: If a loss, gradient or policy is not finite; it has not reached the weights.
+        the calls that have returned; the trainer keeps it. A loss, gradient or policy that is not finite is a
+        FloatingPointError; it has not reached the weights.
         """
         raise NotImplementedError
 
@@ -120,19 +104,11 @@ class Learner:
 
     @classmethod
     def check(cls, config: Any, run: TrainConfig, workers: int) -> None:
-        """Check the configuration of a phase of a run before anything is loaded.
-
-        Raises:
-            InputError: If it cannot learn in such a run, or with so many workers; its source is the name of a setting.
-        """
+        """Raise an InputError, with a setting as its source, if a phase cannot learn in a run with so many workers."""
 
 
 def make_learner(name: str, config: PhaseConfig, setup: Setup) -> Learner:
-    """Make the learner of a phase with a name.
-
-    Raises:
-        InputError: If its learner is not registered, or its configuration is of another learner.
-    """
+    """Make the learner of a phase with a name."""
     kind = LEARNERS.find(config.learner)
     if not isinstance(config, kind.config_type):
         problem = f"is for '{config.learner}', but its configuration is a {type(config).__name__}"

@@ -42,15 +42,9 @@ def advantages(
 ) -> Tensor:
     """Generalised advantage estimates (Schulman et al. 2016, equation 16) of a rollout: (T, B).
 
-    A_t = delta_t + discount * lambda * A_{t+1} with delta_t = r_t + discount * V_{t+1} - V_t, both cut at ends.
-
-    Args:
-        rewards: (T, B).
-        values: (T, B), estimated returns before each step.
-        dones: (T, B), 1.0 where the step was the last of its episode.
-        next_value: (B,), estimated returns after the last step of the rollout.
-        discount: Of the rewards.
-        gae_lambda: Lambda; 0 trusts the values after one step, 1 not at all.
+    A_t = delta_t + discount * lambda * A_{t+1} with delta_t = r_t + discount * V_{t+1} - V_t, both cut at ends:
+    `rewards`, `values` before each step and `dones`, 1.0 in the last step of an episode, are (T, B), `next_value` is
+    (B,).
     """
     found = torch.zeros_like(rewards)
     advantage, value_after = torch.zeros_like(next_value), next_value
@@ -88,23 +82,14 @@ def clipped_value_loss(values: Tensor, old: Tensor, returns: Tensor, clip: float
 
 
 def inflection_weights(
-    expert: Tensor,
-    starts: Tensor,
+    expert: Tensor,  # (T, B), the expert's actions
+    starts: Tensor,  # (T, B) bool, where an episode starts, which counts as a change
     mask: Tensor,
-    weight: float,
+    weight: float,  # how many times a step counts at which the action changes; 0 takes the inverse of their share
     total: Total = undivided,
-    before: Tensor | None = None,
+    before: Tensor | None = None,  # (B,), the expert's actions before the first step, of episodes that go on
 ) -> Tensor:
-    """How much each step counts in imitation, with mean 1 over the live steps (Wijmans et al. 2019, section 3.3).
-
-    Args:
-        expert: (T, B), the expert's actions.
-        starts: (T, B) bool, where an episode starts, which counts as a change.
-        mask: (T, B), 1.0 where an episode was alive.
-        weight: How many times a step counts at which the expert's action changes; 0 takes the inverse of their share.
-        total: Of sums over the parts that a batch is divided into.
-        before: (B,), the expert's actions before the first step, of episodes that do not start with it.
-    """
+    """How much each step counts in imitation, with mean 1 over the live steps (Wijmans et al. 2019, section 3.3)."""
     changed = starts.clone()
     changed[1:] |= expert[1:] != expert[:-1]
     if before is not None:

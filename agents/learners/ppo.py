@@ -63,37 +63,21 @@ class PpoConfig(PhaseConfig):
 
 @dataclass(frozen=True)
 class Rollout:
-    """T steps of B environments, (T, B) each unless said otherwise; without gradients.
+    """T steps of B environments, (T, B) each unless said otherwise; without gradients."""
 
-    Attributes:
-        frames: Observations: T of (B, ...).
-        actions: Actions taken, int64.
-        expert: The expert's actions, int64.
-        log_prob: log-probability of the action taken.
-        value: Estimated return before the action.
-        reward: Reward of the action.
-        progress: Share of the way that is done before the action.
-        dones: 1.0 where the episode ended with the action.
-        success: 1.0 where it ended well.
-        episode_starts: bool, the first steps of episodes.
-        expert_before: (B,) int64, the expert's actions before the first step; any where an episode starts with it.
-        next_value: (B,), estimated return after the last action.
-        state: The policy's state before the first action.
-    """
-
-    frames: list[Observation]
-    actions: Tensor
-    expert: Tensor
-    log_prob: Tensor
-    value: Tensor
-    reward: Tensor
-    progress: Tensor
-    dones: Tensor
-    success: Tensor
-    episode_starts: Tensor
-    expert_before: Tensor
-    next_value: Tensor
-    state: State
+    frames: list[Observation]  # Observations: T of (B, ...)
+    actions: Tensor  # Actions taken, int64
+    expert: Tensor  # The expert's actions, int64
+    log_prob: Tensor  # log-probability of the action taken
+    value: Tensor  # Estimated return before the action
+    reward: Tensor  # Reward of the action
+    progress: Tensor  # Share of the way that is done before the action
+    dones: Tensor  # 1.0 where the episode ended with the action
+    success: Tensor  # 1.0 where it ended well
+    episode_starts: Tensor  # bool, the first steps of episodes
+    expert_before: Tensor  # (B,) int64, the expert's actions before the first step; any where an episode starts with it
+    next_value: Tensor  # (B,), estimated return after the last action
+    state: State  # The policy's state before the first action
 
 
 class RolloutCollector:
@@ -139,11 +123,7 @@ class RolloutCollector:
 
     @torch.no_grad()
     def rollout(self, steps: int) -> Rollout:
-        """Take the next `steps` steps.
-
-        Raises:
-            FloatingPointError: If the policy is not a number.
-        """
+        """Take the next `steps` steps."""
         without_dropout(self._policy)
         if not self.running:
             self._begin()
@@ -275,11 +255,7 @@ class Ppo(Learner):
 
     @classmethod
     def check(cls, config: PpoConfig, run: TrainConfig, workers: int) -> None:
-        """Check that each minibatch has an environment, and that an encoder that is frozen has a camera.
-
-        Raises:
-            InputError: If it has none.
-        """
+        """Check that each minibatch has an environment, and that an encoder that is frozen has a camera."""
         environments = run.batch_size // workers
         if config.minibatches > environments:
             each = f"each of {workers} workers has" if workers > 1 else "there are"

@@ -30,55 +30,34 @@ from agents.training.checkpoint import random_states, with_random_states
 
 SHRINK = 0.8  # leave ended episodes out of the network once no more than this share is alive
 Act = Callable[[Observation, dict[str, Any], Tensor], Tensor]
+"""From observation, infos and who is alive (B,) bool to actions (B,), whatever for the others."""
 
 
 @dataclass(frozen=True)
 class Steps:
-    """What happened to a batch of episodes, (T, B) each unless said otherwise.
+    """What happened to a batch of episodes, (T, B) each unless said otherwise."""
 
-    Attributes:
-        actions: Action taken, int64.
-        expert: The expert's action, int64.
-        reward: Reward of the action.
-        distance: Metres to the goal before the action.
-        mask: 1.0 where the episode was alive.
-        student: (B,) 1.0 where the agent acted, 0.0 where the expert did.
-        success: (B,) 1.0 where the episode succeeded.
-    """
-
-    actions: Tensor
-    expert: Tensor
-    reward: Tensor
-    distance: Tensor
-    mask: Tensor
-    student: Tensor
-    success: Tensor
+    actions: Tensor  # Action taken, int64
+    expert: Tensor  # The expert's action, int64
+    reward: Tensor  # Reward of the action
+    distance: Tensor  # Metres to the goal before the action
+    mask: Tensor  # 1.0 where the episode was alive
+    student: Tensor  # (B,) 1.0 where the agent acted, 0.0 where the expert did
+    success: Tensor  # (B,) 1.0 where the episode succeeded
 
 
 class Predictions(NamedTuple):
-    """A policy's judgement of steps, all with gradients and of one shape.
+    """A policy's judgement of steps, all with gradients and of one shape."""
 
-    Attributes:
-        expert_log_prob: log-probability of the expert's action.
-        log_prob: log-probability of the action taken.
-        entropy: Entropy of the policy in nats.
-        value: Estimated return.
-        auxiliary: Losses of auxiliary tasks by name.
-    """
-
-    expert_log_prob: Tensor
-    log_prob: Tensor
-    entropy: Tensor
-    value: Tensor
-    auxiliary: dict[str, Tensor]
+    expert_log_prob: Tensor  # log-probability of the expert's action
+    log_prob: Tensor  # log-probability of the action taken
+    entropy: Tensor  # Entropy of the policy in nats
+    value: Tensor  # Estimated return
+    auxiliary: dict[str, Tensor]  # Losses of auxiliary tasks by name
 
 
 def evaluate_actions(output: PolicyOutput, actions: Tensor, expert: Tensor) -> Predictions:
-    """Judge the actions taken (n,) and the expert's (n,) by decisions.
-
-    Raises:
-        FloatingPointError: If the policy is not a number.
-    """
+    """Judge the actions taken (n,) and the expert's (n,) by decisions; a FloatingPointError if the policy is NaN."""
     log_probs = output.logits.log_softmax(-1)
     if bool(log_probs.isnan().any()):
         raise FloatingPointError("a probability of the policy is nan")
@@ -117,15 +96,9 @@ def record(
     keep_frames: bool = True,
     steps: int | None = None,
 ) -> Recording:
-    """Step through `episodes` (B,) and write down everything.
+    """Step through `episodes` (B,) and write down everything, until all have ended or so many `steps` were taken.
 
-    Args:
-        env: The environment; its autoreset mode is DISABLED.
-        episodes: Which episodes.
-        act: Called with observation, infos and who is alive (B,) bool; gives actions (B,), whatever for the others.
-        student: (B,) for whom to note that the agent acted.
-        keep_frames: Keep the observations.
-        steps: Steps after which to stop; None goes on until all episodes have ended.
+    The environment has autoreset DISABLED. `student` (B,) notes whether the agent acts.
     """
     device = student.device
     observation, infos = env.reset(options={"episode_index": episodes})
@@ -167,25 +140,15 @@ class Experience(Recording):
 
 @dataclass(frozen=True)
 class CollectedStep:
-    """A step of n of B episodes.
+    """A step of n of B episodes."""
 
-    Attributes:
-        index: (n,) int64, which of them.
-        alive: (n,) bool, whose episodes had not ended.
-        seen: Observations (n, ...).
-        actions: (n,) int64.
-        expert: (n,) int64.
-        state: The policy's state before it.
-        draws: The random generators before it.
-    """
-
-    index: Tensor
-    alive: Tensor
-    seen: Observation
-    actions: Tensor
-    expert: Tensor
-    state: State
-    draws: Mapping[str, Tensor]
+    index: Tensor  # (n,) int64, which of them
+    alive: Tensor  # (n,) bool, whose episodes had not ended
+    seen: Observation  # Observations (n, ...)
+    actions: Tensor  # (n,) int64
+    expert: Tensor  # (n,) int64
+    state: State  # The policy's state before it
+    draws: Mapping[str, Tensor]  # The random generators before it
 
 
 class SamplingActor:
@@ -201,11 +164,7 @@ class SamplingActor:
         self.predictions: list[Predictions] = []
 
     def __call__(self, observation: Observation, infos: dict[str, Any], alive: Tensor) -> Tensor:
-        """Actions (B,) of the live episodes.
-
-        Raises:
-            FloatingPointError: If the policy is not a number.
-        """
+        """Actions (B,) of the live episodes."""
         everyones, distance = (torch.as_tensor(infos[name], device=alive.device) for name in ("expert", "distance"))
         if self._memory is None:
             self._memory = torch.arange(len(alive), device=alive.device), self._policy.initial_state(observation)
@@ -233,11 +192,7 @@ def collect(
     keep_frames: bool = False,
     moments: list[CollectedStep] | None = None,
 ) -> Experience:
-    """Step through `episodes` (B,): the policy samples where `student` (B,) is true, the expert acts elsewhere.
-
-    Raises:
-        FloatingPointError: If the policy is not a number.
-    """
+    """Step through `episodes` (B,): the policy samples where `student` (B,) is true, the expert acts elsewhere."""
     act = SamplingActor(policy, student, moments)
     steps = record(env, episodes, act, student, keep_frames=keep_frames)
     predictions = map_tensors(lambda *each: torch.stack(each), *act.predictions)
@@ -251,11 +206,7 @@ def _spread(predictions: Predictions, index: Tensor, batch: int) -> Predictions:
 
 
 def sample(logits: Tensor, random: torch.Generator | None = None) -> Tensor:
-    """Actions (n,) drawn from a policy (n, A).
-
-    Raises:
-        FloatingPointError: If the policy is not a number.
-    """
+    """Actions (n,) drawn from a policy (n, A); a FloatingPointError if it is NaN."""
     probabilities = logits.log_softmax(-1).exp()
     if bool(probabilities.isnan().any()):
         raise FloatingPointError("a probability of the policy is nan")
@@ -267,19 +218,12 @@ def sample(logits: Tensor, random: torch.Generator | None = None) -> Tensor:
 
 @dataclass(frozen=True)
 class Packing:
-    """K pieces of episodes, longest first, in the order of torch's `PackedSequence`.
+    """K pieces of episodes, longest first, in the order of torch's `PackedSequence`."""
 
-    Attributes:
-        bodies: (K,) int64, whose piece it is.
-        firsts: (K,) int64, the step of T at which it starts.
-        sizes: Pieces that are alive at each of their steps, falling.
-        where: (N,) int64, positions of the packed steps among the flattened (T, B).
-    """
-
-    bodies: Tensor
-    firsts: Tensor
-    sizes: list[int]
-    where: Tensor
+    bodies: Tensor  # (K,) int64, whose piece it is
+    firsts: Tensor  # (K,) int64, the step of T at which it starts
+    sizes: list[int]  # Pieces that are alive at each of their steps, falling
+    where: Tensor  # (N,) int64, positions of the packed steps among the flattened (T, B)
 
 
 def pack(mask: Tensor, starts: Tensor) -> Packing:
@@ -319,10 +263,7 @@ def truncated_chunks(
     """Go through whole episodes, `truncate` steps at a time (0: all at once), with gradients cut in between.
 
     Features that dropout hides for a whole episode stay hidden over the cuts. An auxiliary loss compares with
-    `progress` (T, B).
-
-    Yields:
-        Predictions (n,) and their positions (n,) among the flattened (T, B).
+    `progress` (T, B). Yields predictions (n,) and their positions (n,) among the flattened (T, B).
     """
     packing = pack(recording.mask, first_steps(recording.mask))
     ends = np.cumsum([0, *packing.sizes]).tolist()
@@ -353,10 +294,7 @@ def replay_steps(
     """Go through steps that were collected without gradients, with them, and cut them after every `truncate` steps.
 
     Dropout hides the same features again, so that the policy that learns is the one that acted; `reading` are the
-    random generators before the instructions were read.
-
-    Yields:
-        Predictions (n,) and their positions (n,) among the flattened (T, B).
+    random generators before the instructions were read. Yields as `truncated_chunks`.
     """
     batch, device = len(moments[0].index), moments[0].index.device
     for first in range(0, len(moments), truncate):

@@ -58,11 +58,6 @@ class SelfImitation(RoundsLearner):
     config: SelfImitationConfig
 
     def __init__(self, config: SelfImitationConfig, setup: Setup) -> None:
-        """Rounds that have not started.
-
-        Raises:
-            InputError: If there is no critic.
-        """
         if setup.critic is None or setup.make_episodes is None:
             raise InputError(
                 "self_imitation", "nothing says which trajectory is best", "pass --critic RUN of a speaker"
@@ -96,11 +91,7 @@ class SelfImitation(RoundsLearner):
         return learn_episodes(setup.policy, setup.env, episodes, config, setup.optimizer, setup.critic)
 
     def collect(self) -> int:
-        """Add the chosen trajectories of some instructions; return the steps that were taken.
-
-        Raises:
-            FloatingPointError: If the policy is not a number.
-        """
+        """Add the chosen trajectories of some instructions; return the steps that were taken."""
         workers, samples, device = self.setup.workers, self.config.samples, self.setup.device
         episodes = self._episodes.batch(self.data.added).repeat(samples)
         spare = self.env.num_envs - len(episodes)
@@ -135,11 +126,7 @@ class SelfImitation(RoundsLearner):
 
     @classmethod
     def check(cls, config: SelfImitationConfig, run: TrainConfig, workers: int) -> None:
-        """Check that each worker has whole groups of samples.
-
-        Raises:
-            InputError: If it has not.
-        """
+        """Check that each worker has whole groups of samples."""
         if config.samples > run.batch_size:
             raise InputError("samples", f"there are only {run.batch_size} environments", "give fewer")
         at_once = instructions_at_once(config, run.batch_size)

@@ -20,15 +20,10 @@ SCALE = 0.4  # standard deviation of embeddings that start at random, that of Gl
 
 
 class TextEncoder(Protocol):
-    """A torch module that reads instructions.
+    """A torch module that reads instructions."""
 
-    Attributes:
-        width: Numbers of a token's context, and of the summary (C).
-        word_width: Numbers of `Instruction.words` (E).
-    """
-
-    width: int
-    word_width: int
+    width: int  # Numbers of a token's context, and of the summary (C)
+    word_width: int  # Numbers of `Instruction.words` (E)
 
     def __call__(self, tokens: Tensor) -> Instruction:
         """Encode token ids (B, L), zero-padded; each row has at least one token."""
@@ -46,9 +41,6 @@ def view_encoder(config: TrainConfig, data: Any) -> ViewContent | ImageContent:
     """Build the encoder that `policy.view_encoder` names, with fresh weights from torch's global random generator.
 
     `data` is an environment of `envs.make.make_env`, or the data it shares with others.
-
-    Raises:
-        InputError: If the encoder is unknown, its data are missing or malformed, or it is of another width.
     """
     settings = encoder_settings(config)
     name = settings.view_encoder or ("rgbd" if data.source.table is None else "features")
@@ -62,11 +54,7 @@ def view_encoder(config: TrainConfig, data: Any) -> ViewContent | ImageContent:
 
 
 def text_encoder(config: TrainConfig, data: Any) -> TextEncoder:
-    """Build what encodes instructions, with fresh weights; arguments as of `view_encoder`.
-
-    Raises:
-        InputError: If the encoder is unknown, its data are missing or malformed, or its width is not what it says.
-    """
+    """Build what encodes instructions, with fresh weights; arguments as of `view_encoder`."""
     name = encoder_settings(config).text_encoder
     found: Any = TEXT_ENCODERS.find(name)(config, data)
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
@@ -83,11 +71,7 @@ def check_width(source: str, width: int, wanted: int, setting: str, part: str = 
 
 
 def feature_views(config: TrainConfig, data: Any) -> ViewContent:
-    """Captions, or a table of numbers, of the 36 views of each viewpoint of a navigation graph.
-
-    Raises:
-        InputError: If word vectors or features are missing or malformed.
-    """
+    """Captions, or a table of numbers, of the 36 views of each viewpoint of a navigation graph."""
     source, words = data.source, None
     if source.table.vocabulary:
         words = start_embeddings(source.table.vocabulary, config.language, source.word_vectors, "word")
@@ -95,11 +79,7 @@ def feature_views(config: TrainConfig, data: Any) -> ViewContent:
 
 
 def rgbd_views(config: TrainConfig, data: Any) -> ImageViews | BlindImages:  # noqa: ARG001 (encoders get both)
-    """A small convolutional network of the colour and depth images of a camera.
-
-    Raises:
-        InputError: If the images cannot be cut into cells.
-    """
+    """A small convolutional network of the colour and depth images of a camera."""
     settings = encoder_settings(config)
     if config.ablate == "vision":
         return BlindImages(settings.camera, settings.view)
@@ -112,11 +92,7 @@ def blind_views(views: nn.Module, settings: EncoderConfig) -> nn.Module:
 
 
 def recurrent_text(config: TrainConfig, data: Any) -> InstructionEncoder:
-    """Embeddings of words, or of letters, and a recurrent network over them.
-
-    Raises:
-        InputError: If word vectors are missing or malformed.
-    """
+    """Embeddings of words, or of letters, and a recurrent network over them."""
     vocabulary = data.vocabulary
     start = start_embeddings(vocabulary.symbols, config.language, data.source.word_vectors, vocabulary.unit)
     return InstructionEncoder(config.language, start, getattr(config.policy, "dropout", 0.0))

@@ -31,9 +31,7 @@ def facing(heading: Tensor, elevation: Tensor) -> Tensor:
 def candidate_features(observation: Mapping[str, Tensor], visited: Tensor) -> Tensor:
     """Features (B, A, GEOMETRY) of candidates: direction, metres, whether it is the stop slot, whether it was visited.
 
-    Args:
-        observation: Of a graph with panoramic actions.
-        visited: (B, T) viewpoint rows plus 1 that were visited, 0 where there is none.
+    `visited` (B, T) are viewpoint rows plus 1, 0 where there is none.
     """
     towards = directions(observation["candidate_heading"], observation["candidate_elevation"])
     stop = torch.zeros_like(observation["candidate_distance"])

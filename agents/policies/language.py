@@ -12,21 +12,14 @@ PAD = 0
 
 
 class Instruction(NamedTuple):
-    """What the encoder made of a batch of instructions.
+    """What the encoder made of a batch of instructions."""
 
-    Attributes:
-        context: (B, L, C), one vector per token.
-        words: (B, L, E), embeddings of the tokens; where these are characters, which mean nothing alone, the context.
-        mask: (B, L) bool, True at tokens.
-        summary: (B, C), final state.
-        goal: (B, C), context of the words that name the goal; None where nobody asks for it.
-    """
-
-    context: Tensor
+    context: Tensor  # (B, L, C), one vector per token
+    # (B, L, E), embeddings of the tokens; where these are characters, which mean nothing alone, the context
     words: Tensor
-    mask: Tensor
-    summary: Tensor
-    goal: Tensor | None = None
+    mask: Tensor  # (B, L) bool, True at tokens
+    summary: Tensor  # (B, C), final state
+    goal: Tensor | None = None  # (B, C), context of the words that name the goal; None where nobody asks for it
 
 
 class InstructionEncoder(nn.Module):
@@ -63,11 +56,7 @@ class InstructionEncoder(nn.Module):
         return x * self.dropout(x.new_ones(len(x), 1, x.shape[-1]))
 
     def _layer(self, layer: int, x: Tensor, lengths: Tensor) -> Tensor:
-        """One layer over x (B, L, E).
-
-        The backward direction reads each row reversed within its length: padding stays behind the words, where it
-        cannot reach them, which is many times faster than packed sequences.
-        """
+        """One layer over x (B, L, E); the backward direction as in `BothWays`."""
         output = self.forwards[layer](x)[0]
         if not len(self.backwards):
             return output

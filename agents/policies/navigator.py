@@ -42,47 +42,29 @@ UNLIKELY = -3.0  # logit of a cell showing what a word is for, before anything i
 
 
 class NavigatorState(NamedTuple):
-    """What the navigator remembers of B episodes.
+    """What the navigator remembers of B episodes."""
 
-    Attributes:
-        instruction: The encoded instructions.
-        cache: What of the views is computed once for an episode.
-        core: (B, layers, parts, hidden), the recurrent state.
-        hidden: (B, hidden), its top layer after dropout.
-        last_action: (B, GEOMETRY or actions), features of the action taken last, zeros at the start.
-        visited: (B, T) int64, viewpoint rows visited plus 1, and 0 where there is none.
-        read: (B, C), context read last, zeros at the start; for agents with a camera, else (B, 0).
-        candidates: (B, A, GEOMETRY or actions), features of the actions offered at the step just made; None after the
-            action is known.
-    """
-
-    instruction: Instruction
-    cache: ViewCache
-    core: Tensor
-    hidden: Tensor
-    last_action: Tensor
-    visited: Tensor
-    read: Tensor
+    instruction: Instruction  # The encoded instructions
+    cache: ViewCache  # What of the views is computed once for an episode
+    core: Tensor  # (B, layers, parts, hidden), the recurrent state
+    hidden: Tensor  # (B, hidden), its top layer after dropout
+    last_action: Tensor  # (B, GEOMETRY or actions), features of the action taken last, zeros at the start
+    visited: Tensor  # (B, T) int64, viewpoint rows visited plus 1, and 0 where there is none
+    read: Tensor  # (B, C), context read last, zeros at the start; for agents with a camera, else (B, 0)
+    # (B, A, GEOMETRY or actions), features of the actions offered at the step just made; None after the action is known
     candidates: Tensor | None = None
 
 
 @dataclass(frozen=True)
 class StepFeatures:
-    """What B episodes have seen, remembered and read at a step, from which all heads decide.
+    """What B episodes have seen, remembered and read at a step, from which all heads decide."""
 
-    Attributes:
-        features: (B, F).
-        logits: (B, A), -inf where an action is not offered; None if `Navigator.heads` has yet to score the actions.
-        state: The state after this step, but for the action.
-        attention: Attention over `words` (B, L) and over `views` (B, 36 or cells).
-        direction_loss: (B,), loss of pointing at where the way goes on; None unless that was observed.
-    """
-
-    features: Tensor
+    features: Tensor  # (B, F)
+    # (B, A), -inf where an action is not offered; None if `Navigator.heads` has yet to score the actions
     logits: Tensor | None
-    state: NavigatorState
-    attention: dict[str, Tensor]
-    direction_loss: Tensor | None
+    state: NavigatorState  # The state after this step, but for the action
+    attention: dict[str, Tensor]  # Attention over `words` (B, L) and over `views` (B, 36 or cells)
+    direction_loss: Tensor | None  # (B,), loss of pointing at where the way goes on; None unless that was observed
 
 
 class Navigator(Policy):
@@ -417,11 +399,7 @@ class Navigator(Policy):
 
 
 def build_navigator(config: TrainConfig, data: Any) -> Navigator:
-    """Build a navigator with fresh weights from torch's global random generator; `data` as for `view_encoder`.
-
-    Raises:
-        InputError: If an encoder cannot be built.
-    """
+    """Build a navigator with fresh weights from torch's global random generator; `data` as for `view_encoder`."""
     views, source = view_encoder(config, data), data.source
     actions = source.actions if source.table is None or data.task.actions == "low-level" else 0
     return Navigator(config.navigator, text_encoder(config, data), views, actions, source.labels)

@@ -12,20 +12,14 @@ from agents.policies.state import Observation, State, concatenate, detach, map_t
 
 @dataclass(frozen=True)
 class PolicyOutput:
-    """One decision of B episodes.
+    """One decision of B episodes."""
 
-    Attributes:
-        logits: (B, A), -inf where an action is not offered.
-        value: (B,), expected return.
-        state: The state after the decision; `Policy.after` adds the action.
-        auxiliary: (B,) losses of auxiliary tasks by name, e.g. "progress"; learners weigh them by these names.
-        attention: (B, N) attention weights by name, e.g. "words" and "views", to record and to draw.
-    """
-
-    logits: Tensor
-    value: Tensor
-    state: State
+    logits: Tensor  # (B, A), -inf where an action is not offered
+    value: Tensor  # (B,), expected return
+    state: State  # The state after the decision; `Policy.after` adds the action
+    # (B,) losses of auxiliary tasks by name, e.g. "progress"; learners weigh them by these names
     auxiliary: Mapping[str, Tensor] = field(default_factory=dict)
+    # (B, N) attention weights by name, e.g. "words" and "views", to record and to draw
     attention: Mapping[str, Tensor] = field(default_factory=dict)
 
 
@@ -58,28 +52,21 @@ class Policy(nn.Module):
         return observation
 
     def carry(self, initial: State, previous: State) -> State:
-        """The state with which a sequence goes on after its gradients were cut.
+        """What was remembered in a state, without gradients, with which a sequence goes on after these were cut.
 
-        `initial` is `initial_state` of the same episodes, read anew, with gradients.
-
-        Returns:
-            What was remembered, without gradients; parts that depend on the episode alone may be those of `initial`.
+        `initial` is `initial_state` of the same episodes, read anew, with gradients; parts that depend on the episode
+        alone may be of it.
         """
         return detach(previous)
 
     def unroll(
         self, observations: Observation, actions: Tensor, sizes: Sequence[int], state: State
     ) -> tuple[PolicyOutput, State]:
-        """Go through packed sequences, the longest first, as in torch's `PackedSequence`.
+        """Go through packed sequences, the longest first, as in torch's `PackedSequence`, from the state before.
 
-        Args:
-            observations: (N, ...), all first steps, then all second steps, and so on.
-            actions: (N,) actions taken.
-            sizes: How many sequences go on at each step, never rising.
-            state: Before the first step, of sizes[0] sequences.
-
-        Returns:
-            The decisions, (N, ...) each, and the state of the sizes[-1] sequences that are left.
+        Observations (N, ...) and the actions taken (N,) are of all first steps, then of all second ones, and so on;
+        `sizes` is how many sequences go on at each step. Returns decisions (N, ...), and the state of the sequences
+        that are left.
         """
         outputs: list[PolicyOutput] = []
         steps = split(self.encode(observations), sizes)

@@ -21,16 +21,9 @@ def sampled(image: Tensor, side: int) -> Tensor:
 
 
 def labels_shown(image: Tensor, count: int, side: int, cells: Tensor) -> Tensor:
-    """Which labels some cells show.
+    """(B, n, count) 1.0 where at least one pixel looked at in a cell has a label; never for label 0, which is none.
 
-    Args:
-        image: (B, H, W) labels of the pixels, below `count`; 0 is none.
-        count: How many labels there are.
-        side: Rows and columns of cells.
-        cells: (n,) numbers of the cells that are asked, row by row.
-
-    Returns:
-        (B, n, count) float, 1 where at least one of the pixels looked at has the label; never for label 0.
+    `image` (B, H, W) has labels below `count`; `cells` (n,) are asked of `side` rows and columns of cells.
     """
     pixels = sampled(image, side)
     size = pixels.shape[1] // side

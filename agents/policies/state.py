@@ -81,11 +81,7 @@ def with_named_tensors(state: State, tensors: Mapping[str, Tensor]) -> State:
 
 
 def check_state(state: State, batch: int, policy: object) -> None:
-    """Check that a state is a tree of batch-first tensors.
-
-    Raises:
-        InputError: If it has no tensors, or one with another first dimension than the batch.
-    """
+    """Raise an InputError unless a state is a tree of tensors whose first dimension is the batch."""
     tensors, name = named_tensors(state), type(policy).__name__
     fix = f"return nested tuples or dicts of tensors of shape ({batch}, ...)"
     if not tensors:

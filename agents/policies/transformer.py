@@ -48,11 +48,7 @@ class TransformerConfig(EncoderConfig):
     """Dropout of embeddings and of what each layer adds."""
 
     def build(self, config: TrainConfig, env: Any) -> "Transformer":
-        """Build a transformer with fresh weights.
-
-        Raises:
-            InputError: If an encoder cannot be built, or the width is no multiple of the heads.
-        """
+        """Build a transformer with fresh weights."""
         if self.width % (2 * self.heads):
             problem = f"{self.width} numbers cannot be shared by {self.heads} heads"
             raise InputError("--policy.width", problem, f"give a multiple of {2 * self.heads}")
@@ -62,28 +58,17 @@ class TransformerConfig(EncoderConfig):
 
 
 class TransformerState(NamedTuple):
-    """What the transformer remembers of B episodes.
+    """What the transformer remembers of B episodes."""
 
-    Attributes:
-        words: (B, L, E) embeddings of the words, to match with what is seen.
-        mask: (B, L) bool, True at tokens.
-        reading: (B, layers, 2, L, W) keys and values of the words.
-        cache: What of the views is computed once for an episode.
-        history: (B, layers, 2, T, W) keys and values of the steps so far.
-        steps: (B, T) int64, 0 where there was no step, else 1 plus the row of the viewpoint; 1 off graphs.
-        hidden: (B, W) what came out of the last step, of the summary of the instruction at the start.
-        last_action: (B, GEOMETRY or actions) features of the action taken last, zeros at the start.
-        candidates: (B, A, GEOMETRY or actions) features of the actions offered; None after the action is known.
-    """
-
-    words: Tensor
-    mask: Tensor
-    reading: Tensor
-    cache: ViewCache
-    history: Tensor
-    steps: Tensor
-    hidden: Tensor
-    last_action: Tensor
+    words: Tensor  # (B, L, E) embeddings of the words, to match with what is seen
+    mask: Tensor  # (B, L) bool, True at tokens
+    reading: Tensor  # (B, layers, 2, L, W) keys and values of the words
+    cache: ViewCache  # What of the views is computed once for an episode
+    history: Tensor  # (B, layers, 2, T, W) keys and values of the steps so far
+    steps: Tensor  # (B, T) int64, 0 where there was no step, else 1 plus the row of the viewpoint; 1 off graphs
+    hidden: Tensor  # (B, W) what came out of the last step, of the summary of the instruction at the start
+    last_action: Tensor  # (B, GEOMETRY or actions) features of the action taken last, zeros at the start
+    # (B, A, GEOMETRY or actions) features of the actions offered; None after the action is known
     candidates: Tensor | None = None
 
 
@@ -105,20 +90,14 @@ class Layer(nn.Module):
         return torch.stack(self.word_keys(context).chunk(2, -1), 1)
 
     def forward(
-        self, token: Tensor, history: Tensor, known: Tensor, reading: Tensor, mask: Tensor
+        self,
+        token: Tensor,  # (B, W)
+        history: Tensor,  # (B, 2, T, W) keys and values of the steps so far
+        known: Tensor,  # (B, T + 1) bool, which of these there were, this one included
+        reading: Tensor,  # (B, 2, L, W) keys and values of the words
+        mask: Tensor,  # (B, L) bool, True at tokens
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """One step.
-
-        Args:
-            token: (B, W).
-            history: (B, 2, T, W) keys and values of the steps so far.
-            known: (B, T + 1) bool, which of these there were, this one included.
-            reading: (B, 2, L, W) keys and values of the words.
-            mask: (B, L) bool, True at tokens.
-
-        Returns:
-            The token (B, W), the history (B, 2, T + 1, W), and the attention to the words (B, L), mean of the heads.
-        """
+        """One step: token (B, W), history (B, 2, T + 1, W), attention to the words (B, L), mean of the heads."""
         query, *own = self.self_attention(self.norms[0](token)).chunk(3, -1)
         history = torch.cat([history, torch.stack(own, 1)[:, :, None]], 2)
         recalled, _ = self._attend(query, history, known)

@@ -36,14 +36,10 @@ class Panorama(Protocol):
 
 
 class ViewCache(NamedTuple):
-    """What of the views is computed once for all steps of a batch of episodes.
+    """What of the views is computed once for all steps of a batch of episodes."""
 
-    Attributes:
-        scales: (B, F), 0 for features hidden from an episode; None when nothing is hidden.
-        vocabulary: (V, d), projected embeddings of words, for the whole batch; None in other than bags of words.
-    """
-
-    scales: Tensor | None = None
+    scales: Tensor | None = None  # (B, F), 0 for features hidden from an episode; None when nothing is hidden
+    # (V, d), projected embeddings of words, for the whole batch; None in other than bags of words
     vocabulary: Shared | None = None
 
     def hide(self, features: Tensor) -> Tensor:

@@ -76,11 +76,7 @@ class ImageViews(FeatureDropout):
     """Colour and depth images to cells of `width` numbers."""
 
     def __init__(self, config: CameraConfig, width: int, share: float) -> None:
-        """Build an encoder with fresh weights that gives cells of `width` numbers; `share` is the feature dropout.
-
-        Raises:
-            InputError: If the images cannot be cut into the cells.
-        """
+        """Build an encoder with fresh weights that gives cells of `width` numbers; `share` is the feature dropout."""
         super().__init__(width, share)
         self.side, channels = config.cells, config.channels
         self.patch, rest = divmod(config.size, PARTS * config.cells)

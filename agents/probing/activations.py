@@ -31,11 +31,7 @@ _CELL = re.compile(r"(.+):(\d+)")
 
 
 def layers_of(network: nn.Module) -> dict[str, nn.Module]:
-    """Return the recurrent layers of a navigator or of a speaker, by name.
-
-    Raises:
-        InputError: If the network is another one.
-    """
+    """Return the recurrent layers of a navigator or of a speaker, by name."""
     if isinstance(network, Speaker):
         return {"decoder.1": network.decoder}
     if not isinstance(network, Navigator) or not isinstance(network.encoder, InstructionEncoder):
@@ -55,11 +51,7 @@ def width_of(layer: nn.Module) -> int:
 
 
 def parse_cell(text: str, layers: Mapping[str, nn.Module], flag: str) -> Cell:
-    """Return the cell that a text such as `core.1:17` names; `flag` is named in errors.
-
-    Raises:
-        InputError: If the network has no such cell.
-    """
+    """Return the cell that a text such as `core.1:17` names; `flag` is named in errors."""
     match = _CELL.fullmatch(text)
     if match and match[1] in layers and int(match[2]) < width_of(layers[match[1]]):
         return match[1], int(match[2])
@@ -202,10 +194,7 @@ class ReplayingAgent(PolicyAgent):
 
 @torch.no_grad()
 def decoder_activations(speaker: Speaker, memory: Memory, tokens: Tensor) -> list[np.ndarray]:
-    """Return (length - 1, H) activations of a speaker's decoder after each word of a sentence but the last.
-
-    `tokens` (B, L) are zero-padded, each with its end; the speaker is put into evaluation mode.
-    """
+    """(length - 1, H) activations of a decoder after each word but the last of sentences (B, L), zero-padded."""
     speaker.eval()
     with recorded(layers_of(speaker)) as kept:
         speaker.token_log_probs(memory, tokens)

@@ -14,11 +14,7 @@ Over = Literal["words", "views"]
 
 
 def check_over(source: object, config: TrainConfig, over: Sequence[Over]) -> tuple[Over, ...]:
-    """Return what the agent has attention over: what is asked for, or everything.
-
-    Raises:
-        InputError: If the agent has no attention that is asked for, or none.
-    """
+    """Return what the agent has attention over: what is asked for, or everything."""
     blind, deaf = config.ablate == "vision", config.ablate == "language"
     lacking: dict[Over, str] = {
         "words": "reads nothing, so that it attends to no words" if deaf else "",

@@ -56,9 +56,6 @@ class CellSearch:
         """Search a navigator.
 
         `surroundings` gives predicates of the places, `observe` of observations; options are those of the environment.
-
-        Raises:
-            InputError: If a cell does not exist, or the goals of the split are withheld.
         """
         asked = parse_clamp(agent.policy, self.zero, self.clamp)
         episodes = spread_over(data.splits[self.split], self.episodes)
@@ -83,11 +80,7 @@ class CellSearch:
         return parts, [navigator_effect(baseline, each) for each in self._clamps(asked, parts)]
 
     def speaker(self, trained: TrainedSpeaker) -> tuple[Parts, Effects]:
-        """Search the decoder of a speaker.
-
-        Raises:
-            InputError: If a cell does not exist.
-        """
+        """Search the decoder of a speaker."""
         asked = parse_clamp(trained.speaker, self.zero, self.clamp)
         data = trained.data.data
         episodes = spread_over(data.splits[self.split], self.episodes)
@@ -108,11 +101,7 @@ class CellSearch:
 
 
 def parse_clamp(network: nn.Module, zero: Sequence[str], clamp: Sequence[str]) -> Clamp | None:
-    """Read what `--zero` and `--clamp` ask for; None if nothing.
-
-    Raises:
-        InputError: If the network has no such cell, or a value is not a number.
-    """
+    """Read what `--zero` and `--clamp` ask for; None if nothing."""
     layers = layers_of(network)
     values: dict[Cell, float] = {parse_cell(text, layers, "--zero"): 0.0 for text in zero}
     for text in clamp:

@@ -17,10 +17,7 @@ from agents.training.optimization import OptimizerStep
 
 
 def copy_matching_weights(network: nn.Module, weights: Mapping[str, Tensor], fresh: Sequence[str]) -> list[str]:
-    """Copy the weights of another network that match by name and shape, but for those with a prefix in `fresh`.
-
-    Returns the names of the weights that were not copied.
-    """
+    """Copy weights that match by name and shape, but for those with a prefix in `fresh`; return names not copied."""
     own = network.state_dict()
     fitting = {
         name: value
@@ -51,11 +48,8 @@ def finetune(
 ) -> Iterator[dict[str, float]]:
     """Imitate recorded episodes, an update a batch, as a configuration's phase of imitation does.
 
-    The movement of weights is measured whose names start with `parts`.
-
-    Yields:
-        The loss, the norm of the gradient before it is clipped, and the length of the step in those weights, as a
-        share of their own, after each update.
+    Yields after each update the loss, the norm of the gradient before it is clipped, and the length of the step in the
+    weights whose names start with `parts`, as a share of their own.
     """
     phase = config.phases["imitation"]
     assert isinstance(phase, SequenceConfig), "imitation learns from episodes"

@@ -26,17 +26,11 @@ PROBES = 4  # random directions from which the norm of a Jacobian is estimated
 
 @dataclass(frozen=True)
 class CoreInputs:
-    """What the recurrent core of an agent read in B episodes, the longest first.
+    """What the recurrent core of an agent read in B episodes, the longest first."""
 
-    Attributes:
-        inputs: (T, B, width), zeros after the end of an episode.
-        lengths: (B,) int64, steps of each.
-        state: (B, layers, parts, hidden), before the first step.
-    """
-
-    inputs: Tensor
-    lengths: Tensor
-    state: Tensor
+    inputs: Tensor  # (T, B, width), zeros after the end of an episode
+    lengths: Tensor  # (B,) int64, steps of each
+    state: Tensor  # (B, layers, parts, hidden), before the first step
 
 
 @torch.no_grad()
@@ -60,12 +54,10 @@ def core_inputs(navigator: Navigator, recording: Recording) -> CoreInputs:
 
 
 def core_reach(core: RecurrentCore, given: CoreInputs, probes: int = PROBES, seed: int = 0) -> Tensor:
-    """Norms of d h_t / d x_{t-k} in a policy's core, h_t its top layer's state at the end of an episode.
+    """(B, T) float64 norms of d h_t / d x_{t-k} in a core, h_t its top layer's state at the end of an episode.
 
-    They are estimated from `probes` random directions; the weights stay as they are.
-
-    Returns:
-        (B, T) float64: column k belongs to the input k steps before the last; NaN before the start of an episode.
+    They are estimated from `probes` random directions; the weights stay as they are. Column k belongs to the input k
+    steps before the last; NaN before the start of an episode.
     """
     core = deepcopy(core).double().eval()  # what vanishes in single precision is still measured in double
     inputs, state = given.inputs.double().requires_grad_(), given.state.double()
@@ -77,13 +69,7 @@ def core_reach(core: RecurrentCore, given: CoreInputs, probes: int = PROBES, see
 
 
 def encoder_reach(encoder: InstructionEncoder, tokens: Tensor, probes: int = PROBES, seed: int = 0) -> Tensor:
-    """Norms of d h_t / d x_{t-k} in an instruction encoder, h_t its forward state at the last word, x word embeddings.
-
-    As `core_reach`, of tokens (B, L), zero-padded.
-
-    Returns:
-        (B, L) float64: column k belongs to the word k before the last; NaN before the first word.
-    """
+    """As `core_reach` (B, L) of tokens (B, L), h_t the forward state at the last word and x word embeddings."""
     encoder = deepcopy(encoder).double().eval()
     with _leaf(encoder.embedding) as leaves:
         found = encoder(tokens)
@@ -140,10 +126,7 @@ def decay(norms: Tensor) -> Tensor:
 
 
 def gradient_of(navigator: Navigator, recording: Recording, config: SequenceConfig) -> dict[str, Tensor]:
-    """The gradient of the loss of recorded episodes by weight, without dropout; weights without influence are left out.
-
-    See `SequenceConfig.truncate`.
-    """
+    """The gradient of the loss of recorded episodes by weight, without dropout, where there is any influence."""
     without_dropout(navigator)
     navigator.zero_grad()
     add_gradients(navigator, recording, config, lambda loss: loss.backward())  # type: ignore[no-untyped-call]

@@ -57,10 +57,9 @@ class NavigatorBaseline:
 def navigator_effect(baseline: NavigatorBaseline, clamp: Clamp) -> dict[str, Any]:
     """Return the effect of clamping cells: where the agent gets, and what it prefers in the states it was in before.
 
-    Returns:
-        `SR` and `SPL` before and after with their difference; `decisions`, the share of steps with another likeliest
-        action; and by kind of action its mean probability before and after, where the predicate is above its mean, or
-        everywhere if it is not a predicate of steps.
+    These are `SR` and `SPL` before and after with their difference; `decisions`, the share of steps with another
+    likeliest action; and by kind of action its mean probability before and after, where the predicate is above its
+    mean, or everywhere if it is not a predicate of steps.
     """
     navigator, vocabulary = baseline.agent.policy, baseline.agent.vocabulary
     before, data = baseline.trajectories, baseline.data
@@ -131,11 +130,9 @@ class SpeakerBaseline:
 
 
 def speaker_effect(baseline: SpeakerBaseline, clamp: Clamp) -> dict[str, Any]:
-    """Return the effect of clamping cells.
+    """Return the effect of clamping cells on the instructions' `loss`, in nats a word, and the `BLEU` of own captions.
 
-    Returns:
-        `loss` of the instructions, in nats a word, `BLEU` of the speaker's own captions, and as `actions` the loss of
-        the words for which the predicate is above its mean, and of all others, before and after.
+    `actions` are the loss of the words for which the predicate is above its mean, and of all others.
     """
     before, after = _losses(baseline, {}), _losses(baseline, clamp.values)
     predicates = dict(zip(baseline.moments.names, baseline.moments.predicates.T, strict=True))

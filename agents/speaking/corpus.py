@@ -48,11 +48,7 @@ class Corpus:
         return Fingerprint(self.vocabulary.digest, content)
 
     def windows(self) -> TextWindows:
-        """Return the batches of sequences that each update reads.
-
-        Raises:
-            InputError: If the text is shorter than one sequence.
-        """
+        """Return the batches of sequences that each update reads."""
         documents, config = encode_documents(self.train, self.vocabulary, self.ends), self.config
         symbols = sum(map(len, documents))
         if symbols < config.sequence:
@@ -73,9 +69,6 @@ def open_corpus(config: LanguageModelConfig, load_houses: LoadHouses, data: Path
     """Load the text that a configuration asks for, as written: no letter is changed.
 
     `load_houses` loads the episodes of generated houses: name of the data set, split, number of houses.
-
-    Raises:
-        InputError: If there is no such text, or it is malformed, not UTF-8 or empty.
     """
     if config.text in HOUSE_DATASETS:
         splits = {name: _sentences(load_houses(config.text, name, config.houses)) for name in SPLITS}

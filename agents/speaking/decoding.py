@@ -57,14 +57,7 @@ def check_decoding(decoding: Decoding) -> None:
 def speak(
     speaker: Speaker, memory: Memory, decoding: Decoding, max_length: int, random: torch.Generator | None = None
 ) -> Sentences:
-    """Sentences of up to `max_length` tokens, their ends included, about what is remembered of B routes.
-
-    Chance of dropout plays no part if the speaker is in evaluation mode. Unknown words are never said, and at least
-    one word is.
-
-    Raises:
-        InputError: If the decoding is no good, or there is no room for a word.
-    """
+    """Sentences of up to `max_length` tokens, their ends included, about B routes; at least one word, none unknown."""
     check_decoding(decoding)
     _check_room(max_length)
     if decoding.method != "beam":
@@ -85,13 +78,7 @@ def continue_text(
     max_length: int,
     random: torch.Generator | None = None,
 ) -> Sentences:
-    """Continue a text: `count` greedy or sampled continuations of the tokens `prefix` (L,), without these.
-
-    They have up to `max_length` tokens, their ends included. Unknown tokens are never said, and at least one token is.
-
-    Raises:
-        InputError: If the decoding is no good, or there is no room for a token.
-    """
+    """Continue the tokens `prefix` (L,) `count` times, greedily or sampled, by up to `max_length`, ends included."""
     check_decoding(decoding)
     _check_room(max_length)
     prefix, state = prefix.expand(count, -1), model.begin(count)

@@ -73,11 +73,7 @@ class SpeakerData:
 
     @cached_property
     def graph_routes(self) -> GraphRoutes:
-        """What makes routes of paths on graphs.
-
-        Raises:
-            InputError: If the task has no graphs.
-        """
+        """What makes routes of paths on graphs."""
         if not self.data.source.graphs:
             raise InputError("--path", f"task '{self.data.task.name}' has no viewpoints", "use a run on graphs")
         return GraphRoutes(list(self.data.source.graphs))
@@ -85,11 +81,7 @@ class SpeakerData:
     def demonstrations(
         self, split: str, batch: int = BATCH, episodes: Sequence[Episode] | None = None
     ) -> Demonstrations:
-        """Return the demonstrations of a split, or of some episodes of it, up to `batch` at a time.
-
-        Raises:
-            InputError: If they are withheld.
-        """
+        """Return the demonstrations of a split, or of some episodes of it, up to `batch` at a time."""
         episodes = self.data.splits[split] if episodes is None else episodes
         for each in episodes:
             if each.withheld:
@@ -109,11 +101,7 @@ class SpeakerData:
         return CaptionData(self.demonstrations(split, batch), torch.from_numpy(tokens))
 
     def trajectory_routes(self, source: object, trajectories: Sequence[Trajectory]) -> list[Routes]:
-        """Return the routes of trajectories, batch by batch; `source` names them in errors.
-
-        Raises:
-            InputError: If a trajectory is of another simulator, naming it.
-        """
+        """Return the routes of trajectories, batch by batch; `source` names them in errors."""
         graph = not self.data.task.continuous
         for each in trajectories:
             if each.simulator.startswith("graph") is not graph:

@@ -14,11 +14,7 @@ from vln.language import SPECIALS
 
 
 def speaker_for(config: CaptionConfig, data: Any) -> Speaker:
-    """Build a speaker with fresh weights, which come from torch's global random generator.
-
-    Raises:
-        InputError: If word vectors or features are missing or malformed, or images cannot be cut into cells.
-    """
+    """Build a speaker with fresh weights, which come from torch's global random generator."""
     source, vocabulary, text = data.source, data.vocabulary, config.text
     if source.table is None:
         start = start_embeddings(vocabulary.symbols, text, source.word_vectors, vocabulary.unit)

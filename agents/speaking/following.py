@@ -17,9 +17,6 @@ def follower_success(
     """Return a navigator's success rate in percent with captions as instructions, and with people's instructions.
 
     The episodes have distinct demonstrations, and a caption each.
-
-    Raises:
-        InputError: If it was trained on another task, or a caption is empty.
     """
     known = {each.episode_id: each for each in follower.data.splits[split]}
     captioned = []

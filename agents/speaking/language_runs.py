@@ -18,11 +18,7 @@ from vln.language import Vocabulary
 
 
 def build_language_trainer(corpus: Corpus, writer: Writer, folder: Path, device: str) -> LanguageTrainer:
-    """Make a trainer at iteration 0.
-
-    Raises:
-        InputError: If the text is shorter than one sequence.
-    """
+    """Make a trainer at iteration 0."""
     windows = corpus.windows()
     model = LanguageModel(corpus.config, len(corpus.vocabulary)).to(device)
     record = RunRecord(Log(folder), folder, corpus.fingerprint)
@@ -30,15 +26,7 @@ def build_language_trainer(corpus: Corpus, writer: Writer, folder: Path, device:
 
 
 def load_language_model(run: Path, checkpoint: str) -> tuple[LanguageModel, Vocabulary]:
-    """Load the language model of a run with its averaged weights, and its vocabulary.
-
-    Args:
-        run: Folder of the run.
-        checkpoint: "best" or "latest".
-
-    Raises:
-        InputError: If there is no such run, it is no language model, or was trained with another vocabulary.
-    """
+    """Load the language model of a run with its averaged weights, and its vocabulary."""
     found = load_checkpoint(run_checkpoint(run, checkpoint))
     if "sequence" not in found.state["config"]:
         raise InputError(found.source, "holds no language model", "give a folder that language.py train wrote")
@@ -51,11 +39,7 @@ def load_language_model(run: Path, checkpoint: str) -> tuple[LanguageModel, Voca
 
 
 def training_history(run: Path) -> list[dict[str, Any]]:
-    """Return bits per character and a sample at each point of a run that has one.
-
-    Raises:
-        InputError: If there is none.
-    """
+    """Return bits per character and a sample at each point of a run that has one."""
     log = run / "metrics.jsonl"
     rows: dict[int, dict[str, Any]] = {}
     for line in read_metrics(log):

@@ -22,11 +22,7 @@ def best_of(
 ) -> list[Trajectory]:
     """Return the best of several trajectories of each of N episodes; the first of equally good ones.
 
-    The critic scores how well one fits its instruction, in nats a word; `confidence` weighs the agent's own
-    log-probability.
-
-    Raises:
-        InputError: If trajectories are of another task than the critic's.
+    The critic scores in nats a word; `confidence` weighs the agent's own log-probability.
     """
     scores = [fit(each, critic) + confidence * np.array([own_log_prob(one) for one in each]) for each in candidates]
     best = np.stack(scores).argmax(0)

@@ -21,11 +21,8 @@ def retrieval_accuracy(
     """Return how often the match has the highest score (ties count as misses), and how often by chance, in percent.
 
     The match is told from up to `distractors` other episodes in its building; episodes without any are left out.
-
-    Returns:
-        `critic`: given a path, its sentence is picked; some sentences are likely whatever the path.
-        `critic of ways`: given a sentence, its path is picked, as in rewards and self-supervised imitation.
-        `critic chance`: of either.
+    `critic`: given a path, its sentence is picked; some sentences are likely whatever the path. `critic of ways`: given
+    a sentence, its path is picked, as in rewards and self-supervised imitation. `critic chance`: of either.
     """
     speaker.eval()
     queries, captioned = make_queries(data.data.splits[split], distractors, seed), data.captioned(split)

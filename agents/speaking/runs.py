@@ -38,11 +38,7 @@ class TrainedSpeaker:
 
 
 def open_speaker_data(config: CaptionConfig, splits: Sequence[str], open_task: OpenTask, **options: Any) -> SpeakerData:
-    """Open the data that a speaker's configuration needs; options as of `envs.make.open_task`.
-
-    Raises:
-        InputError: If data are missing or malformed.
-    """
+    """Open the data that a speaker's configuration needs; options as of `envs.make.open_task`."""
     like = config.navigator
     return SpeakerData(config, open_task(like.task, splits, **data_options(like), **options))
 
@@ -59,9 +55,6 @@ def open_speaker(
     """Load the speaker of a run, and open the data of its task with `open_task`, which is `envs.make.open_task`.
 
     The speaker's vocabulary must equal `vocabulary`, such as a navigator's, if one is given.
-
-    Raises:
-        InputError: If the run or its data are missing or do not fit.
     """
     found = open_checkpoint(run, checkpoint)
     config = from_json(CaptionConfig, found.state["config"], found.source)
@@ -91,9 +84,6 @@ def build_caption_trainer(
     """Make a trainer at iteration 0, evaluated on some splits.
 
     The image encoder starts as that of the navigator of the checkpoint `encoder_from`.
-
-    Raises:
-        InputError: If one of them has no image encoder, or they differ in size.
     """
     config = data.config
     speaker = data.speaker().to(device)
@@ -115,12 +105,7 @@ def build_caption_trainer(
 def open_critic(
     run: Path | None, config: TrainConfig, data: TaskData, open_task: OpenTask, folder: Path | None, device: str
 ) -> Speaker | None:
-    """Load the speaker of a run as a navigator's matching critic; None if its configuration needs none.
-
-    Raises:
-        InputError: If a critic is needed and none is given, or the other way round, or its vocabulary differs, or it
-            was trained on the episodes that are to be explored.
-    """
+    """Load the speaker of a run as a navigator's matching critic; None if its configuration needs none."""
     flags = critic_flags(config)
     if run is None and not flags:
         return None

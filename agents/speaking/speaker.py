@@ -33,18 +33,12 @@ TOGETHER = 64  # sentences that are scored at a time
 
 @dataclass(frozen=True)
 class Memory:
-    """What is known of B trajectories of T steps when words are looked for.
+    """What is known of B trajectories of T steps when words are looked for."""
 
-    Attributes:
-        context: (B, T, H), one vector per step.
-        mask: (B, T) bool, True at steps.
-        first: (B, H), where the decoder starts.
-        seen: (B, T, V), how much of each word of the vocabulary there was to be seen; None where nothing is copied.
-    """
-
-    context: Tensor
-    mask: Tensor
-    first: Tensor
+    context: Tensor  # (B, T, H), one vector per step
+    mask: Tensor  # (B, T) bool, True at steps
+    first: Tensor  # (B, H), where the decoder starts
+    # (B, T, V), how much of each word of the vocabulary there was to be seen; None where nothing is copied
     seen: Tensor | None
 
     def rows(self, keep: Tensor) -> "Memory":
@@ -96,19 +90,11 @@ class Speaker(Decoder):
         return self.actions if self.camera else 0
 
     def log_prob(self, routes: Routes, tokens: Tensor) -> Tensor:
-        """The matching critic: mean log-probability per token (B,) of sentences (B, L), ends included, given B routes.
-
-        Raises:
-            InputError: If routes are of another world, or a sentence has no words.
-        """
+        """The matching critic: mean log-probability per token (B,) of sentences (B, L), ends included, of B routes."""
         return self.fit(self.read(routes), tokens)
 
     def fit(self, memory: Memory, tokens: Tensor) -> Tensor:
-        """`log_prob` (B,) of sentences (B, L) given what is known of their routes.
-
-        Raises:
-            InputError: If a sentence has no words.
-        """
+        """`log_prob` (B,) of sentences (B, L) given what is known of their routes."""
         lengths = (tokens != PAD).sum(1)
         # Sentences of like length together: the decoder need not go on to the end of the longest for the others.
         order = lengths.argsort()
@@ -116,11 +102,7 @@ class Speaker(Decoder):
         return torch.cat(sums)[order.argsort()] / lengths
 
     def token_log_probs(self, memory: Memory, tokens: Tensor) -> Tensor:
-        """Log-probabilities (B, L) of the tokens (B, L) of sentences, each given those before it; zero at the padding.
-
-        Raises:
-            InputError: If a sentence has no words.
-        """
+        """Log-probabilities (B, L) of each token (B, L) of sentences given those before it; zero at the padding."""
         lengths = (tokens != PAD).sum(1)
         if bool(((lengths == 0) | (tokens[:, 0] == EOS)).any()):
             raise InputError("sentence", "is empty", "give one with words")
@@ -153,11 +135,7 @@ class Speaker(Decoder):
         return never_padding(scores)
 
     def read(self, routes: Routes) -> Memory:
-        """Look at routes.
-
-        Raises:
-            InputError: If they are of another world than the speaker's.
-        """
+        """Look at routes."""
         self._check(routes)
         mask, lengths = routes.mask, routes.mask.sum(1)
         # All steps at once: a step of a route is a row, whose views hide what they hide from all of the route.

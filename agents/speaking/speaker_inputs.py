@@ -22,21 +22,15 @@ SEEN = ("viewpoint", "heading", "rgb", "depth", "cells", "near")  # what a speak
 
 @dataclass(frozen=True)
 class Routes:
-    """B trajectories of up to T actions, padded at their ends.
+    """B trajectories of up to T actions, padded at their ends."""
 
-    Attributes:
-        frames: What was seen before each action, (B, T, ...) each: `viewpoint` and `heading` on graphs, `rgb` and
-            `depth`, or what `agents.policies.vision` made of them, where there is a camera.
-        action: (B, T, MOVE) moves on graphs, (B, T, actions) one-hot low-level actions elsewhere.
-        view: (B, T) int64, the view towards which each action moves; -1 where it moves towards none.
-        mask: (B, T) bool, True at actions; each row has at least one.
-        environment: (B,) int64, numbers of altered environments, -1 for the real one; None where all are real.
-    """
-
+    # What was seen before each action, (B, T, ...) each: `viewpoint` and `heading` on graphs, `rgb` and `depth`, or
+    # what `agents.policies.vision` made of them, where there is a camera
     frames: Observation
-    action: Tensor
-    view: Tensor
-    mask: Tensor
+    action: Tensor  # (B, T, MOVE) moves on graphs, (B, T, actions) one-hot low-level actions elsewhere
+    view: Tensor  # (B, T) int64, the view towards which each action moves; -1 where it moves towards none
+    mask: Tensor  # (B, T) bool, True at actions; each row has at least one
+    # (B,) int64, numbers of altered environments, -1 for the real one; None where all are real
     environment: Tensor | None = None
 
     def __len__(self) -> int:
@@ -58,11 +52,7 @@ class Routes:
 
 
 def recorded_routes(recording: Recording, low_level_actions: int = 0) -> Routes:
-    """The routes of a recording with frames; `low_level_actions` is 0 for panoramic actions on graphs.
-
-    Raises:
-        InputError: If panoramic moves are wanted and the recording has none.
-    """
+    """The routes of a recording with frames; `low_level_actions` is 0 for panoramic actions on graphs."""
     alive = recording.mask.T > 0  # (B, T)
     bodies, steps = alive.nonzero().unbind(1)
     seen = frames_at(recording.frames, recording.mask, steps * len(alive) + bodies)
@@ -107,11 +97,7 @@ class GraphRoutes:
         self._positions = torch.from_numpy(np.concatenate([graph.positions for graph in graphs]))
 
     def of(self, paths: Sequence[tuple[str, Sequence[str], float]]) -> Routes:
-        """Routes of scans, viewpoints (staying is no move) and initial headings in radians; each ends with the stop.
-
-        Raises:
-            InputError: If there is no path, or one has unknown viewpoints or jumps.
-        """
+        """Routes of scans, viewpoints (staying is no move) and initial headings in radians; each ends with the stop."""
         rows = [self._rows(scan, path) for scan, path, _ in paths]
         if not rows:
             raise InputError("paths", "there are none", "choose a split that has some")

@@ -13,17 +13,11 @@ from vln.language import EOS, PAD
 
 @dataclass(frozen=True)
 class Window:
-    """Symbols to read and those to expect.
+    """Symbols to read and those to expect."""
 
-    Attributes:
-        inputs: (B, L) int64.
-        targets: (B, L) int64, what comes after each of the inputs; `PAD` where nothing does.
-        first: Whether what comes before has not been read, so that no state can be carried on.
-    """
-
-    inputs: Tensor
-    targets: Tensor
-    first: bool
+    inputs: Tensor  # (B, L) int64
+    targets: Tensor  # (B, L) int64, what comes after each of the inputs; `PAD` where nothing does
+    first: bool  # Whether what comes before has not been read, so that no state can be carried on
 
 
 class TextWindows:
@@ -34,11 +28,7 @@ class TextWindows:
     """
 
     def __init__(self, documents: Sequence[np.ndarray], readers: int, length: int, seed: int) -> None:
-        """Read windows of `length` symbols at `readers` places at a time, fewer if the text is too short for all.
-
-        Raises:
-            ValueError: If the text is shorter than a window.
-        """
+        """Windows of `length` symbols at up to `readers` places; a ValueError if the text is shorter than one."""
         total = sum(map(len, documents))
         if total < length:
             raise ValueError(f"{total} symbols are fewer than the {length} of a window")

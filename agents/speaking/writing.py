@@ -35,11 +35,7 @@ class Writer:
                 raise InputError("--prime", f"{unit!r} is not in the vocabulary", f"use those such as {known!r}")
 
     def __call__(self, model: LanguageModel, count: int = 1) -> list[str]:
-        """`count` texts, which begin with the prime text, by a model in evaluation mode.
-
-        Raises:
-            InputError: As `check` says.
-        """
+        """`count` texts, which begin with the prime text, by a model in evaluation mode; checked by `check`."""
         self.check()
         device = model.output_bias.device
         random = torch.Generator(device).manual_seed(self.seed)

@@ -95,24 +95,17 @@ def variants(max_steps: int) -> list[Variant]:
 
 @dataclass(frozen=True)
 class Finding:
-    """Measurements of a variant trained with one seed.
+    """Measurements of a variant trained with one seed."""
 
-    Attributes:
-        scores: SR and SPL (N,) of the episodes.
-        reach: (M, K) norms of how the state depends on the input k steps back, NaN before the start.
-        updates: The loss, the norm of the gradient and more, by update or by a few of them.
-        minutes: Minutes of training.
-        truncated: By the steps after which it stops flowing back, the cosine of the gradient of the core's weights
-            with the whole one, and how many times as long it is.
-        step: What a step of plain gradient descent does: the norm of the gradient, the loss before, and after a step
-            that is clipped, and one that is not.
-    """
-
-    scores: Mapping[str, np.ndarray]
-    reach: np.ndarray
-    updates: Sequence[Mapping[str, float]]
-    minutes: float
+    scores: Mapping[str, np.ndarray]  # SR and SPL (N,) of the episodes
+    reach: np.ndarray  # (M, K) norms of how the state depends on the input k steps back, NaN before the start
+    updates: Sequence[Mapping[str, float]]  # The loss, the norm of the gradient and more, by update or by a few of them
+    minutes: float  # Minutes of training
+    # By the steps after which it stops flowing back, the cosine of the gradient of the core's weights with the whole
+    # one, and how many times as long it is
     truncated: Mapping[int, tuple[float, float]] = field(default_factory=dict)
+    # What a step of plain gradient descent does: the norm of the gradient, the loss before, and after a step that is
+    # clipped, and one that is not
     step: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -211,11 +204,7 @@ class Study:
 def open_study(
     run: Path, split: str, episodes: int, data: Path | None, with_training: bool, open_task: OpenTask
 ) -> Study:
-    """Open what the variants of a run are compared on.
-
-    Raises:
-        InputError: If the run or its data are missing or do not fit, or its agent does not read, or did not imitate.
-    """
+    """Open what the variants of a run are compared on; the run's agent must read, and must have imitated."""
     given = load_checkpoint(run / LATEST)
     config = config_of(given)
     if config.ablate == "language":

@@ -41,21 +41,13 @@ Rows = dict[str, dict[str, Any]]
 
 @dataclass(frozen=True)
 class Condition:
-    """A change of the inputs at test time.
+    """A change of the inputs at test time."""
 
-    Attributes:
-        name: Name of its row.
-        what: What the agent uses if it fails without; empty if that is no single thing.
-        blind: Whether images are hidden.
-        silent: Whether instructions are hidden.
-        rewrite: Changes instructions.
-    """
-
-    name: str
-    what: str = ""
-    blind: bool = False
-    silent: bool = False
-    rewrite: Callable[[Sequence[Episode]], list[Episode]] = list
+    name: str  # Name of its row
+    what: str = ""  # What the agent uses if it fails without; empty if that is no single thing
+    blind: bool = False  # Whether images are hidden
+    silent: bool = False  # Whether instructions are hidden
+    rewrite: Callable[[Sequence[Episode]], list[Episode]] = list  # Changes instructions
 
 
 def conditions(vocabulary: Vocabulary, seed: int) -> list[Condition]:
@@ -130,11 +122,7 @@ class CachedEvaluator:
 
 
 def grouped(runs: Sequence[Path], checkpoint: str) -> dict[Path, list[Path]]:
-    """Return the runs trained with all inputs, each with those of its task that were trained without one.
-
-    Raises:
-        InputError: If a run is missing, or there is none that such a one could be compared with.
-    """
+    """Return the runs trained with all inputs, each with those of its task that were trained without one."""
     configs = {run: config_of(open_checkpoint(run, checkpoint)) for run in check_runs(runs)}
     found: dict[Path, list[Path]] = {run: [] for run, config in configs.items() if config.ablate == "nothing"}
     for run, config in configs.items():
@@ -149,11 +137,7 @@ def grouped(runs: Sequence[Path], checkpoint: str) -> dict[Path, list[Path]]:
 
 
 def shared_episodes(opened: Sequence[Trained], split: str, count: int, seed: int) -> list[Episode]:
-    """Return about `count` episodes of a split that all runs share, or all if it is 0.
-
-    Raises:
-        InputError: If the goals are withheld, or the runs do not share the episodes.
-    """
+    """About `count` episodes of a split that all runs share, or all if it is 0; goals must be public."""
     every = list(opened[0].data.splits[split])
     if every[0].withheld:
         raise InputError("--split", f"the goals of '{split}' are withheld", "use a validation split")
@@ -168,9 +152,6 @@ def audit(opened: Sequence[Trained], split: str, count: int, seed: int, folder: 
     """Return the rows of an agent, and of those trained without one of its inputs, on the same episodes.
 
     The agent is the first of `opened`. About `count` episodes are drawn; 0 takes all. `folder` keeps what was measured.
-
-    Raises:
-        InputError: If the goals are withheld, or another run met other episodes.
     """
     episodes = shared_episodes(opened, split, count, seed)
     writable_folder(folder)

@@ -91,11 +91,7 @@ def speaker_config(dataset: str) -> CaptionConfig:
 
 
 def chosen(rows: Mapping[str, Row], names: Sequence[str]) -> dict[str, Row]:
-    """Return the rows of some names and those they start from, in order; all if there are no names.
-
-    Raises:
-        InputError: If a name is unknown.
-    """
+    """Return the rows of some names and those they start from, in order; all if there are no names."""
     needed = set(names or rows)
     for name in names:
         if name not in rows:

@@ -86,10 +86,7 @@ class BaseTrainer(Run):
         """Within the block progress is shown; the yielded function is to be called after each piece of work.
 
         Checkpoints are written at the start, every few minutes, and where a signal of `vln.signals` came, which then
-        ends the run.
-
-        Raises:
-            InputError: If something cannot be written; the latest checkpoint is as it was.
+        ends the run. Where something cannot be written, an InputError leaves the latest checkpoint as it was.
         """
         try:
             if self.workers.is_main:
@@ -106,11 +103,7 @@ class BaseTrainer(Run):
             raise InputError(source, problem, f"{fix}, and {then}") from None
 
     def _keep(self, came: Collection[int]) -> None:
-        """Write a checkpoint and tidy memory if it is time to; end the run if a signal came to one of the workers.
-
-        Raises:
-            Stopped: If it ends.
-        """
+        """Write a checkpoint and tidy memory if it is time to; end the run if a signal came to one of the workers."""
         late = time.monotonic() - self._saved > SAVE_EVERY
         due, *everyones = self.workers.any(late, *(number in came for number in SIGNALS))
         if due or any(everyones):
@@ -132,11 +125,7 @@ class BaseTrainer(Run):
 
     @contextmanager
     def timed(self) -> Iterator[None]:
-        """Within the block the clock of the run goes on, and numbers that are not finite end the run.
-
-        Raises:
-            InputError: On such numbers; they have not reached the weights.
-        """
+        """Within the block the run's clock goes on; an InputError if numbers are not finite, which reach no weights."""
         started = time.monotonic()
         try:
             yield
@@ -188,11 +177,7 @@ class BaseTrainer(Run):
             save_checkpoint(self.folder / name, parts, state)
 
     def resume(self, checkpoint: Checkpoint) -> None:
-        """Go on where a checkpoint of this run stood.
-
-        Raises:
-            InputError: If it was made with another configuration, other data or by more or fewer workers.
-        """
+        """Go on where a checkpoint of this run stood."""
         check_same_run(checkpoint, self.config, self.fingerprint)
         state = checkpoint.state
         workers = state.get("workers", 1)

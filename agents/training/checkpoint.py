@@ -55,11 +55,7 @@ class Fingerprint:
 
 
 def save_checkpoint(path: Path, parts: Mapping[str, Mapping[str, Tensor]], state: Mapping[str, Any]) -> None:
-    """Write a checkpoint whole or not at all; `parts` are named groups of tensors.
-
-    Raises:
-        WriteError: If it cannot be written, or its folder has vanished.
-    """
+    """Write a checkpoint whole, or raise a WriteError; `parts` are named groups of tensors."""
     tensors = {
         f"{part}.{name}": value.detach().cpu().contiguous()
         for part, group in parts.items()
@@ -71,11 +67,7 @@ def save_checkpoint(path: Path, parts: Mapping[str, Mapping[str, Tensor]], state
 
 @contextmanager
 def safetensors_os_errors() -> Iterator[None]:
-    """Within the block, files that safetensors cannot write are the errors of the system that they come from.
-
-    Raises:
-        OSError: If the system refuses to write one.
-    """
+    """Within the block, files that safetensors cannot write are the OSErrors that they come from."""
     try:
         yield
     except SafetensorError as error:
@@ -86,11 +78,7 @@ def safetensors_os_errors() -> Iterator[None]:
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
-    """Read a checkpoint.
-
-    Raises:
-        InputError: If the file is missing, truncated, or no checkpoint.
-    """
+    """Read a checkpoint; an InputError if the file is missing, truncated, or no checkpoint."""
     if not Path(path).is_file():
         raise InputError(path, "there is no checkpoint", "train first, or correct the path")
     fix = "use another checkpoint of the run"
@@ -129,43 +117,27 @@ def run_checkpoint(run: Path, name: str = "best") -> Path:
 
 
 def open_checkpoint(run: Path, name: str = "best") -> Checkpoint:
-    """Load a checkpoint of a run after the modules that register what its configuration names.
-
-    Raises:
-        InputError: If there is no such run, it is damaged, or a module is missing.
-    """
+    """Load a checkpoint of a run after the modules that register what its configuration names."""
     if (run / RECORD).is_file():
         import_recorded(read_json(run / RECORD), run / RECORD)
     return load_checkpoint(run_checkpoint(run, name))
 
 
 def import_recorded(record: Any, source: Path) -> None:
-    """Import the modules that a run was started with (`--import`), as its record has them.
-
-    Raises:
-        InputError: If one cannot be imported.
-    """
+    """Import the modules that a run was started with (`--import`), as its record has them."""
     arguments = record.get(ARGUMENTS) if isinstance(record, dict) else None
     for module in arguments.get("imports", ()) if isinstance(arguments, dict) else ():
         import_module(str(module), source)
 
 
 def load_model(model: nn.Module, tensors: Mapping[str, Tensor], source: Path) -> None:
-    """Load weights.
-
-    Raises:
-        InputError: If they belong to another architecture, naming the first tensor that differs.
-    """
+    """Load weights; an InputError if they belong to another architecture, naming the first tensor that differs."""
     check_weights(model, tensors, source)
     model.load_state_dict(dict(tensors))
 
 
 def check_weights(model: nn.Module, tensors: Mapping[str, Tensor], source: Path) -> None:
-    """Check that weights have the names and shapes of a model's.
-
-    Raises:
-        InputError: If they have not, naming the first tensor that differs.
-    """
+    """Raise an InputError, naming the first that differs, unless weights have names and shapes of a model's."""
     own = model.state_dict()
     for name in sorted(own.keys() | tensors.keys()):
         shapes = [tuple(group[name].shape) if name in group else "none" for group in (tensors, own)]
@@ -247,11 +219,7 @@ def learner_parts(
 def restore_learner(
     checkpoint: Checkpoint, network: nn.Module, optimizers: Mapping[str, torch.optim.Optimizer]
 ) -> dict[str, Tensor]:
-    """Restore what `learner_parts` gave but for the chance; returns the average.
-
-    Raises:
-        InputError: If the weights belong to another architecture.
-    """
+    """Restore what `learner_parts` gave but for the chance; returns the average."""
     load_model(network, checkpoint.part("model"), checkpoint.source)
     for name, optimizer in optimizers.items():
         load_optimizer(optimizer, checkpoint.part(name))

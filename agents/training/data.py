@@ -14,11 +14,7 @@ SPLITS = ("val_seen", "val_unseen")
 
 
 def run_splits(config: TrainConfig | CaptionConfig, data: Path | None = None) -> tuple[str, ...]:
-    """Return the splits that a run needs, training first; a folder of one's own may lack some.
-
-    Raises:
-        InputError: If the split that chooses the checkpoint is not in that folder.
-    """
+    """Return the splits that a run needs, training first; a folder of one's own may lack some."""
     folder = find_data_folder(config.task.dataset, data)
     if folder and config.select != "latest" and not folder.has(config.select):
         fix = "add it, or choose the newest checkpoint of a navigator with --select latest"
@@ -29,12 +25,9 @@ def run_splits(config: TrainConfig | CaptionConfig, data: Path | None = None) ->
 
 
 def check_splits(config: TrainConfig, data: TaskData, is_main: bool = True) -> None:
-    """Check before training what evaluation or the choice of the best checkpoint would fail on later.
+    """Raise an InputError for what evaluation or the choice of the best checkpoint would fail on later.
 
     The main worker checks the scenes, and names instructions without a known word.
-
-    Raises:
-        InputError: If there are no goals to learn from or to select by, or an episode does not fit its scene.
     """
     selecting = [] if config.select == "latest" else [("--select", str(config.select))]
     needed = [("'train'", "train"), *selecting]
@@ -49,11 +42,7 @@ def check_splits(config: TrainConfig, data: TaskData, is_main: bool = True) -> N
 
 
 def add_episodes(data: TaskData, files: Sequence[Path]) -> TaskData:
-    """Return the data with the episodes of some files added to split "train".
-
-    Raises:
-        InputError: If there are no navigation graphs, or an episode does not fit them or one that is there.
-    """
+    """Return the data with the episodes of some files added to split "train"."""
     graphs = {each.scan: each for each in data.source.graphs}
     for file in files:
         if not graphs:

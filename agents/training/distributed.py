@@ -160,11 +160,7 @@ SINGLE = Workers()
 
 @contextmanager
 def _worker_errors() -> Iterator[None]:
-    """Within the block, others are asked.
-
-    Raises:
-        WorkerLost: If one has ended.
-    """
+    """Within the block others are asked; WorkerLost if one has ended."""
     try:
         yield
     except RuntimeError as error:
@@ -185,11 +181,7 @@ def check_workers(config: TrainConfig, count: int) -> None:
 
 
 def workers_wanted(asked: int) -> int:
-    """How many workers there are: those that torchrun has started, or those that are asked for.
-
-    Raises:
-        InputError: If both say something.
-    """
+    """How many workers there are: those that torchrun has started, or those that are asked for."""
     if not distributed.is_torchelastic_launched():
         return asked
     started = int(os.environ["WORLD_SIZE"])
@@ -210,9 +202,7 @@ def is_main_here() -> bool:
 def launch(task: Callable[[Workers], None], count: int) -> None:
     """Do a task, which can be pickled, with `count` workers: those that torchrun has started, or ones it starts itself.
 
-    Raises:
-        BaseException: What the task raised here, or else what it raised in another worker.
-        WorkerLost: If another was killed.
+    What the task raises here is raised, or else what it raised in another worker; WorkerLost if that was killed.
     """
     if count == 1:
         task(SINGLE)
@@ -274,11 +264,7 @@ def _run_worker(task: Callable[[Workers], None], workers: Workers, port: int, re
 
 
 def _wait_until_started(helpers: Helpers) -> None:
-    """Wait until all others have started.
-
-    Raises:
-        WorkerLost: If one has not.
-    """
+    """Wait until all others have started; WorkerLost if one has not."""
     try:
         for _, report in helpers:
             report.recv()

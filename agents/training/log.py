@@ -23,17 +23,11 @@ Scores = dict[str, dict[str, float]]
 
 
 class Run(Protocol):
-    """What a log shows of a run.
+    """What a log shows of a run."""
 
-    Attributes:
-        iteration: Updates done.
-        steps: What they have learnt from, e.g. steps of episodes.
-        seconds: Time they took.
-    """
-
-    iteration: int
-    steps: int
-    seconds: float
+    iteration: int  # Updates done
+    steps: int  # What they have learnt from, e.g. steps of episodes
+    seconds: float  # Time they took
 
     @property
     def iterations(self) -> int:
@@ -78,11 +72,7 @@ class Log:
         config: Mapping[str, Any] | None = None,
         console: Console | None = None,
     ) -> None:
-        """A log of the run in a folder, with its configuration as JSON has it.
-
-        Raises:
-            InputError: If a sink is not registered, or cannot be used.
-        """
+        """A log of the run in a folder, with its configuration as JSON has it."""
         names = dict.fromkeys((JSON_LINES, *sinks))
         self._sinks: list[LogSink] = [LOG_SINKS.find(name)(folder, config or {}) for name in names]
         self._console = console or Console(stderr=True)

@@ -7,8 +7,7 @@ import sys
 def malloc_trim() -> None:
     """Give free memory back to the system, where the C library is glibc; others see to it themselves.
 
-    Batches of ever-changing sizes leave holes in the heap, into which later ones do not fit: without this the memory of
-    a long run grows to several times what it uses.
+    Batches of ever-changing sizes leave holes in the heap, into which later ones do not fit.
     """
     library = ctypes.CDLL(None) if sys.platform == "linux" else None
     if library and hasattr(library, "malloc_trim"):

@@ -30,20 +30,12 @@ class OptimizerStep:
                 group["lr"] = learning_rate
 
     def backward(self, loss: Tensor) -> None:
-        """Add the gradient of a loss to what the next step is taken along.
-
-        Raises:
-            FloatingPointError: If the loss is not finite.
-        """
+        """Add the gradient of a loss to what the next step is taken along; a FloatingPointError if it is not finite."""
         _check_finite("loss", loss)
         loss.backward()  # type: ignore[no-untyped-call]
 
     def step(self) -> Tensor:
-        """Take a step; returns the norm that the gradient had.
-
-        Raises:
-            FloatingPointError: If it is not finite; the weights are as before.
-        """
+        """Take a step; returns the norm of the gradient. If it is not finite, a FloatingPointError comes before the step."""
         self.workers.average_gradients(self.network.parameters())
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.clip)
         _check_finite("norm of the gradient", norm)

@@ -18,9 +18,6 @@ def run_folder(out: Path, resume: bool, is_main: bool = True) -> Iterator[Path]:
     """Within the block, only this process writes to the folder of a run; leftovers of killed processes are removed.
 
     Of several workers only the main one locks it.
-
-    Raises:
-        InputError: If there is no run to resume, or one in the way, or another process is at work there.
     """
     check_folder(out, resume)
     if not is_main:
@@ -34,11 +31,7 @@ def run_folder(out: Path, resume: bool, is_main: bool = True) -> Iterator[Path]:
 
 
 def check_folder(out: Path, resume: bool) -> Path:
-    """Return the folder of a run after checking that it holds a run to resume, or none if a new one is to start.
-
-    Raises:
-        InputError: If it does not, or does.
-    """
+    """Return the folder of a run after checking that it holds a run to resume, or none if a new one is to start."""
     if not resume and has_checkpoint(out):
         raise InputError(out, f"the folder already holds a run ({LATEST})", "pass --resume, or another --out")
     if resume and not has_checkpoint(out):

@@ -51,11 +51,7 @@ Kind = TypeVar("Kind", bound=Settings)
 
 
 def read_settings(kind: type[Kind], presets: Mapping[str, Callable[[], Any]]) -> Kind:
-    """Read the command line of a command whose subcommands are presets; to resume a run no preset is needed.
-
-    Raises:
-        InputError: If the preset is unknown or missing, or a flag contradicts the settings of the run to resume.
-    """
+    """Read the command line of a command whose subcommands are presets; to resume a run no preset is needed."""
     imports = import_modules()
     phases, sys.argv[1:] = extract_flag("--phase", sys.argv[1:])
     policies, sys.argv[1:] = extract_flag("--policy", sys.argv[1:])
@@ -93,11 +89,7 @@ def with_task(config: Any, names: Sequence[str]) -> Any:
 
 
 def with_reward(config: Any, names: Sequence[str]) -> Any:
-    """Return a configuration whose task has the reward of a name, if one is given, with its default settings.
-
-    Raises:
-        InputError: If it is unknown, or no reward.
-    """
+    """Return a configuration whose task has the reward of a name, if one is given, with its default settings."""
     for name in names:
         kind: Any = REWARDS.find(name)
         if not isinstance(kind, type) or not issubclass(kind, Reward):
@@ -107,11 +99,7 @@ def with_reward(config: Any, names: Sequence[str]) -> Any:
 
 
 def with_absolute_dataset(settings: Kind) -> Kind:
-    """Return settings whose data set, if it is a folder, is found from any working directory.
-
-    Raises:
-        InputError: If the folder is missing or in a format of other tasks.
-    """
+    """Return settings whose data set, if it is a folder, is found from any working directory."""
     if not hasattr(settings.config, "task"):
         return settings
     task = with_data_folder(settings.config.task, getattr(settings, "data", None))
@@ -119,11 +107,7 @@ def with_absolute_dataset(settings: Kind) -> Kind:
 
 
 def with_policy(config: Any, names: Sequence[str]) -> Any:
-    """Return a configuration with the policy of a name, if one is given, and its default settings.
-
-    Raises:
-        InputError: If it is unknown, or no configuration of a policy.
-    """
+    """Return a configuration with the policy of a name, if one is given, and its default settings."""
     for name in names:
         kind: Any = POLICIES.find(name)
         if not isinstance(kind, type) or not issubclass(kind, PolicyConfig) or not hasattr(config, "policy"):
@@ -136,9 +120,6 @@ def with_phases(config: Any, wanted: Sequence[str]) -> Any:
     """Return a configuration with phases added or replaced, each given as `name=learner`.
 
     One that takes the place of another keeps its updates and step size.
-
-    Raises:
-        InputError: If one is malformed, or its learner is unknown.
     """
     for each in wanted:
         name, _, learner = each.partition("=")
@@ -152,21 +133,13 @@ def with_phases(config: Any, wanted: Sequence[str]) -> Any:
 
 
 def resumed_settings(kind: type[Kind], flags: Sequence[str]) -> Kind | None:
-    """Return the settings of the run that flags ask to resume; None if there is nothing to resume or none were saved.
-
-    Raises:
-        InputError: If there is no run, or a flag contradicts its settings.
-    """
+    """Return the settings of the run that flags ask to resume; None if there is nothing to resume, or none saved."""
     folder = folder_to_resume(kind, flags)
     return with_flags(load_settings(kind, folder), flags) if folder else None
 
 
 def folder_to_resume(kind: type[Settings], flags: Sequence[str]) -> Path | None:
-    """Return the folder of the run that flags ask to resume; None if they do not, or ask for help.
-
-    Raises:
-        InputError: If there is no run in it.
-    """
+    """Return the folder of the run that flags ask to resume; None if they do not, or ask for help."""
     if "--resume" not in flags or {"-h", "--help"} & set(flags):
         return None
     default: Any = next(each.default for each in fields(kind) if each.name == "out")  # type: ignore[arg-type]
@@ -182,11 +155,7 @@ def _value(flag: str, flags: Sequence[str]) -> str | None:
 
 
 def load_settings(kind: type[Kind], folder: Path) -> Kind:
-    """Load the settings of a run; fields that its version did not have take their defaults.
-
-    Raises:
-        InputError: If they are damaged, or another command's.
-    """
+    """Load the settings of a run; fields that its version did not have take their defaults."""
     source = folder / RECORD
     values = read_json(source)
     import_recorded(values, source)
@@ -223,11 +192,7 @@ def check_same_preset(named: Sequence[str], recorded: str | None) -> None:
 
 
 def with_flags(recorded: Kind, flags: Sequence[str]) -> Kind:
-    """Return the settings of a run with the flags that are given again; only `CHANGEABLE` ones may differ.
-
-    Raises:
-        InputError: If another one differs, naming the flag.
-    """
+    """Return the settings of a run with the flags that are given again; only `CHANGEABLE` ones may differ."""
     read = tyro.cli(type(recorded), args=flags, default=recorded, config=(tyro.conf.AvoidSubcommands,))
     given = with_absolute_dataset(read)
     for each in fields(recorded):  # type: ignore[arg-type]

@@ -107,11 +107,6 @@ class WeightsAndBiases(LogSink):
     """
 
     def __init__(self, folder: Path, config: Mapping[str, Any]) -> None:
-        """Find the package.
-
-        Raises:
-            InputError: If it is not installed.
-        """
         super().__init__(folder, config)
         try:
             import wandb
@@ -149,11 +144,7 @@ class _Line(Struct):
 
 
 def read_metrics(path: Path) -> Iterator[dict[str, Any]]:
-    """The lines of a `metrics.jsonl`, each with `iteration`, `seconds`, `group` and the numbers, or the text, of that.
-
-    Raises:
-        InputError: If the file is missing, or a line is none.
-    """
+    """The lines of a `metrics.jsonl`, each with `iteration`, `seconds`, `group` and the numbers, or the text, of it."""
     fix = "train again, or give another run"
     for number, row in read_json_lines(path, dict[str, int | float | str], fix):
         convert_value(row, _Line, path, fix, f"line {number}")

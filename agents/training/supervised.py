@@ -46,11 +46,7 @@ class SupervisedTrainer(BaseTrainer):
         return self.iteration % self.config.evaluate_every == 0 or self.iteration == self.iterations
 
     def train(self) -> None:
-        """Learn until the quality has not risen for `patience` evaluations, or to the last update.
-
-        Raises:
-            Stopped: By a signal, after a checkpoint has been written.
-        """
+        """Learn until the quality has not risen for `patience` evaluations, or to the last update."""
         with self.going() as keep:
             while not self.done:
                 self.log.update(self, self.update())

@@ -19,12 +19,7 @@ WARM_UP = 5  # updates
 
 
 def time_updates(trainer: Trainer, updates: int) -> dict[str, Any]:
-    """Collect the trainer's data set, warm up, and time updates.
-
-    Returns:
-        `seconds`, the medians of an update and of its parts, and the rates `episodes_per_second` and
-        `steps_per_second`.
-    """
+    """Collect the trainer's data set, warm up, and time updates; `seconds` are medians of their parts."""
     while trainer.learner.missing():
         trainer.collect()
     for _ in range(WARM_UP):

@@ -61,11 +61,7 @@ class Trainer(BaseTrainer):
         return self._learner[1]
 
     def train(self) -> None:
-        """Learn until the end of the last phase, with a checkpoint at the start, every few minutes and at evaluations.
-
-        Raises:
-            Stopped: By a signal, after a checkpoint has been written.
-        """
+        """Learn until the end of the last phase, with checkpoints at the start, now and then and at evaluations."""
         with self.going() as keep:
             while self.iteration < self.iterations:
                 missing = self.learner.missing()
