@@ -25,7 +25,7 @@ from trainers import before_update, press_ctrl_c, rows
 
 from agents.config import LossConfig, check_config
 from agents.learners import dagger
-from agents.learners.dagger import Aggregate, MixedActor, ReplayActor, Shard
+from agents.learners.dagger import Aggregate, MixedActor, Shard, replay_actor
 from agents.learners.episode_learning import intrinsic_reward, targets_of
 from agents.learners.recording import Recording, collect, record
 from agents.learners.self_imitation import best_of_groups, log_probs, rehearses, select_episodes
@@ -126,7 +126,7 @@ def test_what_is_collected_with_gradients_has_the_frames_of_a_recording(world):
     env, episodes = world.environment("train", 5), np.arange(5)
     with torch.no_grad():
         experience = collect(navigator, env, episodes, torch.ones(5, dtype=torch.bool), keep_frames=True)
-    again = record(env, episodes, ReplayActor(experience.actions), torch.ones(5))
+    again = record(env, episodes, replay_actor(experience.actions), torch.ones(5))
     assert torch.equal(experience.mask, again.mask)
     for one, other in zip(experience.frames, again.frames, strict=True):
         assert all(torch.equal(one[name], other[name]) for name in other)
@@ -149,7 +149,7 @@ def test_own_log_probabilities_are_those_of_the_actions(world):
     with torch.no_grad():
         navigator.eval()
         env = world.environment("train", 4)
-        follower = ReplayActor(recording.actions)
+        follower = replay_actor(recording.actions)
         observation, infos = env.reset(options={"episode_index": np.arange(4)})
         state = navigator.initial_state(observation)
         expected = torch.zeros(4)

@@ -18,7 +18,7 @@ from learners import (
 from trainers import before_update, collector_of, few, fresh, mean, ppo_of, press_ctrl_c, same_weights
 
 from agents.config import LossConfig, check_config
-from agents.learners.dagger import ReplayActor
+from agents.learners.dagger import replay_actor
 from agents.learners.ppo import PpoConfig, Rollout, minibatch_loss, ppo_summary, ppo_targets
 from agents.learners.recording import record
 from agents.learners.recording import truncated_chunks as imitated
@@ -68,7 +68,7 @@ def test_chunks_equal_episodes_lived_as_a_whole(worlds, actions):
     found = joined([stream.rollout(3) for _ in range(4)])  # longer than the time limit
     episodes = EpisodeSampler(world.lengths("train"), BATCH, 0).batch(0)
     everyone = torch.ones(BATCH, dtype=torch.bool)
-    whole = record(world.environment("train", BATCH), episodes, ReplayActor(found["actions"]), everyone)
+    whole = record(world.environment("train", BATCH), episodes, replay_actor(found["actions"]), everyone)
     assert torch.equal(whole.reward, found["reward"][: len(whole.mask)] * whole.mask)
     for predictions, where in imitated(navigator, whole, torch.zeros_like(whole.reward), 0):
         for name in ("log_prob", "value"):

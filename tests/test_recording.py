@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from learners import World, episodes, fresh_navigator, small_config, small_world
 
 from agents.config import LossConfig
-from agents.learners.dagger import MixedActor, ReplayActor
+from agents.learners.dagger import MixedActor, replay_actor
 from agents.learners.episode_learning import learn_recording, objective
 from agents.learners.recording import collect, first_steps, frames_at, pack, record
 from agents.training.optimization import OptimizerStep
@@ -83,7 +83,7 @@ def test_frames_are_found_by_where_they_were_seen():
 @pytest.mark.parametrize("actions", ACTIONS)
 def test_actions_taken_again_lead_to_the_same(worlds, actions):
     found, _ = recorded(worlds[actions])
-    again = record(worlds[actions].environment("train", BATCH), EPISODES, ReplayActor(found.actions), STUDENT)
+    again = record(worlds[actions].environment("train", BATCH), EPISODES, replay_actor(found.actions), STUDENT)
     for name in ("actions", "expert", "reward", "distance", "mask", "success"):
         assert torch.equal(getattr(again, name), getattr(found, name)), name
     for one, other in zip(found.frames, again.frames, strict=True):

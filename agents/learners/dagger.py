@@ -20,7 +20,7 @@ from torch import Tensor
 
 from agents.learners.episode_learning import SequenceConfig, learn_recording
 from agents.learners.learner import Learner, Metrics, Setup
-from agents.learners.recording import Recording, Steps, drop_ended, record, sample
+from agents.learners.recording import Act, Recording, Steps, drop_ended, record, sample
 from agents.learners.sampler import EpisodeSampler
 from agents.policies.policy import Policy, without_dropout
 from agents.policies.state import Observation, State, check_state, rows, without_privileged
@@ -76,17 +76,14 @@ class Aggregate:
     def add(self, shard: Shard) -> None:
         """Add the episodes of a batch."""
         if self._written:
-            self._write(self._file(self.added), shard)
+            with writing(self.folder):
+                self.folder.mkdir(exist_ok=True)
+            with replacing(self._file(self.added), create=False, durable=True) as file, safetensors_os_errors():
+                save_file(vars(shard), file)
         self.shards.append(shard)
         self.added += 1
         if self._keep is not None:
             del self.shards[: -self._keep]
-
-    def _write(self, file: Path, shard: Shard) -> None:
-        with writing(self.folder):
-            self.folder.mkdir(exist_ok=True)
-        with replacing(file, create=False, durable=True) as temporary, safetensors_os_errors():
-            save_file(vars(shard), temporary)
 
     def forget(self) -> None:
         """Delete the files of batches that were forgotten, once no checkpoint wants them any more."""
@@ -170,9 +167,11 @@ class RoundsLearner(Learner):
     config_type: ClassVar[type[RoundsConfig]] = RoundsConfig
     config: RoundsConfig
 
-    def __init__(self, config: RoundsConfig, setup: Setup, data: Aggregate, env: VectorEnv) -> None:
+    def __init__(self, config: RoundsConfig, setup: Setup, data: Aggregate, env: VectorEnv, at_once: int) -> None:
+        """Batches that are added have `at_once` episodes."""
         super().__init__(config, setup)
         self.data, self.env = data, env
+        self.per_round = -(-config.episodes // at_once)  # batches
         self._sampler: EpisodeSampler | None = None
         self._sampled = 0
 
@@ -180,11 +179,6 @@ class RoundsLearner(Learner):
     @abstractmethod
     def starts(self) -> list[int]:
         """The update of the phase with which each round starts."""
-
-    @property
-    @abstractmethod
-    def per_round(self) -> int:
-        """Batches that a round adds."""
 
     @property
     def round(self) -> int:
@@ -208,7 +202,7 @@ class RoundsLearner(Learner):
         assert self._sampler is not None
         numbers = self._sampler.batch(self.updates - self.starts[self.round])
         episodes, lengths, actions, expert = self.data.recall(numbers)
-        follow = ReplayActor(torch.from_numpy(actions).to(setup.device))
+        follow = replay_actor(torch.from_numpy(actions).to(setup.device))
         found = record(self.env, episodes, follow, torch.ones(len(episodes), device=setup.device))
         if not np.array_equal(found.mask.sum(0).numpy(force=True), lengths):
             raise InputError(self.data.folder, "its episodes do not end as they did when they were added", AGAIN)
@@ -236,17 +230,12 @@ class Dagger(RoundsLearner):
 
     def __init__(self, config: DaggerConfig, setup: Setup) -> None:
         data = Aggregate(setup.folder / "dagger", written=setup.workers.is_main)
-        super().__init__(config, setup, data, setup.env)
+        super().__init__(config, setup, data, setup.env, setup.batch_size)
 
     @property
     def starts(self) -> list[int]:
         """As many epochs for each round."""
         return round_starts(self.config.iterations, self.config.rounds)
-
-    @property
-    def per_round(self) -> int:
-        """Batches that a round adds."""
-        return -(-self.config.episodes // self.setup.batch_size)
 
     def collect(self) -> int:
         """Add a batch of episodes, which depends on its number alone; return the steps that were taken."""
@@ -264,16 +253,10 @@ class Dagger(RoundsLearner):
 # --- who acts ---
 
 
-class ReplayActor:
-    """Takes actions that are known in advance."""
-
-    def __init__(self, actions: Tensor) -> None:
-        """Take `actions` (T, B) one after the other."""
-        self._left = iter(actions)
-
-    def __call__(self, observation: Observation, infos: dict[str, Any], alive: Tensor) -> Tensor:
-        """The next actions."""
-        return next(self._left)
+def replay_actor(actions: Tensor) -> Act:
+    """Takes `actions` (T, B) that are known in advance, one after the other."""
+    left = iter(actions)
+    return lambda *_: next(left)
 
 
 class MixedActor:

@@ -182,12 +182,9 @@ def add_gradients(
         loss, terms = weigh(predictions, targets.at(where), config.loss)
         backward(loss)
         values.view(-1)[where] = predictions.value.detach()
-        numbers = _added(numbers, {**terms, "loss": loss.detach()})
+        terms["loss"] = loss.detach()
+        numbers = {name: value + numbers.get(name, 0.0) for name, value in terms.items()}
     return {**numbers, **summary(recording, values, targets)}
-
-
-def _added(numbers: Metrics, more: Metrics) -> Metrics:
-    return {name: value + numbers.get(name, 0.0) for name, value in more.items()}
 
 
 # --- the loss of whole episodes ---

@@ -1,9 +1,9 @@
 """What a learner is: an algorithm that improves a policy, update by update, in one phase of a run."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 import torch
 from gymnasium.vector import VectorEnv
@@ -19,16 +19,9 @@ from agents.training.optimization import OptimizerStep
 from vln.errors import InputError
 
 Metrics = dict[str, Tensor]
-
-
-class MakeEpisodes(Protocol):
-    """Makes environments for learners that need another one than that of the training split."""
-
-    def __call__(self, split: str, *, withheld: bool, batch_size: int) -> tuple[VectorEnv, EpisodeSampler]:
-        """Make an environment of a split and a sampler of its episodes, `batch_size` at a time for all workers.
-
-        If `withheld`, it shows nothing of the episodes but the instructions and where they start.
-        """
+MakeEpisodes = Callable[..., tuple[VectorEnv, EpisodeSampler]]
+"""Makes an environment of a split and a sampler of its episodes, `batch_size` at a time for all workers; if `withheld`
+it shows nothing of them but the instructions and where they start."""
 
 
 @dataclass(frozen=True)

@@ -59,25 +59,19 @@ class SelfImitation(RoundsLearner):
 
     def __init__(self, config: SelfImitationConfig, setup: Setup) -> None:
         if setup.critic is None or setup.make_episodes is None:
-            raise InputError(
-                "self_imitation", "nothing says which trajectory is best", "pass --critic RUN of a speaker"
-            )
-        self._instructions = instructions_at_once(config, setup.batch_size)
-        env, self._episodes = setup.make_episodes(config.split, withheld=True, batch_size=self._instructions)
-        keep = config.keep * -(-config.episodes // self._instructions)
+            problem = "nothing says which trajectory is best"
+            raise InputError("self_imitation", problem, "pass --critic RUN of a speaker")
+        at_once = instructions_at_once(config, setup.batch_size)
+        env, self._episodes = setup.make_episodes(config.split, withheld=True, batch_size=at_once)
+        keep = config.keep * -(-config.episodes // at_once)
         data = Aggregate(setup.folder / "explored", keep, written=setup.workers.is_main)
-        super().__init__(config, setup, data, env)
+        super().__init__(config, setup, data, env, at_once)
         self._critic = setup.critic
 
     @property
     def starts(self) -> list[int]:
         """As many updates for each round."""
         return [self.config.iterations * number // self.config.rounds for number in range(self.config.rounds)]
-
-    @property
-    def per_round(self) -> int:
-        """Batches that a round adds."""
-        return -(-self.config.episodes // self._instructions)
 
     def update(self) -> Metrics:
         """Imitate trajectories that were kept, or the expert in training episodes."""

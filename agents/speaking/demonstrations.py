@@ -10,7 +10,7 @@ import torch
 
 from agents.config import CaptionConfig
 from agents.data import TaskData
-from agents.learners.dagger import ReplayActor
+from agents.learners.dagger import replay_actor
 from agents.learners.recording import Act, ExpertActor, record
 from agents.speaking.captioning import CaptionData, Demonstrations
 from agents.speaking.factory import speaker_for
@@ -57,7 +57,7 @@ class ReplayedDemonstrations:
             return ExpertActor()
         known = [self._actions[episode] for episode in episodes.tolist()]
         longest, stop = max(map(len, known)), self._env.simulator.stop
-        return ReplayActor(torch.tensor([[*each, *[stop] * (longest - len(each))] for each in known]).T)
+        return replay_actor(torch.tensor([[*each, *[stop] * (longest - len(each))] for each in known]).T)
 
 
 @dataclass(frozen=True)

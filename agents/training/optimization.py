@@ -35,7 +35,7 @@ class OptimizerStep:
         loss.backward()  # type: ignore[no-untyped-call]
 
     def step(self) -> Tensor:
-        """Take a step; returns the norm of the gradient. If it is not finite, a FloatingPointError comes before the step."""
+        """Take a step; returns the norm of the gradient. A FloatingPointError comes before it if that is not finite."""
         self.workers.average_gradients(self.network.parameters())
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.clip)
         _check_finite("norm of the gradient", norm)
