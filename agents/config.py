@@ -59,13 +59,13 @@ class CameraConfig:
     size: int = 64
     """Pixels of a side of the images."""
     cells: int = 8
-    """Rows and columns of the grid of cells that an image is seen as; half a cell must be whole pixels."""
+    """Patches (cells) in a row and in a column of an image, N; the image has a multiple of 2 N pixels."""
     channels: int = 64
-    """Numbers of a cell while cells are mixed with those around them."""
+    """Channels of the layers that mix each cell with those around it."""
     layers: int = 3
-    """Times that they are mixed."""
+    """Number of these layers."""
     precision: Literal["float32", "bfloat16"] = later("float32")
-    """Numbers that it computes with. `bfloat16`, rounded to 8 bits, takes a third of the time on processors that
+    """Floating-point type of its layers. `bfloat16`, rounded to 8 bits, takes a third of the time on processors that
     have instructions for it; others compute with float32 all the same."""
 
 
@@ -93,7 +93,7 @@ class EncoderConfig(PolicyConfig):
     view: int = 128
     """Width of view embeddings."""
     words: int = 16
-    """Words of a view that are read, the surest first; for word features."""
+    """Largest number of words of a view, the most confident first; for word features."""
     feature_dropout: float = 0.4
     """Share of view features hidden for a whole episode (environment dropout, Tan et al. 2019)."""
     camera: CameraConfig = field(default_factory=CameraConfig)
@@ -229,7 +229,7 @@ class TrainConfig(DataConfig):
     """Weights of tasks to learn at once, the task of the run among them, by which the best checkpoint is chosen. Its
     reward and success rule are those of all; the others are evaluated by their own."""
     ablate: Literal["nothing", "vision", "language"] = "nothing"
-    """Train the blind agent (views without content) or the deaf one (no instruction)."""
+    """Train without images (the blind agent) or without instructions (the deaf one)."""
     max_steps: int | None = None
     """Actions of an episode of training, the stop included; those of the task if not given."""
     batch_size: int = 64
@@ -298,7 +298,7 @@ class SpeakerConfig:
     view: int = 128
     """Width of view embeddings."""
     words: int = 16
-    """Words of a view that are read, the surest first; for word features."""
+    """Largest number of words of a view, the most confident first; for word features."""
     copy: bool = True
     """Words seen along the way are likelier to be said, for views that are words and sentences of words."""
     dropout: float = 0.4

@@ -260,7 +260,7 @@ def sim(
         threads: CPU threads; 0 for all there are.
         kinds: What to time.
         vs: Compare the renderer with rays cast by Embree, or the vector environment with habitat-sim's.
-        habitat_python: Interpreter that has habitat-sim; $VLN_HABITAT_PYTHON, or this one.
+        habitat_python: Python that has habitat-sim; default $VLN_HABITAT_PYTHON, then this Python.
         json: Print JSON instead of tables.
     """
     use_threads(threads)

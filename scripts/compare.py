@@ -106,7 +106,7 @@ def bias(
         split: Split to look at, unless in full.
         episodes: About how many of its episodes, unless in full, whole paths drawn by chance; 0 takes all. If absent
             240 in houses, and all on graphs.
-        checkpoint: The best one by SPL on the selecting split, or the latest.
+        checkpoint: The one with the best SPL on the split of `train.py --select`, or the latest.
         data: Data folder; default $VLN_DATA, then ../shared/data.
         out: Folder of tables and figures; `bias` in each run's own folder if absent.
         seed: Of the choice of episodes and of shuffling.
@@ -158,7 +158,7 @@ def typos(
         kinds: The mistakes: letters swapped, dropped, doubled, or hit beside on the keyboard.
         split: Split.
         episodes: About how many of its episodes, unless in full; whole paths drawn by chance; 0 takes all.
-        checkpoint: The best one by SPL on the selecting split, or the latest.
+        checkpoint: The one with the best SPL on the split of `train.py --select`, or the latest.
         data: Data folder; default $VLN_DATA, then ../shared/data.
         out: Folder of the table and the figure; `typos` in the first run's folder if absent.
         seed: Of the choice of episodes and of the mistakes.

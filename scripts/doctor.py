@@ -88,7 +88,7 @@ def main(
     Args:
         preset: Show only what this preset of train.py or train_speaker.py needs, and whether it can run (exit code 0).
         data: Data folder; default $VLN_DATA, then ../shared/data.
-        habitat_python: Interpreter that has habitat-sim; $VLN_HABITAT_PYTHON, or this one.
+        habitat_python: Python that has habitat-sim; default $VLN_HABITAT_PYTHON, then this Python.
         json: Print JSON instead of a table.
     """
     check_packages()

@@ -100,22 +100,22 @@ def main(
 
     Args:
         runs: Folders of training runs on one data set.
-        agent: An agent that needs no run: a registered name, or `module:Class`; repeatable.
-        agent_options: Options of these agents, as key=value.
-        task: Name of the task, where no run says it.
+        agent: An agent that was not trained here: a registered name, or `module:Class`; repeatable.
+        agent_options: Constructor arguments of these agents, as key=value.
+        task: Name of the task; needed where no run folder is given.
         out: Where folders of agents without runs go.
         split: Split to evaluate on.
         data: Data folder; default $VLN_DATA, then ../shared/data.
-        checkpoint: The best one by SPL on the selecting split, or the latest.
+        checkpoint: The one with the best SPL on the split of `train.py --select`, or the latest.
         ablate: Hide the content of views (the blind agent) or the instructions (the deaf one) from the agent.
         decoding: Take the most probable action, or sample.
-        search: Trajectories sampled for each instruction besides, the best of which counts; no single run any more.
-        critic: Run of the speaker that says which is the best.
-        confidence: What the agent's own log-probability counts in that, beside the speaker's of a word.
-        seed: Of sampling, and of the random agent.
+        search: Trajectories to sample for each instruction, of which a speaker picks one; not a single-run result.
+        critic: Run of the speaker that picks.
+        confidence: Weight of the agent's log-probability when picking; that of the speaker, a word, is 1.
+        seed: Seed of sampling and of the random agent.
         device: Device of the agent.
         simulator: Another simulator of the same scenes than in training: embedded, habitat, or a registered one.
-        habitat_python: Interpreter that has habitat-sim; $VLN_HABITAT_PYTHON, or this one.
+        habitat_python: Python that has habitat-sim; default $VLN_HABITAT_PYTHON, then this Python.
         skip_bad: Leave episodes out that do not fit their scenes in a continuous world, and say which.
         json: Print JSON instead of a table.
     """

@@ -56,7 +56,7 @@ def main(
         for_habitat: Write the houses of this data set instead, with episodes and navmeshes.
         split: Split of that data set.
         houses: Number of its houses, from the first; all of the split if absent, and of no split but train more.
-        habitat_python: Interpreter that has habitat-sim; $VLN_HABITAT_PYTHON, or this one.
+        habitat_python: Python that has habitat-sim; default $VLN_HABITAT_PYTHON, then this Python.
     """
     episodes: list[Episode] = []
     if for_habitat:

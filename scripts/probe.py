@@ -169,7 +169,7 @@ def attention(
         trajectories: File written by evaluate.py to read the attention from; otherwise the agent acts in the episodes.
         split: Split of the episodes.
         data: Data folder; default $VLN_DATA, then ../shared/data.
-        checkpoint: The best one by SPL on the selecting split, or the latest.
+        checkpoint: The one with the best SPL on the split of `train.py --select`, or the latest.
         out: Folder to write to; inside/SPLIT of the run if not given.
         threads: CPU threads; 0 takes one for each core.
         json: Print JSON instead of strips.

@@ -70,19 +70,19 @@ def main(
         files: Trajectories (.jsonl) or submissions (.json), one an agent.
         data: Data folder; $VLN_DATA or ../shared/data if absent.
         episode: Ids of episodes.
-        worst: So many episodes in which the first agent does worst: SPL, then nDTW, then navigation error.
-        best: So many episodes in which it does best.
+        worst: Number of episodes to show in which the first agent does worst: SPL, then nDTW, then navigation error.
+        best: Number of episodes to show in which it does best.
         random: So many episodes at random.
         seed: Seed of the random choice.
         floor: "touched" for the floors the paths touch, "all" for the whole building, or a number, 1 the lowest.
-        out: Folder for one figure an episode; without it nothing is written.
+        out: Folder for one figure for each episode; without it nothing is written.
         format: Any of png, gif, mp4 and html, a page to step through; png if absent.
         split: Split of the submissions.
         task: Task of the submissions; trajectories tell theirs.
-        scene: File of the scene of trajectories in a mesh, if it has moved.
-        up: Axis of that file that points up, as it was recorded.
+        scene: New path of the GLB scene of the trajectories, if it has moved.
+        up: Axis of that file that points up, as in the recording.
         scale: Metres per unit of that file, as it was recorded.
-        json: Print a row an episode and agent as JSON instead of the steps.
+        json: Print one JSON row for each episode and agent instead of the steps.
     """
     selection = choose(episode, worst, best, random, seed)
     if format and out is None:

@@ -141,7 +141,7 @@ class RoundsConfig(SequenceConfig):
     """Rounds of adding episodes to a data set and of learning from it."""
 
     rounds: int = 10
-    """Times that episodes are added."""
+    """Number of DAgger rounds."""
     episodes: int = 5000
     """Episodes added in a round, rounded up to whole batches."""
 

@@ -59,7 +59,7 @@ class Camera:
     hfov: float = 90.0
     """Horizontal field of view, degrees."""
     width: int = 256
-    """Pixels of a row. An agent may take smaller images of the same shape."""
+    """Pixels of a row. Both give the shape of images; how large a policy sees them is `--policy.camera.size`."""
     height: int = 256
     """Pixels of a column."""
 
@@ -95,11 +95,11 @@ class Task:
     expert: Literal["goal", "reference"] = "goal"
     """Whom imitation follows on graphs: the shortest path to the goal, or the reference path."""
     body: Body = field(default_factory=Body)
-    """Who walks."""
+    """The agent's body."""
     motion: Motion = field(default_factory=Motion)
-    """What actions do."""
+    """Lengths of moves and turns."""
     camera: Camera = field(default_factory=Camera)
-    """What the body sees with."""
+    """The agent's camera."""
     max_steps: int = 30
     """Actions of an episode, the stop included, after which it is cut off and scored."""
     reward: Reward = field(default=ProgressReward(), metadata={"registry": REWARDS})
