@@ -37,6 +37,30 @@ class Agent(Protocol):
         """Decide for all episodes of the batch; what is decided for ended ones does not matter."""
 
 
+class OwnAgent:
+    """An agent of a user under the name that it is asked for by; what it leaves out has defaults."""
+
+    def __init__(self, agent: Any, name: str) -> None:
+        """Wrap an agent that has `act`, and maybe `begin`, `vocabulary` and `notes`."""
+        self.name, self._agent = name, agent
+        self.vocabulary: Vocabulary | None = getattr(agent, "vocabulary", None)
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What the agent has to say at the end, e.g. how many requests failed."""
+        return tuple(getattr(self._agent, "notes", ()))
+
+    def begin(self, observation: dict[str, Any], seed: int) -> None:
+        """Start a batch of episodes."""
+        if hasattr(self._agent, "begin"):
+            self._agent.begin(observation, seed)
+
+    def act(self, observation: dict[str, Any], infos: dict[str, Any]) -> Decision:
+        """Decide; actions alone are taken for a decision."""
+        decided = self._agent.act(observation, infos)
+        return decided if isinstance(decided, Decision) else Decision(decided)
+
+
 class ShortestPathAgent:
     """Follows the expert, which knows the goal."""
 

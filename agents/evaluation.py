@@ -15,7 +15,7 @@ from gymnasium.vector import VectorEnv
 from rich.progress import Progress
 
 import vln
-from agents.agent import Agent, Decision
+from agents.agent import Agent, Decision, OwnAgent
 from vln.console import Console
 from vln.episodes import Episode
 from vln.errors import InputError
@@ -62,12 +62,14 @@ class Evaluation:
         return {**mean_scores(self.columns), "n": len(self.trajectories), **ends}
 
 
-def evaluate(agent: Agent, env: VectorEnv, *, seed: int = 0, **options: Any) -> Evaluation:
+def evaluate(agent: Any, env: VectorEnv, *, seed: int = 0, **options: Any) -> Evaluation:
     """Roll out an agent in all episodes of an environment once, and score it by the environment's task.
 
-    `env` is of `envs.make.make_env` with `record=True`; options are those of `rollout`.
+    The agent is an `Agent`, or anything with `act(observation, infos)` that returns actions. `env` is of
+    `envs.make.make_env` with `record=True`; options are those of `rollout`.
     """
-    trajectories = rollout(agent, env, seed=seed, **options)
+    whole = all(hasattr(agent, name) for name in ("name", "vocabulary", "begin"))
+    trajectories = rollout(agent if whole else OwnAgent(agent, type(agent).__name__), env, seed=seed, **options)
     return Evaluation(trajectories, score(trajectories, env))
 
 

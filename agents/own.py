@@ -5,37 +5,12 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from agents.agent import Agent, Decision
+from agents.agent import Agent, OwnAgent
 from agents.data import TaskData
 from agents.registry import AGENTS
 from vln.errors import InputError, guess
-from vln.language import Vocabulary
 
 DEFAULT_BATCH = 64  # episodes at a time of an agent that does not say how many
-
-
-class OwnAgent:
-    """An agent of a user under the name that it is asked for by; what it leaves out has defaults."""
-
-    def __init__(self, agent: Any, name: str) -> None:
-        """Wrap an agent that has `act`, and maybe `begin`, `vocabulary` and `notes`."""
-        self.name, self._agent = name, agent
-        self.vocabulary: Vocabulary | None = getattr(agent, "vocabulary", None)
-
-    @property
-    def notes(self) -> Sequence[str]:
-        """What the agent has to say at the end, e.g. how many requests failed."""
-        return tuple(getattr(self._agent, "notes", ()))
-
-    def begin(self, observation: dict[str, Any], seed: int) -> None:
-        """Start a batch of episodes."""
-        if hasattr(self._agent, "begin"):
-            self._agent.begin(observation, seed)
-
-    def act(self, observation: dict[str, Any], infos: dict[str, Any]) -> Decision:
-        """Decide; actions alone are taken for a decision."""
-        decided = self._agent.act(observation, infos)
-        return decided if isinstance(decided, Decision) else Decision(decided)
 
 
 def is_own(name: str) -> bool:

@@ -10,10 +10,12 @@ from chat_server import Behaviour, serving
 from command_line import run_script
 from small_house import small_house
 
+import agents
 from agents.adapters import chat
 from agents.adapters.chat import ChatAgent, chosen_action
 from agents.own import read_options
 from envs.glb import save_glb
+from envs.make import make_env
 from vln.trajectory import read_trajectories
 
 OWN = '''
@@ -141,6 +143,17 @@ def test_bad_input(here, agent, options, message):
     result = evaluate(here, agent, *options, expect=2)
     assert message in result.errors
     assert len(result.errors.strip().splitlines()) == 1
+
+
+def test_anything_that_acts_is_evaluated_from_python(small_data):
+    class Stops:
+        def act(self, observation, infos):
+            return [0] * len(infos["instruction"])
+
+    env = make_env("r2r", "val_unseen", 8, data=small_data, record=True)
+    found = agents.evaluate(Stops(), env)
+    assert found.scores["n"] == len(env.episodes)
+    assert {each.agent for each in found.trajectories} == {"Stops"}
 
 
 def test_a_task_is_needed_and_only_without_runs(here):
