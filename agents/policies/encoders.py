@@ -8,8 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from agents.config import EncoderConfig, TextConfig, TrainConfig
+from agents.policies.geometry import directions_around
 from agents.policies.language import Instruction, InstructionEncoder
-from agents.policies.views import BlindViews, ViewContent, build_views
+from agents.policies.policy import Policy
+from agents.policies.state import Observation
+from agents.policies.views import BlindViews, Panorama, ViewContent, build_views, directions_of
 from agents.policies.vision import BlindImages, ImageContent, ImageViews
 from agents.registry import TEXT_ENCODERS, VIEW_ENCODERS
 from vln.errors import InputError
@@ -37,7 +40,7 @@ def encoder_settings(config: TrainConfig) -> EncoderConfig:
     return config.policy
 
 
-def view_encoder(config: TrainConfig, data: Any) -> ViewContent | ImageContent:
+def view_encoder(config: TrainConfig, data: Any) -> ViewContent:
     """Build the encoder that `policy.view_encoder` names, with fresh weights from torch's global random generator.
 
     `data` is an environment of `envs.make.make_env`, or the data it shares with others.
@@ -50,7 +53,7 @@ def view_encoder(config: TrainConfig, data: Any) -> ViewContent | ImageContent:
             here = torch.zeros(1, dtype=torch.int64)
             seen = views.around(here, views.make_cache(1)).pool(torch.full((1, VIEWS), 1 / VIEWS))
         check_width(f"view encoder '{name}'", seen.shape[-1], settings.view, "--policy.view")
-    return cast(ViewContent | ImageContent, views)
+    return cast(ViewContent, views)
 
 
 def text_encoder(config: TrainConfig, data: Any) -> TextEncoder:
@@ -62,6 +65,47 @@ def text_encoder(config: TrainConfig, data: Any) -> TextEncoder:
     for part, wanted in (("context", "width"), ("summary", "width"), ("words", "word_width")):
         check_width(f"text encoder '{name}'", getattr(read, part).shape[-1], getattr(found, wanted), wanted, part)
     return cast(TextEncoder, found)
+
+
+class LookingPolicy(Policy):
+    """A policy that looks around: at panoramas of graphs, or at the cells of images where there is a `camera`.
+
+    Its state has `candidates`, features of the actions offered at the step just made, and `last_action`.
+    """
+
+    config: Any
+    views: ViewContent
+    camera: bool
+    view_centres: Tensor
+    dropout: nn.Dropout
+
+    def encode(self, observation: Observation) -> Observation:
+        """Encode images as cells; an observation of a graph, or one that is encoded, is returned as it is."""
+        if not self.camera or "cells" in observation:
+            return observation
+        kept = {name: value for name, value in observation.items() if name not in ("rgb", "depth")}
+        seen = cast(ImageContent, self.views).encode(observation)
+        check_width("view encoder", seen["cells"].shape[-1], self.config.view, "--policy.view")
+        return {**kept, **seen}
+
+    def after(self, state: Any, actions: Tensor) -> Any:
+        """The state after taking `actions` (B,)."""
+        assert state.candidates is not None, "the state of a step"
+        taken = state.candidates[torch.arange(len(actions), device=actions.device), actions]
+        return state._replace(last_action=taken, candidates=None)
+
+    def _around(self, observation: Observation) -> Tensor:
+        """Features of directions from the body: of its views (B, 36, DIRECTION), or of cells (N, DIRECTION)."""
+        return self.view_centres if self.camera else directions_around(self.view_centres, observation["heading"])
+
+    def _pool(self, weights: Tensor, panorama: Panorama, around: Tensor) -> Tensor:
+        """What views with weights (B, N) show, and where they are (B, view + DIRECTION)."""
+        return torch.cat([self.dropout(panorama.pool(weights)), directions_of(weights, around)], 1)
+
+    def _offered(self, logits: Tensor, observation: Observation) -> Tensor:
+        """Logits (B, A) with -inf for actions that are not offered."""
+        mask = observation.get("candidate_mask")
+        return logits if mask is None else logits.masked_fill(mask <= 0, -torch.inf)
 
 
 def check_width(source: str, width: int, wanted: int, setting: str, part: str = "vectors") -> None:
@@ -81,9 +125,10 @@ def feature_views(config: TrainConfig, data: Any) -> ViewContent:
 def rgbd_views(config: TrainConfig, data: Any) -> ImageViews | BlindImages:  # noqa: ARG001 (encoders get both)
     """A small convolutional network of the colour and depth images of a camera."""
     settings = encoder_settings(config)
-    if config.ablate == "vision":
-        return BlindImages(settings.camera, settings.view)
-    return ImageViews(settings.camera, settings.view, settings.feature_dropout)
+    camera, width = settings.camera, settings.view
+    return (
+        BlindImages(camera, width) if config.ablate == "vision" else ImageViews(camera, width, settings.feature_dropout)
+    )
 
 
 def blind_views(views: nn.Module, settings: EncoderConfig) -> nn.Module:
@@ -99,22 +144,13 @@ def recurrent_text(config: TrainConfig, data: Any) -> InstructionEncoder:
 
 
 def start_embeddings(symbols: Sequence[str], text: TextConfig, word_vectors: Path, unit: Unit) -> Tensor:
-    """(V, E) start of the embeddings of symbols, as a configuration wants it; those of characters start at random."""
-    vectors = word_vectors if text.word_vectors and unit == "word" else None
-    return embedding(symbols, text.embedding, vectors)
-
-
-def embedding(symbols: Sequence[str], width: int, word_vectors: Path | None) -> Tensor:
-    """(V, width) start of an embedding: vectors from a folder where it has them, else random; zero for padding."""
-    start = torch.randn(len(symbols), width) * SCALE
-    if word_vectors is not None:
+    """(V, E) start of embeddings: vectors from a folder where it has them of words, else random; zero for padding."""
+    start = torch.randn(len(symbols), text.embedding) * SCALE
+    if text.word_vectors and unit == "word":
         known, found = load_word_vectors(word_vectors, symbols)
-        if known.shape[1] != width:
-            raise InputError(
-                word_vectors,
-                f"vectors have {known.shape[1]} numbers, not {width}",
-                "set --language.embedding to their width",
-            )
+        if known.shape[1] != text.embedding:
+            problem = f"vectors have {known.shape[1]} numbers, not {text.embedding}"
+            raise InputError(word_vectors, problem, "set --language.embedding to their width")
         start = torch.where(torch.from_numpy(found)[:, None], torch.from_numpy(known), start)
     start[PAD] = 0.0
     return start

@@ -6,9 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from agents.config import LanguageConfig
-from agents.policies.recurrent import RECURRENT, reorder, reversal
-
-PAD = 0
+from agents.policies.recurrent import RECURRENT, both_ways
+from vln.language import PAD
 
 
 class Instruction(NamedTuple):
@@ -56,13 +55,10 @@ class InstructionEncoder(nn.Module):
         return x * self.dropout(x.new_ones(len(x), 1, x.shape[-1]))
 
     def _layer(self, layer: int, x: Tensor, lengths: Tensor) -> Tensor:
-        """One layer over x (B, L, E); the backward direction as in `BothWays`."""
-        output = self.forwards[layer](x)[0]
+        """One layer over x (B, L, E)."""
         if not len(self.backwards):
-            return output
-        reverse = reversal(lengths, x.shape[1])
-        backward = self.backwards[layer](reorder(x, reverse))[0]
-        return torch.cat([output, reorder(backward, reverse)], -1)
+            return self.forwards[layer](x)[0]
+        return both_ways(self.forwards[layer], self.backwards[layer], x, lengths)
 
     def _summary(self, context: Tensor, lengths: Tensor) -> Tensor:
         """The last state of each direction (B, C): forwards at the last word, backwards at the first."""

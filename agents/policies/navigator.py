@@ -14,22 +14,21 @@ from torch import Tensor, nn
 
 from agents.config import NavigatorConfig, TrainConfig
 from agents.policies.attention import attend, compare, masked_softmax
-from agents.policies.encoders import TextEncoder, check_width, text_encoder, view_encoder
+from agents.policies.encoders import LookingPolicy, TextEncoder, text_encoder, view_encoder
 from agents.policies.geometry import (
     DIRECTION,
     GEOMETRY,
     candidate_features,
     cell_directions,
-    directions_around,
     facing,
     view_centres,
 )
 from agents.policies.language import Instruction
-from agents.policies.policy import Policy, PolicyOutput, first_rows, split
+from agents.policies.policy import PolicyOutput, first_rows, split
 from agents.policies.recognition import cells_shown, label_loss, label_weights, labels_shown, pointing_loss
 from agents.policies.recurrent import RecurrentCore
 from agents.policies.state import Observation, detach, privileged, with_privileged
-from agents.policies.views import Panorama, ViewCache, ViewContent, directions_of, weigh
+from agents.policies.views import Panorama, ViewCache, ViewContent, weigh
 from agents.policies.vision import ImageContent
 from vln.graph import VIEWS
 from vln.language import EOS
@@ -67,18 +66,17 @@ class StepFeatures:
     direction_loss: Tensor | None  # (B,), loss of pointing at where the way goes on; None unless that was observed
 
 
-class Navigator(Policy):
+class Navigator(LookingPolicy):
     """An LSTM (or RNN, or GRU) policy over panoramas of navigation graphs, or over images of a camera."""
 
-    views: ViewContent | ImageContent
-    view_centres: Tensor
+    config: NavigatorConfig
     label_weights: Tensor
 
     def __init__(
         self,
         config: NavigatorConfig,
         encoder: TextEncoder,
-        views: ViewContent | ImageContent,
+        views: ViewContent,
         low_level_actions: int = 0,
         labels: Mapping[str, int] | None = None,
     ) -> None:
@@ -164,21 +162,13 @@ class Navigator(Policy):
         return instruction._replace(mask=mask, goal=goal)
 
     def encode(self, observation: Observation) -> Observation:
-        """Encode images as cells, for any number of episodes and steps.
-
-        An observation of a graph, or one that is encoded, is returned as it is.
-        """
-        if not self.camera or "cells" in observation:
-            return observation
-        views = cast(ImageContent, self.views)
-        kept = {name: value for name, value in observation.items() if name not in ("rgb", "depth")}
-        seen = views.encode(observation)
-        check_width("view encoder", seen["cells"].shape[-1], self.config.view, "--policy.view")
-        if self.labels:
+        """Encode images as cells, and what these show; an observation without new images is returned as it is."""
+        seen = super().encode(observation)
+        if self.labels and seen is not observation:
             with torch.no_grad():  # the loss of labels alone teaches what things look like
                 seen["evidence"] = self.recognise(seen["cells"])
                 seen["shown"] = seen["evidence"].amax(1).sigmoid()
-        return {**kept, **seen}
+        return seen
 
     def locate_goal(self, goal: Tensor | None, observation: Observation) -> Observation:
         """Find where the goal is seen in encoded images, for any number of episodes and steps with goals (N, C).
@@ -247,9 +237,7 @@ class Navigator(Policy):
     def heads(self, features: Tensor, logits: Tensor | None, observation: Observation) -> tuple[Tensor, Tensor, Tensor]:
         """Logits (N, A), expected returns (N,) and progress (N,), of any number of episodes and steps."""
         if logits is None:
-            logits = self.act(features)
-            if "candidate_mask" in observation:
-                logits = logits.masked_fill(observation["candidate_mask"] <= 0, -torch.inf)
+            logits = self._offered(self.act(features), observation)
         # The value head reads the policy's features without training them.
         return logits, self.value(features.detach())[:, 0], self.progress(features)[:, 0]
 
@@ -279,10 +267,6 @@ class Navigator(Policy):
         logits, candidates = self._score(features, instruction, reading, observation, visited, panorama)
         after = NavigatorState(instruction, state.cache, core, hidden, state.last_action, visited, read, candidates)
         return StepFeatures(features, logits, after, {"words": reading, "views": looked}, lost)
-
-    def _around(self, observation: Observation) -> Tensor:
-        """Features of directions from the body: of its views (B, 36, DIRECTION), or of cells (N, DIRECTION)."""
-        return self.view_centres if self.camera else directions_around(self.view_centres, observation["heading"])
 
     def _notice(self, read: Tensor, observation: Observation) -> list[Tensor]:
         """What a camera tells the memory besides: what is near, what is in sight, and where (B, KEY)."""
@@ -351,9 +335,6 @@ class Navigator(Policy):
         grounded = weigh(panorama, around, self.ground_content(context), self.ground_direction(context))
         return [self._pool(grounded, panorama, around)]
 
-    def _pool(self, weights: Tensor, panorama: Panorama, around: Tensor) -> Tensor:
-        return torch.cat([self.dropout(panorama.pool(weights)), directions_of(weights, around)], 1)
-
     def _score(
         self,
         features: Tensor,
@@ -366,8 +347,7 @@ class Navigator(Policy):
         """Logits (B, A) of candidates, None of low-level actions, and what to remember of each action (B, A, ...)."""
         if self.low_level_actions:
             return None, torch.eye(self.low_level_actions, device=features.device).expand(len(features), -1, -1)
-        mask = observation["candidate_mask"] > 0
-        geometry = self._geometry(observation, visited)
+        geometry = candidate_features(observation, visited if self.config.visited else visited[:, :0])
         query = self.choose_content(features)
         if self.config.alignment:
             query = query + self.align(attend(reading, instruction.words))
@@ -376,7 +356,7 @@ class Navigator(Policy):
         spatial = compare(self.choose_key(features), self.candidate(geometry))
         stop = self.stop(features) + self.arrived(torch.stack([views.amax(1), views.mean(1)], 1))
         stop = torch.cat([stop, content[:, 1:]], 1)
-        return (spatial + stop).masked_fill(~mask, -torch.inf), geometry
+        return self._offered(spatial + stop, observation), geometry
 
     def _blur(self, scores: Tensor) -> Tensor:
         """Scores (B, 36) of views with some of what the views beside, and those above and below, scored.
@@ -386,16 +366,6 @@ class Navigator(Policy):
         grid = scores.view(len(scores), 3, 12)
         beside, above_or_below = grid.roll(1, 2) + grid.roll(-1, 2), grid.sum(1, keepdim=True) - grid
         return (grid + self.blur[0] * beside + self.blur[1] * above_or_below).flatten(1)
-
-    def _geometry(self, observation: Observation, visited: Tensor) -> Tensor:
-        """(B, A, GEOMETRY) features of the candidates."""
-        return candidate_features(observation, visited if self.config.visited else visited[:, :0])
-
-    def after(self, state: NavigatorState, actions: Tensor) -> NavigatorState:
-        """The state after taking `actions` (B,)."""
-        assert state.candidates is not None, "the state of a step"
-        taken = state.candidates[torch.arange(len(actions), device=actions.device), actions]
-        return state._replace(last_action=taken, candidates=None)
 
 
 def build_navigator(config: TrainConfig, data: Any) -> Navigator:

@@ -73,7 +73,9 @@ class Policy(nn.Module):
         for before, part, taken in zip([sizes[0], *sizes], steps, torch.split(actions, list(sizes)), strict=False):
             outputs.append(self.step(part, first_rows(state, len(taken), before)))
             state = self.after(outputs[-1].state, taken)
-        return joined(outputs), state
+        auxiliary = concatenate([dict(each.auxiliary) for each in outputs])
+        logits, value = (torch.cat([getattr(each, name) for each in outputs]) for name in ("logits", "value"))
+        return PolicyOutput(logits, value, outputs[-1].state, auxiliary), state
 
 
 def split(observations: Observation, sizes: Sequence[int]) -> list[Observation]:
@@ -91,16 +93,6 @@ def split(observations: Observation, sizes: Sequence[int]) -> list[Observation]:
 def first_rows(state: State, count: int, batch: int) -> State:
     """The first `count` rows of a state of `batch` rows."""
     return state if count == batch else map_tensors(lambda leaf: leaf[:count], state)
-
-
-def joined(outputs: Sequence[PolicyOutput]) -> PolicyOutput:
-    """Decisions of several steps one after the other."""
-    return PolicyOutput(
-        torch.cat([each.logits for each in outputs]),
-        torch.cat([each.value for each in outputs]),
-        outputs[-1].state,
-        concatenate([dict(each.auxiliary) for each in outputs]),
-    )
 
 
 def without_dropout(policy: nn.Module) -> None:

@@ -9,24 +9,28 @@ RECURRENT = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 CELLS = {"rnn": nn.RNNCell, "lstm": nn.LSTMCell, "gru": nn.GRUCell}
 
 
-class BothWays(nn.Module):
-    """An LSTM in each direction over sequences of different lengths.
+def both_ways(forwards: nn.Module, backwards: nn.Module, x: Tensor, lengths: Tensor) -> Tensor:
+    """States (B, T, 2 * hidden) after inputs x (B, T, d) of which the first `lengths` (B,) of a row count.
 
-    The backward one reads each row reversed within its length: padding stays behind, where it cannot reach it, which is
-    many times faster than packed sequences.
+    The backward layer reads each row reversed within its length: padding stays behind, where it cannot reach it, which
+    is many times faster than packed sequences.
     """
+    reverse = reversal(lengths, x.shape[1])
+    backward = backwards(reorder(x, reverse))[0]
+    return torch.cat([forwards(x)[0], reorder(backward, reverse)], -1)
+
+
+class BothWays(nn.Module):
+    """An LSTM in each direction over sequences of different lengths."""
 
     def __init__(self, width: int, hidden: int) -> None:
-        """LSTMs that read inputs of `width`, `hidden` numbers each."""
         super().__init__()
         self.forwards = nn.LSTM(width, hidden, batch_first=True)
         self.backwards = nn.LSTM(width, hidden, batch_first=True)
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         """States (B, T, 2 * hidden) after inputs (B, T, width) of which the first `lengths` (B,) of a row count."""
-        reverse = reversal(lengths, x.shape[1])
-        backward = self.backwards(reorder(x, reverse))[0]
-        return torch.cat([self.forwards(x)[0], reorder(backward, reverse)], -1)
+        return both_ways(self.forwards, self.backwards, x, lengths)
 
 
 def reversal(lengths: Tensor, longest: int) -> Tensor:

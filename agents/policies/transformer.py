@@ -14,19 +14,18 @@ from torch import Tensor, nn
 
 from agents.config import EncoderConfig, TrainConfig
 from agents.policies.attention import attend, compare
-from agents.policies.encoders import TextEncoder, check_width, text_encoder, view_encoder
+from agents.policies.encoders import LookingPolicy, TextEncoder, text_encoder, view_encoder
 from agents.policies.geometry import (
     DIRECTION,
     GEOMETRY,
     candidate_features,
     cell_directions,
-    directions_around,
     view_centres,
 )
 from agents.policies.language import Instruction
-from agents.policies.policy import Policy, PolicyOutput
+from agents.policies.policy import PolicyOutput
 from agents.policies.state import Observation, detach, privileged
-from agents.policies.views import Panorama, ViewCache, ViewContent, directions_of, weigh
+from agents.policies.views import Panorama, ViewCache, ViewContent, weigh
 from agents.policies.vision import ImageContent
 from vln.errors import InputError
 
@@ -116,16 +115,16 @@ class Layer(nn.Module):
         return (weights @ values).flatten(1), weights.mean((1, 2))
 
 
-class Transformer(Policy):
+class Transformer(LookingPolicy):
     """A transformer policy over panoramas of navigation graphs, or over images of a camera."""
 
-    view_centres: Tensor
+    config: TransformerConfig
 
     def __init__(
         self,
         config: TransformerConfig,
         encoder: TextEncoder,
-        views: ViewContent | ImageContent,
+        views: ViewContent,
         low_level_actions: int = 0,
     ) -> None:
         """Build a transformer of given encoders; it scores panoramic candidates if `low_level_actions` is 0."""
@@ -183,21 +182,11 @@ class Transformer(Policy):
             last_action=kept.last_action,
         )
 
-    def encode(self, observation: Observation) -> Observation:
-        """Encode images as cells; an observation of a graph, or one that is encoded, is returned as it is."""
-        if not self.camera or "cells" in observation:
-            return observation
-        kept = {name: value for name, value in observation.items() if name not in ("rgb", "depth")}
-        seen = cast(ImageContent, self.views).encode(observation)
-        check_width("view encoder", seen["cells"].shape[-1], self.config.view, "--policy.view")
-        return {**kept, **seen}
-
     def step(self, observation: Observation, state: TransformerState) -> PolicyOutput:
         """Look, add a token to the history, attend to history and words, and score the actions."""
         observation = self.encode(observation)
         here = observation["cells" if self.camera else "viewpoint"]
-        panorama = self.views.around(here, state.cache)
-        around = self.view_centres if self.camera else directions_around(self.view_centres, observation["heading"])
+        panorama, around = self.views.around(here, state.cache), self._around(observation)
         near = [observation["near"]] if self.camera else []
         looked = weigh(panorama, around, self.look_content(state.hidden), self.look_direction(state.hidden))
         seen = self._pool(looked, panorama, around)
@@ -225,10 +214,6 @@ class Transformer(Policy):
         value = self.value(features.detach())[:, 0]
         return PolicyOutput(logits, value, after, auxiliary, {"words": reading, "views": looked})
 
-    def _pool(self, weights: Tensor, panorama: Panorama, around: Tensor) -> Tensor:
-        """What views with weights (B, N) show, and where they are (B, view + DIRECTION)."""
-        return torch.cat([self.dropout(panorama.pool(weights)), directions_of(weights, around)], 1)
-
     def _score(
         self,
         features: Tensor,
@@ -240,22 +225,14 @@ class Transformer(Policy):
     ) -> tuple[Tensor, Tensor]:
         """Logits (B, A) of the actions, and what to remember of each (B, A, ...)."""
         if self.low_level_actions:
-            logits = self.act(torch.cat([features, *near], 1))
-            if "candidate_mask" in observation:
-                logits = logits.masked_fill(observation["candidate_mask"] <= 0, -torch.inf)
+            logits = self._offered(self.act(torch.cat([features, *near], 1)), observation)
             return logits, torch.eye(self.actions, device=features.device).expand(len(features), -1, -1)
         geometry = candidate_features(observation, steps)
         views = panorama.match(self.choose_content(features) + asked)
         stop = self.stop(features) + self.arrived(torch.stack([views.amax(1), views.mean(1)], 1))
         content = torch.cat([stop, views.gather(1, observation["candidate_view"])[:, 1:]], 1)
         logits = content + compare(self.choose_key(features), self.candidate(geometry))
-        return logits.masked_fill(observation["candidate_mask"] <= 0, -torch.inf), geometry
-
-    def after(self, state: TransformerState, actions: Tensor) -> TransformerState:
-        """The state after taking `actions` (B,)."""
-        assert state.candidates is not None, "the state of a step"
-        taken = state.candidates[torch.arange(len(actions), device=actions.device), actions]
-        return state._replace(last_action=taken, candidates=None)
+        return self._offered(logits, observation), geometry
 
 
 def positions(steps: Tensor, width: int) -> Tensor:

@@ -33,6 +33,7 @@ class Panorama(Protocol):
 
     def words_in(self, weights: Tensor) -> Tensor:
         """How much of each word (B, V) there is in the views by weights (B, 36); V is 0 where views are no words."""
+        return weights.new_zeros(len(weights), 0)
 
 
 class ViewCache(NamedTuple):
@@ -53,8 +54,8 @@ class ViewContent(Protocol):
     def make_cache(self, batch: int, environment: Tensor | None = None) -> ViewCache:
         """Compute the cache of a batch of episodes; `environment` (B,) as in `FeatureDropout`."""
 
-    def around(self, panorama: Tensor, cache: ViewCache) -> Panorama:
-        """The views of the panoramas with rows (B,)."""
+    def around(self, here: Tensor, cache: ViewCache) -> Panorama:
+        """The views of the panoramas with rows (B,), or the cells (B, N, d) of images."""
 
 
 class FeatureDropout(nn.Module):
@@ -95,7 +96,7 @@ def altered(environment: Tensor, features: int, share: float) -> Tensor:
 
 
 @dataclass(frozen=True)
-class _Nothing:
+class _Nothing(Panorama):
     """A panorama without content."""
 
     batch: int
@@ -107,17 +108,13 @@ class _Nothing:
     def pool(self, weights: Tensor) -> Tensor:
         return self.like.new_zeros(self.batch, len(self.like))
 
-    def words_in(self, weights: Tensor) -> Tensor:
-        return weights.new_zeros(len(weights), 0)
-
 
 class BlindViews(nn.Module):
-    """Views without content."""
+    """Views without content: embeddings of `width` are all zero."""
 
     zero: Tensor
 
     def __init__(self, width: int) -> None:
-        """Embeddings of `width`, all zero."""
         super().__init__()
         self.register_buffer("zero", torch.zeros(width), persistent=False)
 
@@ -125,13 +122,13 @@ class BlindViews(nn.Module):
         """Return an empty cache."""
         return ViewCache()
 
-    def around(self, panorama: Tensor, cache: ViewCache) -> Panorama:
+    def around(self, here: Tensor, cache: ViewCache) -> Panorama:
         """Nothing to see."""
-        return _Nothing(len(panorama), self.zero)
+        return _Nothing(len(here), self.zero)
 
 
 @dataclass(frozen=True)
-class _Numbers:
+class _Numbers(Panorama):
     """Panoramas as numbers: features (B, 36, F) and the embedding (d, F)."""
 
     features: Tensor
@@ -139,14 +136,10 @@ class _Numbers:
     cache: ViewCache
 
     def match(self, query: Tensor) -> Tensor:
-        carried = self.cache.hide(query @ self.embedding)
-        return compare(carried, self.features)
+        return compare(self.cache.hide(query @ self.embedding), self.features)
 
     def pool(self, weights: Tensor) -> Tensor:
         return self.cache.hide(torch.bmm(weights[:, None], self.features)[:, 0]) @ self.embedding.T
-
-    def words_in(self, weights: Tensor) -> Tensor:
-        return weights.new_zeros(len(weights), 0)
 
 
 class DenseViews(FeatureDropout):
@@ -160,13 +153,13 @@ class DenseViews(FeatureDropout):
         self.register_buffer("table", features, persistent=False)
         self.embed = nn.Linear(features.shape[-1], width, bias=False)
 
-    def around(self, panorama: Tensor, cache: ViewCache) -> Panorama:
+    def around(self, here: Tensor, cache: ViewCache) -> Panorama:
         """The features of panoramas (B,)."""
-        return _Numbers(self.table[panorama].to(self.embed.weight.dtype), self.embed.weight, cache)
+        return _Numbers(self.table[here].to(self.embed.weight.dtype), self.embed.weight, cache)
 
 
 @dataclass(frozen=True)
-class _Words:
+class _Words(Panorama):
     """Panoramas as bags of words: words and weights (B, 36 * K)."""
 
     words: Tensor
@@ -199,15 +192,7 @@ class WordViews(FeatureDropout):
     weights: Tensor
 
     def __init__(self, words: Tensor, weights: Tensor, embedding: Tensor, width: int, share: float) -> None:
-        """Bags of words.
-
-        Args:
-            words: (N, 36, K) integers, 0 where there is none.
-            weights: (N, 36, K), 0 where there is no word.
-            embedding: (V, E), where word embeddings start.
-            width: Dimensions of queries and pooled views (d).
-            share: Feature dropout.
-        """
+        """Words and weights (N, 36, K), 0 where there is none; their embeddings start as `embedding` (V, E)."""
         super().__init__(len(embedding), share)
         self.register_buffer("words", words.flatten(1).to(torch.int32), persistent=False)
         self.register_buffer("weights", weights.flatten(1).float(), persistent=False)
@@ -218,19 +203,15 @@ class WordViews(FeatureDropout):
         """Draw what is hidden, and project the vocabulary once for all steps."""
         return ViewCache(self._scales(batch, environment), Shared(self.project(self.embedding)))
 
-    def around(self, panorama: Tensor, cache: ViewCache) -> Panorama:
+    def around(self, here: Tensor, cache: ViewCache) -> Panorama:
         """The words of panoramas (B,)."""
-        return _Words(self.words[panorama].long(), self.weights[panorama], cache)
+        return _Words(self.words[here].long(), self.weights[here], cache)
 
 
 def weigh(panorama: Panorama, around: Tensor, content: Tensor, direction: Tensor) -> Tensor:
-    """Attention over views (B, N) by what they show and where they are.
+    """Attention over views (B, N), by queries for what they show (B, d) and for where they are (B, DIRECTION).
 
-    Args:
-        panorama: The views.
-        around: Features of their directions, (B, N, DIRECTION), or (N, DIRECTION) if these are the same for all.
-        content: Queries for what they show (B, d).
-        direction: Queries for where they are (B, DIRECTION).
+    `around` are features of their directions, (B, N, DIRECTION), or (N, DIRECTION) if these are the same for all.
     """
     scores = panorama.match(content / math.sqrt(content.shape[1]))
     towards = direction @ around.T if around.dim() == 2 else compare(direction, around)
@@ -253,10 +234,7 @@ def word_weights(attributes: np.ndarray) -> np.ndarray:
 
 
 def build_views(
-    table: ViewTable,
-    graphs: Sequence[NavigationGraph],
-    config: EncoderConfig,
-    embedding: Tensor | None,
+    table: ViewTable, graphs: Sequence[NavigationGraph], config: EncoderConfig, embedding: Tensor | None
 ) -> ViewContent:
     """The views of the graphs' viewpoints, in the order of the simulator.
 

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from agents.config import CameraConfig
 from agents.policies.attention import attend, compare
-from agents.policies.views import FeatureDropout, Panorama, ViewCache
+from agents.policies.views import FeatureDropout, Panorama, ViewCache, ViewContent
 from vln.errors import InputError
 
 PIXEL = 4  # red, green, blue, nearness
@@ -21,23 +21,17 @@ WIDE = 2  # times as many numbers between the layers of a mix
 PARTS = 2  # rows and columns of parts of a cell, which are looked at alike
 
 
-class ImageContent(Protocol):
-    """What images of a camera show, as N cells."""
+class ImageContent(ViewContent, Protocol):
+    """What images of a camera show, as N cells in rows and columns of `side`."""
 
     side: int
-
-    def make_cache(self, batch: int, environment: Tensor | None = None) -> ViewCache:
-        """Compute the cache of a batch of episodes; `environment` (B,) as in `FeatureDropout`."""
 
     def encode(self, images: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """What cells show, `cells` (B, N, d), and how near it is, `near` (B, N), 1 here and 0 far away."""
 
-    def around(self, here: Tensor, cache: ViewCache) -> Panorama:
-        """Cells (B, N, d) to match and to pool."""
-
 
 @dataclass(frozen=True)
-class _Cells:
+class _Cells(Panorama):
     """Cells (B, N, d)."""
 
     features: Tensor
@@ -48,9 +42,6 @@ class _Cells:
 
     def pool(self, weights: Tensor) -> Tensor:
         return self.cache.hide(attend(weights, self.features))
-
-    def words_in(self, weights: Tensor) -> Tensor:
-        return weights.new_zeros(len(weights), 0)
 
 
 class _Mix(nn.Module):
@@ -140,7 +131,6 @@ class BlindImages(nn.Module):
     zero: Tensor
 
     def __init__(self, config: CameraConfig, width: int) -> None:
-        """Cells of `width` numbers, all zero."""
         super().__init__()
         self.side = config.cells
         self.register_buffer("zero", torch.zeros(config.cells**2, width), persistent=False)

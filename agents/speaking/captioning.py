@@ -10,12 +10,12 @@ from torch import Tensor
 
 from agents.config import CaptionConfig
 from agents.learners.sampler import EpisodeSampler
-from agents.policies.language import PAD
 from agents.speaking.speaker import Speaker
 from agents.speaking.speaker_inputs import Routes
 from agents.training.base import RunRecord
 from agents.training.log import Scores
 from agents.training.supervised import SupervisedTrainer
+from vln.language import PAD
 
 
 class Demonstrations(Protocol):

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from agents.config import Cell
-from agents.policies.language import PAD
 from agents.policies.recurrent import RECURRENT
+from vln.language import PAD
 
 State = tuple[Tensor, ...]
 """What is carried from word to word: (layers, B, H) hidden, and with an LSTM (layers, B, H) cell."""

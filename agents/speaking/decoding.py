@@ -10,12 +10,11 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from agents.config import SHORTEST
-from agents.policies.language import PAD
 from agents.speaking.decoder import State
 from agents.speaking.language_model import LanguageModel
 from agents.speaking.speaker import Memory, Speaker
 from vln.errors import InputError
-from vln.language import EOS, UNK
+from vln.language import EOS, PAD, UNK
 
 Step = Callable[[Tensor, State], tuple[Tensor, State]]
 """From the words said last (B,) and the state to log-probabilities (B, V) of the next ones and the state after."""

@@ -17,16 +17,15 @@ from torch.nn import functional as F
 from agents.config import SpeakerConfig
 from agents.policies.attention import masked_softmax
 from agents.policies.geometry import DIRECTION, cell_directions, directions_around, view_centres
-from agents.policies.language import PAD
 from agents.policies.recurrent import BothWays
 from agents.policies.state import Observation, rows
 from agents.policies.views import Panorama, ViewCache, ViewContent, directions_of, weigh
-from agents.policies.vision import BlindImages, ImageContent, ImageViews
+from agents.policies.vision import BlindImages, ImageViews
 from agents.speaking.decoder import Decoder, State, never_padding
 from agents.speaking.speaker_inputs import Routes
 from vln.errors import InputError
 from vln.graph import VIEWS
-from vln.language import EOS
+from vln.language import EOS, PAD
 
 TOGETHER = 64  # sentences that are scored at a time
 
@@ -57,7 +56,7 @@ class Speaker(Decoder):
         self,
         config: SpeakerConfig,
         embedding: Tensor,
-        views: ViewContent | ImageContent,
+        views: ViewContent,
         actions: int,
         spelling: Tensor | None = None,
     ) -> None:
