@@ -80,11 +80,7 @@ class GraphSource(Source):
         return self.table.source_hash if self.table else ""
 
     def simulator(
-        self,
-        *,
-        blind: bool = False,
-        labelled: bool = False,
-        device: str = "cpu",
+        self, *, blind: bool = False, labelled: bool = False, device: str = "cpu"
     ) -> PanoramicGraph | LowLevelGraph:
         """Make a simulator of all the buildings."""
         made: PanoramicGraph | LowLevelGraph = SIMULATORS.find(self.task.simulator)(self, device)

@@ -283,8 +283,5 @@ def tabulate(
     places = np.zeros((viewpoints * VIEWS, most, 4), dtype=np.float16)
     table[view[fits], rank[fits]] = number[fits]
     places[view[fits], rank[fits]] = attributes[fits]
-    arrays = {
-        "words": table.reshape(viewpoints, VIEWS, most),
-        "attributes": places.reshape(viewpoints, VIEWS, most, 4),
-    }
+    arrays = {"words": table.reshape(viewpoints, VIEWS, most), "attributes": places.reshape(viewpoints, VIEWS, most, 4)}
     return (PADDING, *(words[n] for n in kept)), arrays, float(1 - fits.mean()) if len(fits) else 0.0

@@ -104,10 +104,7 @@ def supported(moments: Moments) -> np.ndarray:
 
 
 def explain(
-    moments: Moments,
-    permutations: int = 200,
-    seed: int = 0,
-    track: Callable[[Iterable[int]], Iterable[int]] = iter,
+    moments: Moments, permutations: int = 200, seed: int = 0, track: Callable[[Iterable[int]], Iterable[int]] = iter
 ) -> list[Finding]:
     """Find the predicate that explains each cell best; the best explained cell comes first.
 

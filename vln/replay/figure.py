@@ -22,16 +22,7 @@ from vln.replay.fonts import FONT, missing_font
 from vln.replay.house_map import HouseMap
 from vln.replay.layout import GUTTER, TITLE, Grid, Window, arrange, frame, scale_bar
 from vln.replay.legend import Entry, attention_entry, map_entries, probability_entry
-from vln.replay.map import (
-    Panel,
-    Site,
-    draw_badge,
-    draw_demonstration,
-    draw_site,
-    draw_start,
-    draw_trail,
-    occupied,
-)
+from vln.replay.map import Panel, Site, draw_badge, draw_demonstration, draw_site, draw_start, draw_trail, occupied
 from vln.replay.outcome import outcome_mark
 from vln.replay.word_attention import shown_words, with_word_attention
 from vln.rooms import Room

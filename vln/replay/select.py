@@ -180,10 +180,7 @@ def _rank(run: Run, row: Row) -> tuple[float, float, float, str]:
 
 
 def _pair(
-    runs: Sequence[Run],
-    episodes: Sequence[str],
-    check: Callable[[Path, Trajectory], None],
-    sources: Sources | None,
+    runs: Sequence[Run], episodes: Sequence[str], check: Callable[[Path, Trajectory], None], sources: Sources | None
 ) -> list[Row]:
     """Check and score the trajectories of several runs, and group them by episode."""
     columns = []

@@ -149,11 +149,7 @@ def judged(
 
 
 def with_success(
-    scores: Scores,
-    success: np.ndarray,
-    oracle: np.ndarray,
-    shortest: np.ndarray,
-    floor: float = 0.0,
+    scores: Scores, success: np.ndarray, oracle: np.ndarray, shortest: np.ndarray, floor: float = 0.0
 ) -> dict[str, np.ndarray]:
     """Put what a success rule says, (B,) 0 or 1, into scores: SR and OSR, and SPL and sDTW, which depend on it.
 
