@@ -45,31 +45,20 @@ class ConformanceError(InputError):
 
 @dataclass(frozen=True)
 class World:
-    """A simulator to check, with episodes.
-
-    Attributes:
-        simulator: Makes the simulator.
-        episodes: Episodes with goals.
-        vocabulary: Vocabulary of the instructions.
-        task: The task.
-        journeys: Episodes between every ordered pair of some places, by the pair; distances are compared where given.
-        patience: Number of actions that is more than the expert ever needs.
-        moves_on: Whether a body may move part of the way when it collides.
-        accuracy: Tolerance of distances in metres, which a grid may cause; fraction of distances that may exceed it.
-        near: Largest distance in metres from the goal at which the expert stops.
-        sure: Fraction of the goals that the expert reaches.
-    """
+    """A simulator to check, with episodes."""
 
     simulator: Callable[..., Simulator]
     episodes: Sequence[Episode]
     vocabulary: Vocabulary
     task: Task = CUSTOM
+    # Episodes between every ordered pair of some places, by the pair; distances are compared where given
     journeys: Mapping[tuple[str, str], Episode] = field(default_factory=dict)
-    patience: int = 60
-    moves_on: bool = False
+    patience: int = 60  # number of actions that is more than the expert ever needs
+    moves_on: bool = False  # whether a body may move part of the way when it collides
+    # Tolerance of distances in metres, which a grid may cause; fraction of distances that may exceed it
     accuracy: tuple[float, float] = (1e-4, 0.0)
-    near: float = 0.0
-    sure: float = 1.0
+    near: float = 0.0  # largest distance in metres from the goal at which the expert stops
+    sure: float = 1.0  # fraction of the goals that the expert reaches
 
     def vector(self, num_envs: int, episodes: Sequence[Episode] = (), **options: Any) -> NavigationVectorEnv:
         """Make an environment of so many bodies; options as of `NavigationVectorEnv`."""
@@ -90,11 +79,7 @@ class World:
 
 
 def open_world(task: Task | str, split: str = "train", episodes: int = 60, **options: Any) -> World:
-    """Return the world of a task, with some of the episodes of a split; options as of `envs.source.Options`.
-
-    Raises:
-        InputError: If the task is unknown, its data are missing or malformed, or all goals are withheld.
-    """
+    """Return the world of a task, with some of the episodes of a split; options as of `envs.source.Options`."""
     data = open_task(task, [split], **{"min_count": 1, **options})
     known = [each for each in data.splits[split] if not each.withheld]
     if not known:
@@ -492,11 +477,7 @@ def a_vector_is_its_singles(world: World) -> None:
 
 
 def compare_with_singles(vector: Any, singles: Sequence[Any]) -> None:
-    """Compare environment i of a vector with the i-th single one, which is reset where the vector resets itself.
-
-    Raises:
-        ConformanceError: If they differ.
-    """
+    """Compare environment i of a vector with the i-th single one, which is reset where the vector resets itself."""
     name, fix = vector.unwrapped.name, "keep the rows of the simulator apart"
 
     def same(expected: Any, got: Any, index: int) -> None:

@@ -23,20 +23,14 @@ from vln.tasks.scoring import METRIC_SETS
 
 @dataclass(frozen=True)
 class TaskData:
-    """What environments of a task share.
+    """What environments of a task share."""
 
-    Attributes:
-        source: Where episodes and scenes come from.
-        splits: Episodes by name of the split.
-        vocabulary: Of the instructions.
-        shares: Of a mixture, each task's share of what is learnt from, by `Episode.task`.
-        rules: Tasks by whose rules splits go, where that is not the task.
-    """
-
-    source: Source
-    splits: Mapping[str, Sequence[Episode]]
-    vocabulary: Vocabulary
+    source: Source  # where episodes and scenes come from
+    splits: Mapping[str, Sequence[Episode]]  # episodes by name of the split
+    vocabulary: Vocabulary  # of the instructions
+    # Of a mixture, each task's share of what is learnt from, by `Episode.task`
     shares: Mapping[str, float] = field(default_factory=dict)
+    # Tasks by whose rules splits go, where that is not the task
     rules: Mapping[str, Task] = field(default_factory=dict)
 
     @property
@@ -55,11 +49,7 @@ class TaskData:
         return self.vocabulary.encode_batch(instructions, self.options.max_length)[1]
 
     def parts(self, split: str) -> list[tuple[np.ndarray, float]]:
-        """Return the numbers of the episodes of each task, and its share of what is learnt from; none in other splits.
-
-        Raises:
-            InputError: If a task has no episodes left.
-        """
+        """Return the numbers of the episodes of each task, and its share of what is learnt from; none in others."""
         names = np.array([each.task for each in self.splits[split]])
         parts = [(name, np.flatnonzero(names == name), share) for name, share in self.shares.items()]
         for name, numbers, _ in parts if split == "train" else ():
@@ -101,11 +91,7 @@ class TaskData:
         return replace(self, splits=kept)
 
     def check(self) -> None:
-        """Check what would show no sooner than an episode is begun.
-
-        Raises:
-            InputError: If an episode does not fit its scene.
-        """
+        """Check what would show no sooner than an episode is begun."""
         self.source.check([each for episodes in self.splits.values() for each in episodes])
 
 

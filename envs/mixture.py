@@ -20,9 +20,6 @@ def mixed_episodes(sources: Sequence[Source], splits: Sequence[str]) -> tuple[Sp
     Returns:
         The episodes of all tasks by split, whose scenes the main source is to open; and the splits that there are:
         "train" of all tasks, the others of the main one, and those of another one by `mixed_split`.
-
-    Raises:
-        InputError: If a split is not there, or the main source has no scenes for other tasks.
     """
     main, *others = sources
     if others and not main.mixes:

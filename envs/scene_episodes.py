@@ -40,11 +40,7 @@ class Draw:
     """Seed of starts, goals and headings."""
 
     def check(self) -> None:
-        """Check the numbers.
-
-        Raises:
-            InputError: If one is out of range.
-        """
+        """Check the numbers."""
         if self.count < 1:
             raise InputError("--count", f"{self.count} episodes asked for", "give a whole number above 0")
         if not 0 < self.shortest < self.longest < math.inf:
@@ -55,11 +51,7 @@ class Draw:
 
 
 def load_scenes(paths: Sequence[Path], up: str | None = None, scale: float | None = None) -> dict[str, Scene]:
-    """Load scenes by their names, in which dots are replaced, as names in episodes have none.
-
-    Raises:
-        InputError: If one is malformed, or two have the same name.
-    """
+    """Load scenes by their names, in which dots are replaced, as names in episodes have none."""
     scenes: dict[str, Scene] = {}
     for path in paths:
         scene = load_scene(path, up, scale)
@@ -110,11 +102,7 @@ def placeholder(path: np.ndarray, heading: float, metres: float) -> str:
 
 
 def read_instructions(path: Path, count: int) -> list[str]:
-    """Read at least `count` instructions, a JSON list (.json) or one a line.
-
-    Raises:
-        InputError: If the file is missing or malformed, or has fewer.
-    """
+    """Read at least `count` instructions, a JSON list (.json) or one a line."""
     if path.suffix == ".json":
         found = read_json(path, list[NonBlank], "give a list of sentences")
     else:
@@ -125,11 +113,7 @@ def read_instructions(path: Path, count: int) -> list[str]:
 
 
 def read_shares(splits: Sequence[str]) -> dict[str, float]:
-    """Read the shares of splits, `name=share`; names alone divide what the others leave.
-
-    Raises:
-        InputError: If there is no split, a name is no file's, or the shares do not add up.
-    """
+    """Read the shares of splits, `name=share`; names alone divide what the others leave."""
     given = dict(each.partition("=")[::2] for each in splits)
     for name in given:
         if not re.fullmatch(r"\w[\w-]*", name) or name.endswith("_gt"):
@@ -149,11 +133,7 @@ def _adds_up(left: float, alone: int) -> bool:
 
 
 def divide(episodes: Sequence[Episode], shares: Mapping[str, float]) -> dict[str, list[Episode]]:
-    """Divide episodes among splits, in order.
-
-    Raises:
-        InputError: If a split gets none.
-    """
+    """Divide episodes among splits, in order."""
     ends = [0, *np.round(np.cumsum([*shares.values()]) * len(episodes)).astype(int).tolist()]
     parts = {name: episodes[ends[place] : ends[place + 1]] for place, name in enumerate(shares)}
     for name, part in parts.items():
@@ -164,11 +144,7 @@ def divide(episodes: Sequence[Episode], shares: Mapping[str, float]) -> dict[str
 
 
 def check_new(out: Path, scenes: Mapping[str, Scene], splits: Sequence[str]) -> None:
-    """Check that splits and scenes can be added to a folder, which may be a data set in scenes already.
-
-    Raises:
-        InputError: If a split or another scene of a name is there, or navigation graphs are.
-    """
+    """Check that splits and scenes can be added to a folder, which may be a data set in scenes already."""
     if any(out.glob(CONNECTIVITY)):
         raise InputError(out, "is a data set on navigation graphs", "give another --out")
     for split in splits:
@@ -180,11 +156,7 @@ def check_new(out: Path, scenes: Mapping[str, Scene], splits: Sequence[str]) -> 
 
 
 def write_dataset(out: Path, scenes: Mapping[str, Scene], splits: Mapping[str, Sequence[Episode]]) -> None:
-    """Write scenes, in metres with y up, and splits in the format of VLN-CE into a folder.
-
-    Raises:
-        InputError: If it cannot be written.
-    """
+    """Write scenes, in metres with y up, and splits in the format of VLN-CE into a folder."""
     for scene in scenes.values():
         save_glb(scene, out / "scenes")
     radius = find_task("r2r-ce").success.metres

@@ -19,16 +19,11 @@ class Simulator(Protocol):
     A simulator moves bodies, renders their observations and measures distances to their goals. Instructions, rewards,
     success and time limits belong to the environment around it. Tensors live on `device`; rows are independent.
     Subclasses may leave out what has a body here, for instance what is for people; Python names what is missing.
-
-    Attributes:
-        name: Name of the simulator in trajectories.
-        device: Device of all tensors.
-        stop: The action that ends an episode without a move.
     """
 
     name: str
     device: torch.device = torch.device("cpu")
-    stop: int = 0
+    stop: int = 0  # the action that ends an episode without a move
 
     def __init__(self, source: Any = None, **shown: Any) -> None:
         """Create a simulator without bodies of an `envs.source.Source`, with the arguments of `Source.simulator`."""

@@ -40,11 +40,7 @@ class NavigationEnv(gymnasium.Env):
         return row_of(observation, 0), row_of(infos, 0)
 
     def step(self, action: Any) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:
-        """Take one action.
-
-        Raises:
-            InputError: If it is not in the action space; nothing has changed then.
-        """
+        """Take one action."""
         given = to_array(action)
         if given.shape or given.dtype.kind not in "iu" or int(given) not in range(int(self.action_space.n)):
             fix = f"give an integer from 0 to {self.action_space.n - 1}"

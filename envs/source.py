@@ -25,50 +25,30 @@ from vln.trajectory import Trajectory
 
 @dataclass(frozen=True)
 class Options:
-    """How the data of a task are opened.
+    """How the data of a task are opened."""
 
-    Attributes:
-        data: Data folder; the usual ones if None.
-        cache: Folder of what is made of the data; the usual one if None.
-        scenes: Scenes of training that are used, from the first; all of the data set's if None. `val_seen` is in those,
-            the other splits do not depend on it.
-        dev: Take the scenes of split "dev" out of "train".
-        vocabulary: Of the instructions; that of the training instructions if None.
-        unit: What a token of that is.
-        min_count: Tokens rarer than this are not in it.
-        max_length: Tokens of an instruction that are kept.
-        features: What views look like on graphs: captions, captions-short, none, or a feature file.
-        feature_size: Numbers a view of a feature file; the usual ones if None.
-        views: Show the features of views in the observation; agents may have their own table of them.
-        image_size: Pixels of the longer side of images in continuous worlds.
-        memory: Gigabytes of loaded scenes to keep.
-        blind: Show nothing.
-        silent: Hide the instructions.
-        scene_cache: Loaded scenes (`envs.continuous.SceneCache`) to share; one of its own if None.
-        sensors: What bodies in continuous worlds sense (`envs.continuous.Sensors`), instead of what the task says.
-        exported: Folder that houses for habitat-sim are written to; the usual one if None.
-        workers: The processes of habitat-sim (`envs.habitat.settings.Workers`); the usual ones if None.
-    """
-
-    data: Path | None = None
-    cache: Path | None = None
+    data: Path | None = None  # data folder; the usual ones if None
+    cache: Path | None = None  # folder of what is made of the data; the usual one if None
+    # Scenes of training that are used, from the first; all of the data set's if None. `val_seen` is in those, the other
+    # splits do not depend on it.
     scenes: int | None = None
-    dev: bool = False
-    vocabulary: Vocabulary | None = None
-    unit: Unit = "word"
-    min_count: int = 5
-    max_length: int = 80
-    features: str = "none"
-    feature_size: int | None = None
-    views: bool = False
-    image_size: int = 64
-    memory: float = 2.0
-    blind: bool = False
-    silent: bool = False
-    scene_cache: Any = None
+    dev: bool = False  # take the scenes of split "dev" out of "train"
+    vocabulary: Vocabulary | None = None  # of the instructions; that of the training instructions if None
+    unit: Unit = "word"  # what a token of that is
+    min_count: int = 5  # tokens rarer than this are not in it
+    max_length: int = 80  # tokens of an instruction that are kept
+    features: str = "none"  # what views look like on graphs: captions, captions-short, none, or a feature file
+    feature_size: int | None = None  # numbers a view of a feature file; the usual ones if None
+    views: bool = False  # show the features of views in the observation; agents may have their own table of them
+    image_size: int = 64  # pixels of the longer side of images in continuous worlds
+    memory: float = 2.0  # gigabytes of loaded scenes to keep
+    blind: bool = False  # show nothing
+    silent: bool = False  # hide the instructions
+    scene_cache: Any = None  # loaded scenes (`envs.continuous.SceneCache`) to share; one of its own if None
+    # What bodies in continuous worlds sense (`envs.continuous.Sensors`), instead of what the task says
     sensors: Any = None
-    exported: Path | None = None
-    workers: Any = None
+    exported: Path | None = None  # folder that houses for habitat-sim are written to; the usual one if None
+    workers: Any = None  # the processes of habitat-sim (`envs.habitat.settings.Workers`); the usual ones if None
 
 
 class Source(ABC):
@@ -109,11 +89,7 @@ class Source(ABC):
         """
 
     def open(self, splits: Mapping[str, Sequence[Episode]]) -> None:  # noqa: B027 - may load with the first episode
-        """Load what all environments of these episodes share.
-
-        Raises:
-            InputError: If a scene is missing or malformed, or an episode does not fit it.
-        """
+        """Load what all environments of these episodes share."""
 
     @property
     def content(self) -> str:
@@ -142,22 +118,14 @@ class Source(ABC):
         yield from ()
 
     def check(self, episodes: Sequence[Episode]) -> None:  # noqa: B027 - mostly, `open` has checked all
-        """Check what would show no sooner than an episode is begun, so that a run does not end by it in an hour.
-
-        Raises:
-            InputError: If an episode does not fit its scene.
-        """
+        """Check what would show no sooner than an episode is begun, so that a run does not end by it in an hour."""
 
     def path_length(self, episode: Episode) -> float:
         """Return the metres of a demonstration."""
         return path_length(np.array(episode.positions))
 
     def look(self, trajectory: Trajectory) -> tuple[FloorPlan, Views]:
-        """Return the plan of a trajectory's scene, in the frame of maps, and what the agent saw, for replays.
-
-        Raises:
-            InputError: If such scenes cannot be drawn.
-        """
+        """Return the plan of a trajectory's scene, in the frame of maps, and what the agent saw, for replays."""
         fix = f"let {type(self).__name__} have a method `look`, as envs.source.Source says"
         raise InputError(f"scenes '{self.task.scenes}'", "cannot be drawn", fix)
 
@@ -185,11 +153,7 @@ SIMULATORS: Registry[Any] = Registry(  # functions of a source and what `Source.
 
 
 def load_split(source: Source, split: str) -> list[Episode]:
-    """Return the episodes of a split.
-
-    Raises:
-        InputError: If it is not there, malformed, or empty.
-    """
+    """Return the episodes of a split."""
     if source.splits and split not in source.splits:
         raise unknown_name(f"task '{source.task.name}'", split, source.splits, "has no split '{}'")
     return list(source.episodes(split))

@@ -67,17 +67,11 @@ print(json.dumps({{name: getattr(find_spec(name), "origin", None) for name in {P
 
 @dataclass(frozen=True)
 class Finding:
-    """Whether a part is installed.
-
-    Attributes:
-        here: Whether it is.
-        found: What was found.
-        needs: What is needed if it is not.
-    """
+    """Whether a part is installed."""
 
     here: bool
     found: str
-    needs: str = ""
+    needs: str = ""  # what is needed if it is not
 
 
 def main(
@@ -113,11 +107,7 @@ def verdict(preset: str, missing: Sequence[str]) -> str:
 
 
 def check_packages() -> None:
-    """Check that Python imports our packages by their names, or none.
-
-    Raises:
-        InputError: If another package of the name comes first.
-    """
+    """Check that Python imports our packages by their names, or none."""
     root = Path(__file__).resolve().parents[1]
     for name, found in loads(ask(sys.executable, PACKAGES_PROGRAM).found).items():
         if found and Path(found).resolve() != root / name / "__init__.py":

@@ -56,23 +56,15 @@ Rows = dict[str, dict[str, Any]]
 
 @dataclass(frozen=True)
 class Entrant:
-    """An agent that is evaluated.
-
-    Attributes:
-        name: Name of its row.
-        folder: Where its files go.
-        data: The data of its task.
-        tries: Its trajectories of all episodes; and more of them, where a speaker chooses the best.
-        notes: What there is to say about it.
-        partial: File of the episodes that were done while the evaluation went on, if there is one.
-    """
+    """An agent that is evaluated."""
 
     name: str
-    folder: Path
+    folder: Path  # where its files go
     data: TaskData
+    # Its trajectories of all episodes; and more of them, where a speaker chooses the best
     tries: Sequence[Sequence[Trajectory]]
-    notes: Sequence[str] = ()
-    partial: Path | None = None
+    notes: Sequence[str] = ()  # what there is to say about it
+    partial: Path | None = None  # file of the episodes that were done while the evaluation went on, if there is one
 
 
 def main(
@@ -164,11 +156,7 @@ def main(
 def open_judge(
     critic: Path | None, vocabularies: Sequence[Vocabulary], split: str, data: Path | None, device: str
 ) -> TrainedSpeaker | None:
-    """The speaker of a run that says which of several trajectories is the best; None if there is no such run.
-
-    Raises:
-        InputError: If the run or its data are missing or do not fit, or agents read by another vocabulary.
-    """
+    """The speaker of a run that says which of several trajectories is the best; None if there is no such run."""
     if critic is None:
         return None
     found = open_speaker(critic, [split], open_task, data, device=device, vocabulary=vocabularies[0])
@@ -178,11 +166,7 @@ def open_judge(
 
 
 def check_entrants(runs: Sequence[Path], agents: Sequence[str], task: str | None) -> None:
-    """Check that there is something to evaluate, and one task.
-
-    Raises:
-        InputError: If there is not.
-    """
+    """Check that there is something to evaluate, and one task."""
     if not runs and not agents:
         raise InputError("runs", "none is given", "give run folders, or --agent module:Class with --task NAME")
     if not runs and task is None:
@@ -210,11 +194,7 @@ def own_entrant(
     seed: int,
     hidden: Mapping[str, bool],
 ) -> Entrant:
-    """Roll out an agent that needs no run; it goes on where a killed evaluation left off.
-
-    Raises:
-        InputError: If it is no agent of the task, or decides on what is no action.
-    """
+    """Roll out an agent that needs no run; it goes on where a killed evaluation left off."""
     wanted = data_options_of(name)
     if wanted:
         data = open_task(data.task, [split], **{**vars(data.options), **wanted})

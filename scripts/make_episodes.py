@@ -118,11 +118,7 @@ def make_in_scenes(
     speaker: Path | None,
     out: Path,
 ) -> dict[str, list[Episode]]:
-    """Make a data set in scenes, and return its episodes by split; arguments as of `main`.
-
-    Raises:
-        InputError: If an argument is out of range, a scene or a file is malformed, or there is something in the way.
-    """
+    """Make a data set in scenes, and return its episodes by split; arguments as of `main`."""
     from envs.continuous import SceneCache  # with torch, which takes seconds to load and houses do without
 
     draw.check()
@@ -150,11 +146,7 @@ def make_in_scenes(
 
 
 def spoken(run: Path, episodes: Sequence[Episode], cache: "SceneCache") -> list[str]:
-    """Return what a speaker says of the paths of episodes.
-
-    Raises:
-        InputError: If there is no such speaker, or it did not learn in houses.
-    """
+    """Return what a speaker says of the paths of episodes."""
     # Networks take seconds to load, which other instructions do without.
     from agents.speaking.captions import captions
     from agents.speaking.decoding import Decoding

@@ -116,11 +116,7 @@ def main(
 
 
 def kept_before(out: Path) -> list[Trajectory]:
-    """The trajectories a file holds already.
-
-    Raises:
-        InputError: If it holds something else, or cannot be written.
-    """
+    """The trajectories a file holds already."""
     writable_folder(out.parent)
     return read_trajectories(out) if out.exists() else []
 
@@ -138,20 +134,12 @@ def with_ids_of_their_own(trajectories: Sequence[Trajectory]) -> list[Trajectory
 
 
 def open_keys(keys: str | None, wanted: bool) -> AbstractContextManager[Keys]:
-    """The keys given, or those of a person where they are wanted.
-
-    Raises:
-        InputError: If there is no keyboard to read.
-    """
+    """The keys given, or those of a person where they are wanted."""
     return nullcontext(Script(keys or "")) if keys is not None or not wanted else keyboard()
 
 
 def open_agent(name: str, options: Mapping[str, Any], places: Places) -> Open:
-    """Return what opens an agent that is to see other places: that of a run, or one that needs no run.
-
-    Raises:
-        InputError: If there is no such run, or it did not learn in houses.
-    """
+    """Return what opens an agent that is to see other places: that of a run, or one that needs no run."""
     if is_own(name):
         return partial(open_own_agent, name, options, places)
     run = Path(name)
@@ -176,11 +164,7 @@ def open_agent(name: str, options: Mapping[str, Any], places: Places) -> Open:
 def open_own_agent(
     name: str, options: Mapping[str, Any], places: Places, episode: Episode
 ) -> tuple[Agent, NavigationVectorEnv]:
-    """Open an agent that needs no run; it reads by the words of the instruction.
-
-    Raises:
-        InputError: If it is no agent of the task.
-    """
+    """Open an agent that needs no run; it reads by the words of the instruction."""
     data = open_episode(AGENT, episode, places, **data_options_of(name))
     return make_agent(name, data, episode.split, options, num_envs=1)
 
@@ -193,11 +177,7 @@ def open_episode(task: Task, episode: Episode, places: Places, **options: Any) -
 
 
 def watch(opened: Open, episode: Episode, screen: Screen) -> tuple[str, Trajectory]:
-    """Show how an agent follows the instruction of an episode.
-
-    Raises:
-        InputError: If it knows no word of the instruction, or there is none.
-    """
+    """Show how an agent follows the instruction of an episode."""
     if episode.instruction == ROAM:
         raise InputError("--instruction", "the agent is told nothing", "give a sentence that it is to follow")
     agent, env = opened(episode)

@@ -76,15 +76,10 @@ def subset(episodes: Sequence[Episode], count: int, seed: int = 0) -> list[int]:
 
 @dataclass(frozen=True)
 class Ablation:
-    """The change of success if an input is removed.
+    """The change of success if an input is removed."""
 
-    Attributes:
-        what: The input, as a phrase that follows "it uses".
-        change: Success without the input minus success with it, on the same episodes.
-    """
-
-    what: str
-    change: Interval
+    what: str  # the input, as a phrase that follows "it uses"
+    change: Interval  # success without the input minus success with it, on the same episodes
 
     def __str__(self) -> str:
         """Return the input and the change in points with its 95 % interval."""

@@ -82,11 +82,7 @@ def commands(mains: Mapping[str, Callable[..., None]]) -> None:
 
 
 def import_modules() -> tuple[str, ...]:
-    """Take each `--import MODULE` out of the command line and import the module; return their names.
-
-    Raises:
-        InputError: If one cannot be imported.
-    """
+    """Take each `--import MODULE` out of the command line and import the module; return their names."""
     modules, sys.argv[1:] = extract_flag("--import", sys.argv[1:])
     for module in modules:
         import_module(module, "--import")
@@ -107,11 +103,7 @@ def extract_flag(flag: str, arguments: Sequence[str]) -> tuple[tuple[str, ...], 
 
 
 def check_subcommand(known: Iterable[str]) -> None:
-    """Check that the first word of the command line is a known subcommand, unless it is a flag.
-
-    Raises:
-        InputError: If it is unknown; the sentence names the nearest.
-    """
+    """Check that the first word of the command line is a known subcommand, unless it is a flag."""
     first = next(iter(sys.argv[1:]), "-")
     if not first.startswith("-") and first not in known:
         raise unknown_name(Path(sys.argv[0]).name, first, known)

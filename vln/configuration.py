@@ -35,9 +35,6 @@ def from_json(kind: type[Config], values: Any, source: object, prefix: str = "",
     """Read a configuration back; a field that came later than the file (`metadata={"later": True}`) has its default.
 
     In errors the names of fields begin with `prefix`.
-
-    Raises:
-        InputError: If a field is unknown or missing, or of a wrong type.
     """
     if not isinstance(values, Mapping):
         where = f"configuration field '{prefix.rstrip('.')}'" if prefix else "the configuration"

@@ -20,19 +20,13 @@ CHUNK = 64  # trajectories whose distances are in memory at a time
 
 @dataclass(frozen=True, eq=False)
 class Walks:
-    """B walks through continuous worlds, and what they are compared with.
+    """B walks through continuous worlds, and what they are compared with."""
 
-    Attributes:
-        places: Of each walk (n, 3) metres, the start first, turns in place included.
-        to_goal: Of each walk (n,) metres to the goal.
-        references: Of each walk (m, 3) metres, the places that it should pass; None where they are not known.
-        stopped: (B,) bool, whether the walk ended with a stop.
-    """
-
-    places: Sequence[np.ndarray]
-    to_goal: Sequence[np.ndarray]
+    places: Sequence[np.ndarray]  # of each walk (n, 3) metres, the start first, turns in place included
+    to_goal: Sequence[np.ndarray]  # of each walk (n,) metres to the goal
+    # Of each walk (m, 3) metres, the places that it should pass; None where they are not known
     references: Sequence[np.ndarray] | None
-    stopped: np.ndarray
+    stopped: np.ndarray  # (B,) bool, whether the walk ended with a stop
 
     def take(self, rows: Sequence[int]) -> "Walks":
         """Some of them."""
@@ -47,9 +41,6 @@ def score_trajectories(
     """All metrics of trajectories in continuous worlds; threshold and result as in `score_walks`.
 
     `references` are places (m, 3) that each should pass; those of the trajectories, resampled, if absent.
-
-    Raises:
-        InputError: If a goal is withheld.
     """
     return score_walks(walks_of(trajectories, references), threshold)
 

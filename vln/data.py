@@ -28,11 +28,7 @@ def cache_folder(cache: Path | None = None) -> Path:
 
 
 def find_data(folder: Path | None = None, dataset: str = "") -> Path:
-    """Return the data folder, which has `connectivity/` in it; that of the data set itself if `dataset` is its path.
-
-    Raises:
-        InputError: If no candidate folder holds the connectivity graphs.
-    """
+    """Return the data folder, which has `connectivity/` in it; that of the data set itself if `dataset` is its path."""
     own = find_data_folder(dataset, folder)
     if own:
         return own.path
@@ -43,9 +39,6 @@ def find_folder(folder: Path | None, holds: str, what: str) -> Path:
     """Return the data folder: the one given, else `$VLN_DATA`, else `../shared/data`.
 
     `holds` is a file or folder that must be in it; errors say `what` it should be and where it is published.
-
-    Raises:
-        InputError: If no candidate holds it.
     """
     if folder is not None:
         candidates = [Path(folder)]
@@ -60,11 +53,7 @@ def find_folder(folder: Path | None, holds: str, what: str) -> Path:
 
 
 def split_file(data: Path, dataset: str, split: str) -> Path:
-    """Return the file of one split of a data set in R2R format, which may be the path of a folder.
-
-    Raises:
-        InputError: If the data set or the split is not there.
-    """
+    """Return the file of one split of a data set in R2R format, which may be the path of a folder."""
     own = find_data_folder(dataset, data)
     if own:
         return own.file(split)

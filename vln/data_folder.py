@@ -18,16 +18,10 @@ STANDARD = ("train", "val_seen", "val_unseen", "test")  # splits that a file's n
 
 @dataclass(frozen=True)
 class DataFolder:
-    """A folder that is a data set.
-
-    Attributes:
-        path: The folder.
-        continuous: Whether it has episodes in scenes (VLN-CE), not on navigation graphs (R2R).
-        files: Files of its splits.
-    """
+    """A folder that is a data set."""
 
     path: Path
-    continuous: bool
+    continuous: bool  # whether it has episodes in scenes (VLN-CE), not on navigation graphs (R2R)
     files: tuple[Path, ...]
 
     @property
@@ -40,11 +34,7 @@ class DataFolder:
         return bool(self._named(split))
 
     def file(self, split: str) -> Path:
-        """Return the file of a split.
-
-        Raises:
-            InputError: If there is none, or more than one.
-        """
+        """Return the file of a split."""
         found = self._named(split)
         if not found:
             problem = "split '{}' is missing"
@@ -85,11 +75,7 @@ def absolute_path(dataset: str, names: Collection[str]) -> str:
 
 
 def find_data_folder(dataset: str, data: Path | None = None) -> DataFolder | None:
-    """Return the folder of a data set, which may have moved to the folder `data`; None if the data set is a name.
-
-    Raises:
-        InputError: If it is missing, or in neither format, or in both.
-    """
+    """Return the folder of a data set, which may have moved to the folder `data`; None if the data set is a name."""
     if not is_path(dataset):
         return None
     path = Path(dataset)

@@ -35,54 +35,38 @@ Identified = TypeVar("Identified", bound=HasId)
 
 @dataclass(frozen=True, slots=True)
 class SubInstruction:
-    """A clause of an instruction and the part of the path that it describes (Fine-Grained R2R, Hong et al. 2020).
+    """A clause of an instruction and the part of the path that it describes (Fine-Grained R2R, Hong et al. 2020)."""
 
-    Attributes:
-        words: Words of the clause, tokenised and lemmatised by the authors of the data set.
-        start: Index of the clause's first viewpoint in the episode's path, from 0.
-        end: Index of the clause's last viewpoint, inclusive.
-    """
-
-    words: tuple[str, ...]
-    start: int
-    end: int
+    words: tuple[str, ...]  # words of the clause, tokenised and lemmatised by the authors of the data set
+    start: int  # index of the clause's first viewpoint in the episode's path, from 0
+    end: int  # index of the clause's last viewpoint, inclusive
 
 
 @dataclass(frozen=True, slots=True)
 class Episode:
-    """One instruction to follow from one start pose.
+    """One instruction to follow from one start pose."""
 
-    Attributes:
-        episode_id: `<path_id>_<index of the instruction>`, the `instr_id` of the R2R evaluator.
-        scan: Name of the building.
-        split: Name of the split that the episode came from.
-        instruction: Text of the instruction, as written.
-        path: Viewpoints of the demonstration, from the start. Holds the start alone if the goal is withheld (test) or
-            if the start is the goal. Empty in a continuous world.
-        heading: Initial heading in radians, in the world's frame: clockwise from +y on graphs, counter-clockwise from
-            -z in continuous worlds.
-        sub_instructions: Clauses aligned to the path; empty if the data set has none.
-        positions: Counterpart of `path` in a continuous world: positions of the feet in metres, x, y, z with y up.
-        target: Description of the goal for people ("red sofa"); empty if the data set has none.
-        environment: Number of the altered environment, in which some view features are hidden (Tan et al. 2019, section
-            3.4), that the instruction was generated for; -1 for the real one.
-        known: Published part of the episode. None stands for "start" if the path is one place, and for "way" otherwise.
-            For "goal" the path is the start and the goal, which is no demonstration.
-        task: Name of its task, where it is not the one that is evaluated but another one of a mixture.
-    """
-
-    episode_id: str
+    episode_id: str  # `<path_id>_<index of the instruction>`, the `instr_id` of the R2R evaluator
     scan: str
-    split: str
+    split: str  # name of the split that the episode came from
     instruction: str
+    # Viewpoints of the demonstration, from the start. Holds the start alone if the goal is withheld (test) or if the
+    # start is the goal. Empty in a continuous world.
     path: tuple[str, ...]
+    # Initial heading in radians, in the world's frame: clockwise from +y on graphs, counter-clockwise from -z in
+    # continuous worlds
     heading: float
-    sub_instructions: tuple[SubInstruction, ...] = ()
+    sub_instructions: tuple[SubInstruction, ...] = ()  # clauses aligned to the path; empty if the data set has none
+    # Counterpart of `path` in a continuous world: positions of the feet in metres, x, y, z with y up
     positions: tuple[tuple[float, float, float], ...] = ()
-    target: str = ""
+    target: str = ""  # description of the goal for people ("red sofa"); empty if the data set has none
+    # Number of the altered environment, in which some view features are hidden (Tan et al. 2019, section 3.4), that the
+    # instruction was generated for; -1 for the real one.
     environment: int = REAL
+    # Published part of the episode. None stands for "start" if the path is one place, and for "way" otherwise. For
+    # "goal" the path is the start and the goal, which is no demonstration.
     known: KnownPart | None = None
-    task: str = ""
+    task: str = ""  # name of its task, where it is not the one that is evaluated but another one of a mixture
 
     @property
     def withheld(self) -> bool:
@@ -138,21 +122,12 @@ class _Entry(Struct):
 
 
 def load_split(data: Path, split: str, dataset: str = "r2r") -> list[Episode]:
-    """Load the episodes of a split in file order, so that the instructions of a path are neighbours.
-
-    Raises:
-        InputError: If the file is missing or malformed.
-    """
+    """Load the episodes of a split in file order, so that the instructions of a path are neighbours."""
     return load_episodes(split_file(data, dataset, split), split)
 
 
 def load_episodes(path: Path, split: str) -> list[Episode]:
-    """Load the episodes of a file in R2R format, one for each instruction.
-
-    Raises:
-        InputError: If the file is missing or not JSON, an entry lacks a field or has one of the wrong type, or some
-            entries have a goal and others have none.
-    """
+    """Load the episodes of a file in R2R format, one for each instruction."""
     entries = read_json(path, list[_Entry], REFETCH)
     episodes = [episode for number, entry in enumerate(entries) for episode in _parse(path, split, number, entry)]
     if not all(episode.withheld for episode in episodes):
@@ -182,11 +157,7 @@ def _check_goals(source: Path, entries: Sequence[_Entry]) -> None:
 
 
 def select_ids(source: object, known: Iterable[Identified], wanted: Sequence[str]) -> list[Identified]:
-    """Return what has the episode ids `wanted`, in their order; everything if no id is given.
-
-    Raises:
-        InputError: If there is nothing, or an id is unknown.
-    """
+    """Return what has the episode ids `wanted`, in their order; everything if no id is given."""
     by_id = {each.episode_id: each for each in known}
     for name in wanted:
         if name not in by_id:
@@ -198,11 +169,7 @@ def select_ids(source: object, known: Iterable[Identified], wanted: Sequence[str
 
 
 def check_episodes(source: Path, episodes: Iterable[Episode], graphs: Mapping[str, NavigationGraph]) -> None:
-    """Check that every path runs along edges of its building's navigation graph.
-
-    Raises:
-        InputError: If a scan is unknown, or a path names an unknown viewpoint or jumps between unconnected ones.
-    """
+    """Check that every path runs along edges of its building's navigation graph."""
     for episode in episodes:
         where = f"episode '{episode.episode_id}'"
         if episode.scan not in graphs:

@@ -9,12 +9,9 @@ from vln.text import one_line, shorten_middle
 class InputError(ValueError):
     """Bad input, described in one sentence that names the source, the field and the fix.
 
-    Scripts print the sentence and exit with code 2; nothing has been written by then.
-
-    Args:
-        source: The file, folder or flag that holds the bad value.
-        problem: Which field is wrong and how, as a phrase that follows the source ("field 'scan' is missing").
-        fix: Remedy, as an imperative ("download the file again").
+    Whatever reads a file or finds a name raises it if that is missing or malformed. Scripts print the sentence and exit
+    with code 2; nothing has been written by then. `problem` is a phrase that follows the source ("field 'scan' is
+    missing"), `fix` an imperative ("download the file again").
     """
 
     def __init__(self, source: object, problem: str, fix: str) -> None:

@@ -16,11 +16,7 @@ COLOURS = 128
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG of few colours, completely or not at all; `$` in texts starts no formula.
-
-    Raises:
-        InputError: If the folder cannot be written.
-    """
+    """Write a figure as PNG of few colours, completely or not at all; `$` in texts starts no formula."""
     for text in figure.findobj(Text):
         text.set_parse_math(False)
     figure.set_dpi(DPI)

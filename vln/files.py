@@ -43,9 +43,6 @@ def reading(path: Path, *damaged: type[Exception], fix: str = REFETCH) -> Iterat
         path: The file.
         damaged: Exceptions that a library raises for a damaged file, besides those of gzip, xz and UTF-8.
         fix: Remedy for a damaged file.
-
-    Raises:
-        InputError: If the block fails to read.
     """
     try:
         yield
@@ -75,12 +72,7 @@ def _short(error: Exception) -> str:
 
 
 def read_content(path: Path) -> bytes:
-    """Read the bytes of a file, decompressed if its name ends in `.gz` or `.xz`.
-
-    Raises:
-        InputError: If the file is missing, unreadable or truncated, or is far larger when decompressed than such files
-            are.
-    """
+    """Read the bytes of a file, decompressed if its name ends in `.gz` or `.xz`."""
     path = Path(path)
     with reading(path):
         content = path.read_bytes()
@@ -95,11 +87,7 @@ def read_content(path: Path) -> bytes:
 
 
 def read_text(path: Path) -> str:
-    """Read the text of a UTF-8 file, decompressed if its name ends in `.gz` or `.xz`.
-
-    Raises:
-        InputError: If the file is missing, unreadable, truncated or not UTF-8.
-    """
+    """Read the text of a UTF-8 file, decompressed if its name ends in `.gz` or `.xz`."""
     content = read_content(path)
     with reading(path):
         return content.decode("utf-8")
@@ -114,11 +102,7 @@ def read_json(path: Path, kind: type[T], fix: str = ...) -> T: ...
 
 
 def read_json(path: Path, kind: Any = Any, fix: str = "fetch or write the file again") -> Any:
-    """Read a JSON file and check its content against a type; see `vln.schema`.
-
-    Raises:
-        InputError: If the file is missing, truncated or not JSON, or its content does not match `kind`.
-    """
+    """Read a JSON file and check its content against a type; see `vln.schema`."""
     return parse(read_content(path), kind, path, fix)
 
 
@@ -131,11 +115,7 @@ def read_json_lines(path: Path, kind: type[T], fix: str = ...) -> Iterator[tuple
 
 
 def read_json_lines(path: Path, kind: Any = Any, fix: str = "write the file again") -> Iterator[tuple[int, Any]]:
-    """Yield line numbers (from 1) and contents of a JSON-lines file, checked against a type; see `vln.schema`.
-
-    Raises:
-        InputError: If the file is missing, or a line is truncated, not JSON or does not match `kind`.
-    """
+    """Yield line numbers (from 1) and contents of a JSON-lines file, checked against a type; see `vln.schema`."""
     # Not splitlines(), which also splits at U+2028, form feed, ...; strings may hold these.
     for number, line in enumerate(read_content(path).split(b"\n"), start=1):
         if line.strip():
@@ -241,11 +221,7 @@ def write_json_lines(path: Path, rows: Iterable[Any]) -> None:
 
 
 def writable_folder(path: Path) -> Path:
-    """Return the folder; create it if it does not exist.
-
-    Raises:
-        InputError: If it cannot be created or written.
-    """
+    """Return the folder; create it if it does not exist."""
     path = Path(path)
     try:
         path.mkdir(parents=True, exist_ok=True)

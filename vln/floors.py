@@ -14,15 +14,10 @@ MIN_VIEWPOINTS = 3.0  # viewpoints at one height that make a storey; stairs have
 
 @dataclass(frozen=True)
 class Floors:
-    """The storeys of a building, from the lowest up.
+    """The storeys of a building, from the lowest up."""
 
-    Attributes:
-        heights: (F,) median camera height of each storey in metres.
-        cuts: (F - 1,) heights in metres between neighbouring storeys.
-    """
-
-    heights: np.ndarray
-    cuts: np.ndarray
+    heights: np.ndarray  # (F,) median camera height of each storey in metres
+    cuts: np.ndarray  # (F - 1,) heights in metres between neighbouring storeys
 
     @cached_property
     def count(self) -> int:

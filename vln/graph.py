@@ -27,19 +27,12 @@ VIEW_STEP = np.pi / 6  # both headings and elevations of the 36 views are 30 deg
 
 @dataclass(frozen=True, eq=False)
 class NavigationGraph:
-    """The navigation graph of one building.
-
-    Attributes:
-        scan: Name of the building.
-        viewpoints: Ids of the V included viewpoints.
-        positions: (V, 3) float64, camera positions in metres, z up.
-        adjacency: (V, V) bool, symmetric: True where an agent can walk between two viewpoints.
-    """
+    """The navigation graph of one building."""
 
     scan: str
-    viewpoints: tuple[str, ...]
-    positions: np.ndarray
-    adjacency: np.ndarray
+    viewpoints: tuple[str, ...]  # ids of the V included viewpoints
+    positions: np.ndarray  # (V, 3) float64, camera positions in metres, z up
+    adjacency: np.ndarray  # (V, V) bool, symmetric: True where an agent can walk between two viewpoints
 
     @cached_property
     def content_hash(self) -> str:
@@ -109,22 +102,14 @@ class _Panorama(Struct):
 
 
 def load_graphs(folder: Path, scans: Sequence[str] | None = None) -> dict[str, NavigationGraph]:
-    """Load the navigation graphs of a connectivity folder: of the given scans, or of all in `scans.txt`.
-
-    Raises:
-        InputError: If a scan has no file or a file is malformed.
-    """
+    """Load the navigation graphs of a connectivity folder: of the given scans, or of all in `scans.txt`."""
     if scans is None:
         scans = read_text(Path(folder) / "scans.txt").split()
     return {scan: load_graph(Path(folder) / f"{scan}_connectivity.json", scan) for scan in scans}
 
 
 def load_graph(path: Path, scan: str) -> NavigationGraph:
-    """Load the graph of one `<scan>_connectivity.json`: included viewpoints, and edges between unobstructed pairs.
-
-    Raises:
-        InputError: If the file is missing or malformed, or includes no viewpoint.
-    """
+    """Load the graph of one `<scan>_connectivity.json`: included viewpoints, and edges between unobstructed pairs."""
     if not Path(path).is_file():
         raise InputError(path, f"the connectivity graph of scan '{scan}' is missing", "fetch it or correct the scan")
     fix = "fetch the file again"

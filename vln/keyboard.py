@@ -56,11 +56,7 @@ class Terminal:
 
 @contextmanager
 def keyboard() -> Iterator[Terminal]:
-    """Within the block, the terminal gives every key as it is pressed and does not echo it.
-
-    Raises:
-        InputError: If there is no terminal to read from.
-    """
+    """Within the block, the terminal gives every key as it is pressed and does not echo it."""
     try:
         import termios  # POSIX alone has it
         import tty

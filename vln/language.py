@@ -119,15 +119,11 @@ class _Stored(Struct):
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The symbols that an agent can read, and their numbers.
+    """The symbols that an agent can read, and their numbers."""
 
-    Attributes:
-        symbols: `<pad>`, `<unk>`, `<eos>`, then the units by falling count. A symbol's index is its number.
-        unit: The text unit that a symbol stands for.
-    """
-
+    # `<pad>`, `<unk>`, `<eos>`, then the units by falling count. A symbol's index is its number.
     symbols: tuple[str, ...]
-    unit: Unit = "word"
+    unit: Unit = "word"  # the text unit that a symbol stands for
 
     def __len__(self) -> int:
         return len(self.symbols)
@@ -195,11 +191,7 @@ class Vocabulary:
 
     @classmethod
     def from_json(cls, text: str, source: object = "vocabulary") -> "Vocabulary":
-        """Read a vocabulary that `to_json` wrote; `source` names it in errors.
-
-        Raises:
-            InputError: If the text is no vocabulary.
-        """
+        """Read a vocabulary that `to_json` wrote; `source` names it in errors."""
         fix = "write it again with Vocabulary.to_json"
         stored = parse(text, _Stored, source, fix)
         vocabulary = cls(stored.symbols, stored.unit)
@@ -211,11 +203,7 @@ class Vocabulary:
 
 
 def check_readable(instruction: str, vocabulary: Vocabulary, source: object = "instruction") -> None:
-    """Check that an agent with this vocabulary knows a word of an instruction; `source` names it in errors.
-
-    Raises:
-        InputError: If the instruction is empty, or none of its words is known.
-    """
+    """Check that an agent with this vocabulary knows a word of an instruction; `source` names it in errors."""
     if not any(map(is_word, vocabulary.split(instruction))):
         raise InputError(source, "is empty", "give a sentence")
     if not is_readable(instruction, vocabulary):
@@ -247,9 +235,6 @@ def load_word_vectors(folder: Path, words: Sequence[str]) -> tuple[np.ndarray, n
     Returns:
         vectors: (len(words), D) float32, zero for words without a vector.
         found: (len(words),) bool, False for words without a vector.
-
-    Raises:
-        InputError: If a file is missing or the two do not match.
     """
     known = read_text(Path(folder) / VECTOR_WORDS).split("\n")
     source = Path(folder) / VECTORS

@@ -33,22 +33,14 @@ class PathDistances:
     """Geodesic distances of B paths and their references, in metres; entries beyond a length are ignored.
 
     Remove the poses of in-place turns from the paths first (`drop_turns`): repeated positions lower nDTW.
-
-    Attributes:
-        to_reference: (B, P, R) float, from every position of a path to every position of its reference.
-        to_goal: (B, P) float, from every position of a path to its goal.
-        steps: (B, P-1) float, lengths of the moves along a path.
-        reference_steps: (B, R-1) float, lengths of the moves along a reference.
-        lengths: (B,) int in [1, P], number of positions of a path.
-        reference_lengths: (B,) int in [1, R], number of positions of a reference.
     """
 
-    to_reference: np.ndarray
-    to_goal: np.ndarray
-    steps: np.ndarray
-    reference_steps: np.ndarray
-    lengths: np.ndarray
-    reference_lengths: np.ndarray
+    to_reference: np.ndarray  # (B, P, R) float, from every position of a path to every position of its reference
+    to_goal: np.ndarray  # (B, P) float, from every position of a path to its goal
+    steps: np.ndarray  # (B, P-1) float, lengths of the moves along a path
+    reference_steps: np.ndarray  # (B, R-1) float, lengths of the moves along a reference
+    lengths: np.ndarray  # (B,) int in [1, P], number of positions of a path
+    reference_lengths: np.ndarray  # (B,) int in [1, R], number of positions of a reference
 
 
 def score(distances: PathDistances, threshold: float = THRESHOLD, spl_floor: float = 0.0) -> dict[str, np.ndarray]:
@@ -186,9 +178,6 @@ def score_paths(
     """Compute all metrics of paths on navigation graphs, one path for each of B episodes; result as of `score`.
 
     A path holds the viewpoints visited, from the start; poses of in-place turns are ignored.
-
-    Raises:
-        InputError: If an episode has no goal.
     """
     rows, lengths = _drop_turns(*_flat_rows(graphs, episodes, paths))
     return score(path_distances(graphs, episodes, padded(rows, lengths), lengths), threshold, spl_floor)
@@ -211,11 +200,7 @@ def score_rows(
 def path_distances(
     graphs: Mapping[str, NavigationGraph], episodes: Sequence[Episode], rows: np.ndarray, lengths: np.ndarray
 ) -> PathDistances:
-    """Return the distances of paths on navigation graphs; arguments as in `score_rows`, but without in-place turns.
-
-    Raises:
-        InputError: If an episode has no goal.
-    """
+    """Return the distances of paths on navigation graphs; arguments as in `score_rows`, but without in-place turns."""
     references, reference_lengths = padded_rows(graphs, episodes, [episode.path for episode in episodes])
     _check_goals(episodes)
     table, starts, widths = _distance_table(graphs, [episode.scan for episode in episodes])

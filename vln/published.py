@@ -5,19 +5,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Published:
-    """One row of a paper.
-
-    Attributes:
-        method: Name of the method in the paper.
-        source: The paper.
-        success: Success rate by split.
-        spl: SPL by split, if given.
-    """
+    """One row of a paper."""
 
     method: str
     source: str
-    success: dict[str, float]
-    spl: dict[str, float]
+    success: dict[str, float]  # success rate by split
+    spl: dict[str, float]  # SPL by split, if given
 
 
 R2R = (

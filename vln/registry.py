@@ -34,11 +34,7 @@ class Registry(Generic[T]):
     def register(self, name: str) -> Callable[[V], V]: ...
 
     def register(self, name: str, value: T | None = None) -> T | Callable[[Any], Any]:
-        """Add a value under a name, or decorate the function or class that is to be added.
-
-        Raises:
-            InputError: If the name is taken, or could be taken for `module:attribute`.
-        """
+        """Add a value under a name, or decorate the function or class that is to be added."""
         if not name or ":" in name:
             raise InputError(f"{self.kind} '{name}'", "is no name to register", "choose a name without a colon")
         if name in self.names():
@@ -49,11 +45,7 @@ class Registry(Generic[T]):
         return value
 
     def find(self, name: str) -> T:
-        """Return the value of a name.
-
-        Raises:
-            InputError: If the name is not registered, or its module cannot be imported or lacks the attribute.
-        """
+        """Return the value of a name."""
         if name not in self._values and name in self._lazy:
             self._values[name] = imported(self.kind, self._lazy[name])
         if name in self._values:
@@ -75,11 +67,7 @@ class Registry(Generic[T]):
 
 
 def imported(kind: str, name: str) -> Any:
-    """Import `module:attribute`, for a thing of a kind ("task").
-
-    Raises:
-        InputError: If the module cannot be imported, or has no such attribute.
-    """
+    """Import `module:attribute`, for a thing of a kind ("task")."""
     module_name, _, attribute = name.partition(":")
     module = import_module(module_name, f"{kind} '{name}'")
     if not hasattr(module, attribute):
@@ -90,11 +78,7 @@ def imported(kind: str, name: str) -> Any:
 
 
 def import_module(name: str, source: object) -> ModuleType:
-    """Import a module, also one in the current folder; `source` is what asked for it ("--import").
-
-    Raises:
-        InputError: If there is no such module, or it fails when it is run.
-    """
+    """Import a module, also one in the current folder; `source` is what asked for it ("--import")."""
     here = str(Path.cwd())
     if here not in sys.path and "" not in sys.path:
         sys.path.append(here)

@@ -16,25 +16,15 @@ NAMES = Path("rooms/region_label.txt")
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """The room in which a panorama was taken.
+    """The room in which a panorama was taken."""
 
-    Attributes:
-        region: Index of the room in its building.
-        letter: Matterport's letter for the kind of room ("b": bedroom).
-        name: The kind of room in words.
-    """
-
-    region: int
-    letter: str
+    region: int  # index of the room in its building
+    letter: str  # Matterport's letter for the kind of room ("b": bedroom)
     name: str
 
 
 def load_rooms(data: Path) -> dict[str, dict[str, Room]]:
-    """Load the room of each viewpoint of each scan; empty if the data folder has no room labels.
-
-    Raises:
-        InputError: If the files are malformed.
-    """
+    """Load the room of each viewpoint of each scan; empty if the data folder has no room labels."""
     if not (Path(data) / LABELS).is_file() or not (Path(data) / NAMES).is_file():
         return {}
     names = _names(Path(data) / NAMES)

@@ -55,9 +55,6 @@ def parse(content: Text, kind: type[T], source: object, fix: str, place: str = "
     """Parse JSON, whose bytes are UTF-8, and check it against a type that msgspec supports.
 
     Errors name the source, the place in it ("line 3") and the fix.
-
-    Raises:
-        InputError: If the text is not JSON, or does not match the type.
     """
     try:
         decoded: T = _decoder(kind).decode(content)  # type: ignore[arg-type] # types can be hashed

@@ -22,17 +22,11 @@ from vln.vlnce_submission import predictions as predictions_of
 
 @dataclass(frozen=True)
 class Scored:
-    """The scores of a prediction file.
+    """The scores of a prediction file."""
 
-    Attributes:
-        episodes: The N episodes that it predicts, in the order of the split.
-        scores: (N,) values of each metric.
-        missing: Number of episodes that it does not predict.
-    """
-
-    episodes: list[Episode]
-    scores: dict[str, np.ndarray]
-    missing: int
+    episodes: list[Episode]  # the N episodes that it predicts, in the order of the split
+    scores: dict[str, np.ndarray]  # (N,) values of each metric
+    missing: int  # number of episodes that it does not predict
 
 
 @dataclass(frozen=True)
@@ -45,11 +39,7 @@ class PredictionFile:
 
 
 def load_trajectories(path: Path, asked: Task | None) -> PredictionFile:
-    """Read a file of trajectories.
-
-    Raises:
-        InputError: If it is malformed or empty, or of another task than asked for.
-    """
+    """Read a file of trajectories."""
     trajectories = read_trajectories(path)
     if not trajectories:
         raise InputError(path, "holds no trajectory", "write the file again")
@@ -64,11 +54,7 @@ def load_trajectories(path: Path, asked: Task | None) -> PredictionFile:
 
 
 def load_graph_split(data: Path, dataset: str, split: str) -> tuple[list[Episode], Sources]:
-    """Load the episodes of a split and the graphs of their buildings.
-
-    Raises:
-        InputError: If either is missing or malformed, or the goals of the split are withheld.
-    """
+    """Load the episodes of a split and the graphs of their buildings."""
     source, episodes = split_file(data, dataset, split), load_split(data, split, dataset)
     if any(episode.withheld for episode in episodes):
         raise InputError(source, f"the goals of split '{split}' are withheld", "score a validation split instead")

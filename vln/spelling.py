@@ -45,17 +45,11 @@ class Spelling:
 
 @dataclass(frozen=True)
 class Text:
-    """An encoded text, for a language model.
+    """An encoded text, for a language model."""
 
-    Attributes:
-        symbols: (N,) int64.
-        characters: Number of characters of the text.
-        spelling_bits: Bits for spelling the unknown units.
-    """
-
-    symbols: np.ndarray
+    symbols: np.ndarray  # (N,) int64
     characters: int
-    spelling_bits: float
+    spelling_bits: float  # bits for spelling the unknown units
 
     def bits_per_character(self, nats: float) -> float:
         """Return the bits per character of a model whose log-probabilities of the symbols add up to -`nats`."""

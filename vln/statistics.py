@@ -26,15 +26,10 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A paired comparison of two agents on the same episodes.
+    """A paired comparison of two agents on the same episodes."""
 
-    Attributes:
-        difference: Mean over the episodes of the second agent's value minus the first's, with its 95 % interval.
-        p_value: Two-sided p-value of no difference: twice the smaller fraction of resampled differences on either side
-            of zero.
-    """
-
-    difference: Interval
+    difference: Interval  # mean over the episodes of the second agent's value minus the first's, with its 95 % interval
+    # Two-sided p-value of no difference: twice the smaller fraction of resampled differences on either side of zero
     p_value: float
 
 

@@ -61,11 +61,7 @@ def write_submission(path: Path, walks: Iterable[Walk]) -> None:
 
 
 def read_submission(path: Path) -> list[Prediction]:
-    """Read the entries of a submission file, in its order.
-
-    Raises:
-        InputError: If the file is missing, not JSON, or an entry is malformed.
-    """
+    """Read the entries of a submission file, in its order."""
     fix = "write a list of {instr_id, trajectory: [[viewpoint, heading, elevation], ...]} objects, the start first"
     entries = read_json(path, list[_Entry], fix)
     return [Prediction(entry.instr_id, tuple(map(Visit._make, entry.trajectory))) for entry in entries]

@@ -23,43 +23,27 @@ HEAD = re.compile(rb'\s*\{\s*"format"')
 
 @dataclass(frozen=True, slots=True)
 class Pose:
-    """Where the agent is and looks.
+    """Where the agent is and looks."""
 
-    Attributes:
-        viewpoint: Id of the panorama in a navigation graph; empty in a continuous world.
-        position: x, y, z in metres, in the simulator's frame.
-        heading: Radians (graph simulator: clockwise from +y).
-        elevation: Radians above the horizon.
-    """
-
-    viewpoint: str
-    position: Place
-    heading: Radians
-    elevation: Radians
+    viewpoint: str  # id of the panorama in a navigation graph; empty in a continuous world
+    position: Place  # x, y, z in metres, in the simulator's frame
+    heading: Radians  # radians (graph simulator: clockwise from +y)
+    elevation: Radians  # radians above the horizon
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One decision and what came of it.
+    """One decision and what came of it."""
 
-    Attributes:
-        action: Index of the action in the environment's action space.
-        choice: What the action meant: "stop", the viewpoint moved to, or the name of a low-level action.
-        pose: Pose after the action.
-        collided: True if the world blocked the action.
-        choices: What each offered action meant, in the order of `probabilities`; empty if the agent gave none.
-        probabilities: The agent's distribution over `choices`.
-        word_attention: Attention over the trajectory's `words`, empty unless recorded.
-        view_attention: Attention over the views of the panorama before the action, empty unless recorded.
-    """
-
-    action: Whole
-    choice: str
+    action: Whole  # index of the action in the environment's action space
+    choice: str  # what the action meant: "stop", the viewpoint moved to, or the name of a low-level action
     pose: Pose
-    collided: bool = False
+    collided: bool = False  # true if the world blocked the action
+    # What each offered action meant, in the order of `probabilities`; empty if the agent gave none
     choices: tuple[str, ...] = ()
-    probabilities: tuple[Share, ...] = ()
-    word_attention: tuple[Share, ...] = ()
+    probabilities: tuple[Share, ...] = ()  # the agent's distribution over `choices`
+    word_attention: tuple[Share, ...] = ()  # attention over the trajectory's `words`, empty unless recorded
+    # Attention over the views of the panorama before the action, empty unless recorded
     view_attention: tuple[Share, ...] = ()
 
 
@@ -67,52 +51,34 @@ class Step:
 class _Record:
     """What a line of a file tells of an episode."""
 
-    episode_id: str
+    episode_id: str  # `instr_id` in R2R
     split: str
-    scan: str
-    scan_hash: str
-    instruction: str
-    words: tuple[str, ...]
-    reference: tuple[str, ...]
-    agent: str
-    simulator: str
-    seed: Whole
-    start: Pose
+    scan: str  # building or scene
+    scan_hash: str  # `NavigationGraph.content_hash` or the hash of the scene file
+    instruction: str  # as written
+    words: tuple[str, ...]  # the instruction as the agent read it
+    reference: tuple[
+        str, ...
+    ]  # viewpoints of the demonstration, the start first; the start alone if the goal is withheld
+    agent: str  # "navigator", "random", ...
+    simulator: str  # "graph", "graph-low-level", ...
+    seed: Whole  # of the rollout
+    start: Pose  # before the first step
     steps: tuple[Step, ...]
-    versions: dict[str, str] = field(default_factory=dict)
-    reference_positions: tuple[Place, ...] = ()
+    versions: dict[str, str] = field(default_factory=dict)  # name to version of what produced the trajectory
+    reference_positions: tuple[Place, ...] = ()  # `reference` in a continuous world: places in metres, the start first
+    # Geodesic metres to the goal at each of the T+1 poses, in a continuous world, infinite where there is no way (null
+    # in files); empty where withheld.
     distances: tuple[OpenDistance, ...] = ()
-    target: str = ""
-    known: KnownPart | None = None
+    target: str = ""  # what was to be reached, for people; empty where unknown
+    known: KnownPart | None = None  # what the data set tells of the way, as in `vln.episodes.Episode`
 
 
 @dataclass(frozen=True, slots=True)
 class Trajectory(_Record):
-    """A recorded episode.
+    """A recorded episode."""
 
-    Attributes:
-        task: The task, by which the episode is scored and drawn.
-        episode_id: Id of the episode (`instr_id` in R2R).
-        split: Name of the split.
-        scan: Building or scene.
-        scan_hash: `NavigationGraph.content_hash` or the hash of the scene file.
-        instruction: The sentence, as written.
-        words: The instruction as the agent read it.
-        reference: Viewpoints of the demonstration, the start first; the start alone where the goal is withheld.
-        agent: Name of the agent ("navigator", "random", ...).
-        simulator: Name of the simulator ("graph", "graph-low-level", ...).
-        seed: Seed of the rollout.
-        start: Pose before the first step.
-        steps: The steps, in order.
-        versions: Name to version of what produced the trajectory.
-        reference_positions: What `reference` is in a continuous world: places in metres, the start first.
-        distances: Geodesic metres to the goal at each of the T+1 poses, in a continuous world, infinite where there is
-            no way (null in files); empty where withheld.
-        target: What was to be reached, for people; empty where unknown.
-        known: What the data set tells of the way, as in `vln.episodes.Episode`.
-    """
-
-    task: Task = field(kw_only=True)
+    task: Task = field(kw_only=True)  # the task, by which the episode is scored and drawn
 
     @property
     def dataset(self) -> str:
@@ -173,12 +139,7 @@ def _record(trajectory: Trajectory) -> _Record:
 
 
 def read_trajectories(path: Path) -> list[Trajectory]:
-    """Read the trajectories of a JSON-lines file.
-
-    Raises:
-        InputError: If a line is not JSON, lacks a field, has an unknown one, or one of a wrong type, range or length,
-            or if the file is of an older version and of a data set that has no task.
-    """
+    """Read the trajectories of a JSON-lines file."""
     task, trajectories = None, []
     for number, line in read_json_lines(path, Raw, AGAIN):
         place = f"line {number}"

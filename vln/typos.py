@@ -37,24 +37,14 @@ NEIGHBOURS = _neighbours()
 
 @dataclass(frozen=True)
 class Noise:
-    """Kinds and rate of typing mistakes.
+    """Kinds and rate of typing mistakes."""
 
-    Attributes:
-        rate: Fraction of the words, or of the letters, with a mistake; words of one letter get none.
-        per: Unit that the rate counts.
-        kinds: The mistakes, equally likely.
-    """
-
-    rate: float
-    per: Literal["word", "letter"] = "word"
-    kinds: tuple[Typo, ...] = TYPOS
+    rate: float  # fraction of the words, or of the letters, with a mistake; words of one letter get none
+    per: Literal["word", "letter"] = "word"  # unit that the rate counts
+    kinds: tuple[Typo, ...] = TYPOS  # the mistakes, equally likely
 
     def check(self) -> None:
-        """Check the values.
-
-        Raises:
-            InputError: If one is out of range; the message names the flag.
-        """
+        """Check the values."""
         if not 0 <= self.rate <= 1:
             raise InputError("--rates", f"{self.rate} is out of range", "give shares from 0 to 1")
         if not self.kinds:
@@ -62,11 +52,7 @@ class Noise:
 
 
 def mistyped(episodes: Sequence[Episode], noise: Noise, seed: int = 0) -> list[Episode]:
-    """Add typing mistakes to the instructions; those of an episode do not depend on the other episodes.
-
-    Raises:
-        InputError: If the noise is out of range.
-    """
+    """Add typing mistakes to the instructions; those of an episode do not depend on the other episodes."""
     noise.check()
     randoms = (np.random.default_rng([seed, *each.episode_id.encode()]) for each in episodes)
     return [

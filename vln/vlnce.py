@@ -36,32 +36,21 @@ SCENE = r"^(?:[^\x00-\x1f\\]*/)?[^/\\\x00-\x1f.][^/\\\x00-\x1f]{0,199}$"  # the 
 
 @dataclass(frozen=True, eq=False)
 class GroundTruth:
-    """The walk of an expert that followed an episode's reference path.
+    """The walk of an expert that followed an episode's reference path."""
 
-    Attributes:
-        places: (n, 3) metres, from the start; positions during turns in place may be left out.
-        actions: 0 stop, 1 forward, 2 left, 3 right.
-    """
-
-    places: np.ndarray
-    actions: tuple[int, ...]
+    places: np.ndarray  # (n, 3) metres, from the start; positions during turns in place may be left out
+    actions: tuple[int, ...]  # 0 stop, 1 forward, 2 left, 3 right
 
 
 @dataclass(frozen=True, eq=False)
 class ContinuousSplit:
-    """A split of a data set in a continuous world.
-
-    Attributes:
-        source: File of the split.
-        episodes: Episodes in file order.
-        shortest: Map from episode id to geodesic metres from start to goal; episodes without that field are left out.
-        ground_truth: Map from episode id to ground truth; empty if there is no such file.
-    """
+    """A split of a data set in a continuous world."""
 
     source: Path
-    episodes: Sequence[Episode]
+    episodes: Sequence[Episode]  # episodes in file order
+    # Map from episode id to geodesic metres from start to goal; episodes without that field are left out
     shortest: Mapping[str, float]
-    ground_truth: Mapping[str, GroundTruth]
+    ground_truth: Mapping[str, GroundTruth]  # map from episode id to ground truth; empty if there is no such file
 
     def references(self, episodes: Sequence[Episode]) -> list[np.ndarray] | None:
         """Return for each episode the positions that nDTW compares with, (n, 3).
@@ -80,11 +69,7 @@ class ContinuousSplit:
 
 
 def find_vlnce(folder: Path | None = None, dataset: str = "") -> Path:
-    """Return the data folder, which has `vlnce/` in it; that of the data set itself if `dataset` is its path.
-
-    Raises:
-        InputError: If no candidate folder holds it.
-    """
+    """Return the data folder, which has `vlnce/` in it; that of the data set itself if `dataset` is its path."""
     own = find_data_folder(dataset, folder)
     return own.path if own else find_folder(folder, "vlnce", f"a folder with vlnce/; {PUBLISHED}")
 
@@ -93,9 +78,6 @@ def split_files(data: Path, dataset: str, split: str, role: str | None = None) -
     """Return the file of a split and that of its ground truth, which may not exist.
 
     In RxR each role has files of its own; the default is the guide's.
-
-    Raises:
-        InputError: If the data set is not known, or has no such role or split.
     """
     described = _described(dataset)
     whose = described.role(role)
@@ -144,10 +126,6 @@ def load_continuous_split(
         ground_truth: Whether to read the ground truth, which is larger than the episodes.
         role: Whose paths to read in RxR: "guide" (default) or "follower". Both have the same instructions.
         languages: Languages of the instructions to read in RxR; empty for all.
-
-    Raises:
-        InputError: If a file is missing, the episodes or their ground truth are malformed, some episodes have a goal
-            and others have none, or the data set has no such role or language.
     """
     described = _described(dataset)
     described.check_languages(languages)
@@ -180,11 +158,7 @@ def _in_languages(source: Path, entries: list[dict[str, Any]], languages: tuple[
 
 
 def load_ground_truth(path: Path, episodes: Sequence[Episode]) -> dict[str, GroundTruth]:
-    """Load the expert's walks, by episode id.
-
-    Raises:
-        InputError: If the file is missing or malformed, or an episode is not in it.
-    """
+    """Load the expert's walks, by episode id."""
     content = read_json(path, dict[str, Raw], "fetch it again")
     return {each.episode_id: _ground_truth(path, each.episode_id, content) for each in episodes}
 
@@ -211,11 +185,7 @@ def published_id(episode_id: str) -> str:
 
 
 def instruction_number(episode_id: str) -> int:
-    """Return the number of an episode's instruction in RxR.
-
-    Raises:
-        InputError: If the episode is not of RxR.
-    """
+    """Return the number of an episode's instruction in RxR."""
     parts = episode_id.split("_")
     if len(parts) != 2 or not parts[1].isdigit():
         raise InputError(f"episode '{episode_id}'", "is not of RxR", "use a split of rxr-ce")

@@ -9,37 +9,22 @@ GUIDE, FOLLOWER = "guide", "follower"
 
 @dataclass(frozen=True)
 class VlnceDataset:
-    """A data set of VLN-CE as it is published.
-
-    Attributes:
-        name: What it is called on the command line.
-        folders: Patterns of its folder in `vlnce/` of the data folder.
-        roles: Who walked the paths, the usual one first; empty where there is one kind only.
-        languages: Of the instructions; empty where there is one only.
-    """
+    """A data set of VLN-CE as it is published."""
 
     name: str
-    folders: tuple[str, ...]
-    roles: tuple[str, ...] = ()
-    languages: tuple[str, ...] = ()
+    folders: tuple[str, ...]  # patterns of its folder in `vlnce/` of the data folder
+    roles: tuple[str, ...] = ()  # who walked the paths, the usual one first; empty where there is one kind only
+    languages: tuple[str, ...] = ()  # of the instructions; empty where there is one only
 
     def role(self, wanted: str | None = None) -> str:
-        """Return the role wanted, the usual one if None; empty where there are no roles.
-
-        Raises:
-            InputError: If the data set has no such role.
-        """
+        """Return the role wanted, the usual one if None; empty where there are no roles."""
         if wanted and wanted not in self.roles:
             known = f"use one of {', '.join(self.roles)}" if self.roles else "leave it out"
             raise InputError("--role", f"'{wanted}' is no role of '{self.name}'", known)
         return wanted or next(iter(self.roles), "")
 
     def check_languages(self, wanted: tuple[str, ...]) -> None:
-        """Check that instructions in these languages are there.
-
-        Raises:
-            InputError: If one is not.
-        """
+        """Check that instructions in these languages are there."""
         for each in wanted:
             if each not in self.languages:
                 known = f"use some of {', '.join(self.languages)}" if self.languages else "leave it out"

@@ -28,9 +28,6 @@ def score_file(
     """Score a submission of a split; return the numbers of the episodes walked, and (n,) values of each metric.
 
     `metres` is the success radius, and what nDTW divides distances by.
-
-    Raises:
-        InputError: If the goals are withheld, or the file does not fit the split.
     """
     check_goals(split)
     entries = read_continuous_submission(path, split.episodes, allow_missing=allow_missing)
@@ -49,11 +46,7 @@ def score_file(
 
 
 def check_goals(split: ContinuousSplit) -> None:
-    """Check that a split has its goals.
-
-    Raises:
-        InputError: If one is withheld.
-    """
+    """Check that a split has its goals."""
     if any(each.withheld for each in split.episodes):
         raise InputError(split.source, "the goals of the split are withheld", "submit the file to the leaderboard")
 
@@ -61,11 +54,7 @@ def check_goals(split: ContinuousSplit) -> None:
 def score_vlnce_trajectories(
     split: ContinuousSplit, trajectories: Sequence[Trajectory], metres: float = THRESHOLD
 ) -> dict[str, np.ndarray]:
-    """Compute the metrics of trajectories of a split, in their order.
-
-    Raises:
-        InputError: If a goal is withheld, or an episode is not in the split.
-    """
+    """Compute the metrics of trajectories of a split, in their order."""
     known = {each.episode_id for each in split.episodes}
     for each in trajectories:
         if each.episode_id not in known:

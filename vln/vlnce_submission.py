@@ -27,19 +27,12 @@ NEAR = 0.5  # metres: tolerance at the start of a walk; published starts lie som
 
 @dataclass(frozen=True, slots=True)
 class ContinuousPrediction:
-    """One entry of a submission.
-
-    Attributes:
-        episode_id: Id of the episode.
-        places: Positions, from the start.
-        headings: Radians at each position; empty in RxR's format, which has none.
-        stopped: Whether the walk ended with a stop; always true in RxR's format.
-    """
+    """One entry of a submission."""
 
     episode_id: str
     places: tuple[Place, ...]
-    headings: tuple[float, ...]
-    stopped: bool
+    headings: tuple[float, ...]  # radians at each position; empty in RxR's format, which has none
+    stopped: bool  # whether the walk ended with a stop; always true in RxR's format
 
 
 def predictions(trajectories: Iterable[Trajectory]) -> list[ContinuousPrediction]:
@@ -56,11 +49,7 @@ def predictions(trajectories: Iterable[Trajectory]) -> list[ContinuousPrediction
 
 
 def write_continuous_submission(path: Path, dataset: str, entries: Sequence[ContinuousPrediction]) -> None:
-    """Write a submission file of "r2r-ce" or "rxr-ce" atomically; the leaderboards take `.json` and `.jsonl`.
-
-    Raises:
-        InputError: If the data set is RxR and an episode is not of it.
-    """
+    """Write a submission file of "r2r-ce" or "rxr-ce" atomically; the leaderboards take `.json` and `.jsonl`."""
     if dataset == "rxr-ce":
         rows = [
             {"instruction_id": instruction_number(each.episode_id), "path": _moves(each.places)} for each in entries

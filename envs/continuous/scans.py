@@ -28,11 +28,7 @@ class ScanSource(ContinuousSource):
     """Splits of VLN-CE in a data folder, and scans of Matterport3D; or a folder with splits and scenes."""
 
     def __init__(self, task: Task, options: Options) -> None:
-        """Find the data folder.
-
-        Raises:
-            InputError: As `ContinuousSource`, or if there is no such folder.
-        """
+        """Find the data folder."""
         super().__init__(task, options)
         self.data = find_vlnce(options.data, task.dataset)
         self.word_vectors = self.data / "glove"
@@ -93,11 +89,7 @@ class ScanSource(ContinuousSource):
 
 
 def load_scan(files: SceneFolder, name: str) -> Scene:
-    """Load a scan as the embedded simulator uses it.
-
-    Raises:
-        InputError: If it is missing or malformed.
-    """
+    """Load a scan as the embedded simulator uses it."""
     file = files.file(name)
     return load_scene(file, up=None if file.name.endswith(STAGE) else UP)
 

@@ -31,11 +31,7 @@ class ContinuousSource(Source):
     labels: Mapping[str, int] = {"category": len(CATEGORIES), "colour": len(COLOUR_NAMES), "room": len(ROOM_NAMES)}
 
     def __init__(self, task: Task, options: Options) -> None:
-        """Check what can be checked before anything is made.
-
-        Raises:
-            InputError: If images are too large, or habitat-sim is asked for and not there.
-        """
+        """Check what can be checked before anything is made."""
         super().__init__(task, options)
         sensors_of(task.camera, options.image_size)
         if task.simulator == "habitat":
@@ -99,11 +95,7 @@ class HouseSource(ContinuousSource):
         return f"{self.task.dataset} {VERSION}"
 
     def episodes(self, split: str) -> list[Episode]:
-        """Make the episodes of a split; "dev" is "train" in its last houses.
-
-        Raises:
-            InputError: If the split is unknown, or "dev" leaves no house to train on.
-        """
+        """Make the episodes of a split; "dev" is "train" in its last houses."""
         source = "train" if split == "dev" else split
         episodes = self._split(source)
         if split == "dev" or (self.options.dev and source in ("train", "val_seen")):
@@ -122,21 +114,13 @@ def embedded_simulator(source: ContinuousSource, sensors: Sensors) -> HousesSimu
 
 
 def sensors_of(camera: Camera, size: int) -> Sensors:
-    """Return a task's camera, with images of so many pixels on their longer side.
-
-    Raises:
-        InputError: If no image can be so large.
-    """
+    """Return a task's camera, with images of so many pixels on their longer side."""
     width, height = camera.size(size)
     return Sensors(width, height, hfov=camera.hfov, eye=camera.eye)
 
 
 def last_houses(scans: Sequence[str]) -> set[str]:
-    """Return the houses of training that "dev" is in.
-
-    Raises:
-        InputError: If there are no others.
-    """
+    """Return the houses of training that "dev" is in."""
     if len(scans) < 2:
         raise InputError("--select", "'dev' takes the only house of training", "give --scenes 2 or more")
     return set(scans[-max(1, len(scans) // DEV) :])

@@ -32,11 +32,7 @@ class GraphSource(Source):
     mixes = True
 
     def __init__(self, task: Task, options: Options) -> None:
-        """Find the data folder.
-
-        Raises:
-            InputError: If there is none.
-        """
+        """Find the data folder."""
         super().__init__(task, options)
         self.data = find_data(options.data, task.dataset)
         self._divided = not is_path(task.dataset)  # "dev" is a part of "train", not a split of its own

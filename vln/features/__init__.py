@@ -29,9 +29,6 @@ def open_features(
         cache: Folder of caches; see `vln.data.cache_folder`.
         scans: Buildings to read captions of; None for all. Feature files are read whole.
         feature_size: Numbers per view in a file; None for 2,048 (.tsv) or 768 (.hdf5, .h5).
-
-    Raises:
-        InputError: If the name is not known, or the file is missing, truncated or malformed.
     """
     suffix = Path(name_or_path).suffix.lower()
     if name_or_path == "none":

@@ -14,23 +14,14 @@ MANIFEST = "manifest.json"
 
 @dataclass(frozen=True)
 class Manifest:
-    """The manifest of a folder of arrays.
+    """The manifest of a folder of arrays."""
 
-    Attributes:
-        format: Version of the array format.
-        source_hash: SHA-256 of the files that the arrays were made from.
-        viewpoints: Scan and viewpoint of each row of features.
-        arrays: Map from name to shape of the arrays.
-        vocabulary: Words of the captions, by number.
-        dropped: Fraction of the caption words that did not fit.
-    """
-
-    format: int
-    source_hash: str
-    viewpoints: tuple[tuple[str, str], ...]
-    arrays: dict[str, tuple[int, ...]]
-    vocabulary: tuple[str, ...] = ()
-    dropped: float = 0.0
+    format: int  # version of the array format
+    source_hash: str  # SHA-256 of the files that the arrays were made from
+    viewpoints: tuple[tuple[str, str], ...]  # scan and viewpoint of each row of features
+    arrays: dict[str, tuple[int, ...]]  # map from name to shape of the arrays
+    vocabulary: tuple[str, ...] = ()  # words of the captions, by number
+    dropped: float = 0.0  # fraction of the caption words that did not fit
 
 
 def read_cache(folder: Path, names: Collection[str]) -> tuple[Manifest, dict[str, np.ndarray]] | None:

@@ -54,25 +54,17 @@ _WORD = re.compile(r"[a-z]+")
 
 @dataclass
 class Mentions:
-    """The M words that captions and classes mention, grouped by B boxes of one or more views.
+    """The M words that captions and classes mention, grouped by B boxes of one or more views."""
 
-    Attributes:
-        vocabulary: Map from word to provisional number, shared by all buildings.
-        keys: (scan, viewpoint) of the viewpoints, in order.
-        word: Numbers of the M words.
-        per_box: How many words each box has.
-        view: Index of the view of each box, counted over all viewpoints.
-        kind: Kind of mention of each box; the larger it is, the better the box locates its words: `IMAGE_CAPTION` <
-            `BOX_CAPTION` < `CLASS`.
-        box: Confidence, fraction of the image's area, x and y of the centre of each box; whole images are boxes too.
-    """
-
-    vocabulary: dict[str, int]
-    keys: list[tuple[str, str]] = field(default_factory=list)
-    word: list[int] = field(default_factory=list)
-    per_box: list[int] = field(default_factory=list)
-    view: list[int] = field(default_factory=list)
+    vocabulary: dict[str, int]  # map from word to provisional number, shared by all buildings
+    keys: list[tuple[str, str]] = field(default_factory=list)  # (scan, viewpoint) of the viewpoints, in order
+    word: list[int] = field(default_factory=list)  # numbers of the M words
+    per_box: list[int] = field(default_factory=list)  # how many words each box has
+    view: list[int] = field(default_factory=list)  # index of the view of each box, counted over all viewpoints
+    # Kind of mention of each box; the larger it is, the better the box locates its words: `IMAGE_CAPTION` <
+    # `BOX_CAPTION` < `CLASS`
     kind: list[int] = field(default_factory=list)
+    # Confidence, fraction of the image's area, x and y of the centre of each box; whole images are boxes too
     box: list[Box] = field(default_factory=list)
 
     def add(self, view: int, kind: int, box: Box, words: Sequence[str]) -> None:
@@ -86,17 +78,11 @@ class Mentions:
 
 @dataclass(frozen=True)
 class Entries:
-    """Distinct words of V views: E entries in the order of the views, the most confident first within each.
+    """Distinct words of V views: E entries in the order of the views, the most confident first within each."""
 
-    Attributes:
-        view: (E,) int64.
-        word: (E,) int64, provisional numbers.
-        attributes: (E, 4) float32, see `ViewTable.attributes`.
-    """
-
-    view: np.ndarray
-    word: np.ndarray
-    attributes: np.ndarray
+    view: np.ndarray  # (E,) int64
+    word: np.ndarray  # (E,) int64, provisional numbers
+    attributes: np.ndarray  # (E, 4) float32, see `ViewTable.attributes`
 
 
 def load_captions(
@@ -110,9 +96,6 @@ def load_captions(
         scans: Buildings to read; None for all files. The vocabulary is built from them, so tables of different
             buildings number words differently.
         box_captions: Whether to read the captions of boxes: 7.8 words per view instead of 5.1, at twice the size.
-
-    Raises:
-        InputError: If a file is missing, truncated or malformed, or the cache cannot be written.
     """
     folder = Path(data) / "views"
     sources = _sources(folder, scans)
@@ -175,11 +158,7 @@ def _build(sources: Sequence[Path], source_hash: str, place: Path, box_captions:
 
 
 def read_mentions(path: Path, vocabulary: dict[str, int], box_captions: bool = True) -> Mentions:
-    """Read the words of the captions and boxes of one building; new words are added to `vocabulary`.
-
-    Raises:
-        InputError: If the file is truncated or an entry lacks a field or has one of the wrong type.
-    """
+    """Read the words of the captions and boxes of one building; new words are added to `vocabulary`."""
     scan = path.name.removesuffix(SUFFIX)
     mentions = Mentions(vocabulary)
     for viewpoint, views in read_json(path, dict[str, dict[str, Raw]], REFETCH).items():

@@ -27,9 +27,6 @@ def cache_place(path: Path, width: int, cache: Path | None) -> Path:
     """Return the cache folder of a feature file, named by its path, size and time of change.
 
     Files of several gigabytes are not hashed at every start; their content hash is in the manifest.
-
-    Raises:
-        InputError: If the file is missing.
     """
     if not Path(path).is_file():
         raise InputError(path, "the feature file does not exist", "check the path or fetch the features")

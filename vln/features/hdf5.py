@@ -25,10 +25,6 @@ def load_hdf5(path: Path, cache: Path | None = None, feature_size: int = FEATURE
     """Load the features of an HDF5 file, (N, 36, F) float16; the first call converts it, later ones memory-map that.
 
     F is `feature_size`, how many numbers of each view to keep, from the first.
-
-    Raises:
-        InputError: If the file is missing, truncated or empty, or a viewpoint has the wrong shape, too few numbers per
-            view or numbers that are not finite.
     """
     place = cache_place(path, feature_size, cache)
     table = open_table(path, place)

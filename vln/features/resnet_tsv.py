@@ -25,10 +25,6 @@ def load_resnet_tsv(path: Path, cache: Path | None = None, feature_size: int = F
     """Load the features of a TSV file, (N, 36, F) float16; the first call converts it, later ones memory-map that.
 
     F is `feature_size`; ResNet-152 has 2,048.
-
-    Raises:
-        InputError: If the file is missing or truncated, or a line has the wrong columns or width, or has numbers that
-            are not finite.
     """
     place = cache_place(path, feature_size, cache)
     table = open_table(path, place)

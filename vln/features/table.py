@@ -17,28 +17,20 @@ class ViewTable:
 
     View i of a panorama looks at heading `(i % 12) * 30` degrees and at elevation -30, 0 or +30 degrees for `i // 12` =
     0, 1 or 2.
-
-    Attributes:
-        name: "captions", "none" or the stem of the feature file.
-        source: File or folder that it was read from, for error messages.
-        source_hash: SHA-256 over the bytes of the sources; empty for "none".
-        index: Map from (scan, viewpoint) to row.
-        dense: (N, 36, F) float16 or float32; F = 0 in the table of a blind agent. None in a table of words.
-        words: (N, 36, K) int16, indices into `vocabulary`, 0 where a view has fewer than K words. None in a dense
-            table.
-        attributes: (N, 36, K, 4) float16: confidence, fraction of the image's area, x and y of the centre from the top
-            left corner, all in [0, 1]; zero where `words` is. None in a dense table.
-        vocabulary: The words, `<pad>` first. Empty in a dense table.
     """
 
-    name: str
-    source: str
-    source_hash: str
-    index: dict[tuple[str, str], int]
+    name: str  # "captions", "none" or the stem of the feature file
+    source: str  # file or folder that it was read from, for error messages
+    source_hash: str  # SHA-256 over the bytes of the sources; empty for "none"
+    index: dict[tuple[str, str], int]  # map from (scan, viewpoint) to row
+    # (N, 36, F) float16 or float32; F = 0 in the table of a blind agent. None in a table of words.
     dense: np.ndarray | None = None
+    # (N, 36, K) int16, indices into `vocabulary`, 0 where a view has fewer than K words. None in a dense table.
     words: np.ndarray | None = None
+    # (N, 36, K, 4) float16: confidence, fraction of the image's area, x and y of the centre from the top left corner,
+    # all in [0, 1]; zero where `words` is. None in a dense table.
     attributes: np.ndarray | None = None
-    vocabulary: tuple[str, ...] = ()
+    vocabulary: tuple[str, ...] = ()  # the words, `<pad>` first; empty in a dense table
 
     @property
     def blind(self) -> bool:
@@ -46,11 +38,7 @@ class ViewTable:
         return self.dense is not None and self.dense.shape[-1] == 0
 
     def rows(self, graphs: Sequence[NavigationGraph]) -> np.ndarray:
-        """Return the rows of viewpoints, (V,) int64 in the order of the graphs and of the viewpoints in each.
-
-        Raises:
-            InputError: If a viewpoint has no features.
-        """
+        """Return the rows of viewpoints, (V,) int64 in the order of the graphs and of the viewpoints in each."""
         keys = [(graph.scan, viewpoint) for graph in graphs for viewpoint in graph.viewpoints]
         if self.blind:
             return np.zeros(len(keys), dtype=np.int64)
@@ -76,11 +64,7 @@ def blind_table() -> ViewTable:
 
 
 def check_finite(source: object, scan: str, viewpoint: str, features: np.ndarray) -> None:
-    """Check that the (36, F) features of a viewpoint are finite.
-
-    Raises:
-        InputError: If one is not; the message names scan, viewpoint and view.
-    """
+    """Check that the (36, F) features of a viewpoint are finite."""
     if not np.isfinite(features).all():
         view, column = np.argwhere(~np.isfinite(features))[0]
         where = f"features of scan '{scan}', viewpoint '{viewpoint}', view {view}"

@@ -89,17 +89,12 @@ class Pass:
 
 @dataclass(frozen=True, slots=True)
 class Enter:
-    """A walk through a door into the next room.
+    """A walk through a door into the next room."""
 
-    Attributes:
-        room: Category of that room; empty if it is not mentioned.
-        side: Side of the door relative to the route, "ahead" for straight on; empty if it is not mentioned.
-        ordinal: Number of the door on that side, from 1; 0 if doors are not counted.
-    """
-
-    room: str
+    room: str  # category of that room; empty if it is not mentioned
+    # Side of the door relative to the route, "ahead" for straight on; empty if it is not mentioned
     side: Literal["", "left", "right", "ahead"] = ""
-    ordinal: int = 0
+    ordinal: int = 0  # number of the door on that side, from 1; 0 if doors are not counted
 
     @property
     def form(self) -> str:
@@ -119,19 +114,13 @@ class Climb:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """The goal.
+    """The goal."""
 
-    Attributes:
-        place: "front" of a thing or "by" it; "inside" a room, just behind its door; in the "middle" of a room.
-        thing: The thing to stop at; None for a goal "inside" or in the "middle".
-        room: Category of the goal's room; empty if it is not mentioned (never without a thing).
-        near: Another thing beside the goal, if one is mentioned.
-    """
-
+    # "front" of a thing or "by" it; "inside" a room, just behind its door; in the "middle" of a room
     place: Literal["front", "by", "inside", "middle"]
-    thing: Thing | None = None
-    room: str = ""
-    near: Thing | None = None
+    thing: Thing | None = None  # the thing to stop at; None for a goal "inside" or in the "middle"
+    room: str = ""  # category of the goal's room; empty if it is not mentioned (never without a thing)
+    near: Thing | None = None  # another thing beside the goal, if one is mentioned
 
     @property
     def form(self) -> str:

@@ -15,19 +15,12 @@ AFTER = 0.3  # how often two phrases become "after doing one, do the other"
 
 @dataclass(frozen=True)
 class Style:
-    """A style of writing.
-
-    Attributes:
-        name: Name of the style.
-        write: Writes the text of a route's clauses.
-        passes: Largest number of landmarks beside the route that it mentions.
-        detail: Probability of mentioning each fact that may be left out.
-    """
+    """A style of writing."""
 
     name: str
-    write: Callable[[Writer, Route], str]
-    passes: int
-    detail: float
+    write: Callable[[Writer, Route], str]  # writes the text of a route's clauses
+    passes: int  # largest number of landmarks beside the route that it mentions
+    detail: float  # probability of mentioning each fact that may be left out
 
 
 def write_instruction(route: Route, style: Style, rng: random.Random) -> str:

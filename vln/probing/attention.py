@@ -24,22 +24,15 @@ HEAT = 255 * np.array(to_rgb(ATTENTION))
 
 @dataclass(frozen=True, eq=False)
 class AttentionRecord:
-    """The attention of one agent in an episode of T steps.
+    """The attention of one agent in an episode of T steps."""
 
-    Attributes:
-        words: L words.
-        word_weights: (T, L) weights of sum 1; None if none were recorded.
-        view_weights: (T, rows, columns) weights, rows from the top, columns from the left, with the heading in the
-            middle; None if none were recorded.
-        actions: Description of each step.
-        probabilities: Probability of each action; None if unknown.
-    """
-
-    words: tuple[str, ...]
-    word_weights: np.ndarray | None
+    words: tuple[str, ...]  # L words
+    word_weights: np.ndarray | None  # (T, L) weights of sum 1; None if none were recorded
+    # (T, rows, columns) weights, rows from the top, columns from the left, with the heading in the middle; None if none
+    # were recorded
     view_weights: np.ndarray | None
     actions: tuple[str, ...]
-    probabilities: tuple[float | None, ...]
+    probabilities: tuple[float | None, ...]  # probability of each action; None if unknown
 
     @property
     def columns(self) -> np.ndarray | None:
@@ -60,11 +53,7 @@ def collect_attention(replay: Replay, agent: int = 0) -> AttentionRecord:
 
 
 def check_attention(source: object, trajectory: Trajectory, over: str) -> None:
-    """Check that attention over one of `OVER` was recorded; `source` names the file in errors.
-
-    Raises:
-        InputError: If it was not.
-    """
+    """Check that attention over one of `OVER` was recorded; `source` names the file in errors."""
     recorded = [step.word_attention if over == "words" else step.view_attention for step in trajectory.steps]
     if not all(recorded):
         problem = f"episode '{trajectory.episode_id}' has no attention over {over}"

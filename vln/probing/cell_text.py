@@ -19,37 +19,22 @@ LINES = 3  # episodes shown per cell
 
 @dataclass(frozen=True, eq=False)
 class Line:
-    """The activations of a cell in an episode of T moments.
-
-    Attributes:
-        episode: Id of the episode.
-        tokens: T words or arrows.
-        values: (T,) activations.
-        holds: (T,) bool, true where the predicate is above its mean.
-    """
+    """The activations of a cell in an episode of T moments."""
 
     episode: str
-    tokens: tuple[str, ...]
-    values: np.ndarray
-    holds: np.ndarray
+    tokens: tuple[str, ...]  # T words or arrows
+    values: np.ndarray  # (T,) activations
+    holds: np.ndarray  # (T,) bool, true where the predicate is above its mean
 
 
 @dataclass(frozen=True, eq=False)
 class ShownCell:
-    """A cell and the predicate that explains it.
+    """A cell and the predicate that explains it."""
 
-    Attributes:
-        name: Layer and number.
-        finding: The predicate and its scores.
-        values: (N,) activations in the half in which the predicate was scored.
-        predicate: (N,) values of the predicate at these moments.
-        lines: Some of these episodes.
-    """
-
-    name: str
+    name: str  # layer and number
     finding: Finding
-    values: np.ndarray
-    predicate: np.ndarray
+    values: np.ndarray  # (N,) activations in the half in which the predicate was scored
+    predicate: np.ndarray  # (N,) values of the predicate at these moments
     lines: tuple[Line, ...]
 
     @property

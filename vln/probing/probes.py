@@ -24,21 +24,13 @@ FLAT = 1e-6  # standard deviation below which a cell counts as constant
 
 @dataclass(frozen=True, eq=False)
 class Moments:
-    """Activations of cells and values of predicates at the N moments of E episodes.
+    """Activations of cells and values of predicates at the N moments of E episodes."""
 
-    Attributes:
-        cells: (N, C) float32.
-        predicates: (N, P) float32; true and false are 1 and 0.
-        names: P names of the predicates.
-        lengths: (E,) number of moments of each episode, in order.
-        buildings: E buildings; the halves share none.
-    """
-
-    cells: np.ndarray
-    predicates: np.ndarray
-    names: tuple[str, ...]
-    lengths: np.ndarray
-    buildings: tuple[Hashable, ...]
+    cells: np.ndarray  # (N, C) float32
+    predicates: np.ndarray  # (N, P) float32; true and false are 1 and 0
+    names: tuple[str, ...]  # P names of the predicates
+    lengths: np.ndarray  # (E,) number of moments of each episode, in order
+    buildings: tuple[Hashable, ...]  # E buildings; the halves share none
 
     def keep(self, episodes: np.ndarray) -> "Moments":
         """Return the moments of the episodes whose entry in `episodes` (E,) is true."""
@@ -49,24 +41,15 @@ class Moments:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The predicate that explains a cell best.
-
-    Attributes:
-        cell: Index of the cell.
-        predicate: Name of the predicate.
-        chosen: Correlation in the half in which the predicate was chosen.
-        score: Correlation in the other half, positive if its sign is that of `chosen`.
-        chance: Critical value of `score`: the best of all cells and predicates exceeds it by chance in one of twenty
-            cases.
-        p_value: Probability that any cell and predicate reaches such a score by chance.
-    """
+    """The predicate that explains a cell best."""
 
     cell: int
     predicate: str
-    chosen: float
-    score: float
+    chosen: float  # correlation in the half in which the predicate was chosen
+    score: float  # correlation in the other half, positive if its sign is that of `chosen`
+    # Critical value of `score`: the best of all cells and predicates exceeds it by chance in one of twenty cases
     chance: float
-    p_value: float
+    p_value: float  # probability that any cell and predicate reaches such a score by chance
 
     @property
     def found(self) -> bool:
@@ -75,11 +58,7 @@ class Finding:
 
 
 def halves(buildings: Sequence[Hashable], seed: int = 0) -> np.ndarray:
-    """Divide episodes into two halves of about the same size that share no building; (E,) bool, true in the first half.
-
-    Raises:
-        InputError: If there is only one building.
-    """
+    """Divide episodes into two halves of about the same size that share no building; (E,) bool, true in the first."""
     counts = Counter(buildings)
     if len(counts) < 2:
         fix = "choose a split with more buildings, or more of its episodes"

@@ -23,19 +23,12 @@ Cell = tuple[str, int]  # layer and number
 
 @dataclass(frozen=True, eq=False)
 class PartActivations:
-    """Activations of the cells of one part of a network, beside the predicates at the same moments.
-
-    Attributes:
-        part: Name of the part.
-        cells: Cells of the columns of `moments.cells`.
-        moments: Activations and predicates.
-        signs: For each episode what to show at each moment: words, or an arrow for each action.
-        episodes: Ids of the episodes.
-    """
+    """Activations of the cells of one part of a network, beside the predicates at the same moments."""
 
     part: str
-    cells: tuple[Cell, ...]
+    cells: tuple[Cell, ...]  # cells of the columns of `moments.cells`
     moments: Moments
+    # For each episode what to show at each moment: words, or an arrow for each action
     signs: tuple[tuple[str, ...], ...]
     episodes: tuple[str, ...]
 

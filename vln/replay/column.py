@@ -44,15 +44,10 @@ Bands = dict[int, list[Bbox]]  # map from agent to one box per word, in points o
 
 @dataclass(frozen=True)
 class Moving:
-    """The parts of the column that change from frame to frame.
+    """The parts of the column that change from frame to frame."""
 
-    Attributes:
-        status: Two lines of text per agent.
-        views: The view of each agent: colours and, for a single agent, depth.
-    """
-
-    status: list[tuple[Text, Text]] = field(default_factory=list)
-    views: list[Any] = field(default_factory=list)
+    status: list[tuple[Text, Text]] = field(default_factory=list)  # two lines of text per agent
+    views: list[Any] = field(default_factory=list)  # the view of each agent: colours and, for a single agent, depth
 
 
 @dataclass(frozen=True)

@@ -15,17 +15,12 @@ from vln.trajectory import Trajectory
 
 @dataclass(frozen=True)
 class Replay(ABC):
-    """One episode with the trajectories of one or more agents.
+    """One episode with the trajectories of one or more agents."""
 
-    Attributes:
-        agents: Names of the agents, one per trajectory.
-        trajectories: Trajectories in the frame of maps; all share episode, start and demonstration.
-        scores: Metrics by name, one map per trajectory; None if the goal is withheld.
-    """
-
-    agents: tuple[str, ...]
+    agents: tuple[str, ...]  # names of the agents, one per trajectory
+    # Trajectories in the frame of maps; all share episode, start and demonstration
     trajectories: tuple[Trajectory, ...]
-    scores: tuple[Scores | None, ...]
+    scores: tuple[Scores | None, ...]  # metrics by name, one map per trajectory; None if the goal is withheld
 
     @property
     def episode_id(self) -> str:

@@ -35,45 +35,29 @@ FOOT = 0.22  # inches below the maps, for the scale bar
 
 @dataclass(frozen=True)
 class Scene:
-    """A drawn episode and the parts of it that an animation changes.
-
-    Attributes:
-        figure: The figure, with its canvas.
-        panels: One map per storey shown.
-        trails: Artists that each pose adds, by agent and panel.
-        text: The column of text, in points with y downwards.
-        bands: Boxes of the words that each agent's attention highlights; empty in a still figure.
-        moving: Texts and views that change; empty in a still figure.
-    """
+    """A drawn episode and the parts of it that an animation changes."""
 
     figure: Figure
     panels: list[Panel]
-    trails: list[list[list[list[Artist]]]]
-    text: Axes
-    bands: column.Bands
-    moving: column.Moving
+    trails: list[list[list[list[Artist]]]]  # artists that each pose adds, by agent and panel
+    text: Axes  # the column of text, in points with y downwards
+    bands: column.Bands  # boxes of the words that each agent's attention highlights; empty in a still figure
+    moving: column.Moving  # texts and views that change; empty in a still figure
 
 
 @dataclass(frozen=True)
 class View:
-    """The part of a building to show.
+    """The part of a building to show."""
 
-    Attributes:
-        rooms: Map from scan and viewpoint to room; empty if rooms are unknown.
-        floors: "touched" for the storeys of the paths, "all" for the whole building, or the number of one storey from
-            1, the lowest.
-    """
-
+    # Map from scan and viewpoint to room; empty if rooms are unknown
     rooms: dict[str, dict[str, Room]] = field(default_factory=dict)
+    # "touched" for the storeys of the paths, "all" for the whole building, or the number of one storey from 1, the
+    # lowest
     floors: str = "touched"
 
 
 def draw_episode(replay: Replay, view: View, animated: bool = False, dpi: float = style.DPI) -> Scene:
-    """Draw one episode; animations have room for a status line per agent.
-
-    Raises:
-        InputError: If the building has no such storey.
-    """
+    """Draw one episode; animations have room for a status line per agent."""
     site, shown, points = _site(replay, view), floors_shown(replay, view), _points(replay)
     window = _window(replay, site, points, view.floors == "all")
     grid = arrange(len(shown), window)
@@ -151,11 +135,7 @@ def _avoid(replay: Replay, points: np.ndarray) -> np.ndarray:
 
 
 def floors_shown(replay: Replay, view: View) -> list[int]:
-    """Return the indices of the storeys to show, from the lowest.
-
-    Raises:
-        InputError: If the building has no such storey.
-    """
+    """Return the indices of the storeys to show, from the lowest."""
     floors = replay.floors
     if view.floors == "all":
         return list(range(floors.count))

@@ -26,19 +26,12 @@ SPOTS = 6  # pixels between the positions tried for a name
 
 @dataclass(frozen=True)
 class Ground:
-    """The floor of one storey as pixels.
+    """The floor of one storey as pixels."""
 
-    Attributes:
-        window: The rectangle of the pixels, row 0 at the bottom.
-        viewpoint: (H, W) int, graph row of the nearest viewpoint, -1 outside.
-        region: (H, W) int, room of each pixel, -1 outside or unknown.
-        tint: (H, W, 3) float colours.
-    """
-
-    window: Window
-    viewpoint: np.ndarray
-    region: np.ndarray
-    tint: np.ndarray
+    window: Window  # the rectangle of the pixels, row 0 at the bottom
+    viewpoint: np.ndarray  # (H, W) int, graph row of the nearest viewpoint, -1 outside
+    region: np.ndarray  # (H, W) int, room of each pixel, -1 outside or unknown
+    tint: np.ndarray  # (H, W, 3) float colours
 
 
 @dataclass(frozen=True)

@@ -39,25 +39,15 @@ class PlanDoor:
 
 @dataclass(frozen=True)
 class PlanBox:
-    """An object of a floor plan.
-
-    Attributes:
-        category: Kind of object.
-        name: Name that an instruction may use, e.g. "red sofa".
-        colour: Colour in the plan.
-        low: Smallest x and y.
-        high: Largest x and y.
-        top: Height of its upper end; higher objects are drawn over lower ones.
-        storey: Index from 0, the lowest.
-    """
+    """An object of a floor plan."""
 
     category: str
-    name: str
+    name: str  # name that an instruction may use, e.g. "red sofa"
     colour: Colour
-    low: Corner
-    high: Corner
-    top: float = 0.0
-    storey: int = 0
+    low: Corner  # smallest x and y
+    high: Corner  # largest x and y
+    top: float = 0.0  # height of its upper end; higher objects are drawn over lower ones
+    storey: int = 0  # index from 0, the lowest
 
     @property
     def centre(self) -> Corner:
@@ -72,42 +62,25 @@ class PlanBox:
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """A picture of a part of a storey from above.
+    """A picture of a part of a storey from above."""
 
-    Attributes:
-        window: The part of the map that it covers.
-        image: (H, W, 3) uint8, row 0 at the top of the page.
-        walkable: (H, W) bool, true where the agent's body fits.
-    """
-
-    window: Window
-    image: np.ndarray
-    walkable: np.ndarray
+    window: Window  # the part of the map that it covers
+    image: np.ndarray  # (H, W, 3) uint8, row 0 at the top of the page
+    walkable: np.ndarray  # (H, W) bool, true where the agent's body fits
 
 
 @dataclass(frozen=True, eq=False)
 class FloorPlan:
-    """The floor plan of a building.
+    """The floor plan of a building."""
 
-    Attributes:
-        name: Title for figures.
-        content_hash: Hash of the scene.
-        floors: Storeys by the height of the feet.
-        window: Extent of the whole building.
-        rooms: Rooms; empty if they are unknown, as in bare meshes.
-        doors: Openings between rooms.
-        boxes: Objects worth showing, the lowest first.
-        pictures: One picture per storey; empty if none was drawn.
-    """
-
-    name: str
+    name: str  # title for figures
     content_hash: str
-    floors: Floors
-    window: Window
-    rooms: tuple[PlanRoom, ...] = ()
-    doors: tuple[PlanDoor, ...] = ()
-    boxes: tuple[PlanBox, ...] = ()
-    pictures: tuple[Picture, ...] = ()
+    floors: Floors  # storeys by the height of the feet
+    window: Window  # extent of the whole building
+    rooms: tuple[PlanRoom, ...] = ()  # rooms; empty if they are unknown, as in bare meshes
+    doors: tuple[PlanDoor, ...] = ()  # openings between rooms
+    boxes: tuple[PlanBox, ...] = ()  # objects worth showing, the lowest first
+    pictures: tuple[Picture, ...] = ()  # one picture per storey; empty if none was drawn
 
     @cached_property
     def extent(self) -> np.ndarray:
@@ -122,15 +95,10 @@ class FloorPlan:
 
 @dataclass(frozen=True, eq=False)
 class Views:
-    """The views of an agent at each of its poses.
+    """The views of an agent at each of its poses."""
 
-    Attributes:
-        rgb: (T + 1, H, W, 3) uint8.
-        depth: (T + 1, H, W) float32 metres, 0 where there is no surface.
-    """
-
-    rgb: np.ndarray
-    depth: np.ndarray
+    rgb: np.ndarray  # (T + 1, H, W, 3) uint8
+    depth: np.ndarray  # (T + 1, H, W) float32 metres, 0 where there is no surface
 
 
 def on_map(place: Iterable[float]) -> tuple[float, float, float]:

@@ -9,11 +9,7 @@ Scores = dict[str, float]
 
 
 def episode_scores(trajectories: Sequence[Trajectory], sources: Sources | None = None) -> list[Scores | None]:
-    """Score each trajectory by the metrics of its task; None where the goal is withheld.
-
-    Raises:
-        InputError: If a trajectory cannot be scored.
-    """
+    """Score each trajectory by the metrics of its task; None where the goal is withheld."""
     sources = sources or Sources()
     found: list[Scores | None] = [None] * len(trajectories)
     for task in dict.fromkeys(each.task for each in trajectories):

@@ -37,19 +37,11 @@ class Row:
 
 @dataclass(frozen=True)
 class Selection:
-    """A choice of episodes: by id, or a number of the worst, the best or random ones.
+    """A choice of episodes: by id, or a number of the worst, the best or random ones."""
 
-    Attributes:
-        episodes: Ids, in the order to show.
-        worst: Number of episodes with the lowest SPL, then nDTW, then the largest error.
-        best: Number of episodes with the highest SPL, then nDTW, then the smallest error.
-        random: Number of random episodes.
-        seed: Seed of the random choice.
-    """
-
-    episodes: tuple[str, ...] = ()
-    worst: int = 0
-    best: int = 0
+    episodes: tuple[str, ...] = ()  # ids, in the order to show
+    worst: int = 0  # number of episodes with the lowest SPL, then nDTW, then the largest error
+    best: int = 0  # number of episodes with the highest SPL, then nDTW, then the smallest error
     random: int = 0
     seed: int = 0
 
@@ -62,11 +54,7 @@ class Selection:
 
 
 def make_runs(files: Sequence[tuple[Path, Sequence[Trajectory]]]) -> list[Run]:
-    """Build the runs of several files; agents of the same name are named after the differing part of their paths.
-
-    Raises:
-        InputError: If there are no files or too many, or one holds no trajectory or an episode twice.
-    """
+    """Build the runs of several files; agents of the same name are named after the differing part of their paths."""
     if not 1 <= len(files) <= MAX_AGENTS:
         raise InputError(
             "files", f"{len(files)} given", f"give one to {MAX_AGENTS} files of trajectories, one an agent"

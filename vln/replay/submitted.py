@@ -73,11 +73,7 @@ def _choice(before: Visit, after: Visit) -> str:
 
 
 def load_walks(file: Path, folder: Path | None, split: str | None, task: str) -> list[Trajectory]:
-    """Load the trajectories of a file, or of a submission.
-
-    Raises:
-        InputError: If the file is malformed, or a submission does not fit its split.
-    """
+    """Load the trajectories of a file, or of a submission."""
     if file.suffix != ".json":
         return read_trajectories(file)
     if split is None:

@@ -42,22 +42,14 @@ class Sources:
         self._graphs, self._splits = dict(graphs or {}), dict(splits or {})
 
     def graphs(self, scans: Iterable[str]) -> Mapping[str, NavigationGraph]:
-        """Return the navigation graphs of buildings, and maybe others.
-
-        Raises:
-            InputError: If one is missing or malformed.
-        """
+        """Return the navigation graphs of buildings, and maybe others."""
         missing = sorted(set(scans) - self._graphs.keys())
         if missing:
             self._graphs.update(load_graphs(find_data(self.data) / "connectivity", missing))
         return self._graphs
 
     def split(self, task: Task, split: str) -> ContinuousSplit:
-        """Return a published split of VLN-CE.
-
-        Raises:
-            InputError: If it is missing or malformed.
-        """
+        """Return a published split of VLN-CE."""
         if split not in self._splits:
             self._splits[split] = load_continuous_split(
                 find_vlnce(self.data, task.dataset), task.dataset, split, role=task.role, languages=task.languages
@@ -69,11 +61,7 @@ class MetricSet(Protocol):
     """How trajectories of a task are scored."""
 
     def __call__(self, task: Task, trajectories: Sequence[Trajectory], sources: Sources) -> Scores:
-        """Return a (B,) array for each metric.
-
-        Raises:
-            InputError: If the goal of a trajectory is withheld, or what it is compared with is missing.
-        """
+        """Return a (B,) array for each metric."""
 
 
 METRIC_SETS: Registry[MetricSet] = Registry("metric set")
@@ -135,9 +123,6 @@ def judged(
     """Ask a success rule about B recorded episodes.
 
     Returns whether each ends in success, and whether it would have, had it ended anywhere on its way; (B,) 0 or 1.
-
-    Raises:
-        InputError: If the rule does not answer for each pose.
     """
     lengths = np.array(list(map(len, to_goal)))
     near = np.asarray(rule.judge(Recorded(trajectories, to_goal)), dtype=bool)

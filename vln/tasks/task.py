@@ -39,11 +39,7 @@ class Motion:
     """Slide along what blocks a move; otherwise stay where one is."""
 
     def check(self) -> None:
-        """Check the numbers.
-
-        Raises:
-            InputError: If they are no move and no turn.
-        """
+        """Check the numbers."""
         if not 0 < self.forward <= 10:
             raise InputError("motion", f"a move of {self.forward} m", "give a length above 0 and up to 10 m")
         if not 0 < self.turn <= 180:
@@ -123,11 +119,7 @@ class Task:
         return self.simulator != GRAPH
 
     def check(self) -> None:
-        """Check what the task says.
-
-        Raises:
-            InputError: If a number is out of range, or the data set has no such role or language.
-        """
+        """Check what the task says."""
         if self.max_steps < 1:
             raise InputError("max_steps", f"is {self.max_steps}", "give 1 or more actions")
         if self.continuous:
@@ -143,11 +135,7 @@ TASKS: Registry[Task] = Registry("task")
 
 
 def register_task(task: Task) -> Task:
-    """Make a task known by its name.
-
-    Raises:
-        InputError: If another is registered under the name.
-    """
+    """Make a task known by its name."""
     return TASKS.register(task.name, task)
 
 
@@ -156,9 +144,6 @@ def find_task(name: str) -> Task:
 
     An attribute is a task, or a function without arguments that returns one. A data set on graphs has the task of R2R,
     one in scenes that of R2R in continuous environments, in the embedded simulator.
-
-    Raises:
-        InputError: If there is none, or what is there is no task.
     """
     folder = find_data_folder("" if name in TASKS.names() or ":" in name else absolute_path(name, ()))
     if folder:
@@ -172,11 +157,7 @@ def find_task(name: str) -> Task:
 
 
 def with_data_folder(task: Task, data: Path | None = None) -> Task:
-    """Return a task whose data set is a folder with its absolute path and its scenes; others as they are.
-
-    Raises:
-        InputError: If the folder, which may have moved to `data`, is missing or in a format of other tasks.
-    """
+    """Return a task whose data set is a folder with its absolute path and its scenes; others as they are."""
     if task.scenes not in SCENES:
         return task
     dataset = absolute_path(task.dataset, {TASKS.find(each).dataset for each in TASKS.names()})
