@@ -23,6 +23,7 @@ from gymnasium.vector import AutoresetMode
 from torch.utils import _pytree as pytree
 from tyro.conf import Positional
 
+from envs.arguments import to_array
 from envs.environment import NavigationVectorEnv, row_of
 from envs.make import open_task
 from envs.simulator import Simulator
@@ -90,11 +91,7 @@ def open_world(task: Task | str, split: str = "train", episodes: int = 60, **opt
 
 
 def check_world(world: World, kept: Callable[[str], object] = str) -> None:
-    """Check all promises; `kept` is told of each that is kept.
-
-    Raises:
-        ConformanceError: If one is broken.
-    """
+    """Check all promises, or raise a ConformanceError; `kept` is told of each that is kept."""
     for promise, check in PROMISES.items():
         try:
             check(world)
@@ -144,11 +141,6 @@ def _array_difference(here: np.ndarray, there: np.ndarray, name: str) -> tuple[s
     return f"{name} at {list(first)}" if first else name, here[first], there[first]
 
 
-def to_array(value: Any) -> np.ndarray:
-    """Return a tensor or an array in memory."""
-    return value.numpy(force=True) if isinstance(value, torch.Tensor) else np.asarray(value)
-
-
 def _name(world: World) -> str:
     return f"simulator '{world.task.simulator}'"
 
@@ -177,13 +169,8 @@ def _expect_same(world: World, expected: Any, got: Any, when: str, fix: str) -> 
 
 def senses(simulator: Simulator) -> dict[str, Any]:
     """Return all that a simulator tells of its bodies, whose tensors are not copied."""
-    return {
-        "observation": simulator.observe(),
-        "expert": simulator.expert(),
-        "distance": simulator.distance(),
-        "poses": simulator.poses(),
-        "choices": simulator.choices(),
-    }
+    told = {name: getattr(simulator, name)() for name in ("expert", "distance", "poses", "choices")}
+    return {"observation": simulator.observe(), **told}
 
 
 # --- walks ---

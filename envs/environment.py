@@ -101,25 +101,8 @@ class NavigationVectorEnv(VectorEnv):
     ) -> None:
         """Create an environment of a simulator that nothing else uses; arguments as of `envs.make.make_env`.
 
-        Args:
-            simulator: Moves and senses `num_envs` bodies.
-            episodes: The episodes that resets choose from.
-            vocabulary: Turns instructions into tokens.
-            num_envs: Number of bodies (B).
-            task: Gives the reward, the success rule and the step limit.
-            split: Name of the split of the episodes.
-            source: Source of the episodes, from which policies are built (graphs, features, labels).
-            max_steps: Actions before truncation, the stop included; the task's limit if None.
-            max_length: Largest number of tokens of an instruction.
-            autoreset_mode: See the class.
-            max_episode_steps: As `max_steps`; the smaller one counts.
-            render_mode: "rgb_array" or None.
-            silent: Replace all instructions by the empty sentence.
-            record: Add poses and choices to the infos.
-            tensors: Return torch tensors on the simulator's device instead of numpy arrays.
-
-        Raises:
-            InputError: If there are no episodes, one is in an unknown scene or says nothing, or a mode is unknown.
+        Resets choose from `episodes`, of `split`; tokens of the instructions, at most `max_length`, are those of
+        `vocabulary`. Policies are built from the `source` of the episodes (graphs, features, labels).
         """
         check_fork_safety()
         self._spec: EnvSpec | None = None
@@ -170,15 +153,11 @@ class NavigationVectorEnv(VectorEnv):
     def reset(
         self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Arrays, Arrays]:
-        """Start episodes.
+        """Start episodes; nothing has changed if an InputError is raised.
 
-        Args:
-            seed: Of the environments' own choices of episodes; one for all (see the class) or one each.
-            options: `reset_mask` (B,) bool restarts only some environments; `episode_index` (B,) says which episodes
-                start. Entries of `episode_index` that the mask leaves out are not looked at.
-
-        Raises:
-            InputError: If an option is unknown, of another shape, or an index out of range; nothing has changed then.
+        `seed` is of the environments' own choices of episodes; one for all (see the class) or one each. Of the
+        `options`, `reset_mask` (B,) bool restarts only some environments; `episode_index` (B,) says which episodes
+        start, and is not looked at where the mask leaves out.
         """
         options = options or {}
         check_options(options)
@@ -193,8 +172,7 @@ class NavigationVectorEnv(VectorEnv):
     def step(self, actions: Any) -> tuple[Arrays, Any, Any, Any, Arrays]:
         """Take one action in each environment; see the class for what happens to those that have ended.
 
-        Raises:
-            InputError: If an action is not in the action space; nothing has changed then.
+        Nothing has changed if an InputError is raised because an action is not in the action space.
         """
         actions = check_actions(actions, self.action_space, self.single_action_space, self.simulator.device, self.name)
         ended = self._terminated | self._truncated
@@ -303,11 +281,7 @@ class NavigationVectorEnv(VectorEnv):
         return {"final_obs": last, "_final_obs": mask, "final_info": final, "_final_info": mask.copy()}
 
     def render(self) -> tuple[np.ndarray, ...] | None:
-        """A picture of each environment, (H, W, 3) uint8; None without a render mode.
-
-        Raises:
-            ResetNeeded: If there has been no reset.
-        """
+        """A picture of each environment, (H, W, 3) uint8; None without a render mode, ResetNeeded before a reset."""
         if self.render_mode is None:
             gymnasium.logger.warn(NO_RENDER_MODE)
             return None

@@ -28,10 +28,8 @@ class TaskData:
     source: Source  # where episodes and scenes come from
     splits: Mapping[str, Sequence[Episode]]  # episodes by name of the split
     vocabulary: Vocabulary  # of the instructions
-    # Of a mixture, each task's share of what is learnt from, by `Episode.task`
-    shares: Mapping[str, float] = field(default_factory=dict)
-    # Tasks by whose rules splits go, where that is not the task
-    rules: Mapping[str, Task] = field(default_factory=dict)
+    shares: Mapping[str, float] = field(default_factory=dict)  # of what is learnt from in a mixture, by `Episode.task`
+    rules: Mapping[str, Task] = field(default_factory=dict)  # by which splits go, where that is not the task
 
     @property
     def task(self) -> Task:
@@ -102,18 +100,11 @@ def open_task(
     mixture: Mapping[str, float] | None = None,
     **options: Any,
 ) -> TaskData:
-    """Open the data of a task, for several environments to share.
+    """Open the data of a task, or of the path of a data set, for several environments to share.
 
-    Args:
-        task: The task, its name, or the path of a data set.
-        splits: Names of the splits.
-        simulator: Another simulator than the task's.
-        mixture: Weights of tasks to learn at once, by name, the task among them; see `envs.mixture`. All episodes give
-            rewards and end as in the task, but the step limit of training is the largest of all tasks.
-        **options: Of `envs.source.Options`.
-
-    Raises:
-        InputError: If the task is unknown, its data are missing or malformed, or tasks cannot be mixed.
+    `simulator` is another one than the task's. `mixture` are the weights of tasks to learn at once, by name, the task
+    among them (`envs.mixture`): all episodes give rewards and end as in the task, but the step limit of training is the
+    largest of all tasks. Options are those of `envs.source.Options`.
     """
     check_fork_safety()
     task = find_task(task) if isinstance(task, str) else task
@@ -179,9 +170,6 @@ def make_env(
         device: Where the simulator lives, if it can live elsewhere than on the CPU.
         simulator: Another simulator than the task's, for data that are not open yet.
         **options: How data are opened that are not open yet (`envs.source.Options`).
-
-    Raises:
-        InputError: If the task is unknown, its data are missing or malformed, or an option is out of range.
     """
     if options and isinstance(task, TaskData):
         problem = f"{', '.join(options)} given for data that are open already"

@@ -14,12 +14,10 @@ Splits = dict[str, list[Episode]]
 def mixed_episodes(sources: Sequence[Source], splits: Sequence[str]) -> tuple[Splits, Splits]:
     """Load splits of tasks from their sources, the main one first, which may be the only one.
 
-    Episodes of the others have `task` set, and its name in their ids. Those in scenes that the main task holds out for
-    split "dev" are not trained on.
-
-    Returns:
-        The episodes of all tasks by split, whose scenes the main source is to open; and the splits that there are:
-        "train" of all tasks, the others of the main one, and those of another one by `mixed_split`.
+    Returns the episodes of all tasks by split, whose scenes the main source is to open; and the splits that there are:
+    "train" of all tasks, the others of the main one, and those of another one by `mixed_split`. Episodes of the others
+    have `task` set, and its name in their ids. Those in scenes that the main task holds out for split "dev" are not
+    trained on.
     """
     main, *others = sources
     if others and not main.mixes:

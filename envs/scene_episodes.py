@@ -30,14 +30,10 @@ SIDES = ("ahead of you", "on your left", "behind you", "on your right")
 class Draw:
     """How episodes are drawn."""
 
-    count: int = 100
-    """Episodes in each scene."""
-    shortest: float = 3.0
-    """Least metres to walk from start to goal."""
-    longest: float = 10.0
-    """Most metres to walk from start to goal."""
-    seed: int = 0
-    """Seed of starts, goals and headings."""
+    count: int = 100  # Episodes in each scene.
+    shortest: float = 3.0  # Least metres to walk from start to goal.
+    longest: float = 10.0  # Most metres to walk from start to goal.
+    seed: int = 0  # Seed of starts, goals and headings.
 
     def check(self) -> None:
         """Check the numbers."""
@@ -66,9 +62,6 @@ def draw_episodes(ground: Ground, draw: Draw) -> list[Episode]:
     """Draw episodes whose lengths are about uniform over the range, with placeholders for instructions.
 
     Both ends are on the largest connected floor, stairs included; positions lie on the shortest path between them.
-
-    Raises:
-        InputError: If there are too few pairs of places so far apart.
     """
     rng, episodes = np.random.default_rng(draw.seed), list[Episode]()
     furthest, tries = 0.0, TRIES * max(draw.count, 10)
@@ -123,13 +116,10 @@ def read_shares(splits: Sequence[str]) -> dict[str, float]:
     except ValueError:
         shares = {"": math.nan}
     left, alone = 1 - sum(shares.values()), len(given) - len(shares)
-    if not given or len(given) < len(splits) or not min(shares.values(), default=1) > 0 or not _adds_up(left, alone):
+    adds_up = left > 0 if alone else abs(left) < 1e-6
+    if not given or len(given) < len(splits) or not min(shares.values(), default=1) > 0 or not adds_up:
         raise InputError("--splits", f"{' '.join(splits)!r} does not divide episodes", "give shares that add up to 1")
     return {name: shares.get(name) or left / alone for name in given}
-
-
-def _adds_up(left: float, alone: int) -> bool:
-    return left > 0 if alone else abs(left) < 1e-6
 
 
 def divide(episodes: Sequence[Episode], shares: Mapping[str, float]) -> dict[str, list[Episode]]:

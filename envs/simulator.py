@@ -44,11 +44,7 @@ class Simulator(Protocol):
 
     @abstractmethod
     def load(self, episodes: Sequence[Episode]) -> None:
-        """Load episodes, which `place` numbers by their position in the sequence.
-
-        Raises:
-            InputError: If a scene or a viewpoint of an episode is unknown.
-        """
+        """Load episodes, in known scenes, which `place` numbers by their position in the sequence."""
 
     @abstractmethod
     def resize(self, batch: int) -> None:
@@ -60,11 +56,7 @@ class Simulator(Protocol):
 
     @abstractmethod
     def act(self, actions: Tensor, moving: Tensor) -> Tensor:
-        """Apply `actions` (B,) to the bodies where `moving` (B,) is true.
-
-        Returns:
-            (B,) bool, True where a body collided.
-        """
+        """Apply `actions` (B,) to the bodies where `moving` (B,) is true; return where a body collided, (B,) bool."""
 
     @abstractmethod
     def observe(self) -> dict[str, Any]:
@@ -83,9 +75,9 @@ class Simulator(Protocol):
         """Return the B poses."""
 
     def picture(self, row: int, trail: Sequence[Pose]) -> np.ndarray:
-        """Draw a body for people, with its `trail` of poses so far: (H, W, 3) uint8, always of the same size.
+        """Draw a body for people, with its `trail` of poses so far, from above unless a simulator draws more.
 
-        Unless a simulator draws more, the trail from above.
+        (H, W, 3) uint8, always of the same size.
         """
         from envs.pictures import draw_trail
 

@@ -13,10 +13,7 @@ from vln.errors import InputError
 
 
 class NavigationEnv(gymnasium.Env):
-    """A single environment: a `NavigationVectorEnv` of one, whose docstring says everything else.
-
-    An ended episode stays where it is until `reset`.
-    """
+    """A `NavigationVectorEnv` of one, whose docstring says the rest; an ended episode stays as it is until `reset`."""
 
     def __init__(self, batch: NavigationVectorEnv) -> None:
         """Wrap a batch of one, which has autoreset DISABLED and gives numpy arrays."""
@@ -28,11 +25,7 @@ class NavigationEnv(gymnasium.Env):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Start an episode; `options={"episode_index": index}` chooses it.
-
-        Raises:
-            InputError: If the option is unknown or the index out of range; nothing has changed then.
-        """
+        """Start an episode; `options={"episode_index": index}` chooses it."""
         check_options(options or {}, RESET_OPTIONS[:1])
         chosen = {name: np.asarray(value)[None] for name, value in (options or {}).items()}
         observation, infos = self._batch.reset(seed=seed, options=chosen)

@@ -52,24 +52,14 @@ class Options:
 
 
 class Source(ABC):
-    """Episodes and scenes of a task; register subclasses with `SCENES.register`, which bring at least `episodes`.
+    """Episodes and scenes of a task; register subclasses with `SCENES.register`, which bring at least `episodes`."""
 
-    Attributes:
-        task: The task.
-        options: How the data are opened.
-        splits: Names of the splits; empty where `episodes` itself refuses those that are not there.
-        graphs: Navigation graphs that are loaded, in the order of the simulator; none in continuous worlds.
-        table: What views look like; None where bodies have cameras.
-        labels: How many labels pixels may have, by name of the privileged image.
-        word_vectors: Folder of word vectors, `glove` in the data folder.
-        mixes: Whether it can open episodes of other tasks that have the same kind of source.
-    """
-
-    splits: Collection[str] = ()
+    splits: Collection[str] = ()  # names of the splits; empty where `episodes` itself refuses those that are not there
+    # Navigation graphs that are loaded, in the order of the simulator; none in continuous worlds
     graphs: tuple[NavigationGraph, ...] = ()
-    table: ViewTable | None = None
-    labels: Mapping[str, int] = {}
-    mixes: bool = False
+    table: ViewTable | None = None  # what views look like; None where bodies have cameras
+    labels: Mapping[str, int] = {}  # how many labels pixels may have, by name of the privileged image
+    mixes: bool = False  # whether it can open episodes of other tasks that have the same kind of source
 
     def __init__(self, task: Task, options: Options) -> None:
         self.task, self.options = task, options
@@ -82,11 +72,7 @@ class Source(ABC):
 
     @abstractmethod
     def episodes(self, split: str) -> Iterable[Episode]:
-        """Load, or make, the episodes of a split.
-
-        Raises:
-            InputError: If it is not there, malformed, or empty.
-        """
+        """Load, or make, the episodes of a split, at least one; an InputError if it is not there or malformed."""
 
     def open(self, splits: Mapping[str, Sequence[Episode]]) -> None:  # noqa: B027 - may load with the first episode
         """Load what all environments of these episodes share."""
@@ -99,14 +85,11 @@ class Source(ABC):
     def simulator(self, *, blind: bool = False, labelled: bool = False, device: str = "cpu") -> Simulator:
         """Make a simulator: call what `SIMULATORS` has under the task's name with this source and these arguments.
 
-        Args:
-            blind: Show nothing.
-            labelled: Show the privileged labels of pixels as well.
-            device: Where it lives, if it can live elsewhere than on the CPU.
+        A `blind` one shows nothing, a `labelled` one also the privileged labels of pixels; it is on `device` if it can
+        be.
         """
         shown = {"blind": blind or self.options.blind, "labelled": labelled, "device": device}
-        made: Simulator = SIMULATORS.find(self.task.simulator)(self, **shown)
-        return made
+        return SIMULATORS.find(self.task.simulator)(self, **shown)
 
     @property
     def scoring(self) -> Sources:

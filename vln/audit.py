@@ -20,13 +20,7 @@ BLANKS = "_~^¤"  # at least one of them is in no vocabulary
 
 
 def shuffle_instructions(episodes: Sequence[Episode], seed: int = 0) -> list[Episode]:
-    """Give each episode an instruction of another path.
-
-    The paths are put in random order, and each takes the instructions of the next.
-
-    Raises:
-        InputError: If all episodes are of one path.
-    """
+    """Put the paths, at least two, in random order, and give each the instructions of the next."""
     instructions: dict[object, list[str]] = {}
     for episode in episodes:
         instructions.setdefault(episode.path_key, []).append(episode.instruction)

@@ -14,10 +14,7 @@ def caption_scores(captions: Sequence[str], references: Sequence[Sequence[str]])
     """Return BLEU (Papineni et al. 2002) and chrF (Popović 2015) of a corpus from 0 to 100, by sacreBLEU (Post 2018).
 
     Both sides are split into lower-case words and marks like R2R's reference tokenizer does; BLEU uses n-grams up to 4.
-    Each caption has one or more human references.
-
-    Raises:
-        InputError: If there is no caption, one is empty, or one has no reference.
+    Each caption, which may not be empty, has one or more human references.
     """
     if not captions or len(captions) != len(references):
         problem = f"there are {len(captions)} for {len(references)} trajectories"

@@ -29,14 +29,9 @@ class WriteError(InputError):
 def unknown_name(
     source: object, name: str, known: Iterable[str], problem: str = "'{}' is not known", kind: str = ""
 ) -> InputError:
-    """Return the error for an unknown name; its message lists the known names and suggests the nearest.
+    """Return the error for an unknown name; its message lists the known names, at least one, and suggests the nearest.
 
-    Args:
-        source: The file, folder or flag that holds the name.
-        name: The unknown name.
-        known: The known names, at least one.
-        problem: The problem, with `{}` in place of the name.
-        kind: Kind of the names, if the source does not say it ("the splits").
+    `problem` has `{}` in place of the name; `kind` is what the names are, if the source does not say it ("the splits").
     """
     names = list(known)
     listed = f"use one of {kind} {', '.join(names)}" if kind else f"use one of {', '.join(names)}"

@@ -39,10 +39,7 @@ FIXES = {
 def reading(path: Path, *damaged: type[Exception], fix: str = REFETCH) -> Iterator[None]:
     """Turn any error while a file is read into an InputError of one sentence.
 
-    Args:
-        path: The file.
-        damaged: Exceptions that a library raises for a damaged file, besides those of gzip, xz and UTF-8.
-        fix: Remedy for a damaged file.
+    `damaged` are exceptions that a library raises for a damaged file, besides those of gzip, xz and UTF-8.
     """
     try:
         yield
@@ -124,11 +121,7 @@ def read_json_lines(path: Path, kind: Any = Any, fix: str = "write the file agai
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turn a system error while the file or folder `path` is written into a WriteError.
-
-    Raises:
-        WriteError: If the disk is full or read-only, the folder has vanished, or the system refuses for another reason.
-    """
+    """Turn a system error while the file or folder `path` is written into a WriteError."""
     try:
         yield
     except OSError as error:
@@ -151,15 +144,8 @@ def replacing(path: Path, *, create: bool = True, durable: bool = False) -> Iter
     """Yield a temporary path beside `path`, which replaces `path` if the block ends without an error.
 
     The temporary file is locked while it is written, so that leftovers of killed writers can be recognised and removed.
-
-    Args:
-        path: The file.
-        create: Create its folder if it does not exist; otherwise a missing folder is an error.
-        durable: Wait until the file is on the disk, so that it survives a power cut.
-
-    Raises:
-        InputError: If the folder cannot be created or written, or `path` is a folder itself.
-        WriteError: If the file cannot be written.
+    With `create` a missing folder is made; with `durable` the file survives a power cut, which takes waiting for the
+    disk.
     """
     path = Path(path)
     if create:

@@ -230,11 +230,8 @@ def _examples(vocabulary: Vocabulary) -> list[str]:
 def load_word_vectors(folder: Path, words: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """Load pretrained word vectors (GloVe, Pennington et al. 2014).
 
-    They are in `train_glove.npy`, (W, D) float32, and `train_vocab.txt`, one word a line in the same order.
-
-    Returns:
-        vectors: (len(words), D) float32, zero for words without a vector.
-        found: (len(words),) bool, False for words without a vector.
+    Returns them, (len(words), D) float32, zero for words without one, and (len(words),) bool, false for these. The
+    files are `train_glove.npy`, (W, D) float32, and `train_vocab.txt`, one word a line in the same order.
     """
     known = read_text(Path(folder) / VECTOR_WORDS).split("\n")
     source = Path(folder) / VECTORS

@@ -15,14 +15,10 @@ LOCK = ".lock"
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold an exclusive lock on a folder within the block; the folder is created if need be.
+    """Hold an exclusive lock on a folder within the block, or raise InputError; the folder is created if need be.
 
     The lock is on a file in the folder. A killed process may leave the file behind, which does no harm. On file systems
     without locks the block runs unlocked.
-
-    Raises:
-        InputError: If another process holds the lock.
-        WriteError: If the folder or the file cannot be written.
     """
     folder = Path(folder)
     made = [each for each in (folder, *folder.parents) if not each.exists()]

@@ -155,14 +155,9 @@ def cls(distances: PathDistances, threshold: float = THRESHOLD) -> np.ndarray:
 
 
 def drop_turns(path: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Remove poses that are at the place of the pose before.
+    """Remove poses that are at the place of the pose before, from paths (B, P) of rows or (B, P, 3) of positions.
 
-    Args:
-        path: (B, P) viewpoint rows or (B, P, 3) positions.
-        lengths: (B,) int in [1, P].
-
-    Returns:
-        The remaining paths, padded to (B, P', ...) with P' the longest, and their (B,) lengths.
+    Returns the remaining paths, padded to (B, P', ...) with P' the longest, and their (B,) lengths.
     """
     kept, kept_lengths = _drop_turns(path[_valid_mask(path.shape[1], lengths)], lengths)
     return padded(kept, kept_lengths), kept_lengths
@@ -223,8 +218,7 @@ def _distance_table(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Join the distances of all buildings in one flat array, so that one gather serves the whole batch.
 
-    Returns:
-        The distances, and for each of the (B,) scans the start of its table and the length of a row.
+    Returns it, and for each of the (B,) scans the start of its table and the length of a row.
     """
     order = {scan: number for number, scan in enumerate(dict.fromkeys(scans))}
     table = np.concatenate([graphs[scan].distances.ravel() for scan in order])

@@ -26,12 +26,7 @@ class Step:
 
 
 def run_step(console: Console, step: Step, number: int, count: int) -> None:
-    """Run a step in the foreground; it draws its own progress.
-
-    Raises:
-        SystemExit: With its exit code, if it fails; it has said why.
-        KeyboardInterrupt: If it was interrupted.
-    """
+    """Run a step in the foreground, which draws its own progress; exit with its code if it fails: it has said why."""
     console.print(f"\n{number}/{count} {step.what}", highlight=False)
     process = subprocess.Popen(command_line(step.line))
     try:

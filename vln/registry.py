@@ -17,12 +17,7 @@ class Registry(Generic[T]):
     """Values of one kind by name. A name with a colon, `module:attribute`, is imported instead of looked up."""
 
     def __init__(self, kind: str, lazy: Mapping[str, str] | None = None) -> None:
-        """An empty registry.
-
-        Args:
-            kind: What the values are, for people ("task").
-            lazy: Names to `module:attribute`, imported when they are first looked up.
-        """
+        """An empty registry of a kind, named for people ("task"); `lazy` names are imported when first looked up."""
         self.kind = kind
         self._values: dict[str, T] = {}
         self._lazy = dict(lazy or {})

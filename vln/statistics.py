@@ -34,12 +34,9 @@ class Comparison:
 
 
 def mean_interval(values: np.ndarray, groups: Sequence[Hashable] | None = None, seed: int = 0) -> Interval:
-    """Return the mean of a metric, (N,) one value for each episode, with a 95 % interval.
+    """Return the mean of a metric, (N,) one value for each of N >= 1 episodes, with a 95 % interval.
 
-    Episodes of one label of `groups` are drawn together; without groups each is its own.
-
-    Raises:
-        ValueError: If there is no value, or the number of labels differs from that of values.
+    Episodes of one label of `groups` (N,) are drawn together; without groups each is its own.
     """
     values = np.asarray(values, dtype=np.float64)
     return _interval(values, _resampled_means(values, groups, seed))
@@ -48,11 +45,7 @@ def mean_interval(values: np.ndarray, groups: Sequence[Hashable] | None = None, 
 def compare_paired(
     first: np.ndarray, second: np.ndarray, groups: Sequence[Hashable] | None = None, seed: int = 0
 ) -> Comparison:
-    """Compare two agents on the same episodes, (N,) values each, by a bootstrap of the paired differences.
-
-    Raises:
-        ValueError: If there is no value, or the numbers of values or labels differ.
-    """
+    """Compare two agents on the same N >= 1 episodes, (N,) values each, by a bootstrap of the paired differences."""
     if np.shape(first) != np.shape(second):
         raise ValueError(f"a paired comparison needs the same episodes, got {np.shape(first)} and {np.shape(second)}")
     differences = np.asarray(second, dtype=np.float64) - np.asarray(first, dtype=np.float64)
@@ -66,9 +59,6 @@ def seed_interval(values: np.ndarray) -> Interval:
     """Return the mean over at least two runs with different seeds (N,), with a 95 % interval by Student's t.
 
     A bootstrap of three numbers would be far too narrow.
-
-    Raises:
-        ValueError: If there are fewer.
     """
     values = np.asarray(values, dtype=np.float64)
     if values.ndim != 1 or len(values) < 2:

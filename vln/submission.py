@@ -77,11 +77,8 @@ def check_submission(
 ) -> None:
     """Check that there is exactly one possible walk for each episode; `source` names their file in errors.
 
-    With `allow_missing` episodes may have no walk, unless all lack one.
-
-    Raises:
-        InputError: If an `instr_id` is missing, duplicate or unknown, or a walk does not begin at the episode's start,
-            visits an unknown viewpoint, or jumps between viewpoints that are not connected.
+    It begins at the episode's start and goes along edges of the graph. With `allow_missing` episodes may have no walk,
+    unless all lack one.
     """
     wanted = {episode.episode_id: episode for episode in episodes}
     _check_ids(source, walks, wanted, allow_missing)

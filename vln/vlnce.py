@@ -117,15 +117,11 @@ def load_continuous_split(
     role: str | None = None,
     languages: tuple[str, ...] = (),
 ) -> ContinuousSplit:
-    """Load a split, with its ground truth if that is published.
+    """Load a split of "r2r-ce", "rxr-ce" or the path of a folder; the data folder has `vlnce/` in it.
 
-    Args:
-        data: The data folder, with `vlnce/` in it.
-        dataset: "r2r-ce", "rxr-ce", or the path of a folder.
-        split: Name of the split.
-        ground_truth: Whether to read the ground truth, which is larger than the episodes.
-        role: Whose paths to read in RxR: "guide" (default) or "follower". Both have the same instructions.
-        languages: Languages of the instructions to read in RxR; empty for all.
+    The published ground truth, which is larger than the episodes, is read unless `ground_truth` is false. `role`
+    ("guide", the default, or "follower") and `languages` (all if empty) choose among RxR's; both roles have the same
+    instructions.
     """
     described = _described(dataset)
     described.check_languages(languages)

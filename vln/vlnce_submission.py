@@ -82,10 +82,6 @@ def read_continuous_submission(
     """Read a submission, `.json` in R2R's format or `.jsonl` in RxR's, and check it against the episodes of the split.
 
     With `allow_missing` episodes may have no walk, unless all lack one.
-
-    Raises:
-        InputError: If the file or an entry is malformed, an id is unknown, duplicate or missing, or a walk does not
-            begin at its episode's start.
     """
     found = _read_lines(path, episodes) if path.suffix == ".jsonl" else _read_object(path)
     check_continuous_submission(path, found, episodes, allow_missing=allow_missing)

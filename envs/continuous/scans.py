@@ -1,6 +1,7 @@
 """R2R, RxR and data sets of one's own in continuous environments, as the source of a task, in either simulator."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from rich.progress import track
@@ -65,10 +66,8 @@ class ScanSource(ContinuousSource):
         return f"{self.task.dataset} {next(iter(self._splits.values())).source.parent.parent.name}"
 
     def _new_cache(self, memory: int) -> SceneCache:
-        return SceneCache(self._load, body_of(self.task), drawn=not self.options.blind, memory=memory)
-
-    def _load(self, name: str) -> Scene:
-        return load_scan(self.files, name)
+        load = partial(load_scan, self.files)
+        return SceneCache(load, body_of(self.task), drawn=not self.options.blind, memory=memory)
 
     def check(self, episodes: Sequence[Episode]) -> None:
         """Place a body at the start of every published episode, scene by scene."""

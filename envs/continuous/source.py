@@ -57,8 +57,7 @@ class ContinuousSource(Source):
         return self._with(given or replace(usual, rgb=sees, depth=sees, **labels))
 
     def _with(self, sensors: Sensors) -> ContinuousSimulator:
-        made: ContinuousSimulator = SIMULATORS.find(self.task.simulator)(self, sensors)
-        return made
+        return SIMULATORS.find(self.task.simulator)(self, sensors)
 
     def bad_episodes(self, episodes: Sequence[Episode]) -> Iterator[tuple[int, InputError]]:
         """Yield the episodes that do not fit their scenes."""

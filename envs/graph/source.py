@@ -12,7 +12,7 @@ from vln.data import find_data, split_file
 from vln.data_folder import is_path
 from vln.episodes import Episode, check_episodes, load_episodes
 from vln.errors import InputError
-from vln.features import blind_table, open_features
+from vln.features import open_features
 from vln.graph import NavigationGraph, load_graphs
 from vln.tasks import Task
 from vln.tasks.scoring import Sources
@@ -63,12 +63,9 @@ class GraphSource(Source):
         for split, episodes in splits.items():
             check_episodes(self.file(split), episodes, graphs)
         self.graphs = tuple(graphs.values())
-        options = self.options
-        if options.blind:
-            self.table = blind_table()
-            return
-        shown, size = scans if options.views else None, options.feature_size
-        self.table = open_features(options.features, self.data, options.cache, shown, size)
+        of, shown = self.options, scans if self.options.views else None
+        features = "none" if of.blind else of.features
+        self.table = open_features(features, self.data, of.cache, shown, of.feature_size)
 
     @property
     def content(self) -> str:
@@ -79,8 +76,7 @@ class GraphSource(Source):
         self, *, blind: bool = False, labelled: bool = False, device: str = "cpu"
     ) -> PanoramicGraph | LowLevelGraph:
         """Make a simulator of all the buildings."""
-        made: PanoramicGraph | LowLevelGraph = SIMULATORS.find(self.task.simulator)(self, device)
-        return made
+        return SIMULATORS.find(self.task.simulator)(self, device)
 
     @property
     def scoring(self) -> Sources:

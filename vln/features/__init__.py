@@ -22,13 +22,10 @@ def open_features(
 ) -> ViewTable:
     """Open the view features of a name or a file.
 
-    Args:
-        name_or_path: "captions" (captions of whole images, classes and captions of boxes), "captions-short" (without
-            the captions of boxes), "none" (blind), a ResNet `.tsv` or an `.hdf5` or `.h5` file.
-        data: The data folder, for the captions.
-        cache: Folder of caches; see `vln.data.cache_folder`.
-        scans: Buildings to read captions of; None for all. Feature files are read whole.
-        feature_size: Numbers per view in a file; None for 2,048 (.tsv) or 768 (.hdf5, .h5).
+    Names are "captions" (captions of whole images, classes and captions of boxes), "captions-short" (without the
+    captions of boxes) and "none" (blind); files are a ResNet `.tsv`, or `.hdf5` or `.h5`. Captions are in the data
+    folder, and read of the buildings `scans`, or of all if None; files are read whole, with `feature_size` numbers per
+    view, by default 2,048 (.tsv) or 768 (.hdf5, .h5). `cache` as in `vln.data.cache_folder`.
     """
     suffix = Path(name_or_path).suffix.lower()
     if name_or_path == "none":

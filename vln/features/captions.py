@@ -90,12 +90,9 @@ def load_captions(
 ) -> ViewTable:
     """Load the words of every view; the first call builds the table, later calls memory-map it.
 
-    Args:
-        data: Folder with `views/`.
-        cache: Folder of caches; see `vln.data.cache_folder`.
-        scans: Buildings to read; None for all files. The vocabulary is built from them, so tables of different
-            buildings number words differently.
-        box_captions: Whether to read the captions of boxes: 7.8 words per view instead of 5.1, at twice the size.
+    The folder `data` has `views/` in it; `cache` as in `vln.data.cache_folder`. The vocabulary is built from the
+    buildings `scans`, all if None, so tables of different buildings number words differently. Without the captions of
+    boxes there are 5.1 words per view instead of 7.8, at half the size.
     """
     folder = Path(data) / "views"
     sources = _sources(folder, scans)
@@ -239,15 +236,8 @@ def tabulate(
 ) -> tuple[tuple[str, ...], dict[str, np.ndarray], float]:
     """Build the padded table of the words that occur in at least `MIN_VIEWS` views, at most `MOST_WORDS` per view.
 
-    Args:
-        entries: Distinct words of views.
-        words: The words by provisional number.
-        viewpoints: N.
-
-    Returns:
-        vocabulary: The words kept, `<pad>` first, then by falling number of views.
-        arrays: `words` (N, 36, K) int16 and `attributes` (N, 36, K, 4) float16.
-        dropped: Fraction of the entries that did not fit.
+    Returns the words kept, `<pad>` first, then by falling number of views; the arrays `words` (N, 36, K) int16 and
+    `attributes` (N, 36, K, 4) float16 of the N viewpoints; and the fraction of the entries that did not fit.
     """
     counts = np.bincount(entries.word, minlength=len(words))
     kept = sorted((n for n, count in enumerate(counts) if count >= MIN_VIEWS), key=lambda n: (-counts[n], words[n]))

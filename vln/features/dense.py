@@ -48,9 +48,7 @@ def open_table(path: Path, place: Path) -> ViewTable | None:
 def convert(path: Path, place: Path, rows: Iterable[Row], count: int, width: int) -> ViewTable:
     """Write the features of `count` viewpoints, (36, width) each, with one viewpoint in memory at a time.
 
-    Raises:
-        InputError: If a viewpoint occurs twice, a feature is not finite or out of the range of half precision, or the
-            cache cannot be written.
+    A viewpoint that occurs twice and numbers that half precision cannot hold are errors.
     """
     viewpoints: dict[tuple[str, str], None] = {}
     with replacing(place / "dense.npy") as temporary:
@@ -74,11 +72,7 @@ def convert(path: Path, place: Path, rows: Iterable[Row], count: int, width: int
 
 
 def reserve(path: Path) -> None:
-    """Reserve the disk space of a mapped file. If the disk filled up later, writing to memory would kill the process.
-
-    Raises:
-        OSError: If there is not enough space.
-    """
+    """Reserve the disk space of a mapped file: if the disk filled up later, writing to it would kill the process."""
     if hasattr(os, "posix_fallocate"):
         with path.open("r+b") as file:
             os.posix_fallocate(file.fileno(), 0, path.stat().st_size)

@@ -24,18 +24,11 @@ _DONE = {"ahead": "gone ahead", "left": "turned left", "right": "turned right", 
 
 
 def word_predicates(symbols: Sequence[str], spelled: bool, single: Collection[str]) -> Predicates:
-    """Compute predicates of the L symbols of one sentence, as an agent read it.
+    """Compute predicates of the L symbols of one sentence, with its end, as an agent read it: words or characters.
 
-    Args:
-        symbols: Words or characters, with the end of the sentence.
-        spelled: Whether they are characters; a predicate of a word then holds for its characters and the blank after
-            it.
-        single: Words that get predicates of their own.
-
-    Returns:
-        For each class of words and each single word: whether the symbol belongs to it, whether one has been read so
-            far, and whether one is still to come. Besides, the position of the symbol in the sentence and in its
-            clause.
+    For each class of words and each of the `single` words they say whether the symbol belongs to it, whether one has
+    been read so far, and whether one is still to come; besides, the position of the symbol in the sentence and in its
+    clause. If symbols are characters, a predicate of a word holds for its characters and the blank after it.
     """
     words, owner = _words(symbols, spelled)
     found: Predicates = {}

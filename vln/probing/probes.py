@@ -87,11 +87,8 @@ def explain(
 ) -> list[Finding]:
     """Find the predicate that explains each cell best; the best explained cell comes first.
 
-    P-values are at least 1 / (permutations + 1). `track` wraps the iteration over the permutations, e.g. in a progress
-    bar.
-
-    Raises:
-        InputError: If all episodes are in one building, or no predicate changes often enough.
+    Moments need two buildings, and a predicate that changes often. P-values are at least 1 / (permutations + 1).
+    `track` wraps the iteration over the permutations, e.g. in a progress bar.
     """
     first = halves(moments.buildings, seed)
     one, other = moments.keep(first), moments.keep(~first)

@@ -84,15 +84,9 @@ def place_names(
 ) -> list[Name]:
     """Place names in their rooms, over neither paths nor one another; names that do not fit are left out.
 
-    Args:
-        window: The rectangle of the pixels.
-        region: (H, W) int, room of each pixel, row 0 at the bottom.
-        names: Map from room to name.
-        avoid: (N, 2) positions of paths in metres, to stay clear of.
-        drawn: (K, 4) x, y and half sizes in metres of parts that must not be covered.
-        blemishes: (M, 4) x, y and half sizes in metres of parts that are covered only if there is no other place.
-        scale: Points per metre.
-        weight: Font weight.
+    `region` (H, W) int is the room of each pixel of `window`, row 0 at the bottom, and `scale` points per metre. Names
+    stay clear of `avoid` (N, 2), positions of paths in metres, and of the boxes `drawn` (K, 4), x, y and half sizes in
+    metres; they cover the boxes `blemishes` (M, 4) only if there is no other place.
     """
     sizes = {room: int((region == room).sum()) for room in names}
     area = (max(window.width, window.height) / PIXELS) ** 2  # square metres per pixel

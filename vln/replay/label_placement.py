@@ -67,15 +67,11 @@ def _boxes(points: np.ndarray, half: float, scale: float) -> np.ndarray:
 def free_spot(
     place: np.ndarray, half: np.ndarray, taken: Iterable[np.ndarray], reach: float, window: Window, first: float = 0.0
 ) -> np.ndarray:
-    """Return the nearest free position beside a place; if none is free, the one that covers least.
+    """Return the nearest free position beside a place (2,); if none is free, the one that covers least.
 
-    Args:
-        place: (2,) the place in metres.
-        half: (2,) half the width and height of the label.
-        taken: Arrays (N, 4) of x, y and half sizes of parts that it must not cover.
-        reach: Preferred distance from the place.
-        window: The part of the map that is shown.
-        first: Preferred direction in radians, counter-clockwise from the right.
+    `half` (2,) is half the width and height of the label, and `taken` arrays (N, 4) of x, y and half sizes of parts
+    that it must not cover, in metres; `reach` the preferred distance, and `first` the preferred direction in radians,
+    counter-clockwise from the right.
     """
     turns = np.arange(DIRECTIONS) * 2 * math.pi / DIRECTIONS
     angles = first + turns[np.argsort(np.minimum(turns, 2 * math.pi - turns), kind="stable")]

@@ -139,9 +139,8 @@ def _describe(replay: Replay, before: Pose, step: Step, choice: str) -> str:
 def view_grid(attention: Sequence[float], pose: Pose) -> list[list[float]]:
     """Arrange attention over views as rows from the top: cells of an image, or a panorama centred on the heading.
 
-    Args:
-        attention: Weights of the 36 views of a panorama or of the cells of a square image; empty if none was recorded.
-        pose: Pose of the agent, with its heading clockwise from +y like that of the views.
+    The weights are of the 36 views of a panorama or of the cells of a square image; there are none if none was
+    recorded.
     """
     if not attention:
         return []

@@ -7,16 +7,10 @@ SAME = 1e-6  # metres
 
 
 def offset_path(points: np.ndarray, offset: float) -> list[np.ndarray]:
-    """Return the pieces of a path moved to the right of its direction.
+    """Return the pieces of a path (T + 1, 2) moved to the right of its direction; a negative offset is to the left.
 
-    A path there and back falls on two sides, so that it reads as two. The ends are the ends of the path itself.
-
-    Args:
-        points: (T + 1, 2) positions, repeated where the path stays in place.
-        offset: Distance to the right, in the unit of the points; negative is to the left.
-
-    Returns:
-        T arrays (K, 2), the polyline of each step with the corner at its start; empty where the path stays in place.
+    A path there and back falls on two sides, so that it reads as two. The ends are the ends of the path itself. There
+    are T arrays (K, 2), the polyline of each step with the corner at its start; empty where the path stays in place.
     """
     moving = [step for step in range(len(points) - 1) if np.abs(points[step + 1] - points[step]).max() > SAME]
     normals = [_right(points[step + 1] - points[step]) for step in moving]

@@ -89,9 +89,6 @@ def replay_episodes(runs: Sequence[Run], selection: Selection, sources: Sources)
     """Return the selected episodes of the runs on navigation graphs, in the order to show.
 
     The first run decides which episodes are worst and best.
-
-    Raises:
-        InputError: If an episode is unknown, or a trajectory does not fit its building or the other agents' episode.
     """
     episodes = _candidates(runs, selection)
     graphs = sources.graphs({runs[0].trajectories[each].scan for each in episodes})

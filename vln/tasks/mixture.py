@@ -14,9 +14,6 @@ def mixed_tasks(main: Task, weights: Mapping[str, float]) -> list[tuple[Task, fl
     """Return the tasks of a mixture and their shares, which sum to 1, `main` first; `main` alone if it has no weights.
 
     `weights` are by name, or `module:attribute`. All tasks must take place in the same scenes, with the same actions.
-
-    Raises:
-        InputError: If a task is unknown, named twice, or does not fit the main one, or a weight is out of range.
     """
     if not weights:
         return [(main, 1.0)]

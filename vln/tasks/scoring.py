@@ -68,12 +68,7 @@ METRIC_SETS: Registry[MetricSet] = Registry("metric set")
 
 
 def score_task(task: Task, trajectories: Sequence[Trajectory], sources: Sources) -> dict[str, np.ndarray]:
-    """Compute the metrics of a task for B recorded episodes of it, at least one; a (B,) array each.
-
-    Raises:
-        InputError: If the metric set is unknown or lacks one of `NEEDED`, a goal is withheld, or a metric is not one
-            number an episode.
-    """
+    """Compute the metrics of a task for B recorded episodes of it, at least one; a (B,) array each."""
     scores = METRIC_SETS.find(task.metrics)(task, trajectories, sources)
     for name, values in scores.items():
         found = np.asarray(values, dtype=np.float64)
