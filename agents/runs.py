@@ -20,7 +20,7 @@ from agents.training.checkpoint import (
 )
 from agents.training.devices import usable_device
 from vln.configuration import as_json, first_difference, from_json
-from vln.console import Console
+from vln.console import tell
 from vln.episodes import Episode
 from vln.errors import InputError
 from vln.files import read_text
@@ -122,7 +122,7 @@ def open_run(
     found = load_run(folder, checkpoint)
     if found.checkpoint.source.stem != checkpoint:
         note = f"{folder}: there is no {checkpoint} checkpoint yet; its {found.checkpoint.source.stem} one is used"
-        Console(stderr=True).print(note, highlight=False, soft_wrap=True)
+        tell(note)
     if simulator is not None and not found.task.continuous:
         raise InputError("--simulator", f"'{found.task.name}' is no task of a continuous world", "leave it out")
     opened = open_task(found.task, [split], simulator, data=data, **found.options)

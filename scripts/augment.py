@@ -27,7 +27,7 @@ from agents.speaking.speaker_inputs import Routes
 from agents.training.devices import use_threads
 from envs.make import open_task
 from vln.cli import command
-from vln.console import Console
+from vln.console import Console, tell
 from vln.errors import InputError
 from vln.files import write_json
 from vln.path_sampling import sample_paths
@@ -96,7 +96,7 @@ def main(
     pairs = zip(drawn, said, strict=True)
     described = [{**each, "instructions": [sentence.text]} for each, sentence in pairs if sentence.text]
     write_json(out, described)
-    Console(stderr=True).print(f"wrote {out}: {len(described)} paths", highlight=False, soft_wrap=True)
+    tell(f"wrote {out}: {len(described)} paths")
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ from envs.graph import LOW_LEVEL_ACTIONS
 from envs.habitat.settings import use_interpreter
 from envs.make import open_task
 from vln.cli import command, for_json, show
-from vln.console import Console
+from vln.console import tell
 from vln.errors import InputError
 from vln.files import writable_folder, write_json
 from vln.language import Vocabulary
@@ -137,13 +137,13 @@ def main(
         if entrant.partial:
             entrant.partial.unlink(missing_ok=True)
         for note in entrant.notes:
-            Console(stderr=True).print(f"{entrant.name}: {note}", highlight=False, soft_wrap=True)
+            tell(f"{entrant.name}: {note}")
         found = Evaluation(list(trajectories), score(trajectories, entrant.data))
         folders.append(entrant.folder)
         if found.scores:
             rows[f"{entrant.name}{suffix}"] = found.scores
     if not rows:
-        Console(stderr=True).print(f"the goals of split '{split}' are withheld: no scores", highlight=False)
+        tell(f"the goals of split '{split}' are withheld: no scores")
         if json:
             print("{}")
         return
@@ -226,7 +226,7 @@ def write(name: Path, trajectories: Sequence[Trajectory], task: Task) -> None:
     elif not task.continuous:
         write_submission(name.with_name(f"{name.name}.json"), trajectories)
         written.append(f"{name}.json")
-    Console(stderr=True).print(f"wrote {' and '.join(written)}", highlight=False, soft_wrap=True)
+    tell(f"wrote {' and '.join(written)}")
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ from envs.scene_episodes import (
     write_dataset,
 )
 from vln.cli import command, show
-from vln.console import Console
+from vln.console import tell
 from vln.episodes import Episode
 from vln.errors import InputError
 from vln.language import split_words
@@ -163,11 +163,6 @@ def spoken(run: Path, episodes: Sequence[Episode], cache: "SceneCache") -> list[
     trained = open_speaker(run, (), open_here)
     routes = in_batches(trained.data.demonstrations("", episodes=episodes), len(episodes))
     return [each.text for each in captions(trained.speaker, routes, trained.data.data, Decoding())]
-
-
-def tell(text: str) -> None:
-    """Say something on stderr."""
-    Console(stderr=True).print(text, highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

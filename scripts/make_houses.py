@@ -14,11 +14,8 @@ if __name__ == "__main__" and not __package__:  # run as a file
     import prelude  # noqa: F401 (before all other imports)
 
 import os
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
-
-from rich.progress import track
 
 from envs.glb import is_saved, save_glb
 from envs.glb.stage import SUFFIX as STAGE
@@ -29,7 +26,7 @@ from envs.habitat.simulator import HabitatSimulator
 from envs.houses import SEEDS, house_name, make_house
 from envs.houses.dataset import houses_split
 from vln.cli import command, say
-from vln.console import Console
+from vln.console import track
 from vln.episodes import Episode
 from vln.errors import InputError
 from vln.files import writable_folder, write_json
@@ -73,17 +70,11 @@ def main(
         make_house(seed)  # tells what is wrong, before anything is written
     writable_folder(out)
     unique = tuple(dict.fromkeys(seeds))
-    written = sum(_write(seed, out) for seed in _progress(unique, "writing houses"))
+    written = sum(_write(seed, out) for seed in track(unique, "writing houses"))
     say(f"{len(unique)} houses in {out}: {written} written, {len(unique) - written} were there")
     if for_habitat:
         _write_episodes(out, for_habitat, split, episodes)
         _write_navmeshes(out, unique)
-
-
-def _progress(seeds: tuple[int, ...], what: str) -> Iterable[int]:
-    """Yield the numbers, with a progress bar."""
-    console = Console(stderr=True)
-    return track(seeds, what, console=console, transient=True, disable=not console.is_terminal)
 
 
 def _write(seed: int, out: Path) -> bool:
@@ -112,7 +103,7 @@ def _write_navmeshes(out: Path, seeds: tuple[int, ...]) -> None:
         say(f"no navmeshes, which habitat-sim will make when it opens the houses: {error}")
         return
     simulator = HabitatSimulator(SceneFolder(out))
-    for seed in _progress(tuple(missing), "making navmeshes"):
+    for seed in track(missing, "making navmeshes"):
         simulator.save_navmesh(house_name(seed), str(out / f"{house_name(seed)}{NAVMESH}"))
     say(f"{len(seeds)} navmeshes in {out}: {len(missing)} written, {len(seeds) - len(missing)} were there")
     simulator.close()

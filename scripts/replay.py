@@ -21,11 +21,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import tyro
-from rich.progress import track
 from rich.table import Table
 
 from vln.cli import command, say, show
-from vln.console import Console
+from vln.console import Console, track
 from vln.data import find_data
 from vln.errors import InputError
 from vln.files import writable_folder
@@ -137,11 +136,7 @@ def replay_runs(
 
 def write_figures(replays: Sequence[Replay], view: View, out: Path, formats: Sequence[Format]) -> list[list[Path]]:
     """Write the figures of each episode; returns their paths, a list an episode."""
-    console = Console(stderr=True)
-    return [
-        list(_write(replay, view, out, formats))
-        for replay in track(replays, "drawing", console=console, transient=True, disable=not console.is_terminal)
-    ]
+    return [list(_write(replay, view, out, formats)) for replay in track(replays, "drawing")]
 
 
 def warn_of_fonts(replays: Sequence[Replay]) -> None:

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from rich.progress import track
 from torch import nn
 
 from agents.data import TaskData
@@ -21,7 +20,7 @@ from agents.probing.interventions import (
 )
 from agents.probing.recording import record_navigator, record_speaker, spread_over
 from agents.speaking.runs import TrainedSpeaker
-from vln.console import Console
+from vln.console import track
 from vln.errors import InputError
 from vln.probing.probes import Finding, explain, halves
 from vln.probing.report import Cell, PartActivations, cell_name
@@ -152,5 +151,4 @@ def _unrelated(recorded: PartActivations, predicate: str) -> np.ndarray:
 
 def progress(what: str) -> Callable[[Any], Any]:
     """Return a function that iterates with a progress bar."""
-    console = Console(stderr=True)
-    return lambda items: track(items, what, console=console, transient=True, disable=not console.is_terminal)
+    return lambda items: track(items, what)

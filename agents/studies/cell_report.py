@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from agents.probing.gradients import decay
 from agents.studies.cells import Finding, Findings, Study, Variant, variants
 from vln.cli import show
-from vln.console import Console
+from vln.console import Console, tell
 from vln.figures import save_figure
 from vln.files import write_json, write_text
 from vln.statistics import Interval, mean_interval, seed_interval, thirds
@@ -52,7 +52,7 @@ def report(study: Study, found: Findings, folder: Path, as_json: bool) -> None:
             show(number_table(heads, lines, None if place else title), None, False)
         Console().print(found_rows["says"], highlight=False)
     written = ", ".join(["cells.json", "cells.md", *(f"{name}.png" for name in figures)])
-    Console(stderr=True).print(f"wrote {written} into {folder}", highlight=False, soft_wrap=True)
+    tell(f"wrote {written} into {folder}")
 
 
 # --- numbers ---

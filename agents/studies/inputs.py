@@ -19,7 +19,7 @@ from agents.studies.trainings import config_of, slug
 from agents.training.checkpoint import open_checkpoint
 from vln.audit import Ablation, describe_ablations, format_points, mask_word_class, shuffle_instructions, subset
 from vln.cli import show
-from vln.console import Console
+from vln.console import Console, tell
 from vln.episodes import Episode
 from vln.errors import InputError
 from vln.figures import save_figure
@@ -210,7 +210,7 @@ def report(title: str, found: Mapping[str, Any], name: Path, as_json: bool) -> N
     if not as_json:
         show(number_table(HEADS, rows, title), None, False)
         Console().print(found["says"], highlight=False)
-    Console(stderr=True).print(f"wrote {name}.json, .md and .png", highlight=False, soft_wrap=True)
+    tell(f"wrote {name}.json, .md and .png")
 
 
 def cells(label: str, row: Mapping[str, Any]) -> list[str]:

@@ -12,7 +12,7 @@ from rich.progress import Progress
 from agents.runs import Trained
 from agents.studies.inputs import CachedEvaluator, Columns, Condition
 from vln.cli import show
-from vln.console import Console
+from vln.console import Console, tell
 from vln.episodes import Episode
 from vln.figures import save_figure
 from vln.files import write_json, write_text
@@ -83,7 +83,7 @@ def report(title: str, rows: Sequence[Row], name: Path, as_json: bool) -> None:
     write_text(name.with_suffix(".md"), markdown_table(heads, shown))
     save_figure(figure(title, rows), name.with_suffix(".png"))
     show(number_table(heads, shown, title), list(rows), as_json)
-    Console(stderr=True).print(f"wrote {name}.json, .md and .png", highlight=False, soft_wrap=True)
+    tell(f"wrote {name}.json, .md and .png")
 
 
 def cells(row: Mapping[str, Any]) -> list[str]:

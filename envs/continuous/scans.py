@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from rich.progress import track
-
 from envs.continuous.base import bad_episodes
 from envs.continuous.scenes import SceneCache, body_of
 from envs.continuous.source import BLIND, ContinuousSource
@@ -15,7 +13,7 @@ from envs.habitat.scenes import OwnScenes, SceneFolder, matterport_scenes
 from envs.scene import Scene
 from envs.scenes import load_scene
 from envs.source import Options, of_first_scenes
-from vln.console import Console
+from vln.console import track
 from vln.data_folder import is_path
 from vln.episodes import Episode
 from vln.tasks import Task
@@ -75,8 +73,7 @@ class ScanSource(ContinuousSource):
         by_scan: dict[str, list[Episode]] = {}
         for each in episodes:
             by_scan.setdefault(each.scan, []).append(each)
-        console = Console(stderr=True)
-        for scan in track(by_scan, "checking scenes", console=console, transient=True, disable=not console.is_terminal):
+        for scan in track(by_scan, "checking scenes"):
             for _, error in bad_episodes(simulator, by_scan[scan]):
                 raise error
         simulator.resize(0)  # lets go of what runs in other processes

@@ -18,9 +18,8 @@ from typing import Annotated
 
 import numpy as np
 from msgspec import Meta, Raw, Struct
-from rich.progress import track
 
-from vln.console import Console
+from vln.console import track
 from vln.data import cache_folder
 from vln.errors import InputError
 from vln.features.cache import read_cache, write_cache
@@ -136,8 +135,7 @@ def _build(sources: Sequence[Path], source_hash: str, place: Path, box_captions:
     numbers: dict[str, int] = {}
     keys: list[tuple[str, str]] = []
     parts: list[Entries] = []
-    console = Console(stderr=True)  # stdout may be a table in JSON
-    for path in track(sources, "Reading captions", console=console, transient=True, disable=not console.is_terminal):
+    for path in track(sources, "Reading captions"):
         mentions = read_mentions(path, numbers, box_captions)
         parts.append(merge(mentions, first_view=len(keys) * VIEWS))
         keys.extend(mentions.keys)

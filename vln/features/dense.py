@@ -7,9 +7,8 @@ from pathlib import Path
 
 import numpy as np
 from rich.markup import escape
-from rich.progress import track
 
-from vln.console import Console
+from vln.console import track
 from vln.data import cache_folder
 from vln.errors import InputError
 from vln.features.cache import finish_cache, read_cache
@@ -54,9 +53,8 @@ def convert(path: Path, place: Path, rows: Iterable[Row], count: int, width: int
     with replacing(place / "dense.npy") as temporary:
         table = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float16, shape=(count, VIEWS, width))
         reserve(temporary)
-        console, title = Console(stderr=True), f"Converting {escape(one_line(Path(path).name))}"
-        bar = track(rows, title, total=count, console=console, transient=True, disable=not console.is_terminal)
-        for row, (scan, viewpoint, features) in enumerate(bar):
+        title = f"Converting {escape(one_line(Path(path).name))}"
+        for row, (scan, viewpoint, features) in enumerate(track(rows, title, count)):
             if (scan, viewpoint) in viewpoints:
                 problem = f"viewpoint '{viewpoint}' of scan '{scan}' occurs twice"
                 raise InputError(path, problem, "keep one of the two")
