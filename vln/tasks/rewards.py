@@ -74,16 +74,24 @@ class ProgressReward(Reward):
         return progress_reward(before.distance, after.distance, self) + final_reward(after.ended, after.success, self)
 
 
-@REWARDS.register("ndtw")
 @dataclass(frozen=True)
-class NdtwReward(Reward):
-    """Rewards every gain in nDTW (Ilharco et al. 2019), and success at the end."""
+class PathReward(Reward):
+    """Rewards likeness of the way to the reference, and success at the end."""
 
     needs_paths = True
     weight: float = 1.0
-    """Factor on the gain; the gains of an episode add up to its nDTW less that of standing at the start."""
+    """Factor on the likeness."""
     success: float = 1.0
     """Reward for ending in success."""
+
+
+@REWARDS.register("ndtw")
+@dataclass(frozen=True)
+class NdtwReward(PathReward):
+    """Rewards every gain in nDTW (Ilharco et al. 2019), and success at the end.
+
+    The gains of an episode add up to its nDTW less that of standing at the start.
+    """
 
     def __call__(self, before: EpisodeStates, after: EpisodeStates, task: "Task") -> Any:
         """Compare the ways before and after the action."""
@@ -94,14 +102,8 @@ class NdtwReward(Reward):
 
 @REWARDS.register("cls")
 @dataclass(frozen=True)
-class ClsReward(Reward):
+class ClsReward(PathReward):
     """Rewards the end alone: by CLS, and by success (the fidelity-oriented reward of Jain et al. 2019)."""
-
-    needs_paths = True
-    weight: float = 1.0
-    """Factor on CLS."""
-    success: float = 1.0
-    """Reward for ending in success."""
 
     def __call__(self, before: EpisodeStates, after: EpisodeStates, task: "Task") -> Any:
         """Score the whole way where it has ended."""
