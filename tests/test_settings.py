@@ -60,7 +60,10 @@ def test_the_record_is_the_configuration_and_what_else_was_said(begun):
     assert values == as_json(begun.config)
 
 
-@pytest.mark.parametrize("again", [(), ("--batch-size", "12"), ("--workers", "2", "--skip-bad")], ids=str)
+SAME = ("--reward", "progress", "--policy", "navigator", "--phase", "self_imitation=self_imitation")
+
+
+@pytest.mark.parametrize("again", [(), ("--batch-size", "12"), ("--workers", "2", "--skip-bad"), SAME], ids=str)
 @pytest.mark.parametrize("preset", [(), ("r2r-sil",)], ids=str)
 def test_resume_alone_takes_everything_from_the_run(begun, command, preset, again):
     assert command(*preset, "--resume", "--out", begun.out, *again) == replace(begun, resume=True)
@@ -79,6 +82,10 @@ def test_the_usual_folder_is_resumed_where_none_is_given(begun, command, monkeyp
     [
         (("--batch-size", 13), "--batch-size: the run has 12, not 13; leave it out, or start another run."),
         (("--self-imitation.loss.student", 0.5), "--self-imitation.loss.student: the run has 1.0, not 0.5; leave it"),
+        (("--reward", "ndtw"), "--reward: the run has 'progress', not 'ndtw'; leave it out, or start another run."),
+        (("--policy", "transformer"), "--policy: the run has 'navigator', not 'transformer'; leave it out"),
+        (("--phase", "self_imitation=ppo"), "--phase self-imitation: the run has 'self_imitation', not 'ppo'; leave"),
+        (("--phase", "more=ppo"), "--phase more: the run has None, not 'ppo'; leave it out"),
         (("--workers", 3), "--workers: the run has 2, not 3; leave it out, or start another run."),
         (("--no-skip-bad",), "--skip-bad: the run has True, not False; leave it out"),
         (("--critic", "other"), "--critic: the run has '{folder}/critic', not '{here}/other'; leave it out"),

@@ -66,6 +66,8 @@ def read_settings(kind: type[Kind], presets: Mapping[str, Callable[[], Any]]) ->
         recorded = load_settings(kind, folder)
         if task and find_task(task[-1]).name != recorded.config.task.name:
             raise InputError("--task", f"the run learns '{recorded.config.task.name}', not '{task[-1]}'", FIX)
+        asked = with_reward(with_policy(with_phases(recorded.config, phases), policies), rewards)
+        _check_equal(first_difference(parts_of(recorded.config), parts_of(asked)))
         if recorded.preset or not named:
             check_same_preset(named, recorded.preset)
             return with_flags(recorded, flags)
@@ -183,6 +185,14 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return [_plain(each) for each in value]
     return str(value.resolve()) if isinstance(value, Path) else value
+
+
+def parts_of(config: Any) -> dict[str, str]:
+    """Return the names of what a configuration is put together from, by the flags that choose it."""
+    parts = {"reward": REWARDS.name_of(type(config.task.reward))}
+    if hasattr(config, "policy"):
+        parts["policy"] = POLICIES.name_of(type(config.policy))
+    return parts | {f"phase {name}": phase.learner for name, phase in getattr(config, "phases", {}).items()}
 
 
 def check_same_preset(named: Sequence[str], recorded: str | None) -> None:
