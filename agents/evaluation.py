@@ -16,15 +16,16 @@ from rich.progress import Progress
 
 import vln
 from agents.agent import Agent, Decision, OwnAgent
-from vln.console import Console
+from vln.console import Console, tell
 from vln.episodes import Episode
 from vln.errors import InputError
+from vln.files import drop_cut_line
 from vln.language import Vocabulary, is_readable
 from vln.metrics import mean_scores
 from vln.statistics import mean_interval
 from vln.tasks.scoring import score_task
 from vln.text import one_line
-from vln.trajectory import Pose, Step, Trajectory, read_trajectories, write_trajectories
+from vln.trajectory import Pose, Step, Trajectory, append_trajectories, read_trajectories, write_trajectories
 
 EVALUATION_BATCH = 256  # episodes at a time
 NAMED = 20  # episodes that a line names at most
@@ -96,7 +97,7 @@ def rollout(
     attention: bool = False,
     advance: Callable[[int], object] | None = None,  # called after each step with how many episodes it ended
     finished: Mapping[str, Trajectory] | None = None,  # by episode id; a batch of such is not rolled out again
-    keep: Callable[[Sequence[Trajectory]], object] | None = None,  # called after each batch with all so far
+    keep: Callable[[Sequence[Trajectory]], object] | None = None,  # called after each batch with its trajectories
 ) -> list[Trajectory]:
     """Roll out an agent in all episodes of an environment once; trajectories in the order of `env.episodes`.
 
@@ -141,7 +142,7 @@ def rollout(
                 **common,
             )
         if keep:
-            keep(list(found.values()))
+            keep([found[index] for index in chosen])
     return [found[index] for index in range(len(episodes))]
 
 
@@ -150,15 +151,17 @@ def resumable_rollout(agent: Agent, env: Any, seed: int, file: Path) -> list[Tra
 
     The file is to be removed once the trajectories have been written elsewhere.
     """
-    known = read_trajectories(file) if file.is_file() else []
-    same = [each for each in known if (each.agent, each.task) == (agent.name, env.task)]
-    finished = {each.episode_id: each for each in same}
+    finished: dict[str, Trajectory] = {}
+    if file.is_file():
+        drop_cut_line(file)
+        known = read_trajectories(file)
+        same = [each for each in known if (each.agent, each.task) == (agent.name, env.task)]
+        finished = {each.episode_id: each for each in same}
+        write_trajectories(file, finished.values())
     if finished:
         text = f"{file}: {len(finished)} of {len(env.episodes)} episodes are done; remove it to start again"
-        Console(stderr=True).print(text, highlight=False, soft_wrap=True)
-    return rollout_with_progress(
-        agent, env, seed, finished=finished, keep=lambda found: write_trajectories(file, found)
-    )
+        tell(text)
+    return rollout_with_progress(agent, env, seed, finished=finished, keep=partial(append_trajectories, file))
 
 
 def rollout_with_progress(agent: Agent, env: Any, seed: int, **options: Any) -> list[Trajectory]:

@@ -104,6 +104,8 @@ def test_a_killed_evaluation_goes_on_where_it_was(here):
     evaluate(here, "own_agents:Killed", expect=130)
     (partial,) = (here / "runs/agents/Killed/eval").iterdir()
     assert len(read_trajectories(partial)) == 16
+    with partial.open("a") as file:
+        file.write('{"episode_id": "cut o')  # as a kill in the middle of a write leaves it
     result = evaluate(here, "own_agents:Killed")
     assert "16 of 30 episodes are done" in result.errors
     assert (here / "begun").read_text() == "x" * 5  # two batches, the one that was killed, and two more
@@ -247,6 +249,13 @@ def test_an_endpoint_that_is_not_there(here):
     result = evaluate(here, "chat", f"url=http://127.0.0.1:{port}/v1", expect=2)
     assert "cannot be reached" in result.errors
     assert len(result.errors.strip().splitlines()) == 1
+
+
+def test_nothing_is_asked_twice_where_a_batch_is_short(here):
+    with serving(behaviour := Behaviour()) as url:
+        evaluate(here, "chat", f"url={url}", "num_envs=8")  # 30 episodes: the last batch has two to spare
+    trajectories = read_trajectories(here / "runs/agents/chat/eval/val_unseen.jsonl")
+    assert len(behaviour.requests) == sum(len(each.steps) for each in trajectories)
 
 
 def test_a_key_is_read_from_the_environment(here, monkeypatch):

@@ -202,8 +202,23 @@ def write_json(path: Path, content: Any, indent: int | None = 2) -> None:
 def write_json_lines(path: Path, rows: Iterable[Any]) -> None:
     """Write a JSON-lines file atomically."""
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
-        for row in rows:
-            file.write(json.dumps(row, separators=(",", ":")) + "\n")
+        file.writelines(map(_line, rows))
+
+
+def append_json_lines(path: Path, rows: Iterable[Any]) -> None:
+    """Add rows to a JSON-lines file; a crash may cut the last one off, see `drop_cut_line`."""
+    with writing(path), path.open("a", encoding="utf-8") as file:
+        file.write("".join(map(_line, rows)))
+
+
+def drop_cut_line(path: Path) -> None:
+    """Remove what follows the last line break of a file, which a crash cut off."""
+    with writing(path), path.open("r+b") as file:
+        file.truncate(file.read().rfind(b"\n") + 1)
+
+
+def _line(row: Any) -> str:
+    return json.dumps(row, separators=(",", ":")) + "\n"
 
 
 def writable_folder(path: Path) -> Path:

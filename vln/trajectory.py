@@ -12,7 +12,7 @@ from msgspec import Raw
 from vln.configuration import as_json, from_json
 from vln.episodes import Episode, KnownPart, goal_withheld
 from vln.errors import InputError
-from vln.files import read_json_lines, write_json_lines
+from vln.files import append_json_lines, read_json_lines, write_json_lines
 from vln.schema import OpenDistance, Place, Radians, Share, Whole, parse
 from vln.tasks import TASKS, Task, find_task
 
@@ -122,6 +122,11 @@ def write_trajectories(path: Path, trajectories: Iterable[Trajectory]) -> None:
     A line with the format and a task precedes the trajectories of that task, an object a line.
     """
     write_json_lines(path, _rows(trajectories))
+
+
+def append_trajectories(path: Path, trajectories: Iterable[Trajectory]) -> None:
+    """Add trajectories to a file of such, which need not be there."""
+    append_json_lines(path, _rows(trajectories))
 
 
 def _rows(trajectories: Iterable[Trajectory]) -> Iterator[dict[str, Any]]:

@@ -100,16 +100,22 @@ class ChatAgent(Agent):
 
     def act(self, observation: dict[str, Any], infos: dict[str, Any]) -> Decision:
         """Ask about all episodes at the same time."""
-        questions = [self._question(observation, infos, row) for row in range(len(self._history))]
-        offered = list(questions[0].offered.values())
+        running = [row for row, history in enumerate(self._history) if history[-1:] != ["stop"]]
+        questions = {row: self._question(observation, infos, row) for row in running}
+        offered = list(questions[running[0]].offered.values())
         if self._fallback not in offered:
             raise unknown_name("agent 'chat'", self._fallback, offered, "fallback '{}' is no action that is offered")
-        running = [row for row, history in enumerate(self._history) if history[-1:] != ["stop"]]
-        with ThreadPoolExecutor(max(1, len(running))) as pool:
-            chosen = dict(zip(running, pool.map(self._decide, [questions[row] for row in running]), strict=True))
+        # A short batch is filled up with its first episode, about which nothing is asked twice.
+        asked: list[Question] = []
+        for question in questions.values():
+            if question not in asked:
+                asked.append(question)
+        with ThreadPoolExecutor(len(asked)) as pool:
+            answers = list(pool.map(self._decide, asked))
+        chosen = {row: answers[asked.index(question)] for row, question in questions.items()}
         for row, action in chosen.items():
             self._history[row].append(questions[row].offered[action])
-        return Decision(np.array([chosen.get(row, 0) for row in range(len(questions))], dtype=np.int64))
+        return Decision(np.array([chosen.get(row, 0) for row in range(len(self._history))], dtype=np.int64))
 
     def _question(self, observation: dict[str, Any], infos: dict[str, Any], row: int) -> Question:
         offered = {number: name for number, name in enumerate(infos["choices"][row]) if name}

@@ -1,6 +1,5 @@
 """Where the log of a run goes: JSON lines, TensorBoard, Weights & Biases, and what such a sink is."""
 
-import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -12,7 +11,7 @@ from msgspec import Struct
 from torch.utils.tensorboard import SummaryWriter
 
 from vln.errors import InputError
-from vln.files import read_json_lines, read_text, write_json_lines, write_text, writing
+from vln.files import append_json_lines, read_json_lines, read_text, write_json_lines, write_text, writing
 from vln.schema import Count, convert_value
 
 Metrics = Mapping[str, float | str]
@@ -67,8 +66,7 @@ class JsonLines(LogSink):
             group, slash, key = name.partition("/")
             if slash:
                 row |= {"group": group, key: value if isinstance(value, str) else round(value, 5)}
-        with writing(self._file), self._file.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+        append_json_lines(self._file, [row])
 
 
 class TensorBoard(LogSink):
