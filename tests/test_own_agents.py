@@ -3,6 +3,7 @@
 import json
 import re
 import socket
+import sys
 from pathlib import Path
 
 import pytest
@@ -256,6 +257,12 @@ def test_nothing_is_asked_twice_where_a_batch_is_short(here):
         evaluate(here, "chat", f"url={url}", "num_envs=8")  # 30 episodes: the last batch has two to spare
     trajectories = read_trajectories(here / "runs/agents/chat/eval/val_unseen.jsonl")
     assert len(behaviour.requests) == sum(len(each.steps) for each in trajectories)
+
+
+def test_without_its_package_it_says_what_to_install(here, monkeypatch):
+    monkeypatch.setitem(sys.modules, "httpx", None)
+    errors = evaluate(here, "chat", expect=2).errors
+    assert errors == "agent 'chat': the package 'httpx' is not installed; install it with pip install vln[chat].\n"
 
 
 def test_a_key_is_read_from_the_environment(here, monkeypatch):

@@ -16,6 +16,7 @@ from PIL import Image
 
 from agents.agent import Agent, Decision
 from vln.errors import InputError, unknown_name
+from vln.packages import import_extra
 
 SYSTEM = (
     "You are a robot in a building and follow an instruction, one action at a time. "
@@ -72,12 +73,7 @@ class ChatAgent(Agent):
         fallback: str = "stop",  # action where all of these fail
         max_tokens: int = 300,  # of an answer
     ) -> None:
-        try:
-            import httpx
-        except ImportError:
-            problem = "the package 'httpx' is missing"
-            raise InputError("agent 'chat'", problem, "install it with pip install vln[chat]") from None
-        self._httpx = httpx
+        self._httpx = httpx = import_extra("httpx", "chat", "agent 'chat'")
         self.num_envs, self._retries, self._fallback = num_envs, retries, fallback
         self._url = f"{url.rstrip('/')}/chat/completions"
         self._body = {"model": model, "max_tokens": max_tokens, "temperature": 0}

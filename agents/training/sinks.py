@@ -12,6 +12,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from vln.errors import InputError
 from vln.files import append_json_lines, read_json_lines, read_text, write_json_lines, write_text, writing
+from vln.packages import import_extra
 from vln.schema import Count, convert_value
 
 Metrics = Mapping[str, float | str]
@@ -106,12 +107,7 @@ class WeightsAndBiases(LogSink):
 
     def __init__(self, folder: Path, config: Mapping[str, Any]) -> None:
         super().__init__(folder, config)
-        try:
-            import wandb
-        except ImportError:
-            problem = "the package 'wandb' is not installed"
-            raise InputError("--log wandb", problem, "install it with pip install vln[wandb]") from None
-        self._wandb = wandb
+        self._wandb = import_extra("wandb", "wandb", "--log wandb")
         self._run: Any = None
 
     def start(self, step: int) -> None:
