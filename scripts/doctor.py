@@ -32,16 +32,16 @@ from agents.requirements import needs
 from envs.habitat.scenes import MATTERPORT
 from envs.habitat.settings import habitat_interpreter
 from vln.cli import command, show
-from vln.data import DATASETS, PUBLISHED
+from vln.data import DATASETS, FETCH
+from vln.downloads.parts import PARTS, Part
 from vln.errors import InputError
-from vln.vlnce import PUBLISHED as PUBLISHED_CE
 from vln.vlnce_datasets import VLNCE
 
 MISSING = 1  # exit code
 PATIENCE = 60  # seconds for another program to answer
 SCANS = 90  # of Matterport3D
-VIEWS = "views/<scan>.json.xz of LangNav; or --features FILE.tsv or FILE.hdf5, or --features none"
-GLOVE = "glove/train_glove.npy and train_vocab.txt; or --language.no-word-vectors (a speaker: --text.no-word-vectors)"
+VIEWS = "or --features FILE.tsv or FILE.hdf5, or --features none"
+GLOVE = "or --language.no-word-vectors (a speaker: --text.no-word-vectors)"
 EGL = "apt-get install libegl1 libgl1-mesa-dri (software), or the driver of the GPU"
 # Prints who draws; without a display a surface-less platform will do.
 EGL_PROGRAM = """
@@ -184,24 +184,20 @@ def ask(interpreter: str, program: str) -> Finding:
 
 def data_checks(data: Path) -> dict[str, Callable[[], Finding]]:
     """Return the checks of the data folder."""
+    instead = {"captions": VIEWS, "glove": GLOVE}
+    names = ("connectivity", "captions", "glove", *DATASETS, *VLNCE)
     checks: dict[str, Callable[[], Finding]] = {
-        "navigation graphs": partial(files, data, "connectivity/*_connectivity.json", PUBLISHED),
-        "captions": partial(files, data, "views/*.json.xz", VIEWS),
-        "word vectors": partial(files, data, "glove/*", GLOVE),
+        PARTS[name].need or name: partial(files, data, PARTS[name], instead.get(name, "")) for name in names
     }
-    for name, pattern in DATASETS.items():
-        checks[name] = partial(files, data, pattern.format(split="*"), PUBLISHED)
-    for name, described in VLNCE.items():
-        checks[name] = partial(files, data, f"vlnce/{described.folders[-1]}/*/*.json.gz", PUBLISHED_CE)
     checks["Matterport3D scenes"] = partial(scenes, data / "scene_datasets" / "mp3d")
     return checks
 
 
-def files(data: Path, pattern: str, needed: str) -> Finding:
-    """Check for files of a pattern in a folder."""
-    found = sorted(path for path in data.glob(pattern) if path.is_file())
-    counted = f"{len(found) or 'no'} files in {pattern.split('/')[0]}/"
-    return Finding(bool(found), counted, "" if found else needed)
+def files(data: Path, part: Part, instead: str) -> Finding:
+    """Check for the files of a part of the data folder; `instead` is what does without."""
+    found = part.found(data)
+    needed = "; ".join(each for each in (f"{FETCH.format(part.name)} ({part.page})", instead) if each)
+    return Finding(bool(found), f"{len(found) or 'no'} files in {part.folder}", "" if found else needed)
 
 
 def scenes(folder: Path) -> Finding:

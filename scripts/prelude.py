@@ -11,7 +11,19 @@ from importlib.util import find_spec
 from pathlib import Path
 
 OLDEST = (3, 11)
-NEEDED = ("gymnasium", "matplotlib", "msgspec", "numba", "numpy", "rich", "safetensors", "scipy", "torch", "tyro")
+NEEDED = (
+    "gymnasium",
+    "matplotlib",
+    "msgspec",
+    "numba",
+    "numpy",
+    "pooch",
+    "rich",
+    "safetensors",
+    "scipy",
+    "torch",
+    "tyro",
+)
 SCRIPTS = Path(__file__).resolve().parent
 ROOT = SCRIPTS.parent
 PACKAGES = ("vln", "envs", "agents", "scripts")  # ours; the first line of each names vln

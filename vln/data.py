@@ -6,9 +6,10 @@ from pathlib import Path
 from vln.data_folder import find_data_folder
 from vln.errors import InputError, unknown_name
 
+FETCH = "python scripts/data.py fetch {}"
 PUBLISHED = (
-    "Room-to-Room and the connectivity graphs are published with the Matterport3D Simulator "
-    "(https://github.com/peteanderson80/Matterport3DSimulator: tasks/R2R/data and connectivity)"
+    f"`{FETCH.format('r2r connectivity')}` brings Room-to-Room and the connectivity graphs, which are published with the "
+    "Matterport3D Simulator (https://github.com/peteanderson80/Matterport3DSimulator: tasks/R2R/data and connectivity)"
 )
 CHECKOUT = Path(__file__).resolve().parents[1]
 DATASETS = {"r2r": "r2r/R2R_{split}.json", "r4r": "r4r/R4R_{split}.json", "fgr2r": "fgr2r/FGR2R_{split}.json"}
@@ -40,16 +41,18 @@ def find_folder(folder: Path | None, holds: str, what: str) -> Path:
 
     `holds` is a file or folder that must be in it; errors say `what` it should be and where it is published.
     """
-    if folder is not None:
-        candidates = [Path(folder)]
-    elif os.environ.get("VLN_DATA"):
-        candidates = [Path(os.environ["VLN_DATA"])]
-    else:
-        candidates = [CHECKOUT.parent / "shared" / "data", Path("../shared/data")]
+    candidates = data_folders(folder)
     for candidate in candidates:
         if (candidate / holds).exists():
             return candidate
     raise InputError(candidates[-1], f"{holds} is missing", f"pass --data DIR or set VLN_DATA to {what}")
+
+
+def data_folders(folder: Path | None = None) -> list[Path]:
+    """Return where the data folder may be: the one given, else `$VLN_DATA`, else `../shared/data`."""
+    if folder is not None or os.environ.get("VLN_DATA"):
+        return [Path(folder or os.environ["VLN_DATA"])]
+    return [CHECKOUT.parent / "shared" / "data", Path("../shared/data")]
 
 
 def split_file(data: Path, dataset: str, split: str) -> Path:
@@ -65,5 +68,6 @@ def split_file(data: Path, dataset: str, split: str) -> Path:
         known = sorted(found.stem.split("_", 1)[1] for found in Path(data).glob(pattern))
         if known:
             raise unknown_name(path, split, known, f"split '{{}}' of '{dataset}' is missing", "the splits")
-        raise InputError(path, f"split '{split}' of '{dataset}' is missing", f"fetch it; {PUBLISHED}")
+        fix = f"run `{FETCH.format(dataset)}`, which brings it or says where it is"
+        raise InputError(path, f"split '{split}' of '{dataset}' is missing", fix)
     return path
