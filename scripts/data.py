@@ -13,6 +13,7 @@ if __name__ == "__main__" and not __package__:  # run as a file
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.prompt import Confirm
@@ -45,18 +46,21 @@ def list_parts(data: Path | None = None, json: bool = False) -> None:
     required = {preset: needs(preset) for preset in (*PRESETS, *SPEAKERS)}
     rows = {name: describe(part, folder, required) for name, part in PARTS.items()}
     table = Table(box=SIMPLE_HEAD, padding=0, title=f"data folder {folder}")
-    for head in ("", "name", "folder", "what", "needed for", "licence", "published"):
-        table.add_column(head, no_wrap=head in ("", "name"), overflow="fold")
+    for head in ("here", "name", "what", "needed for", "licence, published at"):
+        table.add_column(head, no_wrap=head in ("here", "name"), overflow="fold")
     for name, row in rows.items():
-        mark = Text("yes", "green") if row["files"] else Text("no", "yellow")
-        used = ", ".join(each for each in (str(row["use"]), *row["presets"]) if each)
-        table.add_row(mark, name, row["folder"], row["what"], used, row["licence"], row["page"])
+        mark = Text(row["here"], "green" if row["here"] == "yes" else "yellow")
+        used = ", ".join(filter(None, (row["use"], *row["presets"])))
+        table.add_row(mark, name, f"{row['folder']}: {row['what']}", used, f"{row['licence']}; {row['page']}")
     show(table, rows, json)
 
 
-def describe(part: Part, folder: Path, required: Mapping[str, frozenset[str]]) -> dict[str, object]:
-    """Return what a part is, and how many of its files are in a data folder."""
+def describe(part: Part, folder: Path, required: Mapping[str, frozenset[str]]) -> dict[str, Any]:
+    """Return what a part is, and whether it is in a data folder."""
+    files = len(part.found(folder))
     return {
+        "here": ("some" if part.missing(folder) else "yes") if files else "no",
+        "files": files,
         "folder": part.folder,
         "what": part.what,
         "use": part.use,
@@ -64,7 +68,6 @@ def describe(part: Part, folder: Path, required: Mapping[str, frozenset[str]]) -
         "licence": part.licence,
         "page": part.page,
         "fetch": FETCH.format(part.name) if part.files else part.by_hand,
-        "files": len(part.found(folder)),
     }
 
 
@@ -121,7 +124,7 @@ def verify(data: Path | None = None, json: bool = False) -> None:
         sys.exit(BAD)
 
 
-def verdict(part: Part, folder: Path) -> dict[str, object]:
+def verdict(part: Part, folder: Path) -> dict[str, Any]:
     """Return how many files of a part are there and have a known checksum, and what is wrong with the first bad one."""
     try:
         files, checksums = verify_part(part, folder)

@@ -27,8 +27,8 @@ from vln.vlnce_datasets import VLNCE, VlnceDataset
 
 REFETCH = "correct the entry or fetch the file again"
 PUBLISHED = (
-    f"`{FETCH.format('r2r-ce rxr-ce')}` brings R2R_VLNCE_v1-3_preprocessed.zip and RxR_VLNCE_v0.zip, which are linked from "
-    "https://github.com/jacobkrantz/VLN-CE, into vlnce/ of the data folder"
+    f"`{FETCH.format('r2r-ce rxr-ce')}` brings R2R_VLNCE_v1-3_preprocessed.zip and RxR_VLNCE_v0.zip, which are linked "
+    "from https://github.com/jacobkrantz/VLN-CE, into vlnce/ of the data folder"
 )
 LEVEL = 1e-3  # tolerance for the part of a start rotation that is not about the vertical
 SCENE = r"^(?:[^\x00-\x1f\\]*/)?[^/\\\x00-\x1f.][^/\\\x00-\x1f]{0,199}$"  # the name of a file, after its folder

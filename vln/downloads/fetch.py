@@ -17,7 +17,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from vln.console import Console
 from vln.downloads.parts import File, Part
-from vln.downloads.verify import add_checksums, here
+from vln.downloads.verify import add_checksums
 from vln.errors import InputError
 from vln.files import writing
 from vln.lock import locked
@@ -33,7 +33,7 @@ Advance = Callable[[int, int | None], None]
 def fetch_part(part: Part, data: Path) -> list[File]:
     """Fetch what is missing of a part into the data folder, and return it; what is there stays as it is."""
     part.check_fetchable()
-    missing = [file for file in part.files if not here(data / file.path)]
+    missing = part.missing(data)
     with locked(data / FETCHING), progress() as bars:
         for file in missing:
             bar = bars.add_task(file.path, total=None)

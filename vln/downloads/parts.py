@@ -77,6 +77,14 @@ class Part:
         """Return its files in a data folder."""
         return sorted(each for each in Path(data).glob(self.holds) if each.is_file())
 
+    def missing(self, data: Path) -> list[File]:
+        """Return the files to fetch that are not in a data folder."""
+        return [file for file in self.files if not _here(Path(data) / file.path)]
+
+
+def _here(path: Path) -> bool:
+    return any(path.iterdir()) if path.is_dir() else path.exists()
+
 
 def find_part(name: str, parts: Mapping[str, Part]) -> Part:
     """Return a part by its name."""

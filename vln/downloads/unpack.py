@@ -1,4 +1,4 @@
-"""From published archives to the layout of the data folder: each function writes a file or a folder that is not there."""
+"""From published archives to the layout of the data folder: each function writes a new file or folder."""
 
 import json
 import lzma
@@ -37,14 +37,14 @@ def captions(archive: Path, to: Path) -> None:
 
 
 def objects(archive: Path, to: Path) -> None:
-    """Write the objects of each viewpoint of each building as one file, from REVERIE's repository."""
+    """Write the objects of each viewpoint of each building, where there are any, as one file; from REVERIE's repository."""
     scans: defaultdict[str, dict[str, Any]] = defaultdict(dict)
     for name, content in _members(archive):
         path = PurePosixPath(name)
         if path.suffix == ".json" and str(path.parent).endswith(BOXES):
             scans[path.stem.split("_")[0]].update(json.loads(content))
     _check(archive, scans, f"{BOXES}/<scan>_<viewpoint>.json")
-    whole = {scan: dict(sorted(scans[scan].items())) for scan in sorted(scans)}
+    whole = {scan: {each: found for each, found in sorted(scans[scan].items()) if found} for scan in sorted(scans)}
     to.write_bytes(lzma.compress(json.dumps(whole, separators=(",", ":")).encode()))
 
 

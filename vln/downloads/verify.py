@@ -1,4 +1,4 @@
-"""Checks of the data folder: the checksums that were published or that the first download noted, and our own readers."""
+"""Checks of the data folder: checksums, as published or noted by the first download, and our own readers."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -15,11 +15,6 @@ from vln.vlnce_datasets import VLNCE
 
 CHECKSUMS = "checksums.json"  # in the data folder: the SHA-256 of each file that was fetched, by its path there
 FIX = "delete it and fetch it again"
-
-
-def here(path: Path) -> bool:
-    """Return whether a file, or a folder with anything in it, is there."""
-    return any(path.iterdir()) if path.is_dir() else path.exists()
 
 
 def read_checksums(data: Path) -> dict[str, str]:
@@ -64,7 +59,7 @@ def _read_all(part: Part, data: Path) -> None:
             for line in read_content(path).splitlines():
                 parse(line, dict, path, FIX)
         elif ".json" in path.suffixes:
-            read_json(path, fix=FIX)
+            read_json(path)
 
 
 def _read_episodes(part: Part, data: Path) -> None:
@@ -92,7 +87,7 @@ def _read_continuous(part: Part, data: Path) -> None:
         for role in roles:
             ending = f"_{role}" if role else ""
             if (folder / f"{folder.name}{ending}.json.gz").is_file():
-                load_continuous_split(data, part.name, folder.name, role or None)
+                load_continuous_split(data, part.name, folder.name, role=role or None)
 
 
 READERS: dict[str, Callable[[Part, Path], None]] = {
