@@ -50,8 +50,9 @@ def list_parts(data: Path | None = None, json: bool = False) -> None:
         table.add_column(head, no_wrap=head in ("here", "name"), overflow="fold")
     for name, row in rows.items():
         mark = Text(row["here"], "green" if row["here"] == "yes" else "yellow")
+        by_hand = "" if PARTS[name].files else " (by hand)"
         used = ", ".join(filter(None, (row["use"], *row["presets"])))
-        table.add_row(mark, name, f"{row['folder']}: {row['what']}", used, f"{row['licence']}; {row['page']}")
+        table.add_row(mark, name, f"{row['folder']}: {row['what']}", used, f"{row['licence']}; {row['page']}{by_hand}")
     show(table, rows, json)
 
 

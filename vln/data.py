@@ -9,7 +9,8 @@ from vln.errors import InputError, unknown_name
 FETCH = "python scripts/data.py fetch {}"
 PUBLISHED = (
     f"`{FETCH.format('r2r connectivity')}` brings Room-to-Room and the connectivity graphs, which are published with "
-    "the Matterport3D Simulator (https://github.com/peteanderson80/Matterport3DSimulator: tasks/R2R/data and connectivity)"
+    "the Matterport3D Simulator (https://github.com/peteanderson80/Matterport3DSimulator: "
+    "tasks/R2R/data and connectivity)"
 )
 CHECKOUT = Path(__file__).resolve().parents[1]
 DATASETS = {"r2r": "r2r/R2R_{split}.json", "r4r": "r4r/R4R_{split}.json", "fgr2r": "fgr2r/FGR2R_{split}.json"}

@@ -1,9 +1,12 @@
 """Fetching parts of the data folder: interrupted downloads go on, and a file is there whole or not at all."""
 
+import gzip
 import hashlib
 import shutil
+import ssl
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Callable
 from contextlib import closing
 from http.client import HTTPException, HTTPResponse
@@ -79,7 +82,9 @@ def _unpack(file: File, fetched: Path, made: Path) -> None:
     assert file.unpack is not None
     try:
         file.unpack(fetched, made)
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError, UnicodeDecodeError) as error:
+    except InputError:
+        raise
+    except (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, ValueError) as error:
         raise InputError(file.url, f"is no archive that can be unpacked ({error})", "fetch it again") from None
 
 
@@ -104,9 +109,10 @@ class Resuming:
             with closing(_open(url, partial, version)) as answer:
                 done, whole = self._receive(answer, partial, version)
         except HTTPError as error:
+            error.close()
             fix = f"see {self.page} for where it is now"
             raise InputError(url, f"the server answers {error.code} ({error.reason})", fix) from None
-        except (URLError, TimeoutError, ConnectionError, HTTPException) as error:
+        except (URLError, TimeoutError, ConnectionError, ssl.SSLError, HTTPException) as error:
             reason = getattr(error, "reason", None) or error
             raise InputError(url, f"cannot be fetched ({reason or type(error).__name__})", AGAIN) from None
         if whole is not None and done != whole:

@@ -37,7 +37,7 @@ def captions(archive: Path, to: Path) -> None:
 
 
 def objects(archive: Path, to: Path) -> None:
-    """Write the objects of each viewpoint of each building, where there are any, as one file; from REVERIE's repository."""
+    """Write the objects of the viewpoints of all buildings as one file, from REVERIE's repository."""
     scans: defaultdict[str, dict[str, Any]] = defaultdict(dict)
     for name, content in _members(archive):
         path = PurePosixPath(name)
