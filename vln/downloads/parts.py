@@ -64,9 +64,8 @@ class Part:
     def check_fetchable(self) -> None:
         """Check that a program can fetch it; the InputError says how else it is had."""
         if not self.files:
-            raise InputError(
-                f"data '{self.name}'", f"cannot be fetched by a program; it is at {self.page}", self.by_hand
-            )
+            problem = f"cannot be fetched by a program; see {self.page}"
+            raise InputError(f"data '{self.name}'", problem, self.by_hand)
 
     @property
     def folder(self) -> str:
@@ -273,7 +272,8 @@ PARTS = _by_name(
             "room labels of the viewpoints",
             "none stated",
             "https://github.com/zehao-wang/LAD",
-            by_hand="take vp2room_label.json from dataset/REVERIE/annotations there, and region_label.txt beside it",
+            by_hand="take vp2room_label.json from dataset/REVERIE/annotations there, and write region_label.txt, a line "
+            "'letter,name' for each of Matterport's kinds of rooms",
             use="names on the maps",
         ),
         Part(
