@@ -16,6 +16,7 @@ from typing import Literal
 import numpy as np
 from msgspec import Struct
 
+from vln.data import FETCH
 from vln.errors import InputError
 from vln.files import read_text, reading
 from vln.schema import parse
@@ -23,7 +24,9 @@ from vln.schema import parse
 PAD, UNK, EOS = 0, 1, 2
 SPECIALS = ("<pad>", "<unk>", "<eos>")
 VECTORS, VECTOR_WORDS = "train_glove.npy", "train_vocab.txt"
-WITHOUT = "fetch it, or learn without: --language.no-word-vectors (a speaker: --text.no-word-vectors)"
+WITHOUT = (
+    f"run `{FETCH.format('glove')}`, or learn without: --language.no-word-vectors (a speaker: --text.no-word-vectors)"
+)
 
 Unit = Literal["word", "character", "raw word", "raw character"]
 """The text unit that a symbol stands for. Joined again, raw units give the original text."""

@@ -272,8 +272,8 @@ PARTS = _by_name(
             "room labels of the viewpoints",
             "none stated",
             "https://github.com/zehao-wang/LAD",
-            by_hand="take vp2room_label.json from dataset/REVERIE/annotations there, and write region_label.txt, a line "
-            "'letter,name' for each of Matterport's kinds of rooms",
+            by_hand="take vp2room_label.json from dataset/REVERIE/annotations there, and write region_label.txt, a "
+            "line 'letter,name' for each of Matterport's kinds of rooms",
             use="names on the maps",
         ),
         Part(

@@ -20,7 +20,7 @@ import numpy as np
 from msgspec import Meta, Raw, Struct
 
 from vln.console import track
-from vln.data import cache_folder
+from vln.data import FETCH, cache_folder
 from vln.errors import InputError
 from vln.features.cache import read_cache, write_cache
 from vln.features.table import PADDING, ViewTable
@@ -123,9 +123,11 @@ def _sources(folder: Path, scans: Sequence[str] | None) -> list[Path]:
     for path in sources:
         if not path.is_file():
             scan = path.name.removesuffix(SUFFIX)
-            raise InputError(path, f"the captions of scan '{scan}' are missing", "fetch them or choose other features")
+            raise InputError(
+                path, f"the captions of scan '{scan}' are missing", f"run `{FETCH.format('captions')}` or choose others"
+            )
     if not sources:
-        fix = "fetch the captions or choose other features, for instance 'none'"
+        fix = f"run `{FETCH.format('captions')}` or choose other features, for instance 'none'"
         raise InputError(folder, f"there is no file <scan>{SUFFIX}", fix)
     return sources
 
