@@ -168,10 +168,12 @@ def test_a_download_that_ended_just_before_it_was_kept_starts_over(tmp_path, par
     refusal(part, tmp_path)
     (partial,) = (tmp_path / FETCHING).glob("*.part")
     partial.write_bytes(CONTENT)
+    (partial.parent / "tmpkilled").touch()
     served.stop_after = None
     fetch_part(part, tmp_path)
     assert served.asked == [None, f"bytes={len(CONTENT)}-", None]
     assert (tmp_path / "mine/file.json").read_bytes() == CONTENT
+    assert content_of(tmp_path) == [CHECKSUMS, "mine/file.json"]
 
 
 def test_another_checksum_is_one_sentence_and_leaves_nothing(tmp_path, part, served):

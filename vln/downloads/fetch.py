@@ -38,6 +38,8 @@ def fetch_part(part: Part, data: Path) -> list[File]:
     part.check_fetchable()
     missing = part.missing(data)
     with locked(data / FETCHING), progress() as bars:
+        for left in (data / FETCHING).glob("tmp*"):  # pooch's, of a process that was killed
+            left.unlink()
         for file in missing:
             bar = bars.add_task(file.path, total=None)
             _fetch(file, part, data, lambda done, whole: bars.update(bar, completed=done, total=whole))  # noqa: B023
