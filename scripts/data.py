@@ -90,7 +90,7 @@ def fetch(names: Positional[tuple[str, ...]], data: Path | None = None, agree: b
     for part in parts:
         fetched = fetch_part(part, folder)
         count, _ = verify_part(part, folder)
-        tell(f"{part.name}: {count} files in {folder / part.folder}, {len(fetched)} downloads")
+        tell(f"{part.name}: fetched {len(fetched)} of {len(part.files)}; files in {folder / part.folder}: {count}")
 
 
 def ask(parts: Sequence[Part], agree: bool) -> None:

@@ -174,6 +174,7 @@ def test_a_download_that_ended_just_before_it_was_kept_starts_over(tmp_path, par
     assert served.asked == [None, f"bytes={len(CONTENT)}-", None]
     assert (tmp_path / "mine/file.json").read_bytes() == CONTENT
     assert content_of(tmp_path) == [CHECKSUMS, "mine/file.json"]
+    assert not (tmp_path / FETCHING).exists()
 
 
 def test_another_checksum_is_one_sentence_and_leaves_nothing(tmp_path, part, served):

@@ -8,7 +8,7 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,8 @@ def fetch_part(part: Part, data: Path) -> list[File]:
             bar = bars.add_task(file.path, total=None)
             _fetch(file, part, data, lambda done, whole: bars.update(bar, completed=done, total=whole))  # noqa: B023
             bars.remove_task(bar)
+    with suppress(OSError):  # something unfinished may be in it
+        (data / FETCHING).rmdir()
     return missing
 
 
