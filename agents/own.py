@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from agents.agent import Agent, OwnAgent
+from agents.box import is_boxed
 from agents.data import TaskData
 from agents.registry import AGENTS
 from vln.errors import InputError, guess
@@ -15,7 +16,7 @@ DEFAULT_BATCH = 64  # episodes at a time of an agent that does not say how many
 
 def is_own(name: str) -> bool:
     """Return whether a name is that of an agent, rather than the folder of a run."""
-    return ":" in name or name in AGENTS.names()
+    return not is_boxed(name) and (":" in name or name in AGENTS.names())
 
 
 def read_options(given: Sequence[str]) -> dict[str, Any]:

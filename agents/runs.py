@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from agents.box import VOCABULARY, is_boxed, open_boxed, output_folder
 from agents.config import TrainConfig, data_options
 from agents.data import OpenTask, TaskData
 from agents.evaluation import EVALUATION_BATCH, warn_unreadable
@@ -71,7 +72,14 @@ class Run:
 
 
 def load_run(folder: Path | str, checkpoint: str = "best") -> Run:
-    """Load a run of a navigator; of its checkpoints the "latest" where there is no "best" yet."""
+    """Load a run of a navigator; of its checkpoints the "latest" where there is no "best" yet.
+
+    `box:NAME` is an agent that comes with the package (`agents.box`); the folder is then where its files go.
+    """
+    if is_boxed(folder):
+        found = open_boxed(folder)
+        config = from_json(TrainConfig, found.state["config"], found.source)
+        return Run(output_folder(folder), config, Vocabulary.from_json(found.state[VOCABULARY], found.source), found)
     folder = Path(folder)
     found = open_checkpoint(folder, checkpoint)
     config = from_json(TrainConfig, found.state["config"], found.source)
@@ -120,7 +128,7 @@ def open_run(
     simulator than in training, leaving out episodes that do not fit their scenes (`skip_bad`).
     """
     found = load_run(folder, checkpoint)
-    if found.checkpoint.source.stem != checkpoint:
+    if not is_boxed(folder) and found.checkpoint.source.stem != checkpoint:
         note = f"{folder}: there is no {checkpoint} checkpoint yet; its {found.checkpoint.source.stem} one is used"
         tell(note)
     if simulator is not None and not found.task.continuous:

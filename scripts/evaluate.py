@@ -91,7 +91,7 @@ def main(
     """Evaluate trained agents.
 
     Args:
-        runs: Folders of training runs on one data set.
+        runs: Folders of training runs on one data set; `box:houses-demo` comes with the package.
         agent: An agent that was not trained here: a registered name, or `module:Class`; repeatable.
         agent_options: Constructor arguments of these agents, as key=value.
         task: Name of the task; needed where no run folder is given.

@@ -1,6 +1,7 @@
 """Walk through a house by keyboard, following an instruction, or watch a trained agent follow yours.
 
     python scripts/play.py                                          # a house and an instruction at random
+    python scripts/play.py --instruction "Walk to the red sofa."    # a trained agent follows it, in an unseen house
     python scripts/play.py --house 123
     python scripts/play.py --dataset houses-short --split val_unseen --episode 800000-0_0
     python scripts/play.py --scene my.glb --start 1 0 -2 --heading 90
@@ -28,17 +29,19 @@ from typing import Any
 from rich.text import Text
 
 from agents.agent import Agent
+from agents.box import DEFAULT as BOX
 from agents.evaluation import rollout
 from agents.own import data_options_of, is_own, make_agent, read_options
 from agents.playing import EpisodeLeft, Player, WatchedAgent, wait_for_key
 from agents.runs import load_run
 from envs.continuous import Sensors
 from envs.environment import NavigationVectorEnv
+from envs.houses.tasks import LEVELS
 from envs.make import TaskData, make_env, open_task
 from envs.playing.challenges import ROAM, Places, PlayRequest, challenges
 from envs.playing.screen import Screen, view_camera
 from vln.cli import command
-from vln.console import Console
+from vln.console import Console, tell
 from vln.episodes import Episode
 from vln.errors import InputError
 from vln.files import writable_folder
@@ -86,14 +89,18 @@ def main(
         episode: Id of an episode of the split, val_unseen if no split is given.
         start: Where to start, x y z in metres, with y up; somewhere if absent.
         heading: Where to look at a start of your own, degrees to the left of -z.
-        instruction: What to do; there is no goal to measure by then.
-        agent: Folder of a training run whose agent acts instead of you; or a registered agent, or `module:Class`.
+        instruction: What to do. The goal is the thing that it names last; a trained agent acts unless there are --keys.
+        agent: Folder of a training run whose agent acts instead of you; or `box:houses-demo`, which comes with the
+            package, a registered agent, or `module:Class`.
         agent_options: Options of an agent that needs no run, as key=value.
         size: Pixels across of the view; as many as fit if absent.
         keys: Keys to press instead of reading the keyboard, such as "wwad ".
         seed: Of everything that is at random.
         out: File (.jsonl) to keep the trajectories in, for replay.py; after those it holds already.
     """
+    if agent is None and instruction is not None and keys is None and episode is None:
+        agent = BOX
+        tell(f"the agent that comes with the package acts, {BOX}; --keys or no --instruction lets you walk")
     request = PlayRequest(house, scene, dataset, split, episode, start, heading, instruction)
     rng, console, places = random.Random(seed), Console(), Places(up, scale)
     camera = view_camera(console, size, Sensors())
@@ -102,6 +109,8 @@ def main(
     trajectories: list[Trajectory] = []
     with open_keys(keys, wanted=agent is None) as pressed:
         for met in challenges(request, places, rng):
+            if instruction is not None and met.target:
+                tell(f"{met.scan}: the goal is the {met.target}, within {LEVELS[dataset].longest:g} m of the start")
             with Screen(console, met, places.plan(met.scan), places.cache.get(met.scan), camera) as screen:
                 key, trajectory = watch(opened, met, screen) if opened else walk(pressed, met, places, screen)
             if trajectory is not None:
@@ -143,13 +152,13 @@ def open_agent(name: str, options: Mapping[str, Any], places: Places) -> Open:
     if is_own(name):
         return partial(open_own_agent, name, options, places)
     run = Path(name)
-    found = load_run(run)
+    found = load_run(name)
     if found.task.scenes != "houses":
         problem = f"its agent learnt '{found.task.name}', which is not in houses"
         raise InputError(run, problem, "give a run on houses; replay.py shows what agents did elsewhere")
     data = open_task(found.task, [], "embedded", scene_cache=places.cache, **found.options)
     agent = found.agent(data)
-    agent.name = run.resolve().name
+    agent.name = found.folder.resolve().name
 
     def opened(episode: Episode) -> tuple[Agent, NavigationVectorEnv]:
         check_readable(episode.instruction, data.vocabulary, "--instruction")

@@ -43,7 +43,7 @@ class TransformerConfig(EncoderConfig):
     """Heads of each attention."""
     layers: int = 2
     """Layers, each of attention to the history, attention to the words and a feed-forward network."""
-    dropout: float = 0.2
+    dropout: float = 0.1
     """Dropout of embeddings and of what each layer adds."""
 
     def build(self, config: TrainConfig, env: Any) -> "Transformer":
@@ -65,7 +65,7 @@ class TransformerState(NamedTuple):
     cache: ViewCache  # What of the views is computed once for an episode
     history: Tensor  # (B, layers, 2, T, W) keys and values of the steps so far
     steps: Tensor  # (B, T) int64, 0 where there was no step, else 1 plus the row of the viewpoint; 1 off graphs
-    hidden: Tensor  # (B, W) what came out of the last step, of the summary of the instruction at the start
+    hidden: Tensor  # (B, W) what came out of the last step, which looks; the summary of the instruction at the start
     last_action: Tensor  # (B, GEOMETRY or actions) features of the action taken last, zeros at the start
     # (B, A, GEOMETRY or actions) features of the actions offered; None after the action is known
     candidates: Tensor | None = None
@@ -195,7 +195,7 @@ class Transformer(LookingPolicy):
         )
         known = steps > 0
         token = self.embed(torch.cat([seen, state.last_action, *near], 1)) + positions(known.sum(1), self.config.width)
-        token, histories, reading = self.dropout(token + state.hidden), [], state.mask.float()
+        token, histories, reading = self.dropout(token), [], state.mask.float()
         for number, layer in enumerate(self.layers):
             token, history, reading = layer(
                 token, state.history[:, number], known, state.reading[:, number], state.mask

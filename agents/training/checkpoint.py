@@ -108,6 +108,8 @@ class _State(Struct):
     best: float | None = None
     waiting: list[dict[str, float]] = field(default_factory=list)
     versions: dict[str, str] = field(default_factory=dict)
+    vocabulary: str = ""  # this and `training` are of agents that come with the package, see `agents.box`
+    training: dict[str, Any] = field(default_factory=dict)
 
 
 def run_checkpoint(run: Path, name: str = "best") -> Path:

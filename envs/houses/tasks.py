@@ -101,6 +101,7 @@ class TaskMaker:
         self._start_rooms = self.layout.rooms_at(self._starts)
         self._room_goals = 0.0 if level.one_room else ROOM_GOALS
         self._targets = self._candidates()
+        self._goals = self._targets  # which of them tasks lead to
 
     def tasks(self, count: int) -> Iterator[HouseTask]:
         """Iterate over up to `count` tasks; fewer if not enough are found."""
@@ -113,6 +114,12 @@ class TaskMaker:
             if task:
                 made += 1
                 yield task
+
+    def keep_goals(self, colour: str, category: str) -> None:
+        """Keep only goals of a category, and of a colour unless it is empty."""
+        things = self.layout.scene.objects
+        found = [each for each in self._targets.get(category, ()) if colour in ("", things[each].colour)]
+        self._goals = {category: found} if found else {}
 
     def _candidates(self) -> dict[str, list[int]]:
         """Return the objects that may be goals, by category."""
@@ -135,10 +142,10 @@ class TaskMaker:
 
     def _thing_goal(self) -> Goal | None:
         """Draw a goal in front of or beside an object; categories are equally likely."""
-        if not self._targets:
+        if not self._goals:
             return None
-        categories = sorted(self._targets)
-        numbers = self._targets[categories[self._draw(len(categories))]]
+        categories = sorted(self._goals)
+        numbers = self._goals[categories[self._draw(len(categories))]]
         number = numbers[self._draw(len(numbers))]
         thing = self.layout.scene.objects[number]
         position = self._beside(thing)

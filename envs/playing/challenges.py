@@ -15,6 +15,7 @@ from envs.houses import make_house
 from envs.houses.dataset import SPLITS, houses_split
 from envs.houses.house import house_name
 from envs.houses.tasks import LEVELS, TaskMaker
+from envs.playing.things import check_thing, named_thing
 from envs.scene import Scene
 from envs.scenes import load_scene
 from vln.episodes import Episode
@@ -23,6 +24,8 @@ from vln.replay.plan import FloorPlan
 
 ROAM = "Walk around."  # the instruction of a walk without a goal
 TASKS = 12  # of a house
+TRIES = 3  # to find tasks in a house that was asked for
+HOUSES = 60  # houses that are searched for a thing
 UNSEEN = SPLITS["val_unseen"]
 
 
@@ -82,6 +85,9 @@ def challenges(request: PlayRequest, places: Places, rng: random.Random) -> Iter
     """Episodes as a person wishes; an InputError if there is none, or a start is outside the walkable area."""
     if request.split is not None or request.episode is not None:
         return _of_split(request, rng)
+    named = named_thing(request.instruction or "")
+    if named and request.scene is None and request.start is None:
+        return _to_thing(request, named, rng)
     if request.scene is not None or request.start is not None or request.instruction is not None:
         return _walks(request, places, rng)
     return _of_houses(request, rng)
@@ -111,16 +117,33 @@ def _of_houses(request: PlayRequest, rng: random.Random) -> Iterator[Episode]:
         yield from itertools.islice(house_episodes(house, request.dataset, rng), 1)
 
 
-def house_episodes(house: int, dataset: str, rng: random.Random) -> Iterator[Episode]:
-    """Some episodes of a house that are in no data set."""
+def _to_thing(request: PlayRequest, thing: tuple[str, str], rng: random.Random) -> Iterator[Episode]:
+    """Episodes to the thing that the instruction names, in the house asked for or in unseen ones that have it."""
+    asked = [request.house] * TRIES if request.house is not None else None
+    for house in asked or (UNSEEN.first + rng.randrange(UNSEEN.room) for _ in range(HOUSES)):
+        if request.house is not None:
+            check_thing(thing, make_house(house))
+        yield from house_episodes(house, request.dataset, rng, thing, request.instruction)
+    name = " ".join(filter(None, thing))
+    where = f"house {request.house}" if request.house is not None else f"{HOUSES} houses"
+    problem = f"no start from which the {name} can be reached was found in {where}"
+    raise InputError("--instruction", problem, "name another thing, or give --start")
+
+
+def house_episodes(
+    house: int, dataset: str, rng: random.Random, thing: tuple[str, str] | None = None, instruction: str | None = None
+) -> Iterator[Episode]:
+    """Some episodes of a house that are in no data set; to a thing (colour, category) with an instruction, if given."""
     seed = rng.randrange(2**31)
     maker = TaskMaker(make_house(house), LEVELS[dataset], True, (seed, house))
+    if thing is not None:
+        maker.keep_goals(*thing)
     for number, task in enumerate(maker.tasks(TASKS)):
         places = tuple((x, y, z) for x, y, z in task.positions.tolist())
-        instruction = rng.choice(task.instructions).text
+        said = instruction or rng.choice(task.instructions).text
         # The seed tells episodes of one house in several sessions apart.
         name, episode_id = house_name(house), f"{house}-play{seed:08x}-{number}_0"
-        yield Episode(episode_id, name, "play", instruction, (), task.heading, (), places, task.target)
+        yield Episode(episode_id, name, "play", said, (), task.heading, (), places, task.target)
 
 
 def _walks(request: PlayRequest, places: Places, rng: random.Random) -> Iterator[Episode]:
