@@ -119,7 +119,8 @@ def record_table(record: Record) -> str:
     how = (
         f"Split {record.split}; {'seeds' if several else 'seed'} {', '.join(map(str, record.seeds))}; {shown}. "
         f"Measured on {record.date} at commit {', '.join(record.commits)} with {machine.cores} cores of "
-        f"{machine.processor}{sets}, {machine.memory} GB, torch {machine.torch}, numba {machine.numba}."
+        f"{machine.processor}{sets}, {machine.memory} GB, torch {machine.torch}, numba {machine.numba}; "
+        f"{machine.load:g} other processes ran at the start."
     )
     commands = "\n".join(record.commands)
     return f"\n{markdown_table(['agent', *COLUMNS.values()], rows)}\n{how}\n\n```\n{commands}\n```\n"
