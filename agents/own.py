@@ -32,6 +32,16 @@ def read_options(given: Sequence[str]) -> dict[str, Any]:
     return options
 
 
+def find_agent(name: str, options: Mapping[str, Any]) -> Any:
+    """Find the class of an agent, and check that it acts and takes these options; no data are needed for that."""
+    kind: Any = AGENTS.find(name)
+    source = f"agent '{name}'"
+    if not callable(getattr(kind, "act", None)):
+        raise InputError(source, "has no method 'act'", "name a class with act(observation, infos), see docs/extend.md")
+    check_options(source, kind, options)
+    return kind
+
+
 def data_options_of(name: str) -> dict[str, Any]:
     """Return how an agent wants its data to be opened: `data_options` of its class, as of `envs.source.Options`."""
     return dict(getattr(AGENTS.find(name), "data_options", {}))
@@ -42,34 +52,39 @@ def make_agent(
 ) -> tuple[Agent, Any]:
     """Make an agent and the environment that it wants to act in; `shown` are options of its environment, e.g. `blind`.
 
-    Its class is called with an environment of the task and the options as keyword arguments. It may have
-    `action_space`, and `num_envs`, the episodes at a time that it wants if none are given.
+    Its class is called with an environment of the task, if it takes one, and the options as keyword arguments. It may
+    have `action_space`, and `num_envs`, the episodes at a time that it wants if none are given.
     """
-    kind: Any = AGENTS.find(name)
-    source = f"agent '{name}'"
-    if not callable(getattr(kind, "act", None)):
-        raise InputError(source, "has no method 'act'", "name a class with act(observation, infos), see docs/extend.md")
-    check_options(source, kind, options)
-    agent = kind(data.make_env(split, 1, record=True, **shown), **options)
+    kind = find_agent(name, options)
+    given = [data.make_env(split, 1, record=True, **shown)] if takes_env(kind) else []
+    agent = kind(*given, **options)
     batch = num_envs or int(getattr(agent, "num_envs", DEFAULT_BATCH))
     env = data.make_env(split, batch, record=True, **shown)
     space = getattr(agent, "action_space", env.single_action_space)
     if space != env.single_action_space:
         problem = f"is for actions {space}, those of '{data.task.name}' are {env.single_action_space}"
-        raise InputError(source, problem, "evaluate it on a task with its actions")
+        raise InputError(f"agent '{name}'", problem, "evaluate it on a task with its actions")
     return OwnAgent(agent, name.rpartition(":")[2]), env
+
+
+def takes_env(kind: Any) -> bool:
+    """Return whether a class takes an environment: whether it has any positional parameter."""
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    parameters = inspect.signature(kind).parameters.values()
+    return any(each.kind in (*positional, inspect.Parameter.VAR_POSITIONAL) for each in parameters)
 
 
 def check_options(source: str, kind: Any, options: Mapping[str, Any]) -> None:
     """Raise an InputError unless a class can be called with an environment and these options."""
     parameters = inspect.signature(kind).parameters
-    names = [each.name for each in parameters.values()][1:]
+    given = [None] if takes_env(kind) else []
+    names = [each.name for each in parameters.values()][len(given) :]
     takes_all = any(each.kind is each.VAR_KEYWORD for each in parameters.values())
     for key in options:
         if key not in names and not takes_all:
             fix = f"give {', '.join(names) or 'none'}{guess(key, names)}"
             raise InputError("--agent-options", f"{source} takes no option '{key}'", fix)
     try:
-        inspect.signature(kind).bind(None, **options)
+        inspect.signature(kind).bind(*given, **options)
     except TypeError as error:
         raise InputError(source, f"cannot be made ({error})", "give its arguments with --agent-options") from None

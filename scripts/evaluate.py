@@ -30,7 +30,7 @@ from tyro.conf import Positional, UseAppendAction
 from agents.baselines import baseline_scores
 from agents.data import TaskData
 from agents.evaluation import Evaluation, resumable_rollout, rollout_with_progress, score
-from agents.own import data_options_of, make_agent, read_options
+from agents.own import data_options_of, find_agent, make_agent, read_options
 from agents.runs import Trained, check_runs, check_task, open_run
 from agents.speaking.reranking import best_of, check_search
 from agents.speaking.runs import TrainedSpeaker, check_vocabulary, open_speaker
@@ -118,6 +118,8 @@ def main(
     how: dict[str, Any] = {"blind": blind, "decoding": decoding, "device": device}
     how |= {"simulator": simulator, "skip_bad": skip_bad}
     check_entrants(runs, agent, task)
+    for name in agent:
+        find_agent(name, options)
     trained = [open_run(run, split, open_task, data, checkpoint, **how) for run in (check_runs(runs) if runs else ())]
     suffix = SUFFIX[ablate] + (".search" if search else "") + (f".{simulator}" if simulator else "")
     first = trained[0].data if trained else open_task(find_task(str(task)), [split], simulator, data=data)

@@ -67,6 +67,13 @@ class Other(Stops):
     action_space = gymnasium.spaces.Discrete(77)
 
 
+class Plain:
+    """Is made of nothing."""
+
+    def act(self, observation, infos):
+        return np.zeros(len(infos["instruction"]), dtype=np.int64)
+
+
 class NoAct:
     pass
 
@@ -138,6 +145,7 @@ def test_what_another_agent_has_done_is_not_taken_over(here):
         ("chatt", (), "did you mean 'chat'?"),
         ("own_agents:Stops", ("sur=1",), "takes no option 'sur'; give sure (did you mean 'sure'?)"),
         ("own_agents:Stops", ("sure",), "'sure' is no option; give key=value"),
+        ("own_agents:Plain", ("sure=true",), "takes no option 'sure'; give none"),
         ("own_agents:Needs", (), "cannot be made (missing a required argument: 'model')"),
         ("stable-baselines", ("path=none.zip",), "none.zip: there is no such file"),
     ],
@@ -146,6 +154,17 @@ def test_bad_input(here, agent, options, message):
     result = evaluate(here, agent, *options, expect=2)
     assert message in result.errors
     assert len(result.errors.strip().splitlines()) == 1
+
+
+def test_a_class_without_a_constructor_is_enough(here):
+    evaluate(here, "own_agents:Plain")
+    evaluate(here, "own_agents:Stops")
+    assert scores(here, "own_agents:Plain") == scores(here, "own_agents:Stops")
+
+
+def test_what_is_wrong_with_a_class_is_said_before_any_data_are_opened(here):
+    assert "has no method 'act'" in evaluate(here, "own_agents:NoAct", task="houses", expect=2).errors
+    assert not list(here.rglob("houses"))
 
 
 def test_anything_that_acts_is_evaluated_from_python(small_data):
