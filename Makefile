@@ -20,7 +20,7 @@ DATA_FLAG := $(if $(DATA),--data "$(DATA)")
 train = $(BIN)/python scripts/train.py $(1) --out $(2) $(3) $(if $(wildcard $(2)/latest.safetensors),--resume)
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo demo-r2r test test-matrix lint format clean
+.PHONY: help install install-dev demo demo-r2r test test-matrix lint docs format clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,11 +50,15 @@ test-matrix: install-dev ## run the tests as other processors and thread counts 
 	if [ -n "$$failed" ]; then printf "red with:$$failed\n"; exit 1; fi; \
 	echo "green with every setting"
 
-lint: install-dev ## check style, types and import arrows
+lint: install-dev ## check style, spelling, types and import arrows
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/codespell
+
+docs: install-dev ## build the documentation site into build/site; a broken link is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 format: install-dev ## mend what ruff can mend
 	$(BIN)/ruff check --fix .
