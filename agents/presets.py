@@ -37,7 +37,8 @@ def r2r_navigator() -> TrainConfig:
     """The cross-modal navigator on panoramic actions with caption features: imitation, then reinforcement.
 
     `python scripts/train.py r2r-navigator --out runs/navigator`: its phases, run one by one on one CPU core, took
-    20 and 12 minutes and gave val_unseen SR 52.4 ± 2.7 and SPL 47.9 ± 2.5 (seed 0); docs/results/room-to-room.md has the table.
+    20 and 12 minutes and gave val_unseen SR 52.4 ± 2.7 and SPL 47.9 ± 2.5 (seed 0). docs/results/room-to-room.md has
+    the table.
     """
     return TrainConfig(phases=_phases(_imitation(3000), _a2c(2000)))
 
