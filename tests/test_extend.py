@@ -3,12 +3,13 @@
 import dataclasses
 import json
 import runpy
+import shlex
 import sys
 from unittest.mock import patch
 
 import pytest
 from command_line import SMALL, run_script
-from guide import PAGE, followed, give, tutorials
+from guide import BLOCK, PAGE, ROOT, followed, give, tutorials
 from safetensors.torch import load_file
 
 from envs.houses import dataset
@@ -41,6 +42,22 @@ def test_files_are_short_and_all_are_run():
     headings = [f'"{heading}"' for heading, each in tutorials().items() if each.files]
     tests = "".join(path.read_text() for path in sorted(PAGE.parent.parent.glob("tests/test_*.py")))
     assert [heading for heading in headings if heading not in tests] == []
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/start.md"])
+def test_the_agent_of_the_first_pages(page, tmp_path, monkeypatch, cache):
+    text = (ROOT / page).read_text()
+    (tmp_path / "my_agent.py").write_text(
+        next(block for kind, block in BLOCK.findall(text) if "class Wanderer" in block)
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "my_agent", raising=False)
+    commands = [shlex.split(line) for line in text.splitlines() if line.startswith("vln") and "Wanderer" in line]
+    assert commands
+    for words in commands:
+        give(words, cache=cache)
+    assert rows(tmp_path / "runs/agents/Wanderer")["Wanderer"]["SR"] == 0
 
 
 def test_an_agent_of_your_own(tmp_path, monkeypatch, cache):
