@@ -16,7 +16,7 @@ DEAF = ("--reinforcement.iterations", "0", "--ablate", "language")
 BLIND = ("--reinforcement.iterations", "0", "--ablate", "vision", "--label-pretraining.iterations", "0")
 
 
-def demo_steps(out: Path, quick: bool) -> list[Step]:
+def demo_steps(out: Path, quick: bool, seed: int = 0) -> list[Step]:
     """Return the steps of the demonstration, in order."""
     trajectories = str(out / "full" / "eval" / "val_unseen.jsonl")
     drawn = ("--out", str(out / "replay"), "--format", "png", "gif")
@@ -28,7 +28,7 @@ def demo_steps(out: Path, quick: bool) -> list[Step]:
         Step(
             "train the full agent; beside it a deaf and a blind one",
             "1" if quick else "5 to 15",
-            training_command(out / "full", quick),
+            training_command(out / "full", quick, seed),
         ),
         Step("evaluate all three in 40 houses never seen", "1", ("evaluate.py", *agents, "--split", "val_unseen")),
         Step("draw the two best episodes", "1/2", ("replay.py", trajectories, "--best", "2", *drawn)),
@@ -36,7 +36,8 @@ def demo_steps(out: Path, quick: bool) -> list[Step]:
     ]
 
 
-def training_command(folder: Path, quick: bool, flags: Sequence[str] = ()) -> tuple[str, ...]:
+def training_command(folder: Path, quick: bool, seed: int = 0, flags: Sequence[str] = ()) -> tuple[str, ...]:
     """Return the command that trains an agent in a folder, or resumes it."""
     resume = ("--resume",) if (folder / LATEST).exists() else ()
-    return ("train.py", PRESET, "--out", str(folder), "--threads", "1", *(QUICK if quick else ()), *flags, *resume)
+    given = ("--out", str(folder), "--seed", str(seed), "--threads", "1")
+    return ("train.py", PRESET, *given, *(QUICK if quick else ()), *flags, *resume)

@@ -23,17 +23,18 @@ from vln.files import writable_folder
 from vln.pipeline import Background, Step, run_step
 
 
-def main(out: Path = Path("runs/demo"), quick: bool = False) -> None:
+def main(out: Path = Path("runs/demo"), quick: bool = False, seed: int = 0) -> None:
     """Run the demonstration; the same command goes on where an interrupted one stopped.
 
     Args:
         out: Folder of its runs and figures.
         quick: Learn for a moment in a few houses, to see that everything works; the agents know nothing.
+        seed: Seed of the agents.
     """
     writable_folder(out)
-    steps, log = demo_steps(out, quick), out / "others.log"
+    steps, log = demo_steps(out, quick, seed), out / "others.log"
     others = Background(
-        [training_command(out / "deaf", quick, DEAF), training_command(out / "blind", quick, BLIND)], log
+        [training_command(out / name, quick, seed, flags) for name, flags in (("deaf", DEAF), ("blind", BLIND))], log
     )
     console = Console(stderr=True)
     announce(console, steps, out)

@@ -84,8 +84,8 @@ def test_a_signal_of_a_scheduler_goes_on_to_the_step(lines, tmp_path):
 
 def test_a_failed_agent_in_the_background_is_named(lines, monkeypatch, tmp_path):
     steps = [Step("nothing", "0", ("pass",))] * 5
-    monkeypatch.setattr(demo, "demo_steps", lambda out, quick: steps)
-    monkeypatch.setattr(demo, "training_command", lambda folder, quick, flags=(): ("raise SystemExit(1)",))
+    monkeypatch.setattr(demo, "demo_steps", lambda out, quick, seed: steps)
+    monkeypatch.setattr(demo, "training_command", lambda folder, quick, seed, flags=(): ("raise SystemExit(1)",))
     with pytest.raises(InputError, match=r"others\.log: an agent to compare with failed"):
         demo.main(tmp_path)
 
