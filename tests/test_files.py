@@ -198,7 +198,7 @@ def test_split_files_by_data_set(tmp_path):
 
 
 def test_an_unknown_data_set_or_split_is_an_error_that_lists_the_known_ones(tmp_path):
-    with pytest.raises(InputError, match="split 'train' of 'r2r' is missing; fetch it"):
+    with pytest.raises(InputError, match="split 'train' of 'r2r' is missing; run `python scripts/data.py fetch r2r`"):
         split_file(tmp_path, "r2r", "train")
     (tmp_path / "r2r").mkdir()
     for split in ("val_unseen", "train"):
