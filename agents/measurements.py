@@ -57,12 +57,13 @@ def r2r_lines(select: str, checkpoint: str, out: Path, seed: int, quick: bool) -
         return ("--critic", str(out / "speaker"), "--start-from", str(out / name / LATEST))
 
     chosen, imitation = ("--select", select), "imitation.iterations"
+    few = ("--self-imitation.rounds", "1", "--self-imitation.episodes", "64") if quick else ()
     runs = [str(out / name) for name in ("imitation", "rcm", "sil")]
     return [
         train("train.py", "r2r-navigator", "imitation", imitation, *chosen, "--reinforcement.iterations", "0"),
         train("train_speaker.py", "r2r-speaker", "speaker", "iterations"),
         train("train.py", "r2r-rcm", "rcm", "reinforcement.iterations", *after("imitation"), *chosen),
-        train("train.py", "r2r-sil", "sil", "self-imitation.iterations", *after("rcm")),
+        train("train.py", "r2r-sil", "sil", "self-imitation.iterations", *after("rcm"), *few),
         ("evaluate.py", *runs, "--checkpoint", checkpoint, "--split", "val_unseen"),
     ]
 
