@@ -12,11 +12,11 @@ from agents.studies.trainings import minutes
 from agents.training.checkpoint import LATEST
 from vln.configuration import as_json, from_json
 from vln.files import read_json, write_json
+from vln.metrics import METRICS
 from vln.pipeline import Step
 from vln.records import Machine, Record, RecordRow, this_commit
 
 Line = tuple[str, ...]
-SCORES = ("TL", "NE", "SR", "OSR", "SPL", "nDTW", "sDTW", "CLS")
 INTERVAL = " interval"
 
 
@@ -25,8 +25,8 @@ class RowSource:
     """Where a row comes from."""
 
     what: str
-    runs: tuple[str, ...]  # folders whose minutes of learning add up, the last of which is scored
-    entry: str  # name in the scores of that folder
+    runs: tuple[str, ...]  # folders whose minutes of learning add up; none for agents that do not learn
+    entry: str  # name in the scores
 
 
 @dataclass(frozen=True)
@@ -188,6 +188,6 @@ def recorded(measurement: Measurement, row: RowSource, folders: Sequence[Path]) 
     return RecordRow(
         row.what,
         spent,
-        {name: [each[name] for each in found] for name in SCORES if name in found[0]},
-        {name: [each[name + INTERVAL] for each in found] for name in SCORES if name + INTERVAL in found[0]},
+        {name: [each[name] for each in found] for name in METRICS if name in found[0]},
+        {name: [each[name + INTERVAL] for each in found] for name in METRICS if name + INTERVAL in found[0]},
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from agents.box import VOCABULARY, is_boxed, open_boxed, output_folder
+from agents.box import is_boxed, output_folder
 from agents.config import TrainConfig, data_options
 from agents.data import OpenTask, TaskData
 from agents.evaluation import EVALUATION_BATCH, warn_unreadable
@@ -13,6 +13,7 @@ from agents.policies.acting import PolicyAgent
 from agents.policies.encoders import blind_views, encoder_settings
 from agents.policies.policy import Policy
 from agents.training.checkpoint import (
+    LATEST,
     Checkpoint,
     Fingerprint,
     check_fingerprint,
@@ -76,15 +77,14 @@ def load_run(folder: Path | str, checkpoint: str = "best") -> Run:
 
     `box:NAME` is an agent that comes with the package (`agents.box`); the folder is then where its files go.
     """
-    if is_boxed(folder):
-        found = open_boxed(folder)
-        config = from_json(TrainConfig, found.state["config"], found.source)
-        return Run(output_folder(folder), config, Vocabulary.from_json(found.state[VOCABULARY], found.source), found)
     folder = Path(folder)
     found = open_checkpoint(folder, checkpoint)
     config = from_json(TrainConfig, found.state["config"], found.source)
-    vocabulary = Vocabulary.from_json(read_text(folder / "vocabulary.json"), folder / "vocabulary.json")
-    return Run(folder, config, vocabulary, found)
+    if is_boxed(folder):
+        vocabulary = Vocabulary.from_json(found.state["vocabulary"], found.source)
+    else:
+        vocabulary = Vocabulary.from_json(read_text(folder / "vocabulary.json"), folder / "vocabulary.json")
+    return Run(output_folder(folder), config, vocabulary, found)
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ def open_run(
     simulator than in training, leaving out episodes that do not fit their scenes (`skip_bad`).
     """
     found = load_run(folder, checkpoint)
-    if not is_boxed(folder) and found.checkpoint.source.stem != checkpoint:
+    if found.checkpoint.source.name == LATEST and checkpoint != "latest":
         note = f"{folder}: there is no {checkpoint} checkpoint yet; its {found.checkpoint.source.stem} one is used"
         tell(note)
     if simulator is not None and not found.task.continuous:

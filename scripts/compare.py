@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 from tyro.conf import Positional
 
+from agents.box import output_folder
 from agents.runs import check_runs, open_run
 from agents.studies import cell_report, inputs
 from agents.studies import typos as typo_study
@@ -76,7 +77,7 @@ def cells(
             raise InputError(flag, f"{value} is out of range", f"give a whole number of at least {least}")
     use_threads(threads)
     study = open_study(run, split, 0 if full else episodes, data, not full, open_task)
-    folder = writable_folder(out or run / "cells")
+    folder = writable_folder(out or output_folder(run) / "cells")
     if full:
         found = trained(study, seeds, scale, folder, partial(train_run, data=data, threads=threads))
     else:
@@ -118,7 +119,7 @@ def bias(
     use_threads(threads)
     audits: dict[str, Any] = {}
     for run, others in inputs.grouped(runs, checkpoint).items():
-        folder = out / run.resolve().name if out else run / "bias"
+        folder = out / run.resolve().name if out else output_folder(run) / "bias"
         for each in SPLITS if full else (split,):
             first, *rest = (open_run(one, each, open_task, data, checkpoint) for one in (run, *others))
             opened = [first, *(replace(one, data=one.data.sharing(first.data)) for one in rest)]
@@ -174,7 +175,7 @@ def typos(
     opened = [open_run(run, split, open_task, data, checkpoint) for run in check_runs(runs)]
     chosen = inputs.shared_episodes(opened, split, 0 if full else episodes, seed)
     opened = [replace(each, data=each.data.sharing(opened[0].data)) for each in opened]
-    folder = writable_folder(out or runs[0] / "typos")
+    folder = writable_folder(out or output_folder(runs[0]) / "typos")
     rows = typo_study.curves(opened, split, chosen, noises, seed, folder)
     typo_study.report(f"typing mistakes: {opened[0].run.task.name} {split}", rows, folder / split, json)
 

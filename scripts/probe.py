@@ -22,6 +22,7 @@ from rich.console import Group
 from rich.table import Table
 from tyro.conf import Positional
 
+from agents.box import output_folder
 from agents.config import TrainConfig
 from agents.data import TaskData
 from agents.evaluation import rollout_with_progress
@@ -106,7 +107,7 @@ def cells(
         parts, effects = parts + more[0], effects + more[1]
     wanted = max(top, 2 * SHOWN)
     shown = [(part.part, shown_cells(part, distinct(found)[:wanted], seed)) for part, found in parts]
-    written = write(writable_folder(out or run / "inside" / split), run, parts, effects, shown)
+    written = write(writable_folder(out or output_folder(run) / "inside" / split), run, parts, effects, shown)
     if json:
         show(Table(), {"parts": [part_row(*each, top) for each in parts], "held": effects}, as_json=True)
         return
@@ -193,7 +194,7 @@ def attention(
             check_attention(trajectories or source, each, kind)
     runs = make_runs([(trajectories or source, found)])
     replays, rooms = replay_runs(runs, data, Selection(tuple(episode)))
-    folder = writable_folder(out or run / "inside" / split)
+    folder = writable_folder(out or output_folder(run) / "inside" / split)
     written = [path for replay in replays for path in write_attention(replay, View(rooms), kinds, folder)]
     if json:
         show(Group(), [attention_row(each) for each in found], as_json=True)

@@ -1,15 +1,17 @@
 """The trained agent that comes with the package, and the things that people send it to."""
 
 import random
+from pathlib import Path
 
 import pytest
 import torch
 from command_line import run_script
 
 import agents
-from agents.box import FOLDER, open_boxed, pack
+from agents.box import FOLDER, boxed_file, output_folder
+from agents.box.packing import pack
 from agents.runs import load_run
-from agents.training.checkpoint import load_checkpoint
+from agents.training.checkpoint import load_checkpoint, open_checkpoint
 from envs.houses import make_house
 from envs.make import open_task
 from envs.playing.challenges import Places, PlayRequest, challenges, house_episodes
@@ -37,12 +39,19 @@ def test_it_follows_most_sentences_in_houses_never_seen(episodes):
 def test_its_file_is_small_and_says_how_it_was_trained():
     (file,) = FOLDER.glob("*.safetensors")
     assert file.stat().st_size <= 3 << 20
-    found = open_boxed(NAME)
+    found = load_checkpoint(boxed_file(NAME))
     assert {tensor.dtype for tensor in found.tensors.values()} == {torch.float16}
     training = found.state["training"]
     assert training["minutes"] > 1
     assert training["machine"]["cores"] >= 1
     assert training["scores"]["val_unseen"]["SR"] > 0.6
+
+
+def test_it_is_opened_as_the_checkpoint_of_a_run():
+    found = open_checkpoint(Path(NAME))
+    assert {tensor.dtype for tensor in found.tensors.values()} == {torch.float32}
+    assert output_folder(NAME) == Path("runs/box-houses-demo")
+    assert output_folder("runs/mine") == Path("runs/mine")
 
 
 def test_a_run_is_packed(small_data, tmp_path):
@@ -90,6 +99,13 @@ def test_the_goal_is_the_thing_and_the_start_is_in_its_room():
     layout = Places().cache.get(met.scan).layout
     rooms = layout.rooms_at(torch.tensor([met.positions[0], met.positions[-1]]).double().numpy())
     assert rooms[0] == rooms[1] >= 0
+
+
+def test_the_episodes_of_a_house_come_to_an_end():
+    name = house_episodes(870_001, "houses-short", random.Random(0))
+    target = next(name).target.split(" ", 1)[1]
+    request = PlayRequest(house=870_001, instruction=f"go to the {target}")
+    assert all(each.target.endswith(target) for each in challenges(request, Places(), random.Random(0)))
 
 
 def test_a_thing_that_is_not_in_the_house_is_said():

@@ -1,9 +1,9 @@
-"""Packs the agent of a run: `python -m agents.box RUN FILE`."""
+"""Packs the agent of a run: `python -m agents.box runs/demo/full agents/box/houses-demo.safetensors`."""
 
 import sys
 from pathlib import Path
 
-from agents.box import pack
+from agents.box.packing import pack
 from vln.cli import friendly_exit
 from vln.errors import InputError
 

@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,6 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from agents.box import boxed_file, is_boxed
 from vln.configuration import as_json, first_difference, from_json
 from vln.errors import InputError
 from vln.files import read_json, reading, replacing
@@ -113,7 +114,12 @@ class _State(Struct):
 
 
 def run_checkpoint(run: Path, name: str = "best") -> Path:
-    """Return the file of a run's checkpoint; a run stopped before its first evaluation has no best, so its latest."""
+    """Return the file of a run's checkpoint; a run stopped before its first evaluation has no best, so its latest.
+
+    `box:NAME` is an agent that comes with the package, which has one checkpoint.
+    """
+    if is_boxed(run):
+        return boxed_file(run)
     file, latest = run / f"{name}.safetensors", run / LATEST
     return latest if file.name == BEST and latest.is_file() and not file.is_file() else file
 
@@ -122,7 +128,10 @@ def open_checkpoint(run: Path, name: str = "best") -> Checkpoint:
     """Load a checkpoint of a run after the modules that register what its configuration names."""
     if (run / RECORD).is_file():
         import_recorded(read_json(run / RECORD), run / RECORD)
-    return load_checkpoint(run_checkpoint(run, name))
+    found = load_checkpoint(run_checkpoint(run, name))
+    # Agents that come with the package are packed in half precision.
+    tensors = {key: each.float() if each.dtype == torch.float16 else each for key, each in found.tensors.items()}
+    return replace(found, tensors=tensors)
 
 
 def import_recorded(record: Any, source: Path) -> None:
