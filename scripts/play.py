@@ -98,7 +98,7 @@ def main(
         seed: Of everything that is at random.
         out: File (.jsonl) to keep the trajectories in, for replay.py; after those it holds already.
     """
-    if agent is None and instruction is not None and keys is None and episode is None:
+    if agent is None and instruction is not None and keys is None and split is None and episode is None:
         agent = BOX
         tell(f"the agent that comes with the package acts, {BOX}; --keys or no --instruction lets you walk")
     request = PlayRequest(house, scene, dataset, split, episode, start, heading, instruction)

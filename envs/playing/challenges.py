@@ -15,7 +15,7 @@ from envs.houses import make_house
 from envs.houses.dataset import SPLITS, houses_split
 from envs.houses.house import house_name
 from envs.houses.tasks import LEVELS, TaskMaker
-from envs.playing.things import check_thing, named_thing
+from envs.playing.things import check_thing, has_thing, named_thing
 from envs.scene import Scene
 from envs.scenes import load_scene
 from vln.episodes import Episode
@@ -119,11 +119,19 @@ def _of_houses(request: PlayRequest, rng: random.Random) -> Iterator[Episode]:
 
 def _to_thing(request: PlayRequest, thing: tuple[str, str], rng: random.Random) -> Iterator[Episode]:
     """Episodes to the thing that the instruction names, in the house asked for or in unseen ones that have it."""
-    asked = [request.house] * TRIES if request.house is not None else None
-    for house in asked or (UNSEEN.first + rng.randrange(UNSEEN.room) for _ in range(HOUSES)):
-        if request.house is not None:
-            check_thing(thing, make_house(house))
-        yield from house_episodes(house, request.dataset, rng, thing, request.instruction)
+    if request.house is not None:
+        check_thing(thing, make_house(request.house))
+        houses = iter([request.house] * TRIES)
+    else:
+        drawn = (UNSEEN.first + rng.randrange(UNSEEN.room) for _ in range(HOUSES))
+        houses = (house for house in drawn if has_thing(thing, make_house(house)))
+    found = False
+    for house in houses:
+        for episode in house_episodes(house, request.dataset, rng, thing, request.instruction):
+            found = True
+            yield episode
+    if found:
+        return
     name = " ".join(filter(None, thing))
     where = f"house {request.house}" if request.house is not None else f"{HOUSES} houses"
     problem = f"no start from which the {name} can be reached was found in {where}"

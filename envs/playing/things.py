@@ -18,12 +18,17 @@ def named_thing(sentence: str) -> tuple[str, str] | None:
     return (found[-1][0], NAMES[found[-1][1]]) if found else None
 
 
+def has_thing(thing: tuple[str, str], scene: Scene) -> bool:
+    """Return whether a house has a thing of a colour, any if it is empty, and category."""
+    colour, category = thing
+    return any(each.category == category and colour in ("", each.colour) for each in scene.objects)
+
+
 def check_thing(thing: tuple[str, str], scene: Scene) -> None:
     """Raise an InputError if a house has no such thing."""
-    colour, category = thing
-    if any(each.category == category and colour in ("", each.colour) for each in scene.objects):
+    if has_thing(thing, scene):
         return
     names = {f"{each.colour} {each.category}" for each in scene.objects if each.category in LANDMARKS and each.colour}
-    same = sorted(each for each in names if each.endswith(f" {category}")) or sorted(names)
+    same = sorted(each for each in names if each.endswith(f" {thing[1]}")) or sorted(names)
     problem = f"names a {' '.join(filter(None, thing))}, which is not in this house"
     raise InputError("--instruction", problem, f"name something in it, such as {', '.join(same[:NAMED])}")
