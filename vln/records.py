@@ -13,18 +13,17 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from statistics import mean
-from typing import Any
 
 from vln.configuration import as_json
 from vln.data import CHECKOUT
 from vln.errors import InputError, unknown_name
 from vln.files import read_json, read_text, write_json
-from vln.tables import markdown_table
+from vln.score_tables import PERCENT
+from vln.tables import markdown_table, percent
 
 FOLDER = CHECKOUT / "docs" / "results" / "records"
 MARKER = re.compile(r"(<!-- record: ([^>]*?) -->)(.*?)(<!-- end -->)", re.DOTALL)
 INSTRUCTION_SETS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
-SHARES = ("SR", "SPL", "OSR", "nDTW", "sDTW", "CLS")  # metrics that are written in percent
 COLUMNS = {"minutes": "minutes of learning", "SR": "SR %", "SPL": "SPL %", "NE": "NE m"}
 FIX = "write it again with scripts/reproduce.py"
 
@@ -40,7 +39,7 @@ class Machine:
     python: str
     torch: str
     numba: str
-    load: float  # processes that were running in the minute before the start
+    load: float  # average of the minute before the start
 
 
 @dataclass(frozen=True)
@@ -120,7 +119,7 @@ def record_table(record: Record) -> str:
         f"Split {record.split}; {'seeds' if several else 'seed'} {', '.join(map(str, record.seeds))}; {shown}. "
         f"Measured on {record.date} at commit {', '.join(record.commits)} with {machine.cores} cores of "
         f"{machine.processor}{sets}, {machine.memory} GB, torch {machine.torch}, numba {machine.numba}; "
-        f"{machine.load:g} other processes ran at the start."
+        f"load average {machine.load:g} at the start."
     )
     commands = "\n".join(record.commands)
     return f"\n{markdown_table(['agent', *COLUMNS.values()], rows)}\n{how}\n\n```\n{commands}\n```\n"
@@ -135,8 +134,7 @@ def cell(row: RecordRow, metric: str) -> str:
         return f"{mean(found):.1f} ({min(found):.1f} to {max(found):.1f})"
     if metric not in row.intervals:
         return f"{found[0]:.1f}"
-    low, high = row.intervals[metric][0]
-    return f"{found[0]:.1f} ± {50 * (high - low):.1f}"
+    return percent(row.scores[metric][0], *row.intervals[metric][0])
 
 
 def values(row: RecordRow, metric: str) -> Sequence[float]:
@@ -145,7 +143,7 @@ def values(row: RecordRow, metric: str) -> Sequence[float]:
         return row.minutes
     if metric not in row.scores:
         raise unknown_name("metric", metric, ["minutes", *row.scores])
-    return [value * (100 if metric in SHARES else 1) for value in row.scores[metric]]
+    return [value * (100 if metric in PERCENT else 1) for value in row.scores[metric]]
 
 
 def show(words: Sequence[str], read: Callable[[str], Record]) -> str:
@@ -173,5 +171,5 @@ def pages(root: Path = CHECKOUT) -> list[Path]:
 
 def changed(found: Sequence[Path]) -> Mapping[Path, str]:
     """The pages whose numbers differ from the records, with what they should be."""
-    filled: dict[Path, Any] = {page: fill(read_text(page)) for page in found}
+    filled = {page: fill(read_text(page)) for page in found}
     return {page: text for page, text in filled.items() if text != page.read_text(encoding="utf-8")}
